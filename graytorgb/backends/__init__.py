@@ -1,0 +1,70 @@
+"""What a backend is: one file here, one line in ``registry.py``.
+
+A backend is a module with one function, :meth:`Backend.expand`, and a plain import of its
+library at the top (the registry imports the module when its backend is first asked for, and
+explains an import that fails). It may use ``errors``, ``layout`` and the two helpers below;
+it knows neither the other backends nor the registry.
+
+``tests/contract.py`` is the same contract as a test suite; every backend in the registry
+runs it.
+"""
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+class Backend(Protocol):
+    """The one function of a backend's module."""
+
+    def expand(self, grey: Array, axis: int, out: Array | None = None) -> Array:
+        """Put three equal channels into a grey array.
+
+        Parameters
+        ----------
+        grey : ndarray of shape (a, …, b, …)
+            Grey values without a channel axis: at least 2-D, not empty, of a dtype that the
+            registry's line allows. Any strides, alignment and byte order, perhaps read-only.
+        axis : int
+            Where the channel goes, 0 to ``grey.ndim``. ``grey.ndim`` interleaves (NHWC);
+            anything else is planar (NCHW).
+        out : ndarray of shape (a, …, 3, b, …), optional
+            Checked memory for the result: this dtype, C-contiguous, writable, apart from
+            `grey`. A backend that can't write there returns a fresh array and the caller
+            copies it.
+
+        Returns
+        -------
+        ndarray of shape (a, …, 3, b, …)
+            The same values bit for bit, in the same dtype; C-contiguous and fresh, or, for a
+            backend whose line says "view", read-only and sharing the input's memory.
+        """
+        ...
+
+
+def solid(grey: Array) -> Array:
+    """`grey` itself where it is C-contiguous and aligned, else a copy that is.
+
+    For libraries that read memory through a plain pointer.
+    """
+    if grey.flags.c_contiguous and grey.flags.aligned:
+        return grey
+    return np.array(grey, order="C")
+
+
+def split(shape: tuple[int, ...], axis: int) -> tuple[int, int]:
+    """The sizes before and after `axis`: every expansion is (A, B) to (A, 3, B).
+
+    >>> split((64, 224, 224), 1)
+    (64, 50176)
+    """
+    before = 1
+    for size in shape[:axis]:
+        before *= size
+    after = 1
+    for size in shape[axis:]:
+        after *= size
+    return before, after

@@ -1,0 +1,17 @@
+"""Pillow: ``Image.convert("RGB")``, image by image; 8 bits are all that Pillow's RGB holds."""
+
+import numpy as np
+from PIL import Image
+
+from ..layout import insert
+from . import Array, solid
+
+
+def expand(grey: Array, axis: int, out: Array | None = None) -> Array:
+    """See :class:`graytorgb.backends.Backend`."""
+    if out is None:
+        out = np.empty(insert(grey.shape, axis), grey.dtype)
+    channel_last = np.moveaxis(out, axis, -1)
+    for index in np.ndindex(grey.shape[:-2]):
+        channel_last[index] = Image.fromarray(solid(grey[index])).convert("RGB")
+    return out

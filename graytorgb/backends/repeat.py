@@ -1,0 +1,10 @@
+"""``np.repeat``: the idiom from the forums, and the oracle of the tests."""
+
+import numpy as np
+
+from . import Array
+
+
+def expand(grey: Array, axis: int, out: Array | None = None) -> Array:
+    """See :class:`graytorgb.backends.Backend`. ``np.repeat`` can't write into `out`."""
+    return np.repeat(np.expand_dims(grey, axis), 3, axis)

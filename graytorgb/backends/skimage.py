@@ -1,0 +1,13 @@
+"""scikit-image: ``skimage.color.gray2rgb``."""
+
+import numpy as np
+from skimage.color import gray2rgb
+
+from . import Array
+
+
+def expand(grey: Array, axis: int, out: Array | None = None) -> Array:
+    """See :class:`graytorgb.backends.Backend`. ``gray2rgb`` can't write into `out`."""
+    # gray2rgb keeps the order of a Fortran input
+    rgb: Array = gray2rgb(grey, channel_axis=axis)
+    return np.ascontiguousarray(rgb)

@@ -1,0 +1,33 @@
+"""torchvision: ``v2.functional.grayscale_to_rgb`` on a tensor that shares the array's memory."""
+
+import numpy as np
+import torch
+from torchvision.transforms.v2 import functional
+
+from ..layout import insert
+from . import Array, solid, split
+
+# torch knows neither every numpy dtype nor other byte orders: elements are carried as words.
+_WORDS = {1: np.uint8, 2: np.int16, 4: np.int32, 8: np.int64, 16: np.complex128}
+
+
+class _Writable:
+    """Read-only memory that claims to be writable: torch warns otherwise, and never writes."""
+
+    def __init__(self, array: Array) -> None:
+        address = array.__array_interface__["data"][0]
+        self.__array_interface__ = {**array.__array_interface__, "data": (address, False)}
+        self.keep = array
+
+
+def expand(grey: Array, axis: int, out: Array | None = None) -> Array:
+    """See :class:`graytorgb.backends.Backend`. grayscale_to_rgb can't write into `out`."""
+    before, after = split(grey.shape, axis)
+    word = _WORDS.get(grey.itemsize, np.complex128)
+    words: Array = solid(grey).reshape(before, after).view(word)
+    if not words.flags.writeable:
+        words = np.asarray(_Writable(words))
+    # As images of one row, (A, 1, 1, B), so that either layout is a single copy.
+    grey_rows = torch.from_numpy(words).reshape(before, 1, 1, -1)
+    rgb: Array = functional.grayscale_to_rgb(grey_rows).numpy()
+    return rgb.view(grey.dtype).reshape(insert(grey.shape, axis))

@@ -1,0 +1,261 @@
+"""``to_rgb``: kind, layout, backend, call."""
+
+from typing import Any, TypeVar, cast
+
+import numpy as np
+
+from . import alpha as alphas
+from . import kinds, registry
+from .choose import pick
+from .errors import DtypeError, GrayToRGBError, LayoutError
+from .kinds import ArrayKind, OwnLibrary
+from .kinds.numpy import check_out
+from .layout import insert, order, parse, resolve, without_channel
+
+Image = TypeVar("Image")
+Array = np.ndarray[Any, Any]
+
+
+def to_rgb(
+    image: Image,
+    layout: str | None = None,
+    *,
+    backend: str = "auto",
+    copy: bool | None = None,
+    out: Any = None,
+    alpha: alphas.Alpha = "error",
+) -> Image:
+    """Give a grey image, or a batch of them, three equal channels.
+
+    Values and dtype never change, and every backend gives the same bits. What is RGB already
+    passes through.
+
+    Parameters
+    ----------
+    image : ndarray, torch.Tensor, tv_tensors.Image or Video, PIL.Image.Image
+        Grey, RGB, or either with alpha; any number dtype or bool, any strides. Whatever else
+        has ``__array__`` is read as numpy.
+    layout : str, optional
+        The axes, upper-case letters in einops' arrow notation: ``"NHW->NHWC"``,
+        ``"NHW->NCHW"``, ``"HWC"``. H and W once, C at most once, other letters are leading
+        axes. Without an arrow the result keeps the input's axes, and a missing C goes last,
+        or in front of H for torch. With None, 2-D is HW; 3-D and 4-D are read as an image or
+        a batch with a channel axis where only one axis can be that; all else is an error.
+    backend : str
+        One of :func:`graytorgb.backends`, or ``"auto"``, for which :func:`graytorgb.choose`
+        tells the choice.
+    copy : bool, optional
+        None: what the backend does. True: the result shares no memory with the input. False:
+        a view that shares it (read-only in numpy), or an error.
+    out : ndarray or torch.Tensor, optional
+        Memory for the result, of its shape and dtype, C-contiguous, writable and apart from
+        the input; it is returned.
+    alpha : {"error", "drop"} or (r, g, b)
+        What becomes of an alpha channel: an error, dropped, or composited on a background in
+        the image's units.
+
+    Returns
+    -------
+    of the kind of `image`
+        The same values with C == 3, in the axes of the layout. C-contiguous, writable and
+        fresh, unless a view was asked for.
+
+    Raises
+    ------
+    LayoutError
+        If the axes can't be told, or `copy` or `out` can't be met.
+    ChannelError
+        If there are 2 or 4 channels and `alpha` is ``"error"``, or another number than 1 or 3.
+    DtypeError
+        If it isn't an image, its dtype isn't a number or the backend can't carry it, or it is
+        a deep PIL image (modes I;16, I, F): see :func:`graytorgb.to_uint8`.
+    UnknownBackend, BackendUnavailable
+        If there is no such backend, or its library is missing or broken.
+
+    Examples
+    --------
+    >>> import numpy as np, graytorgb as g2r
+    >>> x = np.arange(64 * 28 * 28, dtype=np.uint16).reshape(64, 28, 28)
+    >>> g2r.to_rgb(x, "NHW->NCHW").shape
+    (64, 3, 28, 28)
+    >>> view = g2r.to_rgb(x, "NHW", backend="broadcast")
+    >>> view.shape, view.strides[-1], np.shares_memory(view, x)
+    ((64, 28, 28, 3), 0, True)
+    """
+    try:
+        alphas.check(alpha)
+        if backend != "auto":
+            registry.load(backend)
+        if copy is False and out is not None:
+            raise LayoutError(
+                "copy=False asks for a view, and a view can't lie in out: leave one away"
+            )
+        if kinds.is_pil(image):
+            return cast(Image, _convert_pil(image, layout, backend, copy, out, alpha))
+        return cast(Image, _convert_array(image, layout, backend, copy, out, alpha))
+    except GrayToRGBError as error:
+        error.args += (f"given: {kinds.describe(image)}; layout={layout!r}, backend={backend!r}",)
+        raise
+
+
+def _convert_array(
+    image: Any, layout: str | None, backend: str, copy: bool | None, out: Any, alpha: alphas.Alpha
+) -> Any:
+    kind = kinds.find(image)
+    array = kind.unwrap(image)
+    stated = kind.axes(image) if layout is None else layout
+    source, target = resolve(stated, tuple(array.shape), kind.CHANNELS_FIRST)
+    fresh = False
+    if "C" in source:
+        array, source, fresh = _resolve_channels(kind, array, source, alpha)
+    if "C" in source:
+        rgb = kind.transpose(array, order(source, target))
+        result = _pass_on(kind, rgb, _wants_view(backend, copy), out, fresh)
+    else:
+        grey = kind.transpose(array, order(source, without_channel(target)))
+        result = _expand(kind, grey, target.index("C"), backend, copy, out)
+    return out if out is not None else kind.wrap(result, image)
+
+
+def _resolve_channels(
+    kind: ArrayKind, array: Any, source: str, alpha: alphas.Alpha
+) -> tuple[Any, str, bool]:
+    """Grey without a channel axis, or RGB with one; and whether its memory is fresh."""
+    axis = source.index("C")
+    every: tuple[Any, ...] = (slice(None),) * axis
+    channels = array.shape[axis]
+    if channels in (2, 4) and alpha == "drop":
+        array, channels = array[(*every, slice(channels - 1))], channels - 1
+    elif channels in (2, 4) and not isinstance(alpha, str):
+        last = without_channel(source) + "C"
+        lent = kind.lend(kind.transpose(array, order(source, last)))
+        if lent is None:
+            raise DtypeError(
+                "compositing works on memory that numpy can share, and this tensor's isn't: "
+                'x.detach().cpu() first, or alpha="drop"'
+            )
+        return kind.adopt(alphas.composite(lent, alpha), array), last, True
+    if channels == 1:
+        return array[(*every, 0)], without_channel(source), False
+    if channels != 3:
+        raise alphas.refuse(channels)
+    return array, source, False
+
+
+def _wants_view(backend: str, copy: bool | None) -> bool:
+    """Whether the result is a view: as `copy` says, else as the backend's line does."""
+    if copy is not None:
+        return not copy
+    return backend != "auto" and registry.lookup(backend).result == "view"
+
+
+def _pass_on(kind: ArrayKind, rgb: Any, view: bool, out: Any, fresh: bool) -> Any:
+    """What is RGB already, in the axes asked for."""
+    if out is not None:
+        lent = kind.lend(rgb)
+        np.copyto(_lend_out(kind, out, rgb, lent, tuple(rgb.shape)), cast(Array, lent))
+        return out
+    if not view:
+        return kind.copy(rgb)
+    if fresh:
+        raise LayoutError("compositing makes new values: copy=False has no view of them to give")
+    return kind.view(rgb)
+
+
+def _expand(
+    kind: ArrayKind, grey: Any, axis: int, backend: str, copy: bool | None, out: Any
+) -> Any:
+    if copy is False and backend == "auto":
+        backend = "broadcast"
+    if copy is False and registry.lookup(backend).result == "copy":
+        raise LayoutError(
+            f'backend {backend!r} makes copies: copy=False goes with backend="broadcast", '
+            "whose three channels are one memory"
+        )
+    view = out is None and _wants_view(backend, copy)
+    lent = kind.lend(grey)
+    if lent is None and out is None:
+        return _expand_by_own_library(cast(OwnLibrary, kind), grey, axis, backend, view)
+    shape = insert(tuple(grey.shape), axis)
+    lent_out = None if out is None else _lend_out(kind, out, grey, lent, shape)
+    return kind.adopt(expand_array(cast(Array, lent), axis, backend, view, lent_out), grey)
+
+
+def _expand_by_own_library(kind: OwnLibrary, grey: Any, axis: int, backend: str, view: bool) -> Any:
+    if backend not in ("auto", "broadcast"):
+        raise DtypeError(
+            f"backend {backend!r} works on memory that numpy can share, and this tensor's isn't "
+            "(another device, a gradient, a subclass or a trace): "
+            'backend="auto" uses its own library, or pass x.detach().cpu()'
+        )
+    expanded = kind.expand(grey, axis)
+    return expanded if view else kind.copy(expanded)
+
+
+def expand_array(
+    grey: Array, axis: int, backend: str, view: bool = False, out: Array | None = None
+) -> Array:
+    """Put three equal channels into a numpy array at `axis`; see :func:`to_rgb`."""
+    if backend == "auto":
+        backend = cast(str, pick(grey.size, grey.dtype, axis == grey.ndim).backend)
+    entry = registry.lookup(backend)
+    if not entry.takes(grey.dtype):
+        able = ", ".join(registry.carriers(grey.dtype))
+        raise DtypeError(f"backend {backend!r} can't carry {grey.dtype}; these can: auto, {able}")
+    if grey.size == 0 and not view:  # some libraries refuse empty images
+        return np.empty(insert(grey.shape, axis), grey.dtype) if out is None else out
+    result = registry.load(backend).expand(grey, axis, out)
+    if out is None and entry.result == "view" and not view:
+        out = np.empty(result.shape, result.dtype)
+    if out is not None and result is not out:
+        np.copyto(out, result)
+        return out
+    return result
+
+
+def _lend_out(
+    kind: ArrayKind, out: Any, source: Any, lent: Array | None, shape: tuple[int, ...]
+) -> Array:
+    """The memory of a checked `out` as numpy."""
+    if kinds.is_pil(out) or kinds.find(out) is not kind:
+        raise DtypeError(
+            f"out must be of the input's kind, {type(source).__name__}, not {type(out).__name__}"
+        )
+    lent_out = kind.lend(kind.unwrap(out))
+    if lent is None or lent_out is None:
+        raise DtypeError(
+            "out= needs memory that numpy can share, on both sides: leave out= away here"
+        )
+    if out.dtype != source.dtype:
+        raise DtypeError(f"out has dtype {out.dtype}, the result {source.dtype}")
+    check_out(lent_out, shape, lent.dtype, lent)
+    return lent_out
+
+
+def _convert_pil(
+    image: Any, layout: str | None, backend: str, copy: bool | None, out: Any, alpha: alphas.Alpha
+) -> Any:
+    from .kinds import pil
+
+    if layout is not None and parse(layout) not in (("HW", "HWC"), ("HWC", "HWC")):
+        raise LayoutError(
+            f"a PIL image is HW or HWC and gives a PIL image: leave layout={layout!r} away, or "
+            "to_rgb(np.asarray(image), layout) for an array"
+        )
+    if out is not None:
+        raise DtypeError(
+            "out= takes an array, and a PIL image gives a PIL image: "
+            "to_rgb(np.asarray(image), out=...)"
+        )
+    flat = pil.flatten(image, alpha)
+    if _wants_view(backend, copy):
+        if flat is image and flat.mode == "RGB":
+            return image
+        raise LayoutError(
+            "a PIL image can't share its memory between channels: leave copy=False and "
+            'backend="broadcast" away, or to_rgb(np.asarray(image), backend="broadcast")'
+        )
+    if backend == "auto" or flat.mode == "RGB":
+        return pil.to_rgb(flat) if flat is image or flat.mode != "RGB" else flat
+    rgb = expand_array(np.asarray(flat), 2, backend)
+    return pil.from_array(rgb, like=image)

@@ -1,0 +1,40 @@
+"""The errors: each is a ``GrayToRGBError`` and also the builtin that a user would catch."""
+
+
+class GrayToRGBError(Exception):
+    """Base of every error this package raises on purpose.
+
+    ``args`` holds the message's lines. The first says what is wrong and which call works;
+    a verb appends one that says what it was given.
+    """
+
+    def __str__(self) -> str:
+        return "\n".join(str(line) for line in self.args)
+
+
+class LayoutError(GrayToRGBError, ValueError):
+    """The axes can't be read, or a result or ``out`` doesn't have the axes asked for."""
+
+
+class DtypeError(GrayToRGBError, TypeError):
+    """The object's kind or its dtype can't be taken."""
+
+
+class ChannelError(GrayToRGBError, ValueError):
+    """The number of channels, or what to do with an alpha channel, isn't clear."""
+
+
+class LevelsError(GrayToRGBError, ValueError):
+    """The value range is empty, unknown or unusable, or a value is NaN."""
+
+
+class BackendUnavailable(GrayToRGBError, ImportError):
+    """A library is missing, or installed and broken; the cause is chained."""
+
+
+class UnknownBackend(GrayToRGBError, ValueError):
+    """No backend has this name."""
+
+
+class ModelError(GrayToRGBError, ValueError):
+    """A model can't be adapted as asked."""

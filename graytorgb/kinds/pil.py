@@ -1,0 +1,100 @@
+"""Pillow images: what each mode means, and the way to numpy and back."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from .. import alpha as alphas
+from ..errors import ChannelError, DtypeError
+
+PILImage = Image.Image
+
+DEEP_MODES = ("I", "F")  # and every mode that begins with "I;"
+
+
+def is_deep(image: PILImage) -> bool:
+    """Whether the pixels have more than 8 bits: modes I;16*, I and F."""
+    return image.mode in DEEP_MODES or image.mode.startswith("I;")
+
+
+def flatten(image: PILImage, alpha: alphas.Alpha) -> PILImage:
+    """The image in mode L or RGB, its palette looked up and its alpha resolved.
+
+    An image that has one of those modes, and no transparent colour, is returned itself.
+
+    Raises
+    ------
+    DtypeError
+        For the deep modes, which no RGB mode of Pillow's can hold.
+    ChannelError
+        For transparency with ``alpha="error"``, and for other colour spaces.
+    """
+    if is_deep(image):
+        raise DtypeError(
+            f"Pillow has no RGB of more than 8 bits, and mode {image.mode!r} would be clipped: "
+            "choose how its values become 8 bits, "
+            'to_rgb(to_uint8(image, (lo, hi))) or to_uint8(image, "minmax"), or convert '
+            "np.asarray(image), which keeps every value"
+        )
+    if image.mode not in ("1", "L", "P", "LA", "PA", "RGB", "RGBA"):
+        raise ChannelError(
+            f"mode {image.mode!r} is neither grey nor RGB: image.convert('RGB') if Pillow's "
+            "conversion of that colour space is what you want"
+        )
+    if image.has_transparency_data:
+        return _resolve_alpha(image, alpha)
+    if image.mode == "1":
+        return image.convert("L")  # 0 and 255
+    return image.convert("RGB") if image.mode == "P" else image
+
+
+def to_rgb(image: PILImage) -> PILImage:
+    """Mode L to RGB by Pillow itself; mode RGB copied."""
+    return image.copy() if image.mode == "RGB" else image.convert("RGB")
+
+
+def from_array(rgb: NDArray[Any], like: PILImage) -> PILImage:
+    """An image of these pixels with the metadata of `like`, less its transparent colour."""
+    image = Image.fromarray(rgb)
+    image.info = {k: v for k, v in like.info.items() if k != "transparency"}
+    return image
+
+
+def split_alpha(image: PILImage) -> tuple[PILImage, PILImage | None]:
+    """The levels of an image, in mode 1, L, RGB, I, F or I;16*, and its alpha in mode L or None.
+
+    Raises
+    ------
+    ChannelError
+        For colour spaces whose values aren't levels of grey or RGB.
+    """
+    if is_deep(image) or (image.mode in ("1", "L", "RGB") and not image.has_transparency_data):
+        return image, None
+    if image.mode == "P" and not image.has_transparency_data:
+        return image.convert("RGB"), None
+    if image.has_transparency_data and image.mode in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
+        full = image.convert("LA" if image.mode in ("1", "L", "LA") else "RGBA")
+        return full.convert(full.mode[:-1]), full.getchannel("A")
+    raise ChannelError(
+        f"the values of mode {image.mode!r} aren't levels of grey or RGB: "
+        "image.convert('RGB') first"
+    )
+
+
+def join_alpha(levels: PILImage, opacity: PILImage | None) -> PILImage:
+    """The inverse of :func:`split_alpha`, for 8-bit levels."""
+    if opacity is None:
+        return levels
+    return Image.merge(levels.mode + "A", (*levels.split(), opacity))
+
+
+def _resolve_alpha(image: PILImage, alpha: alphas.Alpha) -> PILImage:
+    levels, opacity = split_alpha(image)
+    if alpha == "error":
+        raise alphas.refuse(2 if levels.mode == "L" else 4)
+    if alpha == "drop":
+        return levels
+    full = np.asarray(join_alpha(levels, opacity))
+    return from_array(alphas.composite(full, alpha), like=image)

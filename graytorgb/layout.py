@@ -1,0 +1,188 @@
+"""Layouts: the arrow strings and the shape rules. Strings and tuples in, strings and tuples out."""
+
+from string import ascii_uppercase
+from typing import NamedTuple
+
+from .errors import LayoutError
+
+RGB_SIZES = (1, 3)  # the channel counts that identify a channel axis without being told
+
+
+class Layout(NamedTuple):
+    """The axes of an input and of its result, a letter each: ``("NHW", "NHWC")``."""
+
+    source: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.source}->{self.target}"
+
+
+def resolve(layout: str | None, shape: tuple[int, ...], channels_first: bool = False) -> Layout:
+    """Read a layout string, or infer one, for an array of this shape.
+
+    Parameters
+    ----------
+    layout : str or None
+        ``"NHW->NHWC"``, ``"HWC"``, … or None to infer the input's axes from `shape`.
+    shape : tuple of int
+        Shape of the input.
+    channels_first : bool
+        Where a missing C goes when the layout has no arrow: in front of H (torch) or last.
+
+    Returns
+    -------
+    Layout
+        `source` has one letter an axis of `shape`; `target` has the same letters and C.
+
+    Raises
+    ------
+    LayoutError
+        If the string is malformed, doesn't have an axis for each of the shape's, or, with
+        None, if the shape can be read in two ways.
+
+    Examples
+    --------
+    >>> resolve("NHW->NCHW", (64, 224, 224))
+    Layout(source='NHW', target='NCHW')
+    >>> resolve(None, (224, 224), channels_first=True)
+    Layout(source='HW', target='CHW')
+    """
+    if layout is None:
+        source = _infer(shape)
+        return Layout(source, _with_channel(source, channels_first))
+    parsed = parse(layout, channels_first)
+    if len(parsed.source) != len(shape):
+        raise LayoutError(
+            f"layout {layout!r} names {len(parsed.source)} axes, but the shape {shape} has "
+            f"{len(shape)}. {_suggest(shape)}"
+        )
+    return parsed
+
+
+def parse(layout: str, channels_first: bool = False) -> Layout:
+    """Split a layout string into the input's and the result's axes; spaces don't count."""
+    if not isinstance(layout, str):
+        raise LayoutError(f'layout is a string like "NHW->NHWC" or None, not {layout!r}')
+    source, arrow, target = (part.strip() for part in layout.partition("->"))
+    _check_axes(source, layout)
+    if not arrow:
+        return Layout(source, _with_channel(source, channels_first))
+    _check_axes(target, layout)
+    expected = set(source) | {"C"}
+    if set(target) != expected:
+        missing, extra = sorted(expected - set(target)), sorted(set(target) - expected)
+        problem = (f"lacks {', '.join(missing)}" if missing else "") + (
+            (" and " if missing else "") + f"adds {', '.join(extra)}" if extra else ""
+        )
+        raise LayoutError(
+            f"layout {layout!r}: the right side holds the left side's axes and C, but it "
+            f'{problem}. Write "{source}->{_with_channel(source, channels_first)}"'
+        )
+    return Layout(source, target)
+
+
+def without_channel(axes: str) -> str:
+    """The same axes, less C."""
+    return axes.replace("C", "")
+
+
+def insert(shape: tuple[int, ...], axis: int, count: int = 3) -> tuple[int, ...]:
+    """The shape with an axis of `count` put in at `axis`.
+
+    >>> insert((64, 224, 224), 1)
+    (64, 3, 224, 224)
+    """
+    return (*shape[:axis], count, *shape[axis:])
+
+
+def order(source: str, target: str) -> tuple[int, ...]:
+    """The transposition that brings axes `source` into the order of `target`.
+
+    >>> order("HWC", "CHW")
+    (2, 0, 1)
+    """
+    return tuple(source.index(letter) for letter in target)
+
+
+def trailing(ndim: int, last: str) -> str:
+    """Axes that end in `last` and have `ndim` letters, leading ones made up: ``(..., C, H, W)``.
+
+    >>> trailing(5, "CHW")
+    'NTCHW'
+    """
+    spare = "NT" + "".join(c for c in ascii_uppercase if c not in "NTCHW")
+    return spare[: ndim - len(last)] + last
+
+
+def _check_axes(axes: str, layout: str) -> None:
+    bad = [c for c in axes if c not in ascii_uppercase]
+    if bad:
+        hint = f' Did you mean "{layout.upper()}"?' if "".join(bad).isalpha() else ""
+        raise LayoutError(
+            f"layout {layout!r}: axes are upper-case letters, one each (H, W, C, and any other "
+            f'for a leading axis), and "->" between input and result; got {bad[0]!r}.{hint}'
+        )
+    twice = [c for c in axes if axes.count(c) > 1]
+    if twice:
+        raise LayoutError(f"layout {layout!r}: axis {twice[0]} stands twice in {axes!r}")
+    if not {"H", "W"} <= set(axes):
+        raise LayoutError(
+            f"layout {layout!r}: {axes!r} needs both H and W; one image is "
+            '"HW" or "HWC", a batch "NHW" or "NCHW"'
+        )
+
+
+def _with_channel(source: str, channels_first: bool) -> str:
+    if "C" in source:
+        return source
+    at = source.index("H") if channels_first else len(source)
+    return source[:at] + "C" + source[at:]
+
+
+def _infer(shape: tuple[int, ...]) -> str:
+    """The table of the design: one image, or a batch with a channel axis; else an error."""
+    ndim = len(shape)
+    if ndim == 2:
+        return "HW"
+    if ndim == 3:
+        if shape[-1] in RGB_SIZES and shape[0] not in RGB_SIZES:
+            return "HWC"
+        if shape[0] == 1 and shape[-1] not in RGB_SIZES:
+            return "CHW"
+    if ndim == 4 and (shape[1] in RGB_SIZES) != (shape[3] in RGB_SIZES):
+        return "NCHW" if shape[1] in RGB_SIZES else "NHWC"
+    raise LayoutError(_suggest(shape))
+
+
+def _suggest(shape: tuple[int, ...]) -> str:
+    """What a shape could be, and the call for each reading."""
+    ndim = len(shape)
+    if ndim < 2:
+        return (
+            f"an image has at least the axes H and W, but the shape {shape} has {ndim}: "
+            "reshape it, to_rgb(x.reshape(height, width))"
+        )
+    if ndim == 2:
+        return f'the shape {shape} is one grey image: to_rgb(x, "HW")'
+    if ndim == 3:
+        readings = [("NHW", f"a batch of {shape[0]} grey images")]
+        if shape[0] in (1, 2, 3, 4):
+            readings.append(("CHW", f"one image of {shape[0]} channel(s), channel first"))
+        if shape[-1] in (1, 2, 3, 4):
+            readings.append(("HWC", f"one image of {shape[-1]} channel(s), channel last"))
+        if len(readings) == 1:
+            readings.append(("CHW", f"one image of {shape[0]} channels"))
+    elif ndim == 4:
+        readings = [
+            ("NHWC", f"{shape[0]} images of {shape[3]} channel(s), channel last"),
+            ("NCHW", f"{shape[0]} images of {shape[1]} channel(s), channel first"),
+            ("NTHW", f"{shape[0]} clips of {shape[1]} grey frames"),
+        ]
+    else:
+        readings = [
+            (trailing(ndim, "HW"), "grey images with leading axes"),
+            (trailing(ndim, "CHW"), "images with a channel axis and leading axes"),
+        ]
+    calls = ", or ".join(f'to_rgb(x, "{axes}") for {what}' for axes, what in readings)
+    return f"the shape {shape} can be read in more than one way, so say the layout: {calls}"

@@ -1,0 +1,204 @@
+"""Value ranges, and ``to_uint8``: deep pixels to 8 bits by a stated policy."""
+
+import math
+from difflib import get_close_matches
+from fractions import Fraction
+from numbers import Real
+from typing import Any, Literal, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import blocks, kinds
+from .errors import DtypeError, GrayToRGBError, LevelsError
+from .kinds.numpy import check_out
+from .percentile import percentile
+
+Image = TypeVar("Image")
+Array = NDArray[Any]
+ValueRange = (
+    tuple[float, float] | Literal["dtype", "minmax"] | tuple[Literal["percentile"], float, float]
+)
+
+_POLICIES = '(lo, hi), "dtype", "minmax" or ("percentile", p, q)'
+
+
+def to_uint8(image: Image, value_range: ValueRange, *, out: Any = None) -> Image:
+    """Turn pixels of any depth into 8 bits by an explicit policy.
+
+    Each value becomes ``(value - lo) / (hi - lo) * 255``, rounded to nearest (ties to even)
+    and saturated at 0 and 255; the policy says what `lo` and `hi` are.
+
+    Parameters
+    ----------
+    image : ndarray, torch.Tensor, tv_tensors.Image or Video, PIL.Image.Image
+        Any shape; integers, floats or bool. PIL modes I;16, I;16B, I, F, L and RGB as they
+        are, 1 as 0 and 1, P as its palette's colours; an alpha channel of a PIL image is kept.
+    value_range : tuple or str
+        ``(lo, hi)``: these values become 0 and 255; ``(0, 4095)`` for a 12-bit image in a
+        16-bit file. ``"dtype"``: the dtype's own range, 0 to 1 for floats. ``"minmax"``: the
+        smallest and the largest value in the whole of `image`. ``("percentile", p, q)``:
+        these percentiles of it, interpolated linearly.
+    out : ndarray or torch.Tensor of uint8, optional
+        Memory for the result, of the shape of `image`, C-contiguous; it is returned.
+
+    Returns
+    -------
+    of the kind of `image`
+        The same shape in uint8; PIL images in mode L or RGB, with their alpha.
+
+    Raises
+    ------
+    LevelsError
+        If the policy is unknown, the range is empty or not finite, or a value is NaN.
+    DtypeError
+        If it isn't an image of real numbers, or `out` has another dtype.
+    LayoutError
+        If `out` doesn't fit.
+
+    Examples
+    --------
+    >>> import numpy as np, graytorgb as g2r
+    >>> deep = np.array([[0, 2048, 4095]], np.uint16)
+    >>> g2r.to_uint8(deep, (0, 4095))
+    array([[  0, 128, 255]], dtype=uint8)
+    """
+    try:
+        value_range = check_policy(value_range)
+        if kinds.is_pil(image):
+            return cast(Image, _pil_to_uint8(image, value_range, out))
+        kind = kinds.find(image)
+        lent = kind.lend_values(kind.unwrap(image))
+        if out is None:
+            return cast(Image, kind.wrap(kind.adopt(quantise(lent, value_range), None), image))
+        if kinds.is_pil(out) or kinds.find(out) is not kind:
+            raise DtypeError(f"out must be of the input's kind, not {type(out).__name__}")
+        quantise(lent, value_range, kind.lend_values(kind.unwrap(out)))
+        return cast(Image, out)
+    except GrayToRGBError as error:
+        error.args += (f"given: {kinds.describe(image)}; value_range={value_range!r}",)
+        raise
+
+
+def quantise(array: Array, value_range: ValueRange, out: Array | None = None) -> Array:
+    """:func:`to_uint8` for a numpy array."""
+    if array.dtype.kind not in "biuf":
+        raise DtypeError(f"{array.dtype} values have no order: pass x.real or np.abs(x)")
+    if out is None:
+        out = np.empty(array.shape, np.uint8)
+    else:
+        check_out(out, array.shape, np.dtype(np.uint8), array)
+    if array.size:
+        lo, hi = _find_range(array, value_range)
+        if array.dtype.kind in "iu" and array.dtype.itemsize == 8:
+            _quantise_by_thresholds(array, lo, hi, out)
+        else:
+            _quantise_by_arithmetic(array, float(lo), float(hi), out)
+    return out
+
+
+def check_policy(value_range: Any) -> ValueRange:
+    """The policy with Python's own numbers, or LevelsError unless it is one of the four."""
+    if isinstance(value_range, str):
+        if value_range in ("dtype", "minmax"):
+            return cast(ValueRange, value_range)
+        near = get_close_matches(value_range, ["dtype", "minmax", "percentile"], n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise LevelsError(f"value_range is {_POLICIES}, not {value_range!r}{hint}")
+    if isinstance(value_range, tuple | list):
+        head = tuple(v for v in value_range[:1] if isinstance(v, str) and v == "percentile")
+        numbers = value_range[len(head) :]
+        if len(numbers) == 2 and all(_is_finite(v) for v in numbers):
+            lo, hi = (v.item() if isinstance(v, np.generic) else v for v in numbers)
+            if head and not 0 <= lo < hi <= 100:
+                raise LevelsError(f"percentiles go from 0 to 100, p < q, not {lo!r} and {hi!r}")
+            if not lo < hi:
+                raise LevelsError(f"the range is empty: lo < hi is needed, got {lo!r} and {hi!r}")
+            return cast(ValueRange, (*head, lo, hi))
+    raise LevelsError(f"value_range is {_POLICIES} with finite numbers, not {value_range!r}")
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an int beyond the floats
+        return False
+
+
+def _find_range(array: Array, value_range: ValueRange) -> tuple[Any, Any]:
+    """The values that become 0 and 255: Python ints where they are integers."""
+    kind = array.dtype.kind
+    if value_range == "dtype":
+        if kind in "iu":
+            limits = np.iinfo(array.dtype)
+            return int(limits.min), int(limits.max)
+        return 0, 1
+    if value_range == "minmax":
+        lo, hi = array.min().item(), array.max().item()
+    elif value_range[0] == "percentile":
+        lo, hi = percentile(array, value_range[1:])
+    else:
+        return value_range
+    if math.isnan(lo):
+        raise _nan()
+    if not (math.isfinite(lo) and math.isfinite(hi)):
+        raise LevelsError(f"the range {lo} to {hi} isn't finite: state it, (lo, hi)")
+    if not lo < hi:
+        raise LevelsError(
+            f"the range is empty, {value_range!r} gives {lo} to {hi}: state the true one, (lo, hi)"
+        )
+    return lo, hi
+
+
+def _quantise_by_arithmetic(array: Array, lo: float, hi: float, out: Array) -> None:
+    """In float64, where every integer of up to 32 bits is scaled exactly before its rounding."""
+    span = hi - lo
+    if not span * 255 < math.inf:
+        raise LevelsError(f"the range {lo} to {hi} is wider than float64 can scale")
+    scratch = np.empty(min(blocks.BLOCK, array.size))
+    with np.errstate(over="ignore"):  # an overflow is saturated
+        for block, result in blocks.read_and_write(array, np.dtype(np.float64), out):
+            scaled = scratch[: block.size]
+            np.subtract(block, lo, out=scaled)
+            scaled *= 255
+            scaled /= span
+            np.clip(scaled, 0, 255, out=scaled)
+            if array.dtype.kind == "f" and math.isnan(scaled.max()):
+                raise _nan()
+            np.rint(scaled, out=scaled)
+            result[...] = scaled
+
+
+def _quantise_by_thresholds(array: Array, lo: float, hi: float, out: Array) -> None:
+    """For 64-bit integers, which float64 can't hold: the smallest integer of each level."""
+    low, span = Fraction(lo), Fraction(hi) - Fraction(lo)
+    limits = np.iinfo(array.dtype)
+    smallest = []
+    for level in range(1, 256):
+        middle = low + span * (2 * level - 1) / 510  # halfway from the level below
+        tie_rounds_up = middle.denominator == 1 and level % 2 == 0
+        smallest.append(math.floor(middle) + (0 if tie_rounds_up else 1))
+    reachable = [max(value, int(limits.min)) for value in smallest if value <= limits.max]
+    native = array.dtype.newbyteorder("=")
+    thresholds = np.array(reachable, native)
+    for block, result in blocks.read_and_write(array, native, out):
+        result[...] = np.searchsorted(thresholds, block, side="right")
+
+
+def _nan() -> LevelsError:
+    return LevelsError("a value is NaN, which no level stands for: np.nan_to_num(x) first")
+
+
+def _pil_to_uint8(image: Any, value_range: ValueRange, out: Any) -> Any:
+    from .kinds import pil
+
+    if out is not None:
+        raise DtypeError(
+            "out= takes an array, and a PIL image gives a PIL image: "
+            "to_uint8(np.asarray(image), value_range, out=...)"
+        )
+    levels, opacity = pil.split_alpha(image)
+    result = pil.from_array(quantise(np.asarray(levels), value_range), like=image)
+    return pil.join_alpha(result, opacity)

@@ -1,0 +1,201 @@
+"""The table of backends, as strings, and the one place that imports by name."""
+
+import importlib
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.util import find_spec
+from types import MappingProxyType
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from .backends import Backend
+from .errors import BackendUnavailable, UnknownBackend
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A backend's line: what must be known before its library is imported.
+
+    Attributes
+    ----------
+    how : str
+        The call that does the work.
+    library : str or None
+        The package that the backend's file imports beside numpy; an extra of the backend's
+        name installs it.
+    result : {"copy", "view"}
+        Whether the result has memory of its own.
+    dtypes : tuple of str or None
+        The dtypes it takes; None for every number and bool.
+    """
+
+    how: str
+    library: str | None = None
+    result: Literal["copy", "view"] = "copy"
+    dtypes: tuple[str, ...] | None = None
+
+    def takes(self, dtype: np.dtype[Any]) -> bool:
+        """Whether arrays of `dtype` are carried."""
+        return self.dtypes is None or dtype.name in self.dtypes
+
+
+# The name is also that of the file in backends/.
+BACKENDS = MappingProxyType(
+    {
+        "repeat": Entry("np.repeat"),
+        "dstack": Entry("np.stack"),
+        "fill": Entry("preallocated, one assignment a channel"),
+        "broadcast": Entry("np.broadcast_to, channel stride 0", result="view"),
+        "opencv": Entry("cv2.cvtColor, a whole batch in one call", "cv2"),
+        "skimage": Entry("skimage.color.gray2rgb", "skimage"),
+        "pillow": Entry('Image.convert("RGB")', "PIL", dtypes=("uint8",)),
+        "torchvision": Entry("v2.functional.grayscale_to_rgb", "torchvision"),
+    }
+)
+
+_loaded: dict[str, Backend] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class BackendInfo:
+    """What :func:`backends` tells of one backend.
+
+    Attributes
+    ----------
+    name : str
+        What ``to_rgb(..., backend=name)`` takes.
+    status : {"available", "missing", "broken"}
+        *missing*: its library isn't installed. *broken*: it is, and its import failed.
+    why : str
+        The library's version, the command that installs it, or the import's error.
+    how : str
+        The call that does the work.
+    takes : str
+        The dtypes it takes; "any dtype" is every number and bool.
+    result : {"copy", "view"}
+        Whether the result has memory of its own.
+    """
+
+    name: str
+    status: Literal["available", "missing", "broken"]
+    why: str
+    how: str
+    takes: str
+    result: Literal["copy", "view"]
+
+    @property
+    def available(self) -> bool:
+        """Whether ``to_rgb(..., backend=name)`` works here."""
+        return self.status == "available"
+
+
+def backends() -> dict[str, BackendInfo]:
+    """Every backend by name: available or not, why, what it takes, copy or view.
+
+    Each library is imported, because only an import tells a broken one from a good one; that
+    can take seconds where torch is installed.
+
+    Returns
+    -------
+    dict of str to BackendInfo
+        In the order of the registry.
+
+    Examples
+    --------
+    >>> import graytorgb as g2r
+    >>> info = g2r.backends()["broadcast"]
+    >>> info.available, info.result
+    (True, 'view')
+    """
+    return {name: _inspect(name, entry) for name, entry in BACKENDS.items()}
+
+
+def lookup(name: str) -> Entry:
+    """The line of a backend, or UnknownBackend with the nearest name."""
+    try:
+        return BACKENDS[name]
+    except (KeyError, TypeError):
+        pass
+    known = ", ".join(["auto", *BACKENDS])
+    near = get_close_matches(str(name).lower(), BACKENDS, n=1, cutoff=0.5)
+    hint = f'did you mean backend="{near[0]}"? ' if near else ""
+    raise UnknownBackend(f"no backend is called {name!r}; {hint}The backends are {known}")
+
+
+def load(name: str) -> Backend:
+    """The module of a backend, imported when first asked for.
+
+    Raises
+    ------
+    UnknownBackend
+        If there is none of that name.
+    BackendUnavailable
+        If its library is missing, or installed and broken.
+    """
+    entry = lookup(name)
+    if name not in _loaded:
+        try:
+            module = require(f"graytorgb.backends.{name}", entry.library, name)
+        except BackendUnavailable as error:
+            without = [n for n, e in BACKENDS.items() if e.library is None]
+            ready = [n for n in BACKENDS if n in without or n in _loaded]
+            error.args = (f"backend {name!r} {error}; usable now: {', '.join(ready)}",)
+            raise
+        _loaded[name] = cast(Backend, module)
+    return _loaded[name]
+
+
+def usable(name: str) -> bool:
+    """Whether a backend loads here."""
+    try:
+        load(name)
+    except BackendUnavailable:
+        return False
+    return True
+
+
+def carriers(dtype: np.dtype[Any]) -> list[str]:
+    """The names of the backends that take a dtype, installed or not."""
+    return [name for name, entry in BACKENDS.items() if entry.takes(dtype)]
+
+
+def require(module: str, library: str | None, extra: str) -> Any:
+    """Import a module that needs a library, and explain a failure.
+
+    Raises
+    ------
+    BackendUnavailable
+        "needs …: pip install" if the library isn't installed, "is installed but failed to
+        import" if it is; the import's own error is the cause.
+    """
+    try:
+        return importlib.import_module(module)
+    except Exception as error:  # an extension module can fail with any class
+        if library is None:
+            raise
+        if _missing(library):
+            why = f"needs {library}: pip install 'graytorgb[{extra}]'"
+        else:
+            why = f"can't be used: {library} is installed but failed to import: {error}"
+        raise BackendUnavailable(why) from error
+
+
+def _missing(library: str) -> bool:
+    try:
+        return find_spec(library) is None
+    except ValueError:  # a None or spec-less entry in sys.modules
+        return True
+
+
+def _inspect(name: str, entry: Entry) -> BackendInfo:
+    status: Literal["available", "missing", "broken"] = "available"
+    try:
+        load(name)
+        library = importlib.import_module(entry.library or "numpy")
+        why = f"{library.__name__} {library.__version__}"
+    except BackendUnavailable as error:
+        status = "missing" if entry.library and _missing(entry.library) else "broken"
+        why = str(error)
+    takes = "any dtype" if entry.dtypes is None else ", ".join(entry.dtypes)
+    return BackendInfo(name, status, why, entry.how, takes, entry.result)

@@ -1,0 +1,5 @@
+"""Everything is in setup.cfg; the optional C extension will be declared here."""
+
+from setuptools import setup
+
+setup()
