@@ -87,30 +87,29 @@ def _count_digits(
 ) -> dict[int, Array]:
     """How often each digit at `shift` follows each prefix."""
     counts = {prefix: np.zeros(1 << _DIGIT, np.int64) for prefix in prefixes}
+    unsigned = np.dtype(f"u{dtype.itemsize}").type
+    mask = unsigned(min((1 << _DIGIT) - 1, np.iinfo(unsigned).max))
     for block in blocks.read(array, dtype):
         if dtype.kind == "f" and np.isnan(block).any():
             raise LevelsError("a value is NaN: replace it first, np.nan_to_num(x)")
-        leading = _keys(block) >> np.uint64(shift)
-        digits = (leading & np.uint64((1 << _DIGIT) - 1)).astype(np.intp)
-        prefix_of = leading >> np.uint64(_DIGIT)
+        leading = _keys(block) >> unsigned(shift)
+        digits = (leading & mask).astype(np.intp)
+        leading >>= unsigned(_DIGIT)
         for prefix, count in counts.items():
-            chosen = digits[prefix_of == np.uint64(prefix)]
-            count += np.bincount(chosen, minlength=1 << _DIGIT)
+            count += np.bincount(digits[leading == unsigned(prefix)], minlength=1 << _DIGIT)
     return counts
 
 
 def _keys(block: Array) -> Array:
-    """Unsigned 64-bit keys that sort as the values do."""
-    bits = block.dtype.itemsize * 8
-    if block.dtype.kind in "bu":
-        return block.astype(np.uint64)
-    sign = np.uint64(1 << (bits - 1))
-    raw = block.view(f"u{block.dtype.itemsize}").astype(np.uint64)
+    """Unsigned keys of the same width that sort as the values do."""
+    unsigned: Any = np.dtype(f"u{block.dtype.itemsize}").type
+    raw: Array = block.view(unsigned)
+    sign = unsigned(1 << (block.dtype.itemsize * 8 - 1))
     if block.dtype.kind == "i":
-        return raw ^ sign
-    # floats: flip the sign bit of positives, every bit of negatives
-    every = np.uint64((1 << bits) - 1)
-    return np.where(raw & sign, raw ^ every, raw | sign)
+        raw = raw ^ sign
+    elif block.dtype.kind == "f":  # the sign bit of positives flips, every bit of negatives
+        raw = np.where(raw & sign, ~raw, raw | sign)
+    return raw
 
 
 def _value(key: int, dtype: np.dtype[Any]) -> Any:

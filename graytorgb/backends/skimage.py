@@ -8,6 +8,8 @@ from . import Array
 
 def expand(grey: Array, axis: int, out: Array | None = None) -> Array:
     """See :class:`graytorgb.backends.Backend`. ``gray2rgb`` can't write into `out`."""
-    # gray2rgb keeps the order of a Fortran input
-    rgb: Array = gray2rgb(grey, channel_axis=axis)
-    return np.ascontiguousarray(rgb)
+    # gray2rgb would swap a foreign byte order, so the bytes are carried as native ones; and it
+    # keeps the order of a Fortran input.
+    native = grey.view(grey.dtype.newbyteorder("="))
+    rgb: Array = gray2rgb(native, channel_axis=axis)
+    return np.ascontiguousarray(rgb).view(grey.dtype)

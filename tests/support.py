@@ -1,0 +1,130 @@
+"""What the tests share: the oracle, arrays of every kind, and what must be present."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from graytorgb.errors import BackendUnavailable
+from graytorgb.layout import order, without_channel
+from graytorgb.registry import BACKENDS, load
+
+ROOT = Path(__file__).parent.parent
+
+# GRAYTORGB_REQUIRE=opencv,torchvision or =all: these fail where they would be skipped.
+REQUIRED = set(filter(None, os.environ.get("GRAYTORGB_REQUIRE", "").split(",")))
+
+NUMBERS = [np.dtype(code) for code in "?bBhHiIqQefdgFDG"]
+
+
+def needs(*names):
+    """Skip where a backend of these isn't usable; fail if GRAYTORGB_REQUIRE names it."""
+    for name in names:
+        try:
+            load(name)
+        except BackendUnavailable as error:
+            if REQUIRED & {name, "all"}:
+                pytest.fail(f"GRAYTORGB_REQUIRE names {name}: {error}", pytrace=False)
+            pytest.skip(str(error))
+
+
+def usable_backends():
+    """The backends of this installation that aren't missing."""
+    found = []
+    for name in BACKENDS:
+        try:
+            load(name)
+        except BackendUnavailable:
+            continue
+        found.append(name)
+    return found
+
+
+def oracle(grey, layout):
+    """What to_rgb must give for a grey array without a channel axis, by NumPy alone."""
+    source, target = layout.split("->")
+    axis = target.index("C")
+    moved = grey.transpose(order(source, without_channel(target)))
+    return np.repeat(moved[(slice(None),) * axis + (None,)], 3, axis)
+
+
+def assert_same_bits(result, expected):
+    """The same type, shape, dtype (byte order too) and bytes."""
+    assert type(result) is type(expected)
+    assert result.shape == expected.shape
+    assert result.dtype.str == expected.dtype.str
+    assert result.tobytes() == expected.tobytes()
+
+
+def assert_own_memory(result, source):
+    """C-contiguous, writable, aligned, and apart from `source`; proven by writing."""
+    assert result.flags.c_contiguous
+    assert result.flags.writeable
+    assert result.flags.aligned
+    before = source.tobytes()
+    result.view(np.uint8)[...] ^= 0xFF
+    assert source.tobytes() == before
+
+
+def random_bits(shape, dtype, seed=0):
+    """Any bit pattern of the dtype, NaN payloads among them; bool stays 0 and 1."""
+    rng = np.random.default_rng(seed)
+    dtype = np.dtype(dtype)
+    if dtype.kind == "b":
+        return rng.integers(0, 2, shape).astype(bool)
+    count = int(np.prod(shape)) * dtype.itemsize
+    return rng.integers(0, 256, count, dtype=np.uint8).view(dtype).reshape(shape)
+
+
+@st.composite
+def awkward_arrays(draw, shapes, dtypes=None):
+    """An array of these shapes and any memory: strided, reversed, Fortran, unaligned, ….
+
+    The bits are any; the byte order is either; it may be read-only.
+    """
+    shape = draw(shapes)
+    dtype = draw(dtypes if dtypes is not None else st.sampled_from(NUMBERS))
+    dtype = dtype.newbyteorder(draw(st.sampled_from("=S")))
+    values = random_bits(shape, dtype, draw(st.integers(0, 2**32 - 1)))
+    memory = draw(
+        st.sampled_from(["plain", "fortran", "strided", "reversed", "unaligned", "repeated"])
+    )
+    if memory == "fortran":
+        values = np.asfortranarray(values)
+    elif memory == "strided":
+        wide = np.zeros(tuple(2 * n for n in shape), dtype)
+        every_other = wide[tuple(slice(None, None, 2) for _ in shape)]
+        every_other[...] = values
+        values = every_other
+    elif memory == "reversed":
+        values = values[tuple(slice(None, None, -1) for _ in shape)]
+    elif memory == "unaligned":
+        raw = np.zeros(values.nbytes + 1, np.uint8)[1:]
+        raw[...] = np.frombuffer(values.tobytes(), np.uint8)
+        values = raw.view(dtype).reshape(shape)
+    elif memory == "repeated" and values.size:
+        values = np.broadcast_to(values[:1], shape)
+    if draw(st.booleans()):
+        values = values.view()
+        values.flags.writeable = False
+    return values
+
+
+def shapes(ndim, smallest=1):
+    """Small shapes, thin ones and single pixels among them."""
+    return npst.array_shapes(min_dims=ndim, max_dims=ndim, min_side=smallest, max_side=9)
+
+
+def run_python(code, *paths):
+    """Run code in a fresh interpreter, with these folders first on its path; its output."""
+    env = dict(os.environ, PYTHONPATH=os.pathsep.join([*map(str, paths), str(ROOT)]))
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
