@@ -9,6 +9,7 @@ from .registry import require
 def main() -> None:
     """Run the command line, or say which extra it needs."""
     try:
+        require("rich", "rich", "cli")
         cli = require("graytorgb.cli", "click", "cli")
     except BackendUnavailable as error:
         sys.exit(f"graytorgb: the command line {error}")

@@ -1,10 +1,10 @@
 """Layouts: the arrow strings and the shape rules. Strings and tuples in, strings and tuples out."""
 
-from string import ascii_uppercase
 from typing import NamedTuple
 
 from .errors import LayoutError
 
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 RGB_SIZES = (1, 3)  # the channel counts that identify a channel axis without being told
 
 
@@ -111,12 +111,12 @@ def trailing(ndim: int, last: str) -> str:
     >>> trailing(5, "CHW")
     'NTCHW'
     """
-    spare = "NT" + "".join(c for c in ascii_uppercase if c not in "NTCHW")
+    spare = "NT" + "".join(c for c in _LETTERS if c not in "NTCHW")
     return spare[: ndim - len(last)] + last
 
 
 def _check_axes(axes: str, layout: str) -> None:
-    bad = [c for c in axes if c not in ascii_uppercase]
+    bad = [c for c in axes if c not in _LETTERS]
     if bad:
         hint = f' Did you mean "{layout.upper()}"?' if "".join(bad).isalpha() else ""
         raise LayoutError(

@@ -1,8 +1,6 @@
 """Value ranges, and ``to_uint8``: deep pixels to 8 bits by a stated policy."""
 
 import math
-from difflib import get_close_matches
-from fractions import Fraction
 from numbers import Real
 from typing import Any, Literal, TypeVar, cast
 
@@ -102,6 +100,8 @@ def check_policy(value_range: Any) -> ValueRange:
     if isinstance(value_range, str):
         if value_range in ("dtype", "minmax"):
             return cast(ValueRange, value_range)
+        from difflib import get_close_matches
+
         near = get_close_matches(value_range, ["dtype", "minmax", "percentile"], n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise LevelsError(f"value_range is {_POLICIES}, not {value_range!r}{hint}")
@@ -137,12 +137,12 @@ def _find_range(array: Array, value_range: ValueRange) -> tuple[Any, Any]:
         return 0, 1
     if value_range == "minmax":
         lo, hi = array.min().item(), array.max().item()
+        if math.isnan(lo):
+            raise _nan()
     elif value_range[0] == "percentile":
         lo, hi = percentile(array, value_range[1:])
     else:
         return value_range
-    if math.isnan(lo):
-        raise _nan()
     if not (math.isfinite(lo) and math.isfinite(hi)):
         raise LevelsError(f"the range {lo} to {hi} isn't finite: state it, (lo, hi)")
     if not lo < hi:
@@ -173,6 +173,8 @@ def _quantise_by_arithmetic(array: Array, lo: float, hi: float, out: Array) -> N
 
 def _quantise_by_thresholds(array: Array, lo: float, hi: float, out: Array) -> None:
     """For 64-bit integers, which float64 can't hold: the smallest integer of each level."""
+    from fractions import Fraction
+
     low, span = Fraction(lo), Fraction(hi) - Fraction(lo)
     limits = np.iinfo(array.dtype)
     smallest = []

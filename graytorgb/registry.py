@@ -1,11 +1,9 @@
 """The table of backends, as strings, and the one place that imports by name."""
 
 import importlib
-from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.util import find_spec
 from types import MappingProxyType
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 
@@ -13,8 +11,7 @@ from .backends import Backend
 from .errors import BackendUnavailable, UnknownBackend
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A backend's line: what must be known before its library is imported.
 
     Attributes
@@ -57,8 +54,7 @@ BACKENDS = MappingProxyType(
 _loaded: dict[str, Backend] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class BackendInfo:
+class BackendInfo(NamedTuple):
     """What :func:`backends` tells of one backend.
 
     Attributes
@@ -117,6 +113,8 @@ def lookup(name: str) -> Entry:
         return BACKENDS[name]
     except (KeyError, TypeError):
         pass
+    from difflib import get_close_matches
+
     known = ", ".join(["auto", *BACKENDS])
     near = get_close_matches(str(name).lower(), BACKENDS, n=1, cutoff=0.5)
     hint = f'did you mean backend="{near[0]}"? ' if near else ""

@@ -103,7 +103,7 @@ class ToRGB(_ImageTransform):
     >>> ToRGB()(torch.zeros(8, 1, 28, 28)).shape
     torch.Size([8, 3, 28, 28])
     >>> ToRGB(alpha="drop")
-    ToRGB(backend=auto, alpha=drop)
+    ToRGB(backend='auto', copy=None, alpha='drop')
     """
 
     def __init__(
@@ -113,6 +113,10 @@ class ToRGB(_ImageTransform):
         if backend != "auto":
             registry.load(backend)
         self.backend, self.copy, self.alpha = backend, copy, alphas.check(alpha)
+
+    def extra_repr(self) -> str:
+        """The arguments, as they were given."""
+        return f"backend={self.backend!r}, copy={self.copy}, alpha={self.alpha!r}"
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """:func:`graytorgb.to_rgb` of one image or video."""

@@ -1,0 +1,199 @@
+"""to_rgb on arrays: out, copy, and everything that isn't an image."""
+
+import numpy as np
+import pytest
+
+import graytorgb as g2r
+
+from .support import assert_same_bits, oracle, random_bits
+
+
+class TestOut:
+    grey = random_bits((4, 5, 6), np.uint16)
+
+    def refused(self, error, says, out, grey=None, **options):
+        with pytest.raises(error) as caught:
+            g2r.to_rgb(self.grey if grey is None else grey, "NHW", out=out, **options)
+        assert says in str(caught.value)
+        assert "given: numpy.ndarray, shape (4, 5, 6), dtype" in str(caught.value)
+
+    def test_shape(self):
+        self.refused(g2r.LayoutError, "the result (4, 5, 6, 3)", np.empty((4, 5, 6), np.uint16))
+
+    def test_layout(self):
+        out = np.empty((4, 3, 5, 6), np.uint16)
+        self.refused(g2r.LayoutError, "(4, 3, 5, 6), the result (4, 5, 6, 3)", out)
+        assert g2r.to_rgb(self.grey, "NHW->NCHW", out=out) is out
+
+    def test_the_call_it_suggests_works(self):
+        with pytest.raises(g2r.LayoutError) as caught:
+            g2r.to_rgb(self.grey, "NHW", out=np.empty((4, 5, 6), np.uint16))
+        call = str(caught.value).split("out = ")[1].split("\n")[0]
+        out = eval(call, {"np": np})
+        assert g2r.to_rgb(self.grey, "NHW", out=out) is out
+
+    @pytest.mark.parametrize("dtype", [np.uint8, np.int16, ">u2", np.float32])
+    def test_dtype(self, dtype):
+        self.refused(g2r.DtypeError, "the result", np.empty((4, 5, 6, 3), dtype))
+
+    def test_order(self):
+        out = np.empty((4, 5, 6, 3), np.uint16, order="F")
+        self.refused(g2r.LayoutError, "C-contiguous", out)
+
+    def test_strides(self):
+        self.refused(g2r.LayoutError, "C-contiguous", np.empty((4, 5, 6, 6), np.uint16)[..., ::2])
+
+    def test_alignment(self):
+        raw = np.empty(4 * 5 * 6 * 3 * 2 + 1, np.uint8)[1:]
+        self.refused(g2r.LayoutError, "aligned", raw.view(np.uint16).reshape(4, 5, 6, 3))
+
+    def test_read_only(self):
+        out = np.empty((4, 5, 6, 3), np.uint16)
+        out.flags.writeable = False
+        self.refused(g2r.LayoutError, "read-only", out)
+
+    def test_overlap(self):
+        out = np.zeros((4, 5, 6, 3), np.uint16)
+        self.refused(g2r.LayoutError, "overlaps", out, grey=out[..., 0])
+
+    def test_neighbours_in_one_buffer_are_fine(self):
+        buffer = np.zeros(5 * 6 * 4, np.uint8)
+        buffer[:30] = np.arange(30)
+        grey, out = buffer[:30].reshape(5, 6), buffer[30:].reshape(5, 6, 3)
+        assert_same_bits(g2r.to_rgb(grey, out=out), oracle(grey, "HW->HWC"))
+
+    @pytest.mark.parametrize("out", [[[0]], "out", 3, b"\0" * 720])
+    def test_kind(self, out):
+        self.refused(g2r.DtypeError, "", out)
+
+    def test_a_view_has_no_place_in_it(self):
+        out = np.empty((4, 5, 6, 3), np.uint16)
+        self.refused(g2r.LayoutError, "copy=False", out, copy=False)
+
+    def test_rgb_is_written_into_it_in_its_layout(self):
+        rgb = random_bits((4, 5, 6, 3), np.float32)
+        out = np.empty((4, 3, 5, 6), np.float32)
+        assert g2r.to_rgb(rgb, "NHWC->NCHW", out=out) is out
+        assert_same_bits(out, np.ascontiguousarray(rgb.transpose(0, 3, 1, 2)))
+
+    def test_rgb_overlap(self):
+        rgb = np.zeros((4, 5, 6, 3), np.uint8)
+        with pytest.raises(g2r.LayoutError, match="overlaps"):
+            g2r.to_rgb(rgb, out=rgb)
+
+    def test_zero_size(self):
+        out = np.empty((0, 5, 6, 3), np.uint8)
+        assert g2r.to_rgb(np.empty((0, 5, 6), np.uint8), "NHW", out=out) is out
+
+
+class TestCopy:
+    def test_rgb_view_is_read_only_and_shared(self):
+        rgb = random_bits((5, 6, 3), np.uint8)
+        result = g2r.to_rgb(rgb, "HWC->CHW", copy=False)
+        assert result.shape == (3, 5, 6)
+        assert np.shares_memory(result, rgb)
+        assert not result.flags.writeable
+        assert rgb.flags.writeable  # the caller's own array stays as it was
+
+    def test_rgb_is_copied_unless_asked(self):
+        rgb = random_bits((5, 6, 3), np.uint8)
+        assert not np.shares_memory(g2r.to_rgb(rgb), rgb)
+        assert np.shares_memory(g2r.to_rgb(rgb, backend="broadcast"), rgb)
+        assert not np.shares_memory(g2r.to_rgb(rgb, backend="broadcast", copy=True), rgb)
+
+
+class Duck:
+    """Holds an array, as pandas' and xarray's objects do."""
+
+    def __array__(self, dtype=None, copy=None):
+        return np.arange(30, dtype=np.uint8).reshape(5, 6)
+
+
+class Subclass(np.ndarray):
+    pass
+
+
+REFUSED = {
+    "None": (None, g2r.DtypeError, "not NoneType"),
+    "str": ("x.png", g2r.DtypeError, "PIL.Image.open('x.png')"),
+    "bytes": (b"x.png", g2r.DtypeError, "PIL.Image.open(b'x.png')"),
+    "int": (3, g2r.DtypeError, "not int"),
+    "dict": ({"image": 1}, g2r.DtypeError, "not dict"),
+    "class": (np.ndarray, g2r.DtypeError, "not type"),
+    "list": ([[1, 2], [3, 4]], g2r.DtypeError, "np.stack(images)"),
+    "ragged list": ([[1, 2], [3]], g2r.DtypeError, "[to_rgb(x) for x in images]"),
+    "tuple of images": ((np.zeros((2, 2)),), g2r.DtypeError, "not a tuple"),
+    "object array": (np.array([[None, 1]]), g2r.DtypeError, "dtype object"),
+    "structured array": (np.zeros((2, 2), "u1,f4"), g2r.DtypeError, "pick a field"),
+    "string array": (np.array([["a", "b"]]), g2r.DtypeError, "dtype <U1"),
+    "dates": (np.zeros((2, 2), "M8[s]"), g2r.DtypeError, "datetime64"),
+    "masked array": (np.ma.zeros((2, 2)), g2r.DtypeError, "x.filled(value)"),
+    "matrix": (np.zeros((2, 2)).view(np.matrix), g2r.DtypeError, "np.asarray(x)"),
+    "subclass": (np.zeros((2, 2)).view(Subclass), g2r.DtypeError, "Subclass is a subclass"),
+    "record array": (np.rec.array([(1, 2.0)]), g2r.DtypeError, "np.asarray(x)"),
+    "scalar": (np.float32(3), g2r.LayoutError, "at least the axes H and W"),
+    "2 channels": (np.zeros((4, 5, 6, 2)), g2r.ChannelError, 'alpha="drop"'),
+    "4 channels": (np.zeros((4, 5, 6, 4)), g2r.ChannelError, "alpha=(r, g, b)"),
+    "5 channels": (np.zeros((4, 5, 6, 5)), g2r.ChannelError, 'to_rgb(x, "NHW")'),
+    "0 channels": (np.zeros((4, 5, 6, 0)), g2r.ChannelError, "has 0 entries"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+@pytest.mark.parametrize(("image", "error", "says"), REFUSED.values(), ids=REFUSED)
+def test_refused(image, error, says):
+    layout = "NHWC" if getattr(image, "ndim", 0) == 4 else None
+    with pytest.raises(error) as caught:
+        g2r.to_rgb(image, layout)
+    assert says in str(caught.value)
+    assert f"given: {type(image).__module__.replace('builtins', '')}".rstrip() in str(caught.value)
+    assert type(image).__qualname__ in str(caught.value)
+
+
+def test_errors_are_also_builtins():
+    pairs = {
+        g2r.LayoutError: ValueError,
+        g2r.DtypeError: TypeError,
+        g2r.ChannelError: ValueError,
+        g2r.LevelsError: ValueError,
+        g2r.BackendUnavailable: ImportError,
+        g2r.UnknownBackend: ValueError,
+        g2r.ModelError: ValueError,
+    }
+    for error, builtin in pairs.items():
+        assert issubclass(error, g2r.GrayToRGBError)
+        assert issubclass(error, builtin)
+
+
+def test_objects_with_an_array_are_read_as_numpy():
+    assert_same_bits(g2r.to_rgb(Duck()), oracle(Duck().__array__(), "HW->HWC"))
+
+
+def test_memmaps_are_arrays(tmp_path):
+    path = tmp_path / "x.npy"
+    np.save(path, random_bits((4, 5, 6), np.uint16))
+    mapped = np.load(path, mmap_mode="r")
+    assert_same_bits(g2r.to_rgb(mapped, "NHW"), oracle(np.array(mapped), "NHW->NHWC"))
+    view = g2r.to_rgb(mapped, "NHW", backend="broadcast")
+    assert np.shares_memory(view, mapped)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("openvc", "opencv"), ("Pillow", "pillow"), ("cv2", None), (None, None)]
+)
+def test_unknown_backend_names_the_nearest(name, near):
+    with pytest.raises(g2r.UnknownBackend) as caught:
+        g2r.to_rgb(np.zeros((2, 2)), backend=name)
+    text = str(caught.value)
+    assert "The backends are auto, repeat, " in text
+    assert (f'did you mean backend="{near}"' in text) == (near is not None)
+
+
+def test_errors_pickle():
+    import pickle
+
+    with pytest.raises(g2r.LayoutError) as caught:
+        g2r.to_rgb(np.zeros((64, 8, 8)))
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert type(again) is g2r.LayoutError
+    assert str(again) == str(caught.value)

@@ -1,0 +1,116 @@
+"""The house: floors, lazy imports, and what may be where."""
+
+import ast
+import sys
+
+import pytest
+from importlinter.cli import lint_imports
+
+from graytorgb.registry import BACKENDS
+
+from .support import ROOT, run_python
+
+PACKAGE = ROOT / "graytorgb"
+STANDARD = sys.stdlib_module_names
+
+
+def imports(path):
+    """The top-level packages that a file imports, relative imports left out."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.add(node.module.partition(".")[0])
+    return found - STANDARD
+
+
+def test_an_import_only_goes_down(monkeypatch):
+    """The contracts are in setup.cfg; `lint-imports` alone shows what is broken."""
+    monkeypatch.chdir(ROOT)
+    assert lint_imports(no_cache=True) == 0
+
+
+def test_every_module_is_on_a_floor():
+    config = (ROOT / "setup.cfg").read_text()
+    for path in PACKAGE.glob("*.py"):
+        if path.stem != "__init__":
+            assert f"graytorgb.{path.stem}" in config, path
+    for path in PACKAGE.iterdir():
+        if path.is_dir() and (path / "__init__.py").exists():
+            assert f"graytorgb.{path.name}" in config, path
+
+
+def test_a_backend_is_one_file_and_one_line():
+    files = {path.stem for path in (PACKAGE / "backends").glob("*.py")} - {"__init__"}
+    assert files == set(BACKENDS)
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_backend_imports_its_own_library_alone(name):
+    allowed = {"numpy", BACKENDS[name].library}
+    if name == "torchvision":
+        allowed.add("torch")
+    assert imports(PACKAGE / "backends" / f"{name}.py") <= allowed
+
+
+def test_the_core_imports_numpy_alone():
+    for path in PACKAGE.glob("*.py"):
+        if path.stem not in ("transforms", "cli"):
+            assert imports(path) <= {"numpy"}, path
+
+
+def test_importlib_is_the_registrys():
+    for path in PACKAGE.rglob("*.py"):
+        names = {
+            alias.name
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Import)
+            for alias in node.names
+        }
+        assert ("importlib" in names) == (path.name == "registry.py"), path
+
+
+def test_importing_loads_numpy_and_nothing_else():
+    code = """
+import sys
+import numpy
+before = set(sys.modules)
+import graytorgb
+print(*{name.partition(".")[0] for name in set(sys.modules) - before})
+"""
+    assert set(run_python(code).split()) - STANDARD <= {"graytorgb", "numpy"}
+
+
+def test_converting_numpy_loads_no_library_that_is_not_used():
+    code = """
+import sys
+import numpy as np
+import graytorgb as g2r
+x = np.zeros((4, 16, 16), np.uint8)
+g2r.to_rgb(x, "NHW->NCHW")
+g2r.to_rgb(x[0])
+g2r.to_uint8(x.astype(np.uint16), (0, 4095))
+g2r.to_rgb(x, "NHW", backend="repeat")
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+    loaded = set(run_python(code).split())
+    assert not loaded & {"cv2", "skimage", "scipy", "PIL", "torch", "torchvision", "click", "rich"}
+
+
+def test_import_time(record_property, tmp_path):
+    """At most 15 ms over numpy's own import, from compiled files as in any installation.
+
+    The best of ten interpreters: on a busy machine the others only wait.
+    """
+    code = f"""
+import sys, time, numpy
+sys.dont_write_bytecode, sys.pycache_prefix = False, {str(tmp_path)!r}
+start = time.perf_counter()
+import graytorgb
+print((time.perf_counter() - start) * 1000)
+"""
+    best = min(float(run_python(code)) for _ in range(10))
+    record_property("import_ms", best)
+    print(f"import graytorgb over import numpy: {best:.1f} ms")
+    assert best <= 15

@@ -1,0 +1,264 @@
+"""torch tensors: kinds, views, gradients, dtypes numpy lacks, compilation."""
+
+import numpy as np
+import pytest
+
+import graytorgb as g2r
+
+from .support import needs, oracle, random_bits, usable_backends
+
+needs("torchvision")
+
+import torch  # noqa: E402
+from torchvision import tv_tensors  # noqa: E402
+
+WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+DTYPES = [
+    torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.uint16,
+    torch.uint32, torch.uint64, torch.float16, torch.bfloat16, torch.float32, torch.float64,
+    torch.complex64, torch.complex128, torch.float8_e4m3fn, torch.float8_e5m2,
+]  # fmt: skip
+
+
+def tensor_of(dtype, shape=(4, 5, 6)):
+    """Any bits of a dtype."""
+    if dtype is torch.bool:
+        return torch.from_numpy(random_bits(shape, bool))
+    return torch.from_numpy(random_bits((*shape[:-1], shape[-1] * dtype.itemsize), np.uint8)).view(
+        dtype
+    )
+
+
+def bits(tensor):
+    return tensor.detach().contiguous().view(torch.uint8).numpy().tobytes()
+
+
+def expected_tensor(tensor, axis):
+    return torch.stack([tensor.detach()] * 3, axis)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("backend", ["auto", *usable_backends()])
+def test_tensor_gives_tensor_bit_for_bit(backend, dtype):
+    x = tensor_of(dtype)
+    carried = (torch.uint8, torch.float8_e4m3fn, torch.float8_e5m2)  # numpy has no float8
+    if backend == "pillow" and dtype not in carried:
+        with pytest.raises(g2r.DtypeError, match="pillow"):
+            g2r.to_rgb(x, "NHW", backend=backend)
+        return
+    result = g2r.to_rgb(x, "NHW", backend=backend)  # a missing C goes in front of H
+    assert type(result) is torch.Tensor
+    assert result.dtype == dtype
+    assert result.shape == (4, 3, 5, 6)
+    expected = torch.stack([x.view(torch.uint8)] * 3, 1)
+    assert bits(result) == expected.contiguous().numpy().tobytes()
+    assert result.is_contiguous() == (backend != "broadcast")
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.bfloat16, torch.float64], ids=str)
+def test_broadcast_shares_memory_with_stride_0(dtype):
+    x = tensor_of(dtype, (8, 5, 6))[2:, 1:, ::2]  # an offset and strides of its own
+    for options in ({"backend": "broadcast"}, {"copy": False}):
+        view = g2r.to_rgb(x, "NHW->NHWC", **options)
+        assert view.data_ptr() == x.data_ptr()
+        assert view.stride() == (*x.stride(), 0)
+        assert bits(view) == bits(expected_tensor(x, 3))
+    copied = g2r.to_rgb(x, "NHW->NHWC", backend="broadcast", copy=True)
+    assert copied.is_contiguous()
+    assert copied.data_ptr() != x.data_ptr()
+
+
+def test_no_warning_from_read_only_memory():
+    grey = random_bits((4, 5, 6), np.uint8)
+    grey.flags.writeable = False  # filterwarnings=error would raise here
+    result = g2r.to_rgb(grey, "NHW", backend="torchvision")
+    assert result.tobytes() == oracle(grey, "NHW->NHWC").tobytes()
+
+
+@pytest.mark.parametrize(
+    ("shape", "result"),
+    [((5, 6), (3, 5, 6)), ((5, 6, 1), (5, 6, 3)), ((1, 5, 6), (3, 5, 6)),
+     ((7, 1, 5, 6), (7, 3, 5, 6)), ((7, 5, 6, 1), (7, 5, 6, 3)), ((0, 1, 5, 6), (0, 3, 5, 6))],
+)  # fmt: skip
+def test_inference(shape, result):
+    assert g2r.to_rgb(torch.zeros(shape)).shape == result
+
+
+@pytest.mark.parametrize("shape", [(64, 8, 8), (3, 8, 8), (8, 8, 4), (2, 1, 8, 3)])
+def test_ambiguity_is_an_error(shape):
+    with pytest.raises(g2r.LayoutError, match=r"given: torch\.Tensor"):
+        g2r.to_rgb(torch.zeros(shape))
+
+
+class TestOut:
+    @pytest.mark.parametrize("dtype", [torch.uint8, torch.bfloat16], ids=str)
+    def test_filled_and_returned(self, dtype):
+        x = tensor_of(dtype)
+        out = torch.empty((4, 3, 5, 6), dtype=dtype)
+        assert g2r.to_rgb(x, "NHW", out=out) is out
+        assert bits(out) == bits(expected_tensor(x, 1))
+
+    @pytest.mark.parametrize(
+        ("out", "error"),
+        [
+            (np.empty((4, 3, 5, 6), np.uint8), g2r.DtypeError),
+            (torch.empty((4, 3, 5, 6), dtype=torch.int8), g2r.DtypeError),
+            (torch.empty((4, 5, 6, 3), dtype=torch.uint8), g2r.LayoutError),
+            (torch.empty((4, 5, 6, 3), dtype=torch.uint8).movedim(-1, 1), g2r.LayoutError),
+            (torch.empty((4, 3, 5, 6), dtype=torch.uint8, device="meta"), g2r.DtypeError),
+        ],
+    )
+    def test_refused(self, out, error):
+        with pytest.raises(error, match="out"):
+            g2r.to_rgb(torch.zeros((4, 5, 6), dtype=torch.uint8), "NHW", out=out)
+
+    def test_bfloat16_is_not_int16(self):
+        with pytest.raises(g2r.DtypeError, match="int16"):
+            g2r.to_rgb(
+                torch.zeros((5, 6), dtype=torch.bfloat16),
+                out=torch.zeros((3, 5, 6), dtype=torch.int16),
+            )
+
+    def test_with_a_gradient(self):
+        with pytest.raises(g2r.DtypeError, match="leave out= away"):
+            g2r.to_rgb(torch.zeros(5, 6, requires_grad=True), out=torch.empty(3, 5, 6))
+
+
+class TestOwnLibrary:
+    """Tensors whose memory numpy can't share go through torch's own operations."""
+
+    def test_gradients_are_summed_over_the_channels(self):
+        x = torch.rand(2, 1, 4, 5, requires_grad=True)
+        weight = torch.rand(2, 3, 4, 5)
+        (g2r.to_rgb(x) * weight).sum().backward()
+        torch.testing.assert_close(x.grad, weight.sum(1, keepdim=True))
+
+    def test_meta_tensors(self):
+        assert g2r.to_rgb(torch.empty(4, 5, 6, device="meta"), "NHW->NHWC").shape == (4, 5, 6, 3)
+
+    def test_a_subclass_keeps_what_it_carries(self):
+        class Tagged(torch.Tensor):
+            pass
+
+        result = g2r.to_rgb(torch.rand(5, 6).as_subclass(Tagged))
+        assert type(result) is Tagged
+        assert result.shape == (3, 5, 6)
+
+    def test_conjugates(self):
+        x = torch.complex(torch.rand(5, 6), torch.rand(5, 6)).conj()
+        torch.testing.assert_close(g2r.to_rgb(x), torch.stack([x] * 3))
+
+    def test_vmap(self):
+        x = torch.rand(4, 1, 5, 6)
+        result = torch.vmap(lambda image: g2r.to_rgb(image, "CHW"))(x)
+        assert torch.equal(result, x.expand(4, 3, 5, 6))
+
+    def test_a_numpy_backend_is_refused_by_name(self):
+        with pytest.raises(g2r.DtypeError, match=r'backend="auto".*detach\(\)\.cpu\(\)'):
+            g2r.to_rgb(torch.rand(5, 6, requires_grad=True), backend="fill")
+
+    def test_views(self):
+        x = torch.rand(5, 6, requires_grad=True)
+        assert g2r.to_rgb(x, copy=False).stride() == (0, 6, 1)
+        assert g2r.to_rgb(x, backend="broadcast").data_ptr() == x.data_ptr()
+
+    def test_composite_is_refused_and_drop_works(self):
+        x = torch.rand(4, 5, 6, requires_grad=True)
+        assert g2r.to_rgb(x, "CHW", alpha="drop").shape == (3, 5, 6)
+        with pytest.raises(g2r.DtypeError, match=r"detach\(\)\.cpu\(\)"):
+            g2r.to_rgb(x, "CHW", alpha=(0, 0, 0))
+
+
+class TestTvTensors:
+    @pytest.mark.parametrize("shape", [(1, 5, 6), (3, 5, 6), (4, 1, 5, 6), (2, 4, 1, 5, 6)])
+    @pytest.mark.parametrize("kind", [tv_tensors.Image, tv_tensors.Video], ids=lambda k: k.__name__)
+    def test_the_type_says_the_layout(self, kind, shape):
+        if kind is tv_tensors.Video and len(shape) < 4:
+            return
+        x = kind(torch.randint(0, 255, shape, dtype=torch.uint8))
+        result = g2r.to_rgb(x)
+        assert type(result) is kind
+        assert torch.equal(
+            result.as_subclass(torch.Tensor), x.as_subclass(torch.Tensor).expand(result.shape)
+        )
+        assert result.shape[-3] == 3
+
+    @pytest.mark.parametrize(
+        "x",
+        [
+            tv_tensors.Mask(torch.zeros(5, 6, dtype=torch.uint8)),
+            tv_tensors.BoundingBoxes(torch.zeros(1, 4), format="XYXY", canvas_size=(5, 6)),
+        ],
+        ids=lambda x: type(x).__name__,
+    )
+    def test_what_is_no_image_is_refused_by_name(self, x):
+        for call in (g2r.to_rgb, lambda v: g2r.to_uint8(v, (0, 1))):
+            with pytest.raises(g2r.DtypeError, match=f"a {type(x).__name__} isn't an image"):
+                call(x)
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
+def test_sparse_and_quantized_are_refused():
+    quantized = torch.quantize_per_tensor(torch.zeros(5, 6), 1.0, 0, torch.quint8)
+    for x in (torch.zeros(5, 6).to_sparse(), quantized):
+        with pytest.raises(g2r.DtypeError, match="aren't images"):
+            g2r.to_rgb(x)
+
+
+def test_alpha():
+    x = torch.randint(0, 256, (2, 4, 5, 6), dtype=torch.uint8)
+    assert torch.equal(g2r.to_rgb(x, "NCHW", alpha="drop"), x[:, :3])
+    mixed = g2r.to_rgb(x, "NCHW", alpha=(10, 20, 30))
+    assert mixed.is_contiguous()
+    as_numpy = g2r.to_rgb(x.numpy(), "NCHW", alpha=(10, 20, 30))
+    assert mixed.numpy().tobytes() == as_numpy.tobytes()
+
+
+class TestToUint8:
+    def test_as_numpy_does(self):
+        x = random_bits((4, 50, 60), np.uint16)
+        for policy in [(0, 4095), "dtype", "minmax", ("percentile", 1, 99)]:
+            result = g2r.to_uint8(torch.from_numpy(x), policy)
+            assert result.dtype == torch.uint8
+            assert result.numpy().tobytes() == g2r.to_uint8(x, policy).tobytes()
+
+    def test_bfloat16_by_its_values(self):
+        x = torch.tensor([[0.0, 0.5, 1.0, 2.0]], dtype=torch.bfloat16)
+        assert g2r.to_uint8(x, (0, 1)).tolist() == [[0, 128, 255, 255]]
+
+    def test_a_gradient_ends_here(self):
+        assert not g2r.to_uint8(torch.rand(5, 6, requires_grad=True), (0, 1)).requires_grad
+
+    def test_video_stays_video(self):
+        x = tv_tensors.Video(torch.zeros(4, 1, 5, 6, dtype=torch.int16))
+        assert type(g2r.to_uint8(x, (0, 4095))) is tv_tensors.Video
+
+    def test_out(self):
+        x = torch.rand(5, 6)
+        out = torch.empty(5, 6, dtype=torch.uint8)
+        assert g2r.to_uint8(x, (0, 1), out=out) is out
+        assert torch.equal(out, g2r.to_uint8(x, (0, 1)))
+        with pytest.raises(g2r.DtypeError, match="kind"):
+            g2r.to_uint8(x, (0, 1), out=out.numpy())
+
+    def test_another_device(self):
+        with pytest.raises(g2r.DtypeError, match=r"x\.cpu\(\)"):
+            g2r.to_uint8(torch.empty(5, 6, device="meta"), (0, 1))
+
+
+@pytest.mark.slow
+class TestCompile:
+    @pytest.mark.parametrize("layout", ["NCHW", "NCHW->NHWC"])
+    def test_without_a_graph_break(self, layout):
+        x = torch.rand(4, 1, 5, 6)
+        compiled = torch.compile(lambda t: g2r.to_rgb(t, layout), fullgraph=True)
+        assert torch.equal(compiled(x), g2r.to_rgb(x, layout))
+
+    def test_export(self):
+        class Model(torch.nn.Module):
+            def forward(self, x):
+                return g2r.to_rgb(x, "NCHW").sum(1)
+
+        x = torch.rand(4, 1, 5, 6)
+        program = torch.export.export(Model(), (x,), dynamic_shapes=({0: torch.export.Dim.AUTO},))
+        torch.testing.assert_close(program.module()(x[:3]), Model()(x[:3]))
