@@ -5,18 +5,19 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from . import blocks
 from .errors import ChannelError, DtypeError
 
 Background = tuple[float, float, float]
 Alpha = Literal["error", "drop"] | Background
 
-_SLAB = 1 << 16  # pixels composited at once, so that temporaries stay small
 
-
-def check(alpha: Alpha) -> Alpha:
+def check(alpha: Any) -> Alpha:
     """`alpha` itself if it is one of the three policies, else ChannelError."""
     if isinstance(alpha, str) and alpha in ("error", "drop"):
-        return alpha
+        return cast(Alpha, alpha)
+    if isinstance(alpha, np.ndarray):
+        alpha = alpha.tolist()
     if isinstance(alpha, tuple | list) and len(alpha) == 3 and all(map(_is_level, alpha)):
         return cast(Background, tuple(alpha))
     raise ChannelError(
@@ -43,14 +44,15 @@ def refuse(channels: int) -> ChannelError:
 def composite(image: NDArray[Any], background: Background) -> NDArray[Any]:
     """Grey or RGB with alpha, put on a background.
 
-    ``colour * a + background * (1 - a)`` (Porter and Duff's *over*, straight alpha), in
-    float64; integers are rounded to nearest, ties to even. ``a`` is alpha over its largest
-    value: the dtype's for unsigned integers, 1 for floats.
+    ``(colour * a + background * (opaque - a)) / opaque`` (Porter and Duff's *over*, straight
+    alpha), in float64, where it is exact for 8 and 16 bits; integers are rounded to nearest,
+    ties to even. `opaque` is the dtype's largest value for unsigned integers, 1 for floats.
+    Where a is 0 the colour doesn't count, whatever it is.
 
     Parameters
     ----------
     image : ndarray of shape (..., 2) or (..., 4)
-        Unsigned integers or floats; the last entry is alpha.
+        Unsigned integers of up to 32 bits, or floats of up to 64; the last entry is alpha.
     background : tuple of 3 floats
         In the image's own units.
 
@@ -59,26 +61,27 @@ def composite(image: NDArray[Any], background: Background) -> NDArray[Any]:
     ndarray of shape (..., 3)
         C-contiguous, in the image's dtype.
     """
-    kind, dtype = image.dtype.kind, image.dtype
-    if kind not in "uf":
+    dtype = image.dtype
+    if dtype.kind not in "uf" or dtype.itemsize > {"u": 4, "f": 8}[dtype.kind]:
         raise DtypeError(
-            f"alpha is a fraction only in unsigned integers and floats, not in {dtype}: "
-            'convert first, or alpha="drop"'
+            "alpha is a fraction: it is composited in unsigned integers of up to 32 bits and "
+            f'floats of up to 64 that NumPy has, not in {dtype}: convert first, or alpha="drop"'
         )
-    opaque = float(np.iinfo(dtype).max) if kind == "u" else 1.0
-    if kind == "u" and not all(0 <= v <= opaque for v in background):
+    rounded = dtype.kind == "u"
+    opaque = float(np.iinfo(dtype).max) if rounded else 1.0
+    if rounded and not all(0 <= v <= opaque for v in background):
         raise ChannelError(f"background {background} is outside of {dtype}: 0 to {opaque:.0f}")
-    ground = np.asarray(background, np.float64)
     result = np.empty((*image.shape[:-1], 3), dtype)
-    pixels = max(1, image[0].size) if image.shape[0] else 1
-    rows = max(1, _SLAB // pixels)
-    for start in range(0, image.shape[0], rows):
-        slab = image[start : start + rows].astype(np.float64)
-        weight = slab[..., -1:] / opaque
-        if not ((weight >= 0) & (weight <= 1)).all():
-            raise ChannelError("a float alpha channel holds values from 0 to 1, and this doesn't")
-        mixed = slab[..., :-1] * weight + ground * (1 - weight)
-        result[start : start + rows] = np.rint(mixed) if kind == "u" else mixed
+    inputs = image[..., :-1], image[..., -1:], np.asarray(background, np.float64)
+    with np.errstate(invalid="ignore"):
+        for colour, a, ground, block in blocks.read_and_write(inputs, np.dtype(float), result):
+            if not rounded and not ((a >= 0) & (a <= 1)).all():
+                raise ChannelError(
+                    "a float alpha channel holds values from 0 to 1, and this one doesn't"
+                )
+            mixed = (colour * a + ground * (opaque - a)) / opaque
+            mixed = np.where(a == 0, ground, mixed)
+            block[...] = np.rint(mixed) if rounded else mixed
     return result
 
 

@@ -7,6 +7,8 @@ from numpy import dtype as Dtype
 from numpy.typing import DTypeLike
 
 from . import registry
+from .alpha import refuse
+from .kinds.numpy import check_dtype
 from .layout import resolve, without_channel
 
 _SMALL = 1024  # elements: up to here a call costs more than its work, whoever does it
@@ -38,8 +40,8 @@ def choose(shape: tuple[int, ...], dtype: DTypeLike, layout: str | None = None) 
 
     Raises
     ------
-    LayoutError
-        As :func:`graytorgb.to_rgb` would for this shape and layout.
+    LayoutError, ChannelError, DtypeError
+        As :func:`graytorgb.to_rgb` would for this shape, layout and dtype.
 
     Examples
     --------
@@ -51,10 +53,12 @@ def choose(shape: tuple[int, ...], dtype: DTypeLike, layout: str | None = None) 
     size = math.prod(shape)
     if "C" in axes.source:
         channels = shape[axes.source.index("C")]
-        if channels != 1:
-            return Choice(None, f"{channels} channels are not expanded, only passed on")
+        if channels not in (1, 3):
+            raise refuse(channels)
+        if channels == 3:
+            return Choice(None, "3 channels are RGB already, and are only passed on")
     interleaved = axes.target.index("C") == len(without_channel(axes.target))
-    return pick(size, Dtype(dtype), interleaved)
+    return pick(size, check_dtype(Dtype(dtype)), interleaved)
 
 
 def pick(size: int, dtype: Dtype[Any], interleaved: bool) -> Choice:

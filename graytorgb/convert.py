@@ -1,6 +1,6 @@
 """``to_rgb``: kind, layout, backend, call."""
 
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -9,8 +9,7 @@ from . import kinds, registry
 from .choose import pick
 from .errors import DtypeError, GrayToRGBError, LayoutError
 from .kinds import ArrayKind, OwnLibrary
-from .kinds.numpy import check_out
-from .layout import insert, order, parse, resolve, without_channel
+from .layout import Layout, insert, order, parse, resolve, without_channel
 
 Image = TypeVar("Image")
 Array = np.ndarray[Any, Any]
@@ -83,38 +82,92 @@ def to_rgb(
     ((64, 28, 28, 3), 0, True)
     """
     try:
-        alphas.check(alpha)
-        if backend != "auto":
-            registry.load(backend)
+        options = Options(backend, copy, alphas.check(alpha)).checked()
         if copy is False and out is not None:
-            raise LayoutError(
-                "copy=False asks for a view, and a view can't lie in out: leave one away"
-            )
+            raise LayoutError("copy=False asks for a view, which can't lie in out: leave one away")
         if kinds.is_pil(image):
-            return cast(Image, _convert_pil(image, layout, backend, copy, out, alpha))
-        return cast(Image, _convert_array(image, layout, backend, copy, out, alpha))
+            return cast(Image, _convert_pil(image, layout, out, options))
+        return cast(Image, _convert_array(image, layout, out, options))
     except GrayToRGBError as error:
         error.args += (f"given: {kinds.describe(image)}; layout={layout!r}, backend={backend!r}",)
         raise
 
 
-def _convert_array(
-    image: Any, layout: str | None, backend: str, copy: bool | None, out: Any, alpha: alphas.Alpha
-) -> Any:
+class Options(NamedTuple):
+    """How to convert, whatever the image."""
+
+    backend: str
+    copy: bool | None
+    alpha: alphas.Alpha
+
+    def checked(self) -> "Options":
+        """These options, or the error that any image would meet."""
+        alphas.check(self.alpha)
+        if self.backend != "auto":
+            registry.load(self.backend)
+        if self.copy is not None and not isinstance(self.copy, bool):
+            raise LayoutError(f"copy is None, True or False, not {self.copy!r}")
+        if self.copy is False and self.backend != "auto" and not self.view:
+            raise LayoutError(
+                f"backend {self.backend!r} makes copies: copy=False goes with "
+                'backend="broadcast", whose three channels are one memory'
+            )
+        return self
+
+    @property
+    def view(self) -> bool:
+        """Whether the result is a view: as `copy` says, else as the backend's line does."""
+        if self.backend == "auto":
+            return self.copy is False
+        return self.copy is not True and registry.lookup(self.backend).result == "view"
+
+
+def _convert_array(image: Any, layout: str | None, out: Any, options: Options) -> Any:
     kind = kinds.find(image)
     array = kind.unwrap(image)
-    stated = kind.axes(image) if layout is None else layout
-    source, target = resolve(stated, tuple(array.shape), kind.CHANNELS_FIRST)
-    fresh = False
+    axes = _read_layout(kind, image, layout, tuple(array.shape))
+    if out is not None:
+        out_array = _lend_out(kind, array, axes, out)
+    source, fresh = axes.source, False
     if "C" in source:
-        array, source, fresh = _resolve_channels(kind, array, source, alpha)
+        array, source, fresh = _resolve_channels(kind, array, source, options.alpha)
     if "C" in source:
-        rgb = kind.transpose(array, order(source, target))
-        result = _pass_on(kind, rgb, _wants_view(backend, copy), out, fresh)
-    else:
-        grey = kind.transpose(array, order(source, without_channel(target)))
-        result = _expand(kind, grey, target.index("C"), backend, copy, out)
-    return out if out is not None else kind.wrap(result, image)
+        rgb = kind.transpose(array, order(source, axes.target))
+        if out is None:
+            return kind.wrap(_pass_on(kind, rgb, options.view, fresh), image)
+        np.copyto(out_array, cast(Array, kind.lend(rgb)))
+        return out
+    grey = kind.transpose(array, order(source, without_channel(axes.target)))
+    axis = axes.target.index("C")
+    if out is None:
+        return kind.wrap(_expand(kind, grey, axis, options), image)
+    expand_array(cast(Array, kind.lend(grey)), axis, options.backend, out=out_array)
+    return out
+
+
+def _read_layout(kind: ArrayKind, image: Any, layout: str | None, shape: tuple[int, ...]) -> Layout:
+    stated = kind.axes(image)
+    axes = resolve(stated if layout is None else layout, shape, kind.CHANNELS_FIRST)
+    if stated is not None and not axes.target.endswith("CHW"):
+        raise LayoutError(
+            f"a {type(image).__name__} is (..., C, H, W) and can't be {axes.target}: pass "
+            "x.as_subclass(torch.Tensor) for a plain tensor"
+        )
+    return axes
+
+
+def _lend_out(kind: ArrayKind, array: Any, axes: Layout, out: Any) -> Array:
+    """The memory of `out`, checked against the result that `array` will give."""
+    lent = kind.lend(array)
+    if lent is None:
+        raise DtypeError(
+            "out= needs an input whose memory numpy can share, and this tensor's isn't (another "
+            "device, a gradient, a subclass or a trace): leave out= away"
+        )
+    shape = tuple(
+        3 if letter == "C" else array.shape[axes.source.index(letter)] for letter in axes.target
+    )
+    return kinds.lend_out(kind, out, shape, array.dtype, lent)
 
 
 def _resolve_channels(
@@ -132,7 +185,7 @@ def _resolve_channels(
         if lent is None:
             raise DtypeError(
                 "compositing works on memory that numpy can share, and this tensor's isn't: "
-                'x.detach().cpu() first, or alpha="drop"'
+                'x.detach().cpu().as_subclass(torch.Tensor) first, or alpha="drop"'
             )
         return kind.adopt(alphas.composite(lent, alpha), array), last, True
     if channels == 1:
@@ -142,58 +195,36 @@ def _resolve_channels(
     return array, source, False
 
 
-def _wants_view(backend: str, copy: bool | None) -> bool:
-    """Whether the result is a view: as `copy` says, else as the backend's line does."""
-    if copy is not None:
-        return not copy
-    return backend != "auto" and registry.lookup(backend).result == "view"
-
-
-def _pass_on(kind: ArrayKind, rgb: Any, view: bool, out: Any, fresh: bool) -> Any:
+def _pass_on(kind: ArrayKind, rgb: Any, view: bool, fresh: bool) -> Any:
     """What is RGB already, in the axes asked for."""
-    if out is not None:
-        lent = kind.lend(rgb)
-        np.copyto(_lend_out(kind, out, rgb, lent, tuple(rgb.shape)), cast(Array, lent))
-        return out
-    if not view:
-        return kind.copy(rgb)
-    if fresh:
-        raise LayoutError("compositing makes new values: copy=False has no view of them to give")
-    return kind.view(rgb)
-
-
-def _expand(
-    kind: ArrayKind, grey: Any, axis: int, backend: str, copy: bool | None, out: Any
-) -> Any:
-    if copy is False and backend == "auto":
-        backend = "broadcast"
-    if copy is False and registry.lookup(backend).result == "copy":
+    if fresh and view:
         raise LayoutError(
-            f'backend {backend!r} makes copies: copy=False goes with backend="broadcast", '
-            "whose three channels are one memory"
+            'compositing makes new values, and a view has none: copy=True, or alpha="drop"'
         )
-    view = out is None and _wants_view(backend, copy)
+    if view:
+        return kind.view(rgb)
+    if fresh and cast(Array, kind.lend(rgb)).flags.c_contiguous:
+        return rgb
+    return kind.copy(rgb)
+
+
+def _expand(kind: ArrayKind, grey: Any, axis: int, options: Options) -> Any:
+    backend = "broadcast" if options.view and options.backend == "auto" else options.backend
     lent = kind.lend(grey)
-    if lent is None and out is None:
-        return _expand_by_own_library(cast(OwnLibrary, kind), grey, axis, backend, view)
-    shape = insert(tuple(grey.shape), axis)
-    lent_out = None if out is None else _lend_out(kind, out, grey, lent, shape)
-    return kind.adopt(expand_array(cast(Array, lent), axis, backend, view, lent_out), grey)
-
-
-def _expand_by_own_library(kind: OwnLibrary, grey: Any, axis: int, backend: str, view: bool) -> Any:
+    if lent is not None:
+        return kind.adopt(expand_array(lent, axis, backend, view=options.view), grey)
     if backend not in ("auto", "broadcast"):
         raise DtypeError(
             f"backend {backend!r} works on memory that numpy can share, and this tensor's isn't "
-            "(another device, a gradient, a subclass or a trace): "
-            'backend="auto" uses its own library, or pass x.detach().cpu()'
+            '(another device, a gradient, a subclass or a trace): backend="auto" uses its own '
+            "library, or pass x.detach().cpu().as_subclass(torch.Tensor)"
         )
-    expanded = kind.expand(grey, axis)
-    return expanded if view else kind.copy(expanded)
+    expanded = cast(OwnLibrary, kind).expand(grey, axis)
+    return expanded if options.view else kind.copy(expanded)
 
 
 def expand_array(
-    grey: Array, axis: int, backend: str, view: bool = False, out: Array | None = None
+    grey: Array, axis: int, backend: str, *, view: bool = False, out: Array | None = None
 ) -> Array:
     """Put three equal channels into a numpy array at `axis`; see :func:`to_rgb`."""
     if backend == "auto":
@@ -213,28 +244,7 @@ def expand_array(
     return result
 
 
-def _lend_out(
-    kind: ArrayKind, out: Any, source: Any, lent: Array | None, shape: tuple[int, ...]
-) -> Array:
-    """The memory of a checked `out` as numpy."""
-    if kinds.is_pil(out) or kinds.find(out) is not kind:
-        raise DtypeError(
-            f"out must be of the input's kind, {type(source).__name__}, not {type(out).__name__}"
-        )
-    lent_out = kind.lend(kind.unwrap(out))
-    if lent is None or lent_out is None:
-        raise DtypeError(
-            "out= needs memory that numpy can share, on both sides: leave out= away here"
-        )
-    if out.dtype != source.dtype:
-        raise DtypeError(f"out has dtype {out.dtype}, the result {source.dtype}")
-    check_out(lent_out, shape, lent.dtype, lent)
-    return lent_out
-
-
-def _convert_pil(
-    image: Any, layout: str | None, backend: str, copy: bool | None, out: Any, alpha: alphas.Alpha
-) -> Any:
+def _convert_pil(image: Any, layout: str | None, out: Any, options: Options) -> Any:
     from .kinds import pil
 
     if layout is not None and parse(layout) not in (("HW", "HWC"), ("HWC", "HWC")):
@@ -247,15 +257,16 @@ def _convert_pil(
             "out= takes an array, and a PIL image gives a PIL image: "
             "to_rgb(np.asarray(image), out=...)"
         )
-    flat = pil.flatten(image, alpha)
-    if _wants_view(backend, copy):
+    flat = pil.flatten(image, options.alpha)
+    if options.view:
         if flat is image and flat.mode == "RGB":
             return image
         raise LayoutError(
             "a PIL image can't share its memory between channels: leave copy=False and "
             'backend="broadcast" away, or to_rgb(np.asarray(image), backend="broadcast")'
         )
-    if backend == "auto" or flat.mode == "RGB":
-        return pil.to_rgb(flat) if flat is image or flat.mode != "RGB" else flat
-    rgb = expand_array(np.asarray(flat), 2, backend)
-    return pil.from_array(rgb, like=image)
+    if flat.mode == "RGB":
+        return flat.copy() if flat is image else flat
+    if options.backend == "auto":
+        return flat.convert("RGB")  # Pillow's own, without the way through numpy and back
+    return pil.from_array(expand_array(np.asarray(flat), 2, options.backend), like=image)

@@ -55,7 +55,7 @@ def resolve(layout: str | None, shape: tuple[int, ...], channels_first: bool = F
     if len(parsed.source) != len(shape):
         raise LayoutError(
             f"layout {layout!r} names {len(parsed.source)} axes, but the shape {shape} has "
-            f"{len(shape)}. {_suggest(shape)}"
+            f"{len(shape)}: {_suggest(shape)}"
         )
     return parsed
 
@@ -64,7 +64,7 @@ def parse(layout: str, channels_first: bool = False) -> Layout:
     """Split a layout string into the input's and the result's axes; spaces don't count."""
     if not isinstance(layout, str):
         raise LayoutError(f'layout is a string like "NHW->NHWC" or None, not {layout!r}')
-    source, arrow, target = (part.strip() for part in layout.partition("->"))
+    source, arrow, target = layout.replace(" ", "").partition("->")
     _check_axes(source, layout)
     if not arrow:
         return Layout(source, _with_channel(source, channels_first))
@@ -118,7 +118,8 @@ def trailing(ndim: int, last: str) -> str:
 def _check_axes(axes: str, layout: str) -> None:
     bad = [c for c in axes if c not in _LETTERS]
     if bad:
-        hint = f' Did you mean "{layout.upper()}"?' if "".join(bad).isalpha() else ""
+        plain = all(c.upper() in _LETTERS for c in bad)
+        hint = f' Did you mean "{layout.upper()}"?' if plain else ""
         raise LayoutError(
             f"layout {layout!r}: axes are upper-case letters, one each (H, W, C, and any other "
             f'for a leading axis), and "->" between input and result; got {bad[0]!r}.{hint}'
@@ -152,37 +153,39 @@ def _infer(shape: tuple[int, ...]) -> str:
             return "CHW"
     if ndim == 4 and (shape[1] in RGB_SIZES) != (shape[3] in RGB_SIZES):
         return "NCHW" if shape[1] in RGB_SIZES else "NHWC"
-    raise LayoutError(_suggest(shape))
+    if ndim < 2:
+        raise LayoutError(_suggest(shape))
+    raise LayoutError(
+        f"the shape {shape} can be read in more than one way, so say the layout: {_suggest(shape)}"
+    )
 
 
 def _suggest(shape: tuple[int, ...]) -> str:
-    """What a shape could be, and the call for each reading."""
+    """What a shape could be, and the call for each reading that can be converted."""
     ndim = len(shape)
     if ndim < 2:
         return (
             f"an image has at least the axes H and W, but the shape {shape} has {ndim}: "
             "reshape it, to_rgb(x.reshape(height, width))"
         )
-    if ndim == 2:
-        return f'the shape {shape} is one grey image: to_rgb(x, "HW")'
-    if ndim == 3:
-        readings = [("NHW", f"a batch of {shape[0]} grey images")]
-        if shape[0] in (1, 2, 3, 4):
-            readings.append(("CHW", f"one image of {shape[0]} channel(s), channel first"))
-        if shape[-1] in (1, 2, 3, 4):
-            readings.append(("HWC", f"one image of {shape[-1]} channel(s), channel last"))
-        if len(readings) == 1:
-            readings.append(("CHW", f"one image of {shape[0]} channels"))
-    elif ndim == 4:
-        readings = [
-            ("NHWC", f"{shape[0]} images of {shape[3]} channel(s), channel last"),
-            ("NCHW", f"{shape[0]} images of {shape[1]} channel(s), channel first"),
-            ("NTHW", f"{shape[0]} clips of {shape[1]} grey frames"),
-        ]
-    else:
-        readings = [
-            (trailing(ndim, "HW"), "grey images with leading axes"),
-            (trailing(ndim, "CHW"), "images with a channel axis and leading axes"),
-        ]
-    calls = ", or ".join(f'to_rgb(x, "{axes}") for {what}' for axes, what in readings)
-    return f"the shape {shape} can be read in more than one way, so say the layout: {calls}"
+    grey = {2: "HW", 3: "NHW", 4: "NTHW"}.get(ndim) or trailing(ndim, "HW")
+    calls = [f'to_rgb(x, "{grey}") for {_count(shape[: ndim - 2])}']
+    for axes in (trailing(ndim, "CHW"), trailing(ndim, "HWC")) if ndim > 2 else ():
+        channels = shape[axes.index("C")]
+        if channels in RGB_SIZES:
+            calls.append(f'to_rgb(x, "{axes}") for {channels} channel(s) on axis {axes.index("C")}')
+        elif channels in (2, 4):
+            calls.append(f'to_rgb(x, "{axes}", alpha="drop") for {channels} channels with alpha')
+    text = ", or ".join(calls)
+    if len(calls) == 1 and ndim > 2:
+        text += (
+            f'. "{trailing(ndim, "CHW")}" or "{trailing(ndim, "HWC")}" would be a colour image, '
+            "whose channel axis has 1 or 3 entries"
+        )
+    return text
+
+
+def _count(leading: tuple[int, ...]) -> str:
+    if not leading:
+        return "one grey image"
+    return f"a batch of {' x '.join(map(str, leading))} grey images"

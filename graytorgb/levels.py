@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from . import blocks, kinds
 from .errors import DtypeError, GrayToRGBError, LevelsError
-from .kinds.numpy import check_out
 from .percentile import percentile
 
 Image = TypeVar("Image")
@@ -69,9 +68,8 @@ def to_uint8(image: Image, value_range: ValueRange, *, out: Any = None) -> Image
         lent = kind.lend_values(kind.unwrap(image))
         if out is None:
             return cast(Image, kind.wrap(kind.adopt(quantise(lent, value_range), None), image))
-        if kinds.is_pil(out) or kinds.find(out) is not kind:
-            raise DtypeError(f"out must be of the input's kind, not {type(out).__name__}")
-        quantise(lent, value_range, kind.lend_values(kind.unwrap(out)))
+        lent_out = kinds.lend_out(kind, out, tuple(lent.shape), kind.UINT8, lent)
+        quantise(lent, value_range, lent_out)
         return cast(Image, out)
     except GrayToRGBError as error:
         error.args += (f"given: {kinds.describe(image)}; value_range={value_range!r}",)
@@ -79,13 +77,11 @@ def to_uint8(image: Image, value_range: ValueRange, *, out: Any = None) -> Image
 
 
 def quantise(array: Array, value_range: ValueRange, out: Array | None = None) -> Array:
-    """:func:`to_uint8` for a numpy array."""
+    """:func:`to_uint8` for a numpy array, with a checked policy and `out`."""
     if array.dtype.kind not in "biuf":
         raise DtypeError(f"{array.dtype} values have no order: pass x.real or np.abs(x)")
     if out is None:
         out = np.empty(array.shape, np.uint8)
-    else:
-        check_out(out, array.shape, np.dtype(np.uint8), array)
     if array.size:
         lo, hi = _find_range(array, value_range)
         if array.dtype.kind in "iu" and array.dtype.itemsize == 8:
@@ -102,14 +98,17 @@ def check_policy(value_range: Any) -> ValueRange:
             return cast(ValueRange, value_range)
         from difflib import get_close_matches
 
-        near = get_close_matches(value_range, ["dtype", "minmax", "percentile"], n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        policies = {"dtype": '"dtype"', "minmax": '"minmax"', "percentile": '("percentile", 1, 99)'}
+        near = get_close_matches(value_range, policies, n=1)
+        hint = f"; did you mean {policies[near[0]]}?" if near else ""
         raise LevelsError(f"value_range is {_POLICIES}, not {value_range!r}{hint}")
+    if isinstance(value_range, np.ndarray):
+        value_range = tuple(value_range)
     if isinstance(value_range, tuple | list):
         head = tuple(v for v in value_range[:1] if isinstance(v, str) and v == "percentile")
         numbers = value_range[len(head) :]
         if len(numbers) == 2 and all(_is_finite(v) for v in numbers):
-            lo, hi = (v.item() if isinstance(v, np.generic) else v for v in numbers)
+            lo, hi = map(_as_python, numbers)
             if head and not 0 <= lo < hi <= 100:
                 raise LevelsError(f"percentiles go from 0 to 100, p < q, not {lo!r} and {hi!r}")
             if not lo < hi:
@@ -125,6 +124,13 @@ def _is_finite(value: Any) -> bool:
         return math.isfinite(value)
     except OverflowError:  # an int beyond the floats
         return False
+
+
+def _as_python(value: Any) -> Any:
+    """A number as Python's own, exactly where it is an integer."""
+    if isinstance(value, np.integer):
+        return int(value)
+    return float(value) if isinstance(value, np.floating) else value
 
 
 def _find_range(array: Array, value_range: ValueRange) -> tuple[Any, Any]:
@@ -159,7 +165,7 @@ def _quantise_by_arithmetic(array: Array, lo: float, hi: float, out: Array) -> N
         raise LevelsError(f"the range {lo} to {hi} is wider than float64 can scale")
     scratch = np.empty(min(blocks.BLOCK, array.size))
     with np.errstate(over="ignore"):  # an overflow is saturated
-        for block, result in blocks.read_and_write(array, np.dtype(np.float64), out):
+        for block, result in blocks.read_and_write([array], np.dtype(np.float64), out):
             scaled = scratch[: block.size]
             np.subtract(block, lo, out=scaled)
             scaled *= 255
@@ -185,7 +191,7 @@ def _quantise_by_thresholds(array: Array, lo: float, hi: float, out: Array) -> N
     reachable = [max(value, int(limits.min)) for value in smallest if value <= limits.max]
     native = array.dtype.newbyteorder("=")
     thresholds = np.array(reachable, native)
-    for block, result in blocks.read_and_write(array, native, out):
+    for block, result in blocks.read_and_write([array], native, out):
         result[...] = np.searchsorted(thresholds, block, side="right")
 
 
@@ -202,5 +208,12 @@ def _pil_to_uint8(image: Any, value_range: ValueRange, out: Any) -> Any:
             "to_uint8(np.asarray(image), value_range, out=...)"
         )
     levels, opacity = pil.split_alpha(image)
+    hi = value_range[-1]
+    if not pil.is_deep(levels) and not isinstance(hi, str) and hi > 255:
+        raise LevelsError(
+            f"this image has 8 bits, 0 to 255, and the range goes to {hi}. If the file has more, "
+            "it was converted when it was opened, as torchvision's ImageFolder does: "
+            'ImageFolder(root, loader=PIL.Image.open). Else (0, 255) or "dtype"'
+        )
     result = pil.from_array(quantise(np.asarray(levels), value_range), like=image)
     return pil.join_alpha(result, opacity)

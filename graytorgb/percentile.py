@@ -17,6 +17,7 @@ from .errors import LevelsError
 
 Array = NDArray[Any]
 
+_BLOCK = 4096  # elements; a block needs ten temporaries
 _DIGIT = 11  # bits: 2048 counters; 2 passes for 16-bit values, 3 for 32, 6 for 64
 
 
@@ -89,7 +90,7 @@ def _count_digits(
     counts = {prefix: np.zeros(1 << _DIGIT, np.int64) for prefix in prefixes}
     unsigned = np.dtype(f"u{dtype.itemsize}").type
     mask = unsigned(min((1 << _DIGIT) - 1, np.iinfo(unsigned).max))
-    for block in blocks.read(array, dtype):
+    for block in blocks.read(array, dtype, _BLOCK):
         if dtype.kind == "f" and np.isnan(block).any():
             raise LevelsError("a value is NaN: replace it first, np.nan_to_num(x)")
         leading = _keys(block) >> unsigned(shift)

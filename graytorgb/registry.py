@@ -1,6 +1,7 @@
 """The table of backends, as strings, and the one place that imports by name."""
 
 import importlib
+from functools import cache
 from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, cast
@@ -116,7 +117,8 @@ def lookup(name: str) -> Entry:
     from difflib import get_close_matches
 
     known = ", ".join(["auto", *BACKENDS])
-    near = get_close_matches(str(name).lower(), BACKENDS, n=1, cutoff=0.5)
+    near = [n for n, entry in BACKENDS.items() if name and name == entry.library]
+    near += get_close_matches(str(name).lower(), BACKENDS, n=1)
     hint = f'did you mean backend="{near[0]}"? ' if near else ""
     raise UnknownBackend(f"no backend is called {name!r}; {hint}The backends are {known}")
 
@@ -144,8 +146,9 @@ def load(name: str) -> Backend:
     return _loaded[name]
 
 
+@cache
 def usable(name: str) -> bool:
-    """Whether a backend loads here."""
+    """Whether a backend loads here; tried once, because a failing import can be slow."""
     try:
         load(name)
     except BackendUnavailable:
@@ -191,7 +194,7 @@ def _inspect(name: str, entry: Entry) -> BackendInfo:
     try:
         load(name)
         library = importlib.import_module(entry.library or "numpy")
-        why = f"{library.__name__} {library.__version__}"
+        why = f"{library.__name__} {getattr(library, '__version__', 'of unknown version')}"
     except BackendUnavailable as error:
         status = "missing" if entry.library and _missing(entry.library) else "broken"
         why = str(error)

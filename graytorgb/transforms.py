@@ -10,7 +10,7 @@ Tensors are ``(..., C, H, W)`` here, as everywhere in torchvision.
 tensor(1.)
 """
 
-import json
+import ast
 from typing import Any
 
 from .registry import require
@@ -24,8 +24,7 @@ from torchvision import tv_tensors  # noqa: E402
 from torchvision.transforms import v2  # noqa: E402
 
 from . import alpha as alphas  # noqa: E402
-from . import registry  # noqa: E402
-from .convert import to_rgb  # noqa: E402
+from .convert import Options, to_rgb  # noqa: E402
 from .errors import DtypeError  # noqa: E402
 from .layout import trailing  # noqa: E402
 from .levels import ValueRange, check_policy, to_uint8  # noqa: E402
@@ -59,13 +58,14 @@ class _ImageTransform(v2.Transform):
         return super().forward(*inputs)
 
     def check_inputs(self, flat_inputs: list[Any]) -> None:
-        """DtypeError for a sample whose only candidates for an image are numpy arrays."""
-        if any(isinstance(v, (*_IMAGES, torch.Tensor)) for v in flat_inputs):
+        """Refuse a sample with a numpy array where its image would be looked for."""
+        if any(isinstance(v, _IMAGES) for v in flat_inputs):
             return
-        if any(isinstance(v, np.ndarray) for v in flat_inputs):
+        tensors_or_arrays = [v for v in flat_inputs if isinstance(v, torch.Tensor | np.ndarray)]
+        if tensors_or_arrays and isinstance(tensors_or_arrays[0], np.ndarray):
             raise DtypeError(
-                "a numpy array in a sample could be an image or a label, and this sample holds "
-                "no PIL image, tensor or video: v2.ToImage() on the image first, or apply "
+                "a numpy array in a sample could be an image or a label, and no PIL image, video "
+                "or tensor comes before this one: v2.ToImage() on the image first, or apply "
                 f"{type(self).__name__} to the array alone"
             )
 
@@ -88,8 +88,8 @@ class ToRGB(_ImageTransform):
 
     Raises
     ------
-    UnknownBackend, BackendUnavailable, ChannelError
-        On construction, for a backend or an `alpha` that can't work.
+    UnknownBackend, BackendUnavailable, LayoutError, ChannelError
+        On construction, for a `backend`, a `copy` or an `alpha` that can't work.
 
     Notes
     -----
@@ -110,9 +110,7 @@ class ToRGB(_ImageTransform):
         self, *, backend: str = "auto", copy: bool | None = None, alpha: alphas.Alpha = "error"
     ) -> None:
         super().__init__()
-        if backend != "auto":
-            registry.load(backend)
-        self.backend, self.copy, self.alpha = backend, copy, alphas.check(alpha)
+        self.backend, self.copy, self.alpha = Options(backend, copy, alphas.check(alpha)).checked()
 
     def extra_repr(self) -> str:
         """The arguments, as they were given."""
@@ -123,7 +121,10 @@ class ToRGB(_ImageTransform):
         layout = None
         if _is_plain_tensor(inpt):
             layout = trailing(inpt.ndim, "CHW") if inpt.ndim >= 3 else "HW"
-        return to_rgb(inpt, layout, backend=self.backend, copy=self.copy, alpha=self.alpha)
+        # a graph holds torch's own operations, whose bits are the same
+        compiled = torch.compiler.is_compiling() and self.backend != "broadcast"
+        backend = "auto" if compiled else self.backend
+        return to_rgb(inpt, layout, backend=backend, copy=self.copy, alpha=self.alpha)
 
 
 class ToUint8(_ImageTransform):
@@ -135,6 +136,13 @@ class ToUint8(_ImageTransform):
         ``(lo, hi)``, ``"dtype"``, ``"minmax"`` or ``("percentile", p, q)``, as in
         :func:`graytorgb.to_uint8`; the last two look at each image, or each tensor of a
         batch, on its own.
+
+    Notes
+    -----
+    ``ImageFolder`` opens files with ``Image.open(...).convert("RGB")``, which destroys 16-bit
+    images before any transform sees them. Give it a loader that keeps them:
+    ``ImageFolder(root, transform, loader=PIL.Image.open)``. And ``v1.ToTensor`` turns 16-bit
+    images into int16, so ``ToUint8`` comes before it.
 
     Raises
     ------
@@ -151,12 +159,11 @@ class ToUint8(_ImageTransform):
     def __init__(self, value_range: ValueRange) -> None:
         super().__init__()
         self.value_range = check_policy(value_range)
-        self._as_json = json.dumps(self.value_range)  # an operation takes no tuple of str and float
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """:func:`graytorgb.to_uint8` of one image or video."""
         if torch.compiler.is_compiling() and _is_plain_tensor(inpt):
-            return _to_uint8_op(inpt, self._as_json)
+            return _to_uint8_op(inpt, repr(self.value_range))
         return to_uint8(inpt, self.value_range)
 
 
@@ -164,7 +171,7 @@ class ToUint8(_ImageTransform):
 # traced graph can't do without breaking.
 @torch.library.custom_op("graytorgb::to_uint8", mutates_args=())
 def _to_uint8_op(image: torch.Tensor, value_range: str) -> torch.Tensor:
-    return to_uint8(image, json.loads(value_range))
+    return to_uint8(image, ast.literal_eval(value_range))  # an operation takes no such tuple
 
 
 @_to_uint8_op.register_fake

@@ -70,6 +70,28 @@ def test_bits_are_the_oracles(backend, data):
         assert_own_memory(result, grey)
 
 
+@pytest.mark.parametrize("layout", ["HW->HWC", "HW->CHW"])
+def test_reversed_single_axes(backend, layout):
+    """NumPy calls these contiguous, with a negative stride that libraries trip over."""
+    for grey in (random_bits((1, 9), np.uint8)[::-1], random_bits((9, 1), np.uint8)[:, ::-1]):
+        assert_same_bits(g2r.to_rgb(grey, layout, backend=backend), oracle(grey, layout))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("shape", "layout"), [((1, 715_827_883), "HW->CHW"), ((27_000, 27_000), "HW->CHW")]
+)
+def test_more_bytes_than_an_int_counts(backend, shape, layout):
+    if backend in ("repeat", "dstack", "skimage"):  # NumPy's own loops, and slow ones
+        shape = (shape[0], shape[1] // 100)
+    if backend == "pillow" and shape[0] == 1:
+        shape = (1, 2**28)  # Pillow's longest row
+    grey = np.resize(np.arange(251, dtype=np.uint8), shape)
+    result = g2r.to_rgb(grey, layout, backend=backend)
+    for channel in result:
+        assert (channel == grey).all()
+
+
 @given(data=st.data())
 def test_out_is_filled_and_returned(backend, data):
     grey, layout = data.draw(arrays_with_layouts(taken(backend)))

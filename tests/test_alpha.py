@@ -1,5 +1,6 @@
 """What becomes of 2 and 4 channels."""
 
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -21,7 +22,7 @@ def over(colour, alpha, ground, opaque):
 def test_composite_is_the_exact_formula(dtype, opaque, channels):
     image = random_bits((9, 11, channels), dtype, seed=channels)
     image[0, 0, -1], image[0, 1, -1] = 0, opaque
-    background = (0, opaque // 3, opaque)
+    background = (0.5, opaque / 2, 3.25)  # among them exact ties
     result = g2r.to_rgb(image, "HWC", alpha=background)
     assert result.dtype == dtype
     for y, x, c in np.ndindex(result.shape):
@@ -70,12 +71,12 @@ def test_composite_into_out_and_not_as_a_view():
     out = np.empty((5, 6, 3), np.uint8)
     assert g2r.to_rgb(image, "HWC", alpha=(0, 0, 0), out=out) is out
     assert_same_bits(out, g2r.to_rgb(image, "HWC", alpha=(0, 0, 0)))
-    with pytest.raises(g2r.LayoutError, match="copy=False"):
+    with pytest.raises(g2r.LayoutError, match="a view has none"):
         g2r.to_rgb(image, "HWC", alpha=(0, 0, 0), copy=False)
 
 
 @pytest.mark.parametrize(
-    "alpha", ["keep", None, 0, (1, 2), (1, 2, 3, 4), ("a", "b", "c"), (0, 0, float("nan"))]
+    "alpha", ["keep", None, 0, (1, 2), [1, 2, 3, 4], ("a", "b", "c"), (0, 0, np.nan), np.zeros(2)]
 )
 def test_unknown_policies(alpha):
     with pytest.raises(g2r.ChannelError, match='alpha is "error", "drop"'):
@@ -95,10 +96,30 @@ def test_float_alpha_outside_of_0_to_1(value):
         g2r.to_rgb(image, "HWC", alpha=(0, 0, 0))
 
 
-@pytest.mark.parametrize("dtype", [bool, np.int16, np.complex64])
+def test_the_colour_of_nothing_does_not_count():
+    image = np.array([[[np.nan, np.inf, 0.5, 0], [0.1, 0.2, 0.3, 1]]], np.float32)
+    result = g2r.to_rgb(image, "HWC", alpha=[1, 2, 3])
+    assert result.tolist() == [[[1, 2, 3], image[0, 1, :3].tolist()]]
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int16, np.uint64, np.longdouble, np.complex64])
 def test_composite_needs_fractions(dtype):
     with pytest.raises(g2r.DtypeError, match="fraction"):
         g2r.to_rgb(np.zeros((5, 6, 4), dtype), "HWC", alpha=(0, 0, 0))
+
+
+@pytest.mark.parametrize("shape", [(4000, 3000, 4), (1, 4000, 3000, 4), (4, 4000, 3000)])
+def test_memory(shape):
+    image = random_bits(shape, np.uint8)
+    layout = {4: "NHWC", 3: "HWC" if shape[-1] == 4 else "CHW->HWC"}[len(shape)]
+    tracemalloc.start()
+    try:
+        result = g2r.to_rgb(image, layout, alpha=(1, 2, 3))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak - result.nbytes <= 0.015 * result.nbytes  # blocks, whatever the size
+    assert result.flags.c_contiguous
 
 
 def test_zero_size():

@@ -28,7 +28,7 @@ class TestOut:
     def test_the_call_it_suggests_works(self):
         with pytest.raises(g2r.LayoutError) as caught:
             g2r.to_rgb(self.grey, "NHW", out=np.empty((4, 5, 6), np.uint16))
-        call = str(caught.value).split("out = ")[1].split("\n")[0]
+        call = str(caught.value).split("out=")[1].split("\n")[0]
         out = eval(call, {"np": np})
         assert g2r.to_rgb(self.grey, "NHW", out=out) is out
 
@@ -81,6 +81,13 @@ class TestOut:
         with pytest.raises(g2r.LayoutError, match="overlaps"):
             g2r.to_rgb(rgb, out=rgb)
 
+    @pytest.mark.parametrize("alpha", ["drop", (1, 2, 3)])
+    def test_overlap_with_alpha(self, alpha):
+        rgba = np.zeros((4, 5, 4), np.uint8)
+        out = rgba.ravel()[:60].reshape(4, 5, 3)
+        with pytest.raises(g2r.LayoutError, match="overlaps"):
+            g2r.to_rgb(rgba, "HWC", alpha=alpha, out=out)
+
     def test_zero_size(self):
         out = np.empty((0, 5, 6, 3), np.uint8)
         assert g2r.to_rgb(np.empty((0, 5, 6), np.uint8), "NHW", out=out) is out
@@ -94,6 +101,11 @@ class TestCopy:
         assert np.shares_memory(result, rgb)
         assert not result.flags.writeable
         assert rgb.flags.writeable  # the caller's own array stays as it was
+
+    @pytest.mark.parametrize("copy", [0, 1, "no", np.False_])
+    def test_takes_nothing_else(self, copy):
+        with pytest.raises(g2r.LayoutError, match="copy is None, True or False"):
+            g2r.to_rgb(np.zeros((5, 6)), copy=copy)
 
     def test_rgb_is_copied_unless_asked(self):
         rgb = random_bits((5, 6, 3), np.uint8)
@@ -121,7 +133,7 @@ REFUSED = {
     "dict": ({"image": 1}, g2r.DtypeError, "not dict"),
     "class": (np.ndarray, g2r.DtypeError, "not type"),
     "list": ([[1, 2], [3, 4]], g2r.DtypeError, "np.stack(images)"),
-    "ragged list": ([[1, 2], [3]], g2r.DtypeError, "[to_rgb(x) for x in images]"),
+    "ragged list": ([[1, 2], [3]], g2r.DtypeError, "for each of them"),
     "tuple of images": ((np.zeros((2, 2)),), g2r.DtypeError, "not a tuple"),
     "object array": (np.array([[None, 1]]), g2r.DtypeError, "dtype object"),
     "structured array": (np.zeros((2, 2), "u1,f4"), g2r.DtypeError, "pick a field"),
@@ -179,7 +191,8 @@ def test_memmaps_are_arrays(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "near"), [("openvc", "opencv"), ("Pillow", "pillow"), ("cv2", None), (None, None)]
+    ("name", "near"),
+    [("openvc", "opencv"), ("Pillow", "pillow"), ("cv2", "opencv"), ("nope", None), (None, None)],
 )
 def test_unknown_backend_names_the_nearest(name, near):
     with pytest.raises(g2r.UnknownBackend) as caught:

@@ -138,10 +138,10 @@ def test_nan_is_an_error(policy, dtype, where):
         ((1, 1), "empty"), ((2, 1), "empty"), ((0, np.nan), "finite"), ((0, np.inf), "finite"),
         ((0, 10**400), "finite"), ((0,), "value_range is"), ((0, 1, 2), "value_range is"),
         ((0, "1"), "value_range is"), ((True, False), "value_range is"), (None, "value_range is"),
-        (255, "value_range is"), ("min-max", "did you mean 'minmax'"), ("dtpe", "'dtype'"),
-        ("percentile", "did you mean 'percentile'"), (("percentile", 99, 1), "0 to 100"),
+        (255, "value_range is"), ("min-max", 'did you mean "minmax"'), ("dtpe", '"dtype"'),
+        ("percentile", 'did you mean ("percentile", 1, 99)'), (("percentile", 99, 1), "0 to 100"),
         (("percentile", -1, 99), "0 to 100"), (("percentile", 1, 101), "0 to 100"),
-        (("percentile", 5), "value_range is"), (np.array([0, 1]), "value_range is"),
+        (("percentile", 5), "value_range is"), (np.arange(3), "value_range is"),
         ((1j, 2j), "value_range is"), ((0, 1e308), "wider"),
     ],
     ids=str,
@@ -169,7 +169,12 @@ def test_empty_batches_stay_empty(policy):
 def test_numpy_scalars_and_lists_are_ranges():
     x = EVERY_UINT16
     expected = g2r.to_uint8(x, (0, 4095))
-    for policy in [[0, 4095], (np.uint16(0), np.float64(4095)), (Fraction(0), 4095)]:
+    for policy in [
+        [0, 4095],
+        (np.uint16(0), np.float64(4095)),
+        (Fraction(0), 4095),
+        np.array([0, 4095]),
+    ]:
         np.testing.assert_array_equal(g2r.to_uint8(x, policy), expected)
 
 

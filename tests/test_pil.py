@@ -184,6 +184,31 @@ class TestToUint8:
         assert result.mode == "RGB"
         np.testing.assert_array_equal(np.asarray(result), np.asarray(palette().convert("RGB")))
 
+    def test_a_range_beyond_8_bits_means_that_the_depth_is_lost(self):
+        with pytest.raises(g2r.LevelsError, match=r"loader=PIL\.Image\.open"):
+            g2r.to_uint8(Image.fromarray(COLOURS), (0, 4095))
+
+    def test_transparent_values_of_16_bits_become_alpha(self, tmp_path):
+        path = tmp_path / "x.png"
+        deep_image("I;16").save(path, transparency=2000)
+        with Image.open(path) as image:
+            assert image.mode == "I;16"
+            result = g2r.to_uint8(image, "dtype")
+        assert result.mode == "LA"
+        np.testing.assert_array_equal(np.asarray(result.getchannel("A")) == 0, DEEP["I;16"] == 2000)
+
+    def test_bilevel_with_a_transparent_value(self, tmp_path):
+        path = tmp_path / "x.png"
+        grey().convert("1").save(path, transparency=0)
+        with Image.open(path) as image:
+            assert image.mode == "1"
+            result = g2r.to_uint8(image, "dtype")
+            dropped = g2r.to_rgb(image, alpha="drop")
+        assert set(np.unique(result.getchannel("L"))) == {0, 255}
+        assert dropped.mode == "RGB"
+        assert "transparency" not in dropped.info
+        assert set(np.unique(dropped)) == {0, 255}
+
     @pytest.mark.parametrize("mode", ["LA", "PA", "RGBA"])
     def test_alpha_is_kept_as_it_is(self, mode):
         image = with_alpha(mode)

@@ -96,6 +96,44 @@ print(g2r.to_rgb(np.zeros((4, 300, 300), np.uint8), "NHW").shape)
     assert text.endswith("broken False\n(4, 300, 300, 3)")
 
 
+@pytest.mark.parametrize("name", WITH_LIBRARY)
+def test_hollow(name, tmp_path):
+    """The folder that an uninstall left behind imports, and holds nothing."""
+    library = BACKENDS[name].library
+    (tmp_path / library).mkdir()
+    (tmp_path / library / "__init__.py").write_text("")
+    text = run_python(
+        f"""
+import numpy as np, graytorgb as g2r
+print(g2r.backends()[{name!r}].status)
+print(g2r.to_rgb(np.zeros((4, 300, 300), np.uint8), "NHW").shape)
+""",
+        tmp_path,
+    )
+    assert text == "broken\n(4, 300, 300, 3)"
+
+
+def test_auto_tries_a_failing_import_once(tmp_path):
+    (tmp_path / "cv2.py").write_text("print('tried'); raise ImportError('no')")
+    code = """
+import numpy as np, graytorgb as g2r
+for _ in range(5):
+    g2r.to_rgb(np.zeros((4, 300, 300), np.uint8), "NHW")
+"""
+    assert run_python(code, tmp_path) == "tried"
+
+
+def test_kinds_are_found_while_another_thread_imports_their_library():
+    code = """
+import sys, types
+import numpy as np, graytorgb as g2r
+for name in ("PIL.Image", "torch", "torchvision.tv_tensors"):
+    sys.modules[name] = types.ModuleType(name)  # begun, and still empty
+print(g2r.to_rgb(np.zeros((4, 5), np.uint8)).shape)
+"""
+    assert run_python(code) == "(4, 5, 3)"
+
+
 def test_transforms_without_torchvision_give_the_hint():
     text = run_python("""
 import sys
@@ -139,6 +177,10 @@ class TestChoose:
     def test_errors_are_to_rgbs(self):
         with pytest.raises(g2r.LayoutError):
             g2r.choose((64, 224, 224), "uint8")
+        with pytest.raises(g2r.DtypeError):
+            g2r.choose((224, 224), object)
+        with pytest.raises(g2r.ChannelError):
+            g2r.choose((224, 224, 2), "uint8", "HWC")
 
     def test_without_opencv(self):
         text = run_python("""

@@ -10,6 +10,7 @@ from .support import needs, oracle, random_bits, usable_backends
 needs("torchvision")
 
 import torch  # noqa: E402
+from torch.autograd import forward_ad  # noqa: E402
 from torchvision import tv_tensors  # noqa: E402
 
 WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -41,8 +42,7 @@ def expected_tensor(tensor, axis):
 @pytest.mark.parametrize("backend", ["auto", *usable_backends()])
 def test_tensor_gives_tensor_bit_for_bit(backend, dtype):
     x = tensor_of(dtype)
-    carried = (torch.uint8, torch.float8_e4m3fn, torch.float8_e5m2)  # numpy has no float8
-    if backend == "pillow" and dtype not in carried:
+    if backend == "pillow" and dtype is not torch.uint8:
         with pytest.raises(g2r.DtypeError, match="pillow"):
             g2r.to_rgb(x, "NHW", backend=backend)
         return
@@ -133,6 +133,26 @@ class TestOwnLibrary:
         (g2r.to_rgb(x) * weight).sum().backward()
         torch.testing.assert_close(x.grad, weight.sum(1, keepdim=True))
 
+    @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32], ids=str)
+    def test_gradients_in_every_dtype(self, dtype):
+        x = torch.ones(5, 6, dtype=dtype, requires_grad=True)
+        g2r.to_rgb(x).sum().backward()
+        assert x.grad.tolist() == [[3.0] * 6] * 5
+
+    def test_forward_mode_gradients(self):
+        x, tangent = torch.rand(5, 6), torch.rand(5, 6)
+        _, moved = torch.func.jvp(g2r.to_rgb, (x,), (tangent,))
+        assert torch.equal(moved, torch.stack([tangent] * 3))
+        with forward_ad.dual_level():
+            dual = g2r.to_rgb(forward_ad.make_dual(x, tangent))
+            assert torch.equal(forward_ad.unpack_dual(dual).tangent, moved)
+
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
+    def test_traces(self):
+        traced = torch.jit.trace(lambda x: g2r.to_rgb(x, "NHW"), torch.zeros(2, 5, 6))
+        x = torch.rand(2, 5, 6)
+        assert torch.equal(traced(x), g2r.to_rgb(x, "NHW"))
+
     def test_meta_tensors(self):
         assert g2r.to_rgb(torch.empty(4, 5, 6, device="meta"), "NHW->NHWC").shape == (4, 5, 6, 3)
 
@@ -170,6 +190,12 @@ class TestOwnLibrary:
 
 
 class TestTvTensors:
+    def test_another_layout_is_refused(self):
+        x = tv_tensors.Image(torch.zeros(1, 5, 6))
+        with pytest.raises(g2r.LayoutError, match=r"as_subclass\(torch\.Tensor\)"):
+            g2r.to_rgb(x, "CHW->HWC")
+        assert g2r.to_rgb(x, "CHW").shape == (3, 5, 6)
+
     @pytest.mark.parametrize("shape", [(1, 5, 6), (3, 5, 6), (4, 1, 5, 6), (2, 4, 1, 5, 6)])
     @pytest.mark.parametrize("kind", [tv_tensors.Image, tv_tensors.Video], ids=lambda k: k.__name__)
     def test_the_type_says_the_layout(self, kind, shape):
@@ -205,6 +231,20 @@ def test_sparse_and_quantized_are_refused():
             g2r.to_rgb(x)
 
 
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_nested_tensors_are_refused():
+    x = torch.nested.nested_tensor([torch.zeros(5, 6), torch.zeros(4, 6)])
+    for call in (g2r.to_rgb, lambda v: g2r.to_uint8(v, (0, 1))):
+        with pytest.raises(g2r.DtypeError, match="nested"):
+            call(x)
+
+
+def test_alpha_in_a_dtype_that_numpy_lacks():
+    for dtype in (torch.bfloat16, torch.float8_e5m2):
+        with pytest.raises(g2r.DtypeError, match="that NumPy has"):
+            g2r.to_rgb(torch.ones(2, 1, 1).to(dtype), "CHW", alpha=(0, 0, 0))
+
+
 def test_alpha():
     x = torch.randint(0, 256, (2, 4, 5, 6), dtype=torch.uint8)
     assert torch.equal(g2r.to_rgb(x, "NCHW", alpha="drop"), x[:, :3])
@@ -228,6 +268,22 @@ class TestToUint8:
 
     def test_a_gradient_ends_here(self):
         assert not g2r.to_uint8(torch.rand(5, 6, requires_grad=True), (0, 1)).requires_grad
+
+    def test_a_subclass_is_refused_by_name(self):
+        class Tagged(torch.Tensor):
+            pass
+
+        x = torch.rand(5, 6).as_subclass(Tagged)
+        with pytest.raises(g2r.DtypeError, match=r"Tagged is a subclass.*as_subclass"):
+            g2r.to_uint8(x, (0, 1))
+
+    def test_lazy_negatives(self):
+        x = torch.complex(torch.rand(5, 6), torch.rand(5, 6))
+        assert torch.equal(g2r.to_uint8(x.conj().imag, (-1, 0)), g2r.to_uint8(-x.imag, (-1, 0)))
+
+    def test_vmap_is_refused(self):
+        with pytest.raises(g2r.DtypeError, match="can't be read"):
+            torch.vmap(lambda x: g2r.to_uint8(x, (0, 1)))(torch.rand(4, 5, 6))
 
     def test_video_stays_video(self):
         x = tv_tensors.Video(torch.zeros(4, 1, 5, 6, dtype=torch.int16))

@@ -133,6 +133,12 @@ class TestSamples:
             with pytest.raises(g2r.DtypeError, match=r"v2\.ToImage\(\)"):
                 transform((np.zeros((5, 6)), 3))
 
+    def test_an_array_before_a_mask_is_an_error(self):
+        with pytest.raises(g2r.DtypeError, match=r"v2\.ToImage\(\)"):
+            ToRGB()((np.zeros((5, 6)), torch.zeros(1, 5, 6)))
+        image, boxes = ToRGB()((torch.zeros(1, 5, 6), np.zeros((2, 4))))
+        assert (image.shape, boxes.shape) == ((3, 5, 6), (2, 4))
+
     def test_a_sample_without_images_is_left_alone(self):
         mask = tv_tensors.Mask(torch.zeros(1, 5, 6))
         assert ToRGB()(mask) is mask
@@ -166,6 +172,10 @@ class TestObjects:
             ToRGB(backend="openvc")
         with pytest.raises(g2r.ChannelError):
             ToRGB(alpha="dorp")
+        with pytest.raises(g2r.LayoutError):
+            ToRGB(copy="no")
+        with pytest.raises(g2r.LayoutError):
+            ToRGB(backend="fill", copy=False)
         with pytest.raises(g2r.LevelsError):
             ToUint8((1, 0))
 
@@ -268,6 +278,19 @@ class TestCompile:
         compiled = torch.compile(v2.Compose([ToUint8(policy), ToRGB()]), fullgraph=True)
         assert torch.equal(compiled(x), ToRGB()(ToUint8(policy)(x)))
 
+    def test_a_named_backend_gives_way_to_the_graph(self):
+        x = torch.rand(4, 1, 5, 6)
+        compiled = torch.compile(ToRGB(backend="fill"), fullgraph=True)
+        assert torch.equal(compiled(x), ToRGB()(x))
+
+    def test_a_changed_range_is_used(self):
+        transform = ToUint8((0, 100))
+        compiled = torch.compile(transform, fullgraph=True)
+        x = torch.full((1, 5, 6), 10, dtype=torch.int16)
+        assert compiled(x).unique().tolist() == [26]
+        transform.value_range = (0, 10)
+        assert compiled(x).unique().tolist() == [255]
+
     def test_errors_come_through(self):
         compiled = torch.compile(ToUint8((0, 1)), fullgraph=True)
         with pytest.raises(g2r.LevelsError, match="NaN"):
@@ -275,4 +298,4 @@ class TestCompile:
 
     def test_the_operation_is_well_formed(self):
         x = torch.randint(0, 4096, (1, 5, 6), dtype=torch.int16)
-        torch.library.opcheck(torch.ops.graytorgb.to_uint8.default, (x, "[0, 4095]"))
+        torch.library.opcheck(torch.ops.graytorgb.to_uint8.default, (x, "(0, 4095)"))

@@ -2,13 +2,14 @@
 
 A backend is a module with one function, :meth:`Backend.expand`, and a plain import of its
 library at the top (the registry imports the module when its backend is first asked for, and
-explains an import that fails). It may use ``errors``, ``layout`` and the two helpers below;
+explains an import that fails). It may use ``errors``, ``layout`` and the helpers below;
 it knows neither the other backends nor the registry.
 
 ``tests/contract.py`` is the same contract as a test suite; every backend in the registry
 runs it.
 """
 
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -50,9 +51,22 @@ def solid(grey: Array) -> Array:
 
     For libraries that read memory through a plain pointer.
     """
-    if grey.flags.c_contiguous and grey.flags.aligned:
-        return grey
-    return np.array(grey, order="C")
+    return grey if is_solid(grey) else np.array(grey, order="C")
+
+
+def is_solid(grey: Array) -> bool:
+    """Whether a library can read `grey` from its first byte to its last.
+
+    NumPy calls an array contiguous whatever the strides of its axes of size 1; torch doesn't.
+    """
+    return grey.flags.c_contiguous and grey.flags.aligned and min(grey.strides) >= 0
+
+
+def strips(grey: Array) -> Iterator[slice]:
+    """Slices of the first axis with at most about 1 MiB each, for bounded temporaries."""
+    step = max(1, (1 << 20) // max(1, grey.nbytes // grey.shape[0]))
+    for start in range(0, grey.shape[0], step):
+        yield slice(start, start + step)
 
 
 def split(shape: tuple[int, ...], axis: int) -> tuple[int, int]:

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from ..layout import insert
-from . import Array, solid
+from . import Array, solid, strips
 
 
 def expand(grey: Array, axis: int, out: Array | None = None) -> Array:
@@ -13,5 +13,7 @@ def expand(grey: Array, axis: int, out: Array | None = None) -> Array:
         out = np.empty(insert(grey.shape, axis), grey.dtype)
     channel_last = np.moveaxis(out, axis, -1)
     for index in np.ndindex(grey.shape[:-2]):
-        channel_last[index] = Image.fromarray(solid(grey[index])).convert("RGB")
+        image, rgb = grey[index], channel_last[index]
+        for part in strips(image):  # Pillow's RGB takes 4 bytes a pixel, and as many to leave it
+            rgb[part] = Image.fromarray(solid(image[part])).convert("RGB")
     return out

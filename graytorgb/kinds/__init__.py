@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..errors import DtypeError
+from ..errors import DtypeError, LayoutError
 from . import numpy as _numpy
 
 # Kinds that have an __array__, which would copy them to the host or compute them unasked.
@@ -26,6 +26,7 @@ class ArrayKind(Protocol):
     """What a kind of array offers; arrays are `Any` because each kind has its own."""
 
     CHANNELS_FIRST: bool  # where a missing C goes
+    UINT8: Any  # its dtype of that name
 
     def unwrap(self, image: Any) -> Any:
         """The plain array in `image`, or DtypeError for what can't be an image."""
@@ -54,6 +55,9 @@ class ArrayKind(Protocol):
     def wrap(self, result: Any, image: Any) -> Any:
         """The result as an object of the type of `image`."""
 
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> str:
+        """The call that makes memory for a result, for a message."""
+
 
 class OwnLibrary(ArrayKind, Protocol):
     """A kind whose memory numpy can't always reach; its own library expands it then."""
@@ -64,14 +68,18 @@ class OwnLibrary(ArrayKind, Protocol):
 
 def is_pil(image: Any) -> bool:
     """Whether this is a Pillow image."""
-    module = sys.modules.get("PIL.Image")
-    return module is not None and isinstance(image, module.Image)
+    return _is_instance(image, "PIL.Image", "Image")
 
 
 def is_tensor(image: Any) -> bool:
     """Whether this is a torch tensor, of any subclass."""
-    module = sys.modules.get("torch")
-    return module is not None and isinstance(image, module.Tensor)
+    return _is_instance(image, "torch", "Tensor")
+
+
+def _is_instance(image: Any, module: str, name: str) -> bool:
+    # the class is missing for a moment while another thread imports the module
+    kind = getattr(sys.modules.get(module), name, None)
+    return kind is not None and isinstance(image, kind)
 
 
 def find(image: Any) -> ArrayKind:
@@ -96,20 +104,56 @@ def find(image: Any) -> ArrayKind:
     raise DtypeError(_refusal(image))
 
 
+def lend_out(
+    kind: ArrayKind, out: Any, shape: tuple[int, ...], dtype: Any, source: np.ndarray[Any, Any]
+) -> np.ndarray[Any, Any]:
+    """The memory of `out` as numpy, if it can take a result of this shape and dtype.
+
+    Raises
+    ------
+    DtypeError
+        If it is of another kind or dtype, or numpy can't share its memory.
+    LayoutError
+        If its shape is another, it isn't C-contiguous, aligned and writable, or it overlaps
+        `source`, the memory of the input.
+    """
+    need = f"expected out={kind.empty(shape, dtype)}"
+    try:
+        same_kind = not is_pil(out) and find(out) is kind
+    except DtypeError:
+        same_kind = False
+    if not same_kind:
+        raise DtypeError(f"out must be of the input's kind, not {type(out).__name__}: {need}")
+    if out.dtype != dtype:
+        raise DtypeError(f"out has dtype {out.dtype}, the result {dtype}: {need}")
+    if tuple(out.shape) != shape:
+        raise LayoutError(f"out has the shape {tuple(out.shape)}, the result {shape}: {need}")
+    lent = kind.lend(kind.unwrap(out))
+    if lent is None:
+        raise DtypeError(f"numpy can't share the memory of this out: {need}")
+    if not (lent.flags.c_contiguous and lent.flags.aligned):
+        raise LayoutError(f"out must be C-contiguous and aligned, and isn't: {need}")
+    if not lent.flags.writeable:
+        raise LayoutError(f"out is read-only: {need}")
+    if np.may_share_memory(lent, source) and np.shares_memory(lent, source):
+        raise LayoutError(f"out overlaps the input in memory: {need}")
+    return lent
+
+
 def describe(image: Any) -> str:
     """What was given, for a message: its type and what it tells of its shape and dtype."""
     kind = type(image)
-    name = (
-        kind.__qualname__
-        if kind.__module__ == "builtins"
-        else f"{kind.__module__}.{kind.__qualname__}"
-    )
-    facts = [name]
-    for attribute in ("mode", "shape", "size", "dtype"):
-        value = getattr(image, attribute, None)
-        if value is None or callable(value) or (attribute == "size" and "mode" not in facts[-1]):
-            continue
-        facts.append(f"{attribute} {value}")
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    facts = [f"{module}{kind.__qualname__}"]
+    if is_pil(image):
+        facts += [f"mode {image.mode}", f"size {image.size}"]
+    elif is_tensor(image) or (hasattr(image, "__array__") and not isinstance(image, type)):
+        for attribute in ("shape", "dtype"):
+            try:
+                value = getattr(image, attribute)
+            except (AttributeError, RuntimeError):  # nested tensors have no shape
+                continue
+            facts.append(f"{attribute} {tuple(value) if attribute == 'shape' else value}")
     return ", ".join(facts)
 
 
@@ -119,8 +163,7 @@ def _refusal(image: Any) -> str:
         return f"{expected}, not a file name: open it, PIL.Image.open({image!r})"
     if isinstance(image, list | tuple):
         return (
-            f"{expected}, not a {type(image).__name__}: np.stack(images) makes a batch of images "
-            'of one size, to_rgb(np.stack(images), "NHW"); else convert each, '
-            "[to_rgb(x) for x in images]"
+            f"{expected}, not a {type(image).__name__}: np.stack(images) makes a batch (layout "
+            '"NHW") of images of one size; else call this for each of them'
         )
     return f"{expected}, or anything with __array__, not {type(image).__name__}"

@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DtypeError, LayoutError
+from ..errors import DtypeError
 
 Array = NDArray[Any]
 
 CHANNELS_FIRST = False
+UINT8 = np.dtype(np.uint8)
 
 
 def unwrap(image: Any) -> Array:
@@ -21,13 +22,19 @@ def unwrap(image: Any) -> Array:
         For subclasses, which would lose what they carry, and dtypes that aren't numbers.
     """
     array = image if type(image) is np.ndarray else _plain(image)
-    if array.dtype.kind not in "biufc":
-        raise DtypeError(
-            f"an image holds numbers or bool, not dtype {array.dtype}: "
-            "x.astype(...) to a number dtype"
-            + (", or pick a field, x[name]" if array.dtype.names else "")
-        )
+    check_dtype(array.dtype)
     return array
+
+
+def check_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """`dtype` itself if it is one of numbers or bool, else DtypeError."""
+    if dtype.kind not in "biufc":
+        field = ", or pick a field, x[name]" if dtype.names else ""
+        raise DtypeError(
+            f"an image holds numbers or bool, not dtype {dtype}: x.astype(...) to a number "
+            f"dtype{field}"
+        )
+    return dtype
 
 
 def axes(image: Any) -> str | None:
@@ -66,31 +73,9 @@ def wrap(result: Array, image: Any) -> Array:
     return result
 
 
-def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], source: Array) -> None:
-    """Whether `out` can take a result of this shape and dtype made from `source`.
-
-    Raises
-    ------
-    DtypeError
-        If it is no array, or of another dtype.
-    LayoutError
-        If its shape is another, it isn't C-contiguous or writable, or it overlaps `source`.
-    """
-    need = f"out = np.empty({shape}, {dtype.str!r})"
-    if not isinstance(out, np.ndarray):
-        raise DtypeError(f"out must be a numpy array, not {type(out).__name__}: {need}")
-    if out.dtype != dtype:
-        raise DtypeError(f"out has dtype {out.dtype.str!r}, the result {dtype.str!r}: {need}")
-    if out.shape != shape:
-        raise LayoutError(f"out has the shape {out.shape}, the result {shape}: {need}")
-    if not (out.flags.c_contiguous and out.flags.aligned):
-        raise LayoutError(
-            f"out must be C-contiguous and aligned; its strides are {out.strides}: {need}"
-        )
-    if not out.flags.writeable:
-        raise LayoutError(f"out is read-only: {need}")
-    if np.may_share_memory(out, source) and np.shares_memory(out, source):
-        raise LayoutError(f"out overlaps the input in memory: {need}")
+def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
+    """The call that makes memory for a result."""
+    return f"np.empty({shape}, {dtype.str!r})"
 
 
 def _plain(image: Any) -> Array:

@@ -13,6 +13,17 @@ PILImage = Image.Image
 
 DEEP_MODES = ("I", "F")  # and every mode that begins with "I;"
 
+# Of each mode that is taken: the mode of its levels, and the one that has alpha beside them.
+_COLOURS = {
+    "1": ("1", "LA"),
+    "L": ("L", "LA"),
+    "LA": ("L", "LA"),
+    "P": ("RGB", "RGBA"),
+    "PA": ("RGB", "RGBA"),
+    "RGB": ("RGB", "RGBA"),
+    "RGBA": ("RGB", "RGBA"),
+}
+
 
 def is_deep(image: PILImage) -> bool:
     """Whether the pixels have more than 8 bits: modes I;16*, I and F."""
@@ -38,21 +49,16 @@ def flatten(image: PILImage, alpha: alphas.Alpha) -> PILImage:
             'to_rgb(to_uint8(image, (lo, hi))) or to_uint8(image, "minmax"), or convert '
             "np.asarray(image), which keeps every value"
         )
-    if image.mode not in ("1", "L", "P", "LA", "PA", "RGB", "RGBA"):
+    if image.mode not in _COLOURS:
         raise ChannelError(
-            f"mode {image.mode!r} is neither grey nor RGB: image.convert('RGB') if Pillow's "
-            "conversion of that colour space is what you want"
+            f"mode {image.mode!r} is neither grey nor RGB: {_conversion(image)} if Pillow's "
+            "conversion is what you want"
         )
     if image.has_transparency_data:
         return _resolve_alpha(image, alpha)
     if image.mode == "1":
         return image.convert("L")  # 0 and 255
     return image.convert("RGB") if image.mode == "P" else image
-
-
-def to_rgb(image: PILImage) -> PILImage:
-    """Mode L to RGB by Pillow itself; mode RGB copied."""
-    return image.copy() if image.mode == "RGB" else image.convert("RGB")
 
 
 def from_array(rgb: NDArray[Any], like: PILImage) -> PILImage:
@@ -70,17 +76,21 @@ def split_alpha(image: PILImage) -> tuple[PILImage, PILImage | None]:
     ChannelError
         For colour spaces whose values aren't levels of grey or RGB.
     """
-    if is_deep(image) or (image.mode in ("1", "L", "RGB") and not image.has_transparency_data):
-        return image, None
-    if image.mode == "P" and not image.has_transparency_data:
-        return image.convert("RGB"), None
-    if image.has_transparency_data and image.mode in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
-        full = image.convert("LA" if image.mode in ("1", "L", "LA") else "RGBA")
-        return full.convert(full.mode[:-1]), full.getchannel("A")
-    raise ChannelError(
-        f"the values of mode {image.mode!r} aren't levels of grey or RGB: "
-        "image.convert('RGB') first"
-    )
+    if is_deep(image):
+        key = image.info.get("transparency")
+        if key is None:
+            return image, None
+        return image, Image.fromarray(np.where(np.asarray(image) == key, 0, 255).astype(np.uint8))
+    if image.mode not in _COLOURS:
+        raise ChannelError(
+            f"the values of mode {image.mode!r} aren't levels of grey or RGB: "
+            f"{_conversion(image)} first"
+        )
+    mode, full = _COLOURS[image.mode]
+    if not image.has_transparency_data:
+        return image if image.mode == mode else image.convert(mode), None
+    whole = image.convert(full)
+    return image if image.mode == mode else whole.convert(mode), whole.getchannel("A")
 
 
 def join_alpha(levels: PILImage, opacity: PILImage | None) -> PILImage:
@@ -90,11 +100,19 @@ def join_alpha(levels: PILImage, opacity: PILImage | None) -> PILImage:
     return Image.merge(levels.mode + "A", (*levels.split(), opacity))
 
 
+def _conversion(image: PILImage) -> str:
+    """The call that brings another colour space to one that is taken."""
+    premultiplied = {"La": "LA", "RGBa": "RGBA"}
+    return f"image.convert({premultiplied.get(image.mode, 'RGB')!r})"
+
+
 def _resolve_alpha(image: PILImage, alpha: alphas.Alpha) -> PILImage:
     levels, opacity = split_alpha(image)
     if alpha == "error":
-        raise alphas.refuse(2 if levels.mode == "L" else 4)
+        raise alphas.refuse(4 if levels.mode == "RGB" else 2)
+    levels = levels.convert("L") if levels.mode == "1" else levels.copy()
     if alpha == "drop":
+        levels.info.pop("transparency", None)
         return levels
     full = np.asarray(join_alpha(levels, opacity))
     return from_array(alphas.composite(full, alpha), like=image)

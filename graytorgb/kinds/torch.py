@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.autograd import forward_ad
 
 from ..errors import DtypeError
 from ..layout import trailing
@@ -13,9 +14,10 @@ from ..layout import trailing
 Tensor = torch.Tensor
 
 CHANNELS_FIRST = True
+UINT8 = torch.uint8
 
 # A word of each width, for the dtypes numpy doesn't have (bfloat16, the float8s).
-_WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32}
+_WORDS = {1: torch.int8, 2: torch.int16, 4: torch.int32}
 
 
 def unwrap(image: Tensor) -> Tensor:
@@ -24,26 +26,27 @@ def unwrap(image: Tensor) -> Tensor:
     Raises
     ------
     DtypeError
-        For masks, boxes and points, and for sparse and quantized tensors.
+        For masks, boxes and points, and for sparse, nested and quantized tensors.
     """
-    tv_tensors = sys.modules.get("torchvision.tv_tensors")
-    if tv_tensors is not None and isinstance(image, tv_tensors.TVTensor):
+    tv_tensors = _tv_tensors(image)
+    if tv_tensors is not None:
         if not isinstance(image, tv_tensors.Image | tv_tensors.Video):
             raise DtypeError(
                 f"a {type(image).__name__} isn't an image; if its values are, pass "
                 "x.as_subclass(torch.Tensor)"
             )
         image = image.as_subclass(Tensor)
-    if image.layout is not torch.strided or image.is_quantized:
-        what = "quantized" if image.is_quantized else f"{image.layout}"
-        raise DtypeError(f"{what} tensors aren't images: x.dequantize() or x.to_dense() first")
+    if image.layout is not torch.strided or image.is_quantized or image.is_nested:
+        raise DtypeError(
+            "sparse, nested and quantized tensors aren't images: x.to_dense(), "
+            "x.to_padded_tensor(0) or x.dequantize() first"
+        )
     return image
 
 
 def axes(image: Tensor) -> str | None:
     """``(..., C, H, W)`` for a tv_tensor; nothing for a plain tensor."""
-    tv_tensors = sys.modules.get("torchvision.tv_tensors")
-    if tv_tensors is not None and isinstance(image, tv_tensors.TVTensor) and image.ndim >= 3:
+    if _tv_tensors(image) is not None and image.ndim >= 3:
         return trailing(image.ndim, "CHW")
     return None
 
@@ -70,43 +73,76 @@ def lend(array: Tensor) -> NDArray[Any] | None:
     Those are tensors on another device, with gradients, of a subclass, or being traced,
     compiled or vmapped.
     """
-    if torch.compiler.is_compiling() or type(array) is not Tensor:
+    if torch.compiler.is_compiling() or _is_tracing() or not _is_plain(array):
+        return None
+    if array.requires_grad or forward_ad.unpack_dual(array).tangent is not None:
         return None
     try:
-        return _words(array).numpy()
+        return (array if _in_numpy(array) else array.view(_WORDS[array.dtype.itemsize])).numpy()
     except (RuntimeError, TypeError):
         return None
 
 
 def lend_values(array: Tensor) -> NDArray[Any]:
-    """The values on the CPU, without their gradient; bfloat16 and the like as float32."""
+    """The values on the CPU, without their gradient; bfloat16 and the like as float32.
+
+    Raises
+    ------
+    DtypeError
+        For subclasses, other devices, tracing and whatever else can't be read as numbers.
+    """
+    if not _is_plain(array):
+        raise DtypeError(
+            f"{type(array).__name__} is a subclass of torch.Tensor, and what it carries would be "
+            "lost: pass x.as_subclass(torch.Tensor)"
+        )
     if array.device.type != "cpu":
-        raise DtypeError(f"this tensor is on {array.device}: pass x.cpu()")
-    array = array.detach()
-    return (array if _in_numpy(array.dtype) else array.float()).numpy()
+        raise DtypeError(f"the values are on the device {array.device}: pass x.cpu()")
+    if _is_tracing():
+        raise DtypeError("a trace would keep the values of one image: convert outside of it")
+    array = array.detach().resolve_conj().resolve_neg()
+    try:
+        return (array if _in_numpy(array) else array.float()).numpy()
+    except RuntimeError as error:  # vmap, and dtypes without values
+        raise DtypeError(f"the values of this tensor can't be read: {error}") from error
 
 
 def adopt(result: NDArray[Any], like: Tensor | None) -> Tensor:
     """Fresh memory as a tensor; a read-only result is a view of `like`, and becomes one here."""
-    if like is None:
-        return torch.from_numpy(result)
-    if result.flags.writeable:
-        return torch.from_numpy(result).view(like.dtype)
-    strides = [stride // result.itemsize for stride in result.strides]
-    return like.as_strided(result.shape, strides, like.storage_offset())
+    if like is not None and not result.flags.writeable:
+        strides = [stride // result.itemsize for stride in result.strides]
+        return like.as_strided(result.shape, strides, like.storage_offset())
+    tensor = torch.from_numpy(result)
+    return tensor if like is None or like.dtype == tensor.dtype else tensor.view(like.dtype)
 
 
 def wrap(result: Tensor, image: Tensor) -> Tensor:
-    tv_tensors = sys.modules.get("torchvision.tv_tensors")
-    if tv_tensors is not None and isinstance(image, tv_tensors.TVTensor):
-        wrapped: Tensor = tv_tensors.wrap(result, like=image)
-        return wrapped
-    return result
+    tv_tensors = _tv_tensors(image)
+    if tv_tensors is None:
+        return result
+    wrapped: Tensor = tv_tensors.wrap(result, like=image)
+    return wrapped
 
 
-def _words(array: Tensor) -> Tensor:
-    return array if _in_numpy(array.dtype) else array.view(_WORDS[array.dtype.itemsize])
+def empty(shape: tuple[int, ...], dtype: torch.dtype) -> str:
+    """The call that makes memory for a result."""
+    return f"torch.empty({shape}, dtype={dtype})"
 
 
-def _in_numpy(dtype: torch.dtype) -> bool:
-    return hasattr(np, str(dtype).removeprefix("torch."))
+def _tv_tensors(image: Tensor) -> Any:
+    """``torchvision.tv_tensors`` if the image is one of its tensors."""
+    module = sys.modules.get("torchvision.tv_tensors")
+    base = getattr(module, "TVTensor", None)
+    return module if base is not None and isinstance(image, base) else None
+
+
+def _is_tracing() -> bool:
+    return bool(torch.jit.is_tracing())  # type: ignore[attr-defined]  # it is documented
+
+
+def _is_plain(array: Tensor) -> bool:
+    return type(array) is Tensor or type(array) is torch.nn.Parameter
+
+
+def _in_numpy(array: Tensor) -> bool:
+    return hasattr(np, str(array.dtype).removeprefix("torch."))

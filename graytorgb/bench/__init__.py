@@ -1,0 +1,1 @@
+"""Measuring what backends cost: time in rounds, memory in fresh processes."""

@@ -1,0 +1,66 @@
+"""Peak memory of one conversion, in a process of its own.
+
+OpenCV's and torch's memory is invisible to Python's tracer, so this is the resident
+high-water mark that the operating system keeps.
+"""
+
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from ..convert import to_rgb
+
+
+def peak_bytes(backend: str, shape: tuple[int, ...], dtype: str, layout: str) -> int:
+    """Bytes that ``to_rgb`` needs at its peak over what its input and the library occupy.
+
+    Parameters
+    ----------
+    backend : str
+        A backend's name, or ``"auto"``.
+    shape, dtype, layout
+        Of the input.
+
+    Returns
+    -------
+    int
+        The result's own bytes are part of it.
+    """
+    # spawn, because a forked process inherits its parent's high-water mark
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_measure, backend, shape, dtype, layout).result()
+
+
+def _measure(backend: str, shape: tuple[int, ...], dtype: str, layout: str) -> int:
+    grey = np.ones(shape, dtype)
+    to_rgb(grey[:1], layout, backend=backend)  # the library is loaded, and its pools are there
+    _reset_high_water_mark()
+    before = psutil.Process().memory_info().rss
+    result = to_rgb(grey, layout, backend=backend)
+    peak = _high_water_mark()
+    del result
+    return max(0, peak - before)
+
+
+def _high_water_mark() -> int:
+    """The most resident memory that this process has had, in bytes."""
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    if sys.platform == "linux":
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) * 1024
+    import resource
+
+    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def _reset_high_water_mark() -> None:
+    """Forget the peaks of imports, where the system can."""
+    with suppress(OSError):  # the mark then holds the larger of both peaks
+        Path("/proc/self/clear_refs").write_text("5")
