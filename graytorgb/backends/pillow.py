@@ -14,6 +14,10 @@ def expand(grey: Array, axis: int, out: Array | None = None) -> Array:
     channel_last = np.moveaxis(out, axis, -1)
     for index in np.ndindex(grey.shape[:-2]):
         image, rgb = grey[index], channel_last[index]
-        for part in strips(image):  # Pillow's RGB takes 4 bytes a pixel, and as many to leave it
-            rgb[part] = Image.fromarray(solid(image[part])).convert("RGB")
+        # Large images in tiles: Pillow's RGB takes 4 bytes a pixel, and as many again to
+        # become an array.
+        for rows in strips(image):
+            for columns in strips(image[0]):
+                tile = Image.fromarray(solid(image[rows, columns]))
+                rgb[rows, columns] = tile.convert("RGB")
     return out
