@@ -100,7 +100,8 @@ def print_costs(console: Console, batch: Array, seconds: float) -> None:
     console.print(f"The result itself is {3 * batch.size / 1e6:.1f} MB.")
     for info in infos.values():
         if not info.available:
-            console.print(f"Not shown: {info.why.split('; usable')[0]}", markup=False)
+            add = f".venv/bin/pip install '.[{info.name}]'"
+            console.print(f"Not shown: {info.name} {info.why}. Here: {add}", markup=False)
     console.print()
 
 

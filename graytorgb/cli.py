@@ -26,7 +26,8 @@ def main() -> None:
 def backends_command(shape: str | None, dtype: str, layout: str | None) -> None:
     """Which backends work here, and why the others don't."""
     console = Console()
-    table = Table("backend", "status", "result", "takes", "how, or why not")
+    table = Table("backend", "status", "result", "takes")
+    table.add_column("how, or why not", overflow="fold")
     for info in backends().values():
         status = f"[{_COLOURS[info.status]}]{info.status}[/]"
         detail = f"{info.how} ({info.why})" if info.available else info.why

@@ -134,14 +134,17 @@ def load(name: str) -> Backend:
         If its library is missing, or installed and broken.
     """
     entry = lookup(name)
+    try:
+        return _import(name, entry)
+    except BackendUnavailable as error:
+        ready = [n for n, e in BACKENDS.items() if e.library is None or n in _loaded]
+        error.args = (f"backend {name!r} {error}; usable now: {', '.join(ready)}",)
+        raise
+
+
+def _import(name: str, entry: Entry) -> Backend:
     if name not in _loaded:
-        try:
-            module = require(f"graytorgb.backends.{name}", entry.library, name)
-        except BackendUnavailable as error:
-            without = [n for n, e in BACKENDS.items() if e.library is None]
-            ready = [n for n in BACKENDS if n in without or n in _loaded]
-            error.args = (f"backend {name!r} {error}; usable now: {', '.join(ready)}",)
-            raise
+        module = require(f"graytorgb.backends.{name}", entry.library, name)
         _loaded[name] = cast(Backend, module)
     return _loaded[name]
 
@@ -192,7 +195,7 @@ def _missing(library: str) -> bool:
 def _inspect(name: str, entry: Entry) -> BackendInfo:
     status: Literal["available", "missing", "broken"] = "available"
     try:
-        load(name)
+        _import(name, entry)
         library = importlib.import_module(entry.library or "numpy")
         why = f"{library.__name__} {getattr(library, '__version__', 'of unknown version')}"
     except BackendUnavailable as error:
