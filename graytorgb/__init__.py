@@ -7,6 +7,8 @@
 (64, 3, 224, 224)
 """
 
+from typing import TYPE_CHECKING, Any
+
 from .choose import Choice, choose
 from .convert import to_rgb
 from .errors import (
@@ -20,7 +22,10 @@ from .errors import (
     UnknownBackend,
 )
 from .levels import to_uint8
-from .registry import BackendInfo, backends
+from .registry import BackendInfo, backends, require
+
+if TYPE_CHECKING:
+    from .bench.recommend import recommend
 
 __version__ = "0.1.0"
 
@@ -37,6 +42,14 @@ __all__ = [
     "UnknownBackend",
     "backends",
     "choose",
+    "recommend",
     "to_rgb",
     "to_uint8",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`recommend`, imported when first asked for: it needs the extra ``bench``."""
+    if name == "recommend":
+        return require("graytorgb.bench.recommend", "psutil", "bench").recommend
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

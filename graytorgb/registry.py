@@ -26,12 +26,15 @@ class Entry(NamedTuple):
         Whether the result has memory of its own.
     dtypes : tuple of str or None
         The dtypes it takes; None for every number and bool.
+    slow_import : bool
+        Whether importing the library takes seconds, so that nothing does it unasked.
     """
 
     how: str
     library: str | None = None
     result: Literal["copy", "view"] = "copy"
     dtypes: tuple[str, ...] | None = None
+    slow_import: bool = False
 
     def takes(self, dtype: np.dtype[Any]) -> bool:
         """Whether arrays of `dtype` are carried."""
@@ -48,7 +51,7 @@ BACKENDS = MappingProxyType(
         "opencv": Entry("cv2.cvtColor, a whole batch in one call", "cv2"),
         "skimage": Entry("skimage.color.gray2rgb", "skimage"),
         "pillow": Entry('Image.convert("RGB")', "PIL", dtypes=("uint8",)),
-        "torchvision": Entry("v2.functional.grayscale_to_rgb", "torchvision"),
+        "torchvision": Entry("v2.functional.grayscale_to_rgb", "torchvision", slow_import=True),
     }
 )
 

@@ -3,7 +3,8 @@
 A backend is a module with one function, :meth:`Backend.expand`, and a plain import of its
 library at the top (the registry imports the module when its backend is first asked for, and
 explains an import that fails). It may use ``errors``, ``layout`` and the helpers below;
-it knows neither the other backends nor the registry.
+it knows neither the other backends nor the registry. Where the library has threads of its own,
+``threads()`` and ``set_threads(count)`` tell and set how many, for the benchmarks.
 
 ``tests/contract.py`` is the same contract as a test suite; every backend in the registry
 runs it.

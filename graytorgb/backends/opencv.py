@@ -1,7 +1,7 @@
 """OpenCV: a whole batch in one call, as one tall image."""
 
 import numpy as np
-from cv2 import COLOR_GRAY2BGR, cvtColor, merge, repeat
+from cv2 import COLOR_GRAY2BGR, cvtColor, getNumThreads, merge, repeat, setNumThreads
 
 from ..layout import insert
 from . import Array, is_solid, solid, split, strips
@@ -51,3 +51,13 @@ def _repeat_planes(grey: Array, axis: int, out: Array) -> None:
     results = out.view(np.uint8).reshape(before, -1, runs.shape[-1])
     for run, result in zip(runs, results, strict=True):
         repeat(run, 3, 1, dst=result)
+
+
+def threads() -> int:
+    """How many threads OpenCV uses."""
+    return getNumThreads()
+
+
+def set_threads(count: int) -> None:
+    """Let OpenCV use `count` threads."""
+    setNumThreads(count)

@@ -31,3 +31,13 @@ def expand(grey: Array, axis: int, out: Array | None = None) -> Array:
     grey_rows = torch.from_numpy(words).reshape(before, 1, 1, -1)
     rgb: Array = functional.grayscale_to_rgb(grey_rows).numpy()
     return rgb.view(grey.dtype).reshape(insert(grey.shape, axis))
+
+
+def threads() -> int:
+    """How many threads torch uses."""
+    return torch.get_num_threads()
+
+
+def set_threads(count: int) -> None:
+    """Let torch use `count` threads."""
+    torch.set_num_threads(count)

@@ -1,1 +1,1 @@
-"""Measuring what backends cost: time in rounds, memory in fresh processes."""
+"""Which backend to choose: time in rounds, memory in fresh processes, and reports of both."""

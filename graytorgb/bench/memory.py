@@ -1,14 +1,16 @@
-"""Peak memory of one conversion, in a process of its own.
+"""Peak memory of one conversion.
 
 OpenCV's and torch's memory is invisible to Python's tracer, so this is the resident
 high-water mark that the operating system keeps.
 """
 
 import sys
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -17,7 +19,7 @@ from ..convert import to_rgb
 
 
 def peak_bytes(backend: str, shape: tuple[int, ...], dtype: str, layout: str) -> int:
-    """Bytes that ``to_rgb`` needs at its peak over what its input and the library occupy.
+    """Bytes that ``to_rgb`` needs at its peak, in a process of its own.
 
     Parameters
     ----------
@@ -29,22 +31,33 @@ def peak_bytes(backend: str, shape: tuple[int, ...], dtype: str, layout: str) ->
     Returns
     -------
     int
-        The result's own bytes are part of it.
+        What it needs over its input and the loaded library; the result's own bytes are part
+        of it.
     """
     # spawn, because a forked process inherits its parent's high-water mark
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(_measure, backend, shape, dtype, layout).result()
 
 
-def _measure(backend: str, shape: tuple[int, ...], dtype: str, layout: str) -> int:
-    grey = np.ones(shape, dtype)
-    to_rgb(grey[:1], layout, backend=backend)  # the library is loaded, and its pools are there
+def peak_here(call: Callable[[], Any]) -> int:
+    """The same in this process: a lower bound, since freed memory that is reused doesn't show."""
     _reset_high_water_mark()
     before = psutil.Process().memory_info().rss
-    result = to_rgb(grey, layout, backend=backend)
+    result = call()
     peak = _high_water_mark()
     del result
     return max(0, peak - before)
+
+
+def available_bytes() -> int:
+    """Memory that can be had without swapping."""
+    return int(psutil.virtual_memory().available)
+
+
+def _measure(backend: str, shape: tuple[int, ...], dtype: str, layout: str) -> int:
+    grey = np.ones(shape, dtype)
+    to_rgb(grey[:1], layout, backend=backend)  # the library is loaded, and its pools are there
+    return peak_here(lambda: to_rgb(grey, layout, backend=backend))
 
 
 def _high_water_mark() -> int:

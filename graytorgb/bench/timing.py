@@ -16,44 +16,63 @@ class Timing(NamedTuple):
     rounds: int
 
 
-def time_calls(
-    calls: Mapping[str, Callable[[], Any]], budget: float, least: int = 5
-) -> dict[str, Timing]:
-    """Time each call once a round, in a new order each round, until the budget is spent.
+class Rounds:
+    """Times of several calls, each once a round; a call that fails drops out.
+
+    What was measured stays readable when a round is interrupted.
 
     Parameters
     ----------
     calls : mapping of str to callable
         What to time. A result is dropped before the next call starts, so that its memory is
         free again; dropping isn't timed.
-    budget : float
-        Seconds for all rounds together; the warm-up, two calls each, comes on top.
-    least : int
-        Rounds that are measured however long they take.
-
-    Returns
-    -------
-    dict of str to Timing
-        For each call.
     """
-    for call in calls.values():
-        call()
-        call()
-    taken: dict[str, list[float]] = {name: [] for name in calls}
-    names = list(calls)
-    end = time.perf_counter() + budget
-    done = 0
-    while done < least or time.perf_counter() < end:
+
+    def __init__(self, calls: Mapping[str, Callable[[], Any]]) -> None:
+        self.failures: dict[str, str] = {}
+        self._calls = dict(calls)
+        self._taken: dict[str, list[float]] = {name: [] for name in calls}
+
+    def run(self, budget: float, least: int = 5, warm_up: int = 2) -> None:
+        """Time rounds until `budget` seconds are spent, and at least `least`.
+
+        The order is new in each round. The warm-up comes on top of the budget.
+        """
+        for _ in range(warm_up):
+            self._round(keep=False)
+        end = time.perf_counter() + budget
+        done = 0
+        while self._calls and (done < least or time.perf_counter() < end):
+            self._round(keep=True)
+            done += 1
+
+    def timings(self) -> dict[str, Timing]:
+        """The times of each call that was measured and didn't fail."""
+        return {
+            name: _summary(times)
+            for name, times in self._taken.items()
+            if times and name not in self.failures
+        }
+
+    def _round(self, *, keep: bool) -> None:
+        names = list(self._calls)
         random.shuffle(names)
         for name in names:
-            start = time.perf_counter()
-            result = calls[name]()
-            taken[name].append(time.perf_counter() - start)
+            try:
+                start = time.perf_counter()
+                result = self._calls[name]()
+                seconds = time.perf_counter() - start
+            except Exception as error:  # whatever a library raises belongs in its row
+                self.failures[name] = f"{type(error).__name__}: {error}"
+                del self._calls[name]
+                continue
             del result
-        done += 1
-    return {name: _summary(times) for name, times in taken.items()}
+            if keep:
+                self._taken[name].append(seconds)
 
 
 def _summary(times: list[float]) -> Timing:
+    if len(times) == 1:
+        return Timing(times[0], times[0], times[0], 1)
     low, median, high = statistics.quantiles(times, n=4, method="inclusive")
     return Timing(median, low, high, len(times))

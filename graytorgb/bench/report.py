@@ -1,0 +1,148 @@
+"""What was measured, as a table, a sentence, JSON and CSV."""
+
+import csv
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.markup import escape
+from rich.table import Table
+
+from .. import __version__
+from .case import Case, Row
+from .machine import describe
+
+SCHEMA_VERSION = 1  # of the JSON; schema.json beside this file describes it
+
+
+class Report(NamedTuple):
+    """The rows of a run and the machine that they were measured on."""
+
+    rows: list[Row]
+    machine: dict[str, Any]
+    date: str
+
+    @classmethod
+    def new(cls) -> "Report":
+        """An empty report of this machine, now."""
+        return cls([], describe(), datetime.now(UTC).isoformat(timespec="seconds"))
+
+    def by_case(self) -> dict[Case, list[Row]]:
+        """The rows of each case, the fastest first."""
+        grouped = groupby(sorted(self.rows, key=lambda row: _order(row.case)), lambda row: row.case)
+        return {case: rank(rows) for case, rows in grouped}
+
+    @property
+    def limit_gb_s(self) -> float | None:
+        """The rate of plain copying in the largest case, where no cache helps."""
+        limits = [row.limit_gb_s for rows in self.by_case().values() for row in rows[:1]]
+        return limits[-1] if limits else None
+
+    @property
+    def recommendation(self) -> str:
+        """One sentence for a case; for several, one that counts who wins."""
+        sentences = {case: recommendation(rows) for case, rows in self.by_case().items()}
+        if len(sentences) == 1:
+            return next(iter(sentences.values()))
+        winners = [best.backend for rows in self.by_case().values() if (best := fastest_copy(rows))]
+        if not winners:
+            return "nothing was measured"
+        most = max(sorted(set(winners)), key=winners.count)
+        others = sorted(set(winners) - {most})
+        rest = f" (else {', '.join(others)})" if others else ""
+        return f"{most}: fastest in {winners.count(most)} of {len(winners)} cases{rest}"
+
+    def document(self) -> dict[str, Any]:
+        """The JSON document; ``schema.json`` describes it."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "graytorgb": __version__,
+            "date": self.date,
+            "machine": self.machine,
+            "limit_gb_s": self.limit_gb_s,
+            "recommendation": self.recommendation,
+            "rows": [row._asdict() for rows in self.by_case().values() for row in rows],
+        }
+
+    def write_json(self, path: Path) -> None:
+        """Write :meth:`document`."""
+        path.write_text(json.dumps(self.document(), indent=1) + "\n")
+
+    def write_csv(self, path: Path) -> None:
+        """Write a line for each row, with the shape as 64x224x224."""
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, Row._fields)
+            writer.writeheader()
+            for row in self.document()["rows"]:
+                writer.writerow(row | {"shape": "x".join(map(str, row["shape"]))})
+
+
+def read_json(path: Path) -> Report:
+    """The report that :meth:`Report.write_json` wrote."""
+    document = json.loads(path.read_text())
+    rows = [Row(**row | {"shape": tuple(row["shape"])}) for row in document["rows"]]
+    return Report(rows, document["machine"], document["date"])
+
+
+def rank(rows: Iterable[Row]) -> list[Row]:
+    """The rows of a case, the fastest first, what isn't available last."""
+    return sorted(rows, key=lambda row: (row.fresh_s is None, row.fresh_s or 0.0))
+
+
+def fastest_copy(rows: Iterable[Row]) -> Row | None:
+    """The fastest row whose result is a copy."""
+    return next((row for row in rank(rows) if row.fresh_s is not None and row.result_bytes), None)
+
+
+def recommendation(rows: Iterable[Row]) -> str:
+    """One sentence on which backend to take in a case."""
+    rows = rank(rows)
+    best = fastest_copy(rows)
+    if best is None or best.fresh_s is None:
+        return "nothing was measured"
+    parts = [f"{best.backend}: {best.gb_s:.1f} GB/s"]
+    for row in rows:
+        if row.backend == "repeat" and row.fresh_s and row is not best:
+            parts.append(f"{row.fresh_s / best.fresh_s:.1f}x numpy repeat")
+    needed = max(best.peak_bytes or 0, best.result_bytes or 0)
+    sentence = ", ".join([*parts, f"needs {needed / 1e6:.3g} MB"])
+    if any(row.result_bytes == 0 for row in rows):
+        sentence += "; broadcast if you only read"
+    return sentence
+
+
+def table(case: Case, rows: list[Row]) -> Table:
+    """A case's rows for the terminal."""
+    result = Table(title=str(case), title_justify="left")
+    result.add_column("backend")
+    for heading in ("fresh, ms", "out=, ms", "GB/s", "% of limit", "peak, MB"):
+        result.add_column(heading, justify="right", no_wrap=True)
+    if any(row.why for row in rows):
+        result.add_column("note", overflow="fold")
+    for row in rank(rows):
+        result.add_row(row.backend, *cells(row), *([escape(row.why)] if row.why else []))
+    return result
+
+
+def cells(row: Row) -> tuple[str, str, str, str, str]:
+    """The figures of a row as text: fresh and reused time, rate, percentage, peak."""
+    return (
+        _time(row.fresh_s, row.fresh_low_s, row.fresh_high_s),
+        _time(row.reused_s, row.reused_low_s, row.reused_high_s),
+        "-" if row.gb_s is None else f"{row.gb_s:.1f}",
+        "-" if row.percent_of_limit is None else f"{row.percent_of_limit:.0f}",
+        "-" if row.peak_bytes is None else f"{row.peak_bytes / 1e6:.1f}",
+    )
+
+
+def _time(median: float | None, low: float | None, high: float | None) -> str:
+    if median is None or low is None or high is None:
+        return "-"
+    return f"{median * 1e3:.3g} ± {(high - low) / 2 * 1e3:.1g}"
+
+
+def _order(case: Case) -> tuple[Any, ...]:
+    return case.dtype, case.layout, case.threads, case.result_bytes, case.shape

@@ -1,0 +1,170 @@
+"""Measuring a case: every backend in the same rounds, then each one's memory."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from .. import registry
+from ..backends import Array
+from ..convert import to_rgb
+from ..errors import BackendUnavailable, GrayToRGBError
+from . import memory
+from .case import Case, Row
+from .limit import streaming_copies
+from .timing import Rounds, Timing
+
+_LIMIT, _REUSED = "limit: ", "reused: "
+
+
+def measure(
+    case: Case,
+    names: Iterable[str],
+    *,
+    budget: float,
+    peaks: bool = True,
+    least: int = 5,
+    done: Callable[[str], Any] = lambda what: None,
+) -> Iterator[Row]:
+    """The rows of a case, one for each backend, as they are finished.
+
+    Parameters
+    ----------
+    case : Case
+        What to convert.
+    names : iterable of str
+        Backends, or ``"auto"``. One that is missing, broken or can't carry the dtype gets a
+        row that says so, and so does one that fails while it runs.
+    budget : float
+        Seconds of timing, for all backends together.
+    peaks : bool
+        Whether to measure memory too, in a fresh process for each backend.
+    least : int
+        Rounds at least.
+    done : callable
+        Told of each step that is finished.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After the rows that were measured until then.
+    """
+    refused = {name: why for name in names if (why := _refusal(name, case))}
+    runnable = [name for name in names if name not in refused]
+    for name, why in refused.items():
+        yield _row(case, name, why)
+    grey = _batch(case)
+    out = np.ones(case.result_shape, case.dtype)
+    calls: dict[str, Callable[[], Any]] = {}
+    for name in runnable:
+        calls[name] = partial(to_rgb, grey, case.layout, backend=name)
+        calls[_REUSED + name] = partial(to_rgb, grey, case.layout, backend=name, out=out)
+    interrupted = False
+    with threads_of(runnable, case.threads), streaming_copies(grey, out, case.threads) as copies:
+        calls |= {_LIMIT + name: copy for name, copy in copies.items()}
+        rounds = Rounds(calls)
+        try:
+            rounds.run(budget, least)
+        except KeyboardInterrupt:
+            interrupted = True
+    del grey, out, calls
+    done("timed")
+    timings = rounds.timings()
+    limit = min((t.median for name, t in timings.items() if name.startswith(_LIMIT)), default=None)
+    for name in runnable:
+        failure = rounds.failures.get(name)
+        if failure or name not in timings:
+            yield _row(case, name, failure or "interrupted before it was measured")
+            continue
+        row = _timed_row(case, name, timings[name], timings.get(_REUSED + name), limit)
+        if peaks and not interrupted:
+            try:
+                row = _with_peak(row)
+            except KeyboardInterrupt:
+                interrupted = True
+            done(name)
+        yield row
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def threads_of(names: Iterable[str], count: int) -> Iterator[None]:
+    """Let the libraries of these backends use `count` threads, and put it back afterwards."""
+    with ExitStack() as stack:
+        for name in names:
+            backend: Any = None if name == "auto" else registry.load(name)
+            if hasattr(backend, "set_threads"):
+                stack.callback(backend.set_threads, backend.threads())
+                backend.set_threads(count)
+        yield
+
+
+def _batch(case: Case) -> Array:
+    """Grey levels that repeat after a prime number of pixels, quick to make at any size."""
+    pattern = np.arange(251).astype(case.dtype)
+    return np.resize(pattern, case.shape)
+
+
+def _refusal(name: str, case: Case) -> str:
+    """Why a backend can't run this case; empty if it can."""
+    try:
+        if name != "auto":
+            registry.load(name)
+        to_rgb(np.ones((1,) * len(case.shape), case.dtype), case.layout, backend=name)
+    except BackendUnavailable as error:
+        return str(error).partition("; usable")[0]
+    except GrayToRGBError as error:
+        return str(error.args[0])
+    return ""
+
+
+def _row(case: Case, name: str, why: str) -> Row:
+    return Row(name, *case, available=False, why=why)
+
+
+def _timed_row(
+    case: Case, name: str, fresh: Timing, reused: Timing | None, limit: float | None
+) -> Row:
+    view = name != "auto" and registry.lookup(name).result == "view"
+    moved = (case.input_bytes + case.result_bytes) / 1e9
+    limit_rate = moved / limit if limit else None
+
+    def rate(timing: Timing | None) -> float | None:
+        return moved / timing.median if timing else None
+
+    def percent(timing: Timing | None) -> float | None:
+        return 100 * limit / timing.median if timing and limit else None
+
+    images = case.shape[0] if len(case.shape) > 2 else 1
+    return Row(
+        name,
+        *case,
+        available=True,
+        why="",
+        fresh_s=fresh.median,
+        fresh_low_s=fresh.low,
+        fresh_high_s=fresh.high,
+        reused_s=reused.median if reused else None,
+        reused_low_s=reused.low if reused else None,
+        reused_high_s=reused.high if reused else None,
+        rounds=fresh.rounds,
+        images_s=images / fresh.median,
+        gb_s=None if view else rate(fresh),
+        percent_of_limit=None if view else percent(fresh),
+        reused_gb_s=rate(reused),
+        reused_percent_of_limit=percent(reused),
+        limit_gb_s=limit_rate,
+        result_bytes=0 if view else case.result_bytes,
+    )
+
+
+def _with_peak(row: Row) -> Row:
+    try:
+        peak = memory.peak_bytes(row.backend, row.shape, row.dtype, row.layout)
+    except (BrokenProcessPool, MemoryError) as error:
+        return row._replace(why=f"its memory couldn't be measured: {error}")
+    return row._replace(peak_bytes=peak)
