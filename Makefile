@@ -1,8 +1,9 @@
 # make demo and make test do all their set-up; both skip it when nothing has changed.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs constraints clean
+.PHONY: help demo test lint docs bench constraints clean
 
 PYTHON ?= python3
+GRAYTORGB_REQUIRE ?= all
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DECLARED := setup.cfg setup.py pyproject.toml constraints.txt
@@ -12,12 +13,13 @@ help:
 	@echo "make test  the whole test suite, every library required"
 	@echo "make lint  ruff and mypy"
 	@echo "make docs  the documentation, in docs/_build/html"
+	@echo "make bench  every backend and every other library, in benchmarks/results (half an hour)"
 
 demo: .venv/demo
 	$(BIN)/python -m benchmarks.demo
 
 test: .venv/test
-	GRAYTORGB_REQUIRE=all $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	GRAYTORGB_REQUIRE=$(GRAYTORGB_REQUIRE) $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: .venv/lint
 	$(BIN)/ruff check .
@@ -27,6 +29,11 @@ lint: .venv/lint
 docs: .venv/docs
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+bench: .venv/peers
+	$(BIN)/python -m benchmarks.auto
+	$(BIN)/python -m benchmarks.compare
+	$(BIN)/python -m benchmarks.scaling
 
 .venv/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -53,9 +60,13 @@ docs: .venv/docs
 	@$(PIP) -e '.[test,docs]'
 	@touch $@
 
+.venv/peers: .venv/test
+	@$(PIP) -e '.[test,peers]'
+	@touch $@
+
 # The tested set, from what is installed now. torch pins its own CUDA libraries.
 constraints:
-	$(BIN)/python -m pip install --quiet --upgrade -e '.[test,lint,docs]'
+	$(BIN)/python -m pip install --quiet --upgrade -e '.[test,lint,docs,peers]'
 	$(BIN)/python -m pip freeze --exclude-editable | grep -ivE '^(nvidia|cuda|triton)' > constraints.txt
 
 clean:

@@ -1,0 +1,155 @@
+"""What people use today to make three channels of one, each as its own documentation shows it.
+
+A peer is a function that makes a converter from a batch (N, H, W); making one, which imports
+the library and wraps the batch in its own tensor, isn't timed. A converter's result is checked
+against NumPy's before it is timed.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import graytorgb as g2r
+
+Array = np.ndarray[Any, Any]
+Converter = Callable[[], Any]
+
+
+class Peer(NamedTuple):
+    """A way to do it: the library, the call as one writes it, and what makes the converter.
+
+    `dtypes` are those it takes; None for all four of the matrix.
+    """
+
+    library: str
+    call: str
+    make: Callable[[Array], Converter]
+    dtypes: tuple[str, ...] | None = None
+
+
+def _opencv_each(x: Array) -> Converter:
+    import cv2
+
+    return lambda: np.stack([cv2.cvtColor(image, cv2.COLOR_GRAY2RGB) for image in x])
+
+
+def _pillow_each(x: Array) -> Converter:
+    from PIL import Image
+
+    return lambda: np.stack([np.asarray(Image.fromarray(image).convert("RGB")) for image in x])
+
+
+def _skimage(x: Array) -> Converter:
+    from skimage.color import gray2rgb
+
+    return lambda: gray2rgb(x)
+
+
+def _einops(pattern: str) -> Callable[[Array], Converter]:
+    def make(x: Array) -> Converter:
+        from einops import repeat
+
+        return lambda: repeat(x, pattern, c=3)
+
+    return make
+
+
+def _albumentations(x: Array) -> Converter:
+    import albumentations
+
+    transform = albumentations.ToRGB(p=1)
+    return lambda: np.stack([transform(image=image)["image"] for image in x])
+
+
+def _albumentations_batch(x: Array) -> Converter:
+    import albumentations
+
+    transform = albumentations.Compose([albumentations.ToRGB(p=1)])
+    grey = x[..., None]
+    return lambda: transform(images=grey)["images"]
+
+
+def _torchvision(x: Array) -> Converter:
+    import torch
+    from torchvision.transforms import v2
+
+    transform, grey = v2.RGB(), torch.from_numpy(x)[:, None]
+    return lambda: transform(grey)
+
+
+def _torch_repeat(x: Array) -> Converter:
+    import torch
+
+    grey = torch.from_numpy(x)[:, None]
+    return lambda: grey.repeat(1, 3, 1, 1)
+
+
+def _kornia(x: Array) -> Converter:
+    import kornia
+    import torch
+
+    grey = torch.from_numpy(x)[:, None]
+    return lambda: kornia.color.grayscale_to_rgb(grey).contiguous()
+
+
+def _tensorflow(x: Array) -> Converter:
+    import tensorflow as tf
+
+    grey = tf.constant(x[..., None])
+    return lambda: tf.image.grayscale_to_rgb(grey)
+
+
+def _keras(x: Array) -> Converter:
+    import keras
+
+    grey = keras.ops.convert_to_tensor(x[..., None])
+    layer = keras.layers.Concatenate(axis=-1)
+    return lambda: layer([grey, grey, grey])
+
+
+def _ours(layout: str) -> Callable[[Array], Converter]:
+    return lambda x: lambda: g2r.to_rgb(x, layout)
+
+
+def _ours_reused(layout: str) -> Callable[[Array], Converter]:
+    def make(x: Array) -> Converter:
+        out = g2r.to_rgb(x, layout)
+        return lambda: g2r.to_rgb(x, layout, out=out)
+
+    return make
+
+
+OURS = "graytorgb"
+NHWC, NCHW = "NHW->NHWC", "NHW->NCHW"
+
+PEERS = {
+    NHWC: [
+        Peer(OURS, "to_rgb(x, 'NHW->NHWC')", _ours(NHWC)),
+        Peer(f"{OURS}, out=", "to_rgb(x, 'NHW->NHWC', out=out)", _ours_reused(NHWC)),
+        Peer("numpy", "np.repeat(x[..., None], 3, -1)", lambda x: lambda: np.repeat(x[..., None], 3, -1)),
+        Peer("numpy", "np.stack([x] * 3, -1)", lambda x: lambda: np.stack([x] * 3, -1)),
+        Peer("numpy", "np.concatenate([x[..., None]] * 3, -1)", lambda x: lambda: np.concatenate([x[..., None]] * 3, -1)),
+        Peer("numpy", "np.tile(x[..., None], 3)", lambda x: lambda: np.tile(x[..., None], 3)),
+        Peer("numpy", "np.stack([np.dstack([i] * 3) for i in x])", lambda x: lambda: np.stack([np.dstack([i] * 3) for i in x])),
+        Peer("opencv", "cvtColor(i, COLOR_GRAY2RGB) each", _opencv_each, ("uint8", "uint16", "float32")),
+        Peer("pillow", "i.convert('RGB') each", _pillow_each, ("uint8",)),
+        Peer("scikit-image", "gray2rgb(x)", _skimage),
+        Peer("einops", "repeat(x, 'n h w -> n h w c', c=3)", _einops("n h w -> n h w c")),
+        Peer("albumentations", "ToRGB()(image=i) each", _albumentations, ("uint8", "float32")),
+        Peer("albumentations", "Compose([ToRGB()])(images=x)", _albumentations_batch, ("uint8", "float32")),
+        Peer("tensorflow", "tf.image.grayscale_to_rgb(x)", _tensorflow),
+        Peer("keras", "Concatenate()([x, x, x])", _keras),
+    ],
+    NCHW: [
+        Peer(OURS, "to_rgb(x, 'NHW->NCHW')", _ours(NCHW)),
+        Peer(f"{OURS}, out=", "to_rgb(x, 'NHW->NCHW', out=out)", _ours_reused(NCHW)),
+        Peer("numpy", "np.repeat(x[:, None], 3, 1)", lambda x: lambda: np.repeat(x[:, None], 3, 1)),
+        Peer("numpy", "np.stack([x] * 3, 1)", lambda x: lambda: np.stack([x] * 3, 1)),
+        Peer("numpy", "np.tile(x[:, None], (1, 3, 1, 1))", lambda x: lambda: np.tile(x[:, None], (1, 3, 1, 1))),
+        Peer("einops", "repeat(x, 'n h w -> n c h w', c=3)", _einops("n h w -> n c h w")),
+        Peer("torchvision", "v2.RGB()(x[:, None])", _torchvision),
+        Peer("torch", "x[:, None].repeat(1, 3, 1, 1)", _torch_repeat),
+        Peer("kornia", "grayscale_to_rgb(x[:, None]).contiguous()", _kornia),
+    ],
+}  # fmt: skip
