@@ -113,8 +113,8 @@ def markdown(report: Report) -> str:
     heads = ("backend", "ms/GB below", "ms/GB above", "cliff", "peak, bytes per byte")
     lines = [
         "Fitted over batches of 224x224 uint8 images: milliseconds for each GB of result, below",
-        f"and above {CLIFF >> 20} MiB of it, and bytes at the peak for each byte of result; with one",
-        "thread. The last two columns are what a second one brings.",
+        f"and above {CLIFF >> 20} MiB of it, and bytes at the peak for each byte of result. The",
+        "last two columns are what a second thread brings.",
         "",
         f"{one_line(report.machine)}.",
         "",

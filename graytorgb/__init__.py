@@ -9,7 +9,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from .choose import Choice, choose
+from .auto import Choice, choose
 from .convert import to_rgb
 from .errors import (
     BackendUnavailable,

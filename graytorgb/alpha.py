@@ -1,5 +1,7 @@
 """Alpha channels: what grey+alpha and RGBA become before they are RGB."""
 
+import sys
+from numbers import Real
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -8,6 +10,7 @@ from numpy.typing import NDArray
 from . import blocks
 from .errors import ChannelError, DtypeError
 
+Array = NDArray[Any]
 Background = tuple[float, float, float]
 Alpha = Literal["error", "drop"] | Background
 
@@ -41,8 +44,8 @@ def refuse(channels: int) -> ChannelError:
     )
 
 
-def composite(image: NDArray[Any], background: Background) -> NDArray[Any]:
-    """Grey or RGB with alpha, put on a background.
+def composite(image: Array, background: Background, result: Array) -> None:
+    """Put grey or RGB with alpha on a background, and write it into `result`.
 
     ``(colour * a + background * (opaque - a)) / opaque`` (Porter and Duff's *over*, straight
     alpha), in float64, where it is exact for 8 and 16 bits; integers are rounded to nearest,
@@ -55,11 +58,8 @@ def composite(image: NDArray[Any], background: Background) -> NDArray[Any]:
         Unsigned integers of up to 32 bits, or floats of up to 64; the last entry is alpha.
     background : tuple of 3 floats
         In the image's own units.
-
-    Returns
-    -------
-    ndarray of shape (..., 3)
-        C-contiguous, in the image's dtype.
+    result : ndarray of shape (..., 3)
+        Of the image's dtype and any strides.
     """
     dtype = image.dtype
     if dtype.kind not in "uf" or dtype.itemsize > {"u": 4, "f": 8}[dtype.kind]:
@@ -71,7 +71,6 @@ def composite(image: NDArray[Any], background: Background) -> NDArray[Any]:
     opaque = float(np.iinfo(dtype).max) if rounded else 1.0
     if rounded and not all(0 <= v <= opaque for v in background):
         raise ChannelError(f"background {background} is outside of {dtype}: 0 to {opaque:.0f}")
-    result = np.empty((*image.shape[:-1], 3), dtype)
     inputs = image[..., :-1], image[..., -1:], np.asarray(background, np.float64)
     with np.errstate(invalid="ignore"):
         for colour, a, ground, block in blocks.read_and_write(inputs, np.dtype(float), result):
@@ -82,8 +81,7 @@ def composite(image: NDArray[Any], background: Background) -> NDArray[Any]:
             mixed = (colour * a + ground * (opaque - a)) / opaque
             mixed = np.where(a == 0, ground, mixed)
             block[...] = np.rint(mixed) if rounded else mixed
-    return result
 
 
 def _is_level(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) and bool(np.isfinite(value))
+    return isinstance(value, Real) and abs(value) <= sys.float_info.max  # type: ignore[operator]

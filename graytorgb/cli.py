@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from . import __version__
-from .choose import choose
+from .auto import choose
 from .errors import GrayToRGBError
 from .registry import BACKENDS, backends, lookup, require
 
@@ -75,10 +75,12 @@ def main() -> None:
 
 @main.command("backends")
 @click.option("--shape", type=Shape(), metavar="64x224x224", help="Tell what auto picks for it.")
-@click.option("--dtype", default="uint8", show_default=True, help="The dtype for --shape.")
+@click.option("--dtype", help="The dtype for --shape.  [default: uint8]")
 @click.option("--layout", metavar='"NHW->NCHW"', help="The layout for --shape.")
-def backends_command(shape: tuple[int, ...] | None, dtype: str, layout: str | None) -> None:
+def backends_command(shape: tuple[int, ...] | None, dtype: str | None, layout: str | None) -> None:
     """Which backends work here, and why the others don't."""
+    if shape is None and (layout or dtype):
+        raise click.UsageError("--dtype and --layout go with --shape")
     console = Console()
     table = Table("backend", "status", "result", "takes")
     table.add_column("how, or why not", overflow="fold")
@@ -89,10 +91,10 @@ def backends_command(shape: tuple[int, ...] | None, dtype: str, layout: str | No
     console.print(table)
     if shape is not None:
         try:
-            backend, reason = choose(shape, dtype, layout)
+            backend, reason = choose(shape, dtype or "uint8", layout)
         except (GrayToRGBError, TypeError) as error:
             raise click.ClickException(str(error)) from error
-        console.print(f"auto picks [bold]{backend}[/]: {reason}")
+        console.print(f"auto picks [bold]{backend}[/]: {reason}" if backend else reason)
 
 
 @main.command("bench")

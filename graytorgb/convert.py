@@ -6,9 +6,9 @@ import numpy as np
 
 from . import alpha as alphas
 from . import kinds, registry
-from .choose import pick
+from .auto import pick
 from .errors import DtypeError, GrayToRGBError, LayoutError
-from .kinds import ArrayKind, OwnLibrary
+from .kinds import ArrayKind
 from .layout import Layout, insert, order, parse, resolve, without_channel
 
 Image = TypeVar("Image")
@@ -82,7 +82,7 @@ def to_rgb(
     ((64, 28, 28, 3), 0, True)
     """
     try:
-        options = Options(backend, copy, alphas.check(alpha)).checked()
+        options = Options(backend, copy, alpha).checked()
         if copy is False and out is not None:
             raise LayoutError("copy=False asks for a view, which can't lie in out: leave one away")
         if kinds.is_pil(image):
@@ -102,7 +102,7 @@ class Options(NamedTuple):
 
     def checked(self) -> "Options":
         """These options, or the error that any image would meet."""
-        alphas.check(self.alpha)
+        alpha = alphas.check(self.alpha)
         if self.backend != "auto":
             registry.load(self.backend)
         if self.copy is not None and not isinstance(self.copy, bool):
@@ -112,7 +112,7 @@ class Options(NamedTuple):
                 f"backend {self.backend!r} makes copies: copy=False goes with "
                 'backend="broadcast", whose three channels are one memory'
             )
-        return self
+        return self._replace(alpha=alpha)
 
     @property
     def view(self) -> bool:
@@ -126,23 +126,24 @@ def _convert_array(image: Any, layout: str | None, out: Any, options: Options) -
     kind = kinds.find(image)
     array = kind.unwrap(image)
     axes = _read_layout(kind, image, layout, tuple(array.shape))
-    if out is not None:
-        out_array = _lend_out(kind, array, axes, out)
-    source, fresh = axes.source, False
+    room = None if out is None else _lend_out(kind, array, axes, out)
+    source = axes.source
     if "C" in source:
-        array, source, fresh = _resolve_channels(kind, array, source, options.alpha)
-    if "C" in source:
-        rgb = kind.transpose(array, order(source, axes.target))
-        if out is None:
-            return kind.wrap(_pass_on(kind, rgb, options.view, fresh), image)
-        np.copyto(out_array, cast(Array, kind.lend(rgb)))
-        return out
-    grey = kind.transpose(array, order(source, without_channel(axes.target)))
-    axis = axes.target.index("C")
-    if out is None:
-        return kind.wrap(_expand(kind, grey, axis, options), image)
-    expand_array(cast(Array, kind.lend(grey)), axis, options.backend, out=out_array)
-    return out
+        channels = array.shape[source.index("C")]
+        if channels in (2, 4) and not isinstance(options.alpha, str):
+            result = _composite(kind, array, axes, room, options)
+            return out if out is not None else kind.wrap(result, image)
+        array = _drop_alpha(array, source, options.alpha)
+        if array.shape[source.index("C")] == 3:
+            rgb = kind.transpose(array, order(source, axes.target))
+            if room is not None:
+                np.copyto(room, cast(Array, kind.lend(rgb)))
+                return out
+            return kind.wrap(kind.view(rgb) if options.view else kind.copy(rgb), image)
+        array = array[(slice(None),) * source.index("C") + (0,)]
+    grey = kind.transpose(array, order(without_channel(source), without_channel(axes.target)))
+    result = _expand(kind, grey, axes.target.index("C"), options, room)
+    return out if out is not None else kind.wrap(result, image)
 
 
 def _read_layout(kind: ArrayKind, image: Any, layout: str | None, shape: tuple[int, ...]) -> Layout:
@@ -164,63 +165,68 @@ def _lend_out(kind: ArrayKind, array: Any, axes: Layout, out: Any) -> Array:
             "out= needs an input whose memory numpy can share, and this tensor's isn't (another "
             "device, a gradient, a subclass or a trace): leave out= away"
         )
-    shape = tuple(
-        3 if letter == "C" else array.shape[axes.source.index(letter)] for letter in axes.target
-    )
-    return kinds.lend_out(kind, out, shape, array.dtype, lent)
+    return kinds.lend_out(kind, out, _result_shape(array, axes), array.dtype, lent)
 
 
-def _resolve_channels(
-    kind: ArrayKind, array: Any, source: str, alpha: alphas.Alpha
-) -> tuple[Any, str, bool]:
-    """Grey without a channel axis, or RGB with one; and whether its memory is fresh."""
+def _result_shape(array: Any, axes: Layout) -> tuple[int, ...]:
+    return tuple(3 if a == "C" else array.shape[axes.source.index(a)] for a in axes.target)
+
+
+def _drop_alpha(array: Any, source: str, alpha: alphas.Alpha) -> Any:
+    """One channel or three; what has neither, and isn't told to drop its alpha, is refused."""
     axis = source.index("C")
-    every: tuple[Any, ...] = (slice(None),) * axis
     channels = array.shape[axis]
     if channels in (2, 4) and alpha == "drop":
-        array, channels = array[(*every, slice(channels - 1))], channels - 1
-    elif channels in (2, 4) and not isinstance(alpha, str):
-        last = without_channel(source) + "C"
-        lent = kind.lend(kind.transpose(array, order(source, last)))
-        if lent is None:
-            raise DtypeError(
-                "compositing works on memory that numpy can share, and this tensor's isn't: "
-                'x.detach().cpu().as_subclass(torch.Tensor) first, or alpha="drop"'
-            )
-        return kind.adopt(alphas.composite(lent, alpha), array), last, True
-    if channels == 1:
-        return array[(*every, 0)], without_channel(source), False
-    if channels != 3:
+        return array[(slice(None),) * axis + (slice(channels - 1),)]
+    if channels not in (1, 3):
         raise alphas.refuse(channels)
-    return array, source, False
+    return array
 
 
-def _pass_on(kind: ArrayKind, rgb: Any, view: bool, fresh: bool) -> Any:
-    """What is RGB already, in the axes asked for."""
-    if fresh and view:
+def _composite(
+    kind: ArrayKind, array: Any, axes: Layout, room: Array | None, options: Options
+) -> Any:
+    """Grey or RGB with alpha on a background, in the axes asked for."""
+    if options.view:
         raise LayoutError(
             'compositing makes new values, and a view has none: copy=True, or alpha="drop"'
         )
-    if view:
-        return kind.view(rgb)
-    if fresh and cast(Array, kind.lend(rgb)).flags.c_contiguous:
-        return rgb
-    return kind.copy(rgb)
+    lent = kind.lend(array)
+    if lent is None:
+        raise DtypeError(
+            "compositing works on memory that numpy can share, and this tensor's isn't: "
+            'x.detach().cpu().as_subclass(torch.Tensor) first, or alpha="drop"'
+        )
+    if room is None:
+        room = np.empty(_result_shape(array, axes), lent.dtype)
+    last = without_channel(axes.source) + "C"
+    alphas.composite(
+        lent.transpose(order(axes.source, last)),
+        cast(alphas.Background, options.alpha),
+        room.transpose(order(axes.target, last)),
+    )
+    return kind.adopt(room, array)
 
 
-def _expand(kind: ArrayKind, grey: Any, axis: int, options: Options) -> Any:
+def _expand(kind: ArrayKind, grey: Any, axis: int, options: Options, room: Array | None) -> Any:
     backend = "broadcast" if options.view and options.backend == "auto" else options.backend
+    view = options.view and room is None
     lent = kind.lend(grey)
-    if lent is not None:
-        return kind.adopt(expand_array(lent, axis, backend, view=options.view), grey)
+    own = getattr(kind, "expand", None)  # NumPy has no way of its own beside the backends
+    if own is not None and (view or lent is None):
+        return _expand_by_own_library(kind, own(grey, axis), backend, view=view)
+    result = expand_array(cast(Array, lent), axis, backend, view=view, out=room)
+    return kind.adopt(result, grey)
+
+
+def _expand_by_own_library(kind: ArrayKind, expanded: Any, backend: str, *, view: bool) -> Any:
     if backend not in ("auto", "broadcast"):
         raise DtypeError(
             f"backend {backend!r} works on memory that numpy can share, and this tensor's isn't "
             '(another device, a gradient, a subclass or a trace): backend="auto" uses its own '
             "library, or pass x.detach().cpu().as_subclass(torch.Tensor)"
         )
-    expanded = cast(OwnLibrary, kind).expand(grey, axis)
-    return expanded if options.view else kind.copy(expanded)
+    return expanded if view else kind.copy(expanded)
 
 
 def expand_array(

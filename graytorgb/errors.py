@@ -29,7 +29,15 @@ class LevelsError(GrayToRGBError, ValueError):
 
 
 class BackendUnavailable(GrayToRGBError, ImportError):
-    """A library is missing, or installed and broken; the cause is chained."""
+    """A library is missing, or installed and broken; the cause is chained.
+
+    Attributes
+    ----------
+    missing : bool
+        Whether it isn't installed at all.
+    """
+
+    missing = False
 
 
 class UnknownBackend(GrayToRGBError, ValueError):

@@ -87,13 +87,13 @@ def without_channel(axes: str) -> str:
     return axes.replace("C", "")
 
 
-def insert(shape: tuple[int, ...], axis: int, count: int = 3) -> tuple[int, ...]:
-    """The shape with an axis of `count` put in at `axis`.
+def insert(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    """The shape with an axis of 3 put in at `axis`.
 
     >>> insert((64, 224, 224), 1)
     (64, 3, 224, 224)
     """
-    return (*shape[:axis], count, *shape[axis:])
+    return (*shape[:axis], 3, *shape[axis:])
 
 
 def order(source: str, target: str) -> tuple[int, ...]:

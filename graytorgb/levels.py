@@ -1,7 +1,8 @@
 """Value ranges, and ``to_uint8``: deep pixels to 8 bits by a stated policy."""
 
 import math
-from numbers import Real
+import sys
+from numbers import Integral, Real
 from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from . import blocks, kinds
 from .errors import DtypeError, GrayToRGBError, LevelsError
-from .percentile import percentile
+from .percentile import nan_error, percentile
 
 Image = TypeVar("Image")
 Array = NDArray[Any]
@@ -84,7 +85,7 @@ def quantise(array: Array, value_range: ValueRange, out: Array | None = None) ->
         out = np.empty(array.shape, np.uint8)
     if array.size:
         lo, hi = _find_range(array, value_range)
-        if array.dtype.kind in "iu" and array.dtype.itemsize == 8:
+        if array.dtype.kind in "iu" and not _is_exact_in_float64(array.dtype, lo, hi):
             _quantise_by_thresholds(array, lo, hi, out)
         else:
             _quantise_by_arithmetic(array, float(lo), float(hi), out)
@@ -118,19 +119,12 @@ def check_policy(value_range: Any) -> ValueRange:
 
 
 def _is_finite(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, Real):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an int beyond the floats
-        return False
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    return number and abs(value) <= sys.float_info.max
 
 
-def _as_python(value: Any) -> Any:
-    """A number as Python's own, exactly where it is an integer."""
-    if isinstance(value, np.integer):
-        return int(value)
-    return float(value) if isinstance(value, np.floating) else value
+def _as_python(value: Any) -> int | float:
+    return int(value) if isinstance(value, Integral) else float(value)
 
 
 def _find_range(array: Array, value_range: ValueRange) -> tuple[Any, Any]:
@@ -144,7 +138,7 @@ def _find_range(array: Array, value_range: ValueRange) -> tuple[Any, Any]:
     if value_range == "minmax":
         lo, hi = array.min().item(), array.max().item()
         if math.isnan(lo):
-            raise _nan()
+            raise nan_error()
     elif value_range[0] == "percentile":
         lo, hi = percentile(array, value_range[1:])
     else:
@@ -158,11 +152,17 @@ def _find_range(array: Array, value_range: ValueRange) -> tuple[Any, Any]:
     return lo, hi
 
 
+def _is_exact_in_float64(dtype: np.dtype[Any], lo: Any, hi: Any) -> bool:
+    """Whether ``(value - lo) * 255`` is, and the division's rounding can't cross a tie."""
+    moderate = isinstance(lo, int) and isinstance(hi, int) and max(abs(lo), abs(hi)) < 2**40
+    return moderate and dtype.itemsize <= 4
+
+
 def _quantise_by_arithmetic(array: Array, lo: float, hi: float, out: Array) -> None:
-    """In float64, where every integer of up to 32 bits is scaled exactly before its rounding."""
+    """In float64."""
     span = hi - lo
-    if not span * 255 < math.inf:
-        raise LevelsError(f"the range {lo} to {hi} is wider than float64 can scale")
+    if not 0 < span * 255 < math.inf:
+        raise LevelsError(f"float64 can't scale the range {lo} to {hi}: too wide, or too narrow")
     scratch = np.empty(min(blocks.BLOCK, array.size))
     with np.errstate(over="ignore"):  # an overflow is saturated
         for block, result in blocks.read_and_write([array], np.dtype(np.float64), out):
@@ -172,13 +172,13 @@ def _quantise_by_arithmetic(array: Array, lo: float, hi: float, out: Array) -> N
             scaled /= span
             np.clip(scaled, 0, 255, out=scaled)
             if array.dtype.kind == "f" and math.isnan(scaled.max()):
-                raise _nan()
+                raise nan_error()
             np.rint(scaled, out=scaled)
             result[...] = scaled
 
 
-def _quantise_by_thresholds(array: Array, lo: float, hi: float, out: Array) -> None:
-    """For 64-bit integers, which float64 can't hold: the smallest integer of each level."""
+def _quantise_by_thresholds(array: Array, lo: Any, hi: Any, out: Array) -> None:
+    """For integers that float64 doesn't scale exactly: the smallest integer of each level."""
     from fractions import Fraction
 
     low, span = Fraction(lo), Fraction(hi) - Fraction(lo)
@@ -191,12 +191,15 @@ def _quantise_by_thresholds(array: Array, lo: float, hi: float, out: Array) -> N
     reachable = [max(value, int(limits.min)) for value in smallest if value <= limits.max]
     native = array.dtype.newbyteorder("=")
     thresholds = np.array(reachable, native)
+    if native.itemsize <= 2 and array.size > 1 << 16:  # a table of every value is quicker
+        unsigned = np.dtype(f"u{native.itemsize}")
+        every = np.arange(1 << 8 * native.itemsize, dtype=unsigned).view(native)
+        table = np.searchsorted(thresholds, every, side="right").astype(np.uint8)
+        for block, result in blocks.read_and_write([array], native, out):
+            result[...] = table[block.view(unsigned)]
+        return
     for block, result in blocks.read_and_write([array], native, out):
         result[...] = np.searchsorted(thresholds, block, side="right")
-
-
-def _nan() -> LevelsError:
-    return LevelsError("a value is NaN, which no level stands for: np.nan_to_num(x) first")
 
 
 def _pil_to_uint8(image: Any, value_range: ValueRange, out: Any) -> Any:

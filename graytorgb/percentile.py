@@ -58,6 +58,11 @@ def percentile(array: Array, percents: Sequence[float]) -> list[float]:
     ]
 
 
+def nan_error() -> LevelsError:
+    """The error for a value that no order and no level has a place for."""
+    return LevelsError("a value is NaN, which no level stands for: np.nan_to_num(x) first")
+
+
 def _interpolate(low: float, high: float, fraction: float) -> float:
     if fraction == 0 or low == high:
         return low
@@ -92,7 +97,7 @@ def _count_digits(
     mask = unsigned(min((1 << _DIGIT) - 1, np.iinfo(unsigned).max))
     for block in blocks.read(array, dtype, _BLOCK):
         if dtype.kind == "f" and np.isnan(block).any():
-            raise LevelsError("a value is NaN: replace it first, np.nan_to_num(x)")
+            raise nan_error()
         leading = _keys(block) >> unsigned(shift)
         digits = (leading & mask).astype(np.intp)
         leading >>= unsigned(_DIGIT)

@@ -140,7 +140,8 @@ def load(name: str) -> Backend:
     try:
         return _import(name, entry)
     except BackendUnavailable as error:
-        ready = [n for n, e in BACKENDS.items() if e.library is None or n in _loaded]
+        ready = [n for n, e in BACKENDS.items() if e.library is None or not _missing(e.library)]
+        ready = [n for n in ready if n != name]
         error.args = (f"backend {name!r} {error}; usable now: {', '.join(ready)}",)
         raise
 
@@ -181,11 +182,14 @@ def require(module: str, library: str | None, extra: str) -> Any:
     except Exception as error:  # an extension module can fail with any class
         if library is None:
             raise
-        if _missing(library):
+        missing = _missing(library)
+        if missing:
             why = f"needs {library}: pip install 'graytorgb[{extra}]'"
         else:
             why = f"can't be used: {library} is installed but failed to import: {error}"
-        raise BackendUnavailable(why) from error
+        unavailable = BackendUnavailable(why)
+        unavailable.missing = missing
+        raise unavailable from error
 
 
 def _missing(library: str) -> bool:
@@ -202,7 +206,7 @@ def _inspect(name: str, entry: Entry) -> BackendInfo:
         library = importlib.import_module(entry.library or "numpy")
         why = f"{library.__name__} {getattr(library, '__version__', 'of unknown version')}"
     except BackendUnavailable as error:
-        status = "missing" if entry.library and _missing(entry.library) else "broken"
+        status = "missing" if error.missing else "broken"
         why = str(error)
     takes = "any dtype" if entry.dtypes is None else ", ".join(entry.dtypes)
     return BackendInfo(name, status, why, entry.how, takes, entry.result)

@@ -11,6 +11,7 @@ tensor(1.)
 """
 
 import ast
+from dataclasses import is_dataclass
 from typing import Any
 
 from .registry import require
@@ -36,6 +37,7 @@ def _is_plain_tensor(value: Any) -> bool:
     return isinstance(value, torch.Tensor) and not isinstance(value, tv_tensors.TVTensor)
 
 
+_CONTAINERS = (dict, list, tuple)
 _IMAGES = (tv_tensors.Image, tv_tensors.Video, PIL.Image.Image)
 
 
@@ -50,15 +52,23 @@ class _ImageTransform(v2.Transform):
 
     def forward(self, *inputs: Any) -> Any:
         """One image, or a sample of any nesting; more than one argument is a sample too."""
+        if not inputs:
+            raise DtypeError(f"{type(self).__name__} takes an image or a sample")
         # v2 hands on what it doesn't know. A lone array is an image; a lone str is a mistake.
         if len(inputs) == 1 and not isinstance(
-            inputs[0], torch.Tensor | PIL.Image.Image | dict | list | tuple
+            inputs[0], (torch.Tensor, PIL.Image.Image, *_CONTAINERS)
         ):
             return self.transform(inputs[0], {})
         return super().forward(*inputs)
 
     def check_inputs(self, flat_inputs: list[Any]) -> None:
-        """Refuse a sample with a numpy array where its image would be looked for."""
+        """Refuse a sample that hides its image from torchvision's search."""
+        for value in flat_inputs:
+            if isinstance(value, _CONTAINERS) or is_dataclass(value):
+                raise DtypeError(
+                    f"torchvision doesn't look into a {type(value).__name__}, so an image in it "
+                    "would stay as it is: make it a plain dict, list or tuple"
+                )
         if any(isinstance(v, _IMAGES) for v in flat_inputs):
             return
         tensors_or_arrays = [v for v in flat_inputs if isinstance(v, torch.Tensor | np.ndarray)]
@@ -121,6 +131,9 @@ class ToRGB(_ImageTransform):
         layout = None
         if _is_plain_tensor(inpt):
             layout = trailing(inpt.ndim, "CHW") if inpt.ndim >= 3 else "HW"
+            has_alpha = inpt.ndim >= 3 and inpt.shape[-3] in (2, 4)
+            if torch.compiler.is_compiling() and has_alpha and not isinstance(self.alpha, str):
+                return _composite_op(inpt, list(map(float, self.alpha)))
         # a graph holds torch's own operations, whose bits are the same
         compiled = torch.compiler.is_compiling() and self.backend != "broadcast"
         backend = "auto" if compiled else self.backend
@@ -167,8 +180,8 @@ class ToUint8(_ImageTransform):
         return to_uint8(inpt, self.value_range)
 
 
-# One opaque operation for a compiled graph: it looks at the data (percentiles, NaN), which a
-# traced graph can't do without breaking.
+# Opaque operations for a compiled graph: they look at the data (percentiles, NaN, alpha outside
+# of 0 to 1), which a traced graph can't do without breaking.
 @torch.library.custom_op("graytorgb::to_uint8", mutates_args=())
 def _to_uint8_op(image: torch.Tensor, value_range: str) -> torch.Tensor:
     return to_uint8(image, ast.literal_eval(value_range))  # an operation takes no such tuple
@@ -177,3 +190,14 @@ def _to_uint8_op(image: torch.Tensor, value_range: str) -> torch.Tensor:
 @_to_uint8_op.register_fake
 def _(image: torch.Tensor, value_range: str) -> torch.Tensor:
     return image.new_empty(image.shape, dtype=torch.uint8)
+
+
+@torch.library.custom_op("graytorgb::composite", mutates_args=())
+def _composite_op(image: torch.Tensor, background: list[float]) -> torch.Tensor:
+    red, green, blue = background
+    return to_rgb(image, trailing(image.ndim, "CHW"), alpha=(red, green, blue))
+
+
+@_composite_op.register_fake
+def _(image: torch.Tensor, background: list[float]) -> torch.Tensor:
+    return image.new_empty((*image.shape[:-3], 3, *image.shape[-2:]))

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as npst
 
 from graytorgb.errors import BackendUnavailable
 from graytorgb.layout import order, without_channel
-from graytorgb.registry import BACKENDS, load
+from graytorgb.registry import load
 
 ROOT = Path(__file__).parent.parent
 
@@ -30,19 +30,7 @@ def needs(*names):
         except BackendUnavailable as error:
             if REQUIRED & {name, "all"}:
                 pytest.fail(f"GRAYTORGB_REQUIRE names {name}: {error}", pytrace=False)
-            pytest.skip(str(error))
-
-
-def usable_backends():
-    """The backends of this installation that aren't missing."""
-    found = []
-    for name in BACKENDS:
-        try:
-            load(name)
-        except BackendUnavailable:
-            continue
-        found.append(name)
-    return found
+            pytest.skip(str(error), allow_module_level=True)
 
 
 def oracle(grey, layout):

@@ -31,15 +31,45 @@ def test_backends_tells_what_auto_picks():
     ("arguments", "says"),
     [
         (["--shape", "64x224x224"], "say the layout"),
-        (["--shape", "64,224"], "invalid literal"),
+        (["--shape", "64,224"], "write it as 64x224x224"),
+        (["--layout", "NHW"], "go with --shape"),
+        (["--shape", "4x4x2", "--layout", "HWC"], "grey and alpha"),
         (["--shape", "4x4", "--dtype", "uint7"], "uint7"),
         (["--shape", "4x4", "--layout", "hw"], 'Did you mean "HW"'),
     ],
 )
 def test_backends_explains_bad_options(arguments, says):
     result = run("backends", *arguments)
-    assert result.exit_code == 1
+    assert result.exit_code in (1, 2)
     assert says in result.output
+
+
+def test_rgb_needs_no_backend():
+    output = " ".join(run("backends", "--shape", "4x4x3").output.split())
+    assert "3 channels are RGB already" in output
+    assert "None" not in output
+
+
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [
+        ("sys.modules['cv2'] = None", "missing needs cv2: pip install 'graytorgb[opencv]'"),
+        ("pathlib.Path('cv2.py').write_text('1/0')", "cv2 is installed but failed to import"),
+    ],
+)
+def test_backends_explains_a_library_that_fails(broken, says, tmp_path):
+    text = run_python(
+        f"""
+import os, pathlib, sys
+os.chdir({str(tmp_path)!r})
+{broken}
+os.environ["COLUMNS"] = "200"
+from graytorgb.cli import main
+main(["backends"], standalone_mode=False)
+""",
+        tmp_path,
+    )
+    assert says in " ".join(text.replace("│", " ").split()).replace(" copy any dtype", "")
 
 
 def test_help_and_version():

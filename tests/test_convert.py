@@ -64,7 +64,8 @@ class TestOut:
 
     @pytest.mark.parametrize("out", [[[0]], "out", 3, b"\0" * 720])
     def test_kind(self, out):
-        self.refused(g2r.DtypeError, "", out)
+        says = f"out must be of the input's kind, not {type(out).__name__}: expected out=np.empty("
+        self.refused(g2r.DtypeError, says, out)
 
     def test_a_view_has_no_place_in_it(self):
         out = np.empty((4, 5, 6, 3), np.uint16)
@@ -175,6 +176,21 @@ def test_errors_are_also_builtins():
     for error, builtin in pairs.items():
         assert issubclass(error, g2r.GrayToRGBError)
         assert issubclass(error, builtin)
+
+
+def test_an_object_that_lies_about_itself_does_not_hide_the_error():
+    class Liar:
+        shape = 7
+
+        @property
+        def dtype(self):
+            raise KeyError
+
+        def __array__(self, dtype=None, copy=None):
+            return np.zeros((64, 8, 8))
+
+    with pytest.raises(g2r.LayoutError, match="say the layout"):
+        g2r.to_rgb(Liar())
 
 
 def test_objects_with_an_array_are_read_as_numpy():

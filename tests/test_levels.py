@@ -51,6 +51,34 @@ def test_all_float16_values():
     np.testing.assert_array_equal(g2r.to_uint8(values, "dtype").ravel(), expected)
 
 
+@pytest.mark.parametrize(
+    "limits",
+    [
+        (2**62, 2**62 + 1),
+        (2**53, 2**53 + 1),
+        (4.1, 463.9),
+        (0, Fraction(1, 10**200)),
+        (-1e30, 1e30),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.uint16, np.int8, np.int32, ">u4"])
+@pytest.mark.parametrize("size", [500, 70_000])
+def test_any_limits_are_exact_for_integers(dtype, limits, size):
+    values = random_bits((size, 2), dtype)
+    lo, hi = (v if isinstance(v, int) else float(v) for v in limits)
+    table = {int(v): exact(int(v), lo, hi) for v in np.unique(values)[:3000]}
+    result = g2r.to_uint8(values, limits)
+    known = np.isin(values, list(table))
+    assert known.any()
+    expected = [table[int(v)] for v in values[known]]
+    np.testing.assert_array_equal(result[known], expected)
+
+
+def test_a_range_too_narrow_for_floats():
+    with pytest.raises(g2r.LevelsError, match="too narrow"):
+        g2r.to_uint8(np.full((2, 2), 2.0**53), (2**53, 2**53 + 1))
+
+
 @pytest.mark.parametrize("dtype", [np.int64, np.uint64])
 def test_64_bit_integers_are_exact_to_the_last_bit(dtype):
     limits = np.iinfo(dtype)
@@ -142,7 +170,7 @@ def test_nan_is_an_error(policy, dtype, where):
         ("percentile", 'did you mean ("percentile", 1, 99)'), (("percentile", 99, 1), "0 to 100"),
         (("percentile", -1, 99), "0 to 100"), (("percentile", 1, 101), "0 to 100"),
         (("percentile", 5), "value_range is"), (np.arange(3), "value_range is"),
-        ((1j, 2j), "value_range is"), ((0, 1e308), "wider"),
+        ((1j, 2j), "value_range is"), ((0, 1e308), "too wide"),
     ],
     ids=str,
 )  # fmt: skip

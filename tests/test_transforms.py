@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -138,6 +139,26 @@ class TestSamples:
             ToRGB()((np.zeros((5, 6)), torch.zeros(1, 5, 6)))
         image, boxes = ToRGB()((torch.zeros(1, 5, 6), np.zeros((2, 4))))
         assert (image.shape, boxes.shape) == ((3, 5, 6), (2, 4))
+
+    @pytest.mark.parametrize("hidden", ["dict", "list", "dataclass"])
+    def test_what_torchvision_does_not_look_into_is_an_error(self, hidden):
+        @dataclass
+        class Sample:
+            image: torch.Tensor
+
+        image = torch.zeros(1, 5, 6)
+        kinds = {
+            "dict": type("Dict", (dict,), {})(image=image),
+            "list": type("List", (list,), {})([image]),
+            "dataclass": Sample(image),
+        }
+        for sample in (kinds[hidden], (kinds[hidden], 3)):
+            with pytest.raises(g2r.DtypeError):
+                ToRGB()(sample)
+
+    def test_nothing(self):
+        with pytest.raises(g2r.DtypeError, match="ToRGB takes an image or a sample"):
+            ToRGB()()
 
     def test_a_sample_without_images_is_left_alone(self):
         mask = tv_tensors.Mask(torch.zeros(1, 5, 6))
@@ -277,6 +298,11 @@ class TestCompile:
         x = torch.randint(0, 4096, (4, 1, 5, 6), dtype=torch.int16)
         compiled = torch.compile(v2.Compose([ToUint8(policy), ToRGB()]), fullgraph=True)
         assert torch.equal(compiled(x), ToRGB()(ToUint8(policy)(x)))
+
+    def test_alpha_on_a_background(self):
+        x = torch.randint(0, 256, (2, 4, 5, 6), dtype=torch.uint8)
+        transform = ToRGB(alpha=(10, 20, 30))
+        assert torch.equal(torch.compile(transform, fullgraph=True)(x), transform(x))
 
     def test_a_named_backend_gives_way_to_the_graph(self):
         x = torch.rand(4, 1, 5, 6)

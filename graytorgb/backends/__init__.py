@@ -10,11 +10,14 @@ it knows neither the other backends nor the registry. Where the library has thre
 runs it.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..layout import insert
 
 Array = NDArray[Any]
 
@@ -47,6 +50,11 @@ class Backend(Protocol):
         ...
 
 
+def room(grey: Array, axis: int, out: Array | None) -> Array:
+    """`out`, or new memory for the result."""
+    return np.empty(insert(grey.shape, axis), grey.dtype) if out is None else out
+
+
 def solid(grey: Array) -> Array:
     """`grey` itself where it is C-contiguous and aligned, else a copy that is.
 
@@ -63,11 +71,15 @@ def is_solid(grey: Array) -> bool:
     return grey.flags.c_contiguous and grey.flags.aligned and min(grey.strides) >= 0
 
 
-def strips(grey: Array) -> Iterator[slice]:
-    """Slices of the first axis with at most about 1 MiB each, for bounded temporaries."""
-    step = max(1, (1 << 20) // max(1, grey.nbytes // grey.shape[0]))
-    for start in range(0, grey.shape[0], step):
-        yield slice(start, start + step)
+def strips(grey: Array, most: int) -> Iterator[tuple[int | slice, ...]]:
+    """Indices that cut `grey` into parts of at most `most` bytes, for bounded temporaries."""
+    axis = 0
+    while axis < grey.ndim - 1 and math.prod(grey.shape[axis + 1 :]) * grey.itemsize > most:
+        axis += 1
+    step = max(1, most // (math.prod(grey.shape[axis + 1 :]) * grey.itemsize))
+    for leading in np.ndindex(grey.shape[:axis]):
+        for start in range(0, grey.shape[axis], step):
+            yield (*leading, slice(start, start + step))
 
 
 def split(shape: tuple[int, ...], axis: int) -> tuple[int, int]:
@@ -76,10 +88,4 @@ def split(shape: tuple[int, ...], axis: int) -> tuple[int, int]:
     >>> split((64, 224, 224), 1)
     (64, 50176)
     """
-    before = 1
-    for size in shape[:axis]:
-        before *= size
-    after = 1
-    for size in shape[axis:]:
-        after *= size
-    return before, after
+    return math.prod(shape[:axis]), math.prod(shape[axis:])

@@ -2,12 +2,10 @@
 
 import numpy as np
 
-from ..layout import insert
-from . import Array
+from . import Array, room
 
 
 def expand(grey: Array, axis: int, out: Array | None = None) -> Array:
     """See :class:`graytorgb.backends.Backend`."""
-    if out is None:  # np.stack would follow the order of a Fortran input
-        out = np.empty(insert(grey.shape, axis), grey.dtype)
-    return np.stack((grey, grey, grey), axis, out=out)
+    # without memory to write into, np.stack would follow the order of a Fortran input
+    return np.stack((grey, grey, grey), axis, out=room(grey, axis, out))

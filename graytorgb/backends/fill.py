@@ -2,14 +2,12 @@
 
 import numpy as np
 
-from ..layout import insert
-from . import Array
+from . import Array, room
 
 
 def expand(grey: Array, axis: int, out: Array | None = None) -> Array:
     """See :class:`graytorgb.backends.Backend`."""
-    if out is None:
-        out = np.empty(insert(grey.shape, axis), grey.dtype)
+    out = room(grey, axis, out)
     if axis == grey.ndim:
         # One strided pass a channel. A single broadcast assignment would loop over the
         # three channels innermost, which takes 8 times as long.

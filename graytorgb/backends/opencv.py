@@ -1,43 +1,58 @@
-"""OpenCV: a whole batch in one call, as one tall image."""
+"""OpenCV: ``cvtColor`` interleaves, ``merge`` does for wide elements, ``repeat`` makes planes.
+
+A contiguous batch is one image to them, so it takes one call.
+"""
 
 import numpy as np
 from cv2 import COLOR_GRAY2BGR, cvtColor, getNumThreads, merge, repeat, setNumThreads
 
-from ..layout import insert
-from . import Array, is_solid, solid, split, strips
+from . import Array, is_solid, room, solid, split, strips
 
 # cvtColor(GRAY2BGR) copies these; every dtype of that width is carried in them, bit for bit.
 _CVTCOLOR = {1: np.uint8, 2: np.uint16, 4: np.float32}
 
-_INT_MAX = 2**31 - 1  # OpenCV counts columns in 32 bits, and doesn't notice an overflow
+# OpenCV counts rows and columns in 32 bits and doesn't notice an overflow, and a thread works
+# on whole rows: contiguous elements are presented in rows of this length, whatever their shape.
+_COLUMNS = 4096
+_INT_MAX = 2**31 - 1
 
 
 def expand(grey: Array, axis: int, out: Array | None = None) -> Array:
     """See :class:`graytorgb.backends.Backend`."""
-    if out is None:
-        out = np.empty(insert(grey.shape, axis), grey.dtype)
-    if axis < grey.ndim:
+    out = room(grey, axis, out)
+    if axis == grey.ndim and is_solid(grey):
+        _interleave(grey.reshape(-1), out.reshape(-1, 3))
+    elif axis == grey.ndim:
+        for part in strips(grey, 1 << 20):
+            _interleave(np.array(grey[part], order="C").reshape(-1), out[part].reshape(-1, 3))
+    elif axis > 0 and not is_solid(grey):
+        for image, planes in zip(grey, out, strict=True):
+            _repeat_planes(solid(image), axis - 1, planes)
+    else:
         _repeat_planes(solid(grey), axis, out)
-    elif is_solid(grey):
-        _interleave(grey, out)
-    else:  # in strips, so that no copy of the whole input is needed
-        for part in strips(grey):
-            _interleave(np.array(grey[part], order="C"), out[part])
     return out
 
 
 def _interleave(grey: Array, out: Array) -> None:
-    rows, columns = split(grey.shape, grey.ndim - 1)
+    """(A,) to (A, 3)."""
+    whole = grey.size - grey.size % _COLUMNS
+    for start, stop, columns in ((0, whole, _COLUMNS), (whole, grey.size, grey.size - whole)):
+        if start < stop:
+            _interleave_rows(grey[start:stop].reshape(-1, columns), out[start:stop])
+
+
+def _interleave_rows(grey: Array, out: Array) -> None:
+    rows, columns = grey.shape
     if grey.itemsize in _CVTCOLOR:
         word = _CVTCOLOR[grey.itemsize]
-        image = grey.reshape(rows, columns).view(word)
-        cvtColor(image, COLOR_GRAY2BGR, dst=out.view(word).reshape(rows, columns, 3))
+        result = out.view(word).reshape(rows, columns, 3)
+        cvtColor(grey.view(word), COLOR_GRAY2BGR, dst=result)
     else:
         # cvtColor has no wider type; merge has float64, and takes a 16-byte element as two.
         words = grey.itemsize // 8
         plane = grey.view(np.float64).reshape(rows, columns, words)
-        result = out.view(np.float64).reshape(rows, columns, 3 * words)
-        merge((plane, plane, plane), dst=result)
+        merged = out.view(np.float64).reshape(rows, columns, 3 * words)
+        merge((plane, plane, plane), dst=merged)
 
 
 def _repeat_planes(grey: Array, axis: int, out: Array) -> None:

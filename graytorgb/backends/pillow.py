@@ -1,23 +1,21 @@
-"""Pillow: ``Image.convert("RGB")``, image by image; 8 bits are all that Pillow's RGB holds."""
+"""Pillow: ``Image.convert("RGB")``; 8 bits are all that Pillow's RGB holds.
+
+In strips of some images or a part of one, because each pixel takes 10 bytes on its way through
+Pillow.
+"""
 
 import numpy as np
 from PIL import Image
 
-from ..layout import insert
-from . import Array, solid, strips
+from . import Array, room, solid, strips
 
 
 def expand(grey: Array, axis: int, out: Array | None = None) -> Array:
     """See :class:`graytorgb.backends.Backend`."""
-    if out is None:
-        out = np.empty(insert(grey.shape, axis), grey.dtype)
+    out = room(grey, axis, out)
     channel_last = np.moveaxis(out, axis, -1)
-    for index in np.ndindex(grey.shape[:-2]):
-        image, rgb = grey[index], channel_last[index]
-        # Large images in tiles: Pillow's RGB takes 4 bytes a pixel, and as many again to
-        # become an array.
-        for rows in strips(image):
-            for columns in strips(image[0]):
-                tile = Image.fromarray(solid(image[rows, columns]))
-                rgb[rows, columns] = tile.convert("RGB")
+    for part in strips(grey, 1 << 17):
+        strip = solid(grey[part])
+        image = Image.fromarray(strip.reshape(-1, strip.shape[-1]))
+        channel_last[part] = np.asarray(image.convert("RGB")).reshape(*strip.shape, 3)
     return out

@@ -5,6 +5,7 @@ operations of :class:`ArrayKind`, and everything else is written once, over thos
 """
 
 import sys
+from contextlib import suppress
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,7 +24,11 @@ _NOT_YET = {
 
 
 class ArrayKind(Protocol):
-    """What a kind of array offers; arrays are `Any` because each kind has its own."""
+    """What a kind of array offers; arrays are `Any` because each kind has its own.
+
+    A kind whose memory numpy can't always reach also has ``expand(array, axis)``: a view with
+    three equal channels at `axis`, by its own library.
+    """
 
     CHANNELS_FIRST: bool  # where a missing C goes
     UINT8: Any  # its dtype of that name
@@ -57,13 +62,6 @@ class ArrayKind(Protocol):
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> str:
         """The call that makes memory for a result, for a message."""
-
-
-class OwnLibrary(ArrayKind, Protocol):
-    """A kind whose memory numpy can't always reach; its own library expands it then."""
-
-    def expand(self, array: Any, axis: int) -> Any:
-        """A view with three equal channels at `axis`."""
 
 
 def is_pil(image: Any) -> bool:
@@ -148,12 +146,11 @@ def describe(image: Any) -> str:
     if is_pil(image):
         facts += [f"mode {image.mode}", f"size {image.size}"]
     elif is_tensor(image) or (hasattr(image, "__array__") and not isinstance(image, type)):
-        for attribute in ("shape", "dtype"):
-            try:
-                value = getattr(image, attribute)
-            except (AttributeError, RuntimeError):  # nested tensors have no shape
-                continue
-            facts.append(f"{attribute} {tuple(value) if attribute == 'shape' else value}")
+        # an object may lie about these, or refuse; the error being told matters more
+        with suppress(Exception):
+            facts.append(f"shape {tuple(image.shape)}")
+        with suppress(Exception):
+            facts.append(f"dtype {image.dtype}")
     return ", ".join(facts)
 
 

@@ -11,7 +11,7 @@ from ..errors import ChannelError, DtypeError
 
 PILImage = Image.Image
 
-DEEP_MODES = ("I", "F")  # and every mode that begins with "I;"
+_DEEP = ("I", "F")  # and every mode that begins with "I;"
 
 # Of each mode that is taken: the mode of its levels, and the one that has alpha beside them.
 _COLOURS = {
@@ -27,7 +27,7 @@ _COLOURS = {
 
 def is_deep(image: PILImage) -> bool:
     """Whether the pixels have more than 8 bits: modes I;16*, I and F."""
-    return image.mode in DEEP_MODES or image.mode.startswith("I;")
+    return image.mode in _DEEP or image.mode.startswith("I;")
 
 
 def flatten(image: PILImage, alpha: alphas.Alpha) -> PILImage:
@@ -107,12 +107,14 @@ def _conversion(image: PILImage) -> str:
 
 
 def _resolve_alpha(image: PILImage, alpha: alphas.Alpha) -> PILImage:
-    levels, opacity = split_alpha(image)
     if alpha == "error":
-        raise alphas.refuse(4 if levels.mode == "RGB" else 2)
+        raise alphas.refuse(2 if _COLOURS[image.mode][1] == "LA" else 4)
+    levels, opacity = split_alpha(image)
     levels = levels.convert("L") if levels.mode == "1" else levels.copy()
     if alpha == "drop":
         levels.info.pop("transparency", None)
         return levels
     full = np.asarray(join_alpha(levels, opacity))
-    return from_array(alphas.composite(full, alpha), like=image)
+    result = np.empty((*full.shape[:2], 3), full.dtype)
+    alphas.composite(full, alpha, result)
+    return from_array(result, like=image)

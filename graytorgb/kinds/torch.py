@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.autograd import forward_ad
+from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from ..errors import DtypeError
-from ..layout import trailing
+from ..layout import insert, trailing
 
 Tensor = torch.Tensor
 
@@ -56,7 +57,7 @@ def transpose(array: Tensor, order: tuple[int, ...]) -> Tensor:
 
 
 def expand(array: Tensor, axis: int) -> Tensor:
-    return array.unsqueeze(axis).expand(*array.shape[:axis], 3, *array.shape[axis:])
+    return array.unsqueeze(axis).expand(insert(tuple(array.shape), axis))
 
 
 def view(array: Tensor) -> Tensor:
@@ -73,7 +74,7 @@ def lend(array: Tensor) -> NDArray[Any] | None:
     Those are tensors on another device, with gradients, of a subclass, or being traced,
     compiled or vmapped.
     """
-    if torch.compiler.is_compiling() or _is_tracing() or not _is_plain(array):
+    if _is_tracing() or not _is_plain(array):
         return None
     if array.requires_grad or forward_ad.unpack_dual(array).tangent is not None:
         return None
@@ -100,6 +101,8 @@ def lend_values(array: Tensor) -> NDArray[Any]:
         raise DtypeError(f"the values are on the device {array.device}: pass x.cpu()")
     if _is_tracing():
         raise DtypeError("a trace would keep the values of one image: convert outside of it")
+    if array.is_complex():
+        raise DtypeError("complex values have no order: pass x.real or x.abs()")
     array = array.detach().resolve_conj().resolve_neg()
     try:
         return (array if _in_numpy(array) else array.float()).numpy()
@@ -108,10 +111,6 @@ def lend_values(array: Tensor) -> NDArray[Any]:
 
 
 def adopt(result: NDArray[Any], like: Tensor | None) -> Tensor:
-    """Fresh memory as a tensor; a read-only result is a view of `like`, and becomes one here."""
-    if like is not None and not result.flags.writeable:
-        strides = [stride // result.itemsize for stride in result.strides]
-        return like.as_strided(result.shape, strides, like.storage_offset())
     tensor = torch.from_numpy(result)
     return tensor if like is None or like.dtype == tensor.dtype else tensor.view(like.dtype)
 
@@ -137,7 +136,12 @@ def _tv_tensors(image: Tensor) -> Any:
 
 
 def _is_tracing() -> bool:
-    return bool(torch.jit.is_tracing())  # type: ignore[attr-defined]  # it is documented
+    """Whether operations are recorded, so that values seen now would be baked in."""
+    return (
+        torch.compiler.is_compiling()
+        or bool(torch.jit.is_tracing())  # type: ignore[attr-defined]  # it is documented
+        or _get_current_dispatch_mode() is not None  # make_fx, fake tensors
+    )
 
 
 def _is_plain(array: Tensor) -> bool:

@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 from . import registry
 from .alpha import refuse
 from .kinds.numpy import check_dtype
-from .layout import resolve, without_channel
+from .layout import resolve
 
 _SMALL = 1024  # elements: up to here a call costs more than its work, whoever does it
 
@@ -31,7 +31,7 @@ def choose(shape: tuple[int, ...], dtype: DTypeLike, layout: str | None = None) 
     dtype : dtype-like
         Its dtype.
     layout : str, optional
-        As in :func:`graytorgb.to_rgb`.
+        As in :func:`graytorgb.to_rgb` for a numpy array. For a tensor, give it with the arrow.
 
     Returns
     -------
@@ -57,8 +57,7 @@ def choose(shape: tuple[int, ...], dtype: DTypeLike, layout: str | None = None) 
             raise refuse(channels)
         if channels == 3:
             return Choice(None, "3 channels are RGB already, and are only passed on")
-    interleaved = axes.target.index("C") == len(without_channel(axes.target))
-    return pick(size, check_dtype(Dtype(dtype)), interleaved)
+    return pick(size, check_dtype(Dtype(dtype)), axes.target.endswith("C"))
 
 
 def pick(size: int, dtype: Dtype[Any], interleaved: bool) -> Choice:
