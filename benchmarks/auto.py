@@ -34,7 +34,7 @@ def main(preset: str, seconds: float, threads: int, memory: float, output: Path)
     report = Report.new()
     matrix = [c for c in cases(*PRESETS[preset], [threads]) if c.needed_bytes < memory * 1e9]
     for case in track(matrix, "cells", transient=True):
-        report.rows.extend(measure(case, BACKENDS, budget=seconds, peaks=False, least=3))
+        report.rows.extend(measure(case, BACKENDS, budget=seconds, peaks=False))
     output.mkdir(exist_ok=True)
     report.write_json(output / "auto.json")
     (output / "auto.md").write_text(markdown(report))

@@ -77,7 +77,7 @@ def measure(case: Case, seconds: float) -> list[dict[str, Any]]:
         calls[key] = convert
     del expected
     rounds = Rounds(calls)  # type: ignore[arg-type]  # any hashable names will do
-    rounds.run(seconds, least=3, warm_up=1)
+    rounds.run(seconds, warm_up=1)
     timings: Any = rounds.timings()
     why |= rounds.failures  # type: ignore[arg-type]
     return [
