@@ -71,6 +71,9 @@ def measure(case: Case, seconds: float) -> list[dict[str, Any]]:
         except ImportError as error:
             why[key] = f"not installed: {error}"
             continue
+        except Exception as error:  # a library that refuses a dtype says so in its own way
+            why[key] = f"refuses {case.dtype}: {type(error).__name__}"
+            continue
         if not equal:
             why[key] = "its result differs"
             continue

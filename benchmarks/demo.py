@@ -20,7 +20,7 @@ from rich.table import Table
 
 import graytorgb as g2r
 from graytorgb.bench.memory import peak_bytes
-from graytorgb.bench.timing import time_calls
+from graytorgb.bench.timing import Rounds
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -86,7 +86,9 @@ def print_costs(console: Console, batch: Array, seconds: float) -> None:
     infos = g2r.backends()
     names = ["auto", *(info.name for info in infos.values() if info.available)]
     calls = {name: (lambda name=name: g2r.to_rgb(batch, "NHW", backend=name)) for name in names}
-    timings = time_calls(calls, seconds)
+    rounds = Rounds(calls)
+    rounds.run(seconds)
+    timings = rounds.timings()
     repeat = timings["repeat"].median
     title = f"to_rgb of {'x'.join(map(str, BATCH))} uint8, NHW->NHWC"
     table = Table("backend", "time, ms", "quartiles", "np.repeat / it", "peak, MB", title=title)

@@ -1,6 +1,10 @@
 """The benchmark: what it measures, what it writes, and how it fails."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -410,3 +414,27 @@ class TestRecommend:
     def test_errors(self, arguments, error):
         with pytest.raises(error):
             g2r.recommend(*arguments)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("after", [4, 9], ids=["while timing", "while measuring memory"])
+def test_a_real_ctrl_c(tmp_path, after):
+    """The terminal sends SIGINT to the whole group of processes."""
+    path = tmp_path / "bench.json"
+    seconds = 60 if after == 4 else 1
+    command = [sys.executable, "-m", "graytorgb", "bench", "--shape", "64x512x512", "--backends",
+               "fill,repeat,auto,pillow", "--seconds", str(seconds),
+               "--json", str(path)]  # fmt: skip
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+        start_new_session=True,
+    )  # fmt: skip
+    time.sleep(after)
+    os.killpg(process.pid, signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode in (0, 130), errors  # 0 where it was done already
+    assert "fill" in output
+    assert "Traceback" not in errors
+    rows = json.loads(path.read_text())["rows"]
+    assert any(row["fresh_s"] for row in rows)
