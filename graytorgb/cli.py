@@ -132,7 +132,7 @@ def backends_command(shape: tuple[int, ...] | None, dtype: str | None, layout: s
     type=click.Choice(["quick", "full"]),
     help="A matrix of shapes, dtypes and layouts in place of one.",
 )
-@click.option("--seconds", default=2.0, show_default=True, help="Timing of each case.")
+@click.option("--seconds", default=1.0, show_default=True, help="Timing of each case.")
 @click.option(
     "--memory-limit",
     type=Size(),

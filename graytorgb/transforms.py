@@ -63,21 +63,22 @@ class _ImageTransform(v2.Transform):
 
     def check_inputs(self, flat_inputs: list[Any]) -> None:
         """Refuse a sample that hides its image from torchvision's search."""
+        if any(isinstance(value, _IMAGES) for value in flat_inputs):
+            return
         for value in flat_inputs:
+            if isinstance(value, torch.Tensor):
+                return
+            if isinstance(value, np.ndarray) and value.ndim >= 2:
+                raise DtypeError(
+                    "a numpy array in a sample could be an image or a label, and no PIL image, "
+                    "video or tensor comes before this one: v2.ToImage() on the image first, or "
+                    f"apply {type(self).__name__} to the array alone"
+                )
             if isinstance(value, _CONTAINERS) or is_dataclass(value):
                 raise DtypeError(
                     f"torchvision doesn't look into a {type(value).__name__}, so an image in it "
                     "would stay as it is: make it a plain dict, list or tuple"
                 )
-        if any(isinstance(v, _IMAGES) for v in flat_inputs):
-            return
-        tensors_or_arrays = [v for v in flat_inputs if isinstance(v, torch.Tensor | np.ndarray)]
-        if tensors_or_arrays and isinstance(tensors_or_arrays[0], np.ndarray):
-            raise DtypeError(
-                "a numpy array in a sample could be an image or a label, and no PIL image, video "
-                "or tensor comes before this one: v2.ToImage() on the image first, or apply "
-                f"{type(self).__name__} to the array alone"
-            )
 
 
 class ToRGB(_ImageTransform):

@@ -50,10 +50,8 @@ def test_the_other_libraries(monkeypatch, tmp_path):
     rows = json.loads((tmp_path / "peers.json").read_text())["rows"]
     timed = {row["library"] for row in rows if "seconds" in row}
     assert {"graytorgb", "numpy", "opencv", "pillow", "scikit-image", "torchvision"} <= timed
-    for row in rows:
-        assert "seconds" in row or row["why"].startswith(
-            ("not installed", "doesn't take", "refuses")
-        )
+    reasons = ("not installed", "doesn't take", "refuses")
+    assert all("seconds" in row or row["why"].startswith(reasons) for row in rows)
     assert (tmp_path / "peers.png").stat().st_size > 10_000
 
 
@@ -104,19 +102,9 @@ def test_the_fit_finds_the_line_that_made_the_points():
     rows = []
     for size in [2**k for k in range(16, 32)]:
         slope = 1e-9 if size < scaling.CLIFF else 4e-9
+        row = Row("fill", (1, 1, size // 3), "uint8", "NHW->NHWC", 1, available=True, why="")
         rows.append(
-            Row(
-                "fill",
-                (1, 1, size // 3),
-                "uint8",
-                "NHW->NHWC",
-                1,
-                available=True,
-                why="",
-                fresh_s=1e-5 + slope * size,
-                result_bytes=size,
-                peak_bytes=1000 + size,
-            )  # fmt: skip
+            row._replace(fresh_s=1e-5 + slope * size, result_bytes=size, peak_bytes=1000 + size)
         )
     (fit,) = scaling.fits(rows)
     assert fit["below_s_per_gb"] == pytest.approx(1)

@@ -156,6 +156,18 @@ class TestSamples:
             with pytest.raises(g2r.DtypeError):
                 ToRGB()(sample)
 
+    def test_beside_an_image_they_are_the_rest(self):
+        @dataclass
+        class Info:
+            patient: str
+
+        for info in (Info("x"), type("Dict", (dict,), {})(a=1), np.array(3), np.zeros(4)):
+            for image in (torch.zeros(1, 5, 6), tv_tensors.Image(torch.zeros(1, 5, 6))):
+                converted, same = ToRGB()((image, info))
+                assert same is info
+                assert converted.shape == (3, 5, 6)
+        assert ToRGB()((np.array(3), torch.zeros(1, 5, 6)))[1].shape == (3, 5, 6)
+
     def test_nothing(self):
         with pytest.raises(g2r.DtypeError, match="ToRGB takes an image or a sample"):
             ToRGB()()

@@ -27,6 +27,7 @@ def measure(
     budget: float,
     peaks: bool = True,
     least: int = 5,
+    warm_up: int = 2,
     done: Callable[[str], Any] = lambda what: None,
 ) -> Iterator[Row]:
     """The rows of a case, one for each backend, as they are finished.
@@ -42,8 +43,8 @@ def measure(
         Seconds of timing, for all backends together.
     peaks : bool
         Whether to measure memory too, in a fresh process for each backend.
-    least : int
-        Rounds at least.
+    least, warm_up : int
+        Rounds at least, and rounds before them that don't count.
     done : callable
         Told of each step that is finished.
 
@@ -67,7 +68,7 @@ def measure(
         calls |= {_LIMIT + name: copy for name, copy in copies.items()}
         rounds = Rounds(calls)
         try:
-            rounds.run(budget, least)
+            rounds.run(budget, least, warm_up)
         except KeyboardInterrupt:
             interrupted = True
     del grey, out, calls
