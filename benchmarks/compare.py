@@ -173,9 +173,8 @@ def draw(document: dict[str, Any], path: Path) -> None:
         axis.barh([name for _, name in means], [mean for mean, _ in means], color=colours)
         for i, (mean, _) in enumerate(means):
             axis.text(mean, i, f" {mean:.2f}", va="center", fontsize=8)
-        axis.set(
-            title=layout, xlabel="time over graytorgb's, geometric mean of the cells", xscale="log"
-        )
+        axis.set(title=layout, xlabel="time over graytorgb's (geometric mean)", xscale="log")
+        axis.set_xlim(right=1.4 * max(mean for mean, _ in means))
         axis.tick_params(labelsize=7)
     figure.supxlabel(one_line(document["machine"]), fontsize=7, color="#555555")
     figure.savefig(path, dpi=110)
