@@ -67,6 +67,9 @@ def _draw_throughput(axis: Any, rows: list[Row], colours: dict[str, int], title:
 
 
 def _draw_memory(axis: Any, rows: list[Row], colours: dict[str, int]) -> None:
+    if not any(row.peak_bytes for row in rows):
+        axis.axis("off")  # memory wasn't measured
+        return
     for name, points in _series(rows).items():
         known = [row for row in points if row.peak_bytes]
         if known:
