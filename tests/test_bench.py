@@ -13,8 +13,6 @@ import pytest
 from .support import needs
 
 needs("opencv", "pillow")
-pytest.importorskip("psutil")
-pytest.importorskip("matplotlib")
 
 import jsonschema  # noqa: E402
 from click.testing import CliRunner  # noqa: E402

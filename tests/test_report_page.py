@@ -4,16 +4,13 @@ import os
 import shutil
 
 import pytest
-
-from .support import REQUIRED
-
-pytest.importorskip("selenium")
-
 from selenium import webdriver
 
 from graytorgb.bench import case as cases
 from graytorgb.bench import report, run
 from graytorgb.bench.html import write_html
+
+from .support import REQUIRED
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
