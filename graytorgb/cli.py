@@ -186,6 +186,8 @@ def bench_command(
     interrupted = _measure(console, report, cases, names, seconds, peaks=peaks)
     for measured, rows in report.by_case().items():
         console.print(report_module.table(measured, rows))
+        for note in report_module.notes(rows):
+            console.print(note, style="yellow", markup=False)
         console.print(f"[bold]{report_module.recommendation(rows)}[/]\n")
     if len(report.by_case()) > 1:
         console.print(f"[bold]{report.recommendation}[/]")

@@ -8,7 +8,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rich.markup import escape
 from rich.table import Table
 
 from .. import __version__
@@ -115,16 +114,20 @@ def recommendation(rows: Iterable[Row]) -> str:
 
 
 def table(case: Case, rows: list[Row]) -> Table:
-    """A case's rows for the terminal."""
+    """The rows of a case that were measured, for the terminal."""
     result = Table(title=str(case), title_justify="left")
     result.add_column("backend")
     for heading in ("fresh, ms", "out=, ms", "GB/s", "% of limit", "peak, MB"):
         result.add_column(heading, justify="right", no_wrap=True)
-    if any(row.why for row in rows):
-        result.add_column("note", overflow="fold")
     for row in rank(rows):
-        result.add_row(row.backend, *cells(row), *([escape(row.why)] if row.why else []))
+        if row.fresh_s is not None:
+            result.add_row(row.backend, *cells(row))
     return result
+
+
+def notes(rows: list[Row]) -> list[str]:
+    """What else is to be said of a case: why a backend didn't run, or not wholly."""
+    return [f"{row.backend}: {row.why}" for row in rank(rows) if row.why]
 
 
 def cells(row: Row) -> tuple[str, str, str, str, str]:
