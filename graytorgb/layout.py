@@ -1,5 +1,6 @@
 """Layouts: the arrow strings and the shape rules. Strings and tuples in, strings and tuples out."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from .errors import LayoutError
@@ -64,6 +65,11 @@ def parse(layout: str, channels_first: bool = False) -> Layout:
     """Split a layout string into the input's and the result's axes; spaces don't count."""
     if not isinstance(layout, str):
         raise LayoutError(f'layout is a string like "NHW->NHWC" or None, not {layout!r}')
+    return _parse(layout, channels_first)
+
+
+@lru_cache(256)  # a pipeline says the same layout each time
+def _parse(layout: str, channels_first: bool) -> Layout:
     source, arrow, target = layout.replace(" ", "").partition("->")
     _check_axes(source, layout)
     if not arrow:
