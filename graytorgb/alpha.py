@@ -35,8 +35,8 @@ def refuse(channels: int) -> ChannelError:
         what = "grey and alpha" if channels == 2 else "RGB and alpha"
         return ChannelError(
             f"{channels} channels are {what}, and RGB holds no alpha: "
-            'to_rgb(x, alpha="drop") keeps the colours as they are, and '
-            "to_rgb(x, alpha=(r, g, b)) composites on that background"
+            'to_rgb(x, ..., alpha="drop") keeps the colours as they are, and '
+            "to_rgb(x, ..., alpha=(r, g, b)) composites on that background"
         )
     return ChannelError(
         f"the channel axis has {channels} entries; grey has 1, RGB has 3. If this axis counts "
