@@ -26,9 +26,9 @@ NOISE = 0.93
 
 @click.command()
 @click.option("--preset", type=click.Choice(["quick", "full"]), default="full", show_default=True)
-@click.option("--seconds", default=2.0, show_default=True, help="Timing of each cell.")
+@click.option("--seconds", default=1.0, show_default=True, help="Timing of each cell.")
 @click.option("--threads", default=2, show_default=True, help="For libraries that have threads.")
-@click.option("--memory", default=12.0, show_default=True, help="GB that a cell may need.")
+@click.option("--memory", default=6.0, show_default=True, help="GB that a cell may need.")
 @click.option("--output", type=Path, default=RESULTS, show_default="benchmarks/results")
 def main(preset: str, seconds: float, threads: int, memory: float, output: Path) -> None:
     """Measure the matrix and write auto.json and auto.md."""

@@ -33,8 +33,8 @@ RESULTS = Path(__file__).parent / "results"
 
 @click.command()
 @click.option("--preset", type=click.Choice(["quick", "full"]), default="full", show_default=True)
-@click.option("--seconds", default=1.5, show_default=True, help="Timing of each cell.")
-@click.option("--memory", default=6.0, show_default=True, help="GB that a cell may need.")
+@click.option("--seconds", default=1.0, show_default=True, help="Timing of each cell.")
+@click.option("--memory", default=3.0, show_default=True, help="GB that a cell may need.")
 @click.option("--output", type=Path, default=RESULTS, show_default="benchmarks/results")
 def main(preset: str, seconds: float, memory: float, output: Path) -> None:
     """Measure every peer in every cell and write peers.json, peers.md and peers.png."""

@@ -28,7 +28,7 @@ CLIFF = 32 << 20
 @click.command()
 @click.option("--largest", default=4.0, show_default=True, help="GB of the largest result.")
 @click.option("--layout", default="NHW->NHWC", show_default=True)
-@click.option("--seconds", default=2.0, show_default=True, help="Timing of each batch size.")
+@click.option("--seconds", default=1.0, show_default=True, help="Timing of each batch size.")
 @click.option("--output", type=Path, default=RESULTS, show_default="benchmarks/results")
 def main(largest: float, layout: str, seconds: float, output: Path) -> None:
     """Measure batches of growing size, with 1 and 2 threads; write scaling.json, .md and .png."""
