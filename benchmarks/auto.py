@@ -54,10 +54,11 @@ def markdown(report: Report) -> str:
         ratios.append(best.fresh_s / ours.fresh_s)
         # a second of waiting for the system's memory hits whoever is running
         lost += ratios[-1] < NOISE and best.fresh_high_s < ours.fresh_low_s
-        shape = "x".join(map(str, case.shape))
         gain = timed["repeat"].fresh_s / ours.fresh_s
         figures = (ours.backend, _time(ours), best.backend, _time(best))
-        rows.append((case.layout, case.dtype, shape, *figures, f"{ratios[-1]:.2f}", f"{gain:.1f}"))
+        rows.append(
+            (case.layout, case.dtype, case.size, *figures, f"{ratios[-1]:.2f}", f"{gain:.1f}")
+        )
     heads = "layout", "dtype", "shape", "auto", "ms", "fastest", "ms", "ratio", "np.repeat"
     lines = [
         "Fresh results, milliseconds: medians and quartiles. The ratio is the fastest one's time",

@@ -18,11 +18,11 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from graytorgb.bench.case import PRESETS, Case, cases
+from graytorgb.bench.case import PRESETS, Case, cases, grey_batch
 from graytorgb.bench.machine import describe, one_line
 from graytorgb.bench.timing import Rounds
 
-from .peers import OURS, PEERS, Peer
+from .peers import OURS, PEERS, Converter, Peer
 from .tables import table
 
 mpl.use("Agg")
@@ -56,40 +56,34 @@ def main(preset: str, seconds: float, memory: float, output: Path) -> None:
 
 def measure(case: Case, seconds: float) -> list[dict[str, Any]]:
     """A row for each peer in a cell."""
-    x = np.resize(np.arange(251).astype(case.dtype), case.shape)
+    x = grey_batch(case.shape, case.dtype)
     axis = case.layout.partition("->")[2].index("C")
     expected = np.repeat(np.expand_dims(x, axis), 3, axis)
-    why, calls = {}, {}
+    why: dict[str, str] = {}
+    calls: dict[str, Converter] = {}
     for peer in PEERS[case.layout]:
-        key = (peer.library, peer.call)
         if peer.dtypes and case.dtype not in peer.dtypes:
-            why[key] = f"doesn't take {case.dtype}"
+            why[peer.name] = f"doesn't take {case.dtype}"
             continue
         try:
             convert = peer.make(x)
             equal = np.array_equal(np.asarray(convert()), expected)
         except ImportError as error:
-            why[key] = f"not installed: {error}"
+            why[peer.name] = f"not installed: {error}"
             continue
         except Exception as error:  # a library that refuses a dtype says so in its own way
-            why[key] = f"refuses {case.dtype}: {type(error).__name__}"
+            why[peer.name] = f"refuses {case.dtype}: {type(error).__name__}"
             continue
         if not equal:
-            why[key] = "its result differs"
+            why[peer.name] = "its result differs"
             continue
-        calls[key] = convert
+        calls[peer.name] = convert
     del expected
-    rounds = Rounds(calls)  # type: ignore[arg-type]  # any hashable names will do
+    rounds = Rounds(calls)
     rounds.run(seconds, warm_up=1)
-    timings: Any = rounds.timings()
-    why |= rounds.failures  # type: ignore[arg-type]
+    timings, why = rounds.timings(), why | rounds.failures
     return [
-        _row(
-            case,
-            peer,
-            timings.get((peer.library, peer.call)),
-            why.get((peer.library, peer.call), ""),
-        )
+        _row(case, peer, timings.get(peer.name), why.get(peer.name, ""))
         for peer in PEERS[case.layout]
     ]
 
@@ -113,9 +107,8 @@ def ratios(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, float]]:
     for row in document["rows"]:
         if "seconds" in row:
             cell = f"{'x'.join(map(str, row['shape']))} {row['dtype']}"
-            cells.setdefault((row["layout"], cell), {})[f"{row['library']}: {row['call']}"] = row[
-                "seconds"
-            ]
+            times = cells.setdefault((row["layout"], cell), {})
+            times[f"{row['library']}: {row['call']}"] = row["seconds"]
     return {
         key: {name: seconds / times[_ours(times)] for name, seconds in times.items()}
         for key, times in cells.items()

@@ -27,6 +27,11 @@ class Peer(NamedTuple):
     make: Callable[[Array], Converter]
     dtypes: tuple[str, ...] | None = None
 
+    @property
+    def name(self) -> str:
+        """Library and call, as the tables show them."""
+        return f"{self.library}: {self.call}"
+
 
 def _opencv_each(x: Array) -> Converter:
     import cv2

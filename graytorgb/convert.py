@@ -165,11 +165,7 @@ def _lend_out(kind: ArrayKind, array: Any, axes: Layout, out: Any) -> Array:
             "out= needs an input whose memory numpy can share, and this tensor's isn't (another "
             "device, a gradient, a subclass or a trace): leave out= away"
         )
-    return kinds.lend_out(kind, out, _result_shape(array, axes), array.dtype, lent)
-
-
-def _result_shape(array: Any, axes: Layout) -> tuple[int, ...]:
-    return tuple(3 if a == "C" else array.shape[axes.source.index(a)] for a in axes.target)
+    return kinds.lend_out(kind, out, axes.result_shape(array.shape), array.dtype, lent)
 
 
 def _drop_alpha(array: Any, source: str, alpha: alphas.Alpha) -> Any:
@@ -198,7 +194,7 @@ def _composite(
             'x.detach().cpu().as_subclass(torch.Tensor) first, or alpha="drop"'
         )
     if room is None:
-        room = np.empty(_result_shape(array, axes), lent.dtype)
+        room = np.empty(axes.result_shape(lent.shape), lent.dtype)
     last = without_channel(axes.source) + "C"
     alphas.composite(
         lent.transpose(order(axes.source, last)),

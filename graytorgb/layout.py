@@ -18,6 +18,10 @@ class Layout(NamedTuple):
     def __str__(self) -> str:
         return f"{self.source}->{self.target}"
 
+    def result_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of the RGB result of an input of this shape."""
+        return tuple(3 if a == "C" else shape[self.source.index(a)] for a in self.target)
+
 
 def resolve(layout: str | None, shape: tuple[int, ...], channels_first: bool = False) -> Layout:
     """Read a layout string, or infer one, for an array of this shape.

@@ -195,7 +195,7 @@ def require(module: str, library: str | None, extra: str) -> Any:
 def _missing(library: str) -> bool:
     try:
         return find_spec(library) is None
-    except ValueError:  # a None or spec-less entry in sys.modules
+    except ValueError:  # an entry of sys.modules without a spec
         return True
 
 

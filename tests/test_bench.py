@@ -217,6 +217,18 @@ class TestReport:
             made.rows.append(self.row("repeat", 0.2)._replace(shape=case.shape))
         assert made.recommendation == "opencv: fastest in 2 of 3 cases (else fill)"
 
+    def test_the_limit_is_the_largest_cases_whatever_the_order(self):
+        def row(shape, dtype, limit):
+            return cases.Row(
+                "fill", shape, dtype, "NHW->NHWC", 1, available=True, why="", limit_gb_s=limit
+            )
+
+        large, small = row((64, 20, 30), "float64", 5.0), row((1, 20, 30), "uint8", 30.0)
+        refused = row((99, 20, 30), "uint8", None)
+        for rows in ([large, small, refused], [refused, small, large]):
+            assert report.Report(rows, {}, "").limit_gb_s == 5.0
+        assert report.Report([refused], {}, "").limit_gb_s is None
+
     def test_png(self, measured, tmp_path):
         from PIL import Image
 

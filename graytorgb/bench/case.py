@@ -5,8 +5,10 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from .. import layout as layouts
+from ..backends import Array
 from ..errors import LayoutError
 
 # Shapes, dtypes and layouts of each preset. "full" is the matrix that `auto` is judged by.
@@ -33,8 +35,12 @@ class Case(NamedTuple):
     threads: int
 
     def __str__(self) -> str:
-        size = "x".join(map(str, self.shape))
-        return f"{size} {self.dtype} {self.layout}, {self.threads} thread(s)"
+        return f"{self.size} {self.dtype} {self.layout}, {self.threads} thread(s)"
+
+    @property
+    def size(self) -> str:
+        """The shape as one writes it: 64x224x224."""
+        return "x".join(map(str, self.shape))
 
     @property
     def input_bytes(self) -> int:
@@ -44,18 +50,12 @@ class Case(NamedTuple):
     @property
     def result_bytes(self) -> int:
         """Bytes of a result that is a copy."""
-        return self.result_size * np.dtype(self.dtype).itemsize
-
-    @property
-    def result_size(self) -> int:
-        """Elements of the result."""
-        return math.prod(self.result_shape)
+        return math.prod(self.result_shape) * np.dtype(self.dtype).itemsize
 
     @property
     def result_shape(self) -> tuple[int, ...]:
         """Shape of the result."""
-        source, target = layouts.parse(self.layout)
-        return tuple(3 if a == "C" else self.shape[source.index(a)] for a in target)
+        return layouts.parse(self.layout).result_shape(self.shape)
 
     @property
     def needed_bytes(self) -> int:
@@ -100,6 +100,11 @@ class Row(NamedTuple):
     def case(self) -> Case:
         """The case it belongs to."""
         return Case(self.shape, self.dtype, self.layout, self.threads)
+
+
+def grey_batch(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """Grey levels that repeat after a prime number of pixels, quick to make at any size."""
+    return np.resize(np.arange(251).astype(dtype), shape)
 
 
 def cases(

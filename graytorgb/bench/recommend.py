@@ -13,6 +13,7 @@ from .. import registry
 from ..backends import Array
 from ..convert import to_rgb
 from ..kinds.numpy import check_dtype
+from .case import grey_batch
 from .memory import available_bytes, peak_here
 from .timing import Rounds
 
@@ -119,7 +120,7 @@ def _sample(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """The first images of such a batch, at most `_SAMPLE` bytes of them."""
     image_bytes = math.prod(shape[1:]) * dtype.itemsize
     count = min(shape[0], max(1, _SAMPLE // max(1, image_bytes)))
-    return np.resize(np.arange(251).astype(dtype), (count, *shape[1:]))
+    return grey_batch((count, *shape[1:]), dtype)
 
 
 def _record(

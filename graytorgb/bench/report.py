@@ -37,8 +37,9 @@ class Report(NamedTuple):
     @property
     def limit_gb_s(self) -> float | None:
         """The rate of plain copying in the largest case, where no cache helps."""
-        limits = [row.limit_gb_s for rows in self.by_case().values() for row in rows[:1]]
-        return limits[-1] if limits else None
+        measured = [row for row in self.rows if row.limit_gb_s is not None]
+        largest = max(measured, key=lambda row: row.case.result_bytes, default=None)
+        return largest.limit_gb_s if largest else None
 
     @property
     def recommendation(self) -> str:
@@ -75,8 +76,8 @@ class Report(NamedTuple):
         with path.open("w", newline="") as file:
             writer = csv.DictWriter(file, Row._fields)
             writer.writeheader()
-            for row in self.document()["rows"]:
-                writer.writerow(row | {"shape": "x".join(map(str, row["shape"]))})
+            for row in (row for rows in self.by_case().values() for row in rows):
+                writer.writerow(row._asdict() | {"shape": row.case.size})
 
 
 def read_json(path: Path) -> Report:

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from .. import registry
-from ..backends import Array
 from ..convert import to_rgb
 from ..errors import BackendUnavailable, GrayToRGBError
 from . import memory
-from .case import Case, Row
+from .case import Case, Row, grey_batch
 from .limit import streaming_copies
 from .timing import Rounds, Timing
 
@@ -57,7 +56,7 @@ def measure(
     runnable = [name for name in names if name not in refused]
     for name, why in refused.items():
         yield _row(case, name, why)
-    grey = _batch(case)
+    grey = grey_batch(case.shape, case.dtype)
     out = np.ones(case.result_shape, case.dtype)
     calls: dict[str, Callable[[], Any]] = {}
     for name in runnable:
@@ -102,12 +101,6 @@ def threads_of(names: Iterable[str], count: int) -> Iterator[None]:
                 stack.callback(backend.set_threads, backend.threads())
                 backend.set_threads(count)
         yield
-
-
-def _batch(case: Case) -> Array:
-    """Grey levels that repeat after a prime number of pixels, quick to make at any size."""
-    pattern = np.arange(251).astype(case.dtype)
-    return np.resize(pattern, case.shape)
 
 
 def _refusal(name: str, case: Case) -> str:
