@@ -6,7 +6,7 @@ PYTHON ?= python3
 GRAYTORGB_REQUIRE ?= all
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-DECLARED := setup.cfg setup.py pyproject.toml constraints.txt
+DECLARED := setup.cfg setup.py pyproject.toml constraints.txt $(wildcard graytorgb/_native/*)
 
 help:
 	@echo "make demo  real grey images through every backend; writes contact_sheet.png"

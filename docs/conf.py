@@ -23,7 +23,7 @@ def write_backends_table() -> None:
     """The table of backends, from the registry."""
     rows = ["| backend | how | result | takes | extra |", "|---|---|---|---|---|"]
     for name, info in g2r.backends().items():
-        extra = f"`{name}`" if g2r.registry.BACKENDS[name].library else "none"
+        extra = f"`{name}`" if g2r.registry.BACKENDS[name].installed else "none"
         rows.append(f"| `{name}` | {info.how} | {info.result} | {info.takes} | {extra} |")
     Path(__file__).with_name("guide").joinpath("_backends.md").write_text("\n".join(rows) + "\n")
 

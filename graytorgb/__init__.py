@@ -22,7 +22,10 @@ from .errors import (
     UnknownBackend,
 )
 from .levels import to_uint8
+from .memory import CacheInfo, cache_info, set_cache
+from .prepare import prepare
 from .registry import BackendInfo, backends, require
+from .stats import stats
 
 if TYPE_CHECKING:
     from .bench.recommend import recommend
@@ -32,6 +35,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BackendInfo",
     "BackendUnavailable",
+    "CacheInfo",
     "ChannelError",
     "Choice",
     "DtypeError",
@@ -41,8 +45,12 @@ __all__ = [
     "ModelError",
     "UnknownBackend",
     "backends",
+    "cache_info",
     "choose",
+    "prepare",
     "recommend",
+    "set_cache",
+    "stats",
     "to_rgb",
     "to_uint8",
 ]

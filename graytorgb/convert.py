@@ -9,7 +9,7 @@ from . import kinds, registry
 from .auto import pick
 from .errors import DtypeError, GrayToRGBError, LayoutError
 from .kinds import ArrayKind
-from .layout import Layout, insert, order, parse, resolve, without_channel
+from .layout import Layout, grey_moves, insert, order, parse, without_channel
 
 Image = TypeVar("Image")
 Array = np.ndarray[Any, Any]
@@ -112,7 +112,7 @@ class Options(NamedTuple):
                 f"backend {self.backend!r} makes copies: copy=False goes with "
                 'backend="broadcast", whose three channels are one memory'
             )
-        return self._replace(alpha=alpha)
+        return self if alpha is self.alpha else self._replace(alpha=alpha)
 
     @property
     def view(self) -> bool:
@@ -125,7 +125,7 @@ class Options(NamedTuple):
 def _convert_array(image: Any, layout: str | None, out: Any, options: Options) -> Any:
     kind = kinds.find(image)
     array = kind.unwrap(image)
-    axes = _read_layout(kind, image, layout, tuple(array.shape))
+    axes = kinds.read_layout(kind, image, layout, tuple(array.shape))
     room = None if out is None else _lend_out(kind, array, axes, out)
     source = axes.source
     if "C" in source:
@@ -141,20 +141,10 @@ def _convert_array(image: Any, layout: str | None, out: Any, options: Options) -
                 return out
             return kind.wrap(kind.view(rgb) if options.view else kind.copy(rgb), image)
         array = array[(slice(None),) * source.index("C") + (0,)]
-    grey = kind.transpose(array, order(without_channel(source), without_channel(axes.target)))
-    result = _expand(kind, grey, axes.target.index("C"), options, room)
+    if moves := grey_moves(axes):
+        array = kind.transpose(array, moves)
+    result = _expand(kind, array, axes.target.index("C"), options, room)
     return out if out is not None else kind.wrap(result, image)
-
-
-def _read_layout(kind: ArrayKind, image: Any, layout: str | None, shape: tuple[int, ...]) -> Layout:
-    stated = kind.axes(image)
-    axes = resolve(stated if layout is None else layout, shape, kind.CHANNELS_FIRST)
-    if stated is not None and not axes.target.endswith("CHW"):
-        raise LayoutError(
-            f"a {type(image).__name__} is (..., C, H, W) and can't be {axes.target}: pass "
-            "x.as_subclass(torch.Tensor) for a plain tensor"
-        )
-    return axes
 
 
 def _lend_out(kind: ArrayKind, array: Any, axes: Layout, out: Any) -> Array:
@@ -201,7 +191,7 @@ def _composite(
         cast(alphas.Background, options.alpha),
         room.transpose(order(axes.target, last)),
     )
-    return kind.adopt(room, array)
+    return kind.adopt(room, array.dtype)
 
 
 def _expand(kind: ArrayKind, grey: Any, axis: int, options: Options, room: Array | None) -> Any:
@@ -212,7 +202,7 @@ def _expand(kind: ArrayKind, grey: Any, axis: int, options: Options, room: Array
     if own is not None and (view or lent is None):
         return _expand_by_own_library(kind, own(grey, axis), backend, view=view)
     result = expand_array(cast(Array, lent), axis, backend, view=view, out=room)
-    return kind.adopt(result, grey)
+    return kind.adopt(result, grey.dtype)
 
 
 def _expand_by_own_library(kind: ArrayKind, expanded: Any, backend: str, *, view: bool) -> Any:

@@ -115,6 +115,17 @@ def order(source: str, target: str) -> tuple[int, ...]:
     return tuple(source.index(letter) for letter in target)
 
 
+@lru_cache(256)
+def grey_moves(axes: Layout) -> tuple[int, ...] | None:
+    """The transposition of a grey input's axes, less C, to the result's; None where none is needed.
+
+    >>> grey_moves(Layout("HWN", "NCHW"))
+    (2, 0, 1)
+    """
+    source, target = without_channel(axes.source), without_channel(axes.target)
+    return None if source == target else order(source, target)
+
+
 def trailing(ndim: int, last: str) -> str:
     """Axes that end in `last` and have `ndim` letters, leading ones made up: ``(..., C, H, W)``.
 

@@ -67,9 +67,10 @@ def to_uint8(image: Image, value_range: ValueRange, *, out: Any = None) -> Image
             return cast(Image, _pil_to_uint8(image, value_range, out))
         kind = kinds.find(image)
         lent = kind.lend_values(kind.unwrap(image))
+        uint8 = kind.dtype("uint8")
         if out is None:
-            return cast(Image, kind.wrap(kind.adopt(quantise(lent, value_range), None), image))
-        lent_out = kinds.lend_out(kind, out, tuple(lent.shape), kind.UINT8, lent)
+            return cast(Image, kind.wrap(kind.adopt(quantise(lent, value_range), uint8), image))
+        lent_out = kinds.lend_out(kind, out, tuple(lent.shape), uint8, lent)
         quantise(lent, value_range, lent_out)
         return cast(Image, out)
     except GrayToRGBError as error:
@@ -84,7 +85,7 @@ def quantise(array: Array, value_range: ValueRange, out: Array | None = None) ->
     if out is None:
         out = np.empty(array.shape, np.uint8)
     if array.size:
-        lo, hi = _find_range(array, value_range)
+        lo, hi = find_range(array, value_range)
         if array.dtype.kind in "iu" and not _is_exact_in_float64(array.dtype, lo, hi):
             _quantise_by_thresholds(array, lo, hi, out)
         else:
@@ -127,7 +128,7 @@ def _as_python(value: Any) -> int | float:
     return int(value) if isinstance(value, Integral) else float(value)
 
 
-def _find_range(array: Array, value_range: ValueRange) -> tuple[Any, Any]:
+def find_range(array: Array, value_range: ValueRange) -> tuple[Any, Any]:
     """The values that become 0 and 255: Python ints where they are integers."""
     kind = array.dtype.kind
     if value_range == "dtype":

@@ -21,7 +21,7 @@ class Entry(NamedTuple):
         The call that does the work.
     library : str or None
         The package that the backend's file imports beside numpy; an extra of the backend's
-        name installs it.
+        name installs it, unless it is a module of this package.
     result : {"copy", "view"}
         Whether the result has memory of its own.
     dtypes : tuple of str or None
@@ -35,6 +35,12 @@ class Entry(NamedTuple):
     result: Literal["copy", "view"] = "copy"
     dtypes: tuple[str, ...] | None = None
     slow_import: bool = False
+
+    @property
+    def installed(self) -> str | None:
+        """The package that its extra installs: `library`, unless it is a module of this one."""
+        own = self.library is not None and self.library.startswith("graytorgb.")
+        return None if own else self.library
 
     def takes(self, dtype: np.dtype[Any]) -> bool:
         """Whether arrays of `dtype` are carried."""
@@ -51,6 +57,7 @@ BACKENDS = MappingProxyType(
         "opencv": Entry("cv2.cvtColor, a whole batch in one call", "cv2"),
         "skimage": Entry("skimage.color.gray2rgb", "skimage"),
         "pillow": Entry('Image.convert("RGB")', "PIL", dtypes=("uint8",)),
+        "native": Entry("this package's compiled kernels", "graytorgb._kernels"),
         "torchvision": Entry("v2.functional.grayscale_to_rgb", "torchvision", slow_import=True),
     }
 )
@@ -184,12 +191,21 @@ def require(module: str, library: str | None, extra: str) -> Any:
             raise
         missing = _missing(library)
         if missing:
-            why = f"needs {library}: pip install 'graytorgb[{extra}]'"
+            why = f"needs {library}: {_remedy(library, extra)}"
         else:
             why = f"can't be used: {library} is installed but failed to import: {error}"
         unavailable = BackendUnavailable(why)
         unavailable.missing = missing
         raise unavailable from error
+
+
+def _remedy(library: str, extra: str) -> str:
+    if library.startswith("graytorgb."):
+        return (
+            "it is compiled when graytorgb is installed, and there was no C compiler: with one, "
+            "pip install --force-reinstall --no-deps --no-binary graytorgb graytorgb"
+        )
+    return f"pip install 'graytorgb[{extra}]'"
 
 
 def _missing(library: str) -> bool:

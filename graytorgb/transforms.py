@@ -1,4 +1,4 @@
-"""torchvision transforms: ``ToRGB`` and ``ToUint8`` for Compose, v1 and v2.
+"""torchvision transforms: ``ToRGB``, ``ToUint8`` and ``Prepare`` for Compose, v1 and v2.
 
 Tensors are ``(..., C, H, W)`` here, as everywhere in torchvision.
 
@@ -11,6 +11,9 @@ tensor(1.)
 """
 
 import ast
+import math
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import is_dataclass
 from typing import Any
 
@@ -21,16 +24,19 @@ require("torchvision", "torchvision", "torchvision")  # its hint, instead of a b
 import numpy as np  # noqa: E402
 import PIL.Image  # noqa: E402
 import torch  # noqa: E402
+from torch.utils.data import default_collate, get_worker_info  # noqa: E402
 from torchvision import tv_tensors  # noqa: E402
 from torchvision.transforms import v2  # noqa: E402
 
 from . import alpha as alphas  # noqa: E402
 from .convert import Options, to_rgb  # noqa: E402
-from .errors import DtypeError  # noqa: E402
+from .errors import DtypeError, LayoutError  # noqa: E402
 from .layout import trailing  # noqa: E402
 from .levels import ValueRange, check_policy, to_uint8  # noqa: E402
+from .prepare import check_dtype, prepare  # noqa: E402
+from .stats import check as check_statistics  # noqa: E402
 
-__all__ = ["ToRGB", "ToUint8"]
+__all__ = ["Prepare", "PrepareBatch", "ToRGB", "ToUint8"]
 
 
 def _is_plain_tensor(value: Any) -> bool:
@@ -179,6 +185,182 @@ class ToUint8(_ImageTransform):
         if torch.compiler.is_compiling() and _is_plain_tensor(inpt):
             return _to_uint8_op(inpt, repr(self.value_range))
         return to_uint8(inpt, self.value_range)
+
+
+class Prepare(_ImageTransform):
+    """Scale, normalise and expand; :func:`graytorgb.prepare` in a Compose.
+
+    It replaces ``[RGB(), ToDtype(torch.float32, scale=True), Normalize(mean, std)]``, and
+    ``ToImage`` in front of them.
+
+    Parameters
+    ----------
+    mean, std : float or sequence of 1 or 3 floats
+        For values from 0 to 1; ``*graytorgb.stats(weights)``.
+    value_range : tuple or str, optional
+        As in :func:`graytorgb.prepare`; a 16-bit image has to state it.
+    dtype : torch.dtype
+        Of the result: float32, float16, bfloat16 or uint8.
+
+    Raises
+    ------
+    LevelsError, DtypeError
+        On construction, for statistics, a range or a dtype that can't work.
+
+    Notes
+    -----
+    A PIL image, in any mode of grey, RGB or palette without alpha, becomes a tensor of shape
+    (3, H, W). A tensor, (..., C, H, W) or (H, W), stays what it is, a ``tv_tensors.Image`` for
+    example. A numpy array on its own stays one, with its channel last.
+
+    Examples
+    --------
+    >>> import graytorgb as g2r, torch
+    >>> from graytorgb.transforms import Prepare
+    >>> Prepare(*g2r.stats("-1..1"))(torch.full((1, 28, 28), 255, dtype=torch.uint8)).shape
+    torch.Size([3, 28, 28])
+    """
+
+    def __init__(
+        self,
+        mean: Any,
+        std: Any,
+        *,
+        value_range: ValueRange | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__()
+        self.mean, self.std = check_statistics(mean, std)
+        self.value_range = None if value_range is None else check_policy(value_range)
+        self.dtype = check_dtype(dtype)
+
+    def extra_repr(self) -> str:
+        """The arguments, as they were given."""
+        return (
+            f"mean={self.mean}, std={self.std}, value_range={self.value_range!r}, "
+            f"dtype={self.dtype}"
+        )
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """:func:`graytorgb.prepare` of one image or video."""
+        return self.prepare(inpt)
+
+    def prepare(self, image: Any, out: torch.Tensor | None = None) -> Any:
+        """The same, into the memory of `out` if there is one."""
+        layout = None
+        if isinstance(image, PIL.Image.Image):
+            image, layout = _as_tensor(image), "CHW"
+        elif _is_plain_tensor(image):
+            layout = trailing(image.ndim, "CHW") if image.ndim >= 3 else "HW"
+        return prepare(
+            image,
+            self.mean,
+            self.std,
+            layout,
+            value_range=self.value_range,
+            dtype=self.dtype,
+            out=out,
+        )
+
+
+def _as_tensor(image: PIL.Image.Image) -> torch.Tensor:
+    """The levels of a PIL image as (C, H, W)."""
+    from .kinds import pil
+
+    levels, opacity = pil.split_alpha(image)
+    if opacity is not None:
+        raise alphas.refuse(2 if levels.mode == "L" else 4)
+    pixels = np.asarray(levels.convert("L") if levels.mode == "1" else levels)
+    native = np.array(pixels, dtype=pixels.dtype.newbyteorder("="))  # torch knows no other order
+    return torch.from_numpy(native[None] if native.ndim == 2 else np.moveaxis(native, -1, 0))
+
+
+class PrepareBatch:
+    """Collates samples into a prepared batch; ``DataLoader(..., collate_fn=PrepareBatch(...))``.
+
+    Each image goes straight into its place in the batch, which is neither stacked nor copied.
+    Without workers the memory of batches is used again in turn: with 2 buffers a batch stays
+    as it is while the next one is made, and the one after that overwrites it. A worker hands
+    its batches to another process, which may still be reading, so there each is new.
+
+    Parameters
+    ----------
+    mean, std, value_range, dtype
+        As in :class:`Prepare`.
+    buffers : int
+        Batches whose memory is used in turn; 0 makes each batch new.
+    pin_memory : bool, optional
+        Whether the buffers are page-locked, for ``batch.to("cuda", non_blocking=True)``; by
+        default where CUDA is present.
+
+    Notes
+    -----
+    A sample is an image or a tuple whose first entry is one: a PIL image, a tensor of shape
+    (1, H, W), (3, H, W) or (H, W), or an array of shape (H, W). All have one size. The rest of
+    the tuple is collated as torch does. A transform may come before, as long as it leaves the
+    levels as they are: resizing, cropping and flipping are fine.
+
+    Examples
+    --------
+    >>> import numpy as np, graytorgb as g2r
+    >>> from graytorgb.transforms import PrepareBatch
+    >>> collate = PrepareBatch(*g2r.stats("imagenet"))
+    >>> images, labels = collate([(np.zeros((28, 28), np.uint8), i) for i in range(4)])
+    >>> images.shape, labels
+    (torch.Size([4, 3, 28, 28]), tensor([0, 1, 2, 3]))
+    """
+
+    def __init__(
+        self,
+        mean: Any,
+        std: Any,
+        *,
+        value_range: ValueRange | None = None,
+        dtype: torch.dtype = torch.float32,
+        buffers: int = 2,
+        pin_memory: bool | None = None,
+    ) -> None:
+        self._prepare = Prepare(mean, std, value_range=value_range, dtype=dtype)
+        self.pin_memory = torch.cuda.is_available() if pin_memory is None else pin_memory
+        self._buffers: deque[torch.Tensor | None] = deque([None] * buffers)
+
+    def __call__(self, samples: Sequence[Any]) -> Any:
+        """The batch, (N, 3, H, W), or a list of it and the rest of the samples, collated."""
+        images = [sample[0] if isinstance(sample, tuple) else sample for sample in samples]
+        tensors = [self._as_tensor(image) for image in images]
+        sizes = {tuple(tensor.shape[-2:]) for tensor in tensors}
+        if len(sizes) != 1:
+            raise LayoutError(
+                f"a batch has images of one size, not {sorted(sizes)}: v2.Resize or "
+                "v2.CenterCrop in the dataset's transform"
+            )
+        batch = self._room((len(images), 3, *sizes.pop()))
+        for tensor, place in zip(tensors, batch, strict=True):
+            self._prepare.prepare(tensor, out=place)
+        rest = [sample[1:] for sample in samples if isinstance(sample, tuple)]
+        return [batch, *default_collate(rest)] if rest and rest[0] else batch
+
+    @staticmethod
+    def _as_tensor(image: Any) -> torch.Tensor:
+        if isinstance(image, PIL.Image.Image):
+            return _as_tensor(image)
+        tensor = torch.as_tensor(image)
+        return tensor.as_subclass(torch.Tensor)
+
+    def _room(self, shape: tuple[int, ...]) -> torch.Tensor:
+        """Memory for a batch: the buffer that was used longest ago, if it is large enough."""
+        in_worker = get_worker_info() is not None
+        if in_worker or not self._buffers:
+            return torch.empty(shape, dtype=self._prepare.dtype, pin_memory=self._pins(in_worker))
+        buffer = self._buffers.popleft()
+        count = math.prod(shape)
+        if buffer is None or buffer.numel() < count:
+            buffer = torch.empty(count, dtype=self._prepare.dtype, pin_memory=self._pins(False))
+        self._buffers.append(buffer)
+        return buffer[:count].view(shape)
+
+    def _pins(self, in_worker: bool) -> bool:
+        return self.pin_memory and not in_worker  # a worker has no CUDA context
 
 
 # Opaque operations for a compiled graph: they look at the data (percentiles, NaN, alpha outside

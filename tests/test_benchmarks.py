@@ -31,7 +31,7 @@ def test_the_demo(tmp_path):
     path = tmp_path / "sheet.png"
     output = run(demo.main, "--seconds", "0.1", "--output", str(path))
     assert "all equal, bit for bit" in output
-    for name in ("repeat", "opencv", "broadcast", "pillow", "auto (opencv)"):
+    for name in ("repeat", "opencv", "broadcast", "pillow", "auto (native)"):
         assert f" {name} " in output
     with Image.open(path) as image:
         assert image.size[0] > 1000

@@ -24,7 +24,7 @@ def test_backends_lists_each_with_its_state():
 
 def test_backends_tells_what_auto_picks():
     result = run("backends", "--shape", "64x224x224", "--layout", "NHW->NCHW")
-    assert "auto picks fill: a planar result" in " ".join(result.output.split())
+    assert "auto picks native: the compiled kernels" in " ".join(result.output.split())
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_a_backend_is_one_file_and_one_line():
 
 @pytest.mark.parametrize("name", BACKENDS)
 def test_a_backend_imports_its_own_library_alone(name):
-    allowed = {"numpy", BACKENDS[name].library}
+    allowed = {"numpy", BACKENDS[name].installed}
     if name == "torchvision":
         allowed.add("torch")
     assert imports(PACKAGE / "backends" / f"{name}.py") <= allowed

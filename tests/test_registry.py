@@ -10,7 +10,7 @@ from graytorgb.registry import BACKENDS
 
 from .support import REQUIRED, ROOT, needs, run_python
 
-WITH_LIBRARY = [name for name, entry in BACKENDS.items() if entry.library]
+WITH_LIBRARY = [name for name, entry in BACKENDS.items() if entry.installed]
 
 
 def extras():
@@ -118,6 +118,8 @@ print(g2r.to_rgb(np.zeros((4, 300, 300), np.uint8), "NHW").shape)
 def test_auto_tries_a_failing_import_once(tmp_path):
     (tmp_path / "cv2.py").write_text("print('tried'); raise ImportError('no')")
     code = """
+import sys
+sys.modules["graytorgb._kernels"] = None
 import numpy as np, graytorgb as g2r
 for _ in range(5):
     g2r.to_rgb(np.zeros((4, 300, 300), np.uint8), "NHW")
@@ -164,12 +166,11 @@ except SystemExit as stop:
 
 class TestChoose:
     def test_is_what_auto_takes(self):
-        needs("opencv")
-        assert g2r.choose((64, 224, 224), np.uint8, "NHW").backend == "opencv"
-        assert g2r.choose((64, 224, 224), "float64", "NHW->NHWC").backend == "opencv"
+        needs("native")
+        assert g2r.choose((64, 224, 224), np.uint8, "NHW").backend == "native"
+        assert g2r.choose((64, 224, 224), "float64", "NHW->NCHW").backend == "native"
         assert g2r.choose((28, 28), "uint8").backend == "fill"
-        assert g2r.choose((64, 224, 224), "uint8", "NHW->NCHW").backend == "fill"
-        assert g2r.choose((64, 224, 224, 1), "uint8").backend == "opencv"
+        assert g2r.choose((64, 224, 224, 1), "uint8").backend == "native"
 
     def test_rgb_needs_none(self):
         choice = g2r.choose((224, 224, 3), "uint8")
@@ -184,14 +185,21 @@ class TestChoose:
         with pytest.raises(g2r.ChannelError):
             g2r.choose((224, 224, 2), "uint8", "HWC")
 
-    def test_without_opencv(self):
-        text = run_python("""
+    @pytest.mark.parametrize(
+        ("missing", "expected"),
+        [
+            (["graytorgb._kernels"], ["opencv", "opencv", "fill"]),
+            (["graytorgb._kernels", "cv2"], ["fill", "repeat", "fill"]),
+        ],
+    )
+    def test_without_libraries(self, missing, expected):
+        needs("opencv")
+        text = run_python(f"""
 import sys
-sys.modules["cv2"] = None
+for name in {missing}:
+    sys.modules[name] = None
 import graytorgb as g2r
-for dtype in ("uint8", "float64"):
-    print(g2r.choose((64, 224, 224), dtype, "NHW"))
+for dtype, layout in (("uint8", "NHW"), ("float64", "NHW"), ("uint8", "NHW->NCHW")):
+    print(g2r.choose((64, 224, 224), dtype, layout).backend)
 """)
-        fill, repeat = text.splitlines()
-        assert "'fill', reason=\"OpenCV isn't usable here" in fill
-        assert "'repeat'" in repeat
+        assert text.split() == expected

@@ -155,6 +155,11 @@ class TestOwnLibrary:
         x = torch.rand(2, 5, 6)
         assert torch.equal(traced(x), g2r.to_rgb(x, "NHW"))
 
+    def test_functionalised_tensors_have_no_memory_of_their_own(self):
+        x = torch.rand(2, 5, 6)
+        result = torch.func.functionalize(lambda x: g2r.to_rgb(x, "NHW"))(x)
+        assert torch.equal(result, g2r.to_rgb(x, "NHW"))
+
     @pytest.mark.parametrize("mode", ["real", "fake", "symbolic"])
     def test_recorded_graphs_hold_no_values(self, mode):
         from torch.fx.experimental.proxy_tensor import make_fx

@@ -82,7 +82,7 @@ def recommend(
     Examples
     --------
     >>> import graytorgb as g2r
-    >>> ranked = g2r.recommend((16, 64, 64), "uint8", "NHW->NHWC")
+    >>> ranked = g2r.recommend((64, 224, 224), "uint8", "NHW->NHWC")
     >>> ranked[0].backend, ranked[0].reason
     ('broadcast', 'a read-only view: nothing is copied, so take it if you only read')
     """

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import DtypeError, LayoutError
+from ..layout import Layout, resolve
 from . import numpy as _numpy
 
 # Kinds that have an __array__, which would copy them to the host or compute them unasked.
@@ -26,12 +27,17 @@ _NOT_YET = {
 class ArrayKind(Protocol):
     """What a kind of array offers; arrays are `Any` because each kind has its own.
 
-    A kind whose memory numpy can't always reach also has ``expand(array, axis)``: a view with
-    three equal channels at `axis`, by its own library.
+    A kind whose memory numpy can't always reach has more, by its own library:
+    ``expand(array, axis)``, a view with three equal channels at `axis`; ``normalise(rgb, axis,
+    arithmetic, dtype)``, the arithmetic of :mod:`graytorgb.normalise`; ``dtype_name(array)``,
+    as numpy would say it; and ``settle(function, *arguments)``, the result of a function that
+    sees no values, so that a compiler needs not trace it.
     """
 
     CHANNELS_FIRST: bool  # where a missing C goes
-    UINT8: Any  # its dtype of that name
+
+    def dtype(self, name: str) -> Any:
+        """Its dtype of that name, or DtypeError."""
 
     def unwrap(self, image: Any) -> Any:
         """The plain array in `image`, or DtypeError for what can't be an image."""
@@ -54,8 +60,8 @@ class ArrayKind(Protocol):
     def lend_values(self, array: Any) -> np.ndarray[Any, Any]:
         """Its values as a numpy array: shared where numpy has the dtype, else converted."""
 
-    def adopt(self, result: np.ndarray[Any, Any], like: Any) -> Any:
-        """A numpy result as an array of this kind, in the dtype of `like` if there is one."""
+    def adopt(self, result: np.ndarray[Any, Any], dtype: Any) -> Any:
+        """A numpy result, or its words, as an array of this kind and dtype."""
 
     def wrap(self, result: Any, image: Any) -> Any:
         """The result as an object of the type of `image`."""
@@ -100,6 +106,18 @@ def find(image: Any) -> ArrayKind:
     if hasattr(image, "__array__") and not isinstance(image, type):
         return _numpy
     raise DtypeError(_refusal(image))
+
+
+def read_layout(kind: ArrayKind, image: Any, layout: str | None, shape: tuple[int, ...]) -> Layout:
+    """The axes of an image and of its result: as its type or the caller states, or inferred."""
+    stated = kind.axes(image)
+    axes = resolve(stated if layout is None else layout, shape, kind.CHANNELS_FIRST)
+    if stated is not None and not axes.target.endswith("CHW"):
+        raise LayoutError(
+            f"a {type(image).__name__} is (..., C, H, W) and can't be {axes.target}: pass "
+            "x.as_subclass(torch.Tensor) for a plain tensor"
+        )
+    return axes
 
 
 def lend_out(

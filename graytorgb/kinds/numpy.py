@@ -10,7 +10,14 @@ from ..errors import DtypeError
 Array = NDArray[Any]
 
 CHANNELS_FIRST = False
-UINT8 = np.dtype(np.uint8)
+
+
+def dtype(name: str) -> np.dtype[Any]:
+    if name == "bfloat16":
+        raise DtypeError(
+            "numpy has no bfloat16: pass a torch tensor, torch.from_numpy(x), or take float16"
+        )
+    return np.dtype(name)
 
 
 def unwrap(image: Any) -> Array:
@@ -65,7 +72,7 @@ def lend_values(array: Array) -> Array:
     return array
 
 
-def adopt(result: Array, like: Array | None) -> Array:
+def adopt(result: Array, dtype: np.dtype[Any]) -> Array:
     return result
 
 

@@ -1,6 +1,7 @@
 """torch tensors, and torchvision's ``tv_tensors.Image`` and ``Video``."""
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,14 @@ from ..layout import insert, trailing
 Tensor = torch.Tensor
 
 CHANNELS_FIRST = True
-UINT8 = torch.uint8
 
 # A word of each width, for the dtypes numpy doesn't have (bfloat16, the float8s).
 _WORDS = {1: torch.int8, 2: torch.int16, 4: torch.int32}
+
+
+def dtype(name: str) -> torch.dtype:
+    found: torch.dtype = getattr(torch, name)
+    return found
 
 
 def unwrap(image: Tensor) -> Tensor:
@@ -60,6 +65,30 @@ def expand(array: Tensor, axis: int) -> Tensor:
     return array.unsqueeze(axis).expand(insert(tuple(array.shape), axis))
 
 
+def dtype_name(array: Tensor) -> str:
+    return str(array.dtype).removeprefix("torch.")
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def settle(function: Callable[..., Any], *arguments: Any) -> Any:
+    return function(*arguments)
+
+
+def normalise(rgb: Tensor, axis: int, arithmetic: Any, dtype: torch.dtype) -> Tensor:
+    real = torch.float64 if rgb.dtype == torch.float64 else torch.float32
+    shape = [3 if i == axis else 1 for i in range(rgb.ndim)]
+    mean, rest, scale = (
+        torch.tensor(part, dtype=real, device=rgb.device).reshape(shape) for part in arithmetic[:3]
+    )
+    x = rgb.to(real)
+    if arithmetic.stated:  # here, where the gradient of the ends themselves is kept
+        x = x.clamp(arithmetic.lo, arithmetic.hi)
+    y = ((x - mean) - rest) * scale
+    if dtype == torch.uint8:
+        y = y.round().clamp(0, 255)
+    return y.to(dtype).contiguous()
+
+
 def view(array: Tensor) -> Tensor:
     return array
 
@@ -75,6 +104,8 @@ def lend(array: Tensor) -> NDArray[Any] | None:
     compiled or vmapped.
     """
     if _is_tracing() or not _is_plain(array):
+        return None
+    if torch._is_functional_tensor(array):  # its memory is another tensor's
         return None
     if array.requires_grad or forward_ad.unpack_dual(array).tangent is not None:
         return None
@@ -110,9 +141,9 @@ def lend_values(array: Tensor) -> NDArray[Any]:
         raise DtypeError(f"the values of this tensor can't be read: {error}") from error
 
 
-def adopt(result: NDArray[Any], like: Tensor | None) -> Tensor:
+def adopt(result: NDArray[Any], dtype: torch.dtype) -> Tensor:
     tensor = torch.from_numpy(result)
-    return tensor if like is None or like.dtype == tensor.dtype else tensor.view(like.dtype)
+    return tensor if dtype == tensor.dtype else tensor.view(dtype)
 
 
 def wrap(result: Tensor, image: Tensor) -> Tensor:

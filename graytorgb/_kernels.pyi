@@ -1,0 +1,42 @@
+"""The compiled kernels, from the C sources in ``_native``."""
+
+from typing import Any
+
+from numpy.typing import DTypeLike, NDArray
+
+Buffer = NDArray[Any]  # whatever exports its memory, and here always an array
+
+__version__: str  # the best of `levels`
+levels: tuple[str, ...]
+most_threads: int
+stream_from: int
+
+def expand(
+    grey: Buffer,
+    out: Buffer,
+    before: int,
+    after: int,
+    width: int,
+    interleaved: bool,
+    stream: bool,
+    threads: int,
+    level: int,
+    /,
+) -> None: ...
+def normalise(
+    grey: Buffer,
+    out: Buffer,
+    before: int,
+    after: int,
+    source: int,
+    target: int,
+    constants: Buffer,
+    interleaved: bool,
+    stream: bool,
+    threads: int,
+    level: int,
+    /,
+) -> bool: ...
+def empty(shape: tuple[int, ...], dtype: DTypeLike, /) -> tuple[NDArray[Any], bool]: ...
+def cache_info() -> tuple[int, int, int, int, int, int]: ...
+def set_cache_limit(limit: int, /) -> None: ...

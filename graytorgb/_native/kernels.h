@@ -1,0 +1,72 @@
+/* What the kernels are, one table a level of the processor. */
+#ifndef GRAYTORGB_KERNELS_H
+#define GRAYTORGB_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum source { FROM_U8, FROM_U16, FROM_I16, FROM_F16, FROM_F32, SOURCES };
+enum target { TO_F32, TO_F16, TO_BF16, TO_U8, TARGETS };
+
+extern const size_t source_size[SOURCES], target_size[TARGETS];
+
+#define MOST_LANES 16
+
+/* What interleave's shuffles need for a width: which bytes of the source each of three vectors
+ * takes, and, where a shuffle stays within 16 bytes, the doublewords to bring there first. */
+struct shuffle {
+    size_t width;
+    uint8_t bytes[3][4 * MOST_LANES];
+    int32_t doublewords[3][MOST_LANES];
+};
+
+/* y = clamp(((x - mean) - rest) * scale, lowest, highest) in float32. mean + rest is the mean to
+ * twice the precision: near it, where y is small, the difference keeps its relative precision,
+ * and y with it.
+ *
+ * A vector of pixels becomes three vectors of result, one in each plane; or, interleaved, three
+ * in a row, where lane j of vector k belongs to pixel (k LANES + j) / 3 and channel
+ * (k LANES + j) % 3: the pixels are permuted, and the constants alternate. */
+struct arithmetic {
+    int interleaved;
+    float mean[3][MOST_LANES], rest[3][MOST_LANES], scale[3][MOST_LANES];
+    float lowest[3][MOST_LANES], highest[3][MOST_LANES];
+    int32_t pixel[3][MOST_LANES];
+    float first[MOST_LANES], last[MOST_LANES]; /* a float x outside of these, or NaN, is reported */
+};
+
+/* Each result is (n, 3), or three planes; n is any number, and no address needs an alignment.
+ * interleave: n elements.
+ * normalise:  returns whether an x was outside. `plane` is the bytes from one plane to the next;
+ *             the arithmetic is laid out for the level's lanes, and for the one of its tail.
+ * stream:     copies n bytes by stores that bypass the caches.
+ * fence:      after which other threads see what was streamed. */
+typedef void interleave_kernel(const char *src, char *dst, size_t n, const struct shuffle *);
+typedef int normalise_kernel(const char *src, char *dst, size_t plane, size_t n,
+                             const struct arithmetic *vectors, const struct arithmetic *tail);
+typedef void stream_kernel(const char *src, char *dst, size_t n);
+
+struct level {
+    const char *name;
+    int lanes; /* float32 values in a vector */
+    int (*usable)(void);
+    interleave_kernel *interleave;
+    normalise_kernel *normalise[SOURCES][TARGETS];
+    stream_kernel *stream;
+    void (*fence)(void);
+};
+
+/* From the portable twin, which is always usable and whose results the others must equal, to
+ * the widest vectors; ends with a null name. */
+extern const struct level levels[];
+
+/* The constants of each channel. */
+struct constants {
+    float mean[3], rest[3], scale[3], lowest[3], highest[3], first, last;
+};
+
+void lay_out_shuffle(struct shuffle *, const struct level *, size_t width);
+void lay_out_arithmetic(struct arithmetic *, const struct level *, int interleaved,
+                        const struct constants *);
+
+#endif

@@ -1,0 +1,280 @@
+/* The Python module: arguments are checked here, and nothing beyond this file checks again. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
+#define NPY_TARGET_VERSION NPY_2_0_API_VERSION
+#include <numpy/arrayobject.h>
+
+#include <string.h>
+#ifndef _WIN32
+#include <unistd.h>
+#endif
+
+#include "memory.h"
+#include "threads.h"
+#include "work.h"
+
+static int level_count, best_level;
+
+/* Two buffers and the batch in them. */
+struct batch {
+    Py_buffer src, dst;
+    struct work work;
+    int threads;
+};
+
+static int fail(const char *message)
+{
+    PyErr_SetString(PyExc_ValueError, message);
+    return 0;
+}
+
+/* The bytes of (before, after, ..., width); 0 if that is more than an address counts. */
+static size_t bytes_of(size_t before, size_t after, size_t width)
+{
+    if (after && before > PY_SSIZE_T_MAX / 3 / after / width)
+        return 0;
+    return before * after * width;
+}
+
+static int check(struct batch *batch, Py_ssize_t before, Py_ssize_t after, Py_ssize_t width,
+                 Py_ssize_t result_width, int level)
+{
+    if (before < 1 || after < 1 || width < 1)
+        return fail("before, after and width must be at least 1");
+    size_t read = bytes_of(before, after, width), written = bytes_of(before, after, result_width);
+    if (!read || (size_t)batch->src.len != read)
+        return fail("the source hasn't before * after * width bytes");
+    if (!written || (size_t)batch->dst.len != 3 * written)
+        return fail("the result hasn't 3 * before * after * width bytes");
+    const char *src = batch->src.buf, *dst = batch->dst.buf;
+    if (src < dst + batch->dst.len && dst < src + batch->src.len)
+        return fail("source and result overlap");
+    if (level < -1 || level >= level_count)
+        return fail("no such level");
+    if (!levels[level < 0 ? 0 : level].usable())
+        return fail("this processor hasn't the instructions of that level");
+    batch->work.level = &levels[level < 0 ? best_level : level];
+    batch->work.src = src, batch->work.dst = batch->dst.buf;
+    batch->work.before = before, batch->work.after = after;
+    batch->work.width = width, batch->work.result_width = result_width;
+    return 1;
+}
+
+static void release(struct batch *batch)
+{
+    if (batch->src.obj)
+        PyBuffer_Release(&batch->src);
+    if (batch->dst.obj)
+        PyBuffer_Release(&batch->dst);
+}
+
+static int do_without_gil(struct batch *batch)
+{
+    int outside;
+    Py_BEGIN_ALLOW_THREADS
+    outside = do_work(&batch->work, batch->threads);
+    Py_END_ALLOW_THREADS
+    return outside;
+}
+
+PyDoc_STRVAR(expand_doc,
+"expand(grey, out, before, after, width, interleaved, stream, threads, level)\n--\n\n"
+"Copy (before, after) elements of `width` bytes three times into `out`, (before, after, 3) if\n"
+"`interleaved` and (before, 3, after) if not. Level -1 is the best that the processor has.");
+
+static PyObject *expand(PyObject *module, PyObject *arguments)
+{
+    struct batch batch = {0};
+    Py_ssize_t before, after, width;
+    int level;
+    PyObject *result = NULL;
+    (void)module;
+    if (PyArg_ParseTuple(arguments, "y*w*nnnppii:expand", &batch.src, &batch.dst, &before, &after,
+                         &width, &batch.work.interleaved, &batch.work.stream, &batch.threads,
+                         &level) &&
+        check(&batch, before, after, width, width, level)) {
+        if (batch.work.interleaved)
+            lay_out_shuffle(&batch.work.shuffle, batch.work.level, (size_t)width);
+        do_without_gil(&batch);
+        result = Py_NewRef(Py_None);
+    }
+    release(&batch);
+    return result;
+}
+
+PyDoc_STRVAR(normalise_doc,
+"normalise(grey, out, before, after, source, target, constants, interleaved, stream, threads,\n"
+"          level)\n--\n\n"
+"Write clamp(((x - mean) - rest) * scale, lowest, highest) for each of three channels, in\n"
+"float32. `source` counts uint8, uint16, int16, float16, float32, and `target` float32, float16,\n"
+"bfloat16, uint8. `constants` are 17 float32: mean, rest, scale, lowest and highest of each\n"
+"channel, then the bounds of a float x. Returns whether a float x was outside of them, or NaN.");
+
+static PyObject *normalise(PyObject *module, PyObject *arguments)
+{
+    struct batch batch = {0};
+    struct work *work = &batch.work;
+    struct constants values;
+    Py_buffer constants = {0};
+    Py_ssize_t before, after;
+    int source, target, level;
+    PyObject *result = NULL;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "y*w*nniiy*ppii:normalise", &batch.src, &batch.dst, &before,
+                          &after, &source, &target, &constants, &batch.work.interleaved,
+                          &batch.work.stream, &batch.threads, &level))
+        goto done;
+    if (source < 0 || source >= SOURCES || target < 0 || target >= TARGETS) {
+        fail("no such source or target");
+        goto done;
+    }
+    if (constants.len != sizeof(struct constants)) {
+        fail("constants must be 17 float32");
+        goto done;
+    }
+    if (!check(&batch, before, after, source_size[source], target_size[target], level))
+        goto done;
+    memcpy(&values, constants.buf, sizeof values);
+    work->normalise = work->level->normalise[source][target];
+    lay_out_arithmetic(&work->vectors, work->level, work->interleaved, &values);
+    lay_out_arithmetic(&work->tail, &levels[0], work->interleaved, &values);
+    result = PyBool_FromLong(do_without_gil(&batch));
+done:
+    if (constants.obj)
+        PyBuffer_Release(&constants);
+    release(&batch);
+    return result;
+}
+
+static PyDataMem_Handler handler = {
+    "graytorgb", 1, {NULL, memory_malloc, memory_calloc, memory_realloc, memory_free}};
+static PyObject *handler_capsule;
+
+PyDoc_STRVAR(empty_doc, "empty(shape, dtype)\n--\n\n"
+"(numpy.empty(shape, dtype), whether its pages are there already), in memory that is kept for\n"
+"the next array when this one dies.");
+
+static PyObject *empty(PyObject *module, PyObject *arguments)
+{
+    PyObject *shape;
+    PyArray_Descr *dtype = NULL;
+    npy_intp sizes[NPY_MAXDIMS];
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "O!O&:empty", &PyTuple_Type, &shape, PyArray_DescrConverter,
+                          &dtype))
+        return NULL;
+    Py_ssize_t ndim = PyTuple_Size(shape);
+    if (ndim > NPY_MAXDIMS) {
+        Py_DECREF(dtype);
+        PyErr_SetString(PyExc_ValueError, "too many axes");
+        return NULL;
+    }
+    for (Py_ssize_t i = 0; i < ndim; i++) {
+        sizes[i] = PyLong_AsSsize_t(PyTuple_GetItem(shape, i));
+        if (sizes[i] == -1 && PyErr_Occurred()) {
+            Py_DECREF(dtype);
+            return NULL;
+        }
+    }
+    PyObject *before = PyDataMem_SetHandler(handler_capsule);
+    if (!before) {
+        Py_DECREF(dtype);
+        return NULL;
+    }
+    size_t hits = memory_info.hits;
+    PyObject *array = PyArray_Empty((int)ndim, sizes, dtype, 0); /* takes the dtype's reference */
+    PyObject *ours = PyDataMem_SetHandler(before);
+    Py_DECREF(before);
+    Py_XDECREF(ours);
+    return array ? Py_BuildValue("NN", array, PyBool_FromLong(memory_info.hits > hits)) : NULL;
+}
+
+PyDoc_STRVAR(cache_info_doc, "cache_info()\n--\n\n"
+"(limit, kept bytes, kept blocks, lent bytes, hits, misses)");
+
+static PyObject *cache_info(PyObject *module, PyObject *arguments)
+{
+    const struct memory_info *info = &memory_info;
+    (void)module, (void)arguments;
+    return Py_BuildValue("nnnnnn", (Py_ssize_t)info->limit, (Py_ssize_t)info->kept_bytes,
+                         (Py_ssize_t)info->blocks, (Py_ssize_t)info->lent_bytes,
+                         (Py_ssize_t)info->hits, (Py_ssize_t)info->misses);
+}
+
+PyDoc_STRVAR(set_cache_limit_doc, "set_cache_limit(limit)\n--\n\n"
+"Keep at most `limit` bytes, and give back what is over it.");
+
+static PyObject *set_cache_limit(PyObject *module, PyObject *limit)
+{
+    Py_ssize_t bytes = PyLong_AsSsize_t(limit);
+    (void)module;
+    if (bytes < 0) {
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_ValueError, "the limit is a number of bytes, 0 or more");
+        return NULL;
+    }
+    memory_set_limit((size_t)bytes);
+    return Py_NewRef(Py_None);
+}
+
+static PyMethodDef methods[] = {
+    {"expand", expand, METH_VARARGS, expand_doc},
+    {"normalise", normalise, METH_VARARGS, normalise_doc},
+    {"empty", empty, METH_VARARGS, empty_doc},
+    {"cache_info", cache_info, METH_NOARGS, cache_info_doc},
+    {"set_cache_limit", set_cache_limit, METH_O, set_cache_limit_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "graytorgb._kernels", "The compiled kernels; see graytorgb/_native.", -1,
+    methods, NULL, NULL, NULL, NULL};
+
+/* The names of the levels that this processor can run, the best one last. */
+static PyObject *usable_levels(void)
+{
+    PyObject *names = PyList_New(0), *tuple = NULL;
+    for (level_count = 0; names && levels[level_count].name; level_count++) {
+        if (!levels[level_count].usable())
+            continue;
+        best_level = level_count;
+        PyObject *name = PyUnicode_FromString(levels[level_count].name);
+        if (!name || PyList_Append(names, name) < 0)
+            Py_CLEAR(names);
+        Py_XDECREF(name);
+    }
+    if (names)
+        tuple = PyList_AsTuple(names);
+    Py_XDECREF(names);
+    return tuple;
+}
+
+/* From how many bytes of result streaming is faster: where the last cache ends, or at 32 MiB,
+ * which a server's cache, shared by many, holds in name only. */
+static long stream_from(void)
+{
+    const long most = 32 << 20;
+#ifdef _SC_LEVEL3_CACHE_SIZE
+    long last = sysconf(_SC_LEVEL3_CACHE_SIZE);
+    return last > 0 && last < most ? last : most;
+#else
+    return most;
+#endif
+}
+
+PyMODINIT_FUNC PyInit__kernels(void)
+{
+    import_array();
+    handler_capsule = PyCapsule_New(&handler, "mem_handler", NULL);
+    PyObject *module = handler_capsule ? PyModule_Create(&definition) : NULL;
+    PyObject *names = module ? usable_levels() : NULL;
+    if (!names || PyModule_AddObjectRef(module, "levels", names) < 0 ||
+        PyModule_AddStringConstant(module, "__version__", levels[best_level].name) < 0 ||
+        PyModule_AddIntConstant(module, "most_threads", MOST_THREADS) < 0 ||
+        PyModule_AddIntConstant(module, "stream_from", stream_from()) < 0)
+        Py_CLEAR(module);
+    Py_XDECREF(names);
+    return module;
+}

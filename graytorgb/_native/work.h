@@ -1,0 +1,24 @@
+/* One call's work: which pixels, in which memory, by which kernels and how many threads. */
+#ifndef GRAYTORGB_WORK_H
+#define GRAYTORGB_WORK_H
+
+#include "kernels.h"
+
+/* (before, after) pixels become (before, after, 3), or (before, 3, after) where planar: the same
+ * values, or, with a `normalise`, its arithmetic. `width` and `result_width` are the bytes of a
+ * value. */
+struct work {
+    const struct level *level;
+    const char *src;
+    char *dst;
+    size_t before, after, width, result_width;
+    int interleaved, stream;
+    normalise_kernel *normalise;
+    struct shuffle shuffle;
+    struct arithmetic vectors, tail;
+};
+
+/* Does all of it, by at most MOST_THREADS threads; returns whether `normalise` reported a pixel. */
+int do_work(const struct work *, int threads);
+
+#endif

@@ -1,0 +1,127 @@
+"""The compiled kernels of this package; their sources are in ``graytorgb/_native``."""
+
+import math
+import os
+import sys
+from typing import Any
+
+import numpy as np
+
+from .._kernels import empty as new_or_kept
+from .._kernels import expand as expand_buffers
+from .._kernels import normalise as normalise_buffers
+from .._kernels import set_cache_limit, stream_from
+from ..layout import insert
+from . import Array, split, strips
+
+# Starting a thread takes as long as 0.5 MB of result; from here on, each has enough to do.
+_BYTES_A_THREAD = 2 << 20
+_KEPT_FROM = 4 << 20  # bytes; smaller blocks the allocator keeps itself, and still in a cache
+_BEST_LEVEL = -1
+
+_threads: int | None = None
+
+
+def empty(shape: tuple[int, ...], dtype: Any) -> tuple[Array, bool]:
+    """Memory for a result, and whether its pages are there already."""
+    small = math.prod(shape) * dtype.itemsize < _KEPT_FROM
+    return (np.empty(shape, dtype), True) if small else new_or_kept(shape, dtype)
+
+
+def expand(grey: Array, axis: int, out: Array | None = None) -> Array:
+    """See :class:`graytorgb.backends.Backend`."""
+    out, warm = (out, True) if out is not None else empty(insert(grey.shape, axis), grey.dtype)
+    if grey.flags.c_contiguous:
+        _expand_run(grey, axis, out, warm)
+    elif axis == grey.ndim:
+        for part in strips(grey, 1 << 20):
+            _expand_run(grey[part].copy(), grey[part].ndim, out[part], warm)
+    else:
+        first, second, third = (out[(slice(None),) * axis + (i,)] for i in range(3))
+        first[...] = grey
+        second[...] = third[...] = first
+    return out
+
+
+def _expand_run(grey: Array, axis: int, out: Array, warm: bool) -> None:
+    interleaved = axis == grey.ndim
+    before, after = (1, grey.size) if interleaved else split(grey.shape, axis)
+    nbytes = out.nbytes
+    stream = warm and nbytes >= stream_from
+    count = 1 if nbytes < 2 * _BYTES_A_THREAD else threads_for(nbytes)
+    expand_buffers(grey, out, before, after, grey.itemsize, interleaved, stream, count, _BEST_LEVEL)
+
+
+def normalise(
+    grey: Array,
+    axis: int,
+    out: Array,
+    codes: tuple[int, int],
+    constants: Array,
+    *,
+    warm: bool,
+    threads: int | None,
+) -> bool:
+    """The arithmetic of :mod:`graytorgb.normalise`; whether a float was outside.
+
+    `codes` count the dtypes of input and result, and `constants` are 17 float32, as
+    ``_kernels.normalise`` says.
+    """
+    interleaved = axis == grey.ndim
+    before, after = (1, grey.size) if interleaved else split(grey.shape, axis)
+    count = threads_for(out.nbytes, threads)
+    stream = warm and out.nbytes >= stream_from
+    return normalise_buffers(
+        grey, out, before, after, *codes, constants, interleaved, stream, count, _BEST_LEVEL
+    )
+
+
+def threads_for(nbytes: int, most: int | None = None) -> int:
+    """How many threads a result of so many bytes gets, of `most` or as :func:`threads` says."""
+    if nbytes < 2 * _BYTES_A_THREAD:
+        return 1
+    return min(most or threads(), nbytes // _BYTES_A_THREAD)
+
+
+def threads() -> int:
+    """How many threads the kernels use at most: as set, or one for each processor.
+
+    A process that :mod:`multiprocessing` started, a DataLoader's worker for example, has one:
+    its siblings have the other processors.
+    """
+    if _threads is not None:
+        return _threads
+    processes = sys.modules.get("multiprocessing")
+    if processes is not None and processes.parent_process() is not None:
+        return 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def set_threads(count: int | None) -> None:
+    """Let the kernels use `count` threads; None is the default again."""
+    global _threads
+    _threads = count
+
+
+def set_cache(limit: int | None) -> None:
+    """Keep at most `limit` bytes of memory for later results; None is the default."""
+    set_cache_limit(_default_limit() if limit is None else limit)
+
+
+def _default_limit() -> int:
+    """As the environment says; or what a batch of 1024 images of 512x512 needs on a laptop."""
+    text = os.environ.get("GRAYTORGB_CACHE", "")
+    if text:
+        if not text.isdecimal():
+            raise ValueError(f"GRAYTORGB_CACHE is a number of bytes, not {text!r}")
+        return int(text)
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows has neither
+        memory = 8 << 30
+    return min(memory // 8, 4 << 30)
+
+
+set_cache(None)

@@ -1,0 +1,239 @@
+"""``prepare``: grey levels to a normalised batch of three channels, in one pass."""
+
+from contextlib import suppress
+from numbers import Integral
+from typing import Any, TypeVar, cast
+
+import numpy as np
+
+from . import alpha as alphas
+from . import kinds, normalise, registry
+from .errors import DtypeError, GrayToRGBError, LevelsError
+from .layout import Layout, grey_moves, order
+from .levels import ValueRange, check_policy, find_range
+from .percentile import nan_error
+from .stats import Statistics, check
+
+Batch = TypeVar("Batch")
+Array = np.ndarray[Any, Any]
+
+
+def prepare(
+    batch: Batch,
+    mean: Any,
+    std: Any,
+    layout: str | None = None,
+    *,
+    value_range: ValueRange | None = None,
+    dtype: Any = "float32",
+    out: Any = None,
+    threads: int | None = None,
+) -> Batch:
+    """Scale, normalise and expand grey images to what a pretrained RGB network takes.
+
+    Each value becomes ``((value - lo) / (hi - lo) - mean) / std`` for each of three channels,
+    where `lo` and `hi` are the ends of the value range. One pass, without temporaries. What
+    is RGB already is normalised, each channel by its own statistics.
+
+    Parameters
+    ----------
+    batch : ndarray or torch.Tensor
+        Grey or RGB; integers, floats or bool, any strides. uint8, uint16, int16, float16 and
+        float32 have compiled kernels, all others go through NumPy.
+    mean, std : float or sequence of 1 or 3 floats
+        For values from 0 to 1; :func:`graytorgb.stats` knows a model's.
+    layout : str, optional
+        As in :func:`graytorgb.to_rgb`: ``"NHW->NCHW"``.
+    value_range : tuple or str, optional
+        What becomes 0 and 1: ``(lo, hi)``, ``"dtype"``, ``"minmax"`` or
+        ``("percentile", p, q)``, as in :func:`graytorgb.to_uint8`. Values beyond it are
+        saturated. uint8 is (0, 255) unless stated. Floats are (0, 1), and a float beyond that
+        is an error unless it is stated.
+    dtype : {"float32", "float16", "bfloat16", "uint8"} or dtype
+        Of the result; bfloat16 for torch alone. uint8 is rounded and saturated.
+    out : ndarray or torch.Tensor, optional
+        Memory for the result, of its shape and dtype, C-contiguous; it is returned.
+    threads : int, optional
+        At most so many; by default one for each processor, and one in a worker process.
+
+    Returns
+    -------
+    of the kind of `batch`
+        Three channels in the axes of the layout, C-contiguous.
+
+    Raises
+    ------
+    LevelsError
+        If `mean`, `std` or the range can't be used, the range has to be stated and isn't, or a
+        value is NaN.
+    LayoutError, ChannelError, DtypeError
+        As :func:`graytorgb.to_rgb`; DtypeError too for a `dtype` that isn't among the four.
+
+    Notes
+    -----
+    float32 arithmetic, ``((x - m) - r) * s`` with the mean in two parts, whose error is at
+    most 4 units in the last place of the result. Tensors that NumPy can't reach (on another
+    device, with gradients, traced) are computed by torch's own operations. Their values can't
+    be looked at on the way, so there floats beyond an unstated 0 to 1 pass, and NaN stays.
+
+    Examples
+    --------
+    >>> import numpy as np, graytorgb as g2r
+    >>> x = np.full((64, 28, 28), 255, np.uint8)
+    >>> batch = g2r.prepare(x, *g2r.stats("imagenet"), "NHW->NCHW")
+    >>> batch.shape, batch.dtype, [round(float(v), 2) for v in batch[0, :, 0, 0]]
+    ((64, 3, 28, 28), dtype('float32'), [2.25, 2.43, 2.64])
+    """
+    try:
+        statistics = check(mean, std)
+        target = _name_of(dtype)
+        if value_range is not None:
+            value_range = check_policy(value_range)
+        _check_threads(threads)
+        if kinds.is_pil(batch):
+            raise DtypeError(
+                "prepare gives an array, and this is a PIL image: prepare(np.asarray(image), ...), "
+                "or graytorgb.transforms.Prepare in a Compose"
+            )
+        return cast(Batch, _prepare(batch, statistics, layout, value_range, target, out, threads))
+    except GrayToRGBError as error:
+        error.args += (
+            f"given: {kinds.describe(batch)}; layout={layout!r}, value_range={value_range!r}",
+        )
+        raise
+
+
+def _prepare(
+    batch: Any,
+    statistics: Statistics,
+    layout: str | None,
+    value_range: ValueRange | None,
+    target: str,
+    out: Any,
+    threads: int | None,
+) -> Any:
+    kind = kinds.find(batch)
+    array = kind.unwrap(batch)
+    axes = kinds.read_layout(kind, batch, layout, tuple(array.shape))
+    if "C" in axes.source and array.shape[axes.source.index("C")] not in (1, 3):
+        raise alphas.refuse(array.shape[axes.source.index("C")])
+    dtype = kind.dtype(target)
+    lent = kind.lend(array)
+    if lent is None:
+        if out is not None:
+            raise DtypeError(
+                "out= needs a batch whose memory numpy can share, and this tensor's isn't "
+                "(another device, a gradient, a subclass or a trace): leave out= away"
+            )
+        result = _by_own_library(kind, array, axes, statistics, value_range, target)
+        return kind.wrap(result, batch)
+    shape = axes.result_shape(array.shape)
+    room = None if out is None else kinds.lend_out(kind, out, shape, dtype, lent)
+    values = kind.lend_values(array)
+    arithmetic = _arithmetic(values, statistics, value_range, target)
+    room, warm = (room, True) if room is not None else _empty(shape, target)
+    if values.size and normalise.fill(
+        values, axes, room, arithmetic, target, warm=warm, threads=threads
+    ):
+        raise _outside_error(values, value_range)
+    return out if out is not None else kind.wrap(kind.adopt(room, dtype), batch)
+
+
+def _empty(shape: tuple[int, ...], target: str) -> tuple[Array, bool]:
+    """Memory for the result, or its words, and whether its pages are there already."""
+    dtype = np.dtype("uint16" if target == "bfloat16" else target)
+    if registry.usable("native"):
+        native: Any = registry.load("native")
+        return cast(tuple[Array, bool], native.empty(shape, dtype))
+    return np.empty(shape, dtype), False
+
+
+def _arithmetic(
+    values: Array, statistics: Statistics, value_range: ValueRange | None, target: str
+) -> normalise.Arithmetic:
+    if values.dtype.kind not in "biuf":
+        raise DtypeError(f"{values.dtype} values have no order: pass x.real or np.abs(x)")
+    if value_range is not None:
+        looks = value_range == "minmax" or value_range[0] == "percentile"
+        lo, hi = (0, 1) if looks and not values.size else find_range(values, value_range)
+    elif values.dtype == np.uint8:
+        lo, hi = 0, 255
+    elif values.dtype.kind == "f":
+        lo, hi = 0, 1
+    else:
+        raise LevelsError(
+            f"{values.dtype} doesn't tell how deep the image is: value_range=(0, 4095) for 12 "
+            'bits, "dtype" for all of them'
+        )
+    stated = value_range is not None
+    return normalise.constants(lo, hi, statistics, target, stated=stated)
+
+
+def _by_own_library(
+    kind: Any,
+    array: Any,
+    axes: Layout,
+    statistics: Statistics,
+    value_range: ValueRange | None,
+    target: str,
+) -> Any:
+    """By the operations of the array's own library, which see no values."""
+    if value_range == "minmax" or (value_range is not None and value_range[0] == "percentile"):
+        raise LevelsError(
+            f"{value_range!r} looks at the values, and here only their library can (another "
+            "device, a gradient, a subclass or a trace): state the range, (lo, hi)"
+        )
+    arithmetic = kind.settle(_declared, kind.dtype_name(array), statistics, value_range, target)
+    axis = axes.target.index("C")
+    if "C" in axes.source and array.shape[axes.source.index("C")] == 3:
+        rgb = kind.transpose(array, order(axes.source, axes.target))
+    else:
+        if "C" in axes.source:
+            array = array[(slice(None),) * axes.source.index("C") + (0,)]
+        if moves := grey_moves(axes):
+            array = kind.transpose(array, moves)
+        rgb = kind.expand(array, axis)
+    return kind.normalise(rgb, axis, arithmetic, kind.dtype(target))
+
+
+def _declared(
+    dtype: str, statistics: Statistics, value_range: ValueRange | None, target: str
+) -> normalise.Arithmetic:
+    """The arithmetic as far as the dtype and the caller determine it."""
+    nearest = np.float32 if "float" in dtype and not hasattr(np, dtype) else dtype
+    return _arithmetic(np.empty(0, nearest), statistics, value_range, target)
+
+
+def _outside_error(values: Array, value_range: ValueRange | None) -> LevelsError:
+    """Why a float can't be taken: it is NaN, or beyond a range that nobody stated."""
+    if value_range is not None or np.isnan(np.min(values)):
+        return nan_error()
+    lo, hi = values.min(), values.max()
+    return LevelsError(
+        f"the values go from {lo:g} to {hi:g}, and floats are read as 0 to 1 unless you say "
+        "their range: value_range=(0, 255) for levels as floats, (0, 1) to saturate what is "
+        'beyond, (lo, hi) or "minmax"'
+    )
+
+
+def check_dtype(dtype: Any) -> Any:
+    """`dtype` itself if it says one of the four, else DtypeError."""
+    _name_of(dtype)
+    return dtype
+
+
+def _name_of(dtype: Any) -> str:
+    """The name of one of the four dtypes, as numpy or torch or a string says it."""
+    name = str(dtype).removeprefix("torch.")
+    if name not in normalise.DTYPES:
+        with suppress(TypeError):
+            name = np.dtype(dtype).name
+    if name not in normalise.DTYPES:
+        raise DtypeError(f"the result is one of {', '.join(normalise.DTYPES)}, not {dtype!r}")
+    return name
+
+
+def _check_threads(threads: Any) -> None:
+    whole = isinstance(threads, Integral) and not isinstance(threads, bool)
+    if threads is not None and not (whole and threads >= 1):
+        raise LevelsError(f"threads is a number, 1 or more, or None, not {threads!r}")
