@@ -293,6 +293,12 @@ class PrepareBatch:
         Whether the buffers are page-locked, for ``batch.to("cuda", non_blocking=True)``; by
         default where CUDA is present.
 
+    Raises
+    ------
+    LevelsError, DtypeError, LayoutError
+        On construction, for what can't work; on a call, for images of several sizes and for
+        what :func:`graytorgb.prepare` refuses.
+
     Notes
     -----
     A sample is an image or a tuple whose first entry is one: a PIL image, a tensor of shape
@@ -321,7 +327,12 @@ class PrepareBatch:
         pin_memory: bool | None = None,
     ) -> None:
         self._prepare = Prepare(mean, std, value_range=value_range, dtype=dtype)
-        self.pin_memory = torch.cuda.is_available() if pin_memory is None else pin_memory
+        present = torch.cuda.is_available()
+        if pin_memory and not present:
+            raise DtypeError("pin_memory=True needs CUDA, which isn't present: leave it away")
+        if isinstance(buffers, bool) or not isinstance(buffers, int) or buffers < 0:
+            raise LayoutError(f"buffers is a number of batches, 0 or more, not {buffers!r}")
+        self.pin_memory = present if pin_memory is None else pin_memory
         self._buffers: deque[torch.Tensor | None] = deque([None] * buffers)
 
     def __call__(self, samples: Sequence[Any]) -> Any:

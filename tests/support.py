@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,15 @@ def needs(*names):
             if REQUIRED & {name, "all"}:
                 pytest.fail(f"GRAYTORGB_REQUIRE names {name}: {error}", pytrace=False)
             pytest.skip(str(error), allow_module_level=True)
+
+
+def needs_package(*names):
+    """The same for packages that only tests use."""
+    for name in names:
+        if find_spec(name) is None:
+            if REQUIRED & {name, "all"}:
+                pytest.fail(f"GRAYTORGB_REQUIRE names {name}, which isn't installed", pytrace=False)
+            pytest.skip(f"needs {name}", allow_module_level=True)
 
 
 def oracle(grey, layout):

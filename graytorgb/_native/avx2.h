@@ -38,11 +38,24 @@ TARGET INLINE __m128i words_avx2(__m256i doublewords)
     return _mm256_castsi256_si128(_mm256_permute4x64_epi64(packed, 0x08));
 }
 
-TARGET INLINE void store_avx2(int to, char *dst, __m256 y)
+TARGET INLINE void put_avx2(char *dst, __m128i words, const int stream)
+{
+    if (stream)
+        _mm_stream_si128((__m128i *)dst, words);
+    else
+        _mm_storeu_si128((__m128i *)dst, words);
+}
+
+TARGET INLINE void store_avx2(int to, char *dst, __m256 y, const int stream)
 {
     __m128i words;
     switch (to) {
-    case TO_F32: _mm256_storeu_ps((float *)dst, y); return;
+    case TO_F32:
+        if (stream)
+            _mm256_stream_ps((float *)dst, y);
+        else
+            _mm256_storeu_ps((float *)dst, y);
+        return;
     case TO_F16: words = _mm256_cvtps_ph(y, _MM_FROUND_TO_NEAREST_INT); break;
     case TO_BF16: {
         __m256i bits = _mm256_castps_si256(y);
@@ -53,10 +66,14 @@ TARGET INLINE void store_avx2(int to, char *dst, __m256 y)
     }
     default:
         words = words_avx2(_mm256_cvtps_epi32(y));
-        _mm_storel_epi64((__m128i *)dst, _mm_packus_epi16(words, words));
+        words = _mm_packus_epi16(words, words);
+        if (stream)
+            _mm_stream_si64((long long *)dst, _mm_cvtsi128_si64(words));
+        else
+            _mm_storel_epi64((__m128i *)dst, words);
         return;
     }
-    _mm_storeu_si128((__m128i *)dst, words);
+    put_avx2(dst, words, stream);
 }
 
 TARGET INLINE __m256 constant_avx2(const float *values) { return _mm256_loadu_ps(values); }
@@ -82,7 +99,7 @@ TARGET INLINE int any_avx2(__m256i mask) { return !_mm256_testz_si256(mask, mask
 /* Of 32 bytes of source, 96 of result. Each half of a result's vector needs at most 4 consecutive
  * doublewords of the source: they are brought there, then shuffled. */
 TARGET static void interleave_avx2(const char *src, char *dst, size_t n,
-                                   const struct shuffle *shuffle)
+                                   const struct shuffle *shuffle, int stream)
 {
     const size_t each = 32 % shuffle->width ? 0 : 32 / shuffle->width;
     __m256i doublewords[3], bytes[3];
@@ -94,10 +111,14 @@ TARGET static void interleave_avx2(const char *src, char *dst, size_t n,
         __m256i x = _mm256_loadu_si256((const __m256i *)src);
         for (int k = 0; k < 3; k++) {
             __m256i near = _mm256_permutevar8x32_epi32(x, doublewords[k]);
-            _mm256_storeu_si256((__m256i *)(dst + 32 * k), _mm256_shuffle_epi8(near, bytes[k]));
+            __m256i y = _mm256_shuffle_epi8(near, bytes[k]);
+            if (stream)
+                _mm256_stream_si256((__m256i *)(dst + 32 * k), y);
+            else
+                _mm256_storeu_si256((__m256i *)(dst + 32 * k), y);
         }
     }
-    interleave_portable(src, dst, n, shuffle);
+    interleave_portable(src, dst, n, shuffle, 0);
 }
 
 TARGET static void stream_avx2(const char *src, char *dst, size_t n)

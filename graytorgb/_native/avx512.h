@@ -30,11 +30,17 @@ TARGET INLINE __m512 load_avx512(int from, const char *src)
     }
 }
 
-TARGET INLINE void store_avx512(int to, char *dst, __m512 y)
+TARGET INLINE void store_avx512(int to, char *dst, __m512 y, const int stream)
 {
     __m256i words;
+    __m128i bytes;
     switch (to) {
-    case TO_F32: _mm512_storeu_ps((float *)dst, y); return;
+    case TO_F32:
+        if (stream)
+            _mm512_stream_ps((float *)dst, y);
+        else
+            _mm512_storeu_ps((float *)dst, y);
+        return;
     case TO_F16: words = _mm512_cvtps_ph(y, _MM_FROUND_TO_NEAREST_INT); break;
     case TO_BF16: {
         __m512i bits = _mm512_castps_si512(y);
@@ -43,9 +49,18 @@ TARGET INLINE void store_avx512(int to, char *dst, __m512 y)
         words = _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16));
         break;
     }
-    default: _mm_storeu_si128((__m128i *)dst, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(y))); return;
+    default:
+        bytes = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(y));
+        if (stream)
+            _mm_stream_si128((__m128i *)dst, bytes);
+        else
+            _mm_storeu_si128((__m128i *)dst, bytes);
+        return;
     }
-    _mm256_storeu_si256((__m256i *)dst, words);
+    if (stream)
+        _mm256_stream_si256((__m256i *)dst, words);
+    else
+        _mm256_storeu_si256((__m256i *)dst, words);
 }
 
 TARGET INLINE __m512 constant_avx512(const float *values) { return _mm512_loadu_ps(values); }
@@ -65,7 +80,7 @@ TARGET INLINE __mmask16 outside_avx512(__m512 x, __m512 first, __m512 last)
 TARGET INLINE int any_avx512(__mmask16 mask) { return mask != 0; }
 
 TARGET static void interleave_avx512(const char *src, char *dst, size_t n,
-                                     const struct shuffle *shuffle)
+                                     const struct shuffle *shuffle, int stream)
 {
     const size_t each = 64 % shuffle->width ? 0 : 64 / shuffle->width;
     __m512i bytes[3];
@@ -73,10 +88,15 @@ TARGET static void interleave_avx512(const char *src, char *dst, size_t n,
         bytes[k] = _mm512_loadu_si512(shuffle->bytes[k]);
     for (; each && n >= each; n -= each, src += 64, dst += 192) {
         __m512i x = _mm512_loadu_si512(src);
-        for (int k = 0; k < 3; k++)
-            _mm512_storeu_si512(dst + 64 * k, _mm512_permutexvar_epi8(bytes[k], x));
+        for (int k = 0; k < 3; k++) {
+            __m512i y = _mm512_permutexvar_epi8(bytes[k], x);
+            if (stream)
+                _mm512_stream_si512((__m512i *)(dst + 64 * k), y);
+            else
+                _mm512_storeu_si512(dst + 64 * k, y);
+        }
     }
-    interleave_portable(src, dst, n, shuffle);
+    interleave_portable(src, dst, n, shuffle, 0);
 }
 
 TARGET static void stream_avx512(const char *src, char *dst, size_t n)

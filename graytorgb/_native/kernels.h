@@ -35,15 +35,20 @@ struct arithmetic {
     float first[MOST_LANES], last[MOST_LANES]; /* a float x outside of these, or NaN, is reported */
 };
 
-/* Each result is (n, 3), or three planes; n is any number, and no address needs an alignment.
+/* Each result is (n, 3), or three planes; n is any number. With `stream`, by stores that bypass
+ * the caches, and then the result and each plane of it begin where a line of the cache does;
+ * without, no address needs an alignment.
  * interleave: n elements.
  * normalise:  returns whether an x was outside. `plane` is the bytes from one plane to the next;
  *             the arithmetic is laid out for the level's lanes, and for the one of its tail.
- * stream:     copies n bytes by stores that bypass the caches.
+ * stream:     copies n bytes by such stores, to any address.
  * fence:      after which other threads see what was streamed. */
-typedef void interleave_kernel(const char *src, char *dst, size_t n, const struct shuffle *);
+#define LINE 64
+typedef void interleave_kernel(const char *src, char *dst, size_t n, const struct shuffle *,
+                               int stream);
 typedef int normalise_kernel(const char *src, char *dst, size_t plane, size_t n,
-                             const struct arithmetic *vectors, const struct arithmetic *tail);
+                             const struct arithmetic *vectors, const struct arithmetic *tail,
+                             int stream);
 typedef void stream_kernel(const char *src, char *dst, size_t n);
 
 struct level {

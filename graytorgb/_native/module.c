@@ -148,6 +148,23 @@ done:
     return result;
 }
 
+PyDoc_STRVAR(write_doc, "write(out, stream, threads)\n--\n\n"
+"Write all of `out`, without reading anything: a benchmark's limit.");
+
+static PyObject *write_all(PyObject *module, PyObject *arguments)
+{
+    Py_buffer out;
+    int stream, threads;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "w*pi:write", &out, &stream, &threads))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    only_write(&levels[best_level], out.buf, (size_t)out.len, stream, threads > 1 ? threads : 1);
+    Py_END_ALLOW_THREADS
+    PyBuffer_Release(&out);
+    return Py_NewRef(Py_None);
+}
+
 static PyDataMem_Handler handler = {
     "graytorgb", 1, {NULL, memory_malloc, memory_calloc, memory_realloc, memory_free}};
 static PyObject *handler_capsule;
@@ -222,6 +239,7 @@ static PyObject *set_cache_limit(PyObject *module, PyObject *limit)
 static PyMethodDef methods[] = {
     {"expand", expand, METH_VARARGS, expand_doc},
     {"normalise", normalise, METH_VARARGS, normalise_doc},
+    {"write", write_all, METH_VARARGS, write_doc},
     {"empty", empty, METH_VARARGS, empty_doc},
     {"cache_info", cache_info, METH_NOARGS, cache_info_doc},
     {"set_cache_limit", set_cache_limit, METH_O, set_cache_limit_doc},

@@ -63,8 +63,9 @@ INLINE float load_portable(int from, const char *src)
     }
 }
 
-INLINE void store_portable(int to, char *dst, float y)
+INLINE void store_portable(int to, char *dst, float y, int stream)
 {
+    (void)stream;
     uint32_t bits;
     uint16_t word;
     switch (to) {
@@ -105,8 +106,9 @@ INLINE int any_portable(int mask) { return mask; }
     break
 
 static void interleave_portable(const char *src, char *dst, size_t n,
-                                const struct shuffle *shuffle)
+                                const struct shuffle *shuffle, int stream)
 {
+    (void)stream;
     const size_t width = shuffle->width;
     switch (width) {
     case 1: ELEMENTS(uint8_t);

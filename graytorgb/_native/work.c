@@ -5,46 +5,58 @@
 
 #include "threads.h"
 
-/* Bytes of result; twice this, source included, is less than the smallest first cache in use,
- * 32 KiB. Streamed results are made there and copied out, which costs little next to memory,
- * and leaves every kernel without a variant for its stores. */
-#define BLOCK 12288
+/* Bytes of result at a time: few, so that the next block's work begins while the stores of this
+ * one are on their way, and its source is read from the first cache where there are three. */
+#define BLOCK 3072
 
-static int make(const struct work *work, const char *src, char *dst, size_t plane, size_t n)
+static int make(const struct work *work, const char *src, char *dst, size_t plane, size_t n,
+                int stream)
 {
     if (work->normalise)
-        return work->normalise(src, dst, plane, n, &work->vectors, &work->tail);
+        return work->normalise(src, dst, plane, n, &work->vectors, &work->tail, stream);
     if (work->interleaved)
-        work->level->interleave(src, dst, n, &work->shuffle);
+        work->level->interleave(src, dst, n, &work->shuffle, stream);
     else
         for (int k = 0; k < 3; k++)
-            memcpy(dst + k * plane, src, n * work->width);
+            if (stream)
+                work->level->stream(src, dst + k * plane, n * work->width);
+            else
+                memcpy(dst + k * plane, src, n * work->width);
     return 0;
 }
 
-static int make_and_stream(const struct work *work, const char *src, char *dst, size_t plane,
-                           size_t n)
+/* Where the planes begin at different places of a line: the result is made apart, and streamed
+ * from there to any address. */
+static int make_apart(const struct work *work, const char *src, char *dst, size_t plane, size_t n)
 {
-    _Alignas(64) char block[BLOCK];
+    _Alignas(LINE) char block[BLOCK];
     size_t bytes = n * work->result_width;
-    int outside = 0;
-    if (work->interleaved) {
-        outside = make(work, src, block, 0, n);
+    int outside = make(work, src, block, BLOCK / 3, n, 0);
+    if (work->interleaved)
         work->level->stream(block, dst, 3 * bytes);
-        return outside;
-    }
-    if (work->normalise)
-        outside = make(work, src, block, BLOCK / 3, n);
-    for (int k = 0; k < 3; k++)
-        work->level->stream(work->normalise ? block + k * (BLOCK / 3) : src, dst + k * plane, bytes);
+    else
+        for (int k = 0; k < 3; k++)
+            work->level->stream(block + k * (BLOCK / 3), dst + k * plane, bytes);
     return outside;
+}
+
+/* Pixels until a line of the cache begins in the result; LINE if none ever does. */
+static size_t until_line(const char *dst, size_t pixel)
+{
+    size_t n = 0;
+    while (n < LINE && ((uintptr_t)dst + n * pixel) % LINE)
+        n++;
+    return n;
 }
 
 /* The pixels from start to stop, counted through the whole batch. */
 static int do_part(const struct work *work, size_t start, size_t stop)
 {
     const size_t plane = work->after * work->result_width;
+    const size_t pixel = work->result_width * (work->interleaved ? 3 : 1);
     const size_t most = BLOCK / 3 / work->result_width;
+    const int copies = !work->interleaved && !work->normalise; /* stream takes any address */
+    const int together = work->interleaved || plane % LINE == 0;
     int outside = 0;
     for (size_t n; start < stop; start += n) {
         size_t row = start / work->after, column = start % work->after;
@@ -55,7 +67,15 @@ static int do_part(const struct work *work, size_t start, size_t stop)
             dst = work->dst + 3 * row * plane + column * work->result_width;
         }
         const char *src = work->src + start * work->width;
-        outside |= (work->stream ? make_and_stream : make)(work, src, dst, plane, n);
+        size_t skip = work->stream && !copies ? together ? until_line(dst, pixel) : LINE : 0;
+        if (skip == LINE) {
+            outside |= make_apart(work, src, dst, plane, n);
+        } else if (skip) {
+            n = n < skip ? n : skip;
+            outside |= make(work, src, dst, plane, n, 0);
+        } else {
+            outside |= make(work, src, dst, plane, n, work->stream);
+        }
     }
     if (work->stream)
         work->level->fence();
@@ -88,8 +108,38 @@ int do_work(const struct work *work, int threads)
         return do_part(work, 0, pixels);
     size_t task = LEAST_TASK / 3 / work->result_width, share_of_all = pixels / threads / TASKS;
     task = task > share_of_all ? task : share_of_all;
-    task = (task + 63) / 64 * 64; /* whole lines of the cache, so that each has one writer */
+    task = (task + LINE - 1) / LINE * LINE; /* whole lines of the cache: each has one writer */
     struct job job = {work, pixels, task, 0};
     share(do_task, &job, (pixels + task - 1) / task, threads);
     return job.outside;
+}
+
+struct writing {
+    const struct level *level;
+    char *dst;
+    size_t n, task;
+    int stream;
+};
+
+static void write_task(void *context, size_t i)
+{
+    const struct writing *writing = context;
+    _Alignas(LINE) char block[BLOCK] = {0};
+    size_t at = i * writing->task, left = writing->n - at;
+    size_t stop = at + (left < writing->task ? left : writing->task);
+    for (size_t n; at < stop; at += n) {
+        n = stop - at < BLOCK ? stop - at : BLOCK;
+        if (writing->stream)
+            writing->level->stream(block, writing->dst + at, n);
+        else
+            memcpy(writing->dst + at, block, n);
+    }
+    writing->level->fence();
+}
+
+void only_write(const struct level *level, char *dst, size_t n, int stream, int threads)
+{
+    size_t task = n / threads / TASKS > LEAST_TASK ? n / threads / TASKS : LEAST_TASK;
+    struct writing writing = {level, dst, n, (task + LINE - 1) / LINE * LINE, stream};
+    share(write_task, &writing, (n + writing.task - 1) / writing.task, threads);
 }

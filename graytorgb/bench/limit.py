@@ -1,12 +1,15 @@
-"""The limit: what the machine takes to read N bytes and write 3 N, without any rearranging."""
+"""The limit: what the machine takes to move the bytes, without any rearranging."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import pairwise
+from functools import partial
+from itertools import pairwise, product
+from typing import Any
 
 import numpy as np
 
+from .. import registry
 from ..backends import Array
 
 _BLOCKS = (1 << 18, 1 << 20)  # bytes: read once, and still in the cache when written again
@@ -18,9 +21,9 @@ def streaming_copies(
 ) -> Iterator[dict[str, Callable[[], None]]]:
     """Ways to copy the bytes of `grey` three times into `out`; the fastest is the limit.
 
-    Each is plain copying by NumPy of runs of bytes: in blocks of several sizes, or whole, by
-    one thread or several. Which is fastest depends on the caches and on when the C library
-    uses stores that bypass them.
+    Each is plain copying of runs of bytes: by NumPy in blocks of several sizes or whole, and
+    by the kernels' copies with ordinary stores and with those that bypass the caches; by one
+    thread or several. Which is fastest depends on the caches.
     """
     source = np.ascontiguousarray(grey).reshape(-1).view(np.uint8)
     target = out.reshape(-1).view(np.uint8).reshape(3, -1)
@@ -33,7 +36,29 @@ def streaming_copies(
                 edges = np.linspace(0, source.size, threads + 1).astype(int)
                 parts = [_copy(source[a:b], target[:, a:b], block) for a, b in pairwise(edges)]
                 copies[f"{threads} threads, {block}"] = _together(pool, parts)
+        for kernels, stream in product(_kernels(), (False, True)):
+            copies[f"kernels, stream={stream}"] = partial(
+                kernels.expand, source, target, 1, source.size, 1, False, stream, threads, -1
+            )
         yield copies
+
+
+def writes(out: Array, threads: int) -> dict[str, Callable[[], Any]]:
+    """Ways to write all of `out`, whatever the bytes; the fastest is the limit of writing."""
+    flat = out.reshape(-1).view(np.uint8)
+    found: dict[str, Callable[[], Any]] = {"numpy": partial(flat.fill, 0)}
+    for kernels, stream in product(_kernels(), (False, True)):
+        found[f"kernels, stream={stream}"] = partial(kernels.write, flat, stream, threads)
+    return found
+
+
+def _kernels() -> list[Any]:
+    """The module of the kernels, if it was compiled."""
+    if not registry.usable("native"):
+        return []
+    from .. import _kernels
+
+    return [_kernels]
 
 
 def _copy(source: Array, target: Array, block: int) -> Callable[[], None]:

@@ -34,9 +34,14 @@ def peak_bytes(backend: str, shape: tuple[int, ...], dtype: str, layout: str) ->
         What it needs over its input and the loaded library; the result's own bytes are part
         of it.
     """
+    return peak_of(_conversion, backend, shape, dtype, layout)
+
+
+def peak_of(make: Callable[..., Callable[[], Any]], *arguments: Any) -> int:
+    """The same of the call that ``make(*arguments)`` returns, once in a process of its own."""
     # spawn, because a forked process inherits its parent's high-water mark
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_measure, backend, shape, dtype, layout).result()
+        return pool.submit(_measure, make, arguments).result()
 
 
 def peak_here(call: Callable[[], Any]) -> int:
@@ -54,10 +59,14 @@ def available_bytes() -> int:
     return int(psutil.virtual_memory().available)
 
 
-def _measure(backend: str, shape: tuple[int, ...], dtype: str, layout: str) -> int:
+def _measure(make: Callable[..., Callable[[], Any]], arguments: tuple[Any, ...]) -> int:
+    return peak_here(make(*arguments))
+
+
+def _conversion(backend: str, shape: tuple[int, ...], dtype: str, layout: str) -> Callable[[], Any]:
     grey = np.ones(shape, dtype)
     to_rgb(grey[:1], layout, backend=backend)  # the library is loaded, and its pools are there
-    return peak_here(lambda: to_rgb(grey, layout, backend=backend))
+    return lambda: to_rgb(grey, layout, backend=backend)
 
 
 def _high_water_mark() -> int:
