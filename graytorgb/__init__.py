@@ -16,6 +16,7 @@ from .errors import (
     ChannelError,
     DtypeError,
     GrayToRGBError,
+    ImageFileError,
     LayoutError,
     LevelsError,
     ModelError,
@@ -25,6 +26,7 @@ from .levels import to_uint8
 from .registry import BackendInfo, backends, require
 
 if TYPE_CHECKING:
+    from . import io
     from .bench.recommend import recommend
 
 __version__ = "0.1.0"
@@ -36,12 +38,14 @@ __all__ = [
     "Choice",
     "DtypeError",
     "GrayToRGBError",
+    "ImageFileError",
     "LayoutError",
     "LevelsError",
     "ModelError",
     "UnknownBackend",
     "backends",
     "choose",
+    "io",
     "recommend",
     "to_rgb",
     "to_uint8",
@@ -49,7 +53,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`recommend`, imported when first asked for: it needs the extra ``bench``."""
+    """`io` and `recommend`, imported when first asked for; `recommend` needs extra ``bench``."""
+    if name == "io":
+        return require("graytorgb.io", "numpy", "io")
     if name == "recommend":
         return require("graytorgb.bench.recommend", "psutil", "bench").recommend
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
