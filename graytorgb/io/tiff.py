@@ -30,14 +30,14 @@ def read(request: Request) -> ImageFile:
         index = request.pick(_count_pages(request, file), "pages")
         source = file.pages[index].aspage() if index is not None else _pick_series(request, file)
         page = source if isinstance(source, TiffPage) else source.keyframe
-        pages = [source] if isinstance(source, TiffPage) else source.pages
         _check_colours(request, page)
-        _check_complete(request, file, pages)
+        _check_complete(request, file, source)
         dtype = page.dtype
         if dtype is None or dtype.kind not in "biuf":
             raise request.error(f"samples of dtype {dtype}, and an image holds real numbers")
-        channels = 3 if page.photometric == PHOTOMETRIC.PALETTE else 1
-        request.check_size((*source.shape, channels), 2 if channels == 3 else dtype.itemsize)
+        if page.photometric == PHOTOMETRIC.PALETTE:
+            request.check_size((*source.shape, 3), 2)
+        request.check_size(source.shape, dtype.itemsize)
         if page.compression != COMPRESSION.NONE or page.bitspersample % 8:
             require("imagecodecs", "imagecodecs", "tiff")
         array = source.asarray()
@@ -84,9 +84,11 @@ def _check_colours(request: Request, page: TiffPage) -> None:
 
 
 def _check_complete(
-    request: Request, file: TiffFile, pages: Sequence[TiffPage | TiffFrame | None]
+    request: Request, file: TiffFile, source: TiffPage | tifffile.TiffPageSeries
 ) -> None:
     """Refuse a file whose data ends early, which would be read as zeros or something else's."""
+    pages: Sequence[TiffPage | TiffFrame | None]
+    pages = [source] if isinstance(source, TiffPage) else source.pages
     missing = sum(page is None for page in pages)
     if missing:
         raise request.error(
@@ -109,9 +111,12 @@ def _check_complete(
                 f"page {page.index} states {'x'.join(map(str, whole.shape))} samples, which is "
                 f"{needed:,} bytes, and has {stated:,}"
             )
-    stack = (file.imagej_metadata or {}).get("images", 1) if file.is_imagej else 1
-    if request.index is None and stack > len(file.pages) > 1:
-        raise request.error(f"ImageJ's description states {stack} images, not {len(file.pages)}")
+    if isinstance(source, TiffPage) or not file.is_imagej:
+        return
+    stated = int((file.imagej_metadata or {}).get("images", 1))
+    there = source.size // source.keyframe.size
+    if stated > there:
+        raise request.error(f"truncated: ImageJ's description states {stated} images, not {there}")
 
 
 def _packed_size(page: TiffPage) -> int:
@@ -143,6 +148,10 @@ def _describe(
     orientation = page.tags.valueof(274, 1)
     if orientation != 1:
         notes.append(f"TIFF orientation {orientation} isn't applied")
+    layout = _name_axes(page, axes)
+    if len(layout) > 3:
+        named = (f"{a} is {tifffile.TIFF.AXES_NAMES[t]}" for a, t in zip(layout, axes, strict=True))
+        notes.append(f"axes {layout}: {', '.join(named)}")
     compression = COMPRESSION(page.compression)
     packed = "" if compression == COMPRESSION.NONE else f", {compression.name}"
     sample = {"f": " floats", "i": " signed"}.get(array.dtype.kind, "")
@@ -150,7 +159,7 @@ def _describe(
     return ImageFile(
         path=request.path,
         array=array,
-        layout=_name_axes(page, axes),
+        layout=layout,
         value_range=value_range,
         range_source=source,
         format="TIFF",
@@ -169,9 +178,8 @@ def _name_axes(page: TiffPage, axes: str) -> str:
     )
     names = {"Y": "H", "X": "W", "S": "C" if colour else "S"}
     leading = [axis for axis in axes if axis not in names]
-    if len(leading) == 1 and leading[0] in "IQ":
+    if len(leading) == 1 and leading[0] in "IQCH":  # tifffile's C is a microscope's channel
         names[leading[0]] = "N"
-    # tifffile's C is a microscope's channel and its H a lifetime
     spare = iter("DBEFGJKUVM")
     for axis in leading:
         if axis in "CHW" or axis in names.values():
