@@ -174,7 +174,8 @@ def read(
         raise
     except Exception as error:  # decoders fail with any class: struct.error, SyntaxError, ...
         raise request.error(
-            f"{name} that can't be read, damaged, truncated or of a kind that isn't supported: {error}"
+            f"{name} that can't be read: damaged, truncated, or of a kind that no library here "
+            f"decodes: {error}"
         ) from error
     array = image.array
     if not array.dtype.isnative:

@@ -96,15 +96,22 @@ def _check_deflated(request: Request) -> None:
 
 
 def _check_size(request: Request, header: Dataset, frames: int) -> None:
+    """What decoding takes, and what the values take then if they are wider."""
     samples = int(header.get("SamplesPerPixel") or 1)
     itemsize = (int(header.BitsAllocated) + 7) // 8
     if header.PhotometricInterpretation == "PALETTE COLOR":
         samples, itemsize = 3, 2
-    if _is_grey(header):
-        windows = _macros(header, "FrameVOILUTSequence", None)
-        rescaled = any(_has_fractions(item) for item in _rescales(header, None))
-        if rescaled or any(_function(item) == "SIGMOID" for item in windows):
-            itemsize = 8  # float64
+    elif _is_grey(header) and header.get("BitsStored"):
+        items = _macros(header, "PixelValueTransformationSequence", None)
+        itemsize = max(
+            itemsize, *(_rescaled_dtype(i, _stored_range(header)).itemsize for i in items)
+        )
+        if request.window == "file":
+            windows = _macros(header, "FrameVOILUTSequence", None)
+            if any(_function(item) == "SIGMOID" for item in windows):
+                itemsize = 8
+            elif any(item.get("VOILUTSequence") for item in windows):
+                itemsize = max(itemsize, 2)
     request.check_size((frames, header.Rows, header.Columns, samples), itemsize)
 
 
@@ -172,10 +179,10 @@ def _to_modality(
     """The values in the modality's units, and the range that their depth allows."""
     if stored.dtype.kind == "f":
         return stored, None
-    limits = depth_range(_bits(header) or 1, signed=header.get("PixelRepresentation") == 1)
+    limits = _stored_range(header)
     if stored.size and not limits[0] <= stored.min() <= stored.max() <= limits[1]:
         raise request.error(f"it states {header.BitsStored} bits, and its values need more")
-    items = _rescales(header, index)
+    items = _macros(header, "PixelValueTransformationSequence", index)
     if items[0].get("ModalityLUTSequence"):
         lut = items[0].ModalityLUTSequence[0]
         deep = _with_deep_lut(items[0], "ModalityLUTSequence")
@@ -187,30 +194,42 @@ def _to_modality(
     return values, (min(lo for lo, _ in ranges), max(hi for _, hi in ranges))
 
 
-def _rescales(header: Dataset, index: int | None) -> list[Dataset]:
-    """The data sets that hold rescale and Modality LUT: one for all, or one a frame."""
-    return _macros(header, "PixelValueTransformationSequence", index)
+def _stored_range(header: Dataset) -> Range:
+    return depth_range(_bits(header) or 1, signed=header.get("PixelRepresentation") == 1)
 
 
 def _rescale(stored: Array, item: Dataset, limits: Range) -> tuple[Array, Range]:
     """Slope and intercept; integers stay integers where both are."""
-    slope, intercept = item.get("RescaleSlope"), item.get("RescaleIntercept")
-    if slope is None or intercept is None or (slope == 1 and intercept == 0):
+    if not _has_rescale(item):
         return stored, limits
-    if slope == 0:
+    if item.RescaleSlope == 0:
         raise ValueError("RescaleSlope is 0")
-    ends = sorted(number(limit * float(slope) + float(intercept)) for limit in limits)
     values = apply_modality_lut(stored, item)  # float64
-    if not _has_fractions(item):
-        values = values.astype(np.result_type(*(np.min_scalar_type(int(end)) for end in ends)))
-    return values, (ends[0], ends[1])
+    return values.astype(_rescaled_dtype(item, limits), copy=False), _rescaled(item, limits)
 
 
-def _has_fractions(item: Dataset) -> bool:
+def _has_rescale(item: Dataset) -> bool:
     slope, intercept = item.get("RescaleSlope"), item.get("RescaleIntercept")
-    if slope is None or intercept is None:
-        return False
-    return not (float(slope).is_integer() and float(intercept).is_integer())
+    return slope is not None and intercept is not None and (slope, intercept) != (1, 0)
+
+
+def _rescaled(item: Dataset, limits: Range) -> Range:
+    slope, intercept = float(item.RescaleSlope), float(item.RescaleIntercept)
+    lo, hi = sorted(limit * slope + intercept for limit in limits)
+    return number(lo), number(hi)
+
+
+def _rescaled_dtype(item: Dataset, limits: Range) -> np.dtype[Any]:
+    """The smallest integers that hold every possible value, or float64 for fractions."""
+    if item.get("ModalityLUTSequence"):
+        return np.dtype(np.uint16)
+    if not _has_rescale(item):
+        return np.dtype(np.uint8)  # as stored
+    if not all(
+        float(item[word].value).is_integer() for word in ("RescaleSlope", "RescaleIntercept")
+    ):
+        return np.dtype(np.float64)
+    return np.result_type(*(np.min_scalar_type(int(end)) for end in _rescaled(item, limits)))
 
 
 def _apply_window(

@@ -59,8 +59,10 @@ def _describe(request: Request, array: Array) -> ImageFile:
         array=array,
         layout=layout,
         value_range=value_range,
-        range_source="its dtype" if value_range else f"an array of {array.dtype} states no range",
+        range_source="its dtype"
+        if value_range
+        else f"an array of {array.dtype.name} states no range",
         format="NumPy",
-        mode=f"array of {array.dtype}",
+        mode=f"array of {array.dtype.name}",
         bits=8 if array.dtype == np.uint8 else None,
     )

@@ -1,5 +1,6 @@
 """TIFF by tifffile: any depth, any compression, pages and hyperstacks."""
 
+import math
 import struct
 from collections.abc import Sequence
 from typing import Any
@@ -105,7 +106,12 @@ def _check_complete(
                 f"truncated: page {page.index} ends at byte {max(ends):,}, and the file has "
                 f"{size:,}"
             )
-        needed = _packed_size(whole)
+        segments, needed = math.prod(whole.chunked), _packed_size(whole)
+        if len(page.dataoffsets) < segments:
+            raise request.error(
+                f"page {page.index} states {segments} strips or tiles, and has "
+                f"{len(page.dataoffsets)}"
+            )
         if whole.compression == COMPRESSION.NONE and 0 < stated < needed:
             raise request.error(
                 f"page {page.index} states {'x'.join(map(str, whole.shape))} samples, which is "
