@@ -2,9 +2,9 @@
 
 >>> import pydicom.data
 >>> import graytorgb as g2r
->>> scan = g2r.io.read(pydicom.data.get_testdata_file("CT_small.dcm", download=False))
->>> scan.array.shape, scan.layout
-((128, 128), 'HW')
+>>> scan = g2r.io.read(pydicom.data.get_testdata_file("MR_small.dcm", download=False))
+>>> scan.array.shape, scan.layout, scan.value_range
+((64, 64), 'HW', (-200, 1399))
 >>> g2r.to_uint8(*scan).dtype
 dtype('uint8')
 """
@@ -155,12 +155,12 @@ def read(
     --------
     >>> import pydicom.data
     >>> from graytorgb.io import read
-    >>> path = pydicom.data.get_testdata_file("MR_small.dcm", download=False)
+    >>> path = pydicom.data.get_testdata_file("examples_overlay.dcm", download=False)
     >>> scan = read(path)
     >>> scan.value_range, scan.range_source
-    ((-200, 1399), 'the window in the file, centre 600, width 1600')
+    ((55, 844), 'the window in the file, centre 450, width 790')
     >>> read(path, window=None).value_range
-    (-32768, 32767)
+    (0, 4095)
     """
     if value_range is not None:
         value_range = check_policy(value_range)
