@@ -295,6 +295,9 @@ def test_tiff_with_white_as_0(tmp_path):
     assert "turned round" in image.notes[0]
     bits = write_tiff(tmp_path / "y.tif", DEEP > 9999, photometric="miniswhite")
     assert_read(bits, DEEP <= 9999, "HW", (0, 1))
+    wide = DEEP.astype(np.uint64) << 48
+    path = write_tiff(tmp_path / "w.tif", wide, photometric="miniswhite")
+    assert_read(path, ~wide, "HW", (0, 2**64 - 1))
     floats = write_tiff(tmp_path / "z.tif", DEEP / 1.0, photometric="miniswhite")
     with pytest.raises(g2r.ImageFileError, match="nothing tells what is black"):
         read(floats)
@@ -350,6 +353,7 @@ def test_smaller_copies_in_a_tiff_do_not_count(tmp_path):
         with tifffile.TiffWriter(tmp_path / "x.tif") as file:
             file.write(DEEP, **options)
             file.write(DEEP[::2, ::2], subfiletype=1)
+            file.write(DEEP > 99, subfiletype=4, photometric="mask" if options else None)
         assert_read(tmp_path / "x.tif", DEEP, "HW", (0, 65535))
 
 
@@ -502,7 +506,7 @@ def test_windows_that_cannot_be(ct):
 
 def lut(entries, first, bits):
     item = pydicom.Dataset()
-    item.LUTDescriptor = [len(entries), first, bits]
+    item.add_new("LUTDescriptor", "US" if first >= 0 else "SS", [len(entries), first, bits])
     item.add_new("LUTData", "US", [int(v) for v in entries])
     item.LUTExplanation = "ours"
     return pydicom.Sequence([item])
@@ -523,13 +527,16 @@ def test_voi_lut(ct, bits, entries):
         np.testing.assert_array_equal(image.array, apply_voi_lut(values, pydicom.dcmread(path)))
 
 
+@deep
+@pytest.mark.parametrize("first", [0, 200, -100])
 @pytest.mark.parametrize("bits", [8, 12, 16])
-def test_modality_lut(ct, bits):
+def test_modality_lut(ct, bits, first):
     table = np.sort(np.random.default_rng(bits).integers(0, 1 << bits, 4096))
-    path = ct(ModalityLUTSequence=lut(table, 0, bits))
+    path = ct(ModalityLUTSequence=lut(table, first, bits))
     image = read(path, window=(100, 200))
-    stored = pydicom.dcmread(path).pixel_array
-    np.testing.assert_array_equal(image.array, table[np.clip(stored, 0, 4095)])
+    stored = pydicom.dcmread(path).pixel_array.astype(int)
+    np.testing.assert_array_equal(image.array, table[np.clip(stored - first, 0, 4095)])
+    assert image.value_range == (0, 199)
     assert read(path, window=None).value_range == (0, (1 << bits) - 1)
 
 
@@ -627,6 +634,20 @@ def test_floats(ct):
     assert read(path, window=(0, 2)).value_range == (-1, 0)
 
 
+def test_frames_of_which_some_have_a_window(tmp_path):
+    path, _, _ = enhanced(tmp_path)
+    dataset = pydicom.dcmread(path)
+    del dataset.PerFrameFunctionalGroupsSequence[1].FrameVOILUTSequence
+    dataset.save_as(path)
+    assert read(path).value_range is None
+    assert read(path, index=0).value_range == (-160, 239)
+
+
+def test_a_window_is_for_dicom(tmp_path):
+    with pytest.raises(g2r.LevelsError, match=r"x\.png: a window is DICOM's, and this is PNG"):
+        read(save(tmp_path / "x.png", CAMERA), window=(40, 400))
+
+
 def test_a_window_is_for_grey():
     with pytest.raises(g2r.ImageFileError, match="a window is for grey, and this is RGB"):
         read(scan("examples_rgb_color.dcm"), window=(40, 400))
@@ -686,8 +707,11 @@ def test_npy_and_npz(tmp_path):
     assert_read(tmp_path / "one.npz", COLOUR, "HWC", (0, 255))
     np.savez(tmp_path / "two.npz", a=CAMERA, b=COLOUR)
     assert_read(tmp_path / "two.npz", COLOUR, "HWC", (0, 255), index="b")
-    with pytest.raises(g2r.ImageFileError, match=r"an \.npz of 'a', 'b': read"):
-        read(tmp_path / "two.npz")
+    for index in (None, "c", 0):
+        with pytest.raises(g2r.ImageFileError, match=r"an \.npz of 'a', 'b': read"):
+            read(tmp_path / "two.npz", index=index)
+    with pytest.raises(g2r.ImageFileError, match=r"read\(path\)\.array\[index\]"):
+        read(tmp_path / "x.npy", index=0)
 
 
 def test_npy_states_no_range_and_no_batch(tmp_path):
@@ -832,6 +856,7 @@ def test_a_truncated_file_is_an_error_or_whole(files, tmp_path, name):
     assert all(error.startswith(f"{path}: ") for error in errors)
 
 
+@odd
 @pytest.mark.parametrize("suffix", [s for entry in FORMATS.values() for s in entry.suffixes])
 def test_files_of_nothing(tmp_path, suffix):
     path = tmp_path / f"x{suffix}"

@@ -166,11 +166,13 @@ def read(
         value_range = check_policy(value_range)
     request = Request(Path(path), index, _check_window(window), limit)
     name, note = _identify(request)
+    if isinstance(window, tuple) and name != "DICOM":
+        raise LevelsError(f"{path}: a window is DICOM's, and this is {name}: value_range=(lo, hi)")
     entry = FORMATS[name]
     module = require(f"graytorgb.io.{entry.module}", entry.library, entry.extra)
     try:
         image = cast(ImageFile, module.read(request))
-    except (GrayToRGBError, MemoryError):
+    except (GrayToRGBError, MemoryError, Warning):
         raise
     except Exception as error:  # decoders fail with any class: struct.error, SyntaxError, ...
         raise request.error(

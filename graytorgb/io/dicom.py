@@ -13,7 +13,7 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from ..errors import BackendUnavailable
-from .image import Array, ImageFile, Request, depth_range, number
+from .image import Array, ImageFile, Request, depth_range, invert, number
 
 Range = tuple[int | float, int | float]
 
@@ -169,8 +169,8 @@ def _show_grey(request: Request, header: Dataset, stored: Array, index: int | No
     value_range = shown.value_range
     if value_range is not None:
         total = around[0] + around[1]
-        value_range = (total - value_range[1], total - value_range[0])
-    return shown._replace(array=request.invert(shown.array, around), value_range=value_range)
+        value_range = (number(total - value_range[1]), number(total - value_range[0]))
+    return shown._replace(array=invert(shown.array, around), value_range=value_range)
 
 
 def _to_modality(
@@ -246,9 +246,11 @@ def _apply_window(
     by_depth = Shown(values, full, source, full is not None)
     if request.window is None:
         return by_depth
-    items = [item for item in _macros(header, "FrameVOILUTSequence", index) if _has_window(item)]
-    if not items:
+    items = _macros(header, "FrameVOILUTSequence", index)
+    if not any(map(_has_window, items)):
         return by_depth
+    if not all(map(_has_window, items)):
+        return Shown(values, None, "some frames have a window, and some have none")
     if any(item.get("VOILUTSequence") for item in items):
         return _apply_voi_lut(request, items, values)
     windows = {(_window(item), _function(item)) for item in items}

@@ -109,14 +109,24 @@ class Request:
             )
         return self.index % count
 
-    def invert(self, array: Array, value_range: tuple[float, float]) -> Array:
-        """``lo + hi - value``: what is black becomes white. The same dtype, exact for integers."""
-        total = value_range[0] + value_range[1]
-        if array.dtype.kind == "b":
-            return np.logical_not(array)
-        if array.dtype.kind == "f":
-            return np.asarray(total - array, array.dtype)
-        return (total - array.astype(np.int64)).astype(array.dtype)
+
+def invert(array: Array, value_range: tuple[float, float]) -> Array:
+    """``lo + hi - value``: what is black becomes white.
+
+    The same dtype, and exact for integers, if every value lies in the range.
+
+    >>> invert(np.array([0, 1, 4095], np.uint16), (0, 4095))
+    array([4095, 4094,    0], dtype=uint16)
+    """
+    if array.dtype.kind == "b":
+        return np.logical_not(array)
+    total = value_range[0] + value_range[1]
+    if array.dtype.kind == "f":
+        return np.asarray(total - array, array.dtype)
+    limits = np.iinfo(array.dtype)
+    if limits.min <= total <= limits.max:
+        return np.asarray(array.dtype.type(total) - array)
+    return (total - array.astype(np.int64)).astype(array.dtype)
 
 
 def depth_range(bits: int, *, signed: bool = False) -> tuple[int, int]:

@@ -15,6 +15,8 @@ def read(request: Request) -> ImageFile:
     """One array; of an .npz with several, the one that `index` names."""
     with request.path.open("rb") as file:
         if file.read(2) != b"PK":
+            if request.index is not None:
+                raise request.error("an .npy is one array: read(path).array[index]")
             file.seek(0)
             return _describe(request, _read_array(request, file))
         with zipfile.ZipFile(file) as archive, archive.open(_pick(request, archive)) as member:

@@ -10,7 +10,7 @@ import tifffile
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffFrame, TiffPage
 
 from ..registry import require
-from .image import Array, ImageFile, Request, depth_range, number
+from .image import Array, ImageFile, Request, depth_range, invert, number
 
 Range = tuple[int | float, int | float]
 
@@ -64,8 +64,9 @@ def _count_pages(request: Request, file: TiffFile) -> int:
 
 
 def _pick_series(request: Request, file: TiffFile) -> tifffile.TiffPageSeries:
-    """The one image that the file is: smaller copies of it don't count."""
-    whole = [series for series in file.series if not series.keyframe.is_reduced]
+    """The one image that the file is: smaller copies of it, and masks, don't count."""
+    pages = ((series, series.keyframe) for series in file.series)
+    whole = [series for series, page in pages if not (page.is_reduced or page.is_mask)]
     if len(whole) != 1:
         shapes = ", ".join("x".join(map(str, series.shape)) for series in file.series)
         raise request.error(
@@ -149,7 +150,7 @@ def _describe(
     if page.photometric == PHOTOMETRIC.MINISWHITE:
         if value_range is None:
             raise request.error(f"0 is white, and {source}, so nothing tells what is black")
-        array = request.invert(array, value_range)
+        array = invert(array, value_range)
         notes.append("turned round, because 0 is white in the file")
     orientation = page.tags.valueof(274, 1)
     if orientation != 1:
