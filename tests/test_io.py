@@ -997,6 +997,20 @@ def test_a_deflated_bomb(tmp_path):
         read(path, limit=1 << 26)
 
 
+@pytest.mark.parametrize("name", ["MR_small_jp2klossless.dcm", "SC_rgb_dcmtk_+eb+cr.dcm"])
+def test_a_frame_that_is_larger_than_its_file_says(tmp_path, name):
+    dataset = pydicom.dcmread(scan(name))
+    zeros = np.zeros((3000, 4000), np.uint8)
+    if "jp2k" in name:
+        frame = imagecodecs.jpeg2k_encode(zeros, level=0, reversible=True, codecformat="j2k")
+    else:
+        frame = imagecodecs.jpeg8_encode(zeros)
+    dataset.PixelData = pydicom.encaps.encapsulate([frame])
+    dataset.save_as(tmp_path / "bomb.dcm")
+    with pytest.raises(g2r.ImageFileError, match=r"pixels, and a frame has 4000x3000"):
+        read(tmp_path / "bomb.dcm")
+
+
 def test_pillows_own_limit_is_not_in_the_way(tmp_path, monkeypatch):
     monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 1000)
     for name in ("x.png", "x.jpg", "x.bmp", "x.pgm"):

@@ -2,17 +2,26 @@
 
 import zlib
 from collections.abc import Sequence
+from io import BytesIO
 from typing import Any, NamedTuple
 
 import numpy as np
 import pydicom
 from pydicom import Dataset
+from pydicom.encaps import generate_frames
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    UID,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000TransferSyntaxes,
+    JPEGBaseline8Bit,
+)
 
 from ..errors import BackendUnavailable
+from ..registry import require
 from .image import Array, ImageFile, Request, depth_range, invert, number
 
 Range = tuple[int | float, int | float]
@@ -133,8 +142,35 @@ def _decode(request: Request, header: Dataset, index: int | None) -> Array:
     dataset = pydicom.dcmread(request.path, force=True)
     if not any(f"{kind}PixelData" in dataset for kind in ("", "Float", "DoubleFloat")):
         raise request.error("DICOM without pixels: truncated before them, or stripped of them")
+    _check_frames(request, dataset, syntax)
     dataset.file_meta.TransferSyntaxUID = syntax
     return pixel_array(dataset, index=index)
+
+
+def _check_frames(request: Request, dataset: Dataset, syntax: UID) -> None:
+    """Refuse a compressed frame that isn't of the size that the file states.
+
+    A codec makes room for what the frame itself says, and 141 bytes of JPEG 2000 can say 12,000
+    rows of 12,000.
+    """
+    if syntax in JPEG2000TransferSyntaxes:
+        plugin = require("PIL.Jpeg2KImagePlugin", "PIL", "dicom").Jpeg2KImageFile
+    elif syntax == JPEGBaseline8Bit:
+        plugin = require("PIL.JpegImagePlugin", "PIL", "dicom").JpegImageFile
+    else:
+        return
+    stated = (dataset.Columns, dataset.Rows)
+    count = int(dataset.get("NumberOfFrames") or 1)
+    for frame in generate_frames(dataset.PixelData, number_of_frames=count):
+        try:
+            with plugin(BytesIO(frame)) as image:
+                width, height = image.size
+        except SyntaxError:
+            continue  # a kind of header that Pillow doesn't know; the codec may
+        if (width, height) != stated:
+            raise request.error(
+                f"it states {stated[0]}x{stated[1]} pixels, and a frame has {width}x{height}"
+            )
 
 
 def _transfer_syntax(header: Dataset) -> UID:
