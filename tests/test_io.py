@@ -482,9 +482,11 @@ def ct(tmp_path):
     return change
 
 
+@pytest.mark.parametrize("colours", ["MONOCHROME1", "MONOCHROME2"])
 @pytest.mark.parametrize("function", ["LINEAR_EXACT", "SIGMOID"])
-def test_other_functions_of_a_window(ct, function):
+def test_other_functions_of_a_window(ct, function, colours):
     changes = {"WindowCenter": 40, "WindowWidth": 400, "VOILUTFunction": function}
+    changes["PhotometricInterpretation"] = colours
     image = read(ct(**changes))
     assert function in image.range_source
     assert_shown(image, shown_by_pydicom(scan("CT_small.dcm"), **changes))
@@ -523,6 +525,9 @@ def test_voi_lut(ct, bits, entries):
     np.testing.assert_array_equal(image.array, table[np.clip(values, 0, entries - 1)])
     assert image.value_range == (0, (1 << bits) - 1)
     assert image.range_source == "the VOI LUT in the file, ours"
+    path = ct(VOILUTSequence=lut(table, 0, bits), PhotometricInterpretation="MONOCHROME1")
+    np.testing.assert_array_equal(read(path).array, (1 << bits) - 1 - image.array)
+    path = ct(VOILUTSequence=lut(table, 0, bits))
     if bits > 8:  # in 8 bits the indices of pydicom wrap round
         np.testing.assert_array_equal(image.array, apply_voi_lut(values, pydicom.dcmread(path)))
 
