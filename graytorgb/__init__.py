@@ -16,6 +16,7 @@ from .errors import (
     ChannelError,
     DtypeError,
     GrayToRGBError,
+    ImageFileError,
     LayoutError,
     LevelsError,
     ModelError,
@@ -28,6 +29,7 @@ from .registry import BackendInfo, backends, require
 from .stats import stats
 
 if TYPE_CHECKING:
+    from . import io
     from .bench.recommend import recommend
 
 __version__ = "0.1.0"
@@ -40,6 +42,7 @@ __all__ = [
     "Choice",
     "DtypeError",
     "GrayToRGBError",
+    "ImageFileError",
     "LayoutError",
     "LevelsError",
     "ModelError",
@@ -47,6 +50,7 @@ __all__ = [
     "backends",
     "cache_info",
     "choose",
+    "io",
     "prepare",
     "recommend",
     "set_cache",
@@ -57,7 +61,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`recommend`, imported when first asked for: it needs the extra ``bench``."""
+    """`io` and `recommend`, imported when first asked for; `recommend` needs extra ``bench``."""
+    if name == "io":
+        return require("graytorgb.io", "numpy", "io")
     if name == "recommend":
         return require("graytorgb.bench.recommend", "psutil", "bench").recommend
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

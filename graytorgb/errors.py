@@ -44,5 +44,9 @@ class UnknownBackend(GrayToRGBError, ValueError):
     """No backend has this name."""
 
 
+class ImageFileError(GrayToRGBError, OSError):
+    """A file can't be read as an image: damaged, lying, too large, or of another format."""
+
+
 class ModelError(GrayToRGBError, ValueError):
     """A model can't be adapted as asked."""

@@ -1,7 +1,6 @@
-"""The command line: ``graytorgb backends`` and ``graytorgb bench``."""
+"""The command line: ``graytorgb backends``, ``bench`` and ``inspect``."""
 
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,47 +10,18 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from . import __version__
-from .auto import choose
-from .errors import GrayToRGBError
-from .registry import BACKENDS, backends, lookup, require
+from .. import __version__
+from ..auto import choose
+from ..errors import GrayToRGBError
+from ..registry import BACKENDS, backends, lookup, require
+from .inspect import inspect_command
+from .types import Shape, Size
 
 if TYPE_CHECKING:
-    from .bench.case import Case
-    from .bench.report import Report
+    from ..bench.case import Case
+    from ..bench.report import Report
 
 _COLOURS = {"available": "green", "missing": "yellow", "broken": "red"}
-
-
-class Shape(click.ParamType[tuple[int, ...]]):
-    """``64x224x224`` as a tuple."""
-
-    name = "shape"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
-        """The sizes, or a usage error."""
-        if isinstance(value, tuple):
-            return value
-        if not re.fullmatch(r"\d+(x\d+)+", value.lower()):
-            self.fail(f"{value!r} isn't a shape; write it as 64x224x224", param, ctx)
-        return tuple(map(int, value.lower().split("x")))
-
-
-class Size(click.ParamType[int]):
-    """``500MB``, ``2GiB`` or plain bytes as an integer."""
-
-    name = "size"
-    units = ("", "k", "m", "g", "t")
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> int:
-        """The bytes, or a usage error."""
-        if isinstance(value, int):
-            return value
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", value.lower())
-        if match is None:
-            self.fail(f"{value!r} isn't a size; write it as 500MB or 2GiB", param, ctx)
-        number, unit, binary = match.groups()
-        return int(float(number) * (1024 if binary else 1000) ** self.units.index(unit))
 
 
 def _names(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str]:
@@ -71,6 +41,9 @@ def _names(ctx: click.Context, param: click.Parameter, value: str | None) -> lis
 @click.version_option(__version__)
 def main() -> None:
     """Greyscale images for networks pretrained on RGB."""
+
+
+main.add_command(inspect_command)
 
 
 @main.command("backends")

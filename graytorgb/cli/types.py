@@ -1,0 +1,37 @@
+"""Kinds of arguments: shapes and sizes."""
+
+import re
+from typing import Any
+
+import click
+
+
+class Shape(click.ParamType[tuple[int, ...]]):
+    """``64x224x224`` as a tuple."""
+
+    name = "shape"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        """The sizes, or a usage error."""
+        if isinstance(value, tuple):
+            return value
+        if not re.fullmatch(r"\d+(x\d+)+", value.lower()):
+            self.fail(f"{value!r} isn't a shape; write it as 64x224x224", param, ctx)
+        return tuple(map(int, value.lower().split("x")))
+
+
+class Size(click.ParamType[int]):
+    """``500MB``, ``2GiB`` or plain bytes as an integer."""
+
+    name = "size"
+    units = ("", "k", "m", "g", "t")
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        """The bytes, or a usage error."""
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", value.lower())
+        if match is None:
+            self.fail(f"{value!r} isn't a size; write it as 500MB or 2GiB", param, ctx)
+        number, unit, binary = match.groups()
+        return int(float(number) * (1024 if binary else 1000) ** self.units.index(unit))

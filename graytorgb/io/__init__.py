@@ -1,0 +1,250 @@
+"""``read``: an image file's every value, its layout and its true value range.
+
+>>> import pydicom.data
+>>> import graytorgb as g2r
+>>> scan = g2r.io.read(pydicom.data.get_testdata_file("MR_small.dcm", download=False))
+>>> scan.array.shape, scan.layout, scan.value_range
+((64, 64), 'HW', (-200, 1399))
+>>> g2r.to_uint8(*scan).dtype
+dtype('uint8')
+"""
+
+import os
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from ..errors import GrayToRGBError, ImageFileError, LevelsError
+from ..levels import ValueRange, check_policy
+from ..registry import require
+from .image import ImageFile, Request, Window
+
+__all__ = ["LIMIT", "ImageFile", "read"]
+
+LIMIT = 2 << 30  # bytes of the decoded result
+
+
+class Format(NamedTuple):
+    """A format's line: what must be known before its library is imported.
+
+    Attributes
+    ----------
+    module : str
+        Its reader, a file in this folder.
+    library, extra : str
+        The package that the reader imports, and the extra that installs it.
+    suffixes : tuple of str
+        The usual ones; the content decides all the same.
+    """
+
+    module: str
+    library: str
+    extra: str
+    suffixes: tuple[str, ...]
+
+
+FORMATS = {
+    "PNG": Format("png", "PIL", "png", (".png", ".apng")),
+    "JPEG": Format("jpeg", "PIL", "jpeg", (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")),
+    "WebP": Format("pillow", "PIL", "pillow", (".webp",)),
+    "GIF": Format("pillow", "PIL", "pillow", (".gif",)),
+    "BMP": Format("pillow", "PIL", "pillow", (".bmp", ".dib")),
+    "PNM": Format("pillow", "PIL", "pillow", (".pbm", ".pgm", ".ppm", ".pnm")),
+    "TIFF": Format("tiff", "tifffile", "tiff", (".tif", ".tiff", ".btf", ".lsm", ".svs", ".stk")),
+    "DICOM": Format("dicom", "pydicom", "dicom", (".dcm", ".dicom", ".ima")),
+    "NumPy": Format("numpy", "numpy", "io", (".npy", ".npz")),
+}
+
+# Each format's first bytes, as its specification gives them.
+_SIGNATURES = {
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",  # BigTIFF
+    b"MM\0+": "TIFF",
+    b"\x93NUMPY": "NumPy",
+    b"PK\x03\x04": "NumPy",  # .npz is a zip file
+    **{b"P%d" % kind + space: "PNM" for kind in range(1, 7) for space in (b"\n", b" ", b"\r")},
+}
+
+
+def read(
+    path: str | os.PathLike[str],
+    *,
+    value_range: ValueRange | None = None,
+    index: int | str | None = None,
+    window: Window = "file",
+    limit: int = LIMIT,
+) -> ImageFile:
+    """Read an image file with every value, its layout and the range that the file states.
+
+    ``to_uint8(*read(path))`` is the image as 8 bits, with black and white where the file puts
+    them; ``to_rgb(image.array, image.layout)`` keeps every value.
+
+    Parameters
+    ----------
+    path : str or path
+        PNG, JPEG, WebP, GIF, BMP, PBM/PGM/PPM, TIFF, DICOM, .npy or .npz. The content tells
+        the format, not the name.
+    value_range : (lo, hi), "dtype", "minmax" or ("percentile", p, q), optional
+        Yours, in place of the file's.
+    index : int or str, optional
+        One frame of DICOM, one page of TIFF, one frame of an animation, from 0; the name of
+        an array in .npz. None: all of them, with a leading axis.
+    window : "file", (centre, width) or None
+        DICOM: which values become black and white. ``"file"``: the window, or the VOI LUT,
+        that the file states; its first, if it states several. ``(centre, width)``: yours, by
+        DICOM's linear function, in the modality's values (Hounsfield units). None: the whole
+        depth.
+    limit : int
+        The most bytes that the array may take, checked before it is decoded. 2 GiB.
+
+    Returns
+    -------
+    ImageFile
+        ``array``, ``layout`` and ``value_range``; it unpacks to ``array, value_range``.
+
+    Raises
+    ------
+    ImageFileError
+        If the file is empty, damaged, truncated, of no format that is read, larger than the
+        limit, or holds what has no grey or RGB values. An OSError too; it names the file.
+    FileNotFoundError, IsADirectoryError, PermissionError
+        As ``open`` raises them.
+    BackendUnavailable
+        If the format's library, or a codec for its compression, isn't installed.
+    LevelsError
+        If `value_range` or `window` is none of these.
+
+    Warns
+    -----
+    UserWarning
+        If the file states more than 8 bits and no more than that, and its values fill less than
+        a sixteenth of them: ``to_uint8`` would leave less than 16 levels. A 12-bit camera in a
+        16-bit PNG looks so, and nothing in the file tells it from a dark image.
+
+    Notes
+    -----
+    The range is what the file states, never what its pixels happen to be:
+
+    - PNG, JPEG, WebP, GIF, BMP, PNM: 0 to the largest value of the depth. PNG's sBIT doesn't
+      change that: samples of fewer significant bits are stored scaled to the full depth
+      (PNG specification, 11.3.2.4).
+    - TIFF of unsigned integers: 0 to 2^BitsPerSample - 1 (TIFF 6.0, PhotometricInterpretation);
+      fewer bits where OME's SignificantBits says so, or SMaxSampleValue or MaxSampleValue is
+      2^k - 1. Other values of those are the image's own extremes, kept "for statistical
+      purposes only". Signed integers and floats: SMinSampleValue to SMaxSampleValue if they
+      hold for the pixels.
+    - DICOM: the edges of the window, on the values after rescale or Modality LUT (PS3.3,
+      C.11.1 and C.11.2); without one, BitsStored rescaled. A VOI LUT or a sigmoid isn't a
+      range, so it is applied to the array. MONOCHROME1 is turned round, window and all.
+    - .npy: 0 to 255 for uint8, 0 to 1 for bool.
+
+    Where a file states none (floats, .npy of more bits) ``value_range`` is None, and unpacking
+    raises an error that asks for it: ``"minmax"`` would be a different rule for each image of
+    a data set, so it has to be asked for.
+
+    Orientation tags aren't applied; ``notes`` tells them.
+
+    Examples
+    --------
+    >>> import pydicom.data
+    >>> from graytorgb.io import read
+    >>> path = pydicom.data.get_testdata_file("examples_overlay.dcm", download=False)
+    >>> scan = read(path)
+    >>> scan.value_range, scan.range_source
+    ((55, 844), 'the window in the file, centre 450, width 790')
+    >>> read(path, window=None).value_range
+    (0, 4095)
+    """
+    if value_range is not None:
+        value_range = check_policy(value_range)
+    request = Request(Path(path), index, _check_window(window), limit)
+    name, note = _identify(request)
+    if isinstance(window, tuple) and name != "DICOM":
+        raise LevelsError(f"{path}: a window is DICOM's, and this is {name}: value_range=(lo, hi)")
+    entry = FORMATS[name]
+    module = require(f"graytorgb.io.{entry.module}", entry.library, entry.extra)
+    try:
+        image = cast(ImageFile, module.read(request))
+    except (GrayToRGBError, MemoryError, Warning):
+        raise
+    except Exception as error:  # decoders fail with any class: struct.error, SyntaxError, ...
+        raise request.error(
+            f"{name} that can't be read: damaged, truncated, or of a kind that no library here "
+            f"decodes: {error}"
+        ) from error
+    array = image.array
+    if not array.dtype.isnative:
+        image = replace(image, array=array.astype(array.dtype.newbyteorder("=")))
+    if note:
+        image = replace(image, notes=(note, *image.notes))
+    if value_range is not None:
+        return replace(image, value_range=value_range, range_source="the caller", depth_only=False)
+    return _warn_of_unused_depth(image)
+
+
+def _check_window(window: Any) -> Window:
+    if window is None or (isinstance(window, str) and window == "file"):
+        return cast(Window, window)
+    if not isinstance(window, str):
+        try:
+            centre, width = map(float, window)
+        except (TypeError, ValueError):
+            pass
+        else:
+            if width >= 1 and abs(centre) + width < float("inf"):
+                return centre, width
+    raise LevelsError(f'window is "file", None or (centre, width) with width >= 1, not {window!r}')
+
+
+def _identify(request: Request) -> tuple[str, str | None]:
+    """The format by the file's content, and a note if its name says another."""
+    with request.path.open("rb") as file:
+        head = file.read(132)
+    suffix = request.path.suffix.lower()
+    usual = next((name for name, entry in FORMATS.items() if suffix in entry.suffixes), None)
+    found = _find_signature(head)
+    if found is None and usual == "DICOM" and head:
+        return usual, None  # files from before the preamble was required; pydicom judges
+    if found is None:
+        what = f"starts with {head[:8]!r}" if head else "is empty (0 bytes)"
+        named = f", though its name says {usual}" if usual else ""
+        raise ImageFileError(
+            f"{request.path}: not an image that can be read: it {what}{named}. "
+            f"These are: {', '.join(FORMATS)}"
+        )
+    if usual not in (None, found):
+        return found, f"the name says {usual}, the content is {found}"
+    return found, None
+
+
+def _find_signature(head: bytes) -> str | None:
+    if head[128:] == b"DICM":  # first: the 128 bytes before it may look like a TIFF
+        return "DICOM"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WebP"
+    return next((name for start, name in _SIGNATURES.items() if head.startswith(start)), None)
+
+
+def _warn_of_unused_depth(image: ImageFile) -> ImageFile:
+    """Say so if the depth is all that the file states, and the values lie close together."""
+    array = image.array
+    if not image.depth_only or (image.bits or 0) <= 8 or array.size == 0:
+        return image
+    lo, hi = cast(tuple[float, float], image.value_range)
+    if not 0 < int(array.max()) - int(array.min()) < (hi - lo) / 16:
+        return image
+    ours = "window=(centre, width)" if image.format == "DICOM" else "value_range=(0, 4095)"
+    text = (  # the same for every file of a folder, so that Python shows it once
+        f"the file states its depth alone, {image.bits} bits, and the values fill less than a "
+        "sixteenth of it, so to_uint8 leaves less than 16 levels: state what is black and white, "
+        f"read(path, {ours})"
+    )
+    warnings.warn(text, stacklevel=3)
+    return replace(image, notes=(*image.notes, text))

@@ -1,0 +1,148 @@
+"""What was asked of a file, and what it held."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ImageFileError, LevelsError
+from ..levels import ValueRange
+
+Array = NDArray[Any]
+Window = str | tuple[float, float] | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ImageFile:
+    """An image file's pixels, with what the file says of them.
+
+    It unpacks to ``array, value_range``, what :func:`graytorgb.to_uint8` takes.
+
+    Attributes
+    ----------
+    array : ndarray
+        Every value of the file, in the machine's byte order; larger is brighter.
+    layout : str or None
+        Its axes, as :func:`graytorgb.to_rgb` takes them: ``"HW"``, ``"HWC"``, ``"NHW"``. None
+        where nothing tells them (a 3-D .npy file).
+    value_range : (lo, hi), "dtype", "minmax", ("percentile", p, q) or None
+        The values that are black and white, in numbers of the array. None where the file
+        doesn't say and nothing was passed to :func:`read`; unpacking is a LevelsError then.
+    range_source : str
+        Where the range comes from.
+    format, mode : str
+        The file's format and its kind of pixels, for people.
+    bits : int or None
+        The bits of a sample that the file states; None for floats and what has no statement.
+    depth_only : bool
+        Whether the range is the samples' depth and nothing more: a camera of 12 bits doesn't
+        fill the 16 of its file.
+    notes : tuple of str
+        What else a user of the pixels should know.
+    path : Path
+        The file.
+    """
+
+    path: Path
+    array: Array = field(repr=False)
+    layout: str | None
+    value_range: ValueRange | None
+    range_source: str
+    format: str
+    mode: str
+    bits: int | None = None
+    depth_only: bool = False
+    notes: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.value_range is None:
+            raise LevelsError(
+                f"{self.path}: {self.range_source}, so black and white have to be stated: "
+                'read(path, value_range=(lo, hi)), or value_range="minmax" for this image\'s '
+                "own extremes"
+            )
+        yield self.array
+        yield self.value_range
+
+    def __repr__(self) -> str:
+        return (
+            f"ImageFile({self.path.name!r}, {self.format}: {self.mode}; shape "
+            f"{self.array.shape}, dtype {self.array.dtype}, layout {self.layout!r}, "
+            f"value_range {self.value_range!r} from {self.range_source})"
+        )
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a format's reader is asked for."""
+
+    path: Path
+    index: int | str | None = None
+    window: Window = "file"
+    limit: int = 0
+
+    def error(self, text: str) -> ImageFileError:
+        """The error for this file."""
+        return ImageFileError(f"{self.path}: {text}")
+
+    def check_size(self, shape: Sequence[int], itemsize: int) -> None:
+        """Refuse a result of more bytes than the limit, before any memory is taken for it."""
+        size = math.prod(map(int, shape)) * itemsize
+        if size > self.limit:
+            raise self.error(
+                f"its header states {'x'.join(map(str, shape))} samples of {itemsize} bytes, "
+                f"{size:,} in all, and the limit is {self.limit:,}: read(path, limit={size}) if "
+                "you trust it"
+            )
+
+    def pick(self, count: int, what: str) -> int | None:
+        """The index that was asked for, checked against the number of images."""
+        if self.index is None:
+            return None
+        if not isinstance(self.index, int) or not -count <= self.index < count:
+            raise self.error(
+                f"it has {count} {what}, so index is None or 0 to {count - 1}, not {self.index!r}"
+            )
+        return self.index % count
+
+
+def invert(array: Array, value_range: tuple[float, float]) -> Array:
+    """``lo + hi - value``: what is black becomes white.
+
+    The same dtype, and exact for integers, if every value lies in the range.
+
+    >>> invert(np.array([0, 1, 4095], np.uint16), (0, 4095))
+    array([4095, 4094,    0], dtype=uint16)
+    """
+    if array.dtype.kind == "b":
+        return np.logical_not(array)
+    total = value_range[0] + value_range[1]
+    if array.dtype.kind == "f":
+        return np.asarray(total - array, array.dtype)
+    limits = np.iinfo(array.dtype)
+    if limits.min <= total <= limits.max:
+        return np.asarray(array.dtype.type(total) - array)
+    return (total - array.astype(np.int64)).astype(array.dtype)
+
+
+def depth_range(bits: int, *, signed: bool = False) -> tuple[int, int]:
+    """The smallest and the largest integer of so many bits.
+
+    >>> depth_range(12), depth_range(12, signed=True)
+    ((0, 4095), (-2048, 2047))
+    """
+    return (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+
+
+def number(value: Any) -> int | float:
+    """A Python number, an int where it is one.
+
+    >>> number("40.0"), number(0.5)
+    (40, 0.5)
+    """
+    value = float(value)
+    return int(value) if value.is_integer() else value
