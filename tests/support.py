@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import files
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,22 @@ def needs(*names):
             if REQUIRED & {name, "all"}:
                 pytest.fail(f"GRAYTORGB_REQUIRE names {name}: {error}", pytrace=False)
             pytest.skip(str(error), allow_module_level=True)
+
+
+def needs_package(*names):
+    """The same for packages that only tests use."""
+    for name in names:
+        if find_spec(name) is None:
+            if REQUIRED & {name, "all"}:
+                pytest.fail(f"GRAYTORGB_REQUIRE names {name}, which isn't installed", pytrace=False)
+            pytest.skip(f"needs {name}", allow_module_level=True)
+
+
+def packaged(package, suffix):
+    """The files of an installed package with this ending, in order."""
+    needs_package(package.replace("-", "_"))
+    found = [file.locate() for file in files(package) if file.name.endswith(suffix)]
+    return sorted(Path(file) for file in found)
 
 
 def oracle(grey, layout):
