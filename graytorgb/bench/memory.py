@@ -4,6 +4,8 @@ OpenCV's and torch's memory is invisible to Python's tracer, so this is the resi
 high-water mark that the operating system keeps.
 """
 
+import ctypes
+import gc
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -45,7 +47,12 @@ def peak_of(make: Callable[..., Callable[[], Any]], *arguments: Any) -> int:
 
 
 def peak_here(call: Callable[[], Any]) -> int:
-    """The same in this process: a lower bound, since freed memory that is reused doesn't show."""
+    """The same in this process.
+
+    Where the C library can't be told to give freed memory back (all but glibc can't), this is a
+    lower bound: what is reused doesn't show.
+    """
+    _give_back()
     _reset_high_water_mark()
     before = psutil.Process().memory_info().rss
     result = call()
@@ -80,6 +87,13 @@ def _high_water_mark() -> int:
     import resource
 
     return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def _give_back() -> None:
+    """Return memory that was freed, and kept for reuse, to the system."""
+    gc.collect()
+    with suppress(AttributeError, OSError, TypeError):  # TypeError: Windows has no CDLL(None)
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _reset_high_water_mark() -> None:

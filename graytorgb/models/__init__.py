@@ -1,0 +1,318 @@
+"""The pretrained network with one input channel and the same outputs, and the proof of it."""
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import ModelError
+from ..registry import require
+from .weights import Normalisation
+
+if TYPE_CHECKING:
+    from .proof import Verification
+
+__all__ = ["adapt", "adapt_state_dict", "verify"]
+
+Model = TypeVar("Model")
+How = Literal["collapse", "expand", "learned"]
+
+# Where a network's class is, and the module here that knows it, with its library and extra.
+_FRAMEWORKS = (("torch.nn", "Module", "torch", "torch", "models"),)
+
+
+def adapt(
+    model: Model,
+    mean: ArrayLike | None = None,
+    std: ArrayLike | None = None,
+    *,
+    how: How = "collapse",
+    layer: str | list[str] | None = None,
+    example: Any = None,
+    value_range: tuple[float, float] | None = None,
+    normalised: tuple[float, float] | None = None,
+    freeze: bool = False,
+    inplace: bool = False,
+) -> Model:
+    """Give a network that was trained on RGB images an input of one channel.
+
+    The adapted network's outputs for a grey image are those of `model` for the image repeated
+    and normalised, ``model((grey - mean) / std)``, up to rounding, borders included.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The network. It is copied, not changed, unless `inplace`.
+    mean, std : float or sequence of 1 or 3 floats
+        How its images were normalised in training, for values from 0 to 1;
+        ``*graytorgb.stats(source)`` finds them. Left out for torchvision's detection models,
+        which normalise their images themselves.
+    how : {"collapse", "expand", "learned"}
+        ``"collapse"``: the first convolution (the stem) sees grey, with the normalisation
+        folded into its weights. ``"expand"``: weights stay, and the grey is repeated in front
+        of the network, as a view where the planes are equal. ``"learned"``: a trainable
+        1 to 3 convolution of size 1 in front, which starts as exact repetition.
+    layer : str or list of str, optional
+        The stem's name, where it can't be found by following an image through the network;
+        the caller then answers for it that the image goes nowhere else. For ``"collapse"``.
+    example : int, tuple, Tensor or dict, optional
+        An input that the network takes: an image's side, its ``(H, W)`` or ``(T, H, W)``, a
+        batch, or a dict of the network's arguments. Usual sizes are tried otherwise.
+    value_range : (lo, hi), optional
+        The values of the grey that stand for 0 and 1: ``(0, 255)`` for bytes. From 0 to 1 if
+        nothing is said.
+    normalised : (m, s), optional
+        The grey is normalised already, ``(g - m) / s`` of values ``g`` from 0 to 1. One mean
+        and one std: three channels' statistics don't fit into one plane, and `mean` and `std`
+        bring them.
+    freeze : bool
+        With ``"learned"``: nothing else is trainable.
+    inplace : bool
+        Change `model` itself, and need no memory for a copy.
+
+    Returns
+    -------
+    of the type of `model`
+        For ``"collapse"`` the network itself or its copy, with other weights in its stem;
+        otherwise a module ``GreyInput`` with the layers ``front`` and ``model``.
+
+    Raises
+    ------
+    ModelError
+        If `mean` and `std` are needed and missing, no stem is found, or it can't be adapted
+        exactly; the message says what was found. `model` is as it was.
+    BackendUnavailable
+        If a library is missing.
+
+    See Also
+    --------
+    graytorgb.models.verify : The proof, on your own images.
+
+    Notes
+    -----
+    With ``w`` the stem's weights, the grey's are ``sum_c w[c] / std[c]``. What the means add is
+    a bias where the stem doesn't pad with zeros. Where it does, a bias would be wrong within
+    the kernel's reach of the border, and the stem gets a second input channel, a plane of ones
+    that a hook appends inside the network; its weights are ``-sum_c w[c] mean[c] / std[c]``.
+
+    Examples
+    --------
+    >>> import torch, graytorgb as g2r
+    >>> from graytorgb.models import adapt
+    >>> colour = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.ReLU()).eval()
+    >>> grey = adapt(colour, *g2r.stats("imagenet"))
+    >>> x = torch.rand(1, 1, 32, 32)
+    >>> mean, std = (torch.tensor(v)[:, None, None] for v in g2r.stats("imagenet"))
+    >>> torch.allclose(grey(x), colour((x - mean) / std), atol=1e-5)
+    True
+    """
+    adapter = _adapter(model)
+    stated, plain = _normalisations(mean, std, value_range, normalised)
+    if how not in ("collapse", "expand", "learned"):
+        raise ModelError(f'how is "collapse", "expand" or "learned", not {how!r}')
+    if layer is not None and how != "collapse":
+        raise ModelError(f'layer= names what how="collapse" changes; how={how!r} changes none')
+    if freeze and how != "learned":
+        raise ModelError(
+            f'freeze=True leaves the layer of how="learned" trainable, and how={how!r} has none: '
+            "model.requires_grad_(False)"
+        )
+    adapted = adapter.adapt(
+        model, stated, plain, how=how, layer=layer, example=example, freeze=freeze, inplace=inplace
+    )
+    return cast(Model, adapted)
+
+
+def adapt_state_dict(
+    source: Any,
+    mean: ArrayLike | None = None,
+    std: ArrayLike | None = None,
+    *,
+    key: str | None = None,
+    offset: Literal["plane", "bias"] = "plane",
+    value_range: tuple[float, float] | None = None,
+    normalised: tuple[float, float] | None = None,
+    out: Any = None,
+) -> dict[str, Any]:
+    """Adapt the weights of a torch network alone, without the network.
+
+    A file of weights doesn't say how its stem pads, so it can't hold a border's share of the
+    normalisation by itself: `offset` says how the network will.
+
+    Parameters
+    ----------
+    source : dict of str to Tensor, or path
+        A state dict, or a .pt, .pth or .safetensors file of one. Files are read as weights
+        only: nothing in them is run.
+    mean, std, value_range, normalised
+        As for :func:`adapt`; ``0, 1`` sums the weights as they are.
+    key : str, optional
+        The stem's weight. It is found if one weight alone sees 3 channels.
+    offset : {"plane", "bias"}
+        Where the share of the means goes, unless they are 0. ``"plane"``: a second input
+        channel, for ``Conv2d(2, ...)`` given the grey and a plane of ones, exact for any
+        padding; this is what :func:`adapt` makes of a stem that pads with zeros, so the result
+        loads into it. ``"bias"``: a bias, exact only where the stem doesn't pad with zeros, as
+        in patch embeddings; it is added if there is none, and this is what :func:`adapt` makes
+        of those.
+    out : path, optional
+        Write the result, as safetensors with the source's metadata or by ``torch.save``.
+
+    Returns
+    -------
+    dict of str to Tensor
+        The tensors of `source` that don't change are shared with it.
+
+    Raises
+    ------
+    ModelError
+        If the file can't be read, no weight or several could be the stem's, or `mean` and
+        `std` are missing.
+    BackendUnavailable
+        If torch or safetensors is missing.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from graytorgb.models import adapt, adapt_state_dict
+    >>> colour = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.ReLU())
+    >>> weights = adapt_state_dict(colour.state_dict(), 0.5, 0.5)
+    >>> weights["0.weight"].shape
+    torch.Size([8, 2, 3, 3])
+    >>> adapt(colour, 0.5, 0.5).load_state_dict(weights)
+    <All keys matched successfully>
+    """
+    if offset not in ("plane", "bias"):
+        raise ModelError(f'offset is "plane" or "bias", not {offset!r}')
+    stated, _ = _normalisations(mean, std, value_range, normalised)
+    if stated is None:
+        raise ModelError(
+            "say how the images were normalised, adapt_state_dict(source, mean, std), for values "
+            'from 0 to 1: *graytorgb.stats("imagenet") for most ImageNet weights; 0, 1 for none'
+        )
+    files = require(f"{__name__}.torch.files", "torch", "models")
+    return cast(
+        dict[str, Any], files.adapt_state_dict(source, stated, key=key, offset=offset, out=out)
+    )
+
+
+def verify(
+    original: Any,
+    adapted: Any,
+    images: Any,
+    mean: ArrayLike | None = None,
+    std: ArrayLike | None = None,
+    *,
+    value_range: tuple[float, float] | None = None,
+    normalised: tuple[float, float] | None = None,
+    layer: str | None = None,
+    tolerance: float = 1e-4,
+    batch_size: int = 8,
+    seconds: float = 1.0,
+) -> "Verification":
+    """Prove that an adapted network's outputs are the original's.
+
+    The original is given the grey three times, normalised; the adapted one is given the grey.
+    Both run in eval mode, and are left in the mode they were in.
+
+    Parameters
+    ----------
+    original, adapted : torch.nn.Module
+        The network of 3 channels, and what :func:`adapt` made of it.
+    images : array of shape (N, H, W), (N, 1, H, W) or (N, 1, T, H, W), or sequence of (H, W)
+        Grey in the range that the adapted network takes: numpy arrays or CPU tensors. Images
+        of several sizes in a sequence are run one by one.
+    mean, std, value_range, normalised
+        What :func:`adapt` was given. Left out for a network that normalises by itself.
+    layer : str, optional
+        The stem's name, found as in :func:`adapt` otherwise.
+    tolerance : float
+        The largest difference of a value that passes.
+    batch_size : int
+    seconds : float
+        How long to time both networks on the first batch, in rounds of random order; 0 measures
+        neither time nor memory.
+
+    Returns
+    -------
+    Verification
+        ``passed``, the figures, ``to_json()``, ``write_png(path)``; rich prints it as a table.
+
+    Raises
+    ------
+    ModelError
+        If `images` aren't grey images.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from graytorgb.models import adapt, verify
+    >>> colour = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.ReLU())
+    >>> proof = verify(colour, adapt(colour, 0.5, 0.25), torch.rand(4, 32, 32), 0.5, 0.25)
+    >>> proof.passed, proof.images
+    (True, 4)
+    """
+    from .proof import compare
+
+    adapter = _adapter(original)
+    stated, plain = _normalisations(mean, std, value_range, normalised)
+    stated_range = value_range is not None or normalised is not None
+    batches = _batches(images, batch_size, stated_range=stated_range)
+    before, after = adapter.Runner(original, stated or plain), adapter.Runner(adapted, None)
+    with before.evaluating(), after.evaluating():
+        return compare(before, after, batches, layer=layer, tolerance=tolerance, seconds=seconds)
+
+
+def _batches(images: Any, size: int, *, stated_range: bool) -> Iterator[NDArray[Any]]:
+    """Batches (N, 1, ...) of images, as numpy arrays."""
+    given = [np.asarray(image) for image in images]
+    for image in given:
+        if image.dtype.kind not in "biuf" or image.ndim < 2 or 0 in image.shape:
+            raise ModelError(
+                "images is an array (N, H, W) or a sequence of grey images (H, W), and one has "
+                f"the shape {image.shape} and dtype {image.dtype}"
+            )
+        if image.dtype.kind != "f" and not stated_range:
+            raise ModelError(
+                f"images are {image.dtype}, and the network takes values from 0 to 1: divide them, "
+                "or say value_range= here and in adapt()"
+            )
+    planes = [image if image.ndim > 2 else image[None] for image in given]
+    if any(image.shape[0] != 1 for image in planes):
+        raise ModelError(
+            "images have one channel, (N, H, W) or (N, 1, H, W): one of these has the shape "
+            f"{planes[0].shape}"
+        )
+    one_size = len({image.shape for image in planes}) == 1
+    step = size if one_size else 1
+    for start in range(0, len(planes), step):
+        yield np.stack(planes[start : start + step])
+
+
+def _normalisations(
+    mean: ArrayLike | None,
+    std: ArrayLike | None,
+    value_range: tuple[float, float] | None,
+    normalised: tuple[float, float] | None,
+) -> tuple[Normalisation | None, Normalisation]:
+    """What is stated of the network's preprocessing, and the one that only rescales to 0 to 1."""
+    if (mean is None) != (std is None):
+        raise ModelError(f"mean and std go together: mean={mean!r}, std={std!r}")
+    plain = Normalisation.of(0, 1, value_range, normalised)
+    if mean is None or std is None:
+        return None, plain
+    return Normalisation.of(mean, std, value_range, normalised), plain
+
+
+def _adapter(model: Any) -> Any:
+    """The module here that knows networks of this kind."""
+    for module, name, adapter, library, extra in _FRAMEWORKS:
+        # found without importing what isn't there already
+        kind = getattr(sys.modules.get(module), name, None)
+        if kind is not None and isinstance(model, kind):
+            return require(f"{__name__}.{adapter}", library, extra)
+    if isinstance(model, str | bytes) or hasattr(model, "__fspath__"):
+        raise ModelError(f"expected a network, not a file name: {model!r}")
+    raise ModelError(f"expected a torch.nn.Module, not {type(model).__name__}")

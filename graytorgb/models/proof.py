@@ -1,0 +1,295 @@
+"""The proof that an adapted network is the original, and what it cost."""
+
+import json
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bench.timing import Rounds, Timing
+from ..errors import ModelError
+from ..registry import require
+
+Array = NDArray[Any]
+_TOP = 5
+
+
+class Runner(Protocol):
+    """A network of some framework, with what it does to grey images."""
+
+    def evaluating(self) -> AbstractContextManager[None]:
+        """A context in which the network is in eval mode."""
+
+    def grey(self, batch: Array) -> Any:
+        """A batch, (N, 1, H, W), in the framework's own kind."""
+
+    def __call__(self, grey: Any) -> Any:
+        """The network's output for it."""
+
+    def arrays(self, output: Any) -> list[Array]:
+        """Every array of an output."""
+
+    def scores(self, output: Any) -> Array | None:
+        """The class scores of an output, classes on axis 1."""
+
+    def stem(self, grey: Any) -> str | None:
+        """The name of the first convolution."""
+
+    def stem_output(self, layer: str, grey: Any) -> tuple[Any, Array] | None:
+        """The shape of its input, and its output."""
+
+    def inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Where its kernel lies wholly inside the image."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How the outputs of an adapted network and of the original agree.
+
+    Attributes
+    ----------
+    images : int
+        How many were compared.
+    tolerance : float
+        The largest difference that passes.
+    max_difference, median_difference : float
+        Of all values of all outputs; infinite if an output has another shape.
+    largest_output : float
+        The largest absolute value of the original's outputs.
+    top1, top5 : float or None
+        The fraction of images (of pixels in segmentation) with the same best class, and with
+        the same five best in any order; None if the output isn't class scores.
+    border_difference, inside_difference : float or None
+        The largest difference behind the stem, where its kernel reaches over the border and
+        where it doesn't; None if the stem can't be followed, or has no such place.
+    stem_difference : ndarray of shape (H, W) or None
+        The same at each place.
+    batch : tuple of int
+        The shape of the grey batch that was timed.
+    original_s, adapted_s : Timing or None
+        Seconds for it, from grey to output: the original's normalisation is in it.
+    original_peak_bytes, adapted_peak_bytes : int or None
+        Memory needed over what was there before: a lower bound.
+    """
+
+    images: int
+    tolerance: float
+    max_difference: float
+    median_difference: float
+    largest_output: float
+    top1: float | None = None
+    top5: float | None = None
+    border_difference: float | None = None
+    inside_difference: float | None = None
+    stem_difference: Array | None = None
+    batch: tuple[int, ...] = ()
+    original_s: Timing | None = None
+    adapted_s: Timing | None = None
+    original_peak_bytes: int | None = None
+    adapted_peak_bytes: int | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether every value agrees within the tolerance, and every best class is the same."""
+        return self.max_difference <= self.tolerance and self.top1 in (None, 1.0)
+
+    @property
+    def speedup(self) -> float | None:
+        """The original's median time over the adapted network's."""
+        if self.original_s is None or self.adapted_s is None:
+            return None
+        return self.original_s.median / self.adapted_s.median
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the picture's pixels, as plain values."""
+        plain: dict[str, Any] = {"passed": self.passed}
+        for name, value in vars(self).items():
+            if name != "stem_difference":
+                plain[name] = value._asdict() if isinstance(value, Timing) else value
+        return {**plain, "batch": list(self.batch), "speedup": self.speedup}
+
+    def to_json(self) -> str:
+        """:meth:`to_dict` as JSON."""
+        return json.dumps(self.to_dict(), indent=1)
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """What was measured, and the original's and the adapted network's figures."""
+        rows = [
+            ("largest difference", "", f"{self.max_difference:.2g}"),
+            ("median difference", "", f"{self.median_difference:.2g}"),
+            ("largest output", f"{self.largest_output:.3g}", ""),
+        ]
+        for name, fraction in (("same top-1", self.top1), ("same top-5", self.top5)):
+            if fraction is not None:
+                rows.append((name, "", f"{100 * fraction:.4g} %"))
+        for name, value in (
+            ("behind the stem, border", self.border_difference),
+            ("behind the stem, inside", self.inside_difference),
+        ):
+            if value is not None:
+                rows.append((name, "", f"{value:.2g}"))
+        size = "x".join(map(str, self.batch))
+        if self.original_s is not None and self.adapted_s is not None:
+            rows.append((f"{size}, ms", _time(self.original_s), _time(self.adapted_s)))
+        if self.original_peak_bytes is not None and self.adapted_peak_bytes is not None:
+            before, after = self.original_peak_bytes / 1e6, self.adapted_peak_bytes / 1e6
+            rows.append((f"{size}, peak MB", f"{before:.1f}", f"{after:.1f}"))
+        return rows
+
+    def __str__(self) -> str:
+        verdict = "passed" if self.passed else "failed"
+        lines = [f"{verdict}: {self.images} images, tolerance {self.tolerance:g}"]
+        width = max(len(name) for name, _, _ in self.rows())
+        return "\n".join(
+            lines + [f"{n:{width}}  {a:>12}  {b:>12}".rstrip() for n, a, b in self.rows()]
+        )
+
+    def __rich__(self) -> Any:
+        """A table for rich's console."""
+        table = require("rich.table", "rich", "models").Table(
+            title=str(self).partition("\n")[0], title_justify="left"
+        )
+        table.add_column("")
+        for heading in ("original", "adapted"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for row in self.rows():
+            table.add_row(*row)
+        return table
+
+    def write_png(self, path: Path | str) -> None:
+        """Draw where the outputs of the stems differ.
+
+        Raises
+        ------
+        ModelError
+            If the stem couldn't be followed.
+        """
+        if self.stem_difference is None:
+            raise ModelError("there is nothing to draw: the stem couldn't be followed")
+        figure = require("matplotlib.figure", "matplotlib", "models").Figure(
+            figsize=(5, 4), layout="constrained"
+        )
+        axes = figure.subplots()
+        shown = axes.imshow(self.stem_difference, cmap="magma", vmin=0)
+        figure.colorbar(shown, label="largest difference")
+        axes.set_title(f"behind the stem, {self.images} images")
+        figure.savefig(path, dpi=120)
+
+
+def compare(
+    original: Runner,
+    adapted: Runner,
+    batches: Iterable[Array],
+    *,
+    layer: str | None,
+    tolerance: float,
+    seconds: float,
+) -> Verification:
+    """Run both on the same grey, and measure the differences."""
+    differences, top1, top5 = [], [], []
+    largest, images = 0.0, 0
+    first = None
+    for batch in batches:
+        expected = original(original.grey(batch))
+        given = adapted(adapted.grey(batch))
+        images += len(batch)
+        first = batch if first is None else first
+        arrays = original.arrays(expected)
+        differences.append(_differences(arrays, adapted.arrays(given)))
+        largest = max([largest, *(float(np.abs(a).max()) for a in arrays if a.size)])
+        scores = original.scores(expected), adapted.scores(given)
+        if scores[0] is not None and scores[1] is not None and scores[0].shape == scores[1].shape:
+            top1.append(_agreement(scores[0], scores[1], 1))
+            top5.append(_agreement(scores[0], scores[1], _TOP))
+    if first is None:
+        raise ModelError("no images to compare the networks on")
+    everything = np.concatenate(differences)
+    return Verification(
+        images=images,
+        tolerance=tolerance,
+        max_difference=float(everything.max(initial=0)),
+        median_difference=float(np.median(everything)) if everything.size else 0.0,
+        largest_output=largest,
+        top1=_fraction(top1),
+        top5=_fraction(top5),
+        batch=first.shape,
+        **_behind_the_stem(original, adapted, first, layer),
+        **(_cost(original, adapted, first, seconds) if seconds > 0 else {}),
+    )
+
+
+def _differences(expected: list[Array], given: list[Array]) -> Array:
+    """Absolute differences of all values; infinite for outputs of other shapes."""
+    if [a.shape for a in expected] != [a.shape for a in given]:
+        return np.array([np.inf])
+    parts = [np.zeros(0)]
+    for a, b in zip(expected, given, strict=True):
+        same = (a == b) | (np.isnan(a) & np.isnan(b))
+        with np.errstate(invalid="ignore"):
+            parts.append(np.where(same, 0, np.abs(a - b)).ravel())
+    return np.concatenate(parts)
+
+
+def _agreement(expected: Array, given: Array, best: int) -> NDArray[np.bool_]:
+    """Where the `best` classes are the same set."""
+    best = min(best, expected.shape[1])
+    order = [np.argsort(-scores, 1, kind="stable")[:, :best] for scores in (expected, given)]
+    return np.asarray((np.sort(order[0], 1) == np.sort(order[1], 1)).all(1).ravel())
+
+
+def _fraction(agreements: list[NDArray[np.bool_]]) -> float | None:
+    return float(np.concatenate(agreements).mean()) if agreements else None
+
+
+def _behind_the_stem(
+    original: Runner, adapted: Runner, batch: Array, layer: str | None
+) -> dict[str, Any]:
+    """Where the outputs of the stems differ, on one batch."""
+    grey = original.grey(batch)
+    name = original.stem(grey) if layer is None else layer
+    if name is None:
+        return {}
+    before = original.stem_output(name, grey)
+    after = None
+    for candidate in (name, f"model.{name}"):  # how="expand" has the network behind its front
+        after = after or adapted.stem_output(candidate, adapted.grey(batch))
+    if before is None or after is None or before[1].shape != after[1].shape:
+        return {}
+    shape, expected = before
+    difference = np.abs(expected - after[1]).max((0, 1))
+    inside = original.inside(name, shape)
+
+    def largest(where: NDArray[np.bool_]) -> float | None:
+        return float(difference[where].max()) if where.any() else None
+
+    return {
+        "border_difference": largest(~inside),
+        "inside_difference": largest(inside),
+        "stem_difference": difference,
+    }
+
+
+def _cost(original: Runner, adapted: Runner, batch: Array, seconds: float) -> dict[str, Any]:
+    """Time in rounds, and peak memory, of both networks."""
+    calls = {
+        name: partial(runner, runner.grey(batch))
+        for name, runner in (("original", original), ("adapted", adapted))
+    }
+    rounds = Rounds(calls)
+    rounds.run(seconds)
+    timings = rounds.timings()
+    peak_here = require("graytorgb.bench.memory", "psutil", "models").peak_here
+    found: dict[str, Any] = {}
+    for name, call in calls.items():
+        found[f"{name}_s"] = timings.get(name)
+        found[f"{name}_peak_bytes"] = peak_here(call)
+    return found
+
+
+def _time(timing: Timing) -> str:
+    return f"{timing.median * 1e3:.3g} ± {(timing.high - timing.low) / 2 * 1e3:.1g}"

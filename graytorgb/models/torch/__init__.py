@@ -1,0 +1,84 @@
+"""``adapt`` for torch networks: how="collapse" is in collapse.py, the others are here."""
+
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import nn
+
+from ...errors import ModelError
+from ..weights import Normalisation
+from .collapse import collapse, unstated
+from .example import any_parameter, calls
+from .fronts import is_rcnn_transform
+from .modules import GreyInput, Learned, Repeat
+from .run import Runner
+
+__all__ = ["Runner", "adapt"]
+
+
+def adapt(
+    model: nn.Module,
+    stated: Normalisation | None,
+    plain: Normalisation,
+    *,
+    how: str,
+    layer: str | list[str] | None,
+    example: Any,
+    freeze: bool,
+    inplace: bool,
+) -> nn.Module:
+    """:func:`graytorgb.models.adapt` for a torch network.
+
+    Parameters
+    ----------
+    stated : Normalisation or None
+        What the caller says of the network's preprocessing.
+    plain : Normalisation
+        The same for a network that is given values from 0 to 1.
+    """
+    _refuse(model)
+    as_list = is_rcnn_transform(getattr(model, "transform", None))
+    if as_list and stated is not None and not stated.equals(plain):
+        transform: Any = model.transform
+        raise ModelError(
+            f"a {type(model).__name__} normalises its images itself, by the mean "
+            f"{transform.image_mean} and the std {transform.image_std}: leave mean and std out, "
+            "adapt(model)"
+        )
+    if not inplace:
+        model = _copy(model)
+    if how == "collapse":
+        return collapse(model, stated, plain, layer=layer, example=example, as_list=as_list)
+    if stated is None and not as_list:
+        raise ModelError(unstated(how))
+    spatial = 2 if example is None else next(calls(model, example, as_list=as_list)).spatial
+    front = (Repeat if how == "expand" else Learned)(stated or plain, spatial)
+    like = any_parameter(model)
+    front.to(like.device, like.dtype)
+    if freeze:
+        model.requires_grad_(False)
+    return GreyInput(front, model)
+
+
+def _refuse(model: nn.Module) -> None:
+    """ModelError for what only looks like a network of layers."""
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ModelError("a scripted network's layers can't be changed: adapt it, then script it")
+    if hasattr(model, "_orig_mod"):
+        raise ModelError(
+            "a compiled network's layers can't be changed, the network inside can: "
+            "torch.compile(adapt(model._orig_mod, ...))"
+        )
+    if any(p.is_meta for p in model.parameters()):
+        raise ModelError("this network is on the meta device, without weights: load them first")
+
+
+def _copy(model: nn.Module) -> nn.Module:
+    try:
+        return deepcopy(model)
+    except Exception as error:  # whatever a layer of the user's own raises
+        raise ModelError(
+            f"this network can't be copied ({type(error).__name__}: {error}): "
+            "adapt(..., inplace=True) changes the one that is given"
+        ) from error

@@ -1,0 +1,110 @@
+"""An input for one forward pass of a torch network."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ...errors import ModelError
+
+_SIZES = (224, 256, 299, 384, 512, 96, 64, 32, 28)
+
+
+class Call(NamedTuple):
+    """How a network is called.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of the image, without the channel: ``(N, H, W)``, or ``(N, T, H, W)``.
+    as_list : bool
+        Whether it takes a list of images and not a batch.
+    keyword : str or None
+        The argument that is the image, among `others`.
+    others : mapping
+        The other arguments.
+    """
+
+    shape: tuple[int, ...]
+    as_list: bool = False
+    keyword: str | None = None
+    others: Mapping[str, Any] = MappingProxyType({})
+
+    @property
+    def spatial(self) -> int:
+        """Axes behind the channel."""
+        return len(self.shape) - 1
+
+    def grey(self, model: nn.Module) -> Tensor:
+        """Noise from 0 to 1, always the same, of the network's dtype and device."""
+        like = any_parameter(model)
+        batch, *size = self.shape
+        noise = torch.rand((batch, 1, *size), generator=torch.Generator().manual_seed(0))
+        return noise.to(like.device, like.dtype)
+
+    def run(self, model: nn.Module, images: Tensor) -> Any:
+        """The network's output."""
+        given = list(images) if self.as_list else images
+        if self.keyword is None:
+            return model(given, **self.others)
+        return model(**{**self.others, self.keyword: given})
+
+
+def any_parameter(model: nn.Module) -> Tensor:
+    """A tensor on the network's device and in its dtype."""
+    return next((p for p in model.parameters() if p.is_floating_point()), torch.empty(()))
+
+
+def calls(model: nn.Module, example: Any, *, as_list: bool) -> Iterator[Call]:
+    """The ways to call a network that are worth a try: the stated one, or those its kind takes."""
+    if example is None:
+        for height, width in _likely_sizes(model):
+            yield Call((1, height, width), as_list)
+        return
+    if isinstance(example, Tensor):
+        yield Call(_without_channel(example), as_list)
+    elif isinstance(example, dict):
+        for name, value in example.items():
+            if isinstance(value, Tensor) and value.ndim >= 4:
+                others = {key: other for key, other in example.items() if key != name}
+                yield Call(_without_channel(value), as_list, name, others)
+                return
+        raise _unusable(example)
+    else:
+        size = (example, example) if isinstance(example, int) else tuple(example)
+        if len(size) not in (2, 3) or not all(isinstance(n, int) and n > 0 for n in size):
+            raise _unusable(example)
+        yield Call((1, *size), as_list)
+
+
+def _without_channel(example: Tensor) -> tuple[int, ...]:
+    if example.ndim < 4 or example.shape[1] not in (1, 3):
+        raise _unusable(example)
+    return (example.shape[0], *example.shape[2:])
+
+
+def _unusable(example: Any) -> ModelError:
+    given = f"a tensor of shape {tuple(example.shape)}" if isinstance(example, Tensor) else example
+    return ModelError(
+        "example is the size of an image, (H, W) or (T, H, W), a batch of shape (N, 1, H, W) or "
+        f"(N, 3, H, W), or a dict of the network's arguments with such a batch; not {given!r}"
+    )
+
+
+def _likely_sizes(model: nn.Module) -> list[tuple[int, int]]:
+    """What the network says of its input, then what is common."""
+    sizes = []
+    timm = getattr(model, "pretrained_cfg", None) or {}
+    hugging_face = getattr(getattr(model, "config", None), "image_size", None)
+    for said in (
+        timm.get("input_size") if isinstance(timm, dict) else None,
+        hugging_face,
+        getattr(model, "image_size", None),
+    ):
+        if isinstance(said, int):
+            sizes.append((said, said))
+        elif isinstance(said, list | tuple) and len(said) >= 2:
+            sizes.append((int(said[-2]), int(said[-1])))
+    return list(dict.fromkeys([*sizes, *((n, n) for n in _SIZES)]))

@@ -1,0 +1,132 @@
+"""State dicts of torch networks, alone or in .pt, .pth and .safetensors files."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...errors import ModelError
+from ...registry import require
+from ..weights import Normalisation, collapse
+
+_SAFETENSORS = ".safetensors"
+
+
+def adapt_state_dict(
+    source: Any, normalisation: Normalisation, *, key: str | None, offset: str, out: Any
+) -> dict[str, Tensor]:
+    """:func:`graytorgb.models.adapt_state_dict`, with its arguments checked."""
+    tensors, metadata = _read(source)
+    name = _find(tensors) if key is None else _checked(tensors, key)
+    adapted = {**tensors, **_stem(tensors, name, normalisation, offset)}
+    if out is not None:
+        _write(adapted, Path(out), metadata)
+    return adapted
+
+
+def _read(source: Any) -> tuple[dict[str, Tensor], dict[str, str] | None]:
+    """The tensors, and the metadata that a safetensors file has."""
+    if isinstance(source, Mapping):
+        return _only_tensors(source, "this state dict"), None
+    path = Path(source)
+    if not path.is_file():
+        raise ModelError(f"there is no file {str(path)!r}")
+    if path.suffix == _SAFETENSORS:
+        safetensors = require("safetensors", "safetensors", "models")
+        try:
+            with safetensors.safe_open(path, "pt") as file:
+                return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+        except safetensors.SafetensorError as error:
+            raise ModelError(f"{path} can't be read as safetensors: {error}") from error
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ModelError(
+            f"{path} holds more than weights, and running what a file says isn't safe. If you "
+            "trust it, load it yourself, torch.load(..., weights_only=False), and pass its "
+            "state_dict()"
+        ) from error
+    except (RuntimeError, EOFError, OSError) as error:
+        raise ModelError(f"{path} can't be read as a torch file: {error}") from error
+    return _only_tensors(loaded, str(path)), None
+
+
+def _only_tensors(loaded: Any, name: str) -> dict[str, Tensor]:
+    """The state dict itself, or ModelError that says where in a checkpoint it is."""
+    if isinstance(loaded, Mapping):
+        if loaded and all(isinstance(value, Tensor) for value in loaded.values()):
+            return dict(loaded)
+        inner = [
+            key
+            for key, value in loaded.items()
+            if isinstance(value, Mapping) and any(isinstance(v, Tensor) for v in value.values())
+        ]
+        if inner:
+            raise ModelError(
+                f"{name} is a checkpoint of several things, with weights in {inner}: "
+                f"adapt_state_dict(torch.load(..., weights_only=True)[{inner[0]!r}], ...)"
+            )
+    raise ModelError(f"{name} is no state dict, names with tensors: a {type(loaded).__name__}")
+
+
+def _find(tensors: dict[str, Tensor]) -> str:
+    """The only weight that can be a stem's."""
+    names = [name for name in tensors if _sees_colour(tensors[name]) and name.endswith("weight")]
+    if len(names) == 1:
+        return names[0]
+    shapes = ", ".join(f"{name!r} {tuple(tensors[name].shape)}" for name in names)
+    raise ModelError(
+        f"several weights have 3 input channels: {shapes}. Say which one sees the image, key=name"
+        if names
+        else "no weight here has the shape of a stem's, (out, 3, height, width)"
+    )
+
+
+def _sees_colour(tensor: Tensor) -> bool:
+    return tensor.ndim in (4, 5) and tensor.shape[1] == 3
+
+
+def _checked(tensors: dict[str, Tensor], key: str) -> str:
+    if key not in tensors:
+        raise ModelError(f"no weight is called {key!r}; with 3 input channels there are "
+            f"{[name for name, tensor in tensors.items() if _sees_colour(tensor)]}")  # fmt: skip
+    if not _sees_colour(tensors[key]) or not tensors[key].is_floating_point():
+        raise ModelError(
+            f"{key!r} is no stem's weight: its shape is {tuple(tensors[key].shape)}, its dtype "
+            f"{tensors[key].dtype}, and (out, 3, height, width) of floats is expected"
+        )
+    return key
+
+
+def _stem(
+    tensors: dict[str, Tensor], name: str, normalisation: Normalisation, offset: str
+) -> dict[str, Tensor]:
+    """The tensors that change."""
+    weight = tensors[name]
+    axes = "OI" + "DHW"[-(weight.ndim - 2) :]
+    grey, ones = collapse(weight.detach().double().cpu().numpy(), normalisation, axes)
+    if not normalisation.has_offset:
+        return {name: _like(weight, grey)}
+    if offset == "plane":
+        return {name: _like(weight, np.concatenate((grey, ones), 1))}
+    spread = ones.sum(tuple(range(1, ones.ndim)))
+    bias = name.removesuffix("weight") + "bias"
+    if bias in tensors:
+        spread += tensors[bias].detach().double().cpu().numpy()
+    return {name: _like(weight, grey), bias: _like(weight, spread)}
+
+
+def _like(weight: Tensor, values: Any) -> Tensor:
+    return torch.from_numpy(values).to(weight.device, weight.dtype)
+
+
+def _write(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None) -> None:
+    if path.suffix == _SAFETENSORS:
+        save = require("safetensors.torch", "safetensors", "models").save_file
+        save({name: t.contiguous() for name, t in tensors.items()}, path, metadata)
+    else:
+        torch.save(tensors, path)

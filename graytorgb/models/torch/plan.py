@@ -1,0 +1,172 @@
+"""Which of a torch network's layers have to change, from where its image goes."""
+
+import difflib
+from typing import NamedTuple
+
+from torch import nn
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+
+from ...errors import ModelError
+from .follow import Follower, Meeting
+from .fronts import Front, find_front
+
+CHANNELS = 3
+OTHERWISE = 'how="expand" works with any network'
+
+
+class Plan(NamedTuple):
+    """What has to change.
+
+    Attributes
+    ----------
+    stems : dict of str to str
+        The convolutions that see the image, each with the layer in front of which the plane
+        of ones belongs: itself, or one around it whose forward() pads.
+    fronts : list of Front
+        The network's own arithmetic, in order.
+    entered : set of str
+        The layers that are given the image.
+    """
+
+    stems: dict[str, str]
+    fronts: list[Front]
+    entered: set[str]
+
+
+def named(model: nn.Module, layers: list[str], *, as_list: bool) -> Plan:
+    """The plan where the caller says which convolutions see the image."""
+    modules = dict(model.named_modules())
+    for name in layers:
+        if name not in modules:
+            near = difflib.get_close_matches(name, modules, n=1)
+            raise ModelError(
+                f"no layer is called {name!r}"
+                + (f"; did you mean layer={near[0]!r}?" if near else "")
+                + f" Those that see 3 channels: {_list(_three_channels(modules)) or 'none'}"
+            )
+        why = _why_not(modules[name])
+        if why:
+            raise ModelError(f"layer {name!r} is {why}; {OTHERWISE}")
+    fronts = [find_front(model, name, returns_image=False) for name in modules]
+    stems = {name: "" if as_list else name for name in layers}
+    around = {name for name in modules if any(is_inside(layer, name) for layer in layers)}
+    return Plan(stems, [front for front in fronts if front is not None], around)
+
+
+def _three_channels(modules: dict[str, nn.Module]) -> list[str]:
+    return [name for name, module in modules.items() if not _why_not(module)]
+
+
+def found(model: nn.Module, passes: list[Follower]) -> Plan:
+    """The plan from what was followed.
+
+    Raises
+    ------
+    ModelError
+        If the image doesn't go through plain convolutions alone.
+    """
+    modules = dict(model.named_modules())
+    meetings = [meeting for followed in passes for meeting in followed.meetings]
+    if not meetings:
+        raise ModelError(
+            "the image that the network is given doesn't reach any operation: is it the first "
+            f"argument? State all of them, example={{name: tensor}}; {OTHERWISE}"
+        )
+    problems = [p for meeting in meetings if (p := _problem(meeting, modules)) is not None]
+    if problems:
+        stems = [m.layer for m in meetings if _problem(m, modules) is None]
+        also = f", beside the convolution(s) {_list(stems)}" if stems else ""
+        raise ModelError(f"the image {'; '.join(dict.fromkeys(problems))}{also}; {OTHERWISE}")
+    fronts: dict[str, Front] = {}
+    for meeting in meetings:
+        for name in _arithmetic(meeting):
+            if name not in fronts:
+                fronts[name] = _front(model, name, passes[0].returned)
+    entered = {entry.layer for f in passes for entry in f.calls if entry.is_image}
+    return Plan(_places(meetings), list(fronts.values()), entered)
+
+
+def _places(meetings: list[Meeting]) -> dict[str, str]:
+    """Where the ones of each stem belong."""
+    places: dict[str, str] = {}
+    for meeting in meetings:
+        place = _place_of_ones(meeting)
+        if is_inside(places.get(meeting.layer, place), place):  # the outermost of several calls
+            places[meeting.layer] = place
+    # a stem inside another's place is given ones already
+    return {
+        name: min((p for p in places.values() if is_inside(place, p)), key=len)
+        for name, place in places.items()
+    }
+
+
+def _problem(meeting: Meeting, modules: dict[str, nn.Module]) -> str | None:
+    """Why what the image meets isn't a stem; None if it is."""
+    where = f"layer {meeting.layer!r}" if meeting.layer else "the network's own forward()"
+    if "quantize" in meeting.operation:
+        return f"is quantised in {where}: adapt the float network, then quantise it"
+    if not meeting.is_convolution:
+        return f"goes into {meeting.operation}, in {where}"
+    module = modules[meeting.layer]
+    why = _why_not(module)
+    if why:
+        return f"goes into {where}, {why}"
+    if not meeting.plain:
+        return (
+            f"goes into {where}, whose weight is computed at each call (weight standardisation, "
+            "or a parametrisation: torch.nn.utils.parametrize.remove_parametrizations first)"
+        )
+    if _is_padded_before_arithmetic(meeting):
+        return f"is padded before arithmetic, on its way to {where}"
+    return None
+
+
+def _why_not(module: nn.Module) -> str | None:
+    """What a layer is, if it isn't a convolution of the three channels."""
+    if not isinstance(module, _ConvNd):
+        return f"a {type(module).__module__}.{type(module).__name__}, not a convolution"
+    if module.in_channels != CHANNELS:
+        return f"a convolution of {module.in_channels} channels, not 3"
+    if not isinstance(module, _ConvTransposeNd) and module.groups not in (1, CHANNELS):
+        return f"a convolution in {module.groups} groups"
+    return None
+
+
+def _arithmetic(meeting: Meeting) -> list[str]:
+    """The layers that calculate with the image on its way, in order."""
+    return list(dict.fromkeys(s.layer for s in meeting.path if s.kind == "arithmetic"))
+
+
+def _is_padded_before_arithmetic(meeting: Meeting) -> bool:
+    kinds = [step.kind for step in meeting.path]
+    return "pad" in kinds and "arithmetic" in kinds[kinds.index("pad") :]
+
+
+def _front(model: nn.Module, name: str, returned: set[str]) -> Front:
+    front = find_front(model, name, returns_image=name in returned)
+    if front is None:
+        where = f"layer {name!r}" if name else "the network's own forward()"
+        raise ModelError(
+            f"{where} calculates with the image before the first convolution, and can't be taken "
+            f"out of the network; {OTHERWISE}"
+        )
+    return front
+
+
+def _place_of_ones(meeting: Meeting) -> str:
+    """The innermost layer, the stem itself at best, that is given an image not padded yet."""
+    unpadded = [
+        entry.layer
+        for entry in meeting.within
+        if entry.is_image and not any(step.kind == "pad" for step in entry.path)
+    ]
+    return unpadded[-1]
+
+
+def is_inside(layer: str, other: str) -> bool:
+    """Whether a layer is another, or one of its layers."""
+    return layer == other or not other or layer.startswith(f"{other}.")
+
+
+def _list(names: list[str]) -> str:
+    return ", ".join(map(repr, dict.fromkeys(names)))

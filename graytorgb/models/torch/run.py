@@ -1,0 +1,114 @@
+"""Running a torch network for :func:`graytorgb.models.verify`."""
+
+from contextlib import AbstractContextManager
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from ..weights import Normalisation
+from .example import any_parameter
+from .follow import evaluating, follow
+from .fronts import is_rcnn_transform
+from .modules import GreyInput
+
+
+class Runner:
+    """A network, with what it does to grey images.
+
+    Parameters
+    ----------
+    model : nn.Module
+    normalisation : Normalisation or None
+        How grey becomes its planes; None for an adapted network, which takes grey.
+    """
+
+    def __init__(self, model: nn.Module, normalisation: Normalisation | None) -> None:
+        self.model = model
+        self._normalisation = normalisation
+        inner = model.model if isinstance(model, GreyInput) else model
+        self._as_list = is_rcnn_transform(getattr(inner, "transform", None))
+        self._like = any_parameter(model)
+
+    def evaluating(self) -> AbstractContextManager[None]:
+        """The network in eval mode, and then in its own again."""
+        return evaluating(self.model)
+
+    def grey(self, batch: NDArray[Any]) -> Tensor:
+        """A batch (N, 1, ...) on the network's device, in its dtype."""
+        return torch.from_numpy(batch).to(self._like.device, self._like.dtype)
+
+    def __call__(self, grey: Tensor) -> Any:
+        """The network's output for grey, preprocessing included."""
+        images = grey
+        if self._normalisation is not None:
+            shape = (-1, *(1,) * (grey.ndim - 2))
+            mean, std = (
+                torch.from_numpy(v).to(grey.device, grey.dtype).reshape(shape)
+                for v in self._normalisation
+            )
+            if self._normalisation.is_identity:
+                images = grey.expand(-1, len(mean), *grey.shape[2:])
+            else:
+                images = (grey - mean) / std
+        with torch.inference_mode():
+            return self.model(list(images) if self._as_list else images)
+
+    def arrays(self, output: Any) -> list[NDArray[np.float64]]:
+        """Every tensor of an output."""
+        leaves = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
+        return [leaf.double().cpu().numpy() for leaf in leaves]
+
+    def scores(self, output: Any) -> NDArray[np.float64] | None:
+        """Class scores, (N, classes) or (N, classes, H, W); None if the output has none."""
+        if isinstance(output, dict):  # torchvision's segmentation, Hugging Face
+            output = output.get("logits", output.get("out"))
+        if isinstance(output, tuple):
+            output = output[0] if output else None
+        if not isinstance(output, Tensor) or output.ndim < 2 or output.shape[1] < 2:
+            return None
+        return output.double().cpu().numpy()
+
+    def stem(self, grey: Tensor) -> str | None:
+        """The name of the first convolution that the image meets, in a network of 3 channels."""
+        images: Tensor = grey.expand(-1, 3, *grey.shape[2:]).clone()
+        given = list(images) if self._as_list else images
+        followed = follow(self.model, lambda: self.model(given), [images], stop=True)
+        found = [m.layer for m in followed.meetings if m.is_convolution and m.plain]
+        return found[0] if found else None
+
+    def stem_output(self, layer: str, grey: Tensor) -> tuple[Any, NDArray[np.float64]] | None:
+        """The input's shape and the output of a layer; None if there is no such layer."""
+        try:
+            module = self.model.get_submodule(layer)
+        except AttributeError:
+            return None
+        seen: list[Any] = []
+
+        def keep(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
+            seen.append((tuple(args[0].shape), output.double().cpu().numpy().copy()))
+
+        handle = module.register_forward_hook(keep)
+        try:
+            self(grey)
+        finally:
+            handle.remove()
+        return seen[0] if seen else None
+
+    def inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Where a convolution's kernel lies wholly inside its input: its output's spatial shape."""
+        counter: Any = deepcopy(self.model.get_submodule(layer)).double()
+        with torch.no_grad():
+            counter.weight.fill_(1)
+            if counter.bias is not None:
+                counter.bias.zero_()
+            taps = counter(
+                torch.ones((1, *shape[1:]), dtype=torch.float64, device=self._like.device)
+            )
+        counted = taps[0, 0].cpu().numpy()
+        every = counted.max() if counter.transposed else counter.weight[0].numel()
+        return np.asarray(counted == every)

@@ -1,0 +1,199 @@
+"""The arithmetic of a stem that sees grey: kernels in, kernels out, by NumPy alone.
+
+A network trained on RGB sees the planes ``(g - mean[c]) / std[c]``, where ``g`` is the grey
+image three times. Its first convolution (the stem) is linear, so the planes need not exist:
+
+    sum_c w[c] * (g - mean[c]) / std[c]  =  (sum_c w[c] / std[c]) * g
+                                          + (-sum_c w[c] mean[c] / std[c]) * 1
+
+where ``*`` is the convolution and ``1`` a plane of ones. The second term is a constant, a bias,
+where the kernel lies wholly inside the image. Within its reach of a border that is padded with
+zeros it is not: the network pads after it normalises, so the ones end where the image ends. The
+plane of ones says so exactly, at every size.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import ModelError
+
+Array = NDArray[Any]
+
+
+class Normalisation(NamedTuple):
+    """What the network's preprocessing does to the grey ``x`` that the adapted one is given.
+
+    Plane ``c`` is ``(x - mean[c]) / std[c]``, in the units of ``x``.
+
+    Attributes
+    ----------
+    mean, std : ndarray of shape (channels,), float64
+    """
+
+    mean: NDArray[np.float64]
+    std: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        mean: ArrayLike,
+        std: ArrayLike,
+        value_range: tuple[float, float] | None = None,
+        normalised: tuple[float, float] | None = None,
+        channels: int = 3,
+    ) -> "Normalisation":
+        """From statistics for values 0 to 1, and what the grey's own values are.
+
+        Parameters
+        ----------
+        mean, std : float or sequence of 1 or `channels` floats
+            What the network was trained with, for values from 0 to 1.
+        value_range : (lo, hi), optional
+            The grey values that stand for 0 and 1; ``(0, 1)`` if neither this nor `normalised`
+            is given.
+        normalised : (m, s), optional
+            The grey is ``(g - m) / s`` of values ``g`` from 0 to 1.
+        channels : int
+
+        Raises
+        ------
+        ModelError
+            If a number isn't finite, a std isn't positive, or there are not `channels` of them.
+        """
+        mu, sigma = (_vector(name, v, channels) for name, v in (("mean", mean), ("std", std)))
+        if not (sigma > 0).all():
+            raise ModelError(f"every std is above 0, and these aren't: {sigma.tolist()}")
+        lo, hi = _limits(value_range, normalised)
+        return cls(lo + (hi - lo) * mu, (hi - lo) * sigma)
+
+    @classmethod
+    def none(cls, channels: int = 3) -> "Normalisation":
+        """Every plane is the grey itself."""
+        return cls(np.zeros(channels), np.ones(channels))
+
+    def then(self, scale: ArrayLike, offset: ArrayLike) -> "Normalisation":
+        """Followed by ``plane * scale[c] + offset[c]``, in the network's own first layers."""
+        std = self.std / np.asarray(scale, np.float64)
+        return Normalisation(self.mean - np.asarray(offset, np.float64) * std, std)
+
+    def equals(self, other: "Normalisation") -> bool:
+        """Whether both make the same planes."""
+        return bool((self.mean == other.mean).all() and (self.std == other.std).all())
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether every plane is the grey itself."""
+        return self.equals(Normalisation.none(len(self.mean)))
+
+    @property
+    def has_offset(self) -> bool:
+        """Whether a grey of 0 isn't 0 in every plane, so that padding with zeros shows."""
+        # statistics that cancel, as 0.5 - 1 * 0.5, leave a rounding error behind
+        return bool((np.abs(self.mean / self.std) > 1e-9).any())
+
+
+def collapse(
+    kernel: ArrayLike, normalisation: Normalisation, axes: str = "OIHW", groups: int = 1
+) -> tuple[Array, Array]:
+    """The kernels that see the grey and a plane of ones, instead of the colour planes.
+
+    Parameters
+    ----------
+    kernel : array_like, floating point
+        The stem's weights: one axis for each letter of `axes`.
+    normalisation : Normalisation
+        Of as many channels as the stem sees.
+    axes : str
+        ``O``: output channels, ``I``: input channels in a group. ``"OIHW"`` is torch's and
+        ONNX's, ``"HWIO"`` is Keras's, ``"IOHW"`` is torch's transposed convolution; other
+        letters are spatial.
+    groups : int
+        1, or the number of channels: then each sees one plane alone. The result has one group.
+
+    Returns
+    -------
+    grey, ones : ndarray of float64
+        Like `kernel` with an ``I`` of 1 (and an ``O`` of all groups): ``sum_c w[c] / std[c]``
+        and ``-sum_c w[c] mean[c] / std[c]``.
+
+    Raises
+    ------
+    ModelError
+        If the kernel doesn't see as many channels as `normalisation` has.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from graytorgb.models.weights import Normalisation, collapse
+    >>> kernel = np.ones((8, 3, 5, 5), np.float32)
+    >>> grey, ones = collapse(kernel, Normalisation.of(0.5, 0.25))
+    >>> grey.shape, grey[0, 0, 0, 0], ones[0, 0, 0, 0]
+    ((8, 1, 5, 5), np.float64(12.0), np.float64(-6.0))
+    """
+    weights = np.asarray(kernel)
+    channels, place = len(normalisation.mean), (axes.index("I"), axes.index("O"))
+    together = groups == 1 and weights.shape[place[0] : place[0] + 1] == (channels,)
+    if weights.ndim != len(axes) or not (together or groups == channels):
+        raise ModelError(
+            f"a kernel of shape {weights.shape}, axes {axes}, in {groups} group(s) isn't one that "
+            f"sees {channels} channels, together or each in a group of its own"
+        )
+    # float64: products are added here, and the caller rounds once
+    last = np.moveaxis(weights.astype(np.float64), place, (-2, -1))
+    factors = [1 / normalisation.std, -normalisation.mean / normalisation.std]
+    if together:
+        factors = [factor[:, None] for factor in factors]
+    else:  # output channels come group by group, whichever axis counts the groups
+        last = last.reshape(*last.shape[:-2], 1, -1)
+        factors = [np.repeat(factor, last.shape[-1] // groups) for factor in factors]
+    grey, ones = (
+        np.moveaxis((last * factor).sum(-2, keepdims=True), (-2, -1), place) for factor in factors
+    )
+    return grey, ones
+
+
+def _vector(name: str, values: ArrayLike, channels: int) -> NDArray[np.float64]:
+    """One number for each channel."""
+    try:
+        numbers = np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        numbers = np.array([np.nan])
+    if numbers.size == 1:
+        numbers = np.full(channels, numbers)
+    if numbers.shape != (channels,) or not np.isfinite(numbers).all():
+        raise ModelError(
+            f"{name} is a number or {channels} of them, those the network was trained with, for "
+            f"values from 0 to 1; not {values!r}"
+        )
+    return numbers
+
+
+def _limits(
+    value_range: tuple[float, float] | None, normalised: tuple[float, float] | None
+) -> tuple[float, float]:
+    """The grey values that stand for 0 and 1."""
+    if normalised is not None:
+        if value_range is not None:
+            raise ModelError(
+                "the grey is either in value_range=(lo, hi) or normalised=(mean, std), not both"
+            )
+        mean, std = (float(_vector("normalised", v, 1)[0]) for v in _pair("normalised", normalised))
+        if not std > 0:
+            raise ModelError(f"normalised=(mean, std) has a std above 0, not {normalised!r}")
+        return -mean / std, (1 - mean) / std
+    lo, hi = (
+        float(_vector("value_range", v, 1)[0])
+        for v in _pair("value_range", (0, 1) if value_range is None else value_range)
+    )
+    if not lo < hi:
+        raise ModelError(f"value_range=(lo, hi) has lo < hi, not {value_range!r}")
+    return lo, hi
+
+
+def _pair(name: str, values: Any) -> tuple[Any, Any]:
+    if isinstance(values, str) or np.shape(values) != (2,):
+        raise ModelError(f"{name} is two numbers, not {values!r}")
+    first, second = values
+    return first, second
