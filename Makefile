@@ -1,6 +1,6 @@
 # make demo and make test do all their set-up; both skip it when nothing has changed.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs bench constraints clean
+.PHONY: help demo test lint docs bench sanitize wheel constraints clean
 
 PYTHON ?= python3
 GRAYTORGB_REQUIRE ?= all
@@ -13,6 +13,8 @@ help:
 	@echo "make test  the whole test suite, every library required"
 	@echo "make lint  ruff and mypy"
 	@echo "make docs  the documentation, in docs/_build/html"
+	@echo "make sanitize  the kernels and the contract under the address and undefined-behaviour sanitizers"
+	@echo "make wheel  an sdist and a wheel in dist, and the tests against the installed wheel"
 	@echo "make bench  every backend and every other library, in benchmarks/results (half an hour)"
 
 demo: .venv/demo
@@ -34,6 +36,37 @@ bench: .venv/peers
 	$(BIN)/python -m benchmarks.auto
 	$(BIN)/python -m benchmarks.compare
 	$(BIN)/python -m benchmarks.scaling
+
+# The package with instrumented kernels, in build/sanitize, and the tests of what they do.
+# Leaks are CPython's own. The libraries are loaded first, because Python isn't instrumented; and
+# their allocator keeps what is freed, so memory doesn't go back.
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1
+sanitize: .venv/test
+	rm -rf build/sanitize
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'setuptools>=77'
+	CFLAGS="$(SANITIZE)" LDFLAGS="$(SANITIZE)" $(BIN)/python setup.py --quiet build \
+	  --build-base build/sanitize/objects --build-lib build/sanitize/package
+	cp -r tests conftest.py setup.cfg build/sanitize/package
+	cd build/sanitize/package && \
+	  LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so.6)" \
+	  ASAN_OPTIONS=detect_leaks=0 GRAYTORGB_REQUIRE=native,torchvision PYTHONPATH=. \
+	  $(CURDIR)/$(BIN)/python -m pytest -p no:cacheprovider -q -m "not slow" \
+	  tests/contract.py tests/test_native.py tests/test_memory.py tests/test_prepare.py \
+	  -k "(native or memory or prepare) and not memory_goes_back"
+
+# Tested in an environment of its own, away from the source tree, without torch and without what
+# isn't in the wheel.
+wheel: .venv/test
+	rm -rf dist build/wheel
+	$(PIP) build
+	CFLAGS=-g0 $(BIN)/python -m build --outdir dist .
+	$(PYTHON) -m venv build/wheel/venv
+	build/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check \
+	  -c constraints.txt "$$(ls dist/*.whl)[demo]" hypothesis jsonschema pytest sybil
+	cp -r tests conftest.py setup.cfg build/wheel
+	cd build/wheel && GRAYTORGB_REQUIRE=native,opencv,pillow,skimage venv/bin/python -m pytest \
+	  -p no:cacheprovider -q -m "not slow" tests --ignore tests/test_house.py \
+	  --ignore tests/test_benchmarks.py --ignore tests/test_report_page.py
 
 .venv/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

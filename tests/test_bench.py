@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from graytorgb.cli import main  # noqa: E402
 from .support import ROOT  # noqa: E402
 
 SMALL = cases.Case((4, 20, 30), "uint8", "NHW->NHWC", 2)
-SCHEMA = json.loads((ROOT / "graytorgb" / "bench" / "schema.json").read_text())
+SCHEMA = json.loads(Path(cases.__file__).with_name("schema.json").read_text())
 
 
 def bench(*arguments):

@@ -54,7 +54,7 @@ def test_a_dying_result_gives_its_memory_to_the_next():
 
 
 def test_prepare_takes_its_memory_there_too():
-    x = np.zeros((16, 128, 128), np.uint8)
+    x = np.zeros((32, 128, 128), np.uint8)
     where = address(g2r.prepare(x, 0.5, 0.5, "NHW->NCHW"))
     assert address(g2r.prepare(x, 0.5, 0.5, "NHW->NCHW")) == where
 

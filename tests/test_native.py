@@ -27,13 +27,16 @@ INFINITE = (-np.inf,) * 3, (np.inf,) * 3
 
 
 def unaligned(nbytes, offset):
-    return np.zeros(nbytes + offset, np.uint8)[offset:]
+    """Bytes that begin so far into a line of the cache."""
+    memory = np.zeros(nbytes + 128, np.uint8)
+    start = -memory.ctypes.data % 64 + offset
+    return memory[start : start + nbytes]
 
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_expand_at_every_level_size_and_alignment(level, width):
-    for n, stream, offset in itertools.product(COUNTS, (False, True), (0, 1)):
+    for n, stream, offset in itertools.product(COUNTS, (False, True), (0, 1, 8)):
         grey = unaligned(n * width, offset)
         grey[...] = random_bits(n * width, np.uint8, seed=n)
         pixels = grey.reshape(n, 1, width)
@@ -43,6 +46,17 @@ def test_expand_at_every_level_size_and_alignment(level, width):
         out[...] = 0
         _kernels.expand(grey, out, 1, n, width, False, stream, 1, level)
         assert (out.reshape(3, -1) == grey).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8])
+def test_write_writes_every_byte_and_no_other(threads):
+    for n, stream, offset in itertools.product((0, 1, 63, 64, 65, 700_001), (0, 1), (0, 1)):
+        memory = np.full(n + 192, 0xA5, np.uint8)
+        start = -memory.ctypes.data % 64 + 64 + offset
+        _kernels.write(memory[start : start + n], stream, threads)
+        assert not memory[start : start + n].any()
+        assert (memory[:start] == 0xA5).all()
+        assert (memory[start + n :] == 0xA5).all()
 
 
 @pytest.mark.parametrize("threads", range(1, 9))
@@ -59,25 +73,28 @@ def test_expand_by_any_number_of_threads(threads, stream):
             assert_same_bits(out, expected)
 
 
-def run_normalise(x, target, numbers, *, interleaved, stream, threads, level):
-    """(n,) to (n, 3) or (3, n), with one byte before and one after that must stay."""
+def run_normalise(x, target, numbers, *, offset=1, images=1, **options):
+    """(n,) to (images, n / images, 3) or (images, 3, n / images), `offset` bytes into a line.
+
+    The bytes before and after must stay as they are.
+    """
     size = {"float32": 4, "float16": 2, "bfloat16": 2, "uint8": 1}[target]
-    guarded = np.full(3 * x.size * size + 2, 0xA5, np.uint8)
+    memory = np.full(3 * x.size * size + 192, 0xA5, np.uint8)
+    start = -memory.ctypes.data % 64 + 64 + offset
+    out = memory[start : start + 3 * x.size * size]
     flag = _kernels.normalise(
         np.ascontiguousarray(x),
-        guarded[1:-1],
-        1,
-        x.size,
+        out,
+        images,
+        x.size // images,
         SOURCES.index(x.dtype),
         TARGETS.index(target),
         numbers,
-        interleaved,
-        stream,
-        threads,
-        level,
+        *(options[name] for name in ("interleaved", "stream", "threads", "level")),
     )
-    assert guarded[0] == guarded[-1] == 0xA5
-    return flag, guarded[1:-1]
+    assert (memory[:start] == 0xA5).all()
+    assert (memory[start + out.size :] == 0xA5).all()
+    return flag, out
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -86,19 +103,22 @@ def test_normalise_gives_the_same_bits_at_every_level_and_with_any_threads(sourc
     statistics = g2r.stats("imagenet") if target != "uint8" else ((0.1,) * 3, (0.004,) * 3)
     lo, hi = (0, 1) if source.kind == "f" else (-1000, 40_000)
     numbers = normalise.pack(normalise.constants(lo, hi, statistics, target, stated=True))
-    for n in (*range(1, 40), 4097, 100_000):
+    for n in (*range(1, 40), 64, 640, 4097, 100_000):
         x = random_bits(n, source, seed=n)
         if source.kind == "f":
             x = np.random.default_rng(n).normal(0.5, 0.4, n).astype(source)
-        for interleaved in (False, True):
-            options = {"interleaved": interleaved, "stream": False, "threads": 1}
-            flag, expected = run_normalise(x, target, numbers, level=0, **options)
+        for interleaved, images in itertools.product((False, True), {1, 5 if n % 5 == 0 else 1}):
+            batch = {"interleaved": interleaved, "images": images}
+
+            def run(**how):
+                return run_normalise(x, target, numbers, **batch, **how)  # noqa: B023
+
+            flag, expected = run(stream=False, threads=1, level=0)
             assert not flag
-            for level, stream in itertools.product(LEVELS, (False, True)):
-                options["stream"] = stream
-                for options["threads"] in (1, *(range(2, 9) if n == 100_000 else ())):
-                    _, result = run_normalise(x, target, numbers, level=level, **options)
-                    assert (result == expected).all(), (n, level, options)
+            for level, stream, offset in itertools.product(LEVELS, (False, True), (0, 1, 4, 32)):
+                for threads in (1, *(range(2, 9) if n == 100_000 and offset == 4 else ())):
+                    _, result = run(stream=stream, threads=threads, level=level, offset=offset)
+                    assert (result == expected).all(), (n, level, stream, offset, threads, batch)
 
 
 @pytest.mark.parametrize("level", LEVELS)

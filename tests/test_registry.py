@@ -76,6 +76,7 @@ print(g2r.to_rgb(x, "NHW").shape)  # auto goes on without it
 @pytest.mark.parametrize("failure", ["ImportError('libGL.so.1: cannot open')", "OSError(9)"])
 @pytest.mark.parametrize("name", WITH_LIBRARY)
 def test_broken(name, failure, tmp_path):
+    needs(name)  # and with it what it needs in turn, torch for torchvision
     library = BACKENDS[name].library
     (tmp_path / library).mkdir()
     (tmp_path / library / "__init__.py").write_text(f"raise {failure}")
