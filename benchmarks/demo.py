@@ -102,8 +102,9 @@ def print_costs(console: Console, batch: Array, seconds: float) -> None:
     console.print(f"The result itself is {3 * batch.size / 1e6:.1f} MB.")
     for info in infos.values():
         if not info.available:
-            add = f".venv/bin/pip install '.[{info.name}]'"
-            console.print(f"Not shown: {info.name} {info.why}. Here: {add}", markup=False)
+            extra = g2r.registry.BACKENDS[info.name].installed
+            add = f" Here: .venv/bin/pip install '.[{info.name}]'" if extra else ""
+            console.print(f"Not shown: {info.name} {info.why}.{add}", markup=False)
     console.print()
 
 

@@ -22,7 +22,7 @@ class CacheInfo(NamedTuple):
     kept_bytes, kept_blocks : int
         Kept now, in no array.
     lent_bytes : int
-        In living results of 4 MiB and more.
+        In living results of 32 MiB and more.
     hits, misses : int
         How many of those took a kept block, and how many a new one.
     """

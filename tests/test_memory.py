@@ -39,7 +39,7 @@ def new(nbytes):
 
 
 def test_a_dying_result_gives_its_memory_to_the_next():
-    grey = np.ones((100, 200, 210), np.uint8)
+    grey = np.ones((200, 300, 210), np.uint8)
     before = g2r.cache_info()
     first = g2r.to_rgb(grey, "NHW", backend="native")
     where = address(first)
@@ -54,7 +54,7 @@ def test_a_dying_result_gives_its_memory_to_the_next():
 
 
 def test_prepare_takes_its_memory_there_too():
-    x = np.zeros((32, 128, 128), np.uint8)
+    x = np.zeros((200, 128, 128), np.uint8)
     where = address(g2r.prepare(x, 0.5, 0.5, "NHW->NCHW"))
     assert address(g2r.prepare(x, 0.5, 0.5, "NHW->NCHW")) == where
 
@@ -222,7 +222,7 @@ def test_threads():
 def test_a_fork_has_its_own():
     text = run_python("""
 import os, numpy as np, graytorgb as g2r
-grey = np.ones((64, 128, 256), np.uint8)
+grey = np.ones((200, 256, 256), np.uint8)
 held = g2r.to_rgb(grey, "NHW", backend="native")
 g2r.to_rgb(grey, "NHW", backend="native")  # and a kept one
 child = os.fork()

@@ -43,6 +43,8 @@ static int check(struct batch *batch, Py_ssize_t before, Py_ssize_t after, Py_ss
 {
     if (before < 1 || after < 1 || width < 1)
         return fail("before, after and width must be at least 1");
+    if (width > WIDEST)
+        return fail("an element has more bytes than any that NumPy has");
     size_t read = bytes_of(before, after, width), written = bytes_of(before, after, result_width);
     if (!read || (size_t)batch->src.len != read)
         return fail("the source hasn't before * after * width bytes");

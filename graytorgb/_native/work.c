@@ -67,10 +67,10 @@ static int do_part(const struct work *work, size_t start, size_t stop)
             dst = work->dst + 3 * row * plane + column * work->result_width;
         }
         const char *src = work->src + start * work->width;
-        size_t skip = work->stream && !copies ? together ? until_line(dst, pixel) : LINE : 0;
-        if (skip == LINE) {
+        size_t skip = !work->stream ? 0 : together ? until_line(dst, pixel) : LINE;
+        if (skip == LINE && !copies) {
             outside |= make_apart(work, src, dst, plane, n);
-        } else if (skip) {
+        } else if (skip && skip < LINE) {
             n = n < skip ? n : skip;
             outside |= make(work, src, dst, plane, n, 0);
         } else {

@@ -7,6 +7,7 @@
 /* (before, after) pixels become (before, after, 3), or (before, 3, after) where planar: the same
  * values, or, with a `normalise`, its arithmetic. `width` and `result_width` are the bytes of a
  * value. */
+#define WIDEST 64
 struct work {
     const struct level *level;
     const char *src;

@@ -16,7 +16,7 @@ from . import Array, split, strips
 
 # Starting a thread takes as long as 0.5 MB of result; from here on, each has enough to do.
 _BYTES_A_THREAD = 2 << 20
-_KEPT_FROM = 4 << 20  # bytes; smaller blocks the allocator keeps itself, and still in a cache
+_KEPT_FROM = 32 << 20  # bytes; smaller blocks the C library keeps itself, and gives to anyone
 _BEST_LEVEL = -1
 
 _threads: int | None = None
