@@ -132,19 +132,27 @@ def _convert_array(image: Any, layout: str | None, out: Any, options: Options) -
         channels = array.shape[source.index("C")]
         if channels in (2, 4) and not isinstance(options.alpha, str):
             result = _composite(kind, array, axes, room, options)
-            return out if out is not None else kind.wrap(result, image)
+            return _finish(kind, result, image, out)
         array = _drop_alpha(array, source, options.alpha)
         if array.shape[source.index("C")] == 3:
             rgb = kind.transpose(array, order(source, axes.target))
             if room is not None:
                 np.copyto(room, cast(Array, kind.lend(rgb)))
-                return out
+                return _finish(kind, rgb, image, out)
             return kind.wrap(kind.view(rgb) if options.view else kind.copy(rgb), image)
         array = array[(slice(None),) * source.index("C") + (0,)]
     if moves := grey_moves(axes):
         array = kind.transpose(array, moves)
     result = _expand(kind, array, axes.target.index("C"), options, room)
-    return out if out is not None else kind.wrap(result, image)
+    return _finish(kind, result, image, out)
+
+
+def _finish(kind: ArrayKind, result: Any, image: Any, out: Any) -> Any:
+    """The result as an object of the image's type, or `out`, which holds it."""
+    if out is None:
+        return kind.wrap(result, image)
+    kind.written(out)
+    return out
 
 
 def _lend_out(kind: ArrayKind, array: Any, axes: Layout, out: Any) -> Array:

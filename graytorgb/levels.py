@@ -72,6 +72,7 @@ def to_uint8(image: Image, value_range: ValueRange, *, out: Any = None) -> Image
             return cast(Image, kind.wrap(kind.adopt(quantise(lent, value_range), uint8), image))
         lent_out = kinds.lend_out(kind, out, tuple(lent.shape), uint8, lent)
         quantise(lent, value_range, lent_out)
+        kind.written(out)
         return cast(Image, out)
     except GrayToRGBError as error:
         error.args += (f"given: {kinds.describe(image)}; value_range={value_range!r}",)
@@ -120,8 +121,10 @@ def check_policy(value_range: Any) -> ValueRange:
 
 
 def _is_finite(value: Any) -> bool:
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    return number and abs(value) <= sys.float_info.max
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    number = _as_python(value)  # a NumPy scalar would overflow in the comparison
+    return abs(number) <= sys.float_info.max
 
 
 def _as_python(value: Any) -> int | float:
@@ -203,6 +206,19 @@ def _quantise_by_thresholds(array: Array, lo: Any, hi: Any, out: Array) -> None:
         result[...] = np.searchsorted(thresholds, block, side="right")
 
 
+def check_depth(largest: int, value_range: ValueRange | None) -> None:
+    """LevelsError for a stated range beyond the largest value that an image's pixels can have."""
+    hi = None if value_range is None else value_range[-1]
+    if hi is None or isinstance(hi, str) or hi <= largest:
+        return
+    raise LevelsError(
+        f"this image's pixels go to {largest} at most, and the range goes to {hi}. If the file has "
+        "more, they were lost when it was opened, as by torchvision's ImageFolder: "
+        "ImageFolder(root, loader=PIL.Image.open); or by v1.ToTensor, which makes int16 of 16-bit "
+        f'images: put the transform before it. Else (0, {largest}) or "dtype"'
+    )
+
+
 def _pil_to_uint8(image: Any, value_range: ValueRange, out: Any) -> Any:
     from .kinds import pil
 
@@ -212,12 +228,7 @@ def _pil_to_uint8(image: Any, value_range: ValueRange, out: Any) -> Any:
             "to_uint8(np.asarray(image), value_range, out=...)"
         )
     levels, opacity = pil.split_alpha(image)
-    hi = value_range[-1]
-    if not pil.is_deep(levels) and not isinstance(hi, str) and hi > 255:
-        raise LevelsError(
-            f"this image has 8 bits, 0 to 255, and the range goes to {hi}. If the file has more, "
-            "it was converted when it was opened, as torchvision's ImageFolder does: "
-            'ImageFolder(root, loader=PIL.Image.open). Else (0, 255) or "dtype"'
-        )
+    if not pil.is_deep(levels):
+        check_depth(255, value_range)
     result = pil.from_array(quantise(np.asarray(levels), value_range), like=image)
     return pil.join_alpha(result, opacity)

@@ -6,7 +6,9 @@ next call. Results of the backend ``native`` and of ``prepare`` keep theirs inst
 ``graytorgb/_native/memory.c``. Until it is used again, Linux may take it when memory is short.
 """
 
-from typing import NamedTuple
+import sys
+from numbers import Integral
+from typing import Any, NamedTuple
 
 from . import registry
 from .errors import LevelsError
@@ -80,8 +82,13 @@ def set_cache(limit: int | None) -> CacheInfo:
     >>> g2r.set_cache(None).limit > 0
     True
     """
-    if limit is not None and not (isinstance(limit, int) and limit >= 0):
+    if limit is not None and not _is_size(limit):
         raise LevelsError(f"the limit is a number of bytes, 0 or more, or None, not {limit!r}")
     native = registry.load("native")
     native.set_cache(limit)  # type: ignore[attr-defined]  # of this backend alone
     return cache_info()
+
+
+def _is_size(limit: Any) -> bool:
+    whole = isinstance(limit, Integral) and not isinstance(limit, bool)
+    return whole and 0 <= limit <= sys.maxsize

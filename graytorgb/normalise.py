@@ -53,7 +53,7 @@ def constants(
     """For ``((x - lo) / (hi - lo) - mean) / std``, saturated where x is beyond `lo` or `hi`."""
     mean, std = (np.resize(np.array(part, float), 3) for part in statistics)
     centre, scale = lo + mean * (hi - lo), 1 / (std * (hi - lo))
-    ends = np.array([-mean / std, (1 - mean) / std])
+    ends = np.array([-mean / std, (1 - mean) / std]) + 0.0  # of -0 and 0, 0
     if target == "uint8":
         ends = ends.clip(0, 255)
     near = centre.clip(*_FLOAT32).astype(np.float32).astype(float)

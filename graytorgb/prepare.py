@@ -52,7 +52,8 @@ def prepare(
     dtype : {"float32", "float16", "bfloat16", "uint8"} or dtype
         Of the result; bfloat16 for torch alone. uint8 is rounded and saturated.
     out : ndarray or torch.Tensor, optional
-        Memory for the result, of its shape and dtype, C-contiguous; it is returned.
+        Memory for the result, of its shape and dtype, C-contiguous; it is returned. After an
+        error for a value it holds part of the result.
     threads : int, optional
         At most so many; by default one for each processor, and one in a worker process.
 
@@ -72,7 +73,8 @@ def prepare(
     Notes
     -----
     float32 arithmetic, ``((x - m) - r) * s`` with the mean in two parts, whose error is at
-    most 4 units in the last place of the result. Tensors that NumPy can't reach (on another
+    most 4 units in the last place of the result, away from the mean. Tensors that NumPy can't
+    reach (on another
     device, with gradients, traced) are computed by torch's own operations. Their values can't
     be looked at on the way, so there floats beyond an unstated 0 to 1 pass, and NaN stays.
 
@@ -86,7 +88,7 @@ def prepare(
     """
     try:
         statistics = check(mean, std)
-        target = _name_of(dtype)
+        target = check_dtype(dtype)
         if value_range is not None:
             value_range = check_policy(value_range)
         _check_threads(threads)
@@ -136,7 +138,10 @@ def _prepare(
         values, axes, room, arithmetic, target, warm=warm, threads=threads
     ):
         raise _outside_error(values, value_range)
-    return out if out is not None else kind.wrap(kind.adopt(room, dtype), batch)
+    if out is None:
+        return kind.wrap(kind.adopt(room, dtype), batch)
+    kind.written(out)
+    return out
 
 
 def _empty(shape: tuple[int, ...], target: str) -> tuple[Array, bool]:
@@ -156,6 +161,11 @@ def _arithmetic(
     if value_range is not None:
         looks = value_range == "minmax" or value_range[0] == "percentile"
         lo, hi = (0, 1) if looks and not values.size else find_range(values, value_range)
+        if values.dtype.kind in "iu" and max(abs(lo), abs(hi)) > 2**53:
+            raise LevelsError(
+                f"the range {lo} to {hi} lies beyond 2**53, where float64 doesn't tell integers "
+                "apart: subtract its lower end, prepare(x - lo, ..., value_range=(0, hi - lo))"
+            )
     elif values.dtype == np.uint8:
         lo, hi = 0, 255
     elif values.dtype.kind == "f":
@@ -216,13 +226,7 @@ def _outside_error(values: Array, value_range: ValueRange | None) -> LevelsError
     )
 
 
-def check_dtype(dtype: Any) -> Any:
-    """`dtype` itself if it says one of the four, else DtypeError."""
-    _name_of(dtype)
-    return dtype
-
-
-def _name_of(dtype: Any) -> str:
+def check_dtype(dtype: Any) -> str:
     """The name of one of the four dtypes, as numpy or torch or a string says it."""
     name = str(dtype).removeprefix("torch.")
     if name not in normalise.DTYPES:

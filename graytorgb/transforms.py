@@ -12,10 +12,10 @@ tensor(1.)
 
 import ast
 import math
-from collections import deque
+import sys
 from collections.abc import Sequence
 from dataclasses import is_dataclass
-from typing import Any
+from typing import Any, cast
 
 from .registry import require
 
@@ -31,8 +31,9 @@ from torchvision.transforms import v2  # noqa: E402
 from . import alpha as alphas  # noqa: E402
 from .convert import Options, to_rgb  # noqa: E402
 from .errors import DtypeError, LayoutError  # noqa: E402
+from .kinds.torch import dtype as torch_dtype  # noqa: E402
 from .layout import trailing  # noqa: E402
-from .levels import ValueRange, check_policy, to_uint8  # noqa: E402
+from .levels import ValueRange, check_depth, check_policy, to_uint8  # noqa: E402
 from .prepare import check_dtype, prepare  # noqa: E402
 from .stats import check as check_statistics  # noqa: E402
 
@@ -232,7 +233,7 @@ class Prepare(_ImageTransform):
         super().__init__()
         self.mean, self.std = check_statistics(mean, std)
         self.value_range = None if value_range is None else check_policy(value_range)
-        self.dtype = check_dtype(dtype)
+        self.dtype = torch_dtype(check_dtype(dtype))
 
     def extra_repr(self) -> str:
         """The arguments, as they were given."""
@@ -252,6 +253,8 @@ class Prepare(_ImageTransform):
             image, layout = _as_tensor(image), "CHW"
         elif _is_plain_tensor(image):
             layout = trailing(image.ndim, "CHW") if image.ndim >= 3 else "HW"
+        if isinstance(image, torch.Tensor) and image.dtype in (torch.uint8, torch.int16):
+            check_depth(torch.iinfo(image.dtype).max, self.value_range)
         return prepare(
             image,
             self.mean,
@@ -270,41 +273,45 @@ def _as_tensor(image: PIL.Image.Image) -> torch.Tensor:
     levels, opacity = pil.split_alpha(image)
     if opacity is not None:
         raise alphas.refuse(2 if levels.mode == "L" else 4)
-    pixels = np.asarray(levels.convert("L") if levels.mode == "1" else levels)
-    native = np.array(pixels, dtype=pixels.dtype.newbyteorder("="))  # torch knows no other order
-    return torch.from_numpy(native[None] if native.ndim == 2 else np.moveaxis(native, -1, 0))
+    pixels = _native(np.asarray(levels.convert("L") if levels.mode == "1" else levels))
+    return torch.from_numpy(pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0))
+
+
+def _native(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """A copy in memory that torch takes: writable, forwards, of this machine's byte order."""
+    return np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
 
 
 class PrepareBatch:
     """Collates samples into a prepared batch; ``DataLoader(..., collate_fn=PrepareBatch(...))``.
 
-    Each image goes straight into its place in the batch, which is neither stacked nor copied.
-    Without workers the memory of batches is used again in turn: with 2 buffers a batch stays
-    as it is while the next one is made, and the one after that overwrites it. A worker hands
-    its batches to another process, which may still be reading, so there each is new.
+    Each image goes straight into its place in the batch, which is neither stacked nor copied, and
+    the memory of a batch is used again when nothing holds it any more: in a loop, two take turns.
 
     Parameters
     ----------
     mean, std, value_range, dtype
         As in :class:`Prepare`.
     buffers : int
-        Batches whose memory is used in turn; 0 makes each batch new.
+        The most batches whose memory is kept for later ones; 0 makes each batch new.
     pin_memory : bool, optional
-        Whether the buffers are page-locked, for ``batch.to("cuda", non_blocking=True)``; by
-        default where CUDA is present.
+        Whether batches are page-locked, for ``batch.to("cuda", non_blocking=True)``; by default
+        where CUDA is present. torch keeps such memory itself, and knows of unfinished copies.
 
     Raises
     ------
     LevelsError, DtypeError, LayoutError
-        On construction, for what can't work; on a call, for images of several sizes and for
-        what :func:`graytorgb.prepare` refuses.
+        On construction, for what can't work; on a call, for samples that aren't alike, images of
+        several sizes and what :func:`graytorgb.prepare` refuses.
 
     Notes
     -----
     A sample is an image or a tuple whose first entry is one: a PIL image, a tensor of shape
-    (1, H, W), (3, H, W) or (H, W), or an array of shape (H, W). All have one size. The rest of
-    the tuple is collated as torch does. A transform may come before, as long as it leaves the
-    levels as they are: resizing, cropping and flipping are fine.
+    (1, H, W), (3, H, W) or (H, W), or an array of shape (H, W), (H, W, 1) or (H, W, 3). All have
+    one size. The rest of the tuple is collated as torch does. A transform may come before, as
+    long as it leaves the levels as they are: resizing, cropping and flipping are fine.
+
+    In a DataLoader's worker each batch is new, because it is handed to another process.
 
     Examples
     --------
@@ -333,10 +340,18 @@ class PrepareBatch:
         if isinstance(buffers, bool) or not isinstance(buffers, int) or buffers < 0:
             raise LayoutError(f"buffers is a number of batches, 0 or more, not {buffers!r}")
         self.pin_memory = present if pin_memory is None else pin_memory
-        self._buffers: deque[torch.Tensor | None] = deque([None] * buffers)
+        self.buffers = buffers
+        self._kept: list[np.ndarray[Any, Any]] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_kept": []}  # a spawned worker has no use for them
 
     def __call__(self, samples: Sequence[Any]) -> Any:
         """The batch, (N, 3, H, W), or a list of it and the rest of the samples, collated."""
+        lengths = {len(s) if isinstance(s, tuple) else 0 for s in samples}
+        if len(lengths) != 1:
+            what = "with one length, or none at all" if samples else "and there are none"
+            raise LayoutError(f"samples are tuples (image, label, ...), all {what}")
         images = [sample[0] if isinstance(sample, tuple) else sample for sample in samples]
         tensors = [self._as_tensor(image) for image in images]
         sizes = {tuple(tensor.shape[-2:]) for tensor in tensors}
@@ -355,23 +370,40 @@ class PrepareBatch:
     def _as_tensor(image: Any) -> torch.Tensor:
         if isinstance(image, PIL.Image.Image):
             return _as_tensor(image)
-        tensor = torch.as_tensor(image)
-        return tensor.as_subclass(torch.Tensor)
+        if isinstance(image, np.ndarray):
+            last = image.ndim == 3 and image.shape[-1] in (1, 3)
+            return torch.from_numpy(_native(np.moveaxis(image, -1, 0) if last else image))
+        if _is_plain_tensor(image) or isinstance(image, tv_tensors.Image):
+            return cast(torch.Tensor, image.as_subclass(torch.Tensor))
+        raise DtypeError(
+            f"a sample is an image, or a tuple that begins with one, and this is a "
+            f"{type(image).__name__}: PIL images, tensors and arrays are images"
+        )
 
     def _room(self, shape: tuple[int, ...]) -> torch.Tensor:
-        """Memory for a batch: the buffer that was used longest ago, if it is large enough."""
+        """Memory for a batch: a kept one that nothing holds and that is large enough, or new."""
+        dtype = self._prepare.dtype
         in_worker = get_worker_info() is not None
-        if in_worker or not self._buffers:
-            return torch.empty(shape, dtype=self._prepare.dtype, pin_memory=self._pins(in_worker))
-        buffer = self._buffers.popleft()
-        count = math.prod(shape)
-        if buffer is None or buffer.numel() < count:
-            buffer = torch.empty(count, dtype=self._prepare.dtype, pin_memory=self._pins(False))
-        self._buffers.append(buffer)
-        return buffer[:count].view(shape)
+        if in_worker or self.pin_memory or not self.buffers:
+            # a worker has no CUDA context
+            return torch.empty(shape, dtype=dtype, pin_memory=self.pin_memory and not in_worker)
+        nbytes = math.prod(shape) * dtype.itemsize
+        for i, holders in enumerate(_holders(self._kept)):
+            if holders == _NOBODY and self._kept[i].nbytes >= nbytes:
+                memory = self._kept.pop(i)
+                break
+        else:
+            memory = np.empty(nbytes, np.uint8)
+        self._kept = [*self._kept, memory][-self.buffers :]
+        return torch.from_numpy(memory[:nbytes]).view(dtype).view(shape)
 
-    def _pins(self, in_worker: bool) -> bool:
-        return self.pin_memory and not in_worker  # a worker has no CUDA context
+
+def _holders(arrays: list[np.ndarray[Any, Any]]) -> list[int]:
+    """References to each: a tensor over an array's memory is one."""
+    return [sys.getrefcount(array) for array in arrays]
+
+
+(_NOBODY,) = _holders([np.empty(0)])
 
 
 # Opaque operations for a compiled graph: they look at the data (percentiles, NaN, alpha outside

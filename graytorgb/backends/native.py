@@ -4,6 +4,7 @@ import math
 import os
 import sys
 from typing import Any
+from warnings import warn
 
 import numpy as np
 
@@ -114,9 +115,11 @@ def _default_limit() -> int:
     """As the environment says; or what a batch of 1024 images of 512x512 needs on a laptop."""
     text = os.environ.get("GRAYTORGB_CACHE", "")
     if text:
-        if not text.isdecimal():
-            raise ValueError(f"GRAYTORGB_CACHE is a number of bytes, not {text!r}")
-        return int(text)
+        if text.isdecimal() and int(text) <= sys.maxsize:
+            return int(text)
+        warn(
+            f"GRAYTORGB_CACHE is a number of bytes, not {text!r}: the default is used", stacklevel=1
+        )
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # Windows has neither

@@ -63,6 +63,9 @@ class ArrayKind(Protocol):
     def adopt(self, result: np.ndarray[Any, Any], dtype: Any) -> Any:
         """A numpy result, or its words, as an array of this kind and dtype."""
 
+    def written(self, out: Any) -> None:
+        """Tell its library that the memory of `out` was written."""
+
     def wrap(self, result: Any, image: Any) -> Any:
         """The result as an object of the type of `image`."""
 

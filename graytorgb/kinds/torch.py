@@ -75,7 +75,8 @@ def settle(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def normalise(rgb: Tensor, axis: int, arithmetic: Any, dtype: torch.dtype) -> Tensor:
-    real = torch.float64 if rgb.dtype == torch.float64 else torch.float32
+    wide = rgb.dtype.itemsize >= 4 and rgb.dtype != torch.float32  # more than float32 holds
+    real = torch.float64 if wide else torch.float32
     shape = [3 if i == axis else 1 for i in range(rgb.ndim)]
     mean, rest, scale = (
         torch.tensor(part, dtype=real, device=rgb.device).reshape(shape) for part in arithmetic[:3]
@@ -144,6 +145,11 @@ def lend_values(array: Tensor) -> NDArray[Any]:
 def adopt(result: NDArray[Any], dtype: torch.dtype) -> Tensor:
     tensor = torch.from_numpy(result)
     return tensor if dtype == tensor.dtype else tensor.view(dtype)
+
+
+def written(out: Tensor) -> None:
+    if not out.is_inference():
+        torch.autograd.graph.increment_version(out)
 
 
 def wrap(result: Tensor, image: Tensor) -> Tensor:
