@@ -74,9 +74,9 @@ def prepare(
     -----
     float32 arithmetic, ``((x - m) - r) * s`` with the mean in two parts, whose error is at
     most 4 units in the last place of the result, away from the mean. Tensors that NumPy can't
-    reach (on another
-    device, with gradients, traced) are computed by torch's own operations. Their values can't
-    be looked at on the way, so there floats beyond an unstated 0 to 1 pass, and NaN stays.
+    reach (on another device, with gradients, traced) are computed by torch's own operations.
+    Their values can't be looked at on the way, so there floats beyond an unstated 0 to 1 pass,
+    and NaN stays.
 
     Examples
     --------

@@ -82,7 +82,7 @@ def normalise(rgb: Tensor, axis: int, arithmetic: Any, dtype: torch.dtype) -> Te
         torch.tensor(part, dtype=real, device=rgb.device).reshape(shape) for part in arithmetic[:3]
     )
     x = rgb.to(real)
-    if arithmetic.stated:  # here, where the gradient of the ends themselves is kept
+    if arithmetic.stated:
         x = x.clamp(arithmetic.lo, arithmetic.hi)
     y = ((x - mean) - rest) * scale
     if dtype == torch.uint8:
