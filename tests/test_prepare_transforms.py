@@ -142,6 +142,7 @@ class TestPrepare:
         x = torch.from_numpy(random_bits((4, 1, 20, 30), np.uint8))
         x = x if dtype == torch.uint8 else x / 255
         prepare = Prepare(*IMAGENET)
+        torch.compiler.reset()  # it compiles a function for at most 8 callers in a process
         compiled = torch.compile(prepare, fullgraph=True, backend="eager")
         assert close(compiled(x), prepare(x))
 

@@ -296,6 +296,11 @@ class TestFolder:
 class TestCompile:
     """fullgraph=True fails at a graph break."""
 
+    @pytest.fixture(autouse=True)
+    def fresh_compiler(self):
+        """It compiles a function for at most 8 callers in a process."""
+        torch.compiler.reset()
+
     @pytest.mark.parametrize("shape", [(1, 5, 6), (4, 1, 5, 6), (3, 5, 6)])
     def test_to_rgb(self, shape):
         x = torch.rand(shape)

@@ -5,7 +5,6 @@ high-water mark that the operating system keeps.
 """
 
 import ctypes
-import gc
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -91,7 +90,6 @@ def _high_water_mark() -> int:
 
 def _give_back() -> None:
     """Return memory that was freed, and kept for reuse, to the system."""
-    gc.collect()
     with suppress(AttributeError, OSError, TypeError):  # TypeError: Windows has no CDLL(None)
         ctypes.CDLL(None).malloc_trim(0)
 

@@ -1,5 +1,6 @@
 """The proof that an adapted network is the original, and what it cost."""
 
+import gc
 import json
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
@@ -285,6 +286,7 @@ def _cost(original: Runner, adapted: Runner, batch: Array, seconds: float) -> di
     timings = rounds.timings()
     peak_here = require("graytorgb.bench.memory", "psutil", "models").peak_here
     found: dict[str, Any] = {}
+    gc.collect()  # so that memory freed by now can be given back, and its reuse shows
     for name, call in calls.items():
         found[f"{name}_s"] = timings.get(name)
         found[f"{name}_peak_bytes"] = peak_here(call)
