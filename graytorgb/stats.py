@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from .errors import LevelsError
 
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]
@@ -87,7 +89,8 @@ def _of_processor(source: Any) -> tuple[Any, Any] | None:
     """A Hugging Face image processor, a processor that holds one, or its configuration.
 
     It multiplies levels of 0 to 255 by `rescale_factor` and subtracts 1 if `rescale_offset`;
-    its statistics are for those values, and become ones for 0 to 1 here.
+    its statistics are for those values, and become ones for 0 to 1 here. EfficientNet's divides
+    by the standard deviation a second time if `include_top`.
     """
     source = _field(source, "image_processor") or source
     mean, std = _field(source, "image_mean"), _field(source, "image_std")
@@ -99,13 +102,24 @@ def _of_processor(source: Any) -> tuple[Any, Any] | None:
             f"{_name(source)} doesn't rescale its levels, so its statistics aren't for 0 to 1: "
             "give mean and std in these units, prepare(x, mean, std)"
         )
-    normalised = _field(source, "do_normalize") is not False and mean is not None
-    means, stds = check(mean, std) if normalised else ((0.0,), (1.0,))
+    means, stds = check(mean, std) if _normalises(source, mean) else ((0.0,), (1.0,))
+    if _field(source, "include_top") is True:
+        again = check(0, std)[1]
+        stds = tuple((np.array(stds) * again).tolist())
     factor = _field(source, "rescale_factor")
     scale = 255 * (1 / 255 if factor is None else float(factor))
     scale = 1.0 if abs(scale - 1) < 1e-6 else scale  # 0.00392156862745098 is meant as 1 / 255
     offset = 1.0 if _field(source, "rescale_offset") is True else 0.0
     return [(v + offset) / scale for v in means], [v / scale for v in stds]
+
+
+def _normalises(source: Any, mean: Any) -> bool:
+    """Whether a processor does. None is no, and isn't in a configuration that one has written."""
+    if isinstance(source, Mapping):
+        stated = source.get("do_normalize", "image_processor_type" not in source)
+    else:
+        stated = getattr(source, "do_normalize", True)
+    return mean is not None and bool(stated)
 
 
 def _of_torchvision(source: Any) -> tuple[Any, Any] | None:

@@ -86,7 +86,9 @@ class TestHuggingFace:
         pixels = np.repeat(levels[None], 3, 0)
         return np.asarray(processor(pixels, input_data_format="channels_first").pixel_values[0])
 
-    @pytest.mark.parametrize("name", ["ViTImageProcessor", "ConvNextImageProcessor"])
+    @pytest.mark.parametrize(
+        "name", ["ViTImageProcessor", "ConvNextImageProcessor", "EfficientNetImageProcessor"]
+    )
     @pytest.mark.parametrize(
         "options",
         [
@@ -99,7 +101,26 @@ class TestHuggingFace:
     def test_is_what_the_processor_does(self, name, options):
         import transformers
 
-        processor = getattr(transformers, name)(do_resize=False, **options)
+        self.agrees(getattr(transformers, name)(do_resize=False, **options))
+
+    @pytest.mark.parametrize("options", [{}, {"include_top": False}, {"rescale_offset": True}])
+    def test_efficientnets_second_division(self, options):
+        import transformers
+
+        self.agrees(transformers.EfficientNetImageProcessor(do_resize=False, **options))
+
+    def test_statistics_that_are_not_used(self):
+        """MobileViT's has a mean and a std, and do_normalize=None."""
+        import transformers
+
+        processor = transformers.MobileViTImageProcessor(do_resize=False, do_center_crop=False)
+        assert processor.do_normalize is None
+        self.agrees(processor)
+        assert g2r.stats(processor) == ((0.0,), (1.0,))
+        config = {"image_mean": [0.5], "image_std": [0.5], "do_rescale": True}
+        assert g2r.stats(config) == ((0.5,), (0.5,))
+
+    def agrees(self, processor):
         levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
         want = self.processed(processor, levels)
         result = g2r.prepare(levels, *g2r.stats(processor), "HW->CHW")
@@ -111,8 +132,13 @@ class TestHuggingFace:
         import transformers
 
         processor = transformers.EfficientNetImageProcessor(
-            do_resize=False, rescale_factor=1 / 127.5, rescale_offset=True, do_normalize=False
+            do_resize=False,
+            rescale_factor=1 / 127.5,
+            rescale_offset=True,
+            do_normalize=False,
+            include_top=False,
         )
+        self.agrees(processor)
         levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
         result = g2r.prepare(levels, *g2r.stats(processor), "HW->CHW")
         assert np.abs(result - (levels / 127.5 - 1)).max() < 1e-5
