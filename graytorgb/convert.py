@@ -135,15 +135,15 @@ def _convert_array(image: Any, layout: str | None, out: Any, options: Options) -
     kind = kinds.find(image)
     array = kind.unwrap(image)
     axes = kinds.read_layout(kind, image, array, layout)
-    if options.backend != "auto":
-        if options.backend != "broadcast" and kind.REACH != "memory":
+    if kind.REACH != "memory":
+        if options.backend not in ("auto", "broadcast"):
             raise kinds.refuse_backend(kind, options.backend)
-        options.loaded()
-    if kind.REACH == "blocks":
-        return _plan(kind, array, axes, out, options)
+        if kind.REACH == "blocks":
+            return _plan(kind, array, axes, out, options)
     room = None if out is None else _lend_out(kind, array, axes, out)
     source = axes.source
     if "C" in source:
+        options.loaded()  # though what isn't grey has no use for a backend
         channels = array.shape[source.index("C")]
         if channels in (2, 4) and not isinstance(options.alpha, str):
             result = _composite(kind, array, axes, room, options)
@@ -223,15 +223,14 @@ def _composite(
     return kind.adopt(room, array.dtype)
 
 
-def _expand(kind: ArrayKind, grey: Any, axis: int, options: Options, room: Array | None) -> Any:
+def _expand(kind: Any, grey: Any, axis: int, options: Options, room: Array | None) -> Any:
     backend = "broadcast" if options.view and options.backend == "auto" else options.backend
     view = options.view and room is None
     lent = kind.lend(grey)
-    # NumPy has no way of its own beside the backends
-    if (lent is None or view) and (own := getattr(kind, "expand", None)) is not None:
+    if (lent is None or view) and kind.expand is not None:
         if backend not in ("auto", "broadcast"):
             raise kinds.refuse_backend(kind, backend)
-        return own(grey, axis, view=view)
+        return kind.expand(grey, axis, view=view)
     result = expand_array(cast(Array, lent), axis, backend, view=view, out=room)
     return kind.adopt(result, grey.dtype)
 

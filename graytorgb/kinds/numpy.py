@@ -10,6 +10,7 @@ from ..errors import DtypeError
 Array = NDArray[Any]
 
 REACH = "memory"
+expand = None  # NumPy has no way of its own beside the backends
 CHANNELS_FIRST = False
 
 

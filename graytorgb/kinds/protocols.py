@@ -60,7 +60,10 @@ class ArrayKind(Protocol):
 
 
 class OwnLibrary(Protocol):
-    """What a kind offers besides, where its own library has to do the work."""
+    """What a kind offers besides, where its own library has to do the work.
+
+    ``expand`` is None for numpy, which has no way of its own beside the backends.
+    """
 
     UNREACHED: str  # why numpy can't share the memory: "..., and JAX's isn't"
     TO_NUMPY: str  # what to pass instead, for a backend of one's choice
