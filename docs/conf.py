@@ -1,8 +1,11 @@
 """Sphinx configuration."""
 
+import os
 from pathlib import Path
 
 import graytorgb as g2r
+
+os.environ["KERAS_BACKEND"] = "jax"  # TensorFlow crashes beside torch, which is imported too
 
 project = "graytorgb"
 copyright = "2026, the graytorgb authors"

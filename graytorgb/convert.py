@@ -1,5 +1,6 @@
 """``to_rgb``: kind, layout, backend, call."""
 
+from functools import partial
 from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
@@ -8,7 +9,7 @@ from . import alpha as alphas
 from . import kinds, registry
 from .auto import pick
 from .errors import DtypeError, GrayToRGBError, LayoutError
-from .kinds import ArrayKind
+from .kinds.protocols import ArrayKind, Blocks, OwnLibrary
 from .layout import Layout, grey_moves, insert, order, parse, without_channel
 
 Image = TypeVar("Image")
@@ -31,9 +32,10 @@ def to_rgb(
 
     Parameters
     ----------
-    image : ndarray, torch.Tensor, tv_tensors.Image or Video, PIL.Image.Image
-        Grey, RGB, or either with alpha; any number dtype or bool, any strides. Whatever else
-        has ``__array__`` is read as numpy.
+    image : ndarray, torch.Tensor, tv_tensors.Image or Video, PIL.Image.Image, or another array
+        Grey, RGB, or either with alpha; any number dtype or bool, any strides. Arrays of
+        TensorFlow, JAX, dask and of the array API standard are converted by their own library,
+        in graphs, traces and plans too. Whatever else has ``__array__`` is read as numpy.
     layout : str, optional
         The axes, upper-case letters in einops' arrow notation: ``"NHW->NHWC"``,
         ``"NHW->NCHW"``, ``"HWC"``. H and W once, C at most once, other letters are leading
@@ -48,7 +50,7 @@ def to_rgb(
         a view that shares it (read-only in numpy), or an error.
     out : ndarray or torch.Tensor, optional
         Memory for the result, of its shape and dtype, C-contiguous, writable and apart from
-        the input; it is returned.
+        the input; it is returned. Other kinds have none that can be written to.
     alpha : {"error", "drop"} or (r, g, b)
         What becomes of an alpha channel: an error, dropped, or composited on a background in
         the image's units.
@@ -66,8 +68,9 @@ def to_rgb(
     ChannelError
         If there are 2 or 4 channels and `alpha` is ``"error"``, or another number than 1 or 3.
     DtypeError
-        If it isn't an image, its dtype isn't a number or the backend can't carry it, or it is
-        a deep PIL image (modes I;16, I, F): see :func:`graytorgb.to_uint8`.
+        If it isn't an image, its dtype isn't a number or the backend can't carry it, `backend`
+        or `out` can't be had for its kind, or it is a deep PIL image (modes I;16, I, F): see
+        :func:`graytorgb.to_uint8`.
     UnknownBackend, BackendUnavailable
         If there is no such backend, or its library is missing or broken.
 
@@ -101,10 +104,10 @@ class Options(NamedTuple):
     alpha: alphas.Alpha
 
     def checked(self) -> "Options":
-        """These options, or the error that any image would meet."""
+        """These options, or the error that any image would meet; nothing is imported for it."""
         alpha = alphas.check(self.alpha)
         if self.backend != "auto":
-            registry.load(self.backend)
+            registry.lookup(self.backend)
         if self.copy is not None and not isinstance(self.copy, bool):
             raise LayoutError(f"copy is None, True or False, not {self.copy!r}")
         if self.copy is False and self.backend != "auto" and not self.view:
@@ -113,6 +116,12 @@ class Options(NamedTuple):
                 'backend="broadcast", whose three channels are one memory'
             )
         return self if alpha is self.alpha else self._replace(alpha=alpha)
+
+    def loaded(self) -> "Options":
+        """These options with the backend ready, or BackendUnavailable."""
+        if self.backend != "auto":
+            registry.load(self.backend)
+        return self
 
     @property
     def view(self) -> bool:
@@ -125,10 +134,16 @@ class Options(NamedTuple):
 def _convert_array(image: Any, layout: str | None, out: Any, options: Options) -> Any:
     kind = kinds.find(image)
     array = kind.unwrap(image)
-    axes = kinds.read_layout(kind, image, layout, tuple(array.shape))
+    axes = kinds.read_layout(kind, image, array, layout)
+    if kind.REACH != "memory":
+        if options.backend not in ("auto", "broadcast"):
+            raise kinds.refuse_backend(kind, options.backend)
+        if kind.REACH == "blocks":
+            return _plan(kind, array, axes, out, options)
     room = None if out is None else _lend_out(kind, array, axes, out)
     source = axes.source
     if "C" in source:
+        options.loaded()  # though what isn't grey has no use for a backend
         channels = array.shape[source.index("C")]
         if channels in (2, 4) and not isinstance(options.alpha, str):
             result = _composite(kind, array, axes, room, options)
@@ -140,7 +155,7 @@ def _convert_array(image: Any, layout: str | None, out: Any, options: Options) -
                 np.copyto(room, cast(Array, kind.lend(rgb)))
                 return _finish(kind, rgb, image, out)
             return kind.wrap(kind.view(rgb) if options.view else kind.copy(rgb), image)
-        array = array[(slice(None),) * source.index("C") + (0,)]
+        array = array[(slice(None),) * source.index("C") + (0, ...)]
     if moves := grey_moves(axes):
         array = kind.transpose(array, moves)
     result = _expand(kind, array, axes.target.index("C"), options, room)
@@ -155,14 +170,19 @@ def _finish(kind: ArrayKind, result: Any, image: Any, out: Any) -> Any:
     return out
 
 
+def _plan(kind: ArrayKind, array: Any, axes: Layout, out: Any, options: Options) -> Any:
+    """The same of each block, when it is computed."""
+    if out is not None:
+        raise kinds.refuse_out(kind)
+    function = partial(to_rgb, layout=str(axes), **options._asdict())
+    return cast(Blocks, kind).map_blocks(function, array, axes)
+
+
 def _lend_out(kind: ArrayKind, array: Any, axes: Layout, out: Any) -> Array:
     """The memory of `out`, checked against the result that `array` will give."""
     lent = kind.lend(array)
     if lent is None:
-        raise DtypeError(
-            "out= needs an input whose memory numpy can share, and this tensor's isn't (another "
-            "device, a gradient, a subclass or a trace): leave out= away"
-        )
+        raise kinds.refuse_out(kind)
     return kinds.lend_out(kind, out, axes.result_shape(array.shape), array.dtype, lent)
 
 
@@ -171,7 +191,7 @@ def _drop_alpha(array: Any, source: str, alpha: alphas.Alpha) -> Any:
     axis = source.index("C")
     channels = array.shape[axis]
     if channels in (2, 4) and alpha == "drop":
-        return array[(slice(None),) * axis + (slice(channels - 1),)]
+        return array[(slice(None),) * axis + (slice(channels - 1), ...)]
     if channels not in (1, 3):
         raise alphas.refuse(channels)
     return array
@@ -187,9 +207,10 @@ def _composite(
         )
     lent = kind.lend(array)
     if lent is None:
+        own = cast(OwnLibrary, kind)
         raise DtypeError(
-            "compositing works on memory that numpy can share, and this tensor's isn't: "
-            'x.detach().cpu().as_subclass(torch.Tensor) first, or alpha="drop"'
+            f"compositing works on memory that numpy can share, and {own.UNREACHED}: "
+            f'pass {own.TO_NUMPY}, or alpha="drop"'
         )
     if room is None:
         room = np.empty(axes.result_shape(lent.shape), lent.dtype)
@@ -202,25 +223,16 @@ def _composite(
     return kind.adopt(room, array.dtype)
 
 
-def _expand(kind: ArrayKind, grey: Any, axis: int, options: Options, room: Array | None) -> Any:
+def _expand(kind: Any, grey: Any, axis: int, options: Options, room: Array | None) -> Any:
     backend = "broadcast" if options.view and options.backend == "auto" else options.backend
     view = options.view and room is None
     lent = kind.lend(grey)
-    own = getattr(kind, "expand", None)  # NumPy has no way of its own beside the backends
-    if own is not None and (view or lent is None):
-        return _expand_by_own_library(kind, own(grey, axis), backend, view=view)
+    if (lent is None or view) and kind.expand is not None:
+        if backend not in ("auto", "broadcast"):
+            raise kinds.refuse_backend(kind, backend)
+        return kind.expand(grey, axis, view=view)
     result = expand_array(cast(Array, lent), axis, backend, view=view, out=room)
     return kind.adopt(result, grey.dtype)
-
-
-def _expand_by_own_library(kind: ArrayKind, expanded: Any, backend: str, *, view: bool) -> Any:
-    if backend not in ("auto", "broadcast"):
-        raise DtypeError(
-            f"backend {backend!r} works on memory that numpy can share, and this tensor's isn't "
-            '(another device, a gradient, a subclass or a trace): backend="auto" uses its own '
-            "library, or pass x.detach().cpu().as_subclass(torch.Tensor)"
-        )
-    return expanded if view else kind.copy(expanded)
 
 
 def expand_array(
@@ -257,6 +269,7 @@ def _convert_pil(image: Any, layout: str | None, out: Any, options: Options) -> 
             "out= takes an array, and a PIL image gives a PIL image: "
             "to_rgb(np.asarray(image), out=...)"
         )
+    options.loaded()
     flat = pil.flatten(image, options.alpha)
     if options.view:
         if flat is image and flat.mode == "RGB":

@@ -8,6 +8,8 @@ class GrayToRGBError(Exception):
     a verb appends one that says what it was given.
     """
 
+    ag_pass_through = True  # else TensorFlow's AutoGraph raises an error of another class
+
     def __str__(self) -> str:
         return "\n".join(str(line) for line in self.args)
 

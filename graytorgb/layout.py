@@ -5,8 +5,11 @@ from typing import NamedTuple
 
 from .errors import LayoutError
 
+_CANDIDATES = {3: (0, 2), 4: (1, 3)}  # by number of axes: those whose size tells which is C
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 RGB_SIZES = (1, 3)  # the channel counts that identify a channel axis without being told
+
+Shape = tuple[int | None, ...]  # None for a size that isn't known yet, in a graph or a plan
 
 
 class Layout(NamedTuple):
@@ -23,15 +26,15 @@ class Layout(NamedTuple):
         return tuple(3 if a == "C" else shape[self.source.index(a)] for a in self.target)
 
 
-def resolve(layout: str | None, shape: tuple[int, ...], channels_first: bool = False) -> Layout:
+def resolve(layout: str | None, shape: Shape, channels_first: bool = False) -> Layout:
     """Read a layout string, or infer one, for an array of this shape.
 
     Parameters
     ----------
     layout : str or None
         ``"NHW->NHWC"``, ``"HWC"``, … or None to infer the input's axes from `shape`.
-    shape : tuple of int
-        Shape of the input.
+    shape : tuple of int or None
+        Shape of the input; None for a size that isn't known yet.
     channels_first : bool
         Where a missing C goes when the layout has no arrow: in front of H (torch) or last.
 
@@ -44,7 +47,7 @@ def resolve(layout: str | None, shape: tuple[int, ...], channels_first: bool = F
     ------
     LayoutError
         If the string is malformed, doesn't have an axis for each of the shape's, or, with
-        None, if the shape can be read in two ways.
+        None, if the shape can be read in two ways or isn't known where that matters.
 
     Examples
     --------
@@ -162,11 +165,18 @@ def _with_channel(source: str, channels_first: bool) -> str:
     return source[:at] + "C" + source[at:]
 
 
-def _infer(shape: tuple[int, ...]) -> str:
+def _infer(shape: Shape) -> str:
     """The table of the design: one image, or a batch with a channel axis; else an error."""
     ndim = len(shape)
     if ndim == 2:
         return "HW"
+    unknown = [axis for axis in _CANDIDATES.get(ndim, ()) if shape[axis] is None]
+    if unknown:
+        which = " and ".join(map(str, unknown))
+        raise LayoutError(
+            f"the shape {shape} doesn't tell the size of axis {which} here, so say the layout: "
+            f"{_suggest(shape)}"
+        )
     if ndim == 3:
         if shape[-1] in RGB_SIZES and shape[0] not in RGB_SIZES:
             return "HWC"
@@ -181,7 +191,7 @@ def _infer(shape: tuple[int, ...]) -> str:
     )
 
 
-def _suggest(shape: tuple[int, ...]) -> str:
+def _suggest(shape: Shape) -> str:
     """What a shape could be, and the call for each reading that can be converted."""
     ndim = len(shape)
     if ndim < 2:
@@ -193,7 +203,9 @@ def _suggest(shape: tuple[int, ...]) -> str:
     calls = [f'to_rgb(x, "{grey}") for {_count(shape[: ndim - 2])}']
     for axes in (trailing(ndim, "CHW"), trailing(ndim, "HWC")) if ndim > 2 else ():
         channels = shape[axes.index("C")]
-        if channels in RGB_SIZES:
+        if channels is None:
+            calls.append(f'to_rgb(x, "{axes}") for channels on axis {axes.index("C")}')
+        elif channels in RGB_SIZES:
             calls.append(f'to_rgb(x, "{axes}") for {channels} channel(s) on axis {axes.index("C")}')
         elif channels in (2, 4):
             calls.append(f'to_rgb(x, "{axes}", alpha="drop") for {channels} channels with alpha')
@@ -206,7 +218,9 @@ def _suggest(shape: tuple[int, ...]) -> str:
     return text
 
 
-def _count(leading: tuple[int, ...]) -> str:
+def _count(leading: Shape) -> str:
     if not leading:
         return "one grey image"
+    if None in leading:
+        return "a batch of grey images"
     return f"a batch of {' x '.join(map(str, leading))} grey images"

@@ -2,13 +2,15 @@
 
 import math
 import sys
+from functools import lru_cache, partial
 from numbers import Integral, Real
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import blocks, kinds
+from . import percentile as percentiles
 from .errors import DtypeError, GrayToRGBError, LevelsError
 from .percentile import nan_error, percentile
 
@@ -29,14 +31,15 @@ def to_uint8(image: Image, value_range: ValueRange, *, out: Any = None) -> Image
 
     Parameters
     ----------
-    image : ndarray, torch.Tensor, tv_tensors.Image or Video, PIL.Image.Image
-        Any shape; integers, floats or bool. PIL modes I;16, I;16B, I, F, L and RGB as they
-        are, 1 as 0 and 1, P as its palette's colours; an alpha channel of a PIL image is kept.
+    image : ndarray, torch.Tensor, tv_tensors.Image or Video, PIL.Image.Image, or another array
+        As in :func:`graytorgb.to_rgb`, to the same bits in every kind. Any shape; integers,
+        floats or bool. PIL modes I;16, I;16B, I, F, L and RGB as they are, 1 as 0 and 1, P as
+        its palette's colours; an alpha channel of a PIL image is kept.
     value_range : tuple or str
         ``(lo, hi)``: these values become 0 and 255; ``(0, 4095)`` for a 12-bit image in a
         16-bit file. ``"dtype"``: the dtype's own range, 0 to 1 for floats. ``"minmax"``: the
         smallest and the largest value in the whole of `image`. ``("percentile", p, q)``:
-        these percentiles of it, interpolated linearly.
+        these percentiles of it, interpolated linearly. Neither is known in a graph or trace.
     out : ndarray or torch.Tensor of uint8, optional
         Memory for the result, of the shape of `image`, C-contiguous; it is returned.
 
@@ -66,6 +69,10 @@ def to_uint8(image: Image, value_range: ValueRange, *, out: Any = None) -> Image
         if kinds.is_pil(image):
             return cast(Image, _pil_to_uint8(image, value_range, out))
         kind = kinds.find(image)
+        if kind.REACH != "memory":
+            if out is not None:
+                raise kinds.refuse_out(kind)
+            return cast(Image, _to_uint8_elsewhere(kind, image, value_range))
         lent = kind.lend_values(kind.unwrap(image))
         uint8 = kind.dtype("uint8")
         if out is None:
@@ -79,10 +86,22 @@ def to_uint8(image: Image, value_range: ValueRange, *, out: Any = None) -> Image
         raise
 
 
+def _to_uint8_elsewhere(kind: Any, image: Any, value_range: ValueRange) -> Any:
+    """By the image's own library, or of each block of a plan."""
+    array = kind.unwrap(image)
+    if kind.REACH == "blocks":
+        return map_blocks(kind, to_uint8, array, value_range)
+    value_range = look(kind, array, value_range)
+    dtype = kind.dtype_name(array)
+    levels = kind.settle(find_levels, dtype, value_range)
+    if "float" in dtype:
+        array = kind.demand(array, -math.inf, math.inf, nan_error())
+    return kind.wrap(kind.digitise(array, levels), image)
+
+
 def quantise(array: Array, value_range: ValueRange, out: Array | None = None) -> Array:
     """:func:`to_uint8` for a numpy array, with a checked policy and `out`."""
-    if array.dtype.kind not in "biuf":
-        raise DtypeError(f"{array.dtype} values have no order: pass x.real or np.abs(x)")
+    _ordered(array.dtype)
     if out is None:
         out = np.empty(array.shape, np.uint8)
     if array.size:
@@ -147,6 +166,11 @@ def find_range(array: Array, value_range: ValueRange) -> tuple[Any, Any]:
         lo, hi = percentile(array, value_range[1:])
     else:
         return value_range
+    return _usable(lo, hi, value_range)
+
+
+def _usable(lo: Any, hi: Any, value_range: ValueRange) -> tuple[Any, Any]:
+    """Both, or LevelsError for a range that was found and can't be scaled."""
     if not (math.isfinite(lo) and math.isfinite(hi)):
         raise LevelsError(f"the range {lo} to {hi} isn't finite: state it, (lo, hi)")
     if not lo < hi:
@@ -154,6 +178,122 @@ def find_range(array: Array, value_range: ValueRange) -> tuple[Any, Any]:
             f"the range is empty, {value_range!r} gives {lo} to {hi}: state the true one, (lo, hi)"
         )
     return lo, hi
+
+
+def looks(value_range: ValueRange | None) -> bool:
+    """Whether the policy depends on the values."""
+    return value_range == "minmax" or (value_range is not None and value_range[0] == "percentile")
+
+
+def look(kind: Any, array: Any, value_range: ValueRange) -> ValueRange:
+    """The policy, with what it asks of the values found for a kind of another library.
+
+    Raises
+    ------
+    LevelsError
+        If they can't be seen, as in a graph.
+    """
+    if not looks(value_range):
+        return value_range
+    values = kind.look(array) if kind.REACH == "library" else None
+    if values is None:
+        raise LevelsError(
+            f"{value_range!r} looks at the values, which can't be seen here (another device, a "
+            "gradient, a subclass, a trace or a graph): state the range, (lo, hi), or find it "
+            "before"
+        )
+    return _see(values, value_range)
+
+
+def map_blocks(
+    kind: Any, function: Any, array: Any, value_range: ValueRange | None, axes: Any = None
+) -> Any:
+    """``function(block, value_range)`` of each block; what the policy asks is found by the plan."""
+    if value_range is None or not looks(value_range) or array.size == 0:
+        stated = (0, 1) if looks(value_range) else value_range
+        return kind.map_blocks(partial(function, value_range=stated), array, axes)
+    if value_range == "minmax":
+        ends = kind.fold(array, _ends, _ends_of_parts, None)
+        found = kind.later(_see, ends, value_range)
+    else:
+        found = _plan_percentiles(kind, array, value_range)
+    return kind.map_blocks(function, array, axes, found)
+
+
+def _see(values: Array, value_range: ValueRange) -> tuple[Any, Any]:
+    return find_range(values, value_range) if values.size else (0, 1)
+
+
+def _ends(block: Array, state: None = None) -> Array:
+    """The smallest and the largest value, as an array of two, or none."""
+    return np.stack([block.min(), block.max()]) if block.size else block.reshape(0)
+
+
+def _ends_of_parts(parts: list[Array]) -> Array:
+    return _ends(np.concatenate(parts))
+
+
+def _plan_percentiles(kind: Any, array: Any, value_range: Any) -> Any:
+    percents = value_range[1:]
+    if math.isnan(array.size):
+        raise LevelsError(
+            "percentiles need to know how many values there are: x.compute_chunk_sizes()"
+        )
+    found: Any = percentiles.begin(array.size, percents)
+    for shift in percentiles.shifts(array.dtype):
+        count = partial(percentiles.count, shift=shift)
+        counts = kind.fold(array, count, percentiles.merge, found)
+        found = kind.later(percentiles.narrow, found, counts)
+    return kind.later(_finish, found, array.dtype, array.size, value_range)
+
+
+def _finish(found: Any, dtype: np.dtype[Any], size: int, value_range: Any) -> tuple[Any, Any]:
+    lo, hi = percentiles.finish(found, dtype, size, value_range[1:])
+    return _usable(lo, hi, value_range)
+
+
+class Levels(NamedTuple):
+    """Which level each value of a dtype becomes, for libraries that don't round as NumPy does.
+
+    Attributes
+    ----------
+    table : ndarray of uint8 or None
+        For dtypes of up to 16 bits: the level of every integer from `first` on.
+    first : int
+    steps : ndarray or None
+        For all others: the smallest value of each level from 1 up, as far as the dtype goes,
+        in a dtype that holds every value. The level is how many of them a value reaches.
+    """
+
+    table: Array | None
+    first: int
+    steps: Array | None
+
+
+@lru_cache(64)  # a pipeline says the same each time
+def find_levels(dtype: str, value_range: ValueRange) -> Levels:
+    """The levels by :func:`quantise`, to the same bits."""
+    if "float" in dtype and dtype != "float64":
+        dtype = "float32"  # holds every value of the narrower ones
+    try:
+        number = np.dtype(dtype)
+    except TypeError:
+        number = np.dtype(object)
+    lo, hi = find_range(np.empty(0, _ordered(number)), value_range)
+    if number.kind == "f":
+        return Levels(None, 0, _steps_of_floats(number, float(lo), float(hi)))
+    if number.itemsize > 2:
+        return Levels(None, 0, _steps_of_integers(number, lo, hi))
+    limits = (0, 1) if number.kind == "b" else find_range(np.empty(0, number), "dtype")
+    every = np.arange(limits[0], limits[1] + 1).astype(number)
+    return Levels(quantise(every, (lo, hi)), limits[0], None)
+
+
+def _ordered(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """`dtype` itself if its values have an order, else DtypeError."""
+    if dtype.kind not in "biuf":
+        raise DtypeError(f"{dtype} values have no order: pass x.real or np.abs(x)")
+    return dtype
 
 
 def _is_exact_in_float64(dtype: np.dtype[Any], lo: Any, hi: Any) -> bool:
@@ -182,19 +322,9 @@ def _quantise_by_arithmetic(array: Array, lo: float, hi: float, out: Array) -> N
 
 
 def _quantise_by_thresholds(array: Array, lo: Any, hi: Any, out: Array) -> None:
-    """For integers that float64 doesn't scale exactly: the smallest integer of each level."""
-    from fractions import Fraction
-
-    low, span = Fraction(lo), Fraction(hi) - Fraction(lo)
-    limits = np.iinfo(array.dtype)
-    smallest = []
-    for level in range(1, 256):
-        middle = low + span * (2 * level - 1) / 510  # halfway from the level below
-        tie_rounds_up = middle.denominator == 1 and level % 2 == 0
-        smallest.append(math.floor(middle) + (0 if tie_rounds_up else 1))
-    reachable = [max(value, int(limits.min)) for value in smallest if value <= limits.max]
+    """For integers that float64 doesn't scale exactly."""
     native = array.dtype.newbyteorder("=")
-    thresholds = np.array(reachable, native)
+    thresholds = _steps_of_integers(native, lo, hi)
     if native.itemsize <= 2 and array.size > 1 << 16:  # a table of every value is quicker
         unsigned = np.dtype(f"u{native.itemsize}")
         every = np.arange(1 << 8 * native.itemsize, dtype=unsigned).view(native)
@@ -217,6 +347,37 @@ def check_depth(largest: int, value_range: ValueRange | None) -> None:
         "ImageFolder(root, loader=PIL.Image.open); or by v1.ToTensor, which makes int16 of 16-bit "
         f'images: put the transform before it. Else (0, {largest}) or "dtype"'
     )
+
+
+def _steps_of_integers(dtype: np.dtype[Any], lo: Any, hi: Any) -> Array:
+    """The smallest integer of each level from 1 up, as far as the dtype goes; exactly."""
+    from fractions import Fraction
+
+    low, span = Fraction(lo), Fraction(hi) - Fraction(lo)
+    limits = np.iinfo(dtype)
+    smallest = []
+    for level in range(1, 256):
+        middle = low + span * (2 * level - 1) / 510  # halfway from the level below
+        tie_rounds_up = middle.denominator == 1 and level % 2 == 0
+        smallest.append(math.floor(middle) + (0 if tie_rounds_up else 1))
+    return np.array([max(v, int(limits.min)) for v in smallest if v <= limits.max], dtype)
+
+
+def _steps_of_floats(dtype: np.dtype[Any], lo: float, hi: float) -> Array:
+    """The smallest float of each level from 1 up, by bisection: levels never fall.
+
+    Infinity has the last level, so every level is reached.
+    """
+    levels = np.arange(1, 256)
+    ends = np.array([-math.inf, math.inf], dtype)
+    below, reached = (np.full(255, key) for key in percentiles.keys(ends))
+    while (reached - below > 1).any():
+        middle = below + (reached - below) // 2
+        values, found = percentiles.values(middle, dtype), np.empty(255, np.uint8)
+        _quantise_by_arithmetic(values, lo, hi, found)
+        below = np.where(found < levels, middle, below)
+        reached = np.where(found < levels, reached, middle)
+    return percentiles.values(reached, dtype)
 
 
 def _pil_to_uint8(image: Any, value_range: ValueRange, out: Any) -> Any:

@@ -3,7 +3,7 @@
 ``np.percentile`` copies the whole array to sort it. Here each value becomes an unsigned key
 that sorts the same way, and the key of a given rank is found digit by digit, one counting
 pass over the data each (radix selection; Knuth, *The Art of Computer Programming*, vol. 3,
-5.2.5).
+5.2.5). The passes are functions of their own, for data that comes in parts.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,8 @@ from . import blocks
 from .errors import LevelsError
 
 Array = NDArray[Any]
+Found = dict[int, tuple[int, int]]  # rank: the key's leading digits, the rank among those keys
+Counts = dict[int, Any]  # leading digits: how often each next digit follows
 
 _BLOCK = 4096  # elements; a block needs ten temporaries
 _DIGIT = 11  # bits: 2048 counters; 2 passes for 16-bit values, 3 for 32, 6 for 64
@@ -48,14 +50,34 @@ def percentile(array: Array, percents: Sequence[float]) -> list[float]:
     >>> percentile(np.arange(101, dtype=np.uint16), [1, 99])
     [1, 99]
     """
-    positions = [(array.size - 1) * (p / 100) for p in percents]
-    below = [int(position) for position in positions]
-    above = [min(rank + 1, array.size - 1) for rank in below]
-    values = _order_statistics(array, sorted({*below, *above}))
-    return [
-        _interpolate(values[a], values[b], position - a)
-        for a, b, position in zip(below, above, positions, strict=True)
-    ]
+    found = begin(array.size, percents)
+    for shift in shifts(array.dtype):
+        found = narrow(found, count(array, found, shift))
+    return finish(found, array.dtype, array.size, percents)
+
+
+def begin(size: int, percents: Sequence[float]) -> Found:
+    """The ranks to look for, of which nothing is known yet."""
+    return {rank: (0, rank) for pair in _ranks(size, percents) for rank in pair[:2]}
+
+
+def shifts(dtype: np.dtype[Any]) -> range:
+    """Where the digits of a key begin, the leading one first; each takes one counting pass."""
+    return range((_sortable(dtype).itemsize * 8 - 1) // _DIGIT * _DIGIT, -1, -_DIGIT)
+
+
+def finish(found: Found, dtype: np.dtype[Any], size: int, percents: Sequence[float]) -> list[float]:
+    """The percentiles, when every digit is known."""
+    sortable = _sortable(dtype)
+    wanted = np.array([key for key, _ in found.values()], f"u{sortable.itemsize}")
+    at = dict(zip(found, values(wanted, sortable).tolist(), strict=True))
+    return [_interpolate(at[a], at[b], fraction) for a, b, fraction in _ranks(size, percents)]
+
+
+def _ranks(size: int, percents: Sequence[float]) -> list[tuple[int, int, float]]:
+    """The two ranks around each percentile, and where between them it lies."""
+    positions = [(size - 1) * (p / 100) for p in percents]
+    return [(int(p), min(int(p) + 1, size - 1), p - int(p)) for p in positions]
 
 
 def nan_error() -> LevelsError:
@@ -72,41 +94,45 @@ def _interpolate(low: float, high: float, fraction: float) -> float:
     return high - (high - low) * (1 - fraction)
 
 
-def _order_statistics(array: Array, ranks: list[int]) -> dict[int, Any]:
-    """The value of each rank, 0 for the smallest."""
-    dtype = np.dtype(np.float64) if array.dtype.itemsize > 8 else array.dtype.newbyteorder("=")
-    bits = dtype.itemsize * 8
-    # for each rank: the key's digits found so far, and the rank among the keys that share them
-    found = {rank: (0, rank) for rank in ranks}
-    for shift in range((bits - 1) // _DIGIT * _DIGIT, -1, -_DIGIT):
-        counts = _count_digits(array, dtype, {prefix for prefix, _ in found.values()}, shift)
-        for rank, (prefix, rest) in found.items():
-            cumulative = np.cumsum(counts[prefix])
-            digit = int(np.searchsorted(cumulative, rest, side="right"))
-            before = int(cumulative[digit - 1]) if digit else 0
-            found[rank] = ((prefix << _DIGIT) | digit, rest - before)
-    return {rank: _value(key, dtype) for rank, (key, _) in found.items()}
+def _sortable(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype whose values have keys: long doubles are counted in float64."""
+    return np.dtype(np.float64) if dtype.itemsize > 8 else dtype.newbyteorder("=")
 
 
-def _count_digits(
-    array: Array, dtype: np.dtype[Any], prefixes: set[int], shift: int
-) -> dict[int, Array]:
-    """How often each digit at `shift` follows each prefix."""
-    counts = {prefix: np.zeros(1 << _DIGIT, np.int64) for prefix in prefixes}
+def narrow(found: Found, counts: Counts) -> Found:
+    """What is known of each rank with one more digit."""
+    known = {}
+    for rank, (prefix, rest) in found.items():
+        cumulative = np.cumsum(counts[prefix])
+        digit = int(np.searchsorted(cumulative, rest, side="right"))
+        before = int(cumulative[digit - 1]) if digit else 0
+        known[rank] = ((prefix << _DIGIT) | digit, rest - before)
+    return known
+
+
+def merge(parts: Sequence[Counts]) -> Counts:
+    """The counts of parts of an array, added up."""
+    return {prefix: sum(part[prefix] for part in parts) for prefix in parts[0]}
+
+
+def count(array: Array, found: Found, shift: int) -> Counts:
+    """How often each digit at `shift` follows each prefix that was found."""
+    dtype = _sortable(array.dtype)
+    counts = {prefix: np.zeros(1 << _DIGIT, np.int64) for prefix, _ in found.values()}
     unsigned = np.dtype(f"u{dtype.itemsize}").type
     mask = unsigned(min((1 << _DIGIT) - 1, np.iinfo(unsigned).max))
     for block in blocks.read(array, dtype, _BLOCK):
         if dtype.kind == "f" and np.isnan(block).any():
             raise nan_error()
-        leading = _keys(block) >> unsigned(shift)
+        leading = keys(block) >> unsigned(shift)
         digits = (leading & mask).astype(np.intp)
         leading >>= unsigned(_DIGIT)
-        for prefix, count in counts.items():
-            count += np.bincount(digits[leading == unsigned(prefix)], minlength=1 << _DIGIT)
+        for prefix, total in counts.items():
+            total += np.bincount(digits[leading == unsigned(prefix)], minlength=1 << _DIGIT)
     return counts
 
 
-def _keys(block: Array) -> Array:
+def keys(block: Array) -> Array:
     """Unsigned keys of the same width that sort as the values do."""
     unsigned: Any = np.dtype(f"u{block.dtype.itemsize}").type
     raw: Array = block.view(unsigned)
@@ -118,13 +144,12 @@ def _keys(block: Array) -> Array:
     return raw
 
 
-def _value(key: int, dtype: np.dtype[Any]) -> Any:
-    """The value of a key: the inverse of :func:`_keys`."""
-    bits = dtype.itemsize * 8
-    sign = 1 << (bits - 1)
+def values(keys: Array, dtype: np.dtype[Any]) -> Array:
+    """The values of keys: the inverse of :func:`keys`."""
+    unsigned: Any = np.dtype(f"u{dtype.itemsize}").type
+    sign = unsigned(1 << (dtype.itemsize * 8 - 1))
     if dtype.kind == "i":
-        return key - sign
-    if dtype.kind == "f":
-        raw = key & ~sign if key & sign else key ^ ((1 << bits) - 1)
-        return float(np.array(raw, f"u{dtype.itemsize}").view(dtype))
-    return key
+        keys = keys ^ sign
+    elif dtype.kind == "f":
+        keys = np.where(keys & sign, keys ^ sign, ~keys)
+    return keys.view(dtype)

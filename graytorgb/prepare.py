@@ -1,6 +1,7 @@
 """``prepare``: grey levels to a normalised batch of three channels, in one pass."""
 
 from contextlib import suppress
+from functools import partial
 from numbers import Integral
 from typing import Any, TypeVar, cast
 
@@ -10,7 +11,7 @@ from . import alpha as alphas
 from . import kinds, normalise, registry
 from .errors import DtypeError, GrayToRGBError, LevelsError
 from .layout import Layout, grey_moves, order
-from .levels import ValueRange, check_policy, find_range
+from .levels import ValueRange, check_policy, find_range, look, looks, map_blocks
 from .percentile import nan_error
 from .stats import Statistics, check
 
@@ -37,7 +38,7 @@ def prepare(
 
     Parameters
     ----------
-    batch : ndarray or torch.Tensor
+    batch : ndarray, torch.Tensor, or another array as in :func:`graytorgb.to_rgb`
         Grey or RGB; integers, floats or bool, any strides. uint8, uint16, int16, float16 and
         float32 have compiled kernels, all others go through NumPy.
     mean, std : float or sequence of 1 or 3 floats
@@ -73,10 +74,11 @@ def prepare(
     Notes
     -----
     float32 arithmetic, ``((x - m) - r) * s`` with the mean in two parts, whose error is at
-    most 4 units in the last place of the result, away from the mean. Tensors that NumPy can't
-    reach (on another device, with gradients, traced) are computed by torch's own operations.
-    Their values can't be looked at on the way, so there floats beyond an unstated 0 to 1 pass,
-    and NaN stays.
+    most 4 units in the last place of the result, away from the mean. Arrays that NumPy can't
+    reach are computed by their own library: torch tensors on another device, with gradients or
+    traced, where floats beyond an unstated 0 to 1 pass; TensorFlow's and JAX's arrays, where
+    they are an error, in a graph when it runs. Where a range is stated, none of these is looked
+    at, and NaN stays.
 
     Examples
     --------
@@ -116,17 +118,21 @@ def _prepare(
 ) -> Any:
     kind = kinds.find(batch)
     array = kind.unwrap(batch)
-    axes = kinds.read_layout(kind, batch, layout, tuple(array.shape))
+    axes = kinds.read_layout(kind, batch, array, layout)
     if "C" in axes.source and array.shape[axes.source.index("C")] not in (1, 3):
         raise alphas.refuse(array.shape[axes.source.index("C")])
     dtype = kind.dtype(target)
     lent = kind.lend(array)
     if lent is None:
         if out is not None:
-            raise DtypeError(
-                "out= needs a batch whose memory numpy can share, and this tensor's isn't "
-                "(another device, a gradient, a subclass or a trace): leave out= away"
+            raise kinds.refuse_out(kind)
+        if kind.REACH == "blocks":
+            mean, std = statistics
+            one = threads or 1  # the blocks have a thread each
+            function = partial(
+                _prepare_block, mean=mean, std=std, layout=str(axes), dtype=target, threads=one
             )
+            return map_blocks(kind, function, array, value_range, axes)
         result = _by_own_library(kind, array, axes, statistics, value_range, target)
         return kind.wrap(result, batch)
     shape = axes.result_shape(array.shape)
@@ -144,6 +150,10 @@ def _prepare(
     return out
 
 
+def _prepare_block(block: Any, value_range: ValueRange | None, **options: Any) -> Any:
+    return prepare(block, value_range=value_range, **options)
+
+
 def _empty(shape: tuple[int, ...], target: str) -> tuple[Array, bool]:
     """Memory for the result, or its words, and whether its pages are there already."""
     dtype = np.dtype("uint16" if target == "bfloat16" else target)
@@ -159,8 +169,8 @@ def _arithmetic(
     if values.dtype.kind not in "biuf":
         raise DtypeError(f"{values.dtype} values have no order: pass x.real or np.abs(x)")
     if value_range is not None:
-        looks = value_range == "minmax" or value_range[0] == "percentile"
-        lo, hi = (0, 1) if looks and not values.size else find_range(values, value_range)
+        empty = looks(value_range) and not values.size
+        lo, hi = (0, 1) if empty else find_range(values, value_range)
         if values.dtype.kind in "iu" and max(abs(lo), abs(hi)) > 2**53:
             raise LevelsError(
                 f"the range {lo} to {hi} lies beyond 2**53, where float64 doesn't tell integers "
@@ -188,21 +198,21 @@ def _by_own_library(
     target: str,
 ) -> Any:
     """By the operations of the array's own library, which see no values."""
-    if value_range == "minmax" or (value_range is not None and value_range[0] == "percentile"):
-        raise LevelsError(
-            f"{value_range!r} looks at the values, and here only their library can (another "
-            "device, a gradient, a subclass or a trace): state the range, (lo, hi)"
-        )
-    arithmetic = kind.settle(_declared, kind.dtype_name(array), statistics, value_range, target)
+    if value_range is not None:
+        value_range = look(kind, array, value_range)
+    dtype = kind.dtype_name(array)
+    arithmetic = kind.settle(_declared, dtype, statistics, value_range, target)
+    if value_range is None and "float" in dtype and kind.REACH == "library":
+        array = kind.demand(array, 0, 1, _unstated_error())
     axis = axes.target.index("C")
     if "C" in axes.source and array.shape[axes.source.index("C")] == 3:
         rgb = kind.transpose(array, order(axes.source, axes.target))
     else:
         if "C" in axes.source:
-            array = array[(slice(None),) * axes.source.index("C") + (0,)]
+            array = array[(slice(None),) * axes.source.index("C") + (0, ...)]
         if moves := grey_moves(axes):
             array = kind.transpose(array, moves)
-        rgb = kind.expand(array, axis)
+        rgb = array[(slice(None),) * axis + (None, ...)]  # the arithmetic makes three of one
     return kind.normalise(rgb, axis, arithmetic, kind.dtype(target))
 
 
@@ -218,11 +228,13 @@ def _outside_error(values: Array, value_range: ValueRange | None) -> LevelsError
     """Why a float can't be taken: it is NaN, or beyond a range that nobody stated."""
     if value_range is not None or np.isnan(np.min(values)):
         return nan_error()
-    lo, hi = values.min(), values.max()
+    return _unstated_error(f"the values go from {values.min():g} to {values.max():g}")
+
+
+def _unstated_error(what: str = "values are beyond 0 to 1, or NaN") -> LevelsError:
     return LevelsError(
-        f"the values go from {lo:g} to {hi:g}, and floats are read as 0 to 1 unless you say "
-        "their range: value_range=(0, 255) for levels as floats, (0, 1) to saturate what is "
-        'beyond, (lo, hi) or "minmax"'
+        f"{what}, and floats are read as 0 to 1 unless you say their range: value_range=(0, 255) "
+        'for levels as floats, (0, 1) to saturate what is beyond, (lo, hi) or "minmax"'
     )
 
 

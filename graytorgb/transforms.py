@@ -128,7 +128,8 @@ class ToRGB(_ImageTransform):
         self, *, backend: str = "auto", copy: bool | None = None, alpha: alphas.Alpha = "error"
     ) -> None:
         super().__init__()
-        self.backend, self.copy, self.alpha = Options(backend, copy, alphas.check(alpha)).checked()
+        options = Options(backend, copy, alphas.check(alpha)).checked().loaded()
+        self.backend, self.copy, self.alpha = options
 
     def extra_repr(self) -> str:
         """The arguments, as they were given."""

@@ -35,8 +35,13 @@ def needs(*names):
             pytest.skip(str(error), allow_module_level=True)
 
 
+# What GRAYTORGB_REQUIRE may name beside the backends
+PACKAGES = {"array_api_compat", "array_api_strict", "dask", "foolbox", "jax", "keras", "tensorflow",
+            "timm", "torch", "transformers"}  # fmt: skip
+
+
 def needs_package(*names):
-    """The same for packages that only tests use."""
+    """The same for packages: of kinds and layers, and what only tests use."""
     for name in names:
         if find_spec(name) is None:
             if REQUIRED & {name, "all"}:

@@ -8,7 +8,7 @@ import pytest
 import graytorgb as g2r
 from graytorgb.registry import BACKENDS
 
-from .support import REQUIRED, ROOT, needs, run_python
+from .support import PACKAGES, REQUIRED, ROOT, needs, run_python
 
 WITH_LIBRARY = [name for name, entry in BACKENDS.items() if entry.installed]
 
@@ -19,14 +19,14 @@ def extras():
     return config["options.extras_require"]
 
 
-@pytest.mark.parametrize("name", WITH_LIBRARY)
+@pytest.mark.parametrize("name", [*WITH_LIBRARY, "array-api", "keras"])
 def test_every_hints_extra_is_in_setup_cfg(name):
     assert name in extras()
     assert name in extras()["all"]
 
 
 def test_required_backends_exist():
-    assert {"all", "browser"} | set(BACKENDS) >= REQUIRED
+    assert {"all", "browser"} | set(BACKENDS) | PACKAGES >= REQUIRED
 
 
 def test_backends_tells_all_of_each():

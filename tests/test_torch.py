@@ -171,6 +171,22 @@ class TestOwnLibrary:
     def test_meta_tensors(self):
         assert g2r.to_rgb(torch.empty(4, 5, 6, device="meta"), "NHW->NHWC").shape == (4, 5, 6, 3)
 
+    @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.bfloat16], ids=str)
+    def test_prepare_of_meta_tensors(self, dtype):
+        x = torch.empty(4, 5, 6, dtype=dtype, device="meta")
+        result = g2r.prepare(x, *g2r.stats("imagenet"), "NHW", dtype=torch.float16)
+        assert result.device.type == "meta"
+        assert result.shape == (4, 3, 5, 6)
+        assert result.dtype == torch.float16
+
+    def test_prepare_under_nested_vmap(self):
+        x = torch.randint(0, 256, (2, 3, 5, 6), dtype=torch.uint8)
+        mean, std = g2r.stats("imagenet")
+        result = torch.vmap(torch.vmap(lambda image: g2r.prepare(image, mean, std, "HW")))(x)
+        torch.testing.assert_close(
+            result, g2r.prepare(x, mean, std, "NTHW->NTCHW"), rtol=0, atol=1e-6
+        )
+
     def test_a_subclass_keeps_what_it_carries(self):
         class Tagged(torch.Tensor):
             pass
@@ -202,6 +218,41 @@ class TestOwnLibrary:
         assert g2r.to_rgb(x, "CHW", alpha="drop").shape == (3, 5, 6)
         with pytest.raises(g2r.DtypeError, match=r"detach\(\)\.cpu\(\)"):
             g2r.to_rgb(x, "CHW", alpha=(0, 0, 0))
+
+
+class TestChannelsLast:
+    """A memory format isn't a layout: the axes are the same, and so are the values."""
+
+    grey = torch.randint(0, 256, (4, 1, 6, 7), dtype=torch.uint8)
+
+    @pytest.mark.parametrize("gradient", [False, True])
+    @pytest.mark.parametrize("channels", [1, 3])
+    @pytest.mark.parametrize("layout", ["NCHW", "NCHW->NHWC"])
+    def test_in(self, layout, channels, gradient):
+        x = self.grey.expand(-1, channels, -1, -1).contiguous().float().div(255)
+        last = x.contiguous(memory_format=torch.channels_last).requires_grad_(gradient)
+        for call in (
+            lambda x: g2r.to_rgb(x, layout),
+            lambda x: g2r.prepare(x, *g2r.stats("imagenet"), layout),
+        ):
+            result = call(last)
+            assert result.is_contiguous()
+            torch.testing.assert_close(result.detach(), call(x), rtol=0, atol=1e-6)
+
+    def test_out_by_the_layout(self):
+        """NHWC memory, seen as NCHW, is what torch calls channels_last."""
+        for result in (
+            g2r.to_rgb(self.grey, "NCHW->NHWC"),
+            g2r.prepare(self.grey, 0.5, 0.5, "NCHW->NHWC"),
+        ):
+            seen = result.permute(0, 3, 1, 2)
+            assert seen.is_contiguous(memory_format=torch.channels_last)
+            model = torch.nn.Conv2d(3, 2, 3).to(memory_format=torch.channels_last)
+            assert model(seen.float()).is_contiguous(memory_format=torch.channels_last)
+
+    def test_levels(self):
+        last = self.grey.to(memory_format=torch.channels_last)
+        assert torch.equal(g2r.to_uint8(last, (0, 255)), self.grey)
 
 
 class TestTvTensors:
@@ -330,6 +381,35 @@ class TestCompile:
         x = torch.rand(4, 1, 5, 6)
         compiled = torch.compile(lambda t: g2r.to_rgb(t, layout), fullgraph=True)
         assert torch.equal(compiled(x), g2r.to_rgb(x, layout))
+
+    @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32], ids=str)
+    def test_prepare_with_any_batch(self, dtype):
+        mean, std = g2r.stats("imagenet")
+
+        def call(x):
+            return g2r.prepare(x, mean, std, "NHW->NCHW")
+
+        compiled = torch.compile(call, fullgraph=True)  # from its second size on, of any
+        for count in (4, 3, 7):
+            x = torch.randint(0, 256, (count, 5, 6), dtype=torch.uint8)
+            x = x if dtype == torch.uint8 else x / 255
+            torch.testing.assert_close(compiled(x), call(x), rtol=0, atol=1e-6)
+
+    def test_gradients_through_the_compiler(self):
+        x = torch.rand(4, 1, 5, 6, requires_grad=True)
+        torch.compile(lambda t: g2r.to_rgb(t, "NCHW"), fullgraph=True)(x).sum().backward()
+        assert torch.equal(x.grad, torch.full_like(x, 3))
+
+    def test_export_of_prepare(self):
+        class Model(torch.nn.Module):
+            def forward(self, x):
+                return g2r.prepare(x, *g2r.stats("imagenet"), "NHW", value_range=(0, 4095))
+
+        x = torch.randint(0, 4096, (4, 5, 6), dtype=torch.int16)
+        batch = torch.export.Dim("batch", min=2)
+        program = torch.export.export(Model(), (x,), dynamic_shapes=({0: batch},))
+        result = program.module()(x[:3])
+        torch.testing.assert_close(result, Model()(x[:3]), rtol=0, atol=1e-6)
 
     def test_export(self):
         class Model(torch.nn.Module):

@@ -1,76 +1,21 @@
 """What is this object? Found through ``sys.modules``, so nothing is imported to find out.
 
 A kind is what the caller holds; one file here for each. An array kind offers the few
-operations of :class:`ArrayKind`, and everything else is written once, over those.
+operations of :mod:`graytorgb.kinds.protocols`, and everything else is written once, over those.
 """
 
 import sys
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, cast
 
 import numpy as np
 
-from ..errors import DtypeError, LayoutError
+from ..errors import BackendUnavailable, ChannelError, DtypeError, LayoutError
 from ..layout import Layout, resolve
 from . import numpy as _numpy
+from .protocols import ArrayKind, OwnLibrary
 
-# Kinds that have an __array__, which would copy them to the host or compute them unasked.
-_NOT_YET = {
-    "tensorflow": "x.numpy()",
-    "jax": "np.asarray(x)",
-    "jaxlib": "np.asarray(x)",
-    "dask": "x.map_blocks(...) with a function that calls it, or x.compute()",
-    "cupy": "x.get()",
-}
-
-
-class ArrayKind(Protocol):
-    """What a kind of array offers; arrays are `Any` because each kind has its own.
-
-    A kind whose memory numpy can't always reach has more, by its own library:
-    ``expand(array, axis)``, a view with three equal channels at `axis`; ``normalise(rgb, axis,
-    arithmetic, dtype)``, the arithmetic of :mod:`graytorgb.normalise`; ``dtype_name(array)``,
-    as numpy would say it; and ``settle(function, *arguments)``, the result of a function that
-    sees no values, so that a compiler needs not trace it.
-    """
-
-    CHANNELS_FIRST: bool  # where a missing C goes
-
-    def dtype(self, name: str) -> Any:
-        """Its dtype of that name, or DtypeError."""
-
-    def unwrap(self, image: Any) -> Any:
-        """The plain array in `image`, or DtypeError for what can't be an image."""
-
-    def axes(self, image: Any) -> str | None:
-        """The axes that the object's own type states; None where it states none."""
-
-    def transpose(self, array: Any, order: tuple[int, ...]) -> Any:
-        """A view with its axes in another order."""
-
-    def view(self, array: Any) -> Any:
-        """A view to hand out: read-only where the kind knows such a thing."""
-
-    def copy(self, array: Any) -> Any:
-        """Contiguous memory of its own."""
-
-    def lend(self, array: Any) -> np.ndarray[Any, Any] | None:
-        """The same memory as a numpy array; None where numpy can't reach it."""
-
-    def lend_values(self, array: Any) -> np.ndarray[Any, Any]:
-        """Its values as a numpy array: shared where numpy has the dtype, else converted."""
-
-    def adopt(self, result: np.ndarray[Any, Any], dtype: Any) -> Any:
-        """A numpy result, or its words, as an array of this kind and dtype."""
-
-    def written(self, out: Any) -> None:
-        """Tell its library that the memory of `out` was written."""
-
-    def wrap(self, result: Any, image: Any) -> Any:
-        """The result as an object of the type of `image`."""
-
-    def empty(self, shape: tuple[int, ...], dtype: Any) -> str:
-        """The call that makes memory for a result, for a message."""
+_TENSORFLOW = ("Tensor", "Variable", "RaggedTensor", "SparseTensor", "IndexedSlices")
 
 
 def is_pil(image: Any) -> bool:
@@ -103,18 +48,67 @@ def find(image: Any) -> ArrayKind:
         from . import torch as _torch
 
         return _torch
-    library = type(image).__module__.partition(".")[0]
-    if library in _NOT_YET:
-        raise DtypeError(f"{library} objects aren't taken yet: pass {_NOT_YET[library]}")
-    if hasattr(image, "__array__") and not isinstance(image, type):
+    return _find_other(image)
+
+
+def _find_other(image: Any) -> ArrayKind:
+    if isinstance(image, type) or _is_instance(image, "keras", "KerasTensor"):
+        raise DtypeError(_refusal(image))
+    if _is_instance(image, "jax", "Array"):
+        from . import jax as _jax
+
+        return cast(ArrayKind, _jax)
+    if any(_is_instance(image, "tensorflow", name) for name in _TENSORFLOW):
+        from . import tensorflow as _tensorflow
+
+        return cast(ArrayKind, _tensorflow)
+    if _is_instance(image, "dask.array", "Array"):
+        from . import dask as _dask
+
+        return cast(ArrayKind, _dask)
+    if type(image).__module__.partition(".")[0] == "dask":  # its __array__ would compute it
+        raise DtypeError(
+            f"a dask {type(image).__name__} isn't an array: to_dask_array(lengths=True) of a "
+            "frame, da.from_delayed(x, shape, dtype) of a delayed one"
+        )
+    if _is_instance(image, "cupy", "ndarray") or _has_namespace(image):
+        return _array_api()
+    if hasattr(image, "__array__"):
         return _numpy
     raise DtypeError(_refusal(image))
 
 
-def read_layout(kind: ArrayKind, image: Any, layout: str | None, shape: tuple[int, ...]) -> Layout:
-    """The axes of an image and of its result: as its type or the caller states, or inferred."""
+def _has_namespace(image: Any) -> bool:
+    """Whether it is an array of the array API standard; numpy's scalars are, and numpy's."""
+    return hasattr(image, "__array_namespace__") and not isinstance(image, np.generic)
+
+
+def _array_api() -> ArrayKind:
+    try:
+        from . import array_api
+    except ModuleNotFoundError as error:
+        unavailable = BackendUnavailable(
+            "arrays of the array API standard need array-api-compat: "
+            "pip install 'graytorgb[array-api]'"
+        )
+        unavailable.missing = True
+        raise unavailable from error
+    return cast(ArrayKind, array_api)
+
+
+def read_layout(kind: ArrayKind, image: Any, array: Any, layout: str | None) -> Layout:
+    """The axes of an image and of its result: as its type or the caller states, or inferred.
+
+    `array` is the plain one in `image`. The size of its channel axis is known afterwards.
+    """
     stated = kind.axes(image)
+    shape = kind.shape(array)
     axes = resolve(stated if layout is None else layout, shape, kind.CHANNELS_FIRST)
+    if "C" in axes.source and shape[axes.source.index("C")] is None:
+        raise ChannelError(
+            f"the shape {shape} doesn't tell here how many channels there are: set it, "
+            "tf.ensure_shape(x, ...) in TensorFlow, x.compute_chunk_sizes() in dask"
+        )
     if stated is not None and not axes.target.endswith("CHW"):
         raise LayoutError(
             f"a {type(image).__name__} is (..., C, H, W) and can't be {axes.target}: pass "
@@ -159,6 +153,23 @@ def lend_out(
     return lent
 
 
+def refuse_out(kind: ArrayKind) -> DtypeError:
+    """The error for `out` where numpy can't share the memory of the input."""
+    return DtypeError(
+        "out= needs an input whose memory numpy can share, and "
+        f"{cast(OwnLibrary, kind).UNREACHED}: leave out= away"
+    )
+
+
+def refuse_backend(kind: ArrayKind, backend: str) -> DtypeError:
+    """The error for a backend named where only the array's own library can do the work."""
+    own = cast(OwnLibrary, kind)
+    return DtypeError(
+        f"backend {backend!r} works on memory that numpy can share, and {own.UNREACHED}: "
+        f'backend="auto" uses its own library, or pass {own.TO_NUMPY}'
+    )
+
+
 def describe(image: Any) -> str:
     """What was given, for a message: its type and what it tells of its shape and dtype."""
     kind = type(image)
@@ -166,7 +177,7 @@ def describe(image: Any) -> str:
     facts = [f"{module}{kind.__qualname__}"]
     if is_pil(image):
         facts += [f"mode {image.mode}", f"size {image.size}"]
-    elif is_tensor(image) or (hasattr(image, "__array__") and not isinstance(image, type)):
+    elif not isinstance(image, type) and any(hasattr(image, name) for name in _ARRAYS):
         # an object may lie about these, or refuse; the error being told matters more
         with suppress(Exception):
             facts.append(f"shape {tuple(image.shape)}")
@@ -175,8 +186,16 @@ def describe(image: Any) -> str:
     return ", ".join(facts)
 
 
+_ARRAYS = ("__array__", "__array_namespace__", "__torch_function__", "__dask_graph__")
+
+
 def _refusal(image: Any) -> str:
     expected = "expected an image as a numpy array, a PIL image or a torch tensor"
+    if _is_instance(image, "keras", "KerasTensor"):
+        return (
+            "a KerasTensor only stands for what a model will be given: put "
+            "graytorgb.layers.ToRGB() or Prepare(mean, std) into the model"
+        )
     if isinstance(image, str | bytes) or hasattr(image, "__fspath__"):
         return f"{expected}, not a file name: open it, PIL.Image.open({image!r})"
     if isinstance(image, list | tuple):

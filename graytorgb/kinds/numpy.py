@@ -9,6 +9,8 @@ from ..errors import DtypeError
 
 Array = NDArray[Any]
 
+REACH = "memory"
+expand = None  # NumPy has no way of its own beside the backends
 CHANNELS_FIRST = False
 
 
@@ -49,6 +51,10 @@ def axes(image: Any) -> str | None:
     return None
 
 
+def shape(array: Array) -> tuple[int, ...]:
+    return array.shape
+
+
 def transpose(array: Array, order: tuple[int, ...]) -> Array:
     return array.transpose(order)
 
@@ -87,6 +93,11 @@ def wrap(result: Array, image: Any) -> Array:
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
     """The call that makes memory for a result."""
     return f"np.empty({shape}, {dtype.str!r})"
+
+
+def nearest(values: Array) -> Array:
+    """The same values as numbers that numpy itself has: bfloat16 and the like as float32."""
+    return values if hasattr(np, values.dtype.name) else values.astype(np.float32)
 
 
 def _plain(image: Any) -> Array:

@@ -15,7 +15,10 @@ from ..layout import insert, trailing
 
 Tensor = torch.Tensor
 
+REACH = "memory"
 CHANNELS_FIRST = True
+UNREACHED = "this tensor's isn't (another device, a gradient, a subclass or a trace)"
+TO_NUMPY = "x.detach().cpu().as_subclass(torch.Tensor)"
 
 # A word of each width, for the dtypes numpy doesn't have (bfloat16, the float8s).
 _WORDS = {1: torch.int8, 2: torch.int16, 4: torch.int32}
@@ -57,12 +60,17 @@ def axes(image: Tensor) -> str | None:
     return None
 
 
+def shape(array: Tensor) -> tuple[int, ...]:
+    return tuple(array.shape)
+
+
 def transpose(array: Tensor, order: tuple[int, ...]) -> Tensor:
     return array.permute(order)
 
 
-def expand(array: Tensor, axis: int) -> Tensor:
-    return array.unsqueeze(axis).expand(insert(tuple(array.shape), axis))
+def expand(array: Tensor, axis: int, *, view: bool) -> Tensor:
+    expanded = array.unsqueeze(axis).expand(insert(tuple(array.shape), axis))
+    return expanded if view else copy(expanded)
 
 
 def dtype_name(array: Tensor) -> str:
@@ -74,14 +82,15 @@ def settle(function: Callable[..., Any], *arguments: Any) -> Any:
     return function(*arguments)
 
 
-def normalise(rgb: Tensor, axis: int, arithmetic: Any, dtype: torch.dtype) -> Tensor:
-    wide = rgb.dtype.itemsize >= 4 and rgb.dtype != torch.float32  # more than float32 holds
+def normalise(image: Tensor, axis: int, arithmetic: Any, dtype: torch.dtype) -> Tensor:
+    wide = image.dtype.itemsize >= 4 and image.dtype != torch.float32  # more than float32 holds
     real = torch.float64 if wide else torch.float32
-    shape = [3 if i == axis else 1 for i in range(rgb.ndim)]
+    shape = [3 if i == axis else 1 for i in range(image.ndim)]
     mean, rest, scale = (
-        torch.tensor(part, dtype=real, device=rgb.device).reshape(shape) for part in arithmetic[:3]
+        torch.tensor(part, dtype=real, device=image.device).reshape(shape)
+        for part in arithmetic[:3]
     )
-    x = rgb.to(real)
+    x = image.to(real)
     if arithmetic.stated:
         x = x.clamp(arithmetic.lo, arithmetic.hi)
     y = ((x - mean) - rest) * scale

@@ -1,0 +1,121 @@
+"""What a kind of array offers to the verbs."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..layout import Layout, Shape
+
+
+class ArrayKind(Protocol):
+    """What a kind of array offers; arrays are `Any` because each kind has its own.
+
+    A kind whose memory numpy can't always reach is an :class:`OwnLibrary` too; one where it
+    never can is :class:`Seeing`; and one that is made of blocks is :class:`Blocks` instead.
+    """
+
+    REACH: str  # "memory", "library" or "blocks": what the work is done on, or by
+
+    CHANNELS_FIRST: bool  # where a missing C goes
+
+    def dtype(self, name: str) -> Any:
+        """Its dtype of that name, or DtypeError."""
+
+    def unwrap(self, image: Any) -> Any:
+        """The plain array in `image`, or DtypeError for what can't be an image."""
+
+    def axes(self, image: Any) -> str | None:
+        """The axes that the object's own type states; None where it states none."""
+
+    def shape(self, array: Any) -> Shape:
+        """Its shape; None for a size that isn't known yet."""
+
+    def transpose(self, array: Any, order: tuple[int, ...]) -> Any:
+        """A view with its axes in another order."""
+
+    def view(self, array: Any) -> Any:
+        """A view to hand out: read-only where the kind knows such a thing."""
+
+    def copy(self, array: Any) -> Any:
+        """Contiguous memory of its own."""
+
+    def lend(self, array: Any) -> np.ndarray[Any, Any] | None:
+        """The same memory as a numpy array; None where numpy can't reach it."""
+
+    def lend_values(self, array: Any) -> np.ndarray[Any, Any]:
+        """Its values as a numpy array: shared where numpy has the dtype, else converted."""
+
+    def adopt(self, result: np.ndarray[Any, Any], dtype: Any) -> Any:
+        """A numpy result, or its words, as an array of this kind and dtype."""
+
+    def written(self, out: Any) -> None:
+        """Tell its library that the memory of `out` was written."""
+
+    def wrap(self, result: Any, image: Any) -> Any:
+        """The result as an object of the type of `image`."""
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> str:
+        """The call that makes memory for a result, for a message."""
+
+
+class OwnLibrary(Protocol):
+    """What a kind offers besides, where its own library has to do the work.
+
+    ``expand`` is None for numpy, which has no way of its own beside the backends.
+    """
+
+    UNREACHED: str  # why numpy can't share the memory: "..., and JAX's isn't"
+    TO_NUMPY: str  # what to pass instead, for a backend of one's choice
+
+    def expand(self, array: Any, axis: int, *, view: bool) -> Any:
+        """Three equal channels at `axis`: a view, or LayoutError; else a copy."""
+
+    def dtype_name(self, array: Any) -> str:
+        """Its dtype, as numpy would say it."""
+
+    def settle(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """The result of a function that sees no values, so that a compiler needs not trace it."""
+
+    def normalise(self, image: Any, axis: int, arithmetic: Any, dtype: Any) -> Any:
+        """The arithmetic of :mod:`graytorgb.normalise`: 3 channels at `axis` of 1 or 3."""
+
+
+class Seeing(OwnLibrary, Protocol):
+    """What it offers where a result may depend on the values, or be refused for them."""
+
+    def look(self, array: Any) -> np.ndarray[Any, Any] | None:
+        """The values, copied to the host; None in a graph or a trace, which has none yet."""
+
+    def demand(self, array: Any, lo: float, hi: float, error: Exception) -> Any:
+        """The array, or `error` if a value is NaN or not from `lo` to `hi`.
+
+        In a graph the library raises an error of its own with this one's text, when it runs.
+        """
+
+    def digitise(self, array: Any, levels: Any) -> Any:
+        """The level of each value in uint8, by the ``graytorgb.levels.Levels`` of its dtype."""
+
+
+class Blocks(Protocol):
+    """What a kind offers whose arrays are made of blocks of another, which come later."""
+
+    UNREACHED: str
+    TO_NUMPY: str
+
+    def map_blocks(
+        self,
+        function: Callable[..., Any],
+        array: Any,
+        axes: Layout | None = None,
+        limits: Any = None,
+    ) -> Any:
+        """`function` of each block, which has the axes of the layout; `limits` goes with it."""
+
+    def later(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """What `function` will give when the arguments have been computed."""
+
+    def fold(
+        self, array: Any, count: Callable[..., Any], merge: Callable[..., Any], state: Any
+    ) -> Any:
+        """``merge`` of ``count(block, state)``, with the blocks computed anew after `state`."""

@@ -1,0 +1,153 @@
+"""TensorFlow's tensors and variables: eager, in a ``tf.function`` and in ``tf.data``.
+
+All work is TensorFlow's own, because a graph has no memory yet, nor always a shape.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from ..errors import DtypeError, LayoutError
+from .numpy import nearest
+
+Tensor = Any  # tf.Tensor; TensorFlow has no type hints
+
+REACH = "library"
+CHANNELS_FIRST = False
+UNREACHED = "TensorFlow's isn't"
+TO_NUMPY = "x.numpy()"
+
+
+def dtype(name: str) -> Any:
+    return tf.as_dtype(name)
+
+
+def unwrap(image: Any) -> Tensor:
+    """The tensor itself, or the present value of a variable.
+
+    Raises
+    ------
+    DtypeError
+        For ragged and sparse tensors, and for dtypes that aren't numbers.
+    LayoutError
+        If a graph doesn't know how many axes there are.
+    """
+    if not isinstance(image, tf.Tensor | tf.Variable):
+        raise DtypeError(
+            f"a {type(image).__name__} isn't an array of one shape: x.to_tensor() of a ragged "
+            "one, tf.sparse.to_dense(x) of a sparse one"
+        )
+    number = image.dtype.is_floating or image.dtype.is_integer or image.dtype.is_complex
+    if not (number or image.dtype.is_bool) or image.dtype.is_quantized:
+        raise DtypeError(
+            f"an image holds numbers or bool, not {image.dtype.name}: "
+            "tf.io.decode_png(x, channels=1) of a file's content"
+        )
+    if image.shape.rank is None:
+        raise LayoutError(
+            "how many axes there are isn't known here: tf.ensure_shape(x, (None, None, 1)), or "
+            "tf.io.decode_image(..., expand_animations=False)"
+        )
+    return tf.convert_to_tensor(image)
+
+
+def axes(image: Any) -> str | None:
+    """A tensor's type says nothing of its axes."""
+    return None
+
+
+def shape(array: Tensor) -> tuple[int | None, ...]:
+    return tuple(array.shape)
+
+
+def transpose(array: Tensor, order: tuple[int, ...]) -> Tensor:
+    return tf.transpose(array, order)
+
+
+def view(array: Tensor) -> Tensor:
+    raise _no_view()
+
+
+def copy(array: Tensor) -> Tensor:
+    return tf.identity(array)  # a tensor doesn't change, so its memory may be shared
+
+
+def lend(array: Tensor) -> NDArray[Any] | None:
+    return None
+
+
+def wrap(result: Tensor, image: Any) -> Tensor:
+    """The result on the device of an eager `image`; in a graph TensorFlow places it."""
+    if tf.is_symbolic_tensor(result) or result.device == image.device:
+        return result
+    with tf.device(image.device):
+        return tf.identity(result)
+
+
+def expand(array: Tensor, axis: int, *, view: bool) -> Tensor:
+    """``tf.broadcast_to``, which takes dtypes and axes that ``grayscale_to_rgb`` doesn't."""
+    if view:
+        raise _no_view()
+    known = array.shape.as_list()
+    sizes = [tf.shape(array)[i] if size is None else size for i, size in enumerate(known)]
+    rgb = tf.broadcast_to(tf.expand_dims(array, axis), [*sizes[:axis], 3, *sizes[axis:]])
+    return tf.ensure_shape(rgb, [*known[:axis], 3, *known[axis:]])
+
+
+def dtype_name(array: Tensor) -> str:
+    return str(array.dtype.name)
+
+
+def settle(function: Callable[..., Any], *arguments: Any) -> Any:
+    return function(*arguments)
+
+
+def normalise(image: Tensor, axis: int, arithmetic: Any, dtype: Any) -> Tensor:
+    """In float64: a graph's optimiser adds the two parts of the mean to one."""
+    ndim = image.shape.rank
+    mean, rest, scale = (
+        np.reshape(part, [3 if i == axis else 1 for i in range(ndim)]) for part in arithmetic[:3]
+    )
+    x = tf.cast(image, tf.float64)
+    if arithmetic.stated:
+        x = tf.clip_by_value(x, arithmetic.lo, arithmetic.hi)
+    y = (x - (mean + rest)) * scale
+    if dtype == tf.uint8:
+        y = tf.clip_by_value(tf.round(y), 0, 255)
+    return tf.cast(y, dtype)
+
+
+def look(array: Tensor) -> NDArray[Any] | None:
+    if tf.is_symbolic_tensor(array):
+        return None
+    return nearest(array.numpy())
+
+
+def demand(array: Tensor, lo: float, hi: float, error: Exception) -> Tensor:
+    """See :class:`.protocols.Seeing`. XLA leaves the assertion out of what it compiles."""
+    x = array if array.dtype in (tf.float32, tf.float64) else tf.cast(array, tf.float32)
+    inside = tf.reduce_all((x >= lo) & (x <= hi))
+    if not tf.is_symbolic_tensor(inside):
+        if not inside:
+            raise error
+        return array
+    with tf.control_dependencies([tf.debugging.Assert(inside, [str(error)])]):
+        return tf.identity(array)
+
+
+def digitise(array: Tensor, levels: Any) -> Tensor:
+    if levels.table is not None:
+        return tf.gather(levels.table, tf.cast(array, tf.int32) - levels.first)
+    x = tf.reshape(tf.cast(array, levels.steps.dtype), [-1])
+    found = tf.searchsorted(tf.constant(levels.steps), x, side="right")
+    return tf.reshape(tf.cast(found, tf.uint8), tf.shape(array))
+
+
+def _no_view() -> LayoutError:
+    return LayoutError(
+        'TensorFlow has no views: leave copy=False and backend="broadcast" away, or '
+        'to_rgb(x.numpy(), backend="broadcast")'
+    )

@@ -1,0 +1,243 @@
+"""Keras 3 layers: ``ToRGB`` and ``Prepare``, on the TensorFlow, JAX and torch backends.
+
+To load a model that has them, import this module first: Keras finds their classes by name.
+
+>>> import keras
+>>> from graytorgb.layers import ToRGB
+>>> grey = keras.Input((224, 224))
+>>> ToRGB()(grey).shape
+(None, 224, 224, 3)
+"""
+
+from typing import Any
+
+from .registry import require
+
+require("keras", "keras", "keras")  # its hint, instead of a bare ImportError
+
+import keras  # noqa: E402
+
+from . import alpha as alphas  # noqa: E402
+from .convert import to_rgb  # noqa: E402
+from .errors import ChannelError, LayoutError, LevelsError  # noqa: E402
+from .layout import Layout, Shape, parse, resolve  # noqa: E402
+from .levels import ValueRange, check_policy, looks  # noqa: E402
+from .prepare import check_dtype, prepare  # noqa: E402
+from .stats import check as check_statistics  # noqa: E402
+
+__all__ = ["Prepare", "ToRGB"]
+
+# A layer's input is a batch; these are Keras' own axes for its data formats.
+_LAYOUTS = {
+    "channels_last": {4: "NHWC", 5: "NTHWC"},
+    "channels_first": {4: "NCHW", 5: "NCTHW"},
+}
+_CHANNELS = (1, 2, 3, 4)  # a last axis of such a size could be channels
+
+
+class _ImageLayer(keras.layers.Layer):
+    """What the two have in common: the axes, and a dtype that Keras leaves alone."""
+
+    def __init__(self, layout: str | None, data_format: str | None, **options: Any) -> None:
+        super().__init__(autocast=False, **options)
+        if data_format not in (None, *_LAYOUTS):
+            raise LayoutError(
+                f'data_format is "channels_last", "channels_first" or None, not {data_format!r}'
+            )
+        self.data_format = data_format or keras.config.image_data_format()
+        self.layout = layout
+        if layout is not None:
+            parse(layout)
+        self.built = True
+
+    def get_config(self) -> dict[str, Any]:
+        """What Keras needs to make the layer again."""
+        own = {"layout": self.layout, "data_format": self.data_format}
+        return {**super().get_config(), **own}
+
+    def axes(self, shape: Shape) -> Layout:
+        """The axes of an input of this shape, and of its result."""
+        channels_first = self.data_format == "channels_first"
+        layout = self.layout or _LAYOUTS[self.data_format].get(len(shape))
+        if len(shape) == 3 and not channels_first and shape[2] not in (None, *_CHANNELS):
+            layout = layout or "NHW"
+        if layout is None:
+            name = type(self).__name__
+            raise LayoutError(
+                f"an input of shape {shape} could be a batch of grey images or one image with "
+                f'channels: {name}(..., layout="NHW") or layout="HWC" or "CHW" says which; '
+                f"(N, H, W, 1) in {self.data_format} needs no word"
+            )
+        return resolve(layout, shape, channels_first)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """The shape of the result; its batch and sizes may be None."""
+        axes = self.axes(tuple(input_shape))
+        sizes = dict(zip(axes.source, input_shape, strict=True))
+        self.check_channels(sizes.get("C", 1))
+        return tuple({**sizes, "C": 3}[a] for a in axes.target)
+
+    def check_channels(self, channels: int | None) -> None:
+        """ChannelError unless so many become three."""
+        if channels is not None and channels not in (1, 3):
+            raise alphas.refuse(channels)
+
+
+@keras.saving.register_keras_serializable(package="graytorgb")
+class ToRGB(_ImageLayer):
+    """Three equal channels of one, inside a model; :func:`graytorgb.to_rgb` as a layer.
+
+    Values and dtype never change, whatever the layer's dtype policy is. RGB passes through.
+
+    Parameters
+    ----------
+    layout : str, optional
+        As in :func:`graytorgb.to_rgb`: ``"NHW"``, ``"NHWC->NCHW"``. With None the input is
+        a batch with channels, (N, H, W, C) or (N, T, H, W, C) in the data format, or, with
+        ``"channels_last"``, (N, H, W) where W can't be channels.
+    data_format : {"channels_last", "channels_first"}, optional
+        Where the channels are; Keras' own setting by default.
+    alpha : {"error", "drop"}
+        What becomes of an alpha channel.
+    **options
+        Of :class:`keras.layers.Layer`.
+
+    Raises
+    ------
+    LayoutError, ChannelError
+        On construction, or when the model is made, for axes that can't be told and for another
+        number of channels.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from graytorgb.layers import ToRGB
+    >>> model = keras.Sequential(
+    ...     [
+    ...         keras.Input((None, None, 1)),
+    ...         ToRGB(),
+    ...         keras.layers.GlobalAveragePooling2D(),
+    ...     ]
+    ... )
+    >>> model.output_shape
+    (None, 3)
+    """
+
+    def __init__(
+        self,
+        layout: str | None = None,
+        *,
+        data_format: str | None = None,
+        alpha: alphas.Alpha = "error",
+        **options: Any,
+    ) -> None:
+        super().__init__(layout, data_format, **options)
+        if not isinstance(alphas.check(alpha), str):
+            raise ChannelError(
+                'a layer doesn\'t composite: alpha="drop", or to_rgb(x, alpha=(r, g, b)) before'
+            )
+        self.alpha = alpha
+
+    def get_config(self) -> dict[str, Any]:
+        """What Keras needs to make the layer again."""
+        return {**super().get_config(), "alpha": self.alpha}
+
+    def check_channels(self, channels: int | None) -> None:
+        """ChannelError unless so many become three."""
+        if not (self.alpha == "drop" and channels in (2, 4)):
+            super().check_channels(channels)
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """The shape and the dtype of the result."""
+        return keras.KerasTensor(self.compute_output_shape(inputs.shape), dtype=inputs.dtype)
+
+    def call(self, inputs: Any) -> Any:
+        """:func:`graytorgb.to_rgb` of a batch."""
+        return to_rgb(inputs, str(self.axes(tuple(inputs.shape))), alpha=self.alpha)
+
+
+@keras.saving.register_keras_serializable(package="graytorgb")
+class Prepare(_ImageLayer):
+    """Scale, normalise and expand inside a model; :func:`graytorgb.prepare` as a layer.
+
+    Parameters
+    ----------
+    mean, std : float or sequence of 1 or 3 floats
+        For values from 0 to 1; ``*graytorgb.stats("imagenet")``.
+    value_range : (lo, hi) or "dtype", optional
+        What becomes 0 and 1. uint8 is (0, 255) unless stated; anything else has to state it,
+        floats too: ``image_dataset_from_directory`` gives floats from 0 to 255.
+    layout : str, optional
+        As in :class:`ToRGB`.
+    data_format : {"channels_last", "channels_first"}, optional
+        As in :class:`ToRGB`.
+    **options
+        Of :class:`keras.layers.Layer`. The result has the compute dtype of the layer's policy:
+        float32, float16 or bfloat16.
+
+    Raises
+    ------
+    LevelsError, DtypeError, LayoutError, ChannelError
+        On construction, or when the model is made, for whatever can't work.
+
+    Examples
+    --------
+    >>> import keras, graytorgb as g2r
+    >>> from graytorgb.layers import Prepare
+    >>> grey = keras.Input((224, 224, 1), dtype="uint8")
+    >>> batch = Prepare(*g2r.stats("imagenet"))(grey)
+    >>> batch.shape, batch.dtype
+    ((None, 224, 224, 3), 'float32')
+    """
+
+    def __init__(
+        self,
+        mean: Any,
+        std: Any,
+        *,
+        value_range: ValueRange | None = None,
+        layout: str | None = None,
+        data_format: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(layout, data_format, **options)
+        self.mean, self.std = check_statistics(mean, std)
+        check_dtype(self.compute_dtype)
+        self.value_range = None if value_range is None else check_policy(value_range)
+        if looks(self.value_range):
+            raise LevelsError(
+                f"{value_range!r} looks at the values, and a model's graph can't: state the "
+                "range, (lo, hi)"
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        """What Keras needs to make the layer again."""
+        own = {"mean": self.mean, "std": self.std, "value_range": self.value_range}
+        return {**super().get_config(), **own}
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """The shape and the dtype of the result."""
+        self._check_range(inputs)
+        shape = self.compute_output_shape(inputs.shape)
+        return keras.KerasTensor(shape, dtype=self.compute_dtype)
+
+    def call(self, inputs: Any) -> Any:
+        """:func:`graytorgb.prepare` of a batch."""
+        self._check_range(inputs)
+        return prepare(
+            inputs,
+            self.mean,
+            self.std,
+            str(self.axes(tuple(inputs.shape))),
+            value_range=self.value_range,
+            dtype=self.compute_dtype,
+        )
+
+    def _check_range(self, inputs: Any) -> None:
+        dtype = keras.backend.standardize_dtype(inputs.dtype)
+        if self.value_range is None and dtype != "uint8":
+            raise LevelsError(
+                f"{dtype} doesn't tell the range of the levels: value_range=(0, 255) for what "
+                "image_dataset_from_directory gives, (0, 1) for floats that end there, (0, 4095) "
+                "for 12 bits"
+            )
