@@ -33,8 +33,12 @@ __all__ = ["Prepare", "ToRGB", "ToUint8"]
 Array = np.ndarray[Any, Any]
 
 
-class _ImageTransform(A.ImageOnlyTransform):
-    """Converts images, batches and volumes whole; boxes, masks and keypoints stay as they are."""
+class _ImageTransform(A.NoOp):
+    """Converts images, batches and volumes; boxes, masks and keypoints stay, as in ``A.NoOp``.
+
+    An ``A.ImageOnlyTransform`` keeps them too, but a Compose of nothing else warns that it has
+    no transform to process them.
+    """
 
     value_range: ValueRange | None = None
 
@@ -47,7 +51,7 @@ class _ImageTransform(A.ImageOnlyTransform):
         return self.convert(img, 0)
 
     def apply_to_images(self, images: Any, *args: Any, **params: Any) -> Array:
-        """The target ``images``, (N, H, W) or (N, H, W, C), each by its own minmax or percentiles."""
+        """The target ``images``, (N, H, W) or (N, H, W, C), each by its own extremes if asked."""
         policy = self.value_range
         if (policy[0] if isinstance(policy, tuple) else policy) in ("minmax", "percentile"):
             return cast(Array, super().apply_to_images(images, *args, **params))
@@ -57,6 +61,10 @@ class _ImageTransform(A.ImageOnlyTransform):
     def apply_to_volume(self, volume: Array, *args: Any, **params: Any) -> Array:
         """The target ``volume``, (D, H, W) or (D, H, W, C), whose slices share a range."""
         return self.convert(volume, 1)
+
+    def apply_to_volumes(self, volumes: Array, *args: Any, **params: Any) -> Array:
+        """The target ``volumes``, (N, D, H, W) or (N, D, H, W, C), each as a volume."""
+        return np.stack([self.apply_to_volume(volume) for volume in volumes])
 
 
 def _layout(array: Array, leading: int) -> str:
