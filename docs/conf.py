@@ -1,5 +1,6 @@
 """Sphinx configuration."""
 
+import os
 from pathlib import Path
 
 import graytorgb as g2r
@@ -17,6 +18,8 @@ numpydoc_show_class_members = False
 autodoc_typehints = "none"
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"^(?!graytorgb\.).*")]  # NumPy's and torch's own names
+
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it asks the network whenever it is imported
 
 
 def write_backends_table() -> None:

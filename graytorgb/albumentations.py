@@ -24,7 +24,7 @@ from . import alpha as alphas  # noqa: E402
 from .convert import Options, to_rgb  # noqa: E402
 from .errors import ChannelError, LayoutError  # noqa: E402
 from .layout import trailing  # noqa: E402
-from .levels import ValueRange, check_policy, to_uint8  # noqa: E402
+from .levels import ValueRange, check_depth, check_policy, to_uint8  # noqa: E402
 from .prepare import prepare  # noqa: E402
 from .stats import check as check_statistics  # noqa: E402
 
@@ -150,7 +150,8 @@ class ToUint8(_ImageTransform):
     Raises
     ------
     LevelsError
-        On construction, for a range that can't work.
+        On construction, for a range that can't work; on a call, for one that 8-bit pixels can't
+        have, because ``cv2.imread(path)`` made 8 bits of a deep file.
 
     Notes
     -----
@@ -171,6 +172,8 @@ class ToUint8(_ImageTransform):
 
     def convert(self, array: Array, leading: int) -> Array:
         """:func:`graytorgb.to_uint8`."""
+        if array.dtype == np.uint8:
+            check_depth(255, self.value_range)
         return to_uint8(array, cast(ValueRange, self.value_range))
 
 
@@ -192,7 +195,8 @@ class Prepare(_ImageTransform):
     Raises
     ------
     LevelsError
-        On construction, for statistics or a range that can't work.
+        On construction, for statistics or a range that can't work; on a call, as
+        :class:`ToUint8`.
 
     Notes
     -----
@@ -217,5 +221,7 @@ class Prepare(_ImageTransform):
 
     def convert(self, array: Array, leading: int) -> Array:
         """:func:`graytorgb.prepare`."""
+        if array.dtype == np.uint8:
+            check_depth(255, self.value_range)
         layout = _layout(array, leading)
         return prepare(array, self.mean, self.std, layout, value_range=self.value_range)

@@ -168,6 +168,26 @@ class TestPrepare:
             Prepare(**{"mean": 0.5, "std": 0.5, **options})
 
 
+@pytest.mark.parametrize(
+    "transform", [ToUint8((0, 4095)), Prepare(*IMAGENET, value_range=(0, 4095))]
+)
+def test_deep_files_that_opencv_made_8_bits_of(transform, tmp_path):
+    """cv2.imread's default leaves 16 levels of 4096, and the range gives that away."""
+    needs_package("cv2")
+    import cv2
+
+    path = str(tmp_path / "1.png")
+    cv2.imwrite(path, scan())
+    lost = cv2.imread(path, cv2.IMREAD_GRAYSCALE)
+    assert len(np.unique(lost)) <= 16
+    with pytest.raises(g2r.LevelsError, match=r"cv2\.IMREAD_UNCHANGED"):
+        transform(image=lost)
+    with pytest.raises(g2r.LevelsError, match=r"cv2\.IMREAD_UNCHANGED"):
+        transform(images=lost[None])
+    kept = transform(image=cv2.imread(path, cv2.IMREAD_UNCHANGED))["image"]
+    assert_same_bits(kept, transform(image=scan())["image"])
+
+
 class TestAnnotations:
     """Boxes, masks and keypoints are those that the rest of the pipeline leaves."""
 
@@ -322,8 +342,9 @@ class TestPeers:
         want = g2r.prepare(skimage.data.camera(), *IMAGENET)[..., 0]
         assert np.abs(result - want).max() <= 1e-5
 
-    def test_a_row_loses_its_height(self):
-        assert A.ToRGB()(image=np.zeros((1, 8, 1), np.uint8))["image"].shape == (8, 3)
+    @pytest.mark.parametrize("shape", [(1, 8), (8, 1), (1, 8, 1)])
+    def test_a_row_or_a_column_loses_an_axis(self, shape):
+        assert A.ToRGB()(image=np.zeros(shape, np.uint8))["image"].shape == (8, 3)
 
     def test_int64_becomes_int32(self):
         assert A.ToRGB()(image=np.full((4, 4), 2**40))["image"].dtype == np.int32
