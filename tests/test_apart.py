@@ -50,6 +50,10 @@ SUITES = {
     "keras-torch": Suite(
         ("tests/apart/layers.py",), ("keras", "torch"), {"KERAS_BACKEND": "torch"}
     ),
+    "peers-tensorflow": Suite(
+        ("tests/apart/peers.py",), ("keras", "tensorflow"), select="tensorflow or keras"
+    ),
+    "peers": Suite(("tests/apart/peers.py",), (), select="not tensorflow and not keras"),
 }
 KEPT_APART = {file for suite in SUITES.values() for file in suite.files}
 

@@ -10,7 +10,7 @@ from .support import needs
 
 needs("opencv", "pillow", "skimage")
 
-from benchmarks import auto, compare, demo, peers, scaling  # noqa: E402
+from benchmarks import auto, compare, demo, scaling  # noqa: E402
 from graytorgb.bench import report  # noqa: E402
 from graytorgb.bench.case import Row  # noqa: E402
 
@@ -53,19 +53,6 @@ def test_the_other_libraries(monkeypatch, tmp_path):
     reasons = ("not installed", "doesn't take", "refuses")
     assert all("seconds" in row or row["why"].startswith(reasons) for row in rows)
     assert (tmp_path / "peers.png").stat().st_size > 10_000
-
-
-@pytest.mark.parametrize("layout", peers.PEERS)
-def test_every_other_way_that_is_installed_is_right(layout):
-    x = np.arange(4 * 20 * 30, dtype=np.uint8).reshape(4, 20, 30)
-    axis = layout.partition("->")[2].index("C")
-    for peer in peers.PEERS[layout]:
-        try:
-            convert = peer.make(x)
-        except ImportError:  # peers are requirements of `make bench` alone
-            continue
-        expected = np.repeat(np.expand_dims(x, axis), 3, axis)
-        np.testing.assert_array_equal(np.asarray(convert()), expected, err_msg=peer.call)
 
 
 def test_ratios_and_losses():
