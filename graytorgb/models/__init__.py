@@ -1,8 +1,10 @@
 """The pretrained network with one input channel and the same outputs, and the proof of it."""
 
+import os
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +14,8 @@ from ..registry import require
 from .weights import Normalisation
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
     from .proof import Verification
 
 __all__ = ["adapt", "adapt_state_dict", "verify"]
@@ -20,9 +24,27 @@ Model = TypeVar("Model")
 How = Literal["collapse", "expand", "learned"]
 
 # Where a network's class is, and the module here that knows it, with its library and extra.
-_FRAMEWORKS = (("torch.nn", "Module", "torch", "torch", "models"),)
+_FRAMEWORKS = (
+    ("torch.nn", "Module", "torch", "torch", "models"),
+    ("onnx", "ModelProto", "onnx", "onnx", "onnx"),
+)
+_ONNX_SUFFIX = ".onnx"
 
 
+@overload
+def adapt(
+    model: str | os.PathLike[str],
+    mean: ArrayLike | None = None,
+    std: ArrayLike | None = None,
+    *,
+    how: How = "collapse",
+    layer: str | list[str] | None = None,
+    example: Any = None,
+    value_range: tuple[float, float] | None = None,
+    normalised: tuple[float, float] | None = None,
+    out: str | os.PathLike[str] | None = None,
+) -> "ModelProto": ...
+@overload
 def adapt(
     model: Model,
     mean: ArrayLike | None = None,
@@ -35,7 +57,22 @@ def adapt(
     normalised: tuple[float, float] | None = None,
     freeze: bool = False,
     inplace: bool = False,
-) -> Model:
+    out: str | os.PathLike[str] | None = None,
+) -> Model: ...
+def adapt(
+    model: Any,
+    mean: ArrayLike | None = None,
+    std: ArrayLike | None = None,
+    *,
+    how: How = "collapse",
+    layer: str | list[str] | None = None,
+    example: Any = None,
+    value_range: tuple[float, float] | None = None,
+    normalised: tuple[float, float] | None = None,
+    freeze: bool = False,
+    inplace: bool = False,
+    out: str | os.PathLike[str] | None = None,
+) -> Any:
     """Give a network that was trained on RGB images an input of one channel.
 
     The adapted network's outputs for a grey image are those of `model` for the image repeated
@@ -119,10 +156,17 @@ def adapt(
             f'freeze=True leaves the layer of how="learned" trainable, and how={how!r} has none: '
             "model.requires_grad_(False)"
         )
-    adapted = adapter.adapt(
-        model, stated, plain, how=how, layer=layer, example=example, freeze=freeze, inplace=inplace
+    return adapter.adapt(
+        model,
+        stated,
+        plain,
+        how=how,
+        layer=layer,
+        example=example,
+        freeze=freeze,
+        inplace=inplace,
+        out=None if out is None else Path(out),
     )
-    return cast(Model, adapted)
 
 
 def adapt_state_dict(
@@ -256,11 +300,12 @@ def verify(
     """
     from .proof import compare
 
-    adapter = _adapter(original)
+    adapters = _adapter(original), _adapter(adapted)
     stated, plain = _normalisations(mean, std, value_range, normalised)
-    stated_range = value_range is not None or normalised is not None
+    before = adapters[0].Runner(original, stated or plain)
+    after = adapters[1].Runner(adapted, None)
+    stated_range = value_range is not None or normalised is not None or before.integers
     batches = _batches(images, batch_size, stated_range=stated_range)
-    before, after = adapter.Runner(original, stated or plain), adapter.Runner(adapted, None)
     with before.evaluating(), after.evaluating():
         return compare(before, after, batches, layer=layer, tolerance=tolerance, seconds=seconds)
 
@@ -313,6 +358,14 @@ def _adapter(model: Any) -> Any:
         kind = getattr(sys.modules.get(module), name, None)
         if kind is not None and isinstance(model, kind):
             return require(f"{__name__}.{adapter}", library, extra)
-    if isinstance(model, str | bytes) or hasattr(model, "__fspath__"):
-        raise ModelError(f"expected a network, not a file name: {model!r}")
-    raise ModelError(f"expected a torch.nn.Module, not {type(model).__name__}")
+    if isinstance(model, str | os.PathLike):
+        if Path(model).suffix == _ONNX_SUFFIX:
+            return require(f"{__name__}.onnx", "onnx", "onnx")
+        raise ModelError(
+            f"a model's file is ONNX, {_ONNX_SUFFIX}, and this isn't: {os.fspath(model)!r}. For "
+            "weights in .pt, .pth and .safetensors there is adapt_state_dict(path, ...)"
+        )
+    raise ModelError(
+        f"expected a torch.nn.Module, an onnx.ModelProto or the path of an {_ONNX_SUFFIX} file, "
+        f"not {type(model).__name__}"
+    )
