@@ -11,10 +11,11 @@ from onnx import helper
 from ...errors import ModelError
 from ..weights import Normalisation, unstated
 from .edit import Edit
-from .graph import Graph, evaluate, names
+from .graph import Graph, names
 from .inputs import ImageInput, image_inputs
 from .operations import Refused, operate
 from .planes import Planes
+from .runtime import evaluate
 
 OTHERWISE = 'how="expand" works with any network'
 _SIZES = (64, 224, 512)
@@ -38,7 +39,7 @@ def collapse(
     normalisation = stated or plain
     images = choose(graph, normalisation, layer)
     edit, problems = follow(graph, images, normalisation)
-    if problems and graph.functions and any("Function" in problem for problem in problems):
+    if problems and graph.functions:
         inlined = onnx.inliner.inline_local_functions(graph.model)
         return collapse(Graph(inlined, graph.folder), stated, plain, layer=layer, example=example)
     if problems:
@@ -77,7 +78,7 @@ def choose(
                 "onnx.tools.update_model_dims.update_inputs_outputs_dims(...)"
             )
         stems = {name for edit, _ in edits for name in edit.stems}
-        if layer is None or stems & set(layer) or not stems:
+        if layer is None or stems & set(layer):
             chosen.append((leading or readings)[0])
     return chosen or [readings[0] for readings in image_inputs(graph)]
 
@@ -88,12 +89,7 @@ def follow(
     """Pass every node; the edit, and what the image meets that can't be passed."""
     edit, problems = Edit(graph), []
     for image in images:
-        if image.has_integers and not normalisation.is_identity:
-            raise ModelError(
-                f"the input {image.name!r} takes whole numbers, so nothing is normalised before "
-                "it: adapt(model) where the network does it itself, adapt(model, 0, 1) where it "
-                "takes three equal planes"
-            )
+        image.check(normalisation)
         planes = Planes.of_input(image.name, normalisation, image.axis, image.rank, image.dtype)
         edit.made(image.name, planes)
     for node in graph.model.graph.node:
@@ -150,10 +146,12 @@ def _prove(
         except Exception as error:  # whatever an operator raises at a size it doesn't take
             refused = refused or error
             continue
-        break
+        if all(output.size for output in expected):
+            break
     else:
+        why = f"{type(refused).__name__}: {refused}" if refused else "nothing is left of it"
         raise ModelError(
-            f"the first layers can't be run: {type(refused).__name__}: {refused}. State an input "
+            f"the first layers can't be run, {why}. State an input "
             f"that the network takes, example=(height, width); {OTHERWISE}"
         ) from refused
     given = evaluate(after, greys)

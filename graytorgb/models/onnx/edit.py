@@ -112,6 +112,7 @@ class Edit:
         model.graph.node.extend(self._nodes)
         model.graph.input.extend(self.graph.inputs)
         model.functions.extend(self.graph.model.functions)
+        self._correct_shapes(model)
         preview = Graph(model, self.graph.folder)
         preview.initializers = {**self.graph.initializers, **{t.name: t for t in self._tensors}}
         return preview

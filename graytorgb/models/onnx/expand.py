@@ -25,6 +25,7 @@ def expand(graph: Graph, images: list[ImageInput], normalisation: Normalisation)
 
 def _front(edit: Edit, image: ImageInput, normalisation: Normalisation) -> str:
     """``(x - mean) / std``, which broadcasts to the planes, or x three times; its name."""
+    image.check(normalisation)
     edit.set_planes(image.name, image.axis, 1)
     name = edit.fresh(f"{image.name}_planes")
     if normalisation.is_identity:

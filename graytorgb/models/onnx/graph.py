@@ -9,9 +9,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 from onnx.external_data_helper import load_external_data_for_tensor, uses_external_data
-from onnx.reference import ReferenceEvaluator
 
 from ...errors import ModelError
+from .runtime import evaluate
 
 _STANDARD = ("", "ai.onnx")
 _RANDOM = ("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform",
@@ -113,12 +113,6 @@ class Graph:
         except (OSError, ValueError, onnx.checker.ValidationError) as error:
             raise ModelError(f"the tensor {tensor.name!r} can't be read: {error}") from error
         return copy
-
-
-def evaluate(model: ModelProto, given: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
-    """A model's outputs, by ONNX's reference evaluator."""
-    outputs: Any = ReferenceEvaluator(model).run(None, given)
-    return [np.asarray(output) for output in outputs]
 
 
 def names(node: NodeProto) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from onnx import TensorProto, ValueInfoProto
 
 from ...errors import ModelError
+from ..weights import Normalisation
 from .graph import Graph
 
 CHANNELS = 3
@@ -53,6 +54,15 @@ class ImageInput:
         """The sizes of an image."""
         return tuple(n for k, n in enumerate(self.shape) if k != self.axis)[self.is_batch :]
 
+    def check(self, normalisation: Normalisation) -> None:
+        """ModelError for whole numbers that would have to be normalised before."""
+        if self.has_integers and not normalisation.is_identity:
+            raise ModelError(
+                f"the input {self.name!r} takes whole numbers, so nothing is normalised before "
+                "it: adapt(model) where the network does it itself, adapt(model, 0, 1) where it "
+                "takes three equal planes"
+            )
+
 
 def image_inputs(graph: Graph, channels: int = CHANNELS) -> list[list[ImageInput]]:
     """The inputs that are images, each with every reading of its axes.
@@ -80,7 +90,7 @@ def _has_channels(readings: list[ImageInput]) -> bool:
 
 
 def _readings(value: ValueInfoProto, channels: int) -> list[ImageInput]:
-    """Each axis that can be the channels'; those that state their number alone if any does."""
+    """Each axis that can be the channels': of that size, or of any if none states its size."""
     kind = value.type.tensor_type
     dims = kind.shape.dim
     shape = tuple(d.dim_value if d.HasField("dim_value") else None for d in dims)
@@ -88,11 +98,12 @@ def _readings(value: ValueInfoProto, channels: int) -> list[ImageInput]:
         return []
     axes = [k for k, d in enumerate(dims) if d.denotation == "DATA_CHANNEL"]
     axes = axes or [1 if len(dims) > 3 else 0, len(dims) - 1]
-    for wanted in (channels, None):
-        chosen = [axis for axis in axes if shape[axis] == wanted]
-        if chosen:
-            return [ImageInput(value.name, shape, axis, kind.elem_type) for axis in chosen]
-    return []
+    wanted = channels if any(shape[axis] for axis in axes) else None
+    return [
+        ImageInput(value.name, shape, axis, kind.elem_type)
+        for axis in axes
+        if shape[axis] == wanted
+    ]
 
 
 def _described(value: ValueInfoProto) -> str:

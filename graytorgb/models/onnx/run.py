@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
-from ...errors import ModelError
-from ...registry import require
+from ...errors import BackendUnavailable, ModelError
 from ..weights import Normalisation
 from .collapse import choose, follow, planes_of
 from .files import LIMIT, external, read
-from .graph import Graph, evaluate, title
+from .graph import Graph, title
 from .inputs import ImageInput, image_inputs
+from .runtime import evaluate, session
 
 Array = NDArray[Any]
 
@@ -78,18 +78,21 @@ class Runner:
         """The model's outputs for grey, preprocessing included."""
         return self._run(self._session, grey)
 
-    def _run(self, session: Any, grey: Array) -> list[Any]:
+    def _run(self, runner: Any, grey: Array, join: Any = np.stack) -> list[Any]:
         results = []
+        names = {value.name for value in runner.get_inputs()}
+        images = [image for image in self._images if image.name in names]
         for part, count in self._batches(grey):
-            given = {image.name: self._given(part, image) for image in self._images}
+            given = {image.name: self._given(part, image) for image in images}
             try:
-                outputs = session.run(None, given)
+                outputs = runner.run(None, given)
             except Exception as error:  # ONNX Runtime has a class for each of its codes
                 raise ModelError(f"ONNX Runtime can't run the model: {error}") from error
             results.append([_first(output, count) for output in outputs])
-        if len(results) == 1:
-            return results[0]
-        join = np.concatenate if self._images[0].is_batch else np.stack
+        if self._images[0].is_batch:
+            join = np.concatenate
+            if len(results) == 1:
+                return results[0]
         return [join(parts) for parts in zip(*results, strict=True)]
 
     def _batches(self, grey: Array) -> Iterator[tuple[Array, int]]:
@@ -134,7 +137,7 @@ class Runner:
         if node is None:
             return None
         part = self._graph.cut([node.output[0]])
-        [output] = self._run(_session(_bytes(part)), grey)
+        [output] = self._run(_session(_bytes(part)), grey, np.concatenate)
         return grey.shape, output.astype(np.float64)
 
     def _node(self, layer: str) -> NodeProto | None:
@@ -173,13 +176,10 @@ def _bytes(model: ModelProto) -> bytes:
 
 
 def _session(model: bytes | str) -> Any:
-    runtime = require("onnxruntime", "onnxruntime", "onnx")
-    options = runtime.SessionOptions()
-    # threads that wait busily would take the other model's time
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 4  # what goes wrong is raised
     try:
-        return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return session(model)
+    except BackendUnavailable:
+        raise
     except Exception as error:  # ONNX Runtime has a class for each of its codes
         raise ModelError(f"ONNX Runtime can't load the model: {error}") from error
 
