@@ -384,6 +384,20 @@ def test_functions_are_inlined_where_the_image_goes_into_one():
         assert_same(run(adapted, x=x), run(proto, x=planes(x)))
 
 
+def test_nodes_in_any_order():
+    """Some converters append the casts of the inputs behind everything else."""
+    proto = model("a = Sub(x, m) b = Conv(a, w) y = Relu(b)", m=f32(0.5))
+    x = grey(2, 1, 9, 9)
+    expected = run(proto, x=planes(x))
+    nodes = list(proto.graph.node)[::-1]
+    del proto.graph.node[:]
+    proto.graph.node.extend(nodes)
+    for how in ("collapse", "expand"):
+        adapted = adapt(proto, MEAN, STD, how=how)
+        assert_valid(adapted)
+        assert_same(run(adapted, x=x), expected)
+
+
 class TestWhatStays:
     @pytest.fixture
     def proto(self):
@@ -724,7 +738,8 @@ OPERATORS = {
 CONSTANTS = {
     "c3": f32(0.3, -0.4, 0.5, shape=(3, 1, 1)), "c1": f32(0.7),
     "f3": f32(1.5, 0.5, 2, shape=(3, 1, 1)), "f1": f32(0.8), "v": np.float32(0.6),
-    "p": ints(0, 0, 1, 2, 0, 0, 2, 1), "i": ints(2, 1, 0), "j": ints(1, 1, 0), "one": ints(1), "end": ints(1 << 40), "two": ints(2),
+    "p": ints(0, 0, 1, 2, 0, 0, 2, 1), "i": ints(2, 1, 0), "j": ints(1, 1, 0),
+    "one": ints(1), "end": ints(1 << 40), "two": ints(2),
     "z": f32(1, 1, 1.5, 2), "b1": f32(1, 2, 3), "b2": f32(3, 2, 1), "b3": f32(0.1, 0.2, 0.3),
     "b4": f32(0.5, 1, 2),
 }  # fmt: skip

@@ -92,7 +92,7 @@ def follow(
         image.check(normalisation)
         planes = Planes.of_input(image.name, normalisation, image.axis, image.rank, image.dtype)
         edit.made(image.name, planes)
-    for node in graph.model.graph.node:
+    for node in graph.nodes:
         if not any(name in edit.images for name in names(node)):
             edit.keep(node)
             continue
@@ -109,7 +109,7 @@ def _check_names(graph: Graph, layer: list[str], stems: dict[str, str]) -> None:
     """ModelError unless these are the convolutions that see the image."""
     for name in layer:
         if name not in stems:
-            known = [node.name for node in graph.model.graph.node if node.name]
+            known = [node.name for node in graph.nodes if node.name]
             near = difflib.get_close_matches(name, [*stems, *known], n=1)
             there = "isn't the image's" if name in known else "isn't there"
             hint = f"; did you mean layer={near[0]!r}?" if near and name not in known else ""

@@ -36,7 +36,7 @@ class Edit:
         self._tensors: list[onnx.TensorProto] = []
         self._planes: dict[str, tuple[int, int]] = {}
         self._with_ones: dict[str, str] = {}
-        self._taken = {name for node in graph.model.graph.node for name in node.output}
+        self._taken = {name for node in graph.nodes for name in node.output}
         self._taken |= {value.name for value in graph.model.graph.input} | set(graph.initializers)
 
     def fresh(self, hint: str) -> str:

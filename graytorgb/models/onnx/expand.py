@@ -15,7 +15,7 @@ def expand(graph: Graph, images: list[ImageInput], normalisation: Normalisation)
     """The edit that puts the nodes in front; the network stays as it is."""
     edit = Edit(graph)
     planes = {image.name: _front(edit, image, normalisation) for image in images}
-    for node in graph.model.graph.node:
+    for node in graph.nodes:
         copy = NodeProto()
         copy.CopyFrom(node)
         _redirect(copy, planes)

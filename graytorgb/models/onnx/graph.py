@@ -1,6 +1,7 @@
 """An ONNX model's main graph, indexed: who makes a value, who uses it, what is constant."""
 
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,19 @@ class Graph:
     model : ModelProto
     folder : Path or None
         Where the files are that its external tensors name.
+
+    Attributes
+    ----------
+    nodes : list of NodeProto
+        In an order in which they can be run, as ONNX wants it and some converters don't write it.
     """
 
     def __init__(self, model: ModelProto, folder: Path | None = None) -> None:
         self.model = model
         self.folder = folder
         self.initializers = {tensor.name: tensor for tensor in model.graph.initializer}
-        self.producers = {name: node for node in model.graph.node for name in node.output if name}
+        self.nodes = _in_order(list(model.graph.node))
+        self.producers = {name: node for node in self.nodes for name in node.output if name}
         self.functions = {(function.domain, function.name) for function in model.functions}
         self._constants: dict[str, NDArray[Any] | None] = {}
 
@@ -85,7 +92,7 @@ class Graph:
             if name and name not in seen:
                 seen.add(name)
                 wanted += names(node) if node is not None else []
-        nodes = [n for n in self.model.graph.node if any(name in seen for name in n.output)]
+        nodes = [n for n in self.nodes if any(name in seen for name in n.output)]
         part = ModelProto(ir_version=self.model.ir_version, functions=self.model.functions)
         part.opset_import.extend(self.model.opset_import)
         part.graph.name = self.model.graph.name or "part"
@@ -113,6 +120,15 @@ class Graph:
         except (OSError, ValueError, onnx.checker.ValidationError) as error:
             raise ModelError(f"the tensor {tensor.name!r} can't be read: {error}") from error
         return copy
+
+
+def _in_order(nodes: list[NodeProto]) -> list[NodeProto]:
+    """Each node behind those that it depends on; as they are if they are so."""
+    makers = {name: k for k, node in enumerate(nodes) for name in node.output if name}
+    needs = {k: {makers[n] for n in names(node) if n in makers} for k, node in enumerate(nodes)}
+    if all(k > other for k, others in needs.items() for other in others):
+        return nodes
+    return [nodes[k] for k in TopologicalSorter(needs).static_order()]
 
 
 def names(node: NodeProto) -> list[str]:

@@ -141,7 +141,7 @@ class Runner:
         return grey.shape, output.astype(np.float64)
 
     def _node(self, layer: str) -> NodeProto | None:
-        return next((n for n in self._graph.model.graph.node if title(n) == layer), None)
+        return next((n for n in self._graph.nodes if title(n) == layer), None)
 
     def inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         """Where a convolution's kernel lies wholly inside the image, explicit padding counted.
