@@ -12,9 +12,10 @@ from .collapse import choose, collapse
 from .expand import expand
 from .files import read, write
 from .graph import Graph
+from .inputs import image_inputs
 from .run import Runner
 
-__all__ = ["Runner", "adapt"]
+__all__ = ["Runner", "adapt", "input_size"]
 
 
 def adapt(
@@ -59,6 +60,18 @@ def adapt(
     if out is not None:
         write(adapted, out, graph.folder)
     return adapted
+
+
+def input_size(path: Path) -> tuple[tuple[int | None, ...], bool]:
+    """The sides of a model's images, None for those that aren't fixed; whether it takes integers.
+
+    Raises
+    ------
+    ModelError
+        If it takes no images of three channels.
+    """
+    image = image_inputs(Graph(read(path, in_memory=False)))[0][0]
+    return image.spatial, image.has_integers
 
 
 def _size(example: Any) -> tuple[int, ...] | None:

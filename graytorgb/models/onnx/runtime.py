@@ -16,6 +16,7 @@ def session(model: bytes | str) -> Any:
     options = runtime.SessionOptions()
     # threads that wait busily would take the other model's time
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_cpu_mem_arena = False  # it would hide what a run needs, and is no faster
     options.log_severity_level = 4  # what goes wrong is raised
     return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
