@@ -80,8 +80,8 @@ def adapt(
 
     Parameters
     ----------
-    model : torch.nn.Module
-        The network. It is copied, not changed, unless `inplace`.
+    model : torch.nn.Module, onnx.ModelProto or path
+        The network, or an ONNX file. It is copied, not changed, unless `inplace`.
     mean, std : float or sequence of 1 or 3 floats
         How its images were normalised in training, for values from 0 to 1;
         ``*graytorgb.stats(source)`` finds them. Left out for torchvision's detection models,
@@ -90,10 +90,12 @@ def adapt(
         ``"collapse"``: the first convolution (the stem) sees grey, with the normalisation
         folded into its weights. ``"expand"``: weights stay, and the grey is repeated in front
         of the network, as a view where the planes are equal. ``"learned"``: a trainable
-        1 to 3 convolution of size 1 in front, which starts as exact repetition.
+        1 to 3 convolution of size 1 in front, which starts as exact repetition; not for ONNX.
     layer : str or list of str, optional
         The stem's name, where it can't be found by following an image through the network;
         the caller then answers for it that the image goes nowhere else. For ``"collapse"``.
+        An ONNX graph tells where its image goes, so there it is checked, and says which input
+        is meant if several are images.
     example : int, tuple, Tensor or dict, optional
         An input that the network takes: an image's side, its ``(H, W)`` or ``(T, H, W)``, a
         batch, or a dict of the network's arguments. Usual sizes are tried otherwise.
@@ -108,12 +110,16 @@ def adapt(
         With ``"learned"``: nothing else is trainable.
     inplace : bool
         Change `model` itself, and need no memory for a copy.
+    out : path, optional
+        Write the ONNX model. Tensors that are in files beside `model` go from there into
+        ``out.data``, and aren't held in memory.
 
     Returns
     -------
     of the type of `model`
         For ``"collapse"`` the network itself or its copy, with other weights in its stem;
-        otherwise a module ``GreyInput`` with the layers ``front`` and ``model``.
+        otherwise a module ``GreyInput`` with the layers ``front`` and ``model``. Of a path, an
+        ``onnx.ModelProto``.
 
     Raises
     ------
@@ -132,7 +138,8 @@ def adapt(
     With ``w`` the stem's weights, the grey's are ``sum_c w[c] / std[c]``. What the means add is
     a bias where the stem doesn't pad with zeros. Where it does, a bias would be wrong within
     the kernel's reach of the border, and the stem gets a second input channel, a plane of ones
-    that a hook appends inside the network; its weights are ``-sum_c w[c] mean[c] / std[c]``.
+    that a hook, or a node of an ONNX graph, appends inside the network; its weights are
+    ``-sum_c w[c] mean[c] / std[c]``.
 
     Examples
     --------
@@ -263,8 +270,9 @@ def verify(
 
     Parameters
     ----------
-    original, adapted : torch.nn.Module
-        The network of 3 channels, and what :func:`adapt` made of it.
+    original, adapted : torch.nn.Module, onnx.ModelProto or path
+        The network of 3 channels, and what :func:`adapt` made of it. ONNX Runtime runs ONNX
+        models; a torch network can be compared with one that was made of it.
     images : array of shape (N, H, W), (N, 1, H, W) or (N, 1, T, H, W), or sequence of (H, W)
         Grey in the range that the adapted network takes: numpy arrays or CPU tensors. Images
         of several sizes in a sequence are run one by one.
@@ -287,7 +295,7 @@ def verify(
     Raises
     ------
     ModelError
-        If `images` aren't grey images.
+        If `images` aren't grey images, or an ONNX model can't be run on them.
 
     Examples
     --------

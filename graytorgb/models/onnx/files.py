@@ -5,14 +5,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, EncodeError
 from onnx import ModelProto, TensorProto
 from onnx.external_data_helper import uses_external_data
 
 from ...errors import ModelError
 from .graph import tensors
 
-LIMIT = (1 << 31) - 1  # bytes of a protobuf message
+_LIMIT = (1 << 31) - 1  # bytes of a protobuf message
 
 
 def read(path: Path, *, in_memory: bool) -> ModelProto:
@@ -42,6 +42,14 @@ def external(model: ModelProto) -> list[TensorProto]:
     return [t for graph in graphs for t in tensors(graph) if uses_external_data(t)]
 
 
+def is_large(model: ModelProto) -> bool:
+    """Whether a model in memory is too large for one file."""
+    try:
+        return bool(model.ByteSize() > _LIMIT)
+    except EncodeError:
+        return True
+
+
 def write(model: ModelProto, path: Path, folder: Path | None) -> None:
     """Write a model; what was in files beside it goes into files beside the new one.
 
@@ -55,11 +63,13 @@ def write(model: ModelProto, path: Path, folder: Path | None) -> None:
             "loads them, or pass the model's path"
         )
     if not outside:
-        large = model.ByteSize() > LIMIT
+        if not is_large(model):
+            onnx.save(model, path)
+            return
         data = path.with_name(f"{path.name}.data")
-        if large:
-            data.unlink(missing_ok=True)  # onnx appends
-        onnx.save(model, path, save_as_external_data=large, location=data.name)
+        data.unlink(missing_ok=True)  # onnx appends
+        onnx.save(model, path, save_as_external_data=True, location=data.name)
+        onnx.load_external_data_for_model(model, str(path.parent))  # onnx took them out of it
         return
     assert folder is not None
     new = {location: f"{path.name}.data{count or ''}"

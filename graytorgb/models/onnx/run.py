@@ -13,7 +13,7 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 from ...errors import BackendUnavailable, ModelError
 from ..weights import Normalisation
 from .collapse import choose, follow, planes_of
-from .files import LIMIT, external, read
+from .files import external, is_large, read
 from .graph import Graph, title
 from .inputs import ImageInput, image_inputs
 from .runtime import evaluate, session
@@ -168,7 +168,7 @@ class Runner:
 
 def _bytes(model: ModelProto) -> bytes:
     """A model as ONNX Runtime takes it from memory."""
-    if external(model) or model.ByteSize() > LIMIT:
+    if external(model) or is_large(model):
         raise ModelError(
             "the model has tensors in files beside it, or over 2 GB of them: pass its path"
         )
