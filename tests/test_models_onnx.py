@@ -292,6 +292,9 @@ def test_opsets_before_numpys_broadcasting(opset):
     expected = ReferenceEvaluator(proto).run(None, {"x": planes(x), "w": KERNEL})
     tensors = {t.name: numpy_helper.to_array(t) for t in adapted.graph.initializer}
     assert_same(ReferenceEvaluator(adapted).run(None, {"x": x, **tensors}), expected)
+    turned = model("v = Transpose <perm = [1, 0, 2, 3]> (u) y = Conv(x, v)", opset=opset, ir=3,
+        given=given + ", float[3, 8, 3, 3] u", u=KERNEL.swapaxes(0, 1))  # fmt: skip
+    assert [n.op_type for n in adapt(turned, MEAN, STD).graph.node] == ["Conv"]
     with pytest.raises(ModelError, match="convert_version"):
         adapt(proto, MEAN, STD, how="expand")
     arithmetic = model("a = Neg(x) b = Sub <broadcast = 1> (a, m) y = Conv(b, w)",
@@ -547,10 +550,15 @@ def test_expand_works_with_them(name):
         ((), {}, "say how the images were normalised"),
         ((), {"how": "expand"}, "say how the images were normalised"),
         ((MEAN, STD), {"how": "learned"}, "ONNX models are for inference"),
-        ((MEAN, STD), {"layer": "node7"}, "isn't there; did you mean layer='node[01]'"),
-        ((MEAN, STD), {"layer": "node1"}, "isn't the image's The image goes into 'node0'"),
+        ((MEAN, STD), {"layer": "node7"}, "isn't there, did you mean 'node[01]'"),
+        (
+            (MEAN, STD),
+            {"layer": "node1"},
+            "isn't a convolution that sees the image .*goes into 'node0'",
+        ),
         ((MEAN, STD), {"example": "large"}, r"example is the size of an image"),
         ((MEAN, STD), {"example": 2}, r"can't be run.*example=\(height, width\)"),
+        ((MEAN, STD), {"example": (9, 9, 9)}, "example is 2 sides of an image here"),
         ((MEAN, STD), {"freeze": True}, "freeze=True"),
     ],
 )

@@ -111,9 +111,11 @@ def _check_names(graph: Graph, layer: list[str], stems: dict[str, str]) -> None:
         if name not in stems:
             known = [node.name for node in graph.nodes if node.name]
             near = difflib.get_close_matches(name, [*stems, *known], n=1)
-            there = "isn't the image's" if name in known else "isn't there"
-            hint = f"; did you mean layer={near[0]!r}?" if near and name not in known else ""
-            raise ModelError(f"the node {name!r} {there}{hint} The image goes into {_list(stems)}")
+            there = "isn't a convolution that sees the image" if name in known else "isn't there"
+            hint = f", did you mean {near[0]!r}?" if near and name not in known else ""
+            raise ModelError(
+                f"the node {name!r} {there}{hint} (layer=); the image goes into {_list(stems)}"
+            )
     others = [name for name in stems if name not in layer]
     if others:
         raise ModelError(
@@ -134,7 +136,7 @@ def _prove(
     plain: Normalisation,
     example: tuple[int, ...] | None,
 ) -> None:
-    """Run the stems before and after, by ONNX's reference evaluator, and compare."""
+    """Run the stems before and after, on a small image, and compare."""
     outputs = list(edit.stems.values())
     before, after = graph.cut(outputs), edit.preview().cut(outputs)
     refused: Exception | None = None
@@ -154,15 +156,22 @@ def _prove(
             f"the first layers can't be run, {why}. State an input "
             f"that the network takes, example=(height, width); {OTHERWISE}"
         ) from refused
-    given = evaluate(after, greys)
+    try:
+        given = evaluate(after, greys)
+    except Exception as error:
+        raise ModelError(
+            f"with one channel the first layers raise {type(error).__name__}: {error}; {OTHERWISE}"
+        ) from error
     for name, e, g in zip(edit.stems, expected, given, strict=True):
         _compare(name, e, g)
 
 
 def _noise(image: ImageInput, size: Any, plain: Normalisation) -> NDArray[Any]:
     """Grey in the range that the adapted network takes, always the same."""
-    sides = iter(size if isinstance(size, tuple) else (size,) * len(image.spatial))
-    spatial = iter([n or next(sides) for n in image.spatial])
+    sides = size if isinstance(size, tuple) else (size,) * len(image.spatial)
+    if len(sides) != len(image.spatial):
+        raise ModelError(f"example is {len(image.spatial)} sides of an image here, not {size}")
+    spatial = [n or side for n, side in zip(image.spatial, sides, strict=True)]
     batch = [image.shape[0] or 1] if image.is_batch else []
     shape = [*batch, *spatial]
     shape.insert(image.axis, 1)

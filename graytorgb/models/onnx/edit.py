@@ -122,7 +122,6 @@ class Edit:
         graph = model.graph
         before = _uses(graph)
         nodes = list(self._nodes)
-        tensors = [*graph.initializer, *self._tensors]
         while True:  # what only the removed nodes used goes with them
             used = {name for node in nodes for name in names(node)}
             used |= {value.name for value in graph.output}
@@ -133,10 +132,9 @@ class Edit:
             nodes = kept
         del graph.node[:]
         graph.node.extend(nodes)
-        weights = {tensor.name for tensor in tensors}
-        for field in (graph.initializer, graph.input):
-            for item in [i for i in field if i.name in orphans & weights]:
-                field.remove(item)
+        gone = orphans & {tensor.name for tensor in graph.initializer}
+        _remove(graph.initializer, gone)
+        _remove(graph.input, gone)
         graph.initializer.extend(self._tensors)
         if model.ir_version < _FIRST_IR_WITHOUT_WEIGHTS_AMONG_INPUTS:
             graph.input.extend(
@@ -149,12 +147,18 @@ class Edit:
         graph = model.graph
         here = {name for node in graph.node for name in node.output}
         here |= {item.name for field in (graph.input, graph.initializer) for item in field}
-        for value in [v for v in graph.value_info if v.name not in here]:
-            graph.value_info.remove(value)
+        _remove(graph.value_info, {value.name for value in graph.value_info} - here)
         for value in [*graph.input, *graph.value_info]:
             axis, planes = self._planes.get(value.name, (0, 0))
             if planes and value.type.tensor_type.HasField("shape"):
                 value.type.tensor_type.shape.dim[axis].dim_value = planes
+
+
+def _remove(field: Any, gone: set[str]) -> None:
+    """Take what has one of these names out of a repeated field."""
+    for place in reversed(range(len(field))):
+        if field[place].name in gone:
+            del field[place]
 
 
 def _uses(graph: onnx.GraphProto) -> Counter[str]:

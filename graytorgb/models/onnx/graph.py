@@ -51,7 +51,8 @@ class Graph:
     @property
     def opset(self) -> int:
         """The version of the standard operators."""
-        return int(next(o.version for o in self.model.opset_import if o.domain in _STANDARD))
+        imports = self.model.opset_import
+        return int(next((o.version for o in imports if o.domain in _STANDARD), 1))
 
     def is_standard(self, node: NodeProto) -> bool:
         """Whether a node is an operator of ONNX itself."""
@@ -72,8 +73,10 @@ class Graph:
     def _evaluate(self, name: str) -> NDArray[Any] | None:
         if name in self.initializers:
             return onnx.numpy_helper.to_array(self._loaded(self.initializers[name]))
+        if name not in self.producers:
+            return None
         part = self.cut([name])
-        if name not in self.producers or part.graph.input:
+        if any(value.name not in self.initializers for value in part.graph.input):
             return None
         if any(node.op_type in _RANDOM for node in part.graph.node):
             return None
