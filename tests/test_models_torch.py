@@ -299,3 +299,8 @@ class TestFront:
         for how in ("expand", "learned", "collapse"):
             with pytest.raises(ChannelError, match=r"\(N, 1, H, W\)"):
                 adapt(model, MEAN, STD, how=how)(torch.rand(1, 3, 32, 32, dtype=torch.float64))
+
+
+def test_out_is_for_onnx_models(tmp_path):
+    with pytest.raises(ModelError, match=r"torch\.save\(adapted\.state_dict\(\), path\)"):
+        adapt(nn.Sequential(nn.Conv2d(3, 4, 3)), MEAN, STD, out=tmp_path / "net.pt")

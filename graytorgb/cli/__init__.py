@@ -1,4 +1,4 @@
-"""The command line: ``graytorgb backends``, ``bench`` and ``inspect``."""
+"""The command line: ``graytorgb adapt``, ``backends``, ``bench`` and ``inspect``."""
 
 import os
 from pathlib import Path
@@ -14,6 +14,7 @@ from .. import __version__
 from ..auto import choose
 from ..errors import GrayToRGBError
 from ..registry import BACKENDS, backends, lookup, require
+from .adapt import adapt_command
 from .inspect import inspect_command
 from .types import Shape, Size
 
@@ -43,6 +44,7 @@ def main() -> None:
     """Greyscale images for networks pretrained on RGB."""
 
 
+main.add_command(adapt_command)
 main.add_command(inspect_command)
 
 

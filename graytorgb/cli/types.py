@@ -1,4 +1,4 @@
-"""Kinds of arguments: shapes and sizes."""
+"""Kinds of arguments: shapes, numbers and sizes."""
 
 import re
 from typing import Any
@@ -18,6 +18,21 @@ class Shape(click.ParamType[tuple[int, ...]]):
         if not re.fullmatch(r"\d+(x\d+)+", value.lower()):
             self.fail(f"{value!r} isn't a shape; write it as 64x224x224", param, ctx)
         return tuple(map(int, value.lower().split("x")))
+
+
+class Numbers(click.ParamType[tuple[float, ...]]):
+    """``0.485,0.456,0.406`` as a tuple."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, ...]:
+        """The numbers, or a usage error."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(map(float, value.split(",")))
+        except ValueError:
+            self.fail(f"{value!r} isn't one number or several with commas", param, ctx)
 
 
 class Size(click.ParamType[int]):

@@ -1,8 +1,10 @@
 """The pretrained network with one input channel and the same outputs, and the proof of it."""
 
+import os
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +14,8 @@ from ..registry import require
 from .weights import Normalisation
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
     from .proof import Verification
 
 __all__ = ["adapt", "adapt_state_dict", "verify"]
@@ -20,9 +24,27 @@ Model = TypeVar("Model")
 How = Literal["collapse", "expand", "learned"]
 
 # Where a network's class is, and the module here that knows it, with its library and extra.
-_FRAMEWORKS = (("torch.nn", "Module", "torch", "torch", "models"),)
+_FRAMEWORKS = (
+    ("torch.nn", "Module", "torch", "torch", "models"),
+    ("onnx", "ModelProto", "onnx", "onnx", "onnx"),
+)
+_ONNX_SUFFIX = ".onnx"
 
 
+@overload
+def adapt(
+    model: str | os.PathLike[str],
+    mean: ArrayLike | None = None,
+    std: ArrayLike | None = None,
+    *,
+    how: How = "collapse",
+    layer: str | list[str] | None = None,
+    example: Any = None,
+    value_range: tuple[float, float] | None = None,
+    normalised: tuple[float, float] | None = None,
+    out: str | os.PathLike[str] | None = None,
+) -> "ModelProto": ...
+@overload
 def adapt(
     model: Model,
     mean: ArrayLike | None = None,
@@ -35,7 +57,22 @@ def adapt(
     normalised: tuple[float, float] | None = None,
     freeze: bool = False,
     inplace: bool = False,
-) -> Model:
+    out: str | os.PathLike[str] | None = None,
+) -> Model: ...
+def adapt(
+    model: Any,
+    mean: ArrayLike | None = None,
+    std: ArrayLike | None = None,
+    *,
+    how: How = "collapse",
+    layer: str | list[str] | None = None,
+    example: Any = None,
+    value_range: tuple[float, float] | None = None,
+    normalised: tuple[float, float] | None = None,
+    freeze: bool = False,
+    inplace: bool = False,
+    out: str | os.PathLike[str] | None = None,
+) -> Any:
     """Give a network that was trained on RGB images an input of one channel.
 
     The adapted network's outputs for a grey image are those of `model` for the image repeated
@@ -43,8 +80,8 @@ def adapt(
 
     Parameters
     ----------
-    model : torch.nn.Module
-        The network. It is copied, not changed, unless `inplace`.
+    model : torch.nn.Module, onnx.ModelProto or path
+        The network, or an ONNX file. It is copied, not changed, unless `inplace`.
     mean, std : float or sequence of 1 or 3 floats
         How its images were normalised in training, for values from 0 to 1;
         ``*graytorgb.stats(source)`` finds them. Left out for torchvision's detection models,
@@ -53,10 +90,12 @@ def adapt(
         ``"collapse"``: the first convolution (the stem) sees grey, with the normalisation
         folded into its weights. ``"expand"``: weights stay, and the grey is repeated in front
         of the network, as a view where the planes are equal. ``"learned"``: a trainable
-        1 to 3 convolution of size 1 in front, which starts as exact repetition.
+        1 to 3 convolution of size 1 in front, which starts as exact repetition; not for ONNX.
     layer : str or list of str, optional
         The stem's name, where it can't be found by following an image through the network;
         the caller then answers for it that the image goes nowhere else. For ``"collapse"``.
+        An ONNX graph tells where its image goes, so there it is checked, and says which input
+        is meant if several are images.
     example : int, tuple, Tensor or dict, optional
         An input that the network takes: an image's side, its ``(H, W)`` or ``(T, H, W)``, a
         batch, or a dict of the network's arguments. Usual sizes are tried otherwise.
@@ -71,12 +110,16 @@ def adapt(
         With ``"learned"``: nothing else is trainable.
     inplace : bool
         Change `model` itself, and need no memory for a copy.
+    out : path, optional
+        Write the ONNX model. Tensors that are in files beside `model` go from there into
+        ``out.data``, and aren't held in memory.
 
     Returns
     -------
     of the type of `model`
         For ``"collapse"`` the network itself or its copy, with other weights in its stem;
-        otherwise a module ``GreyInput`` with the layers ``front`` and ``model``.
+        otherwise a module ``GreyInput`` with the layers ``front`` and ``model``. Of a path, an
+        ``onnx.ModelProto``.
 
     Raises
     ------
@@ -95,7 +138,8 @@ def adapt(
     With ``w`` the stem's weights, the grey's are ``sum_c w[c] / std[c]``. What the means add is
     a bias where the stem doesn't pad with zeros. Where it does, a bias would be wrong within
     the kernel's reach of the border, and the stem gets a second input channel, a plane of ones
-    that a hook appends inside the network; its weights are ``-sum_c w[c] mean[c] / std[c]``.
+    that a hook, or a node of an ONNX graph, appends inside the network; its weights are
+    ``-sum_c w[c] mean[c] / std[c]``.
 
     Examples
     --------
@@ -119,10 +163,17 @@ def adapt(
             f'freeze=True leaves the layer of how="learned" trainable, and how={how!r} has none: '
             "model.requires_grad_(False)"
         )
-    adapted = adapter.adapt(
-        model, stated, plain, how=how, layer=layer, example=example, freeze=freeze, inplace=inplace
+    return adapter.adapt(
+        model,
+        stated,
+        plain,
+        how=how,
+        layer=layer,
+        example=example,
+        freeze=freeze,
+        inplace=inplace,
+        out=None if out is None else Path(out),
     )
-    return cast(Model, adapted)
 
 
 def adapt_state_dict(
@@ -219,8 +270,9 @@ def verify(
 
     Parameters
     ----------
-    original, adapted : torch.nn.Module
-        The network of 3 channels, and what :func:`adapt` made of it.
+    original, adapted : torch.nn.Module, onnx.ModelProto or path
+        The network of 3 channels, and what :func:`adapt` made of it. ONNX Runtime runs ONNX
+        models; a torch network can be compared with one that was made of it.
     images : array of shape (N, H, W), (N, 1, H, W) or (N, 1, T, H, W), or sequence of (H, W)
         Grey in the range that the adapted network takes: numpy arrays or CPU tensors. Images
         of several sizes in a sequence are run one by one.
@@ -243,7 +295,7 @@ def verify(
     Raises
     ------
     ModelError
-        If `images` aren't grey images.
+        If `images` aren't grey images, or an ONNX model can't be run on them.
 
     Examples
     --------
@@ -256,11 +308,12 @@ def verify(
     """
     from .proof import compare
 
-    adapter = _adapter(original)
+    adapters = _adapter(original), _adapter(adapted)
     stated, plain = _normalisations(mean, std, value_range, normalised)
-    stated_range = value_range is not None or normalised is not None
+    before = adapters[0].Runner(original, stated or plain)
+    after = adapters[1].Runner(adapted, None)
+    stated_range = value_range is not None or normalised is not None or before.integers
     batches = _batches(images, batch_size, stated_range=stated_range)
-    before, after = adapter.Runner(original, stated or plain), adapter.Runner(adapted, None)
     with before.evaluating(), after.evaluating():
         return compare(before, after, batches, layer=layer, tolerance=tolerance, seconds=seconds)
 
@@ -313,6 +366,14 @@ def _adapter(model: Any) -> Any:
         kind = getattr(sys.modules.get(module), name, None)
         if kind is not None and isinstance(model, kind):
             return require(f"{__name__}.{adapter}", library, extra)
-    if isinstance(model, str | bytes) or hasattr(model, "__fspath__"):
-        raise ModelError(f"expected a network, not a file name: {model!r}")
-    raise ModelError(f"expected a torch.nn.Module, not {type(model).__name__}")
+    if isinstance(model, str | os.PathLike):
+        if Path(model).suffix == _ONNX_SUFFIX:
+            return require(f"{__name__}.onnx", "onnx", "onnx")
+        raise ModelError(
+            f"a model's file is ONNX, {_ONNX_SUFFIX}, and this isn't: {os.fspath(model)!r}. For "
+            "weights in .pt, .pth and .safetensors there is adapt_state_dict(path, ...)"
+        )
+    raise ModelError(
+        f"expected a torch.nn.Module, an onnx.ModelProto or the path of an {_ONNX_SUFFIX} file, "
+        f"not {type(model).__name__}"
+    )

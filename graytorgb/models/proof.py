@@ -21,7 +21,15 @@ _TOP = 5
 
 
 class Runner(Protocol):
-    """A network of some framework, with what it does to grey images."""
+    """A network of some framework, with what it does to grey images.
+
+    Attributes
+    ----------
+    integers : bool
+        Whether the network takes whole numbers.
+    """
+
+    integers: bool
 
     def evaluating(self) -> AbstractContextManager[None]:
         """A context in which the network is in eval mode."""

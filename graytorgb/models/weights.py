@@ -110,7 +110,7 @@ def collapse(
         ONNX's, ``"HWIO"`` is Keras's, ``"IOHW"`` is torch's transposed convolution; other
         letters are spatial.
     groups : int
-        1, or the number of channels: then each sees one plane alone. The result has one group.
+        The result has one group.
 
     Returns
     -------
@@ -132,26 +132,59 @@ def collapse(
     >>> grey.shape, grey[0, 0, 0, 0], ones[0, 0, 0, 0]
     ((8, 1, 5, 5), np.float64(12.0), np.float64(-6.0))
     """
-    weights = np.asarray(kernel)
-    channels, place = len(normalisation.mean), (axes.index("I"), axes.index("O"))
-    together = groups == 1 and weights.shape[place[0] : place[0] + 1] == (channels,)
-    if weights.ndim != len(axes) or not (together or groups == channels):
+    columns = np.stack([1 / normalisation.std, -normalisation.mean / normalisation.std], 1)
+    grey, ones = np.split(mix(kernel, columns, axes, groups), 2, axes.index("I"))
+    return grey, ones
+
+
+def mix(kernel: ArrayLike, matrix: ArrayLike, axes: str = "OIHW", groups: int = 1) -> Array:
+    """The kernels that see the planes of which `matrix` makes the channels.
+
+    Parameters
+    ----------
+    kernel : array_like, floating point
+        One axis for each letter of `axes`, as in :func:`collapse`.
+    matrix : array_like of shape (channels, planes)
+        Channel ``c`` is ``sum_p matrix[c, p] * plane[p]``.
+    axes : str
+    groups : int
+        The result has one group.
+
+    Returns
+    -------
+    ndarray of float64
+        ``sum_c w[c] matrix[c, p]``: like `kernel`, with an ``I`` of the number of planes (and
+        an ``O`` of all groups).
+
+    Raises
+    ------
+    ModelError
+        If the kernel doesn't see as many channels as `matrix` has.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from graytorgb.models.weights import mix
+    >>> mix(np.ones((8, 3, 5, 5)), [[1, 0], [1, 0], [0, 1]])[0, :, 0, 0]
+    array([2., 1.])
+    """
+    weights, matrix = np.asarray(kernel), np.asarray(matrix, np.float64)
+    place, channels = (axes.index("O"), axes.index("I")), len(matrix)
+    inputs = weights.shape[place[1]] if weights.ndim == len(axes) else 0
+    if channels not in (inputs, inputs * groups) or channels % groups:
         raise ModelError(
             f"a kernel of shape {weights.shape}, axes {axes}, in {groups} group(s) isn't one that "
-            f"sees {channels} channels, together or each in a group of its own"
+            f"sees {channels} channels"
         )
     # float64: products are added here, and the caller rounds once
-    last = np.moveaxis(weights.astype(np.float64), place, (-2, -1))
-    factors = [1 / normalisation.std, -normalisation.mean / normalisation.std]
-    if together:
-        factors = [factor[:, None] for factor in factors]
-    else:  # output channels come group by group, whichever axis counts the groups
-        last = last.reshape(*last.shape[:-2], 1, -1)
-        factors = [np.repeat(factor, last.shape[-1] // groups) for factor in factors]
-    grey, ones = (
-        np.moveaxis((last * factor).sum(-2, keepdims=True), (-2, -1), place) for factor in factors
-    )
-    return grey, ones
+    first = np.moveaxis(weights.astype(np.float64), place, (0, 1))
+    if inputs == channels:  # a transposed convolution's inputs count all groups, its outputs one
+        grouped = first.reshape(first.shape[0], groups, -1, *first.shape[2:]).swapaxes(0, 1)
+    else:
+        grouped = first.reshape(groups, -1, *first.shape[1:])
+    parts = matrix.reshape(groups, -1, matrix.shape[1])
+    mixed = np.einsum("goi...,gip->gop...", grouped, parts)
+    return np.moveaxis(mixed.reshape(-1, *mixed.shape[2:]), (0, 1), place)
 
 
 def _vector(name: str, values: ArrayLike, channels: int) -> NDArray[np.float64]:
@@ -197,3 +230,15 @@ def _pair(name: str, values: Any) -> tuple[Any, Any]:
         raise ModelError(f"{name} is two numbers, not {values!r}")
     first, second = values
     return first, second
+
+
+def unstated(how: str) -> str:
+    """What to pass where nothing is said of a network's preprocessing, for a message."""
+    rest = "" if how == "collapse" else f', how="{how}"'
+    return (
+        "say how the images were normalised that the network was trained on: adapt(model, "
+        f'*graytorgb.stats(source){rest}), where source is "imagenet" for most ImageNet weights, '
+        '"-1..1", "0..1" for a network that takes three equal planes as they are, or what knows '
+        "it, such as torchvision's weights, a timm model or a Hugging Face processor. The adapted "
+        "one takes grey from 0 to 1, or what value_range=(lo, hi) or normalised=(mean, std) says"
+    )

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from ...errors import ModelError
-from ..weights import Normalisation
-from .collapse import collapse, unstated
+from ..weights import Normalisation, unstated
+from .collapse import collapse
 from .example import any_parameter, calls
 from .fronts import is_rcnn_transform
 from .modules import GreyInput, Learned, Repeat
@@ -27,6 +27,7 @@ def adapt(
     example: Any,
     freeze: bool,
     inplace: bool,
+    out: Any,
 ) -> nn.Module:
     """:func:`graytorgb.models.adapt` for a torch network.
 
@@ -37,6 +38,11 @@ def adapt(
     plain : Normalisation
         The same for a network that is given values from 0 to 1.
     """
+    if out is not None:
+        raise ModelError(
+            "out= writes ONNX models; a torch network's weights are saved by "
+            "torch.save(adapted.state_dict(), path)"
+        )
     _refuse(model)
     as_list = is_rcnn_transform(getattr(model, "transform", None))
     if as_list and stated is not None and not stated.equals(plain):

@@ -12,7 +12,7 @@ from torch.nn.modules.conv import _ConvTransposeNd
 
 from ...errors import ModelError
 from .. import weights
-from ..weights import Normalisation
+from ..weights import Normalisation, unstated
 from .changes import Changes
 from .example import Call, calls
 from .follow import Follower, Stopped, evaluating, follow
@@ -62,18 +62,6 @@ def collapse(
         changes.undo()
         raise
     return model
-
-
-def unstated(how: str) -> str:
-    """What to pass, for a message."""
-    rest = "" if how == "collapse" else f', how="{how}"'
-    return (
-        "say how the images were normalised that the network was trained on: adapt(model, "
-        f'*graytorgb.stats(source){rest}), where source is "imagenet" for most ImageNet weights, '
-        '"-1..1", "0..1" for a network that takes three equal planes as they are, or what knows '
-        "it, such as torchvision's weights, a timm model or a Hugging Face processor. The adapted "
-        "one takes grey from 0 to 1, or what value_range=(lo, hi) or normalised=(mean, std) says"
-    )
 
 
 def _follow(

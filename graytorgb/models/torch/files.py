@@ -20,7 +20,7 @@ def adapt_state_dict(
     source: Any, normalisation: Normalisation, *, key: str | None, offset: str, out: Any
 ) -> dict[str, Tensor]:
     """:func:`graytorgb.models.adapt_state_dict`, with its arguments checked."""
-    tensors, metadata = _read(source)
+    tensors, metadata = read(source)
     name = _find(tensors) if key is None else _checked(tensors, key)
     adapted = {**tensors, **_stem(tensors, name, normalisation, offset)}
     if out is not None:
@@ -28,7 +28,7 @@ def adapt_state_dict(
     return adapted
 
 
-def _read(source: Any) -> tuple[dict[str, Tensor], dict[str, str] | None]:
+def read(source: Any) -> tuple[dict[str, Tensor], dict[str, str] | None]:
     """The tensors, and the metadata that a safetensors file has."""
     if isinstance(source, Mapping):
         return _only_tensors(source, "this state dict"), None

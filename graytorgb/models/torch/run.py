@@ -27,6 +27,8 @@ class Runner:
         How grey becomes its planes; None for an adapted network, which takes grey.
     """
 
+    integers = False
+
     def __init__(self, model: nn.Module, normalisation: Normalisation | None) -> None:
         self.model = model
         self._normalisation = normalisation

@@ -1,0 +1,199 @@
+"""Running an ONNX model, by ONNX Runtime, for :func:`graytorgb.models.verify`."""
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, helper, numpy_helper
+
+from ...errors import BackendUnavailable, ModelError
+from ..weights import Normalisation
+from .collapse import choose, follow, planes_of
+from .files import external, is_large, read
+from .graph import Graph, title
+from .inputs import ImageInput, image_inputs
+from .runtime import evaluate, session
+
+Array = NDArray[Any]
+
+
+class Runner:
+    """A model, with what it does to grey images.
+
+    Parameters
+    ----------
+    model : ModelProto or path
+    normalisation : Normalisation or None
+        How grey becomes its planes; None for an adapted model, which takes grey.
+    """
+
+    def __init__(
+        self, model: ModelProto | str | os.PathLike[str], normalisation: Normalisation | None
+    ) -> None:
+        if isinstance(model, ModelProto):
+            self._graph = Graph(model)
+            self._session = _session(_bytes(model))
+        else:
+            path = Path(model)
+            self._graph = Graph(read(path, in_memory=False), path.parent)
+            self._session = _session(str(path))
+        self._normalisation = normalisation
+        self._images = (
+            [readings[0] for readings in image_inputs(self._graph, 1)]
+            if normalisation is None
+            else choose(self._graph, normalisation)
+        )
+        others = {v.name for v in self._graph.inputs} - {image.name for image in self._images}
+        if others:
+            raise ModelError(
+                f"the model has inputs that aren't images, {sorted(others)}, and verify has "
+                "nothing to give them"
+            )
+
+    @property
+    def integers(self) -> bool:
+        """Whether the model takes whole numbers."""
+        return any(image.has_integers for image in self._images)
+
+    def evaluating(self) -> AbstractContextManager[None]:
+        """A model of ONNX has no other mode."""
+        return nullcontext()
+
+    def grey(self, batch: Array) -> Array:
+        """A batch (N, 1, ...) in the model's dtype and order of axes."""
+        image = self._images[0]
+        _check_size(batch.shape[2:], image)
+        dtype = helper.tensor_dtype_to_np_dtype(image.dtype)
+        grey = np.asarray(batch).astype(dtype)
+        if image.has_integers and not np.array_equal(grey, batch):
+            raise ModelError(f"the model takes whole numbers, {dtype}, and these images aren't")
+        axis = image.axis if image.is_batch else image.axis + 1
+        return np.ascontiguousarray(np.moveaxis(grey, 1, axis))
+
+    def __call__(self, grey: Array) -> list[Any]:
+        """The model's outputs for grey, preprocessing included."""
+        return self._run(self._session, grey)
+
+    def _run(self, runner: Any, grey: Array, join: Any = np.stack) -> list[Any]:
+        results = []
+        names = {value.name for value in runner.get_inputs()}
+        images = [image for image in self._images if image.name in names]
+        for part, count in self._batches(grey):
+            given = {image.name: self._given(part, image) for image in images}
+            try:
+                outputs = runner.run(None, given)
+            except Exception as error:  # ONNX Runtime has a class for each of its codes
+                raise ModelError(f"ONNX Runtime can't run the model: {error}") from error
+            results.append([_first(output, count) for output in outputs])
+        if self._images[0].is_batch:
+            join = np.concatenate
+            if len(results) == 1:
+                return results[0]
+        return [join(parts) for parts in zip(*results, strict=True)]
+
+    def _batches(self, grey: Array) -> Iterator[tuple[Array, int]]:
+        """Parts of the size that the model takes, and how many images of each are new."""
+        image = self._images[0]
+        if not image.is_batch:
+            yield from ((one, 1) for one in grey)
+            return
+        size = image.shape[0] or len(grey)
+        for start in range(0, len(grey), size):
+            part = grey[start : start + size]
+            filled = np.resize(part, (size, *part.shape[1:])) if len(part) < size else part
+            yield filled, len(part)
+
+    def _given(self, grey: Array, image: ImageInput) -> Array:
+        if self._normalisation is None:
+            return grey
+        return planes_of(grey, image.axis, self._normalisation)
+
+    def arrays(self, output: list[Any]) -> list[NDArray[np.float64]]:
+        """Every array of numbers of an output."""
+        found = (value for value in output if isinstance(value, np.ndarray))
+        return [value.astype(np.float64) for value in found if value.dtype.kind in "biuf"]
+
+    def scores(self, output: list[Any]) -> NDArray[np.float64] | None:
+        """Class scores, (N, classes) or (N, classes, H, W); None if the first output has none."""
+        first = next(iter(self.arrays(output)), np.zeros(0))
+        channels_first = self._images[0].axis == 1 and first.ndim == self._images[0].rank
+        if not (first.ndim == 2 or channels_first) or first.shape[1] < 2:
+            return None
+        return first
+
+    def stem(self, grey: Array) -> str | None:
+        """The name of the first convolution that the image meets."""
+        assert self._normalisation is not None
+        edit, _ = follow(self._graph, self._images, self._normalisation)
+        return next(iter(edit.stems), None)
+
+    def stem_output(self, layer: str, grey: Array) -> tuple[Any, Array] | None:
+        """The grey's shape, and the output of a node; None if there is no such node."""
+        node = self._node(layer)
+        if node is None:
+            return None
+        part = self._graph.cut([node.output[0]])
+        [output] = self._run(_session(_bytes(part)), grey, np.concatenate)
+        return grey.shape, output.astype(np.float64)
+
+    def _node(self, layer: str) -> NodeProto | None:
+        return next((n for n in self._graph.nodes if title(n) == layer), None)
+
+    def inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Where a convolution's kernel lies wholly inside the image, explicit padding counted.
+
+        Its taps are counted: a kernel of ones sees an image of ones.
+        """
+        edit, _ = follow(self._graph, self._images, Normalisation.none())
+        part = edit.preview().cut([edit.stems[layer]])
+        stem = next(n for n in part.graph.node if n.output[0] == edit.stems[layer])
+        kernel = next(t for t in part.graph.initializer if t.name == stem.input[1])
+        transposed = stem.op_type == "ConvTranspose"
+        dims = list(kernel.dims)
+        dims[1 if transposed else 0] = 1
+        dtype = helper.tensor_dtype_to_np_dtype(kernel.data_type)
+        kernel.CopyFrom(numpy_helper.from_array(np.ones(dims, dtype), kernel.name))
+        del stem.input[2:]
+        image = self._images[0]
+        ones = np.ones(shape, helper.tensor_dtype_to_np_dtype(image.dtype))
+        given = ones[:1] if image.is_batch else ones[0]
+        [taps] = evaluate(part, {i.name: given for i in self._images})
+        counted = taps[0, 0]
+        return np.asarray(counted == (counted.max() if transposed else np.prod(dims)))
+
+
+def _bytes(model: ModelProto) -> bytes:
+    """A model as ONNX Runtime takes it from memory."""
+    if external(model) or is_large(model):
+        raise ModelError(
+            "the model has tensors in files beside it, or over 2 GB of them: pass its path"
+        )
+    return bytes(model.SerializeToString())
+
+
+def _session(model: bytes | str) -> Any:
+    try:
+        return session(model)
+    except BackendUnavailable:
+        raise
+    except Exception as error:  # ONNX Runtime has a class for each of its codes
+        raise ModelError(f"ONNX Runtime can't load the model: {error}") from error
+
+
+def _check_size(given: tuple[int, ...], image: ImageInput) -> None:
+    taken = image.spatial
+    fits = len(given) == len(taken) and all(
+        n is None or n == m for n, m in zip(taken, given, strict=True)
+    )
+    if not fits:
+        sides = " x ".join("any" if n is None else str(n) for n in taken)
+        raise ModelError(f"the model takes images of {sides}, not {' x '.join(map(str, given))}")
+
+
+def _first(output: Any, count: int) -> Any:
+    """Without what only filled a batch."""
+    return output[:count] if isinstance(output, np.ndarray) and output.ndim else output
