@@ -142,20 +142,21 @@ def rows(answers: dict[str, Answers]) -> list[dict[str, Any]]:
         agreement = given.scores.argmax(1) == base.scores.argmax(1)
         row: dict[str, Any] = {
             "way": way,
-            "same_top1": _plain(proportion(agreement)),
+            "same_top1": plain(proportion(agreement)),
             "max_difference": float(differences.max()),
             "median_difference": float(np.median(differences)),
         }
         for best in (1, 5):
             right, before = given.top(best), base.top(best)
             if len(right):
-                row[f"top{best}"] = _plain(proportion(right))
-                row[f"top{best}_change"] = _plain(change(before, right))
+                row[f"top{best}"] = plain(proportion(right))
+                row[f"top{best}_change"] = plain(change(before, right))
         found.append(row)
     return found
 
 
-def _plain(figure: Proportion | Change) -> dict[str, Any]:
+def plain(figure: Proportion | Change) -> dict[str, Any]:
+    """A figure for JSON."""
     return {"value": figure.value, **figure._asdict()}
 
 
@@ -196,7 +197,12 @@ def _lines(found: Iterable[dict[str, Any]]) -> list[list[str]]:
         cells = [row["way"]]
         if "top1" in row:
             moved = row["top1_change"]
-            cells += [percent(row["top1"]), percent(row["top5"]), points(moved), f"{moved['p']:.2g}"]
+            cells += [
+                percent(row["top1"]),
+                percent(row["top5"]),
+                points(moved),
+                f"{moved['p']:.2g}",
+            ]
         cells += [percent(row["same_top1"])]
         cells += [f"{row[f'{name}_difference']:.2g}" for name in ("max", "median")]
         lines.append(cells)
@@ -209,8 +215,8 @@ def _warning(labelled: int) -> str:
         return ""
     same = np.zeros(labelled, bool)
     return (
-        f"\n\nSo few can't tell small changes: where none of {labelled} answers changes, the interval "
-        f"is still {points(_plain(change(same, same)))} points."
+        f"\n\nSo few can't tell small changes: where none of {labelled} answers changes, the "
+        f"interval is still\n{points(plain(change(same, same)))} points."
     )
 
 

@@ -33,7 +33,7 @@ class Batch(NamedTuple):
 
 
 def packaged() -> Photos:
-    """foolbox's 20 ImageNet photos."""
+    """The 20 ImageNet photos of foolbox."""
     found = sorted(Path(str(f.locate())) for f in files("foolbox") or () if f.suffix == ".jpg")
     return Photos("20 ImageNet photos of foolbox", found, _of_names(found))
 
@@ -57,9 +57,7 @@ def of_folder(folder: Path, labels: str, exclude: Iterable[str] = ()) -> Photos:
         for path in sorted(folder.rglob("*"))
         if path.suffix.lower() in _SUFFIXES
         and not any(
-            fnmatch(part, pattern)
-            for part in path.relative_to(folder).parts
-            for pattern in exclude
+            fnmatch(part, pattern) for part in path.relative_to(folder).parts for pattern in exclude
         )
     ]
     if not paths:
