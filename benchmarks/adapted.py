@@ -6,6 +6,8 @@ The weights are random: they don't change what a network costs.
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +20,7 @@ from torchvision import models
 
 import graytorgb as g2r
 from graytorgb.bench.machine import describe, one_line
-from graytorgb.bench.memory import peak_of
+from graytorgb.bench.memory import peak_here
 from graytorgb.bench.timing import Rounds, Timing
 from graytorgb.models import adapt
 
@@ -95,6 +97,7 @@ def measure(name: str, batch: int, seconds: float) -> list[dict[str, Any]]:
     """A row for each part of a network and each way."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     grey = torch.rand(batch, 1, SIDE, SIDE).to(device)
+    peaks = _peaks(name, batch, device)
     rows = []
     for part, pair in pairs(name).items():
         calls = ways(Pair(*(module.to(device) for module in pair)), grey)
@@ -116,7 +119,7 @@ def measure(name: str, batch: int, seconds: float) -> list[dict[str, Any]]:
                     **_figures(timing),
                     "over_before": timing.median / timings[BEFORE].median,
                     "difference": error if way == AFTER else None,
-                    "peak_bytes": _peak(name, part, way, batch, device),
+                    "peak_bytes": peaks[part][way],
                     **(_transfer(batch, way, seconds / 6) if device == "cuda" else {}),
                 }
             )
@@ -141,26 +144,31 @@ def _inference(call: Callable[[], Tensor]) -> Callable[[], Tensor]:
     return run
 
 
-def _peak(name: str, part: str, way: str, batch: int, device: str) -> int:
+def _peaks(name: str, batch: int, device: str) -> dict[str, dict[str, int]]:
     """Bytes needed over the weights and what is given, in a process of its own."""
-    if device == "cpu":
-        return peak_of(_once, name, part, way, batch, torch.get_num_threads())
-    call = _once(name, part, way, batch, torch.get_num_threads(), device)
+    # spawn, because a forked process inherits its parent's high-water mark
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_peaks_here, name, batch, device, torch.get_num_threads()).result()
+
+
+def _peaks_here(name: str, batch: int, device: str, threads: int) -> dict[str, dict[str, int]]:
+    torch.set_num_threads(threads)
+    grey = torch.rand(batch, 1, SIDE, SIDE).to(device)
+    peak = _peak_of_cuda if device == "cuda" else peak_here
+    found = {}
+    for part, pair in pairs(name).items():
+        pair = Pair(*(module.to(device) for module in pair))
+        for call in ways(pair, grey[:1]).values():
+            call()  # the library is loaded, and its pools are there
+        found[part] = {way: peak(call) for way, call in ways(pair, grey).items()}
+    return found
+
+
+def _peak_of_cuda(call: Callable[[], Tensor]) -> int:
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
     call()
-    return torch.cuda.max_memory_allocated() - before
-
-
-def _once(
-    name: str, part: str, way: str, batch: int, threads: int, device: str = "cpu"
-) -> Callable[[], Tensor]:
-    """What `peak_of` measures."""
-    torch.set_num_threads(threads)
-    pair = Pair(*(module.to(device) for module in pairs(name)[part]))
-    grey = torch.rand(batch, 1, SIDE, SIDE).to(device)
-    ways(pair, grey[:1])[way]()  # the library is loaded, and its pools are there
-    return ways(pair, grey)[way]
+    return int(torch.cuda.max_memory_allocated() - before)
 
 
 def _transfer(batch: int, way: str, seconds: float) -> dict[str, Any]:
