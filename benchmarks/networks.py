@@ -61,9 +61,9 @@ def of_name(name: str, statistics: str | None = None) -> Network:
     Parameters
     ----------
     name : str
-        One of `PACKAGED`, whose weights are in a package; ``torchvision:resnet50`` or
-        ``timm:resnet50.a1_in1k``, whose weights those libraries download; or the path of an
-        ONNX file that takes images (N, 3, S, S).
+        One of `PACKAGED`, whose weights are in a package; ``torchvision:resnet50``,
+        ``torchvision:resnet50:IMAGENET1K_V1`` or ``timm:resnet50.a1_in1k``, whose weights those
+        libraries download; or the path of an ONNX file that takes images (N, 3, S, S).
     statistics : str, optional
         What :func:`graytorgb.stats` is given for an ONNX file.
     """
@@ -103,7 +103,8 @@ def _packaged(name: str) -> Network:
 def _of_torchvision(name: str) -> Network:
     from torchvision import models
 
-    weights = models.get_model_weights(name).DEFAULT
+    name, _, version = name.partition(":")
+    weights = models.get_model_weights(name)[version or "DEFAULT"]
     preset = weights.transforms()
     [side], [resized] = preset.crop_size, preset.resize_size
     model = models.get_model(name, weights=weights).eval()

