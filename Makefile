@@ -36,6 +36,9 @@ bench: .venv/peers
 	$(BIN)/python -m benchmarks.auto
 	$(BIN)/python -m benchmarks.compare
 	$(BIN)/python -m benchmarks.scaling
+	$(BIN)/python -m benchmarks.adapted
+	$(BIN)/python -m benchmarks.accuracy
+	$(BIN)/python -m benchmarks.recover --network mobilenet_v2 --network tf_efficientnet_lite0
 
 # The package with instrumented kernels, in build/sanitize, and the tests of what they do.
 # Leaks are CPython's own. The libraries are loaded first, because Python isn't instrumented; and

@@ -1,0 +1,176 @@
+"""Labelled photos: what packages ship, or a folder of one's own."""
+
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatch
+from functools import cache
+from importlib.metadata import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+UNKNOWN = -1
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+
+
+class Photos(NamedTuple):
+    """Files and the number of each one's class, `UNKNOWN` where there is none."""
+
+    name: str
+    paths: list[Path]
+    labels: NDArray[np.int64]
+
+
+class Batch(NamedTuple):
+    """Bytes: colour (N, S, S, 3), the grey of it (N, S, S), and the labels (N,)."""
+
+    colour: NDArray[np.uint8]
+    grey: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+
+def packaged() -> Photos:
+    """The 20 ImageNet photos of foolbox."""
+    found = sorted(Path(str(f.locate())) for f in files("foolbox") or () if f.suffix == ".jpg")
+    return Photos("20 ImageNet photos of foolbox", found, _of_names(found))
+
+
+def of_folder(folder: Path, labels: str, exclude: Iterable[str] = ()) -> Photos:
+    """The photos in a folder and below.
+
+    Parameters
+    ----------
+    folder : Path
+    labels : {"folders", "classes", "names", "captions"}
+        Where a photo's class is: ``"folders"``, the place of its folder among the sorted
+        folders, as in torchvision's ``ImageFolder``; ``"classes"``, the folder's name is an
+        ImageNet class; ``"names"``, the file ends in it, ``photo_243.jpg``; ``"captions"``, the
+        first line of a .txt file beside it is one, ``A zebra.``
+    exclude : iterable of str
+        Patterns of names of files and folders to leave out.
+    """
+    paths = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in _SUFFIXES
+        and not any(
+            fnmatch(part, pattern) for part in path.relative_to(folder).parts for pattern in exclude
+        )
+    ]
+    if not paths:
+        raise click.UsageError(f"there are no photos in {folder}")
+    read = {"folders": _of_folders, "classes": _of_classes, "names": _of_names}
+    numbers = read.get(labels, _of_captions)(paths)
+    return Photos(folder.name, paths, numbers)
+
+
+def batches(photos: Photos, side: int, crop: float, size: int) -> Iterator[Batch]:
+    """The photos, `size` at a time, in squares of `side` pixels.
+
+    The middle is cut out, `crop` of the shorter side. A cut-out, which has transparent pixels,
+    is shown whole, on a white square. Grey is Pillow's, 0.299 R + 0.587 G + 0.114 B.
+    """
+    for start in range(0, len(photos.paths), size):
+        images = [_square(path, side, crop) for path in photos.paths[start : start + size]]
+        yield Batch(
+            np.stack([np.asarray(image) for image in images]),
+            np.stack([np.asarray(image.convert("L")) for image in images]),
+            photos.labels[start : start + size],
+        )
+
+
+def _square(path: Path, side: int, crop: float) -> Image.Image:
+    with Image.open(path) as opened:
+        image = opened.convert("RGBA")
+    if image.getextrema()[3][0] < 255:
+        longest = max(image.size)
+        white = Image.new("RGBA", (longest, longest), "white")
+        white.alpha_composite(image, tuple((longest - n) // 2 for n in image.size))
+        image, crop = white, 1
+    cut = min(image.size) * crop
+    left, top = ((n - cut) / 2 for n in image.size)
+    box = (left, top, left + cut, top + cut)
+    return image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC, box)
+
+
+def _of_folders(paths: list[Path]) -> NDArray[np.int64]:
+    names = sorted({path.parent.name for path in paths})
+    return np.array([names.index(path.parent.name) for path in paths])
+
+
+def _of_names(paths: list[Path]) -> NDArray[np.int64]:
+    endings = [path.stem.rpartition("_")[2] for path in paths]
+    for path, ending in zip(paths, endings, strict=True):
+        if not ending.isdecimal():
+            raise click.UsageError(f"{path} doesn't end in a class, like photo_243.jpg")
+    return np.array(endings, np.int64)
+
+
+def _of_classes(paths: list[Path]) -> NDArray[np.int64]:
+    names = [path.parent.name for path in paths]
+    unknown = sorted({name for name in names if _imagenet(name) == UNKNOWN})
+    if unknown:
+        raise click.UsageError(f"not classes of ImageNet: {', '.join(unknown[:5])}")
+    return np.array([_imagenet(name) for name in names])
+
+
+def _of_captions(paths: list[Path]) -> NDArray[np.int64]:
+    captions = [_caption(path.with_suffix(".txt")) for path in paths]
+    return np.array([_imagenet(caption) for caption in captions])
+
+
+def _caption(path: Path) -> str:
+    if not path.exists():
+        return ""
+    words = path.read_text(encoding="utf-8").partition("\n")[0].strip(" .!").lower().split()
+    return " ".join(words[1:] if words[:1] and words[0] in ("a", "an", "the", "some") else words)
+
+
+def _imagenet(name: str) -> int:
+    """A class by its number, its WordNet identifier, or a name that it alone has."""
+    if name.isdecimal() and int(name) < 1000:
+        return int(name)
+    found = _imagenet_names().get(name.lower().replace("_", " "), set())
+    return found.copy().pop() if len(found) == 1 else UNKNOWN
+
+
+@cache
+def _imagenet_names() -> dict[str, set[int]]:
+    from timm.data import ImageNetInfo
+
+    info, names = ImageNetInfo(), {}
+    for number in range(1000):
+        synonyms = info.index_to_description(number).split(",")
+        for name in [info.index_to_label_name(number), *synonyms]:
+            names.setdefault(name.strip().lower(), set()).add(number)
+    return names
+
+
+def option_photos(command: Any) -> Any:
+    """The options that name photos, for a command of click."""
+    for option in (
+        click.option("--exclude", multiple=True, help="Leave out files or folders of this name."),
+        click.option(
+            "--labels",
+            type=click.Choice(["folders", "classes", "names", "captions"]),
+            default="folders",
+            show_default=True,
+            help="Where a photo's class is.",
+        ),
+        click.option(
+            "--photos",
+            type=click.Path(exists=True, file_okay=False, path_type=Path),
+            show_default="the 20 of foolbox",
+            help="A folder.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def chosen(folder: Path | None, labels: str, exclude: Iterable[str]) -> Photos:
+    """The photos that those options name."""
+    return packaged() if folder is None else of_folder(folder, labels, exclude)
