@@ -1,9 +1,14 @@
 """Sphinx configuration."""
 
 import os
+import sys
 from pathlib import Path
 
 import graytorgb as g2r
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import tables
 
 os.environ["KERAS_BACKEND"] = "jax"  # TensorFlow crashes beside torch, which is imported too
 
@@ -24,13 +29,7 @@ nitpick_ignore_regex = [("py:.*", r"^(?!graytorgb\.).*")]  # NumPy's and torch's
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it asks the network whenever it is imported
 
 
-def write_backends_table() -> None:
-    """The table of backends, from the registry."""
-    rows = ["| backend | how | result | takes | extra |", "|---|---|---|---|---|"]
-    for name, info in g2r.backends().items():
-        extra = f"`{name}`" if g2r.registry.BACKENDS[name].installed else "none"
-        rows.append(f"| `{name}` | {info.how} | {info.result} | {info.takes} | {extra} |")
-    Path(__file__).with_name("guide").joinpath("_backends.md").write_text("\n".join(rows) + "\n")
-
-
-write_backends_table()
+guide = Path(__file__).with_name("guide")
+tables.write(tables.backends(), guide / "_backends.md")
+tables.write(tables.kinds(), guide / "_kinds.md")
+tables.write(tables.files(), guide / "_files.md")

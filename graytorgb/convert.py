@@ -1,7 +1,9 @@
 """``to_rgb``: kind, layout, backend, call."""
 
-from functools import partial
-from typing import Any, NamedTuple, TypeVar, cast
+import math
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -9,11 +11,13 @@ from . import alpha as alphas
 from . import kinds, registry
 from .auto import pick
 from .errors import DtypeError, GrayToRGBError, LayoutError
+from .kinds.numpy import check_dtype
 from .kinds.protocols import ArrayKind, Blocks, OwnLibrary
-from .layout import Layout, grey_moves, insert, order, parse, without_channel
+from .layout import Layout, grey_moves, insert, order, parse, resolve, without_channel
 
 Image = TypeVar("Image")
 Array = np.ndarray[Any, Any]
+_ERROR: Literal["error"] = "error"
 
 
 def to_rgb(
@@ -23,7 +27,7 @@ def to_rgb(
     backend: str = "auto",
     copy: bool | None = None,
     out: Any = None,
-    alpha: alphas.Alpha = "error",
+    alpha: alphas.Alpha = _ERROR,
 ) -> Image:
     """Give a grey image, or a batch of them, three equal channels.
 
@@ -84,6 +88,13 @@ def to_rgb(
     >>> view.shape, view.strides[-1], np.shares_memory(view, x)
     ((64, 28, 28, 3), 0, True)
     """
+    if type(image) is np.ndarray and copy is None and out is None and alpha is _ERROR:
+        try:
+            steps = _steps(image.shape, image.dtype, layout, backend)  # type: ignore[attr-defined]
+        except TypeError:  # a list has no hash; as a layout it meets its own error below
+            steps = None
+        if steps is not None:
+            return steps.follow(image)  # type: ignore[return-value, arg-type]
     try:
         options = Options(backend, copy, alpha).checked()
         if copy is False and out is not None:
@@ -94,6 +105,43 @@ def to_rgb(
     except GrayToRGBError as error:
         error.args += (f"given: {kinds.describe(image)}; layout={layout!r}, backend={backend!r}",)
         raise
+
+
+class Steps(NamedTuple):
+    """What is done to a grey array, once everything is checked."""
+
+    moves: tuple[int, ...] | None
+    axis: int
+    expand: Callable[[Array, int], Array]
+
+    def follow(self, grey: Array) -> Array:
+        """Three equal channels, in memory of their own."""
+        return self.expand(grey if self.moves is None else grey.transpose(self.moves), self.axis)
+
+
+@lru_cache(1024)
+def _steps(
+    shape: tuple[int, ...], dtype: np.dtype[Any], layout: str | None, backend: str
+) -> Steps | None:
+    """The steps for grey arrays of this shape and dtype; None where there is more to it.
+
+    A loop over batches asks for the same again and again, and for one small image the checks
+    take as long as the work.
+    """
+    try:
+        axes = resolve(layout, shape)
+        if "C" in axes.source or 0 in shape:
+            return None
+        axis = axes.target.index("C")
+        if backend == "auto":
+            choice = pick(math.prod(shape), check_dtype(dtype), axis == len(shape))
+            backend = cast(str, choice.backend)
+        entry = registry.lookup(backend)
+        if entry.result == "view" or not entry.takes(check_dtype(dtype)):
+            return None
+        return Steps(grey_moves(axes), axis, registry.load(backend).expand)
+    except GrayToRGBError:  # with the whole message, from the way that all others go
+        return None
 
 
 class Options(NamedTuple):

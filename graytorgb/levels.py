@@ -69,11 +69,12 @@ def to_uint8(image: Image, value_range: ValueRange, *, out: Any = None) -> Image
         if kinds.is_pil(image):
             return cast(Image, _pil_to_uint8(image, value_range, out))
         kind = kinds.find(image)
-        if kind.REACH != "memory":
+        array = kind.unwrap(image)
+        lent = kind.lend_values(array) if kind.REACH == "memory" else None
+        if lent is None:
             if out is not None:
                 raise kinds.refuse_out(kind)
-            return cast(Image, _to_uint8_elsewhere(kind, image, value_range))
-        lent = kind.lend_values(kind.unwrap(image))
+            return cast(Image, _to_uint8_elsewhere(kind, image, array, value_range))
         uint8 = kind.dtype("uint8")
         if out is None:
             return cast(Image, kind.wrap(kind.adopt(quantise(lent, value_range), uint8), image))
@@ -86,9 +87,8 @@ def to_uint8(image: Image, value_range: ValueRange, *, out: Any = None) -> Image
         raise
 
 
-def _to_uint8_elsewhere(kind: Any, image: Any, value_range: ValueRange) -> Any:
+def _to_uint8_elsewhere(kind: Any, image: Any, array: Any, value_range: ValueRange) -> Any:
     """By the image's own library, or of each block of a plan."""
-    array = kind.unwrap(image)
     if kind.REACH == "blocks":
         return map_blocks(kind, to_uint8, array, value_range)
     value_range = look(kind, array, value_range)
@@ -195,7 +195,7 @@ def look(kind: Any, array: Any, value_range: ValueRange) -> ValueRange:
     """
     if not looks(value_range):
         return value_range
-    values = kind.look(array) if kind.REACH == "library" else None
+    values = kind.look(array)
     if values is None:
         raise LevelsError(
             f"{value_range!r} looks at the values, which can't be seen here (another device, a "
@@ -270,9 +270,13 @@ class Levels(NamedTuple):
     steps: Array | None
 
 
-@lru_cache(64)  # a pipeline says the same each time
 def find_levels(dtype: str, value_range: ValueRange) -> Levels:
     """The levels by :func:`quantise`, to the same bits."""
+    return _find_levels(dtype, value_range)  # torch's compiler can't call what is cached
+
+
+@lru_cache(64)  # a pipeline says the same each time
+def _find_levels(dtype: str, value_range: ValueRange) -> Levels:
     if "float" in dtype and dtype != "float64":
         dtype = "float32"  # holds every value of the narrower ones
     try:

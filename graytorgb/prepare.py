@@ -76,9 +76,9 @@ def prepare(
     float32 arithmetic, ``((x - m) - r) * s`` with the mean in two parts, whose error is at
     most 4 units in the last place of the result, away from the mean. Arrays that NumPy can't
     reach are computed by their own library: torch tensors on another device, with gradients or
-    traced, where floats beyond an unstated 0 to 1 pass; TensorFlow's and JAX's arrays, where
-    they are an error, in a graph when it runs. Where a range is stated, none of these is looked
-    at, and NaN stays.
+    traced, and TensorFlow's and JAX's arrays. Floats beyond an unstated 0 to 1 are an error
+    there too, in a graph when it runs; under ``torch.vmap``, which shows no values, they pass.
+    Where a range is stated nothing is looked at, which on a GPU would wait for it, and NaN stays.
 
     Examples
     --------
@@ -137,7 +137,7 @@ def _prepare(
         return kind.wrap(result, batch)
     shape = axes.result_shape(array.shape)
     room = None if out is None else kinds.lend_out(kind, out, shape, dtype, lent)
-    values = kind.lend_values(array)
+    values = cast(Array, kind.lend_values(array))
     arithmetic = _arithmetic(values, statistics, value_range, target)
     room, warm = (room, True) if room is not None else _empty(shape, target)
     if values.size and normalise.fill(
@@ -202,7 +202,7 @@ def _by_own_library(
         value_range = look(kind, array, value_range)
     dtype = kind.dtype_name(array)
     arithmetic = kind.settle(_declared, dtype, statistics, value_range, target)
-    if value_range is None and "float" in dtype and kind.REACH == "library":
+    if value_range is None and "float" in dtype:
         array = kind.demand(array, 0, 1, _unstated_error())
     axis = axes.target.index("C")
     if "C" in axes.source and array.shape[axes.source.index("C")] == 3:

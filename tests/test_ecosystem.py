@@ -304,7 +304,7 @@ class TestTrainingLoop:
     def test_the_loss_falls(self, ours, root, record_property):
         losses, model = self.train(self.loader(ours, root / "train"))
         record_property("first_loss", losses[0])
-        record_property("last_loss", np.mean(losses[-3:]))
+        record_property("last_loss", float(np.mean(losses[-3:])))
         assert len(losses) == 9
         assert 0.9 < losses[0] < 1.4  # ln 3 = 1.10: it knows nothing yet
         assert np.mean(losses[-3:]) < 0.4 * losses[0]

@@ -14,6 +14,8 @@ import torch  # noqa: E402
 from torch.autograd import forward_ad  # noqa: E402
 from torchvision import tv_tensors  # noqa: E402
 
+from graytorgb.kinds import torch as kind  # noqa: E402
+
 WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 DTYPES = [
     torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.uint16,
@@ -321,6 +323,18 @@ def test_alpha():
 
 
 class TestToUint8:
+    DEEP = (
+        torch.arange(-20, 220).reshape(3, 8, 10).to(torch.int16),
+        torch.arange(240).reshape(3, 8, 10).to(torch.uint16),
+        torch.arange(240).reshape(3, 8, 10) % 2 == 0,
+        torch.arange(-20, 220).reshape(3, 8, 10) * 10**16,
+        torch.arange(-20, 220).reshape(3, 8, 10).to(torch.uint32),
+        torch.arange(-20, 220).reshape(3, 8, 10).to(torch.uint64),
+        torch.linspace(-3, 203, 240).reshape(3, 8, 10),
+        torch.linspace(-3, 203, 240).reshape(3, 8, 10).to(torch.bfloat16),
+        torch.linspace(-3, 203, 240, dtype=torch.float64).reshape(3, 8, 10),
+    )
+
     def test_as_numpy_does(self):
         x = random_bits((4, 50, 60), np.uint16)
         for policy in [(0, 4095), "dtype", "minmax", ("percentile", 1, 99)]:
@@ -353,9 +367,12 @@ class TestToUint8:
         x = torch.complex(torch.rand(5, 6), torch.rand(5, 6))
         assert torch.equal(g2r.to_uint8(x.conj().imag, (-1, 0)), g2r.to_uint8(-x.imag, (-1, 0)))
 
-    def test_vmap_is_refused(self):
-        with pytest.raises(g2r.DtypeError, match="can't be read"):
-            torch.vmap(lambda x: g2r.to_uint8(x, (0, 1)))(torch.rand(4, 5, 6))
+    @pytest.mark.parametrize("x", DEEP, ids=lambda x: str(x.dtype))
+    def test_vmap(self, x):
+        mapped = torch.vmap(lambda x: g2r.to_uint8(x, (0, 200)))(x)
+        assert torch.equal(mapped, g2r.to_uint8(x, (0, 200)))
+        with pytest.raises(g2r.LevelsError, match="state the range"):
+            torch.vmap(lambda x: g2r.to_uint8(x, "minmax"))(x)
 
     def test_video_stays_video(self):
         x = tv_tensors.Video(torch.zeros(4, 1, 5, 6, dtype=torch.int16))
@@ -369,9 +386,30 @@ class TestToUint8:
         with pytest.raises(g2r.DtypeError, match="kind"):
             g2r.to_uint8(x, (0, 1), out=out.numpy())
 
-    def test_another_device(self):
-        with pytest.raises(g2r.DtypeError, match=r"x\.cpu\(\)"):
-            g2r.to_uint8(torch.empty(5, 6, device="meta"), (0, 1))
+    @pytest.mark.parametrize("dtype", [torch.uint16, torch.float32], ids=str)
+    def test_another_device(self, dtype):
+        x = torch.empty(5, 6, device="meta", dtype=dtype)
+        levels = g2r.to_uint8(x, (0, 1))
+        assert (levels.device.type, levels.shape, levels.dtype) == ("meta", x.shape, torch.uint8)
+        with pytest.raises(g2r.LevelsError, match="state the range"):
+            g2r.to_uint8(x, "minmax")
+        with pytest.raises(g2r.DtypeError, match="leave out= away"):
+            g2r.to_uint8(x, (0, 1), out=levels)
+
+    @pytest.mark.parametrize("x", DEEP, ids=lambda x: str(x.dtype))
+    def test_its_own_operations(self, x, monkeypatch):
+        """As on a device that numpy doesn't reach, which tests may not have."""
+        expected = {p: g2r.to_uint8(x, p) for p in ((0, 200), "minmax", ("percentile", 1, 99))}
+        read = kind.lend_values
+        monkeypatch.setattr(kind, "lend_values", lambda array: None)
+        monkeypatch.setattr(kind, "look", read)
+        for policy, levels in expected.items():
+            assert torch.equal(g2r.to_uint8(x, policy), levels)
+
+    def test_nan_on_another_device(self, monkeypatch):
+        monkeypatch.setattr(kind, "lend_values", lambda array: None)
+        with pytest.raises(g2r.LevelsError, match="NaN"):
+            g2r.to_uint8(torch.tensor([[torch.nan, 1]]), (0, 1))
 
 
 @pytest.mark.slow
@@ -399,6 +437,31 @@ class TestCompile:
         x = torch.rand(4, 1, 5, 6, requires_grad=True)
         torch.compile(lambda t: g2r.to_rgb(t, "NCHW"), fullgraph=True)(x).sum().backward()
         assert torch.equal(x.grad, torch.full_like(x, 3))
+
+    def test_values_are_looked_at_when_it_runs(self):
+        def levels(x):
+            return g2r.to_uint8(x, (0, 1))
+
+        def normalised(x):
+            return g2r.prepare(x, 0.5, 0.5, "HW->CHW")
+
+        x = torch.rand(5, 6)
+        for verb, message in [(levels, "NaN"), (normalised, "unless you say their range")]:
+            compiled = torch.compile(verb, fullgraph=True)
+            torch.testing.assert_close(compiled(x), verb(x))
+            with pytest.raises(RuntimeError, match=message):
+                compiled(torch.full((5, 6), torch.nan))
+        assert torch.compile(torch.vmap(normalised), fullgraph=True)(x[None]).shape == (1, 3, 5, 6)
+
+    @pytest.mark.parametrize("dtype", [torch.uint16, torch.float32], ids=str)
+    def test_export_of_to_uint8(self, dtype):
+        class Model(torch.nn.Module):
+            def forward(self, x):
+                return g2r.to_uint8(x, (0, 200))
+
+        x = (torch.rand(5, 6) * 255).to(dtype)
+        exported = torch.export.export(Model(), (x,)).module()
+        assert torch.equal(exported(x), Model()(x))
 
     def test_export_of_prepare(self):
         class Model(torch.nn.Module):

@@ -3,7 +3,8 @@
 import math
 import os
 import sys
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 from warnings import warn
 
 import numpy as np
@@ -31,12 +32,19 @@ def empty(shape: tuple[int, ...], dtype: Any) -> tuple[Array, bool]:
 
 def expand(grey: Array, axis: int, out: Array | None = None) -> Array:
     """See :class:`graytorgb.backends.Backend`."""
-    out, warm = (out, True) if out is not None else empty(insert(grey.shape, axis), grey.dtype)
+    run = _run_of(grey.shape, axis, grey.itemsize)
+    if out is not None:
+        warm = True
+    elif run.nbytes < _KEPT_FROM:
+        out, warm = np.empty(run.shape, grey.dtype), True
+    else:
+        out, warm = new_or_kept(run.shape, grey.dtype)
     if grey.flags.c_contiguous:
-        _expand_run(grey, axis, out, warm)
-    elif axis == grey.ndim:
+        _expand_run(grey, out, run, warm)
+    elif run.interleaved:
         for part in strips(grey, 1 << 20):
-            _expand_run(grey[part].copy(), grey[part].ndim, out[part], warm)
+            strip = grey[part].copy()
+            _expand_run(strip, out[part], _run_of(strip.shape, strip.ndim, strip.itemsize), warm)
     else:
         first, second, third = (out[(slice(None),) * axis + (i,)] for i in range(3))
         first[...] = grey
@@ -44,10 +52,25 @@ def expand(grey: Array, axis: int, out: Array | None = None) -> Array:
     return out
 
 
-def _expand_run(grey: Array, axis: int, out: Array, warm: bool) -> None:
-    interleaved = axis == grey.ndim
-    before, after = (1, grey.size) if interleaved else split(grey.shape, axis)
-    nbytes = out.nbytes
+class _Run(NamedTuple):
+    """The result's shape and bytes, and the sizes before and after its channels for a kernel."""
+
+    shape: tuple[int, ...]
+    nbytes: int
+    before: int
+    after: int
+    interleaved: bool
+
+
+@lru_cache(1024)  # a loop over batches asks for the same each time
+def _run_of(shape: tuple[int, ...], axis: int, itemsize: int) -> _Run:
+    size, interleaved = math.prod(shape), axis == len(shape)
+    before, after = (1, size) if interleaved else split(shape, axis)
+    return _Run(insert(shape, axis), 3 * size * itemsize, before, after, interleaved)
+
+
+def _expand_run(grey: Array, out: Array, run: _Run, warm: bool) -> None:
+    _, nbytes, before, after, interleaved = run
     stream = warm and nbytes >= stream_from
     count = 1 if nbytes < 2 * _BYTES_A_THREAD else threads_for(nbytes)
     expand_buffers(grey, out, before, after, grey.itemsize, interleaved, stream, count, _BEST_LEVEL)

@@ -36,25 +36,48 @@ class Format(NamedTuple):
         The package that the reader imports, and the extra that installs it.
     suffixes : tuple of str
         The usual ones; the content decides all the same.
+    holds : str
+        What is read of it.
+    decoder : str
+        Which library decodes the pixels.
     """
 
     module: str
     library: str
     extra: str
     suffixes: tuple[str, ...]
+    holds: str
+    decoder: str
 
 
+_AS_PILLOW = ("as Pillow opens it; every frame", "Pillow")
 FORMATS = {
-    "PNG": Format("png", "PIL", "png", (".png", ".apng")),
-    "JPEG": Format("jpeg", "PIL", "jpeg", (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")),
-    "WebP": Format("pillow", "PIL", "pillow", (".webp",)),
-    "GIF": Format("pillow", "PIL", "pillow", (".gif",)),
-    "BMP": Format("pillow", "PIL", "pillow", (".bmp", ".dib")),
-    "PNM": Format("pillow", "PIL", "pillow", (".pbm", ".pgm", ".ppm", ".pnm")),
-    "TIFF": Format("tiff", "tifffile", "tiff", (".tif", ".tiff", ".btf", ".lsm", ".svs", ".stk")),
-    "DICOM": Format("dicom", "pydicom", "dicom", (".dcm", ".dicom", ".ima")),
-    "NumPy": Format("numpy", "numpy", "io", (".npy", ".npz")),
-}
+    "PNG": Format(
+        "png", "PIL", "png", (".png", ".apng"),
+        "1 to 16 bits; grey, RGB, palette, alpha; animated in 8 bits", "imagecodecs",
+    ),
+    "JPEG": Format(
+        "jpeg", "PIL", "jpeg", (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+        "8 bits, grey and RGB", "simplejpeg",
+    ),
+    "WebP": Format("pillow", "PIL", "pillow", (".webp",), *_AS_PILLOW),
+    "GIF": Format("pillow", "PIL", "pillow", (".gif",), *_AS_PILLOW),
+    "BMP": Format("pillow", "PIL", "pillow", (".bmp", ".dib"), *_AS_PILLOW),
+    "PNM": Format("pillow", "PIL", "pillow", (".pbm", ".pgm", ".ppm", ".pnm"), *_AS_PILLOW),
+    "TIFF": Format(
+        "tiff", "tifffile", "tiff", (".tif", ".tiff", ".btf", ".lsm", ".svs", ".stk"),
+        "1 to 64 bits, 12 packed too, signed, floats; pages, hyperstacks, OME, ImageJ; the "
+        "compressions of imagecodecs", "tifffile",
+    ),
+    "DICOM": Format(
+        "dicom", "pydicom", "dicom", (".dcm", ".dicom", ".ima"),
+        "rescale, Modality LUT, window, VOI LUT, MONOCHROME1, frames, colour; the compressions of "
+        "GDCM, OpenJPEG and CharLS", "pydicom",
+    ),
+    "NumPy": Format(
+        "numpy", "numpy", "io", (".npy", ".npz"), "numbers and bool, without pickles", "NumPy"
+    ),
+}  # fmt: skip
 
 # Each format's first bytes, as its specification gives them.
 _SIGNATURES = {

@@ -99,7 +99,7 @@ def look(array: Array) -> NDArray[Any] | None:
 
 
 def demand(array: Array, lo: float, hi: float, error: Exception) -> Array:
-    """See :class:`.protocols.Seeing`. A trace calls back to the host."""
+    """See :class:`.protocols.OwnLibrary`. A trace calls back to the host."""
     outside = ~((array >= lo) & (array <= hi)).all()
 
     def refuse(found: Any) -> None:

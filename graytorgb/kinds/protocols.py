@@ -11,8 +11,8 @@ from ..layout import Layout, Shape
 class ArrayKind(Protocol):
     """What a kind of array offers; arrays are `Any` because each kind has its own.
 
-    A kind whose memory numpy can't always reach is an :class:`OwnLibrary` too; one where it
-    never can is :class:`Seeing`; and one that is made of blocks is :class:`Blocks` instead.
+    A kind whose memory numpy can't always reach is an :class:`OwnLibrary` too, and one that is
+    made of blocks is :class:`Blocks` instead.
     """
 
     REACH: str  # "memory", "library" or "blocks": what the work is done on, or by
@@ -43,8 +43,11 @@ class ArrayKind(Protocol):
     def lend(self, array: Any) -> np.ndarray[Any, Any] | None:
         """The same memory as a numpy array; None where numpy can't reach it."""
 
-    def lend_values(self, array: Any) -> np.ndarray[Any, Any]:
-        """Its values as a numpy array: shared where numpy has the dtype, else converted."""
+    def lend_values(self, array: Any) -> np.ndarray[Any, Any] | None:
+        """Its values as a numpy array: shared where numpy has the dtype, else converted.
+
+        None where numpy can't reach them.
+        """
 
     def adopt(self, result: np.ndarray[Any, Any], dtype: Any) -> Any:
         """A numpy result, or its words, as an array of this kind and dtype."""
@@ -79,10 +82,6 @@ class OwnLibrary(Protocol):
 
     def normalise(self, image: Any, axis: int, arithmetic: Any, dtype: Any) -> Any:
         """The arithmetic of :mod:`graytorgb.normalise`: 3 channels at `axis` of 1 or 3."""
-
-
-class Seeing(OwnLibrary, Protocol):
-    """What it offers where a result may depend on the values, or be refused for them."""
 
     def look(self, array: Any) -> np.ndarray[Any, Any] | None:
         """The values, copied to the host; None in a graph or a trace, which has none yet."""

@@ -127,7 +127,7 @@ def look(array: Tensor) -> NDArray[Any] | None:
 
 
 def demand(array: Tensor, lo: float, hi: float, error: Exception) -> Tensor:
-    """See :class:`.protocols.Seeing`. XLA leaves the assertion out of what it compiles."""
+    """See :class:`.protocols.OwnLibrary`. XLA leaves the assertion out of what it compiles."""
     x = array if array.dtype in (tf.float32, tf.float64) else tf.cast(array, tf.float32)
     inside = tf.reduce_all((x >= lo) & (x <= hi))
     if not tf.is_symbolic_tensor(inside):

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ CHANNELS_FIRST = True
 UNREACHED = "this tensor's isn't (another device, a gradient, a subclass or a trace)"
 TO_NUMPY = "x.detach().cpu().as_subclass(torch.Tensor)"
 
+_SIGNED = {torch.uint32: torch.int32, torch.uint64: torch.int64}
 # A word of each width, for the dtypes numpy doesn't have (bfloat16, the float8s).
 _WORDS = {1: torch.int8, 2: torch.int16, 4: torch.int32}
 
@@ -125,30 +127,64 @@ def lend(array: Tensor) -> NDArray[Any] | None:
         return None
 
 
-def lend_values(array: Tensor) -> NDArray[Any]:
-    """The values on the CPU, without their gradient; bfloat16 and the like as float32.
+def lend_values(array: Tensor) -> NDArray[Any] | None:
+    """The values, without their gradient; bfloat16 and the like as float32.
+
+    None on another device, in a trace and under vmap.
 
     Raises
     ------
     DtypeError
-        For subclasses, other devices, tracing and whatever else can't be read as numbers.
+        For subclasses, and for complex values, which have no order.
     """
+    if array.is_complex():
+        raise DtypeError("complex values have no order: pass x.real or x.abs()")
+    if _is_tracing() or _is_transformed(array):
+        return None
     if not _is_plain(array):
         raise DtypeError(
             f"{type(array).__name__} is a subclass of torch.Tensor, and what it carries would be "
             "lost: pass x.as_subclass(torch.Tensor)"
         )
     if array.device.type != "cpu":
-        raise DtypeError(f"the values are on the device {array.device}: pass x.cpu()")
-    if _is_tracing():
-        raise DtypeError("a trace would keep the values of one image: convert outside of it")
-    if array.is_complex():
-        raise DtypeError("complex values have no order: pass x.real or x.abs()")
+        return None
     array = array.detach().resolve_conj().resolve_neg()
-    try:
-        return (array if _in_numpy(array) else array.float()).numpy()
-    except RuntimeError as error:  # vmap, and dtypes without values
-        raise DtypeError(f"the values of this tensor can't be read: {error}") from error
+    return (array if _in_numpy(array) else array.float()).numpy()
+
+
+def look(array: Tensor) -> NDArray[Any] | None:
+    """The values; None where a gradient would pass by what is found in them, too."""
+    if array.requires_grad or array.device.type == "meta":
+        return None
+    return lend_values(array.cpu())
+
+
+def demand(array: Tensor, lo: float, hi: float, error: Exception) -> Tensor:
+    """See :class:`.protocols.OwnLibrary`. vmap shows no values; a device is waited for."""
+    if _is_transformed(array) or array.device.type == "meta":
+        return array
+    inside = ((array >= lo) & (array <= hi)).all()
+    if _is_tracing():
+        with suppress(RuntimeError):  # under vmap
+            torch._assert_async(inside, str(error).replace('"', "'"))  # the compiler quotes it
+    elif not inside:
+        raise error
+    return array
+
+
+def digitise(array: Tensor, levels: Any) -> Tensor:
+    if levels.table is not None:
+        table = torch.from_numpy(levels.table).to(array.device)
+        return table[array.to(torch.int32) - levels.first]
+    steps = torch.from_numpy(levels.steps).to(array.device)
+    x = array.detach().to(steps.dtype)
+    if steps.dtype in _SIGNED:  # torch orders no unsigned words
+        x, steps = (v.view(_SIGNED[steps.dtype]) ^ _lowest(steps.dtype) for v in (x, steps))
+    return torch.bucketize(x, steps, right=True).to(torch.uint8)
+
+
+def _lowest(dtype: torch.dtype) -> int:
+    return torch.iinfo(_SIGNED[dtype]).min
 
 
 def adopt(result: NDArray[Any], dtype: torch.dtype) -> Tensor:
@@ -188,6 +224,13 @@ def _is_tracing() -> bool:
         or bool(torch.jit.is_tracing())  # type: ignore[attr-defined]  # it is documented
         or _get_current_dispatch_mode() is not None  # make_fx, fake tensors
     )
+
+
+def _is_transformed(array: Tensor) -> bool:
+    """Whether it stands for others, in ``torch.vmap`` and ``torch.func``."""
+    if torch.compiler.is_compiling():  # which has no word for the question
+        return False
+    return bool(torch._C._functorch.is_functorch_wrapped_tensor(array))
 
 
 def _is_plain(array: Tensor) -> bool:

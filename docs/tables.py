@@ -1,0 +1,212 @@
+"""The tables of the guide that are measured: of each kind of array, of backends, of files.
+
+``python docs/tables.py tensorflow`` prints the rows of the kinds that need TensorFlow, as JSON.
+TensorFlow and torch crash in one process, so each library's kinds are tried in their own.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import graytorgb as g2r
+
+GREY = np.arange(2 * 4 * 5, dtype=np.uint8).reshape(2, 4, 5)
+VERBS: dict[str, Callable[..., Any]] = {
+    "to_rgb": g2r.to_rgb,
+    "to_uint8": lambda x, layout: g2r.to_uint8(x, (0, 40)),
+    "prepare": lambda x, layout: g2r.prepare(x, 0.5, 0.5, layout),
+}
+
+
+class Held(NamedTuple):
+    """A kind of array, as the caller holds it.
+
+    `make` makes one of the grey batch; `elsewhere` puts it on another device; `unseen` calls a
+    verb of such an array before it has values, as a trace, a graph or a plan does.
+    """
+
+    what: str
+    module: str  # its file in graytorgb/kinds
+    extra: str | None
+    make: Callable[[], Any]
+    elsewhere: Callable[[Any], Any] | None = None
+    unseen: Callable[[Callable[[Any], Any]], Any] | None = None
+    layout: str | None = "NHW"
+
+
+def of_arrays() -> Iterable[Held]:
+    """Kinds that can be held beside torch."""
+    import array_api_strict
+    import dask.array as da
+    import torch
+    from PIL import Image
+    from torch._subclasses import FakeTensorMode
+    from torchvision import tv_tensors
+
+    def fake(verb: Callable[[Any], Any]) -> Any:
+        with FakeTensorMode():
+            return verb(torch.empty(2, 4, 5))
+
+    def fail(block: Any) -> Any:
+        raise AssertionError("computed")
+
+    def plan(verb: Callable[[Any], Any]) -> Any:
+        return verb(da.from_array(GREY, chunks=1).map_blocks(fail, meta=GREY[:0]))
+
+    to_meta = partial(torch.Tensor.to, device="meta")
+    gradient = partial(torch.rand, 2, 4, 5, requires_grad=True)
+    device1 = array_api_strict.Device("device1")
+    yield Held("`numpy.ndarray`, whatever has `__array__`", "numpy", None, lambda: GREY)
+    yield Held("`torch.Tensor`", "torch", "torchvision", lambda: torch.tensor(GREY), to_meta, fake)
+    yield Held("`torch.Tensor` with a gradient", "torch", "torchvision", gradient, to_meta)
+    yield Held(
+        "`tv_tensors.Image`, `Video`", "torch", "torchvision",
+        lambda: tv_tensors.Image(GREY[:1]), lambda x: tv_tensors.wrap(to_meta(x), like=x),
+        layout=None,
+    )  # fmt: skip
+    yield Held("`PIL.Image.Image`", "pil", "pillow", lambda: Image.fromarray(GREY[0]), layout=None)
+    yield Held(
+        "`dask.array.Array`", "dask", "dask", lambda: da.from_array(GREY, chunks=1), unseen=plan
+    )
+    yield Held(
+        "arrays of the array API standard", "array_api", "array-api",
+        lambda: array_api_strict.asarray(GREY), lambda x: x.to_device(device1),
+    )  # fmt: skip
+
+
+def of_jax() -> Iterable[Held]:
+    """JAX, with two devices."""
+    os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+    import jax
+
+    x = jax.numpy.asarray(GREY)
+    to_other = partial(jax.device_put, device=jax.devices()[1])
+    yield Held("`jax.Array`", "jax", "jax", lambda: x, to_other, lambda f: jax.eval_shape(f, x))
+
+
+def of_tensorflow() -> Iterable[Held]:
+    """TensorFlow, with two devices."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import tensorflow as tf
+
+    halves = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], halves)
+
+    def to_other(x: Any) -> Any:
+        with tf.device("CPU:1"):
+            return tf.Variable(x) if isinstance(x, tf.Variable) else tf.identity(x)
+
+    def graph(verb: Callable[[Any], Any]) -> Any:
+        spec = tf.TensorSpec([None, None, None], tf.uint8)
+        return tf.function(verb, autograph=False).get_concrete_function(spec)
+
+    make = partial(tf.constant, GREY)
+    yield Held("`tf.Tensor`", "tensorflow", "tensorflow", make, to_other, graph)
+    yield Held("`tf.Variable`", "tensorflow", "tensorflow", lambda: tf.Variable(GREY), to_other)
+
+
+GROUPS = {"arrays": of_arrays, "jax": of_jax, "tensorflow": of_tensorflow}
+
+
+def works(call: Callable[[], Any]) -> bool:
+    """Whether it isn't refused; any error but a refusal is one."""
+    try:
+        call()
+    except g2r.GrayToRGBError:
+        return False
+    return True
+
+
+def spoken(names: list[str], every: Iterable[str]) -> str:
+    """A list for a cell."""
+    return "all" if set(names) == set(every) else ", ".join(names) or "no"
+
+
+def probe(held: Held) -> dict[str, str]:
+    """A kind's row, by calling the verbs."""
+    x = held.make()
+
+    def verbs(test: Callable[[Callable[[Any], Any]], bool]) -> str:
+        return spoken([n for n, f in VERBS.items() if test(partial(f, layout=held.layout))], VERBS)
+
+    def stays(verb: Callable[[Any], Any]) -> bool:
+        there = held.elsewhere(x)
+        return works(lambda: verb(there)) and verb(there).device == there.device
+
+    def rgb(**options: Any) -> Callable[[], Any]:
+        return lambda: g2r.to_rgb(x, held.layout, **options)
+
+    named = [name for name in g2r.registry.BACKENDS if works(rgb(backend=name))]
+    return {
+        "you hold": held.what,
+        "the result is of that kind": verbs(lambda f: works(lambda: f(x)) and same(x, f(x))),
+        "backends by name": spoken(named, g2r.registry.BACKENDS),
+        "copy": "yes" if works(rgb(copy=True)) else "no",
+        "view": "yes" if works(rgb(copy=False)) else "no",
+        "`out=`": "yes" if works(lambda: rgb(out=rgb()())()) else "no",
+        "lazy": verbs(lambda f: works(lambda: held.unseen(f))) if held.unseen else "no",
+        "on its device": verbs(stays) if held.elsewhere else "host memory",
+        "extra": f"`{held.extra}`" if held.extra else "none",
+    }
+
+
+def same(x: Any, result: Any) -> bool:
+    """Whether a result is of the kind of `x`; a variable's is a tensor."""
+    return type(result) is type(x) or type(x).__name__ == "ResourceVariable"
+
+
+def kinds() -> list[dict[str, str]]:
+    """The rows of every kind, each group tried in a process of its own."""
+    rows = []
+    for group in GROUPS:
+        command = [sys.executable, __file__, group]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{command} failed:\n{done.stderr}")
+        rows += json.loads(done.stdout.splitlines()[-1])
+    return rows
+
+
+def backends() -> list[dict[str, str]]:
+    """The rows of every backend, from the registry."""
+    return [
+        {
+            "backend": f"`{name}`",
+            "how": info.how,
+            "result": info.result,
+            "takes": info.takes,
+            "extra": f"`{name}`" if g2r.registry.BACKENDS[name].installed else "none",
+        }
+        for name, info in g2r.backends().items()
+    ]
+
+
+def files() -> list[dict[str, str]]:
+    """The rows of every file format, from the table of readers."""
+    return [
+        {
+            "format": name,
+            "files": " ".join(entry.suffixes),
+            "what is read": entry.holds,
+            "pixels by": entry.decoder,
+            "extra": "none" if entry.library == "numpy" else f"`{entry.extra}`",
+        }
+        for name, entry in g2r.io.FORMATS.items()
+    ]
+
+
+def write(rows: list[dict[str, str]], path: Path) -> None:
+    """A table in Markdown."""
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    path.write_text("".join(f"| {' | '.join(line)} |\n" for line in lines))
+
+
+if __name__ == "__main__":
+    print(json.dumps([probe(held) for held in GROUPS[sys.argv[1]]()]))

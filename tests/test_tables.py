@@ -1,0 +1,46 @@
+"""The tables that docs/ are built with: every kind has a row, found by calling the verbs."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+from .support import ROOT, needs, needs_package
+
+needs("torchvision", "opencv", "pillow", "skimage")
+needs_package("array_api_strict", "dask", "jax", "tensorflow")
+
+VERBS = ["to_rgb", "to_uint8", "prepare"]
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return runpy.run_path(str(ROOT / "docs" / "tables.py"))
+
+
+@pytest.mark.slow
+def test_what_every_kind_promises(tables):
+    rows = {row["you hold"]: row for row in tables["kinds"]()}
+    pil = rows.pop("`PIL.Image.Image`")
+    assert pil["the result is of that kind"] == "to_rgb, to_uint8"  # prepare gives an array
+    for row in rows.values():
+        assert row["the result is of that kind"] == "all", row
+        assert row["copy"] == "yes", row
+        assert row["on its device"] in ("all", "host memory"), row
+    assert rows["`numpy.ndarray`, whatever has `__array__`"]["backends by name"] == "all"
+    lazy = {what for what, row in rows.items() if row["lazy"] == "all"}
+    assert lazy == {"`torch.Tensor`", "`dask.array.Array`", "`jax.Array`", "`tf.Tensor`"}
+
+
+def test_every_kind_has_a_row(tables):
+    files = {path.stem for path in Path(ROOT, "graytorgb", "kinds").glob("[a-z]*.py")}
+    text = (ROOT / "docs" / "tables.py").read_text()
+    assert [name for name in files - {"protocols"} if f'"{name}", ' not in text] == []
+
+
+def test_markdown(tables, tmp_path):
+    tables["write"](tables["files"](), tmp_path / "files.md")
+    lines = (tmp_path / "files.md").read_text().splitlines()
+    assert lines[0] == "| format | files | what is read | pixels by | extra |"
+    assert {line.count("|") for line in lines} == {6}
+    assert any(line.startswith("| DICOM | .dcm") for line in lines)
