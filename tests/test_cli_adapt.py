@@ -354,6 +354,30 @@ class TestWeights:
         assert message in output
         assert not list(tmp_path.iterdir())
 
+    def test_names_with_a_prefix(self, weights, tmp_path):
+        """As DataParallel and compile leave them; what the message says works."""
+        state = torch.load(weights / "squeezenet1_1.pt", weights_only=True)
+        path = tmp_path / "parallel.pt"
+        torch.save({f"module.{name}": tensor for name, tensor in state.items()}, path)
+        options = (*STATS, "--arch", "torchvision:squeezenet1_1", "--classes", 7, "--seconds", 0)
+        output, code = run(path, tmp_path / "grey.pt", *options)
+        assert code == 1
+        assert "their names begin with 'module.'" in output
+        call = output.partition("they are its: ")[2].strip()
+        exec(call.replace("'weights.pt'", "tmp_path / 'weights.pt'"))
+        output, code = run(tmp_path / "weights.pt", tmp_path / "grey.pt", *options)
+        assert code == 0, output
+
+    def test_other_names(self, weights, tmp_path):
+        output, _ = run(weights / "squeezenet1_1.pt", tmp_path / "grey.pt", *STATS,
+            "--arch", "torchvision:resnet18")  # fmt: skip
+        assert "missing 'bn1.bias', 'bn1.num_batches_tracked', " in output
+        assert "more; unknown 'classifier.1.bias', " in output
+        output, _ = run(weights / "squeezenet1_1.pt", tmp_path / "grey.pt", *STATS,
+            "--arch", "torchvision:squeezenet1_1")  # fmt: skip
+        assert "'classifier.1.weight' is (7, 512, 1, 1) and not (1000, 512, 1, 1)" in output
+        assert "missing" not in output
+
     def test_several_stems(self, tmp_path):
         class Two(torch.nn.Module):
             def __init__(self):

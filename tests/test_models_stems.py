@@ -315,7 +315,7 @@ class TestWhich:
         model = awaken(nn.Sequential(compute(nn.Conv2d(3, 4, 3)), nn.ReLU()))
         colour = torch.rand(1, 3, 9, 9, dtype=torch.float64)
         expected, state = model(colour), model.state_dict().keys()
-        with pytest.raises(ModelError, match="computed at each call.*prune.remove first"):
+        with pytest.raises(ModelError, match=r"computed at each call.*prune.remove first"):
             adapt(model, MEAN, STD, layer=layer, inplace=True)
         assert torch.equal(model(colour), expected)
         assert model.state_dict().keys() == state
