@@ -340,11 +340,13 @@ def _report(
 
 def _why(proof: "Verification") -> str:
     """Why nothing is written."""
-    if proof.max_difference <= proof.tolerance:
+    if proof.max_difference <= proof.limit:
         return "the proof failed, so nothing is written: images are recognised as other classes"
+    relative = " of the largest" if proof.limit < proof.tolerance else ""
     return (
         f"the proof failed, so nothing is written: outputs differ by {proof.max_difference:.2g}, "
         f"of values up to {proof.largest_output:.3g}, and --tolerance is {proof.tolerance:g}"
+        f"{relative}"
     )
 
 

@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 from torch.utils._pytree import tree_leaves
 
+from ...errors import ModelError
 from ..weights import Normalisation
 from .example import any_parameter
 from .follow import evaluating, follow
@@ -57,8 +59,15 @@ class Runner:
                 images = grey.expand(-1, len(mean), *grey.shape[2:])
             else:
                 images = (grey - mean) / std
-        with torch.inference_mode():
-            return self.model(list(images) if self._as_list else images)
+        try:
+            with torch.inference_mode():
+                return self.model(list(images) if self._as_list else images)
+        except Exception as error:  # whatever a network raises
+            which = "adapted" if self._normalisation is None else "original"
+            raise ModelError(
+                f"the {which} network, of verify(original, adapted, images), raises "
+                f"{type(error).__name__} for {_described(images)}: {error}"
+            ) from error
 
     def arrays(self, output: Any) -> list[NDArray[np.float64]]:
         """Every tensor of an output."""
@@ -89,6 +98,11 @@ class Runner:
             module = self.model.get_submodule(layer)
         except AttributeError:
             return None
+        if not isinstance(module, _ConvNd):
+            raise ModelError(
+                f"layer {layer!r} is a {type(module).__name__}, not a convolution that sees the "
+                "image: leave layer out"
+            )
         seen: list[Any] = []
 
         def keep(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
@@ -114,3 +128,8 @@ class Runner:
         counted = taps[0, 0].cpu().numpy()
         every = counted.max() if counter.transposed else counter.weight[0].numel()
         return np.asarray(counted == every)
+
+
+def _described(images: Tensor) -> str:
+    kind = "grey" if images.shape[1] == 1 else f"{images.shape[1]} planes"
+    return f"{kind} of shape {tuple(images.shape)}"
