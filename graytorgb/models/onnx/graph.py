@@ -147,6 +147,18 @@ def subgraphs(node: NodeProto) -> Iterator[GraphProto]:
         yield from attribute.graphs
 
 
+def taken(graph: GraphProto) -> Iterator[str]:
+    """Every name that a graph gives: to values and nodes, in its branches and loops too."""
+    for value in (*graph.input, *graph.initializer):
+        yield value.name
+    for sparse in graph.sparse_initializer:
+        yield sparse.values.name
+    for node in graph.node:
+        yield from (node.name, *node.output)
+        for inner in subgraphs(node):
+            yield from taken(inner)
+
+
 def _used(graph: GraphProto) -> Iterator[str]:
     for node in graph.node:
         yield from names(node)

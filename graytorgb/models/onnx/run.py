@@ -149,6 +149,10 @@ class Runner:
         Its taps are counted: a kernel of ones sees an image of ones.
         """
         edit, _ = follow(self._graph, self._images, Normalisation.none())
+        if layer not in edit.stems:
+            raise ModelError(
+                f"layer {layer!r} isn't a convolution that sees the image: leave layer out"
+            )
         part = edit.preview().cut([edit.stems[layer]])
         stem = next(n for n in part.graph.node if n.output[0] == edit.stems[layer])
         kernel = next(t for t in part.graph.initializer if t.name == stem.input[1])
