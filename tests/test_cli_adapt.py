@@ -152,7 +152,7 @@ class TestOnnx:
         assert json.loads((tmp_path / "a.json").read_text())["batch"] == [1, 1, 40, 224]
         output, code = run(model, tmp_path / "grey.onnx", *STATS, "--size", "50x50")
         assert code == 1
-        assert "takes images of 40 x any, and --size says another" in output
+        assert "takes images of 40 x any, and --size says 50 x 50" in output
 
     def test_at_most(self, model, tmp_path, folder):
         output, code = run(model, tmp_path / "grey.onnx", *STATS, "--verify", folder,
@@ -170,6 +170,27 @@ class TestOnnx:
         assert code == 0, output
         assert "passed: 6 images" in output
         assert "one channel, of the values that the original takes" in output
+        output, code = run(model, tmp_path / "grey.onnx", "--stats", "0..1", "--seconds", 0)
+        assert code == 0, output
+        assert "one channel, of the values that the original takes" in output  # bytes, not 0 to 1
+        output, code = run(model, tmp_path / "grey.onnx", *STATS)
+        assert code == 1
+        assert "Here: no --stats and --mean, or --stats 0..1" in output
+
+    def test_no_picture(self, tmp_path):
+        """Where the first convolution can't be followed; the model is proven and written."""
+        model = write_model(tmp_path / "net.onnx", body="c = Sqrt(x)")
+        out, picture = tmp_path / "grey.onnx", tmp_path / "a.png"
+        options = ("--stats", "0..1", "--seconds", 0, "--png", picture)
+        output, code = run(model, out, *options)
+        assert code == 1
+        assert "goes into Sqrt" in output
+        assert "Here: --how expand, with --stats or --mean and --std" in output
+        output, code = run(model, out, *options, "--how", "expand")
+        assert code == 0, output
+        assert "no picture: the first convolution couldn't be followed" in output
+        assert out.exists()
+        assert not picture.exists()
 
     def test_tensors_outside(self, tmp_path):
         model = write_model(tmp_path / "net.onnx", outside=True)
@@ -254,6 +275,15 @@ class TestNothingIsWritten:
             (("--mean", "0.5"), "mean and std go together"),
             (("--mean", "a", "--std", "1"), "isn't one number or several"),
             (("--mean", "1,2", "--std", "1"), "mean is a number or 3 of them"),
+            (("--mean", "123.675,116.28,103.53", "--std", "58.395,57.12,57.375"),
+             "divide both by 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225); value_"),
+            ((*STATS, "--png", "where.svg"), "--png is a file of .png, not 'where.svg'"),
+            ((*STATS, "--png", "nowhere/a.png"), "--png is a file in a folder that exists"),
+            ((*STATS, "--json", "nowhere/a.json"), "--json is a file in a folder that exists"),
+            ((*STATS, "--size", "224"), "'224' isn't a shape; write it as 224x224"),
+            ((*STATS, "--size", "0x0"), "each side is 1 or more"),
+            ((*STATS, "--size", "9x9x9"), "images of any x any, and --size says 9 x 9 x 9"),
+            ((*STATS, "--seconds", "-1"), "-1.0 is not in the range x>=0"),
             (("--stats", "imagent"), "no statistics are called"),
             ((*STATS, "--arch", "torchvision:resnet18"), "--arch and --classes are for weights"),
             ((*STATS, "--layer", "nothing"), "isn't there"),
