@@ -114,7 +114,7 @@ def _problem(meeting: Meeting, modules: dict[str, nn.Module]) -> str | None:
     if why:
         return f"goes into {where}, {why}"
     if not meeting.plain:
-        return f"goes into {where}, {_COMPUTED} (by weight standardisation, perhaps)"
+        return f"goes into {where}, {_COMPUTED} (by weight standardisation or autocast, perhaps)"
     if _is_padded_before_arithmetic(meeting):
         return f"is padded before arithmetic, on its way to {where}"
     return None
