@@ -766,7 +766,8 @@ class TestProof:
         assert verify(proto, adapt(proto, MEAN, STD), images, MEAN, STD, seconds=0).passed
 
     @pytest.mark.parametrize(
-        ("layer", "message"), [("node1", "'node1' isn't a conv"), ("nothing", "no layer 'nothing'")]
+        ("layer", "message"),
+        [("node1", "'node1' isn't a conv"), ("nothing", "no convolution 'nothing'")],
     )
     def test_named_wrong(self, layer, message):
         proto = model(CONV.replace("y", "a") % "x" + " y = Relu(a)")
@@ -925,6 +926,11 @@ class TestFiles:
             path.write_bytes(content)
         with pytest.raises(ModelError, match=r"net\.onnx"):
             adapt(path, MEAN, STD)
+
+    def test_a_name_in_capitals(self, path, tmp_path):
+        capitals = tmp_path / "NET.ONNX"
+        capitals.write_bytes(onnx.load(path).SerializeToString())
+        assert adapt(capitals, MEAN, STD) == adapt(path, MEAN, STD)
 
     def test_other_files(self):
         with pytest.raises(ModelError, match=r"adapt_state_dict\(path"):

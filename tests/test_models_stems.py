@@ -411,8 +411,12 @@ class TestArguments:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             scripted = torch.jit.script(model)
-        with pytest.raises(ModelError, match="scripted"):
-            adapt(scripted, MEAN, STD)
+            with pytest.raises(ModelError, match=r"scripted.*then torch\.jit\.trace"):
+                adapt(scripted, MEAN, STD)
+            grey = torch.rand(1, 1, 9, 9, dtype=torch.float64)
+            adapted = adapt(model.eval(), MEAN, STD)
+            traced = torch.jit.trace(adapted, grey)
+            assert_same_outputs(traced(grey), adapted(grey))
         with pytest.raises(ModelError, match="_orig_mod"):
             adapt(torch.compile(model), MEAN, STD)
         with pytest.raises(ModelError, match="meta device"):

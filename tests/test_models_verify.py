@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import tracemalloc
 import types
 
 import numpy as np
@@ -129,6 +130,8 @@ def test_other_shapes_are_infinitely_far(images):
     proof = verify(model, other, images, MEAN, STD, seconds=0)
     assert math.isinf(proof.max_difference)
     assert not proof.passed
+    figures = json.loads(proof.to_json(), parse_constant=pytest.fail)  # JSON has no Infinity
+    assert (figures["passed"], figures["max_difference"]) == (False, None)
 
 
 def test_not_a_number_never_passes(images):
@@ -271,8 +274,8 @@ def test_networks_that_cannot_be_run(images):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"layer": "nothing"}, "no layer 'nothing'"),
-        ({"layer": "1"}, "layer '1' is a ReLU, not a convolution"),
+        ({"layer": "nothing"}, "no convolution 'nothing'"),
+        ({"layer": "1"}, "no convolution '1'"),
         ({"batch_size": 0}, "batch_size is 1 or more, not 0"),
     ],
 )
@@ -280,6 +283,33 @@ def test_arguments(images, options, message):
     model = network()
     with pytest.raises(ModelError, match=message):
         verify(model, adapt(model, MEAN, STD), images, MEAN, STD, seconds=0, **options)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit", "ignore::torch.jit.TracerWarning")
+@pytest.mark.parametrize("which", [0, 1])
+def test_traced_networks(images, which):
+    """They take no hooks, so the stem isn't followed."""
+    model = network()
+    pair = [model, adapt(model, MEAN, STD)]
+    pair[which] = torch.jit.trace(pair[which], torch.zeros(1, (3, 1)[which], 16, 18))
+    proof = verify(*pair, images, MEAN, STD, seconds=0)
+    assert proof.passed
+    assert proof.stem_difference is None
+
+
+def test_memory_is_that_of_a_batch():
+    """And not of all differences, which for maps of scores are gigabytes."""
+    model = nn.Conv2d(3, 16, 1).eval()
+    adapted = adapt(model, MEAN, STD)
+    images = np.random.default_rng(0).random((24, 128, 128), np.float32)
+    verify(model, adapted, images[:1], MEAN, STD, seconds=0)
+    tracemalloc.start()
+    proof = verify(model, adapted, images, MEAN, STD, seconds=0, batch_size=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert proof.passed
+    assert 0 < proof.median_difference < proof.max_difference
+    assert peak < 16 * images.size * 8 / 2
 
 
 @pytest.mark.parametrize("shape", [(2, 9, 9), (2, 1, 9, 9)])

@@ -383,7 +383,7 @@ def _adapter(model: Any) -> Any:
         if kind is not None and isinstance(model, kind):
             return require(f"{__name__}.{adapter}", library, extra)
     if isinstance(model, str | os.PathLike):
-        if Path(model).suffix == _ONNX_SUFFIX:
+        if Path(model).suffix.lower() == _ONNX_SUFFIX:
             return require(f"{__name__}.onnx", "onnx", "onnx")
         raise ModelError(
             f"a model's file is ONNX, {_ONNX_SUFFIX}, and this isn't: {os.fspath(model)!r}. For "

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import math
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from ..registry import require
 
 Array = NDArray[Any]
 _TOP = 5
+_FOR_MEDIAN = 10_000  # values of a batch
 
 
 class Runner(Protocol):
@@ -67,7 +69,8 @@ class Verification:
     tolerance : float
         The largest difference that passes; of outputs below 1, in relation to the largest.
     max_difference, median_difference : float
-        Of all values of all outputs; infinite if an output has another shape.
+        Of all values of all outputs; infinite if an output has another shape. The median of
+        large outputs is that of some of their values.
     largest_output : float
         The largest absolute value of the original's outputs.
     top1, top5 : float or None
@@ -133,8 +136,12 @@ class Verification:
         return {**plain, "batch": list(self.batch), "speedup": self.speedup}
 
     def to_json(self) -> str:
-        """:meth:`to_dict` as JSON."""
-        return json.dumps(self.to_dict(), indent=1)
+        """:meth:`to_dict` as JSON, which has null for what isn't finite."""
+        plain = {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in self.to_dict().items()
+        }
+        return json.dumps(plain, indent=1, allow_nan=False)
 
     def rows(self) -> list[tuple[str, str, str]]:
         """What was measured, and the original's and the adapted network's figures."""
@@ -210,7 +217,7 @@ def compare(
     seconds: float,
 ) -> Verification:
     """Run both on the same grey, and measure the differences."""
-    differences, top1, top5 = [], [], []
+    differences, maxima, top1, top5 = [], [], [], []
     largest, images, of_pixels = 0.0, 0, False
     first = None
     for batch in batches:
@@ -219,7 +226,9 @@ def compare(
         images += len(batch)
         first = batch if first is None else first
         arrays = original.arrays(expected)
-        differences.append(_differences(arrays, adapted.arrays(given)))
+        difference = _differences(arrays, adapted.arrays(given))
+        differences.append(_spread(difference))
+        maxima += [float(difference.max())] if difference.size else []
         largest = max([largest, *(np.abs(a[np.isfinite(a)]).max(initial=0) for a in arrays)])
         scores = original.scores(expected), adapted.scores(given)
         if scores[0] is not None and scores[1] is not None and scores[0].shape == scores[1].shape:
@@ -228,8 +237,7 @@ def compare(
             of_pixels = scores[0].ndim > 2
     if first is None:
         raise ModelError("no images to compare the networks on")
-    everything = np.concatenate(differences)
-    if not everything.size:
+    if not maxima:
         raise ModelError(
             "nothing was compared: no output of the networks is a tensor with finite values, alone "
             "or in a tuple, list or dict"
@@ -237,8 +245,8 @@ def compare(
     return Verification(
         images=images,
         tolerance=tolerance,
-        max_difference=float(everything.max()),
-        median_difference=float(np.median(everything)),
+        max_difference=float(np.max(maxima)),  # not a number if one isn't
+        median_difference=float(np.median(np.concatenate(differences))),
         largest_output=float(largest),
         top1=_fraction(top1),
         top5=_fraction(top5),
@@ -264,6 +272,11 @@ def _differences(expected: list[Array], given: list[Array]) -> Array:
     return np.concatenate(parts)
 
 
+def _spread(values: Array) -> Array:
+    """Some of them, evenly spread: enough for a median, where all are gigabytes of maps."""
+    return values[:: -(-values.size // _FOR_MEDIAN) or 1].copy()
+
+
 def _agreement(expected: Array, given: Array, best: int) -> NDArray[np.bool_]:
     """Where the `best` classes are the same set."""
     best = min(best, expected.shape[1])
@@ -286,7 +299,9 @@ def _behind_the_stem(
         return {}
     before = original.stem_output(name, grey)
     if before is None and layer is not None:
-        raise ModelError(f"the original has no layer {layer!r}: leave layer out, or name its stem")
+        raise ModelError(
+            f"the original has no convolution {layer!r}: leave layer out, or name its stem"
+        )
     after = None
     for candidate in (name, f"model.{name}"):  # how="expand" has the network behind its front
         after = after or adapted.stem_output(candidate, adapted.grey(batch))

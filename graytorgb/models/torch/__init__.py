@@ -70,7 +70,10 @@ def adapt(
 def _refuse(model: nn.Module) -> None:
     """ModelError for what only looks like a network of layers."""
     if isinstance(model, torch.jit.ScriptModule):
-        raise ModelError("a scripted network's layers can't be changed: adapt it, then script it")
+        raise ModelError(
+            "a scripted network's layers can't be changed: adapt the network that it was made of, "
+            "then torch.jit.trace or torch.export that"
+        )
     if hasattr(model, "_orig_mod"):
         raise ModelError(
             "a compiled network's layers can't be changed, the network inside can: "

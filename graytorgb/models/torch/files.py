@@ -42,7 +42,7 @@ def read(source: Any) -> tuple[dict[str, Tensor], dict[str, str] | None]:
     path = Path(source)
     if not path.is_file():
         raise ModelError(f"there is no file {str(path)!r}")
-    if path.suffix == _SAFETENSORS:
+    if path.suffix.lower() == _SAFETENSORS:
         safetensors = require("safetensors", "safetensors", "models")
         try:
             with safetensors.safe_open(path, "pt") as file:
@@ -145,7 +145,7 @@ def _like(weight: Tensor, values: Any) -> Tensor:
 def _write(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None) -> None:
     if not path.parent.is_dir():
         raise ModelError(f"there is no folder {str(path.parent)!r} to write {path.name} into")
-    if path.suffix == _SAFETENSORS:
+    if path.suffix.lower() == _SAFETENSORS:
         save = require("safetensors.torch", "safetensors", "models").save_file
         try:
             save({name: t.contiguous() for name, t in tensors.items()}, path, metadata)

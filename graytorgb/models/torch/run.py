@@ -86,6 +86,8 @@ class Runner:
 
     def stem(self, grey: Tensor) -> str | None:
         """The name of the first convolution that the image meets, in a network of 3 channels."""
+        if any(isinstance(module, torch.jit.ScriptModule) for module in self.model.modules()):
+            return None  # it takes no hooks
         images: Tensor = grey.expand(-1, 3, *grey.shape[2:]).clone()
         given = list(images) if self._as_list else images
         followed = follow(self.model, lambda: self.model(given), [images], stop=True)
@@ -93,16 +95,13 @@ class Runner:
         return found[0] if found else None
 
     def stem_output(self, layer: str, grey: Tensor) -> tuple[Any, NDArray[np.float64]] | None:
-        """The input's shape and the output of a layer; None if there is no such layer."""
+        """The input's shape and the output of a layer; None if there is no such convolution."""
         try:
             module = self.model.get_submodule(layer)
         except AttributeError:
             return None
         if not isinstance(module, _ConvNd):
-            raise ModelError(
-                f"layer {layer!r} is a {type(module).__name__}, not a convolution that sees the "
-                "image: leave layer out"
-            )
+            return None
         seen: list[Any] = []
 
         def keep(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
