@@ -154,6 +154,7 @@ class TestRefused:
             ("missing.pt", {}, "there is no file 'missing.pt'"),
             ({"a.weight": torch.rand(4, 3, 3, 3)}, {"offset": "map"}, '"plane" or "bias"'),
             ({"a.weight": torch.rand(4, 3, 3, 3)}, {"mean": None, "std": None}, "0, 1 for none"),
+            ({"w": torch.rand(4, 3, 3, 3)}, {"key": "w", "offset": "bias"}, "'w' isn't called one"),
             ({"a.weight": torch.rand(4, 3, 3, 3)}, {"std": None}, "mean and std go together"),
             ({"a.weight": torch.ones(4, 3, 3, 3, dtype=torch.int8)}, {"key": "a.weight"}, "int8"),
         ],

@@ -210,6 +210,20 @@ def test_segmentation_counts_pixels(images):
     assert (proof.top1 * images.size) % 1 == pytest.approx(0, abs=1e-6)
 
 
+def test_tokens_are_no_classes(images):
+    """(N, tokens, features), as of a Hugging Face network without a head."""
+    model = nn.Sequential(nn.Conv2d(3, 8, 4, 4), nn.Flatten(2))
+    proof = verify(model, adapt(model, MEAN, STD), images, MEAN, STD, seconds=0)
+    assert proof.passed
+    assert proof.top1 is None
+
+
+def test_the_five_best_of_five_say_nothing(images):
+    model = nn.Sequential(*network()[:-1], nn.Linear(8, 5))
+    proof = verify(model, adapt(model, MEAN, STD), images, MEAN, STD, seconds=0)
+    assert (proof.top1, proof.top5) == (1, None)
+
+
 def test_detection():
     model = awaken(tv.detection.ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None))
     images = [np.random.default_rng(0).random(size) for size in ((40, 50), (60, 30))]

@@ -75,7 +75,7 @@ class Verification:
         The largest absolute value of the original's outputs.
     top1, top5 : float or None
         The fraction of images (of pixels in segmentation) with the same best class, and with
-        the same five best in any order; None if the output isn't class scores.
+        the same five best in any order; None if the output isn't class scores, of more than five.
     of_pixels : bool
         Whether these are fractions of pixels: among millions, some have two classes that are
         equal up to rounding.
@@ -233,7 +233,8 @@ def compare(
         scores = original.scores(expected), adapted.scores(given)
         if scores[0] is not None and scores[1] is not None and scores[0].shape == scores[1].shape:
             top1.append(_agreement(scores[0], scores[1], 1))
-            top5.append(_agreement(scores[0], scores[1], _TOP))
+            if scores[0].shape[1] > _TOP:
+                top5.append(_agreement(scores[0], scores[1], _TOP))
             of_pixels = scores[0].ndim > 2
     if first is None:
         raise ModelError("no images to compare the networks on")
@@ -279,7 +280,6 @@ def _spread(values: Array) -> Array:
 
 def _agreement(expected: Array, given: Array, best: int) -> NDArray[np.bool_]:
     """Where the `best` classes are the same set."""
-    best = min(best, expected.shape[1])
     order = [np.argsort(-scores, 1, kind="stable")[:, :best] for scores in (expected, given)]
     return np.asarray((np.sort(order[0], 1) == np.sort(order[1], 1)).all(1).ravel())
 

@@ -131,6 +131,11 @@ def _stem(
         return {name: _like(weight, grey)}
     if offset == "plane":
         return {name: _like(weight, np.concatenate((grey, ones), 1))}
+    if not name.endswith("weight"):
+        raise ModelError(
+            f"offset='bias' adds to the bias beside a weight, and {name!r} isn't called one: "
+            "offset='plane' needs none"
+        )
     spread = ones.sum(tuple(range(1, ones.ndim)))
     bias = name.removesuffix("weight") + "bias"
     if bias in tensors:

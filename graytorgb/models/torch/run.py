@@ -75,12 +75,15 @@ class Runner:
         return [leaf.double().cpu().numpy() for leaf in leaves]
 
     def scores(self, output: Any) -> NDArray[np.float64] | None:
-        """Class scores, (N, classes) or (N, classes, H, W); None if the output has none."""
+        """Class scores, (N, classes) or (N, classes, H, W); None if the output has none.
+
+        In (N, tokens, features) nothing says which axis is what.
+        """
         if isinstance(output, dict):  # torchvision's segmentation, Hugging Face
             output = output.get("logits", output.get("out"))
         if isinstance(output, tuple):
             output = output[0] if output else None
-        if not isinstance(output, Tensor) or output.ndim < 2 or output.shape[1] < 2:
+        if not isinstance(output, Tensor) or output.ndim not in (2, 4, 5) or output.shape[1] < 2:
             return None
         return output.double().cpu().numpy()
 
