@@ -45,15 +45,16 @@ def run(*arguments):
     return " ".join(result.output.split()), result.exit_code
 
 
-def write_model(path, given="float[N, 3, H, W] x", body="", outside=False):
+def write_model(path, given="float[N, 3, H, W] x", body="", outside=False, end="Identity(flat)"):
     """A small classifier."""
     text = f"""<ir_version: 8, opset_import: ["": 17]> net ({given}) => (float[N, 8] y) {{
         {body or "c = Identity(x)"} a = Conv <pads = [1, 1, 1, 1]> (c, w) b = Relu(a)
-        m = GlobalAveragePool(b) y = Flatten(m) }}"""
+        m = GlobalAveragePool(b) flat = Flatten(m) y = {end} }}"""
     model = parser.parse_model(text)
     kernel = np.random.default_rng(0).standard_normal((8, 3, 3, 3)).astype(np.float32)
     model.graph.initializer.append(numpy_helper.from_array(kernel, "w"))
     model.graph.initializer.append(numpy_helper.from_array(np.float32(255), "white"))
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(1e6), "large"))
     onnx.save(model, path, save_as_external_data=outside, location=f"{path.name}.data",
         size_threshold=0)  # fmt: skip
     return path
@@ -226,6 +227,18 @@ class TestNothingIsWritten:
         assert "the proof failed, so nothing is written: outputs differ by" in output
         assert "--tolerance is 1e-12" in output
         assert json.loads(figures.read_text())["passed"] is False
+
+    def test_if_large_outputs_are_rounded(self, tmp_path):
+        """As boxes in pixels are; what the message says works."""
+        net = write_model(tmp_path / "net.onnx", "float[N, 3, H, W] x", end="Mul(flat, large)")
+        output, code = run(net, tmp_path / "grey.onnx", *STATS, "--seconds", 0)
+        assert code == 1
+        assert "Rounding in float32 makes so much of values so large" in output
+        out = tmp_path / "images" / "grey.onnx"
+        out.parent.mkdir()
+        options = output.rpartition(": ")[2].split()
+        output, code = run(net, out, *STATS, "--seconds", 0, *options)
+        assert code == 0, output
 
     def test_if_another_class_is_seen(self, model, tmp_path, monkeypatch):
         """A model that isn't the original, whatever the tolerance."""

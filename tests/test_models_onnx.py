@@ -427,6 +427,13 @@ def test_stale_shapes_of_another_rank():
     assert_same(run(adapt(proto, MEAN, STD), x=x), run(proto, x=planes(x)), 1e-5)
 
 
+def test_nodes_in_a_circle():
+    proto = model("a = Relu(x) b = Neg(a)" + CONV % "b")
+    proto.graph.node[0].input[0] = "b"
+    with pytest.raises(ModelError, match="no valid ONNX: nodes need each other, 'node"):
+        adapt(proto, MEAN, STD)
+
+
 def test_nodes_in_any_order():
     """Some converters append the casts of the inputs behind everything else."""
     proto = model("a = Sub(x, m) b = Conv(a, w) y = Relu(b)", m=f32(0.5))

@@ -156,6 +156,7 @@ class Wrapped(nn.Module):
         lambda y: None,
         lambda y: types.SimpleNamespace(logits=y),  # what torch's pytree doesn't know
         lambda y: y[:0],
+        lambda y: y * 0,
         lambda y: y * math.nan,
         lambda y: y * math.inf,
     ],

@@ -1,5 +1,6 @@
 """``graytorgb adapt``: a model's file with one input channel, written once it is proven."""
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ _ONNX = (".onnx",)
 _WEIGHTS = (".safetensors", ".pt", ".pth", ".bin")
 _SIZE = 224
 _NOISE = 8  # images
+_ROUNDING = 1e-5  # of the largest output, what a deep network makes of float32's 6e-8
 
 
 _EXAMPLES = """\b
@@ -395,8 +397,17 @@ def _why(proof: "Verification") -> str:
     return (
         f"the proof failed, so nothing is written: outputs differ by {proof.max_difference:.2g}, "
         f"of values up to {proof.largest_output:.3g}, and --tolerance is {proof.tolerance:g}"
-        f"{relative}"
+        f"{relative}{_rounding(proof)}"
     )
+
+
+def _rounding(proof: "Verification") -> str:
+    """What takes large outputs, such as boxes in pixels, that differ by rounding alone."""
+    if proof.max_difference > _ROUNDING * proof.largest_output or proof.top1 not in (None, 1.0):
+        return ""
+    least = proof.max_difference / min(1.0, proof.largest_output)
+    enough = 10.0 ** math.ceil(math.log10(least))
+    return f". Rounding in float32 makes so much of values so large: --tolerance {enough:g}"
 
 
 def _fits(options: Options) -> str:

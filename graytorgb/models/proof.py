@@ -243,6 +243,10 @@ def compare(
             "nothing was compared: no output of the networks is a tensor with finite values, alone "
             "or in a tuple, list or dict"
         )
+    if not largest and not max(maxima):
+        raise ModelError(
+            "nothing was compared: every output is 0, for these images or until a head is trained"
+        )
     return Verification(
         images=images,
         tolerance=tolerance,
