@@ -360,7 +360,13 @@ def test_two_images():
     assert_valid(adapted)
     x, z = grey(1, 1, 9, 9), grey(1, 1, 9, 9, seed=1)
     assert_same(run(adapted, x=x, z=z), run(proto, x=planes(x), z=planes(z)), 1e-5)
-    assert verify(proto, adapted, x, MEAN, STD, seconds=0).passed
+    proof = verify(proto, adapted, x, MEAN, STD, seconds=0)
+    assert proof.passed
+    assert proof.largest_output > 1  # and not the difference of an image and itself
+    kernel = next(t for t in adapted.graph.initializer if t.name == "w_grey")
+    values = -numpy_helper.to_array(kernel)
+    kernel.CopyFrom(numpy_helper.from_array(values, kernel.name))
+    assert not verify(proto, adapted, x, MEAN, STD, seconds=0).passed
 
 
 def test_other_inputs_stay():

@@ -275,7 +275,8 @@ def verify(
         models; a torch network can be compared with one that was made of it.
     images : array of shape (N, H, W), (N, 1, H, W) or (N, 1, T, H, W), or sequence of (H, W)
         Grey in the range that the adapted network takes: numpy arrays or CPU tensors. Images
-        of several sizes in a sequence are run one by one.
+        of several sizes in a sequence are run one by one. An ONNX model that takes several
+        images is given each of these several times, shifted sideways.
     mean, std, value_range, normalised
         What :func:`adapt` was given. Left out for a network that normalises by itself.
     layer : str, optional
