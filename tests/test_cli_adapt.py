@@ -288,8 +288,10 @@ class TestNothingIsWritten:
             (("--mean", "0.5"), "mean and std go together"),
             (("--mean", "a", "--std", "1"), "isn't one number or several"),
             (("--mean", "1,2", "--std", "1"), "mean is a number or 3 of them"),
-            (("--mean", "123.675,116.28,103.53", "--std", "58.395,57.12,57.375"),
-             "divide both by 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225); value_"),
+            (
+                ("--mean", "123.675,116.28,103.53", "--std", "58.395,57.12,57.375"),
+                "divide both by 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225); value_",
+            ),
             ((*STATS, "--png", "where.svg"), "--png is a file of .png, not 'where.svg'"),
             ((*STATS, "--png", "nowhere/a.png"), "--png is a file in a folder that exists"),
             ((*STATS, "--json", "nowhere/a.json"), "--json is a file in a folder that exists"),
