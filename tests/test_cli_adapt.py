@@ -45,15 +45,16 @@ def run(*arguments):
     return " ".join(result.output.split()), result.exit_code
 
 
-def write_model(path, given="float[N, 3, H, W] x", body="", outside=False):
+def write_model(path, given="float[N, 3, H, W] x", body="", outside=False, end="Identity(flat)"):
     """A small classifier."""
     text = f"""<ir_version: 8, opset_import: ["": 17]> net ({given}) => (float[N, 8] y) {{
         {body or "c = Identity(x)"} a = Conv <pads = [1, 1, 1, 1]> (c, w) b = Relu(a)
-        m = GlobalAveragePool(b) y = Flatten(m) }}"""
+        m = GlobalAveragePool(b) flat = Flatten(m) y = {end} }}"""
     model = parser.parse_model(text)
     kernel = np.random.default_rng(0).standard_normal((8, 3, 3, 3)).astype(np.float32)
     model.graph.initializer.append(numpy_helper.from_array(kernel, "w"))
     model.graph.initializer.append(numpy_helper.from_array(np.float32(255), "white"))
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(1e6), "large"))
     onnx.save(model, path, save_as_external_data=outside, location=f"{path.name}.data",
         size_threshold=0)  # fmt: skip
     return path
@@ -152,7 +153,7 @@ class TestOnnx:
         assert json.loads((tmp_path / "a.json").read_text())["batch"] == [1, 1, 40, 224]
         output, code = run(model, tmp_path / "grey.onnx", *STATS, "--size", "50x50")
         assert code == 1
-        assert "takes images of 40 x any, and --size says another" in output
+        assert "takes images of 40 x any, and --size says 50 x 50" in output
 
     def test_at_most(self, model, tmp_path, folder):
         output, code = run(model, tmp_path / "grey.onnx", *STATS, "--verify", folder,
@@ -170,6 +171,27 @@ class TestOnnx:
         assert code == 0, output
         assert "passed: 6 images" in output
         assert "one channel, of the values that the original takes" in output
+        output, code = run(model, tmp_path / "grey.onnx", "--stats", "0..1", "--seconds", 0)
+        assert code == 0, output
+        assert "one channel, of the values that the original takes" in output  # bytes, not 0 to 1
+        output, code = run(model, tmp_path / "grey.onnx", *STATS)
+        assert code == 1
+        assert "Here: no --stats and --mean, or --stats 0..1" in output
+
+    def test_no_picture(self, tmp_path):
+        """Where the first convolution can't be followed; the model is proven and written."""
+        model = write_model(tmp_path / "net.onnx", body="c = Sqrt(x)")
+        out, picture = tmp_path / "grey.onnx", tmp_path / "a.png"
+        options = ("--stats", "0..1", "--seconds", 0, "--png", picture)
+        output, code = run(model, out, *options)
+        assert code == 1
+        assert "goes into Sqrt" in output
+        assert "Here: --how expand, with --stats or --mean and --std" in output
+        output, code = run(model, out, *options, "--how", "expand")
+        assert code == 0, output
+        assert "no picture: the first convolution couldn't be followed" in output
+        assert out.exists()
+        assert not picture.exists()
 
     def test_tensors_outside(self, tmp_path):
         model = write_model(tmp_path / "net.onnx", outside=True)
@@ -205,6 +227,18 @@ class TestNothingIsWritten:
         assert "the proof failed, so nothing is written: outputs differ by" in output
         assert "--tolerance is 1e-12" in output
         assert json.loads(figures.read_text())["passed"] is False
+
+    def test_if_large_outputs_are_rounded(self, tmp_path):
+        """As boxes in pixels are; what the message says works."""
+        net = write_model(tmp_path / "net.onnx", "float[N, 3, H, W] x", end="Mul(flat, large)")
+        output, code = run(net, tmp_path / "grey.onnx", *STATS, "--seconds", 0)
+        assert code == 1
+        assert "Rounding in float32 makes so much of values so large" in output
+        out = tmp_path / "images" / "grey.onnx"
+        out.parent.mkdir()
+        options = output.rpartition(": ")[2].split()
+        output, code = run(net, out, *STATS, "--seconds", 0, *options)
+        assert code == 0, output
 
     def test_if_another_class_is_seen(self, model, tmp_path, monkeypatch):
         """A model that isn't the original, whatever the tolerance."""
@@ -254,6 +288,17 @@ class TestNothingIsWritten:
             (("--mean", "0.5"), "mean and std go together"),
             (("--mean", "a", "--std", "1"), "isn't one number or several"),
             (("--mean", "1,2", "--std", "1"), "mean is a number or 3 of them"),
+            (
+                ("--mean", "123.675,116.28,103.53", "--std", "58.395,57.12,57.375"),
+                "divide both by 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225); value_",
+            ),
+            ((*STATS, "--png", "where.svg"), "--png is a file of .png, not 'where.svg'"),
+            ((*STATS, "--png", "nowhere/a.png"), "--png is a file in a folder that exists"),
+            ((*STATS, "--json", "nowhere/a.json"), "--json is a file in a folder that exists"),
+            ((*STATS, "--size", "224"), "'224' isn't a shape; write it as 224x224"),
+            ((*STATS, "--size", "0x0"), "each side is 1 or more"),
+            ((*STATS, "--size", "9x9x9"), "images of any x any, and --size says 9 x 9 x 9"),
+            ((*STATS, "--seconds", "-1"), "-1.0 is not in the range x>=0"),
             (("--stats", "imagent"), "no statistics are called"),
             ((*STATS, "--arch", "torchvision:resnet18"), "--arch and --classes are for weights"),
             ((*STATS, "--layer", "nothing"), "isn't there"),
@@ -353,6 +398,30 @@ class TestWeights:
         assert code in (1, 2)
         assert message in output
         assert not list(tmp_path.iterdir())
+
+    def test_names_with_a_prefix(self, weights, tmp_path):
+        """As DataParallel and compile leave them; what the message says works."""
+        state = torch.load(weights / "squeezenet1_1.pt", weights_only=True)
+        path = tmp_path / "parallel.pt"
+        torch.save({f"module.{name}": tensor for name, tensor in state.items()}, path)
+        options = (*STATS, "--arch", "torchvision:squeezenet1_1", "--classes", 7, "--seconds", 0)
+        output, code = run(path, tmp_path / "grey.pt", *options)
+        assert code == 1
+        assert "their names begin with 'module.'" in output
+        call = output.partition("they are its: ")[2].strip()
+        exec(call.replace("'weights.pt'", "tmp_path / 'weights.pt'"))
+        output, code = run(tmp_path / "weights.pt", tmp_path / "grey.pt", *options)
+        assert code == 0, output
+
+    def test_other_names(self, weights, tmp_path):
+        output, _ = run(weights / "squeezenet1_1.pt", tmp_path / "grey.pt", *STATS,
+            "--arch", "torchvision:resnet18")  # fmt: skip
+        assert "missing 'bn1.bias', 'bn1.num_batches_tracked', " in output
+        assert "more; unknown 'classifier.1.bias', " in output
+        output, _ = run(weights / "squeezenet1_1.pt", tmp_path / "grey.pt", *STATS,
+            "--arch", "torchvision:squeezenet1_1")  # fmt: skip
+        assert "'classifier.1.weight' is (7, 512, 1, 1) and not (1000, 512, 1, 1)" in output
+        assert "missing" not in output
 
     def test_several_stems(self, tmp_path):
         class Two(torch.nn.Module):

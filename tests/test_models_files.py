@@ -1,5 +1,7 @@
 """adapt_state_dict: dicts, .pt and .safetensors files."""
 
+import warnings
+
 import pytest
 
 from graytorgb import ModelError
@@ -142,12 +144,17 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("source", "options", "message"),
         [
-            ({"w": 3}, {}, "this state dict is no state dict"),
+            ({"w": 3}, {}, "this state dict is no state dict, names with tensors: a dict of int"),
+            (nn.Conv2d(3, 4, 3), {}, r"not a Conv2d; of a network it is model.state_dict\(\)"),
+            (None, {}, "not a NoneType"),
+            ({"a.weight": torch.rand(4, 3, 3, 3)}, {"out": "no/a.pt"}, "there is no folder 'no'"),
+            ({"a.weight": torch.rand(4, 3, 3, 3)}, {"out": "no/a.safetensors"}, "no folder 'no'"),
             ({}, {}, "is no state dict"),
             ({"state_dict": {"a.weight": torch.ones(1)}, "epoch": 3}, {}, r"\['state_dict'\]"),
             ("missing.pt", {}, "there is no file 'missing.pt'"),
             ({"a.weight": torch.rand(4, 3, 3, 3)}, {"offset": "map"}, '"plane" or "bias"'),
             ({"a.weight": torch.rand(4, 3, 3, 3)}, {"mean": None, "std": None}, "0, 1 for none"),
+            ({"w": torch.rand(4, 3, 3, 3)}, {"key": "w", "offset": "bias"}, "'w' isn't called one"),
             ({"a.weight": torch.rand(4, 3, 3, 3)}, {"std": None}, "mean and std go together"),
             ({"a.weight": torch.ones(4, 3, 3, 3, dtype=torch.int8)}, {"key": "a.weight"}, "int8"),
         ],
@@ -175,3 +182,30 @@ class TestRefused:
         path.write_bytes(path.read_bytes()[:-100])
         with pytest.raises(ModelError, match="can't be read"):
             adapt_state_dict(path, MEAN, STD)
+
+    def test_a_checkpoint(self, tmp_path):
+        """What the message says works."""
+        path = tmp_path / "last.pt"
+        torch.save({"epoch": 3, "state_dict": network().state_dict()}, path)
+        with pytest.raises(ModelError, match=r"weights in \['state_dict'\]: ") as caught:
+            adapt_state_dict(path, MEAN, STD)
+        call = str(caught.value).partition("weights in ['state_dict']: ")[2]
+        weights = eval(call.replace("...", "MEAN, STD"))
+        assert weights["0.weight"].shape[1] == 2
+
+    def test_a_scripted_network(self, tmp_path):
+        path = tmp_path / "scripted.pt"
+        with warnings.catch_warnings(action="ignore"):
+            torch.jit.save(torch.jit.script(network()), path)
+        with pytest.raises(ModelError, match=r"scripted network.*torch.jit.load\(.*weights.pt"):
+            adapt_state_dict(path, MEAN, STD)
+
+    def test_tied_weights(self, tmp_path):
+        """safetensors can't say that two are one."""
+        tied = torch.rand(2, 2)
+        state = {**network().state_dict(), "a": tied, "b": tied}
+        with pytest.raises(ModelError, match=r"share memory.*out='.*tied.pt'"):
+            adapt_state_dict(state, MEAN, STD, out=tmp_path / "tied.safetensors")
+        assert not list(tmp_path.iterdir())
+        adapt_state_dict(state, MEAN, STD, out=tmp_path / "tied.pt")
+        assert torch.equal(torch.load(tmp_path / "tied.pt", weights_only=True)["b"], tied)

@@ -104,6 +104,8 @@ WAYS = {
     "padded before": ("a = Pad(x, p) y = Conv(a, w)", {"p": ints(0, 0, 1, 2, 0, 0, 3, 4)}),
     "padded before with a number": ("a = Pad(x, p, v) y = Conv(a, w)",
                                     {"p": ints(0, 0, 1, 2, 0, 0, 3, 4), "v": np.float32(0.7)}),
+    "padded before with a list of a number": (
+        "a = Pad(x, p, v) y = Conv(a, w)", {"p": ints(0, 0, 1, 2, 0, 0, 3, 4), "v": f32(0.7)}),
     "padded before and in the stem": ("a = Pad(x, p, v) " + CONV % "a",
                                       {"p": ints(0, 0, 1, 2, 0, 0, 3, 4), "v": np.float32(0.7)}),
     "padded, calculated, padded": ("a = Pad(x, p) b = Add(a, t) c = Pad(b, p) " + CONV % "c",
@@ -127,6 +129,10 @@ WAYS = {
         {"given": "float[N, H, W, 3] x", "s": f32(0.5), "m": f32(0.1, 0.2, 0.3),
          "q": ints(0, 0, 0, 0, 0, 1, 1, 0)}, 3),
     "reversed by gather": ("a = Gather <axis = 1> (x, i) " + CONV % "a", {"i": ints(2, 1, 0)}),
+    "reversed by a list, as torch exports it": (
+        "a = Transpose <perm = [1, 0, 2, 3]> (x) b = GatherND(a, i) "
+        "c = Transpose <perm = [1, 0, 2, 3]> (b) d = Mul(c, s) " + CONV % "d",
+        {"i": np.array([[2], [-2], [0]]), "s": f32(0.2, 0.3, 0.4, shape=(3, 1, 1))}),
     "reversed by slice": ("a = Slice(x, s, e, i, t) " + CONV % "a",
                           {"s": ints(-1), "e": ints(-(1 << 63)), "i": ints(1), "t": ints(-1)}),
     "reversed by slice, all axes": (
@@ -354,7 +360,13 @@ def test_two_images():
     assert_valid(adapted)
     x, z = grey(1, 1, 9, 9), grey(1, 1, 9, 9, seed=1)
     assert_same(run(adapted, x=x, z=z), run(proto, x=planes(x), z=planes(z)), 1e-5)
-    assert verify(proto, adapted, x, MEAN, STD, seconds=0).passed
+    proof = verify(proto, adapted, x, MEAN, STD, seconds=0)
+    assert proof.passed
+    assert proof.largest_output > 1  # and not the difference of an image and itself
+    kernel = next(t for t in adapted.graph.initializer if t.name == "w_grey")
+    values = -numpy_helper.to_array(kernel)
+    kernel.CopyFrom(numpy_helper.from_array(values, kernel.name))
+    assert not verify(proto, adapted, x, MEAN, STD, seconds=0).passed
 
 
 def test_other_inputs_stay():
@@ -385,6 +397,47 @@ def test_functions_are_inlined_where_the_image_goes_into_one():
         assert inplace or copy.SerializeToString() == before
         assert_valid(adapted)
         assert_same(run(adapted, x=x), run(proto, x=planes(x)))
+
+
+@pytest.mark.parametrize("how", ["collapse", "expand"])
+def test_the_size_that_some_converters_write_for_any(how):
+    proto = model(CONV % "x")
+    for axis in (0, 2, 3):
+        proto.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = -1
+    adapted = adapt(proto, MEAN, STD, how=how)
+    images = grey(2, 9, 8)
+    assert verify(proto, adapted, images, MEAN, STD, seconds=0).passed
+
+
+def test_names_of_values_in_branches_and_of_nodes():
+    """ONNX wants every name once in a graph and its branches, and ONNX Runtime of nodes too."""
+    proto = model(
+        CONV.replace("y", "c") % "x" + " y = If(yes) <"
+        "then_branch = a () => (float[N, 8, P, Q] r) { w_grey = Neg(c) r = Relu(w_grey) }, "
+        "else_branch = b () => (float[N, 8, P, Q] q) { x_and_ones = Neg(c) q = Abs(x_and_ones) }>",
+        yes=np.array(True),
+    )
+    proto.graph.node[0].name = "x_planes_node"
+    proto.graph.node[1].name = "x_and_ones_node"
+    x = grey(2, 1, 9, 8)
+    for how in ("collapse", "expand"):
+        adapted = adapt(proto, MEAN, STD, how=how)
+        assert_valid(adapted)
+        assert_same(run(adapted, x=x), run(proto, x=planes(x)), 1e-5)
+
+
+def test_stale_shapes_of_another_rank():
+    proto = model("a = Transpose <perm = [0, 1, 3, 2]> (x)" + CONV % "a")
+    proto.graph.value_info.append(onnx.helper.make_tensor_value_info("a", 1, [7]))
+    x = grey(2, 1, 9, 8)
+    assert_same(run(adapt(proto, MEAN, STD), x=x), run(proto, x=planes(x)), 1e-5)
+
+
+def test_nodes_in_a_circle():
+    proto = model("a = Relu(x) b = Neg(a)" + CONV % "b")
+    proto.graph.node[0].input[0] = "b"
+    with pytest.raises(ModelError, match="no valid ONNX: nodes need each other, 'node"):
+        adapt(proto, MEAN, STD)
 
 
 def test_nodes_in_any_order():
@@ -599,6 +652,13 @@ def test_no_image(given, message):
         adapt(proto, MEAN, STD)
 
 
+def test_an_input_of_no_shape():
+    proto = model(CONV % "x")
+    proto.graph.input[0].type.tensor_type.ClearField("shape")
+    with pytest.raises(ModelError, match="the model's inputs: 'x' of unknown axes float"):
+        adapt(proto, MEAN, STD)
+
+
 def test_nothing_tells_the_axis():
     proto = model("y = Neg(x)", given="float[?, ?, ?, ?] x", out="float[?, ?, ?, ?] y")
     with pytest.raises(ModelError, match="axis 1 or 3"):
@@ -717,6 +777,15 @@ class TestProof:
         proto = way("one image")[0]
         images = [grey(12, 13), grey(14, 9) if kind == "several" else grey(12, 13, seed=1)]
         assert verify(proto, adapt(proto, MEAN, STD), images, MEAN, STD, seconds=0).passed
+
+    @pytest.mark.parametrize(
+        ("layer", "message"),
+        [("node1", "'node1' isn't a conv"), ("nothing", "no convolution 'nothing'")],
+    )
+    def test_named_wrong(self, layer, message):
+        proto = model(CONV.replace("y", "a") % "x" + " y = Relu(a)")
+        with pytest.raises(ModelError, match=f"{message}.*leave layer out"):
+            verify(proto, adapt(proto, MEAN, STD), grey(1, 9, 9), MEAN, STD, layer=layer)
 
     def test_what_cannot_be_run(self):
         proto = model(CONV % "x")
@@ -870,6 +939,11 @@ class TestFiles:
             path.write_bytes(content)
         with pytest.raises(ModelError, match=r"net\.onnx"):
             adapt(path, MEAN, STD)
+
+    def test_a_name_in_capitals(self, path, tmp_path):
+        capitals = tmp_path / "NET.ONNX"
+        capitals.write_bytes(onnx.load(path).SerializeToString())
+        assert adapt(capitals, MEAN, STD) == adapt(path, MEAN, STD)
 
     def test_other_files(self):
         with pytest.raises(ModelError, match=r"adapt_state_dict\(path"):

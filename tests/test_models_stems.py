@@ -17,6 +17,7 @@ needs("torchvision")
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 from torch import nn  # noqa: E402
+from torch.nn.utils import prune  # noqa: E402
 from torchvision.transforms import v2  # noqa: E402
 
 from .networks import MEAN, STD, assert_same_outputs, awaken, planes  # noqa: E402
@@ -252,6 +253,17 @@ class TestWhich:
         followed = adapt(model, MEAN, STD, example={"image": grey, "flow": flow[:1]})
         assert_same_outputs(followed(grey, flow), model(planes(grey), flow))
 
+    @pytest.mark.parametrize("padding", [0, 1])
+    def test_named_whose_forward_does_more(self, padding):
+        class Standardised(nn.Conv2d):
+            def forward(self, x):
+                return self._conv_forward(x, self.weight / self.weight.std(), self.bias)
+
+        model = awaken(nn.Sequential(Standardised(3, 4, 3, padding=padding), *rest(4)))
+        with pytest.raises(ModelError, match="layer '0' doesn't give for grey what it gave"):
+            adapt(model, MEAN, STD, layer="0", inplace=True)
+        assert model[0].in_channels == 3
+
     @pytest.mark.parametrize(
         ("layer", "message"),
         [
@@ -284,6 +296,36 @@ class TestWhich:
     def test_none(self, model, message):
         with pytest.raises(ModelError, match=message):
             adapt(model, MEAN, STD, example=8)
+
+    @pytest.mark.parametrize(
+        ("compute", "stop"),
+        [
+            (nn.utils.weight_norm, nn.utils.remove_weight_norm),
+            (nn.utils.spectral_norm, nn.utils.remove_spectral_norm),
+            (
+                lambda conv: prune.random_unstructured(conv, "weight", 0.5),
+                lambda conv: prune.remove(conv, "weight"),
+            ),
+        ],
+    )
+    @pytest.mark.parametrize("layer", [None, "0"])
+    @pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated")
+    def test_a_weight_that_a_hook_computes(self, compute, stop, layer):
+        """Nothing is changed, and what the message says works."""
+        model = awaken(nn.Sequential(compute(nn.Conv2d(3, 4, 3)), nn.ReLU()))
+        colour = torch.rand(1, 3, 9, 9, dtype=torch.float64)
+        expected, state = model(colour), model.state_dict().keys()
+        with pytest.raises(ModelError, match=r"computed at each call.*prune.remove first"):
+            adapt(model, MEAN, STD, layer=layer, inplace=True)
+        assert torch.equal(model(colour), expected)
+        assert model.state_dict().keys() == state
+        stop(model[0])
+        assert_exact(model)
+
+    @pytest.mark.parametrize("how", ["collapse", "expand"])
+    def test_without_weights_yet(self, how):
+        with pytest.raises(ModelError, match=r"lazy layers.*run it once"):
+            adapt(nn.Sequential(nn.LazyConv2d(4, 3)), MEAN, STD, how=how)
 
     def test_patches_by_a_linear_layer(self):
         needs_package("einops")
@@ -356,9 +398,9 @@ class TestArguments:
     @pytest.mark.parametrize(
         ("thing", "message"),
         [
-            ("resnet.pt", "a network, not a file name"),
-            (3, "expected a torch.nn.Module, not int"),
-            (nn.Conv2d, "expected a torch.nn.Module, not type"),
+            ("resnet.pt", "a model's file is ONNX.*adapt_state_dict"),
+            (3, "expected a torch.nn.Module, an onnx.*, not int"),
+            (nn.Conv2d, "expected a torch.nn.Module, an onnx.*, not type"),
         ],
     )
     def test_no_network(self, thing, message):
@@ -369,8 +411,12 @@ class TestArguments:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             scripted = torch.jit.script(model)
-        with pytest.raises(ModelError, match="scripted"):
-            adapt(scripted, MEAN, STD)
+            with pytest.raises(ModelError, match=r"scripted.*then torch\.jit\.trace"):
+                adapt(scripted, MEAN, STD)
+            grey = torch.rand(1, 1, 9, 9, dtype=torch.float64)
+            adapted = adapt(model.eval(), MEAN, STD)
+            traced = torch.jit.trace(adapted, grey)
+            assert_same_outputs(traced(grey), adapted(grey))
         with pytest.raises(ModelError, match="_orig_mod"):
             adapt(torch.compile(model), MEAN, STD)
         with pytest.raises(ModelError, match="meta device"):
@@ -405,9 +451,17 @@ class TestArguments:
             hooks = [len(m._forward_pre_hooks) + len(m._forward_hooks) for m in network.modules()]
             assert sum(hooks) == expected
 
-    def test_adapted_twice(self, model):
-        with pytest.raises(ModelError):
-            adapt(adapt(model, MEAN, STD), MEAN, STD)
+    @pytest.mark.parametrize("again", ["collapse", "expand", "learned"])
+    @pytest.mark.parametrize("how", ["collapse", "expand", "learned"])
+    def test_adapted_twice(self, model, how, again):
+        with pytest.raises(ModelError, match="adapted already, and takes one channel"):
+            adapt(adapt(model, MEAN, STD, how=how), MEAN, STD, how=again)
+
+    def test_what_is_trained_stays_trained(self):
+        model = nn.Conv2d(3, 4, 3)
+        model.weight.requires_grad_(False)
+        adapted = adapt(model, MEAN, STD)
+        assert (adapted.weight.requires_grad, adapted.bias.requires_grad) == (False, True)
 
 
 class TestLife:

@@ -3,6 +3,8 @@
 import io
 import json
 import math
+import tracemalloc
+import types
 
 import numpy as np
 import pytest
@@ -128,6 +130,8 @@ def test_other_shapes_are_infinitely_far(images):
     proof = verify(model, other, images, MEAN, STD, seconds=0)
     assert math.isinf(proof.max_difference)
     assert not proof.passed
+    figures = json.loads(proof.to_json(), parse_constant=pytest.fail)  # JSON has no Infinity
+    assert (figures["passed"], figures["max_difference"]) == (False, None)
 
 
 def test_not_a_number_never_passes(images):
@@ -135,6 +139,66 @@ def test_not_a_number_never_passes(images):
     wrong = adapt(model, MEAN, STD)
     wrong[-1].bias.data[0] = math.nan
     assert not verify(model, wrong, images, MEAN, STD, seconds=0).passed
+
+
+class Wrapped(nn.Module):
+    def __init__(self, model, function):
+        super().__init__()
+        self.model, self.function = model, function
+
+    def forward(self, x):
+        return self.function(self.model(x))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda y: None,
+        lambda y: types.SimpleNamespace(logits=y),  # what torch's pytree doesn't know
+        lambda y: y[:0],
+        lambda y: y * 0,
+        lambda y: y * math.nan,
+        lambda y: y * math.inf,
+    ],
+)
+def test_nothing_to_compare_proves_nothing(images, function):
+    model = network()
+    pair = [Wrapped(m, function) for m in (model, adapt(model, MEAN, STD))]
+    with pytest.raises(ModelError, match="nothing was compared"):
+        verify(*pair, images, MEAN, STD, seconds=0)
+
+
+def test_small_outputs_are_no_proof(images):
+    """1e-4 is a lot where every output is a millionth."""
+    model = network()
+    wrong = adapt(model, MEAN, STD)
+    with torch.no_grad():
+        wrong[0].weight.zero_()
+    for adapted, passes in ((wrong, False), (adapt(model, MEAN, STD), True)):
+        pair = [Wrapped(m, lambda y: y[:, :1] * 1e-6) for m in (model, adapted)]
+        proof = verify(*pair, images, MEAN, STD, seconds=0)
+        assert proof.max_difference < 1e-5
+        assert proof.passed is passes
+
+
+def test_pixels_of_two_equal_classes(images):
+    """Of millions of pixels, some have classes that differ by a rounding error alone."""
+
+    class Ties(nn.Module):
+        def __init__(self, sign):
+            super().__init__()
+            self.gap = sign * 1e-6
+
+        def forward(self, x):
+            return torch.cat((x[:, :1], x[:, :1] + self.gap), 1)
+
+    proof = verify(Ties(1), Ties(-1), images, 0, 1, seconds=0)
+    assert proof.top1 == 0
+    assert proof.passed
+    proof = verify(*[Wrapped(Ties(s), lambda y: y[..., 0, 0]) for s in (1, -1)], images, 0, 1,
+        seconds=0)  # fmt: skip
+    assert proof.top1 == 0
+    assert not proof.passed
 
 
 def test_segmentation_counts_pixels(images):
@@ -145,6 +209,20 @@ def test_segmentation_counts_pixels(images):
     proof = verify(model, wrong, images, MEAN, STD, seconds=0)
     assert 0 < proof.top1 < 1
     assert (proof.top1 * images.size) % 1 == pytest.approx(0, abs=1e-6)
+
+
+def test_tokens_are_no_classes(images):
+    """(N, tokens, features), as of a Hugging Face network without a head."""
+    model = nn.Sequential(nn.Conv2d(3, 8, 4, 4), nn.Flatten(2))
+    proof = verify(model, adapt(model, MEAN, STD), images, MEAN, STD, seconds=0)
+    assert proof.passed
+    assert proof.top1 is None
+
+
+def test_the_five_best_of_five_say_nothing(images):
+    model = nn.Sequential(*network()[:-1], nn.Linear(8, 5))
+    proof = verify(model, adapt(model, MEAN, STD), images, MEAN, STD, seconds=0)
+    assert (proof.top1, proof.top5) == (1, None)
 
 
 def test_detection():
@@ -183,12 +261,70 @@ def test_bytes():
         (np.zeros((0, 9, 9)), "no images"),
         (np.zeros((1, 0, 9)), "shape"),
         (["photo.png"], "dtype <U"),
+        ([np.zeros((9, 9)), np.zeros((9, 9, 3))], r"the shape \(9, 9, 3\)"),
+        (np.full((1, 9, 9), math.nan), "aren't finite"),
+        (np.array([[[0, math.inf]]]), "aren't finite"),
+        (torch.zeros(1, 9, 9, requires_grad=True), r"images.detach\(\).float\(\).cpu\(\)"),
+        (torch.zeros(1, 9, 9, dtype=torch.bfloat16), r"images.detach\(\).float\(\).cpu\(\)"),
     ],
 )
 def test_what_is_no_grey_image(images, message):
     model = network()
     with pytest.raises(ModelError, match=message):
         verify(model, adapt(model, MEAN, STD), images, MEAN, STD, seconds=0)
+
+
+def test_networks_that_cannot_be_run(images):
+    """The wrong one of the two says which, and on what."""
+    model = network()
+    adapted = adapt(model, MEAN, STD)
+    for pair, message in (
+        ((adapted, model), r"the original network, .*ChannelError for 3 planes.*\(8, 3, 16, 18\)"),
+        ((model, model), r"the adapted network, .*RuntimeError for grey of shape \(8, 1, 16, 18\)"),
+    ):
+        with pytest.raises(ModelError, match=message):
+            verify(*pair, images, MEAN, STD)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layer": "nothing"}, "no convolution 'nothing'"),
+        ({"layer": "1"}, "no convolution '1'"),
+        ({"batch_size": 0}, "batch_size is 1 or more, not 0"),
+    ],
+)
+def test_arguments(images, options, message):
+    model = network()
+    with pytest.raises(ModelError, match=message):
+        verify(model, adapt(model, MEAN, STD), images, MEAN, STD, seconds=0, **options)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit", "ignore::torch.jit.TracerWarning")
+@pytest.mark.parametrize("which", [0, 1])
+def test_traced_networks(images, which):
+    """They take no hooks, so the stem isn't followed."""
+    model = network()
+    pair = [model, adapt(model, MEAN, STD)]
+    pair[which] = torch.jit.trace(pair[which], torch.zeros(1, (3, 1)[which], 16, 18))
+    proof = verify(*pair, images, MEAN, STD, seconds=0)
+    assert proof.passed
+    assert proof.stem_difference is None
+
+
+def test_memory_is_that_of_a_batch():
+    """And not of all differences, which for maps of scores are gigabytes."""
+    model = nn.Conv2d(3, 16, 1).eval()
+    adapted = adapt(model, MEAN, STD)
+    images = np.random.default_rng(0).random((24, 128, 128), np.float32)
+    verify(model, adapted, images[:1], MEAN, STD, seconds=0)
+    tracemalloc.start()
+    proof = verify(model, adapted, images, MEAN, STD, seconds=0, batch_size=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert proof.passed
+    assert 0 < proof.median_difference < proof.max_difference
+    assert peak < 16 * images.size * 8 / 2
 
 
 @pytest.mark.parametrize("shape", [(2, 9, 9), (2, 1, 9, 9)])

@@ -1,5 +1,6 @@
 """``graytorgb adapt``: a model's file with one input channel, written once it is proven."""
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from .. import models
-from ..errors import GrayToRGBError, LevelsError, ModelError
+from ..errors import GrayToRGBError, ModelError
 from ..models.weights import Normalisation
 from ..registry import require
 from ..stats import stats as find_stats
@@ -27,6 +28,14 @@ _ONNX = (".onnx",)
 _WEIGHTS = (".safetensors", ".pt", ".pth", ".bin")
 _SIZE = 224
 _NOISE = 8  # images
+_ROUNDING = 1e-5  # of the largest output, what a deep network makes of float32's 6e-8
+
+
+_EXAMPLES = """\b
+Examples:
+  graytorgb adapt model.onnx grey.onnx --stats imagenet --verify photos
+  graytorgb adapt model.pth grey.pth --stats imagenet --arch timm:resnet18
+"""
 
 
 @dataclass(frozen=True)
@@ -55,12 +64,21 @@ class Options:
     seconds: float
 
 
-@click.command("adapt")
+@click.command("adapt", epilog=_EXAMPLES)
 @click.argument("model", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--mean", type=Numbers(), metavar="M,M,M", help="What it was trained with, 0 to 1.")
-@click.option("--std", type=Numbers(), metavar="S,S,S", help="The same.")
-@click.option("--stats", metavar="imagenet", help='Both by name: imagenet, "-1..1" or "0..1".')
+@click.option(
+    "--mean",
+    type=Numbers(),
+    metavar="M,M,M",
+    help="Of its training images, red first, for values from 0 to 1.",
+)
+@click.option("--std", type=Numbers(), metavar="S,S,S", help="Their standard deviations, the same.")
+@click.option(
+    "--stats",
+    metavar="imagenet",
+    help='Mean and std by name: imagenet, "-1..1" or "0..1" (as it is).',
+)
 @click.option(
     "--how",
     type=click.Choice(["collapse", "expand"]),
@@ -84,15 +102,15 @@ class Options:
 @click.option(
     "--arch",
     metavar="torchvision:NAME",
-    help="The network of weights alone, or timm:NAME; without it they can't be proven.",
+    help="Of weights: the network that they are for, or timm:NAME; without it nothing is proven.",
 )
-@click.option("--classes", type=click.IntRange(1), help="How many --arch tells apart.")
+@click.option("--classes", type=click.IntRange(1), help="Of weights: how many --arch tells apart.")
 @click.option(
     "--offset",
     type=click.Choice(["plane", "bias"]),
     default="plane",
     show_default=True,
-    help="Where weights alone keep the means; --arch knows.",
+    help="Of weights without --arch: where the means go; bias if the layer doesn't pad.",
 )
 @click.option(
     "--verify",
@@ -109,7 +127,7 @@ class Options:
 )
 @click.option(
     "--size",
-    type=Shape(),
+    type=Shape("224x224"),
     metavar="224x224",
     help="What the images are resized to.  [default: what the network states, or 224]",
 )
@@ -126,9 +144,15 @@ class Options:
     type=click.FloatRange(0),
     default=1e-4,
     show_default=True,
-    help="The largest difference of an output that passes.",
+    help="The largest difference of an output that passes; relative below 1.",
 )
-@click.option("--seconds", default=1.0, show_default=True, help="Timing of both; 0 for none.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0),
+    default=1.0,
+    show_default=True,
+    help="Timing of both; 0 for none.",
+)
 @click.option("--json", "json_path", type=Path, help="Write the proof's figures.")
 @click.option("--png", "png_path", type=Path, help="Draw where the first convolutions differ.")
 def adapt_command(
@@ -148,11 +172,13 @@ def adapt_command(
     networks are run on the same grey images; OUT is written if their outputs are equal.
     """
     console = Console()
+    options = None
     try:
         preprocessing = {"value_range": value_range, "normalised": normalised}
         preprocessing |= _statistics(mean, std, stats)
         options = Options(preprocessing=preprocessing, layers=list(layers) or None, **rest)
         _check(options, proof_wanted=json_path is not None or png_path is not None)
+        _check_reports(json_path, png_path)
         with TemporaryDirectory(prefix=".graytorgb-", dir=options.out.parent) as folder:
             made = Path(folder) / options.out.name
             proof = _adapt(console, options, made)
@@ -164,17 +190,27 @@ def adapt_command(
             for file in sorted(Path(folder).iterdir(), key=lambda f: f.name == made.name):
                 os.replace(file, options.out.parent / file.name)  # noqa: PTH105
     except (GrayToRGBError, OSError) as error:
-        raise click.ClickException(f"{error}\n{_hint(error)}".strip()) from error
+        raise click.ClickException(f"{error}\n{_hint(error, options)}".strip()) from error
     console.print(f"[bold]wrote {escape(str(options.out))}[/]: {escape(_input(options))}")
 
 
-def _hint(error: Exception) -> str:
+# What messages say in Python, and the options for it.
+_HINTS = {
+    "how the images were normalised": "--stats imagenet, or --mean and --std",
+    "takes whole numbers, so nothing is normalised": "no --stats and --mean, or --stats 0..1",
+    'how="expand" works': "--how expand, with --stats or --mean and --std",
+    "black and white have to be stated": "--image-range LO HI",
+    "key=name": "--layer NAME",
+    "example=(height, width)": "--size HEIGHTxWIDTH",
+}
+
+
+def _hint(error: Exception, options: "Options | None") -> str:
     """The options for what a message says in Python."""
-    if "how the images were normalised" in str(error):
-        return "Here: --stats imagenet, or --mean and --std"
-    if isinstance(error, LevelsError) and "black and white have to be stated" in str(error):
-        return "Here: --image-range LO HI"
-    return ""
+    is_onnx = options is None or options.model.suffix.lower() in _ONNX
+    hints = [hint for phrase, hint in _HINTS.items()
+        if phrase in str(error) and (is_onnx or "expand" not in hint)]  # fmt: skip
+    return f"Here: {'; '.join(hints)}" if hints else ""
 
 
 def _statistics(mean: Any, std: Any, stats: str | None) -> dict[str, Any]:
@@ -200,6 +236,8 @@ def _check(options: Options, *, proof_wanted: bool) -> None:
         raise click.UsageError(f"there is no folder {str(options.out.parent)!r}")
     if options.out.exists() and options.out.samefile(options.model):
         raise click.UsageError("OUT is MODEL, which would be lost: write another file")
+    if options.size is not None and 0 in options.size:
+        raise click.UsageError("--size is of images with pixels: each side is 1 or more")
     if weights and options.how == "expand":
         raise click.UsageError("--how expand puts nodes into a graph, and weights have none")
     if not weights and (options.arch or options.classes):
@@ -209,6 +247,15 @@ def _check(options: Options, *, proof_wanted: bool) -> None:
             "weights alone don't run, so nothing can be proven: --arch torchvision:NAME or "
             "timm:NAME says whose they are"
         )
+
+
+def _check_reports(json_path: Path | None, png_path: Path | None) -> None:
+    """Usage errors for what is written of the proof, before it is made."""
+    for option, path in (("--json", json_path), ("--png", png_path)):
+        if path is not None and (path.is_dir() or not path.parent.is_dir()):
+            raise click.UsageError(f"{option} is a file in a folder that exists, not {str(path)!r}")
+    if png_path is not None and png_path.suffix.lower() != ".png":
+        raise click.UsageError(f"--png is a file of .png, not {png_path.name!r}")
 
 
 def _adapt(console: Console, options: Options, made: Path) -> "Verification | None":
@@ -229,14 +276,15 @@ def _adapt(console: Console, options: Options, made: Path) -> "Verification | No
 def _adapt_onnx(console: Console, options: Options, made: Path) -> "Verification":
     adapter = require("graytorgb.models.onnx", "onnx", "onnx")
     require("onnxruntime", "onnxruntime", "onnx")
+    sides, integers = adapter.input_size(options.model)
     models.adapt(
         options.model,
         how=options.how,
         layer=options.layers,
+        example=options.size and _size(options, sides),
         out=made,
         **options.preprocessing,
     )
-    sides, integers = adapter.input_size(options.model)
     images = _images(console, options, sides, integers=integers)
     return _verify(options, options.model, made, images)
 
@@ -324,7 +372,8 @@ def _size(options: Options, sides: tuple[int | None, ...]) -> tuple[int, ...]:
     )
     if not fits:
         fixed = " x ".join("any" if n is None else str(n) for n in sides)
-        raise ModelError(f"the network takes images of {fixed}, and --size says another")
+        said = " x ".join(map(str, asked))
+        raise ModelError(f"the network takes images of {fixed}, and --size says {said}")
     return tuple(n or a or _SIZE for n, a in zip(sides, asked, strict=True))
 
 
@@ -334,18 +383,31 @@ def _report(
     console.print(proof)
     if json_path is not None:
         json_path.write_text(proof.to_json() + "\n")
-    if png_path is not None:
+    if png_path is not None and proof.stem_difference is None:
+        console.print("[yellow]no picture: the first convolution couldn't be followed[/]")
+    elif png_path is not None:
         proof.write_png(png_path)
 
 
 def _why(proof: "Verification") -> str:
     """Why nothing is written."""
-    if proof.max_difference <= proof.tolerance:
+    if proof.max_difference <= proof.limit:
         return "the proof failed, so nothing is written: images are recognised as other classes"
+    relative = " of the largest" if proof.limit < proof.tolerance else ""
     return (
         f"the proof failed, so nothing is written: outputs differ by {proof.max_difference:.2g}, "
         f"of values up to {proof.largest_output:.3g}, and --tolerance is {proof.tolerance:g}"
+        f"{relative}{_rounding(proof)}"
     )
+
+
+def _rounding(proof: "Verification") -> str:
+    """What takes large outputs, such as boxes in pixels, that differ by rounding alone."""
+    if proof.max_difference > _ROUNDING * proof.largest_output or proof.top1 not in (None, 1.0):
+        return ""
+    least = proof.max_difference / min(1.0, proof.largest_output)
+    enough = 10.0 ** math.ceil(math.log10(least))
+    return f". Rounding in float32 makes so much of values so large: --tolerance {enough:g}"
 
 
 def _fits(options: Options) -> str:
@@ -359,7 +421,9 @@ def _input(options: Options) -> str:
     normalised, limits = options.preprocessing["normalised"], options.preprocessing["value_range"]
     if normalised is not None:
         return f"one channel, normalised by {normalised[0]:g} and {normalised[1]:g}"
-    if options.preprocessing["mean"] is None:
+    mean, std = options.preprocessing["mean"], options.preprocessing["std"]
+    # an input of integers takes its own, whatever "0..1" is called
+    if mean is None or Normalisation.of(mean, std, limits).is_identity:
         return "one channel, of the values that the original takes"
     lo, hi = (0, 1) if limits is None else limits
     return f"one channel, from {lo:g} to {hi:g}"

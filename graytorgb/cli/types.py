@@ -7,16 +7,25 @@ import click
 
 
 class Shape(click.ParamType[tuple[int, ...]]):
-    """``64x224x224`` as a tuple."""
+    """``64x224x224`` as a tuple.
+
+    Parameters
+    ----------
+    example : str
+        For the message about what isn't one.
+    """
 
     name = "shape"
+
+    def __init__(self, example: str = "64x224x224") -> None:
+        self.example = example
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
         """The sizes, or a usage error."""
         if isinstance(value, tuple):
             return value
         if not re.fullmatch(r"\d+(x\d+)+", value.lower()):
-            self.fail(f"{value!r} isn't a shape; write it as 64x224x224", param, ctx)
+            self.fail(f"{value!r} isn't a shape; write it as {self.example}", param, ctx)
         return tuple(map(int, value.lower().split("x")))
 
 

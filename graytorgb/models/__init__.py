@@ -275,13 +275,15 @@ def verify(
         models; a torch network can be compared with one that was made of it.
     images : array of shape (N, H, W), (N, 1, H, W) or (N, 1, T, H, W), or sequence of (H, W)
         Grey in the range that the adapted network takes: numpy arrays or CPU tensors. Images
-        of several sizes in a sequence are run one by one.
+        of several sizes in a sequence are run one by one. An ONNX model that takes several
+        images is given each of these several times, shifted sideways.
     mean, std, value_range, normalised
         What :func:`adapt` was given. Left out for a network that normalises by itself.
     layer : str, optional
         The stem's name, found as in :func:`adapt` otherwise.
     tolerance : float
-        The largest difference of a value that passes.
+        The largest difference of a value that passes. Where every output is below 1, the
+        largest difference over the largest output.
     batch_size : int
     seconds : float
         How long to time both networks on the first batch, in rounds of random order; 0 measures
@@ -295,7 +297,8 @@ def verify(
     Raises
     ------
     ModelError
-        If `images` aren't grey images, or an ONNX model can't be run on them.
+        If `images` aren't grey images, a network can't be run on them, or nothing comes out
+        that can be compared.
 
     Examples
     --------
@@ -308,6 +311,8 @@ def verify(
     """
     from .proof import compare
 
+    if batch_size < 1:
+        raise ModelError(f"batch_size is 1 or more, not {batch_size}")
     adapters = _adapter(original), _adapter(adapted)
     stated, plain = _normalisations(mean, std, value_range, normalised)
     before = adapters[0].Runner(original, stated or plain)
@@ -320,7 +325,7 @@ def verify(
 
 def _batches(images: Any, size: int, *, stated_range: bool) -> Iterator[NDArray[Any]]:
     """Batches (N, 1, ...) of images, as numpy arrays."""
-    given = [np.asarray(image) for image in images]
+    given = [_array(image) for image in images]
     for image in given:
         if image.dtype.kind not in "biuf" or image.ndim < 2 or 0 in image.shape:
             raise ModelError(
@@ -332,16 +337,28 @@ def _batches(images: Any, size: int, *, stated_range: bool) -> Iterator[NDArray[
                 f"images are {image.dtype}, and the network takes values from 0 to 1: divide them, "
                 "or say value_range= here and in adapt()"
             )
+        if image.ndim > 2 and image.shape[0] != 1:
+            raise ModelError(
+                "images have one channel, (N, H, W) or (N, 1, H, W): one of these has the shape "
+                f"{image.shape}"
+            )
+        if not np.isfinite(image).all():
+            raise ModelError("images have values that aren't finite, and prove nothing")
     planes = [image if image.ndim > 2 else image[None] for image in given]
-    if any(image.shape[0] != 1 for image in planes):
-        raise ModelError(
-            "images have one channel, (N, H, W) or (N, 1, H, W): one of these has the shape "
-            f"{planes[0].shape}"
-        )
     one_size = len({image.shape for image in planes}) == 1
     step = size if one_size else 1
     for start in range(0, len(planes), step):
         yield np.stack(planes[start : start + step])
+
+
+def _array(image: Any) -> NDArray[Any]:
+    """An image as a numpy array."""
+    try:
+        return np.asarray(image)
+    except (TypeError, RuntimeError) as error:  # what torch raises of tensors that NumPy can't hold
+        raise ModelError(
+            f"images are numpy arrays or CPU tensors ({error}): images.detach().float().cpu()"
+        ) from error
 
 
 def _normalisations(
@@ -367,7 +384,7 @@ def _adapter(model: Any) -> Any:
         if kind is not None and isinstance(model, kind):
             return require(f"{__name__}.{adapter}", library, extra)
     if isinstance(model, str | os.PathLike):
-        if Path(model).suffix == _ONNX_SUFFIX:
+        if Path(model).suffix.lower() == _ONNX_SUFFIX:
             return require(f"{__name__}.onnx", "onnx", "onnx")
         raise ModelError(
             f"a model's file is ONNX, {_ONNX_SUFFIX}, and this isn't: {os.fspath(model)!r}. For "

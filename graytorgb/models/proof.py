@@ -2,6 +2,7 @@
 
 import gc
 import json
+import math
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from ..registry import require
 
 Array = NDArray[Any]
 _TOP = 5
+_FOR_MEDIAN = 10_000  # values of a batch
 
 
 class Runner(Protocol):
@@ -65,14 +67,18 @@ class Verification:
     images : int
         How many were compared.
     tolerance : float
-        The largest difference that passes.
+        The largest difference that passes; of outputs below 1, in relation to the largest.
     max_difference, median_difference : float
-        Of all values of all outputs; infinite if an output has another shape.
+        Of all values of all outputs; infinite if an output has another shape. The median of
+        large outputs is that of some of their values.
     largest_output : float
         The largest absolute value of the original's outputs.
     top1, top5 : float or None
         The fraction of images (of pixels in segmentation) with the same best class, and with
-        the same five best in any order; None if the output isn't class scores.
+        the same five best in any order; None if the output isn't class scores, of more than five.
+    of_pixels : bool
+        Whether these are fractions of pixels: among millions, some have two classes that are
+        equal up to rounding.
     border_difference, inside_difference : float or None
         The largest difference behind the stem, where its kernel reaches over the border and
         where it doesn't; None if the stem can't be followed, or has no such place.
@@ -93,6 +99,7 @@ class Verification:
     largest_output: float
     top1: float | None = None
     top5: float | None = None
+    of_pixels: bool = False
     border_difference: float | None = None
     inside_difference: float | None = None
     stem_difference: Array | None = None
@@ -104,8 +111,14 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """Whether every value agrees within the tolerance, and every best class is the same."""
-        return self.max_difference <= self.tolerance and self.top1 in (None, 1.0)
+        """Whether every value agrees within the tolerance, and images have the same best class."""
+        same = self.of_pixels or self.top1 in (None, 1.0)
+        return same and self.max_difference <= self.limit
+
+    @property
+    def limit(self) -> float:
+        """The largest difference that passes, with these outputs."""
+        return self.tolerance * min(1.0, self.largest_output)
 
     @property
     def speedup(self) -> float | None:
@@ -123,8 +136,12 @@ class Verification:
         return {**plain, "batch": list(self.batch), "speedup": self.speedup}
 
     def to_json(self) -> str:
-        """:meth:`to_dict` as JSON."""
-        return json.dumps(self.to_dict(), indent=1)
+        """:meth:`to_dict` as JSON, which has null for what isn't finite."""
+        plain = {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in self.to_dict().items()
+        }
+        return json.dumps(plain, indent=1, allow_nan=False)
 
     def rows(self) -> list[tuple[str, str, str]]:
         """What was measured, and the original's and the adapted network's figures."""
@@ -200,8 +217,8 @@ def compare(
     seconds: float,
 ) -> Verification:
     """Run both on the same grey, and measure the differences."""
-    differences, top1, top5 = [], [], []
-    largest, images = 0.0, 0
+    differences, maxima, top1, top5 = [], [], [], []
+    largest, images, of_pixels = 0.0, 0, False
     first = None
     for batch in batches:
         expected = original(original.grey(batch))
@@ -209,23 +226,36 @@ def compare(
         images += len(batch)
         first = batch if first is None else first
         arrays = original.arrays(expected)
-        differences.append(_differences(arrays, adapted.arrays(given)))
-        largest = max([largest, *(float(np.abs(a).max()) for a in arrays if a.size)])
+        difference = _differences(arrays, adapted.arrays(given))
+        differences.append(_spread(difference))
+        maxima += [float(difference.max())] if difference.size else []
+        largest = max([largest, *(np.abs(a[np.isfinite(a)]).max(initial=0) for a in arrays)])
         scores = original.scores(expected), adapted.scores(given)
         if scores[0] is not None and scores[1] is not None and scores[0].shape == scores[1].shape:
             top1.append(_agreement(scores[0], scores[1], 1))
-            top5.append(_agreement(scores[0], scores[1], _TOP))
+            if scores[0].shape[1] > _TOP:
+                top5.append(_agreement(scores[0], scores[1], _TOP))
+            of_pixels = scores[0].ndim > 2
     if first is None:
         raise ModelError("no images to compare the networks on")
-    everything = np.concatenate(differences)
+    if not maxima:
+        raise ModelError(
+            "nothing was compared: no output of the networks is a tensor with finite values, alone "
+            "or in a tuple, list or dict"
+        )
+    if not largest and not max(maxima):
+        raise ModelError(
+            "nothing was compared: every output is 0, for these images or until a head is trained"
+        )
     return Verification(
         images=images,
         tolerance=tolerance,
-        max_difference=float(everything.max(initial=0)),
-        median_difference=float(np.median(everything)) if everything.size else 0.0,
-        largest_output=largest,
+        max_difference=float(np.max(maxima)),  # not a number if one isn't
+        median_difference=float(np.median(np.concatenate(differences))),
+        largest_output=float(largest),
         top1=_fraction(top1),
         top5=_fraction(top5),
+        of_pixels=of_pixels,
         batch=first.shape,
         **_behind_the_stem(original, adapted, first, layer),
         **(_cost(original, adapted, first, seconds) if seconds > 0 else {}),
@@ -233,26 +263,34 @@ def compare(
 
 
 def _differences(expected: list[Array], given: list[Array]) -> Array:
-    """Absolute differences of all values; infinite for outputs of other shapes."""
+    """Absolute differences of all values; infinite for outputs of other shapes.
+
+    What isn't finite in both, and the same, proves nothing, and is left out.
+    """
     if [a.shape for a in expected] != [a.shape for a in given]:
         return np.array([np.inf])
     parts = [np.zeros(0)]
     for a, b in zip(expected, given, strict=True):
         same = (a == b) | (np.isnan(a) & np.isnan(b))
         with np.errstate(invalid="ignore"):
-            parts.append(np.where(same, 0, np.abs(a - b)).ravel())
+            parts.append(np.where(same, 0, np.abs(a - b))[~same | np.isfinite(a)])
     return np.concatenate(parts)
+
+
+def _spread(values: Array) -> Array:
+    """Some of them, evenly spread: enough for a median, where all are gigabytes of maps."""
+    return values[:: -(-values.size // _FOR_MEDIAN) or 1].copy()
 
 
 def _agreement(expected: Array, given: Array, best: int) -> NDArray[np.bool_]:
     """Where the `best` classes are the same set."""
-    best = min(best, expected.shape[1])
     order = [np.argsort(-scores, 1, kind="stable")[:, :best] for scores in (expected, given)]
     return np.asarray((np.sort(order[0], 1) == np.sort(order[1], 1)).all(1).ravel())
 
 
 def _fraction(agreements: list[NDArray[np.bool_]]) -> float | None:
-    return float(np.concatenate(agreements).mean()) if agreements else None
+    everything = np.concatenate([np.zeros(0), *agreements])
+    return float(everything.mean()) if everything.size else None
 
 
 def _behind_the_stem(
@@ -264,6 +302,10 @@ def _behind_the_stem(
     if name is None:
         return {}
     before = original.stem_output(name, grey)
+    if before is None and layer is not None:
+        raise ModelError(
+            f"the original has no convolution {layer!r}: leave layer out, or name its stem"
+        )
     after = None
     for candidate in (name, f"model.{name}"):  # how="expand" has the network behind its front
         after = after or adapted.stem_output(candidate, adapted.grey(batch))

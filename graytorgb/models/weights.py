@@ -60,9 +60,16 @@ class Normalisation(NamedTuple):
         Raises
         ------
         ModelError
-            If a number isn't finite, a std isn't positive, or there are not `channels` of them.
+            If a number isn't finite, a std isn't positive, there are not `channels` of them, or
+            they can't be of values from 0 to 1.
         """
         mu, sigma = (_vector(name, v, channels) for name, v in (("mean", mean), ("std", std)))
+        if (mu > 1).all():
+            raise ModelError(
+                f"mean and std are those of values from 0 to 1, and a mean of {mu.tolist()} is of "
+                f"bytes, perhaps: divide both by 255, mean={_quoted(mu / 255)}, "
+                f"std={_quoted(sigma / 255)}; value_range=(0, 255) is for grey in bytes"
+            )
         if not (sigma > 0).all():
             raise ModelError(f"every std is above 0, and these aren't: {sigma.tolist()}")
         lo, hi = _limits(value_range, normalised)
@@ -201,6 +208,10 @@ def _vector(name: str, values: ArrayLike, channels: int) -> NDArray[np.float64]:
             f"values from 0 to 1; not {values!r}"
         )
     return numbers
+
+
+def _quoted(numbers: NDArray[np.float64]) -> str:
+    return f"({', '.join(f'{number:.6g}' for number in numbers)})"
 
 
 def _limits(

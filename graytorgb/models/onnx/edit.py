@@ -8,7 +8,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
-from .graph import Graph, names
+from .graph import Graph, names, taken
 from .planes import Planes
 
 _FIRST_IR_WITHOUT_WEIGHTS_AMONG_INPUTS = 4
@@ -36,8 +36,7 @@ class Edit:
         self._tensors: list[onnx.TensorProto] = []
         self._planes: dict[str, tuple[int, int]] = {}
         self._with_ones: dict[str, str] = {}
-        self._taken = {name for node in graph.nodes for name in node.output}
-        self._taken |= {value.name for value in graph.model.graph.input} | set(graph.initializers)
+        self._taken = set(taken(graph.model.graph))
 
     def fresh(self, hint: str) -> str:
         """A name that isn't in use."""
@@ -150,8 +149,9 @@ class Edit:
         _remove(graph.value_info, {value.name for value in graph.value_info} - here)
         for value in [*graph.input, *graph.value_info]:
             axis, planes = self._planes.get(value.name, (0, 0))
-            if planes and value.type.tensor_type.HasField("shape"):
-                value.type.tensor_type.shape.dim[axis].dim_value = planes
+            dims = value.type.tensor_type.shape.dim
+            if planes and axis < len(dims):  # none if nothing is said; too few if that is stale
+                dims[axis].dim_value = planes
 
 
 def _remove(field: Any, gone: set[str]) -> None:

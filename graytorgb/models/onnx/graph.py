@@ -1,7 +1,7 @@
 """An ONNX model's main graph, indexed: who makes a value, who uses it, what is constant."""
 
 from collections.abc import Iterator
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +131,11 @@ def _in_order(nodes: list[NodeProto]) -> list[NodeProto]:
     needs = {k: {makers[n] for n in names(node) if n in makers} for k, node in enumerate(nodes)}
     if all(k > other for k, others in needs.items() for other in others):
         return nodes
-    return [nodes[k] for k in TopologicalSorter(needs).static_order()]
+    try:
+        return [nodes[k] for k in TopologicalSorter(needs).static_order()]
+    except CycleError as error:
+        cycle = ", ".join(repr(title(nodes[k])) for k in error.args[1])
+        raise ModelError(f"this is no valid ONNX: nodes need each other, {cycle}") from error
 
 
 def names(node: NodeProto) -> list[str]:
@@ -145,6 +149,18 @@ def subgraphs(node: NodeProto) -> Iterator[GraphProto]:
         if attribute.type == onnx.AttributeProto.GRAPH:
             yield attribute.g
         yield from attribute.graphs
+
+
+def taken(graph: GraphProto) -> Iterator[str]:
+    """Every name that a graph gives: to values and nodes, in its branches and loops too."""
+    for value in (*graph.input, *graph.initializer):
+        yield value.name
+    for sparse in graph.sparse_initializer:
+        yield sparse.values.name
+    for node in graph.node:
+        yield from (node.name, *node.output)
+        for inner in subgraphs(node):
+            yield from taken(inner)
 
 
 def _used(graph: GraphProto) -> Iterator[str]:

@@ -93,7 +93,10 @@ def _readings(value: ValueInfoProto, channels: int) -> list[ImageInput]:
     """Each axis that can be the channels': of that size, or of any if none states its size."""
     kind = value.type.tensor_type
     dims = kind.shape.dim
-    shape = tuple(d.dim_value if d.HasField("dim_value") else None for d in dims)
+    shape = tuple(
+        d.dim_value if d.HasField("dim_value") and d.dim_value >= 0 else None  # -1 by some
+        for d in dims
+    )
     if len(dims) not in (3, 4, 5) or kind.elem_type not in (*_FLOATS, *_INTEGERS):
         return []
     axes = [k for k, d in enumerate(dims) if d.denotation == "DATA_CHANNEL"]
@@ -108,6 +111,9 @@ def _readings(value: ValueInfoProto, channels: int) -> list[ImageInput]:
 
 def _described(value: ValueInfoProto) -> str:
     kind = value.type.tensor_type
+    name = TensorProto.DataType.Name(kind.elem_type).lower()
+    if not kind.HasField("shape"):
+        return f"of unknown axes {name}"
     dims = [d.dim_param or (str(d.dim_value) if d.HasField("dim_value") else "?")
         for d in kind.shape.dim]  # fmt: skip
-    return f"({', '.join(dims)}) {TensorProto.DataType.Name(kind.elem_type).lower()}"
+    return f"({', '.join(dims)}) {name}"

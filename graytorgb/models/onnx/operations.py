@@ -194,7 +194,7 @@ def _pad(edit: Edit, node: NodeProto, image: Planes) -> None:
         if pads[place] or pads[place + count]:
             raise Refused(f"gets more channels in {_where(node)}")
     given = constant(edit, node, 2, "value")
-    value = 0.0 if given is None else float(given)
+    value = 0.0 if given is None else float(given.item())  # some write it as [0.0]
     if image.is_plain or attribute(node, "mode", "constant") != "constant":
         _moved(edit, node, image)
         return
@@ -309,6 +309,15 @@ def _gather(edit: Edit, node: NodeProto, image: Planes) -> None:
     edit.images[node.output[0]] = image.picked(index)
 
 
+def _gather_nd(edit: Edit, node: NodeProto, image: Planes) -> None:
+    """Channels picked along the first axis, as torch exports ``x[:, [2, 1, 0]]``."""
+    index = constant(edit, node, 1, "indices")
+    assert index is not None
+    if image.axis != 0 or attribute(node, "batch_dims", 0) or index.shape[1:] != (1,):
+        raise Refused(f"goes into {_where(node)}")
+    edit.images[node.output[0]] = image.picked(index[:, 0])
+
+
 def _split(edit: Edit, node: NodeProto, image: Planes) -> None:
     if attribute(node, "axis", 0) % image.rank != image.axis:
         raise Refused(f"is split along its sides by {_where(node)}")
@@ -409,6 +418,7 @@ OPERATIONS: dict[str, Operation] = {
     "Shape": _shape,
     "Slice": _slice,
     "Gather": _gather,
+    "GatherND": _gather_nd,
     "Split": _split,
     "Concat": _concat,
     "Unsqueeze": _unsqueeze,

@@ -81,9 +81,9 @@ class Runner:
     def _run(self, runner: Any, grey: Array, join: Any = np.stack) -> list[Any]:
         results = []
         names = {value.name for value in runner.get_inputs()}
-        images = [image for image in self._images if image.name in names]
         for part, count in self._batches(grey):
-            given = {image.name: self._given(part, image) for image in images}
+            given = {image.name: self._given(part, image, place)
+                for place, image in enumerate(self._images) if image.name in names}  # fmt: skip
             try:
                 outputs = runner.run(None, given)
             except Exception as error:  # ONNX Runtime has a class for each of its codes
@@ -107,7 +107,14 @@ class Runner:
             filled = np.resize(part, (size, *part.shape[1:])) if len(part) < size else part
             yield filled, len(part)
 
-    def _given(self, grey: Array, image: ImageInput) -> Array:
+    def _given(self, grey: Array, image: ImageInput, place: int) -> Array:
+        """The planes of an input; several are given the image shifted by parts of its width.
+
+        What a network sees in the difference of two equal images would prove nothing.
+        """
+        if place:
+            side = -2 if image.axis == image.rank - 1 else -1
+            grey = np.roll(grey, place * grey.shape[side] // len(self._images), side)
         if self._normalisation is None:
             return grey
         return planes_of(grey, image.axis, self._normalisation)
@@ -149,6 +156,10 @@ class Runner:
         Its taps are counted: a kernel of ones sees an image of ones.
         """
         edit, _ = follow(self._graph, self._images, Normalisation.none())
+        if layer not in edit.stems:
+            raise ModelError(
+                f"layer {layer!r} isn't a convolution that sees the image: leave layer out"
+            )
         part = edit.preview().cut([edit.stems[layer]])
         stem = next(n for n in part.graph.node if n.output[0] == edit.stems[layer])
         kernel = next(t for t in part.graph.initializer if t.name == stem.input[1])

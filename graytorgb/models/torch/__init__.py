@@ -11,7 +11,7 @@ from ..weights import Normalisation, unstated
 from .collapse import collapse
 from .example import any_parameter, calls
 from .fronts import is_rcnn_transform
-from .modules import GreyInput, Learned, Repeat
+from .modules import GreyInput, Learned, Repeat, is_adapted
 from .run import Runner
 
 __all__ = ["Runner", "adapt"]
@@ -70,7 +70,10 @@ def adapt(
 def _refuse(model: nn.Module) -> None:
     """ModelError for what only looks like a network of layers."""
     if isinstance(model, torch.jit.ScriptModule):
-        raise ModelError("a scripted network's layers can't be changed: adapt it, then script it")
+        raise ModelError(
+            "a scripted network's layers can't be changed: adapt the network that it was made of, "
+            "then torch.jit.trace or torch.export that"
+        )
     if hasattr(model, "_orig_mod"):
         raise ModelError(
             "a compiled network's layers can't be changed, the network inside can: "
@@ -78,6 +81,13 @@ def _refuse(model: nn.Module) -> None:
         )
     if any(p.is_meta for p in model.parameters()):
         raise ModelError("this network is on the meta device, without weights: load them first")
+    if any(nn.parameter.is_lazy(p) for p in model.parameters()):
+        raise ModelError("this network has lazy layers without weights: run it once, model(images)")
+    if any(is_adapted(module) for module in model.modules()):
+        raise ModelError(
+            "this network is adapted already, and takes one channel: adapt the original again for "
+            "other mean, std or how"
+        )
 
 
 def _copy(model: nn.Module) -> nn.Module:

@@ -2,12 +2,15 @@
 
 import inspect
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from ...errors import ModelError
 from ...registry import require
 from .files import read
+
+_FIRST = 4  # names in a message
 
 
 def build(arch: str, classes: int | None) -> nn.Module:
@@ -61,10 +64,36 @@ def load(model: nn.Module, path: Path, arch: str) -> None:
     ModelError
         If they are another network's.
     """
+    weights = read(path)[0]
     try:
-        model.load_state_dict(read(path)[0])
+        model.load_state_dict(weights)
     except RuntimeError as error:
-        raise ModelError(f"the weights in {path} don't fit {arch}: {error}") from error
+        raise ModelError(
+            f"the weights in {path} don't fit {arch}: {_misfit(model, weights, str(path))}"
+        ) from error
+
+
+def _misfit(model: nn.Module, weights: dict[str, Any], path: str) -> str:
+    """Why weights aren't a network's, in a line."""
+    own = model.state_dict()
+    for prefix in {name.partition(".")[0] + "." for name in weights}:  # of DataParallel, compile
+        if {name.removeprefix(prefix) for name in weights} == own.keys():
+            return (
+                f"their names begin with {prefix!r}. Without that they are its: torch.save({{name."
+                f"removeprefix({prefix!r}): t for name, t in torch.load({path!r}).items()}}, "
+                "'weights.pt')"
+            )
+    shapes = [f"{name!r} is {tuple(t.shape)} and not {tuple(own[name].shape)}"
+        for name, t in weights.items() if name in own and t.shape != own[name].shape]  # fmt: skip
+    differences = [f"missing {_first(own.keys() - weights.keys())}",
+        f"unknown {_first(weights.keys() - own.keys())}", *shapes[:_FIRST]]  # fmt: skip
+    return "; ".join(d for d in differences if not d.endswith(" "))
+
+
+def _first(names: set[str]) -> str:
+    """The first of some names, and how many there are."""
+    few = ", ".join(map(repr, sorted(names)[:_FIRST]))
+    return f"{few} and {len(names) - _FIRST} more" if len(names) > _FIRST else few
 
 
 def change(original: nn.Module, adapted: nn.Module) -> tuple[str, str]:

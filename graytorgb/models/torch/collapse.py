@@ -52,12 +52,15 @@ def collapse(
         raise ModelError(unstated("collapse"))
     for front in plan.fronts:
         normalisation = normalisation.then(front.scale, front.offset)
+    alone = _run_alone(model, plan, normalisation, plain) if call is None else {}
     changes = Changes()
     try:
         _apply(model, plan, normalisation, changes)
         _describe(model, plain, changes)
         if call is not None:
             _prove(model, plan, call, plain, passes[0])
+        for name, given in _run_alone(model, plan, normalisation, plain).items() if alone else ():
+            _compare(name, [alone[name]], [given])
     except BaseException:
         changes.undo()
         raise
@@ -106,12 +109,7 @@ def _pass(
     model: nn.Module, call: Call, normalisation: Normalisation, plain: Normalisation, *, stop: bool
 ) -> Follower:
     """Follow grey noise, repeated and normalised."""
-    grey = _grey(model, call, plain)
-    shape = (-1, *(1,) * call.spatial)
-    mean, std = (
-        torch.from_numpy(v).to(grey.device, grey.dtype).reshape(shape) for v in normalisation
-    )
-    planes = (grey - mean) / std
+    planes = _planes(_grey(model, call, plain), normalisation)
     with evaluating(model):
         return follow(model, lambda: call.run(model, planes), [planes], stop=stop)
 
@@ -119,6 +117,15 @@ def _pass(
 def _grey(model: nn.Module, call: Call, plain: Normalisation) -> Tensor:
     """Noise in the value range that the adapted network takes."""
     return call.grey(model) * float(plain.std[0]) + float(plain.mean[0])
+
+
+def _planes(grey: Tensor, normalisation: Normalisation) -> Tensor:
+    """What the original is given: the grey three times, normalised."""
+    shape = (-1, *(1,) * (grey.ndim - 2))
+    mean, std = (
+        torch.from_numpy(v).to(grey.device, grey.dtype).reshape(shape) for v in normalisation
+    )
+    return (grey - mean) / std
 
 
 def _apply(model: nn.Module, plan: Plan, normalisation: Normalisation, changes: Changes) -> None:
@@ -168,7 +175,9 @@ def _set_kernel(stem: Any, normalisation: Normalisation, form: str, changes: Cha
         spread = ones.sum(tuple(i for i, axis in enumerate(axes) if axis != "O"))
         if stem.bias is not None:
             spread += stem.bias.detach().double().cpu().numpy()
-        changes.set(stem, "bias", _parameter(spread, stem.weight))
+        changes.set(
+            stem, "bias", _parameter(spread, stem.weight if stem.bias is None else stem.bias)
+        )
     changes.set(stem, "weight", _parameter(grey, stem.weight))
     changes.set(stem, "in_channels", grey.shape[channel])
     changes.set(stem, "groups", 1)
@@ -231,6 +240,27 @@ def _prove(
             ) from error
     for name in plan.stems:
         _compare(name, expected[name], outputs[name])
+
+
+def _run_alone(
+    model: nn.Module, plan: Plan, normalisation: Normalisation, plain: Normalisation
+) -> dict[str, Tensor]:
+    """What each stem makes of grey noise, where the network around it can't be run.
+
+    A class of its own may do more than convolve: standardise its weight, for one.
+    """
+    outputs = {}
+    for name, place in plan.stems.items():
+        stem: Any = model.get_submodule(name)
+        sides = [d * (k - 1) + 9 for d, k in zip(stem.dilation, stem.kernel_size, strict=True)]
+        grey = _grey(stem, Call((1, *sides)), plain)
+        if stem.in_channels == CHANNELS:
+            grey = _planes(grey, normalisation)
+        elif stem.in_channels == 2 and place != name:  # the ones come from a layer around it
+            grey = AppendOnes(len(sides)).append(grey)
+        with torch.no_grad(), evaluating(stem):
+            outputs[name] = stem(grey)
+    return outputs
 
 
 def _compare(name: str, expected: list[Tensor], given: list[Tensor]) -> None:

@@ -1,6 +1,8 @@
 """State dicts of torch networks, alone or in .pt, .pth and .safetensors files."""
 
+import os
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,10 +34,15 @@ def read(source: Any) -> tuple[dict[str, Tensor], dict[str, str] | None]:
     """The tensors, and the metadata that a safetensors file has."""
     if isinstance(source, Mapping):
         return _only_tensors(source, "this state dict"), None
+    if not isinstance(source, str | os.PathLike):
+        raise ModelError(
+            f"source is a state dict or the path of a file, not a {type(source).__name__}; of a "
+            "network it is model.state_dict()"
+        )
     path = Path(source)
     if not path.is_file():
         raise ModelError(f"there is no file {str(path)!r}")
-    if path.suffix == _SAFETENSORS:
+    if path.suffix.lower() == _SAFETENSORS:
         safetensors = require("safetensors", "safetensors", "models")
         try:
             with safetensors.safe_open(path, "pt") as file:
@@ -43,7 +50,8 @@ def read(source: Any) -> tuple[dict[str, Tensor], dict[str, str] | None]:
         except safetensors.SafetensorError as error:
             raise ModelError(f"{path} can't be read as safetensors: {error}") from error
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of formats that are refused below
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(
             f"{path} holds more than weights, and running what a file says isn't safe. If you "
@@ -51,11 +59,16 @@ def read(source: Any) -> tuple[dict[str, Tensor], dict[str, str] | None]:
             "state_dict()"
         ) from error
     except (RuntimeError, EOFError, OSError) as error:
+        if "TorchScript" in str(error):
+            raise ModelError(
+                f"{path} is a scripted network, and not weights: save those alone, "
+                f"torch.save(torch.jit.load({str(path)!r}).state_dict(), 'weights.pt')"
+            ) from error
         raise ModelError(f"{path} can't be read as a torch file: {error}") from error
-    return _only_tensors(loaded, str(path)), None
+    return _only_tensors(loaded, str(path), f"torch.load({str(path)!r}, weights_only=True)"), None
 
 
-def _only_tensors(loaded: Any, name: str) -> dict[str, Tensor]:
+def _only_tensors(loaded: Any, name: str, call: str = "checkpoint") -> dict[str, Tensor]:
     """The state dict itself, or ModelError that says where in a checkpoint it is."""
     if isinstance(loaded, Mapping):
         if loaded and all(isinstance(value, Tensor) for value in loaded.values()):
@@ -68,9 +81,14 @@ def _only_tensors(loaded: Any, name: str) -> dict[str, Tensor]:
         if inner:
             raise ModelError(
                 f"{name} is a checkpoint of several things, with weights in {inner}: "
-                f"adapt_state_dict(torch.load(..., weights_only=True)[{inner[0]!r}], ...)"
+                f"adapt_state_dict({call}[{inner[0]!r}], ...)"
             )
-    raise ModelError(f"{name} is no state dict, names with tensors: a {type(loaded).__name__}")
+    values = loaded.values() if isinstance(loaded, Mapping) else ()
+    kinds = sorted({type(value).__name__ for value in values})
+    held = f" of {', '.join(kinds)}" if kinds else ""
+    raise ModelError(
+        f"{name} is no state dict, names with tensors: a {type(loaded).__name__}{held}"
+    )
 
 
 def _find(tensors: dict[str, Tensor]) -> str:
@@ -113,6 +131,11 @@ def _stem(
         return {name: _like(weight, grey)}
     if offset == "plane":
         return {name: _like(weight, np.concatenate((grey, ones), 1))}
+    if not name.endswith("weight"):
+        raise ModelError(
+            f"offset='bias' adds to the bias beside a weight, and {name!r} isn't called one: "
+            "offset='plane' needs none"
+        )
     spread = ones.sum(tuple(range(1, ones.ndim)))
     bias = name.removesuffix("weight") + "bias"
     if bias in tensors:
@@ -125,8 +148,16 @@ def _like(weight: Tensor, values: Any) -> Tensor:
 
 
 def _write(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None) -> None:
-    if path.suffix == _SAFETENSORS:
+    if not path.parent.is_dir():
+        raise ModelError(f"there is no folder {str(path.parent)!r} to write {path.name} into")
+    if path.suffix.lower() == _SAFETENSORS:
         save = require("safetensors.torch", "safetensors", "models").save_file
-        save({name: t.contiguous() for name, t in tensors.items()}, path, metadata)
+        try:
+            save({name: t.contiguous() for name, t in tensors.items()}, path, metadata)
+        except RuntimeError as error:  # tied weights, which that format can't say
+            raise ModelError(
+                f"{path} can't be written: {' '.join(str(error).split())} A .pt file can: "
+                f"out={str(path.with_suffix('.pt'))!r}"
+            ) from error
     else:
         torch.save(tensors, path)

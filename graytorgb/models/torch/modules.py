@@ -147,3 +147,9 @@ class GreyInput(nn.Module):
         """The network's own output for the grey image, or list of images, among the arguments."""
         args, kwargs = on_image(self.front, args, kwargs)
         return self.model(*args, **kwargs)
+
+
+def is_adapted(module: nn.Module) -> bool:
+    """Whether a layer is one that takes grey in the place of colour."""
+    hooks = module._forward_pre_hooks.values()
+    return isinstance(module, GreyInput) or any(isinstance(hook, AppendOnes) for hook in hooks)

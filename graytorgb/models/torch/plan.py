@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from torch import nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.utils.parametrize import is_parametrized
 
 from ...errors import ModelError
 from .follow import Follower, Meeting
@@ -12,6 +13,7 @@ from .fronts import Front, find_front
 
 CHANNELS = 3
 OTHERWISE = 'how="expand" works with any network'
+_COMPUTED = "a convolution whose weight is computed at each call"
 
 
 class Plan(NamedTuple):
@@ -112,10 +114,7 @@ def _problem(meeting: Meeting, modules: dict[str, nn.Module]) -> str | None:
     if why:
         return f"goes into {where}, {why}"
     if not meeting.plain:
-        return (
-            f"goes into {where}, whose weight is computed at each call (weight standardisation, "
-            "or a parametrisation: torch.nn.utils.parametrize.remove_parametrizations first)"
-        )
+        return f"goes into {where}, {_COMPUTED} (by weight standardisation or autocast, perhaps)"
     if _is_padded_before_arithmetic(meeting):
         return f"is padded before arithmetic, on its way to {where}"
     return None
@@ -129,7 +128,18 @@ def _why_not(module: nn.Module) -> str | None:
         return f"a convolution of {module.in_channels} channels, not 3"
     if not isinstance(module, _ConvTransposeNd) and module.groups not in (1, CHANNELS):
         return f"a convolution in {module.groups} groups"
-    return None
+    return _how_computed(module)
+
+
+def _how_computed(module: nn.Module) -> str | None:
+    """What makes a layer's weight anew at each call, and how to stop it; None if nothing does."""
+    if is_parametrized(module, "weight"):
+        stop = "torch.nn.utils.parametrize.remove_parametrizations(layer, 'weight')"
+    elif "weight" not in module._parameters:  # by a hook, from weight_g and weight_v or the like
+        stop = "torch.nn.utils.remove_weight_norm, remove_spectral_norm or prune.remove"
+    else:
+        return None
+    return f"{_COMPUTED}: {stop} first"
 
 
 def _arithmetic(meeting: Meeting) -> list[str]:

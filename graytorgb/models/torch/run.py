@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 from torch.utils._pytree import tree_leaves
 
+from ...errors import ModelError
 from ..weights import Normalisation
 from .example import any_parameter
 from .follow import evaluating, follow
@@ -57,8 +59,15 @@ class Runner:
                 images = grey.expand(-1, len(mean), *grey.shape[2:])
             else:
                 images = (grey - mean) / std
-        with torch.inference_mode():
-            return self.model(list(images) if self._as_list else images)
+        try:
+            with torch.inference_mode():
+                return self.model(list(images) if self._as_list else images)
+        except Exception as error:  # whatever a network raises
+            which = "adapted" if self._normalisation is None else "original"
+            raise ModelError(
+                f"the {which} network, of verify(original, adapted, images), raises "
+                f"{type(error).__name__} for {_described(images)}: {error}"
+            ) from error
 
     def arrays(self, output: Any) -> list[NDArray[np.float64]]:
         """Every tensor of an output."""
@@ -66,17 +75,22 @@ class Runner:
         return [leaf.double().cpu().numpy() for leaf in leaves]
 
     def scores(self, output: Any) -> NDArray[np.float64] | None:
-        """Class scores, (N, classes) or (N, classes, H, W); None if the output has none."""
+        """Class scores, (N, classes) or (N, classes, H, W); None if the output has none.
+
+        In (N, tokens, features) nothing says which axis is what.
+        """
         if isinstance(output, dict):  # torchvision's segmentation, Hugging Face
             output = output.get("logits", output.get("out"))
         if isinstance(output, tuple):
             output = output[0] if output else None
-        if not isinstance(output, Tensor) or output.ndim < 2 or output.shape[1] < 2:
+        if not isinstance(output, Tensor) or output.ndim not in (2, 4, 5) or output.shape[1] < 2:
             return None
         return output.double().cpu().numpy()
 
     def stem(self, grey: Tensor) -> str | None:
         """The name of the first convolution that the image meets, in a network of 3 channels."""
+        if any(isinstance(module, torch.jit.ScriptModule) for module in self.model.modules()):
+            return None  # it takes no hooks
         images: Tensor = grey.expand(-1, 3, *grey.shape[2:]).clone()
         given = list(images) if self._as_list else images
         followed = follow(self.model, lambda: self.model(given), [images], stop=True)
@@ -84,10 +98,12 @@ class Runner:
         return found[0] if found else None
 
     def stem_output(self, layer: str, grey: Tensor) -> tuple[Any, NDArray[np.float64]] | None:
-        """The input's shape and the output of a layer; None if there is no such layer."""
+        """The input's shape and the output of a layer; None if there is no such convolution."""
         try:
             module = self.model.get_submodule(layer)
         except AttributeError:
+            return None
+        if not isinstance(module, _ConvNd):
             return None
         seen: list[Any] = []
 
@@ -114,3 +130,8 @@ class Runner:
         counted = taps[0, 0].cpu().numpy()
         every = counted.max() if counter.transposed else counter.weight[0].numel()
         return np.asarray(counted == every)
+
+
+def _described(images: Tensor) -> str:
+    kind = "grey" if images.shape[1] == 1 else f"{images.shape[1]} planes"
+    return f"{kind} of shape {tuple(images.shape)}"
