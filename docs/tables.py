@@ -126,7 +126,10 @@ def works(call: Callable[[], Any]) -> bool:
 
 def spoken(names: list[str], every: Iterable[str]) -> str:
     """A list for a cell."""
-    return "all" if set(names) == set(every) else ", ".join(names) or "no"
+    missing = set(every) - set(names)
+    if names and len(missing) < 2:
+        return " but ".join(["all", *missing])
+    return ", ".join(names) or "no"
 
 
 def probe(held: Held) -> dict[str, str]:
