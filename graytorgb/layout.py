@@ -182,8 +182,11 @@ def _infer(shape: Shape) -> str:
             return "HWC"
         if shape[0] == 1 and shape[-1] not in RGB_SIZES:
             return "CHW"
-    if ndim == 4 and (shape[1] in RGB_SIZES) != (shape[3] in RGB_SIZES):
-        return "NCHW" if shape[1] in RGB_SIZES else "NHWC"
+    if ndim == 4:  # two questions: torch's compiler can't compare their answers
+        if shape[1] in RGB_SIZES and shape[3] not in RGB_SIZES:
+            return "NCHW"
+        if shape[3] in RGB_SIZES and shape[1] not in RGB_SIZES:
+            return "NHWC"
     if ndim < 2:
         raise LayoutError(_suggest(shape))
     raise LayoutError(

@@ -433,6 +433,13 @@ class TestCompile:
             x = x if dtype == torch.uint8 else x / 255
             torch.testing.assert_close(compiled(x), call(x), rtol=0, atol=1e-6)
 
+    @pytest.mark.parametrize("channel", [1, 3])
+    def test_an_inferred_layout_of_any_size(self, channel):
+        compiled = torch.compile(lambda x: g2r.to_rgb(x), fullgraph=True, backend="eager")
+        for size in (5, 7, 9):  # symbols from the second on
+            x = torch.rand(size + 2, size, size + 1).unsqueeze(channel)
+            assert torch.equal(compiled(x), g2r.to_rgb(x))
+
     def test_gradients_through_the_compiler(self):
         x = torch.rand(4, 1, 5, 6, requires_grad=True)
         torch.compile(lambda t: g2r.to_rgb(t, "NCHW"), fullgraph=True)(x).sum().backward()
