@@ -129,6 +129,24 @@ class TestDask(KindContract):
         assert len(made) == 4 * passes
         assert sorted(made[:4]) == [(n, 0, 0) for n in range(4)]  # a pass ends before the next
 
+    @pytest.mark.parametrize("policy", ["minmax", ("percentile", 1, 99)])
+    def test_a_plan_grows_with_its_blocks_and_no_faster(self, policy):
+        """A folder has a block for each file; a layer for each block took minutes to plan."""
+        sizes = []
+        for images in (40, 4000):
+            x = da.zeros((images, 4, 4), chunks=(1, 4, 4), dtype=np.uint16)
+            plan = g2r.to_uint8(x, policy)
+            sizes.append((len(plan.dask.layers), len(dict(plan.dask)) / images))
+        assert sizes[0][0] == sizes[1][0]
+        assert sizes[1][1] == pytest.approx(sizes[0][1], rel=0.1)
+
+    def test_masked_arrays(self):
+        x = da.ma.masked_equal(da.arange(30, chunks=6).reshape(5, 6), 3)
+        for verb in (g2r.to_rgb, lambda x: g2r.to_uint8(x, "minmax")):
+            with pytest.raises(g2r.DtypeError, match=r"da\.ma\.filled\(x, value\).*getdata"):
+                verb(x)
+        assert g2r.to_rgb(da.ma.filled(x, 0)).compute()[0, 3].tolist() == [0, 0, 0]
+
     def test_chunks_are_kept(self):
         x = da.zeros((10, 12, 14), chunks=(3, 5, 7), dtype=np.uint8)
         assert g2r.to_rgb(x, "NHW->NHWC").chunks == (*x.chunks, (3,))

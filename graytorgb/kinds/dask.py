@@ -8,19 +8,19 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
-from dask import delayed
-from dask._task_spec import DataNode, Task, TaskRef, convert_legacy_graph
+from dask import core, delayed, is_dask_collection
+from dask._task_spec import DataNode, List, Task, TaskRef, convert_legacy_graph
 from dask.base import clone_key, tokenize
+from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 
-from ..errors import GrayToRGBError
+from ..errors import DtypeError, GrayToRGBError
 from ..layout import Layout
 from .numpy import check_dtype, dtype
 
 __all__ = ["dtype"]  # the rest is found by name, as in every kind
 
 Array = Any  # dask.array.Array
-Delayed = Any
 
 REACH = "blocks"
 CHANNELS_FIRST = False
@@ -31,6 +31,12 @@ _MERGED = 16  # counts that are added up at a time
 
 
 def unwrap(image: Array) -> Array:
+    """The array itself, or DtypeError for dtypes that aren't numbers and for masks."""
+    if isinstance(image._meta, np.ma.MaskedArray):
+        raise DtypeError(
+            "a masked array's mask would be lost: da.ma.filled(x, value) first, or convert "
+            "da.ma.getdata(x) and keep da.ma.getmaskarray(x)"
+        )
     check_dtype(image.dtype)
     return image
 
@@ -91,13 +97,26 @@ def later(function: Callable[..., Any], *arguments: Any) -> Delayed:
 
 
 def fold(array: Array, count: Callable[..., Any], merge: Callable[..., Any], state: Any) -> Delayed:
-    if hasattr(state, "dask"):
+    """See :class:`.protocols.Blocks`. A task for each block: ``delayed`` makes a graph for each."""
+    dependencies = [array]
+    if is_dask_collection(state):
         array = _anew(array, state)
-    parts = [delayed(count)(block, state) for block in array.to_delayed().ravel()]
-    while len(parts) > 1:
-        groups = [parts[i : i + _MERGED] for i in range(0, len(parts), _MERGED)]
-        parts = [delayed(merge)(group) for group in groups]
-    return parts[0]
+        dependencies, state = [array, state], TaskRef(state.key)
+    name = f"fold-{tokenize(array.name, count, merge, state)}"
+    keys = list(core.flatten(array.__dask_keys__()))
+    tasks = [Task((name, 0, i), count, TaskRef(key), state) for i, key in enumerate(keys)]
+    last, level = tasks, 0
+    while len(last) > _MERGED:
+        level += 1
+        groups = [last[i : i + _MERGED] for i in range(0, len(last), _MERGED)]
+        last = [Task((name, level, i), merge, _results(group)) for i, group in enumerate(groups)]
+        tasks = tasks + last
+    whole = {task.key: task for task in [*tasks, Task(name, merge, _results(last))]}
+    return Delayed(name, HighLevelGraph.from_collections(name, whole, dependencies))
+
+
+def _results(tasks: list[Task]) -> List:
+    return List(*(TaskRef(task.key) for task in tasks))
 
 
 def _anew(array: Array, after: Delayed) -> Array:
