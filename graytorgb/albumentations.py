@@ -22,7 +22,8 @@ import albumentations as A  # noqa: E402
 
 from . import alpha as alphas  # noqa: E402
 from .convert import Options, to_rgb  # noqa: E402
-from .errors import ChannelError, LayoutError  # noqa: E402
+from .errors import ChannelError, DtypeError, LayoutError  # noqa: E402
+from .kinds import is_tensor  # noqa: E402
 from .layout import trailing  # noqa: E402
 from .levels import ValueRange, check_depth, check_policy, to_uint8  # noqa: E402
 from .prepare import prepare  # noqa: E402
@@ -69,6 +70,11 @@ class _ImageTransform(A.NoOp):
 
 def _layout(array: Array, leading: int) -> str:
     """The axes by albumentations' convention: a channel axis is last, if there is one more."""
+    if is_tensor(array):  # its axes are (C, H, W), and could be read as (H, W, C)
+        raise DtypeError(
+            "albumentations' images are numpy arrays, and this is a torch tensor: put this "
+            "transform before A.ToTensorV2()"
+        )
     last = {leading + 2: "HW", leading + 3: "HWC"}.get(array.ndim)
     if last is None:
         raise LayoutError(

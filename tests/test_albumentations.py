@@ -251,6 +251,14 @@ class TestTargets:
         want = np.stack([[transform(image=one)["image"] for one in volume] for volume in volumes])
         assert_same_bits(result, want)
 
+    @pytest.mark.parametrize("transform", [ToRGB(), Prepare(*IMAGENET)], ids=str)
+    @pytest.mark.parametrize("shape", [(28, 28), (5, 3, 1)])
+    def test_behind_to_tensor(self, transform, shape):
+        """A tensor is (C, H, W), of which (1, 5, 3) would be one row of colours here."""
+        pipeline = A.Compose([A.ToTensorV2(), transform])
+        with pytest.raises(g2r.DtypeError, match=r"before A\.ToTensorV2\(\)"):
+            pipeline(image=np.ones(shape, np.uint8))
+
     @EACH
     def test_a_list_is_a_list_afterwards(self, transform):
         images = list(random_bits((4, 8, 9), np.uint16) % 4096)
