@@ -18,8 +18,9 @@ require("keras", "keras", "keras")  # its hint, instead of a bare ImportError
 import keras  # noqa: E402
 
 from . import alpha as alphas  # noqa: E402
+from . import kinds  # noqa: E402
 from .convert import to_rgb  # noqa: E402
-from .errors import ChannelError, LayoutError, LevelsError  # noqa: E402
+from .errors import ChannelError, DtypeError, LayoutError, LevelsError  # noqa: E402
 from .layout import Layout, Shape, parse, resolve  # noqa: E402
 from .levels import ValueRange, check_policy, looks  # noqa: E402
 from .prepare import check_dtype, prepare  # noqa: E402
@@ -54,6 +55,18 @@ class _ImageLayer(keras.layers.Layer):
         """What Keras needs to make the layer again."""
         own = {"layout": self.layout, "data_format": self.data_format}
         return {**super().get_config(), **own}
+
+    def __call__(self, inputs: Any, *arguments: Any, **options: Any) -> Any:
+        """The layer's result; in the graphs of ``tf.data`` on every backend, as Keras' own do."""
+        if isinstance(inputs, list | tuple | dict):
+            name = type(self).__name__
+            raise DtypeError(
+                f"{name} takes one tensor, not a {type(inputs).__name__} of them: {name}(...)(x) "
+                "makes three channels of one"
+            )
+        if keras.backend.backend() != "tensorflow" and kinds.is_symbolic_tensorflow(inputs):
+            return self.call(inputs)
+        return super().__call__(inputs, *arguments, **options)
 
     def axes(self, shape: Shape) -> Layout:
         """The axes of an input of this shape, and of its result."""

@@ -28,6 +28,13 @@ def is_tensor(image: Any) -> bool:
     return _is_instance(image, "torch", "Tensor")
 
 
+def is_symbolic_tensorflow(image: Any) -> bool:
+    """Whether this is a tensor of a graph of TensorFlow, which has no values yet."""
+    if not _is_instance(image, "tensorflow", "Tensor"):
+        return False
+    return bool(sys.modules["tensorflow"].is_symbolic_tensor(image))
+
+
 def _is_instance(image: Any, module: str, name: str) -> bool:
     # the class is missing for a moment while another thread imports the module
     kind = getattr(sys.modules.get(module), name, None)

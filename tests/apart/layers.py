@@ -186,6 +186,23 @@ class TestToRGB:
         with pytest.raises(error):
             ToRGB(**options)
 
+    def test_a_list_as_concatenate_takes_it(self):
+        for x in (GREY, keras.Input((32, 48, 1))):
+            with pytest.raises(g2r.DtypeError, match=r"one tensor, not a list.*ToRGB\(...\)\(x\)"):
+                ToRGB()([x, x, x])
+
+    @pytest.mark.skipif(BACKEND == "torch", reason="TensorFlow can't be in this process")
+    def test_in_tf_data(self):
+        """On Keras' JAX backend too, where Keras' own layers work there."""
+        import tensorflow as tf
+
+        prepare = Prepare(*IMAGENET)
+        data = tf.data.Dataset.from_tensor_slices(GREY).batch(3)
+        data = data.map(lambda x: (ToRGB()(x), prepare(x)), num_parallel_calls=tf.data.AUTOTUNE)
+        result, prepared = (np.concatenate(parts) for parts in zip(*data, strict=True))
+        same(result, rgb())
+        assert np.abs(prepared - g2r.prepare(GREY, *IMAGENET, "NHWC")).max() <= 1e-6
+
     def test_gradients_reach_the_input(self):
         """A trainable layer in front learns through it."""
         grey = keras.Input((8, 8, 1))
