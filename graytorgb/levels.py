@@ -101,7 +101,7 @@ def _to_uint8_elsewhere(kind: Any, image: Any, array: Any, value_range: ValueRan
 
 def quantise(array: Array, value_range: ValueRange, out: Array | None = None) -> Array:
     """:func:`to_uint8` for a numpy array, with a checked policy and `out`."""
-    _ordered(array.dtype)
+    ordered(array.dtype)
     if out is None:
         out = np.empty(array.shape, np.uint8)
     if array.size:
@@ -136,6 +136,11 @@ def check_policy(value_range: Any) -> ValueRange:
             if not lo < hi:
                 raise LevelsError(f"the range is empty: lo < hi is needed, got {lo!r} and {hi!r}")
             return cast(ValueRange, (*head, lo, hi))
+        if any(hasattr(v, "dtype") for v in numbers):
+            raise LevelsError(
+                f"value_range is {_POLICIES} with finite numbers, not arrays, {value_range!r}: "
+                'float(x.min()), or "minmax"'
+            )
     raise LevelsError(f"value_range is {_POLICIES} with finite numbers, not {value_range!r}")
 
 
@@ -277,13 +282,10 @@ def find_levels(dtype: str, value_range: ValueRange) -> Levels:
 
 @lru_cache(64)  # a pipeline says the same each time
 def _find_levels(dtype: str, value_range: ValueRange) -> Levels:
-    if "float" in dtype and dtype != "float64":
-        dtype = "float32"  # holds every value of the narrower ones
-    try:
-        number = np.dtype(dtype)
-    except TypeError:
-        number = np.dtype(object)
-    lo, hi = find_range(np.empty(0, _ordered(number)), value_range)
+    number = nearest(dtype)
+    if number == np.float16:
+        number = np.dtype(np.float32)  # whose steps are quicker to compare with
+    lo, hi = find_range(np.empty(0, number), value_range)
     if number.kind == "f":
         return Levels(None, 0, _steps_of_floats(number, float(lo), float(hi)))
     if number.itemsize > 2:
@@ -293,11 +295,28 @@ def _find_levels(dtype: str, value_range: ValueRange) -> Levels:
     return Levels(quantise(every, (lo, hi)), limits[0], None)
 
 
-def _ordered(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """`dtype` itself if its values have an order, else DtypeError."""
-    if dtype.kind not in "biuf":
+def ordered(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """`dtype` itself if its values have an order that numpy knows, else DtypeError."""
+    if dtype.kind == "c":
         raise DtypeError(f"{dtype} values have no order: pass x.real or np.abs(x)")
+    if dtype.kind not in "biuf":
+        raise _unknown(str(dtype))
     return dtype
+
+
+def nearest(name: str) -> np.dtype[Any]:
+    """The dtype of numpy's own that holds the values of one of this name, or DtypeError."""
+    if "float" in name and not hasattr(np, name):
+        name = "float32"
+    try:
+        number = np.dtype(name)
+    except TypeError:
+        raise _unknown(name) from None
+    return ordered(number)
+
+
+def _unknown(name: str) -> DtypeError:
+    return DtypeError(f"numpy has no {name}: convert it to one that holds its values, as int8 does")
 
 
 def _is_exact_in_float64(dtype: np.dtype[Any], lo: Any, hi: Any) -> bool:

@@ -59,6 +59,7 @@ def constants(
     near = centre.clip(*_FLOAT32).astype(np.float32).astype(float)
     rest = (lo - near) + mean * (hi - lo)  # centre - near, had centre not been rounded
     parts: list[Triple] = [tuple(v.tolist()) for v in (near, rest, scale, *ends)]
+    lo, hi = float(lo), float(hi)  # not every library takes an integer of 64 bits
     return Arithmetic(parts[0], parts[1], parts[2], parts[3], parts[4], lo, hi, stated)
 
 

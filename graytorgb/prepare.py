@@ -11,7 +11,7 @@ from . import alpha as alphas
 from . import kinds, normalise, registry
 from .errors import DtypeError, GrayToRGBError, LevelsError
 from .layout import Layout, grey_moves, order
-from .levels import ValueRange, check_policy, find_range, look, looks, map_blocks
+from .levels import ValueRange, check_policy, find_range, look, looks, map_blocks, nearest, ordered
 from .percentile import nan_error
 from .stats import Statistics, check
 
@@ -166,12 +166,12 @@ def _empty(shape: tuple[int, ...], target: str) -> tuple[Array, bool]:
 def _arithmetic(
     values: Array, statistics: Statistics, value_range: ValueRange | None, target: str
 ) -> normalise.Arithmetic:
-    if values.dtype.kind not in "biuf":
-        raise DtypeError(f"{values.dtype} values have no order: pass x.real or np.abs(x)")
+    ordered(values.dtype)
     if value_range is not None:
         empty = looks(value_range) and not values.size
         lo, hi = (0, 1) if empty else find_range(values, value_range)
-        if values.dtype.kind in "iu" and max(abs(lo), abs(hi)) > 2**53:
+        largest = max(abs(lo), abs(hi))
+        if values.dtype.kind in "iu" and largest > 2**53 and hi - lo < largest / 2**20:
             raise LevelsError(
                 f"the range {lo} to {hi} lies beyond 2**53, where float64 doesn't tell integers "
                 "apart: subtract its lower end, prepare(x - lo, ..., value_range=(0, hi - lo))"
@@ -205,23 +205,20 @@ def _by_own_library(
     if value_range is None and "float" in dtype:
         array = kind.demand(array, 0, 1, _unstated_error())
     axis = axes.target.index("C")
-    if "C" in axes.source and array.shape[axes.source.index("C")] == 3:
-        rgb = kind.transpose(array, order(axes.source, axes.target))
+    if "C" in axes.source:  # of one channel the arithmetic makes three
+        array = kind.transpose(array, order(axes.source, axes.target))
     else:
-        if "C" in axes.source:
-            array = array[(slice(None),) * axes.source.index("C") + (0, ...)]
         if moves := grey_moves(axes):
             array = kind.transpose(array, moves)
-        rgb = array[(slice(None),) * axis + (None, ...)]  # the arithmetic makes three of one
-    return kind.normalise(rgb, axis, arithmetic, kind.dtype(target))
+        array = kind.insert_axis(array, axis)
+    return kind.normalise(array, axis, arithmetic, kind.dtype(target))
 
 
 def _declared(
     dtype: str, statistics: Statistics, value_range: ValueRange | None, target: str
 ) -> normalise.Arithmetic:
     """The arithmetic as far as the dtype and the caller determine it."""
-    nearest = np.float32 if "float" in dtype and not hasattr(np, dtype) else dtype
-    return _arithmetic(np.empty(0, nearest), statistics, value_range, target)
+    return _arithmetic(np.empty(0, nearest(dtype)), statistics, value_range, target)
 
 
 def _outside_error(values: Array, value_range: ValueRange | None) -> LevelsError:

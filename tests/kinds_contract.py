@@ -4,6 +4,7 @@ A subclass says how an array of the kind is made and read, and in which way the 
 eagerly, or in a graph. See tests/test_kinds.py for how little that is.
 """
 
+from fractions import Fraction
 from typing import ClassVar
 
 import numpy as np
@@ -289,6 +290,35 @@ class KindContract:
         stated = {"value_range": (1e6, 1e6 + 1)}
         result = self.run(lambda x: g2r.prepare(x, mean, std, "HW->HWC", **stated), far)
         assert np.abs(result - g2r.prepare(far, mean, std, "HW->HWC", **stated)).max() <= 1e-6
+
+    def test_prepare_of_integers_far_from_zero(self):
+        mean, std = g2r.stats("imagenet")
+        cases = [
+            ("int32", (10**9, 10**9 + 100)),
+            ("int32", (-(2**31), 2**31 - 1)),
+            ("int32", (2**40, 2**41)),
+            ("uint32", (2**32 - 300.5, 2**32 - 40.25)),
+            ("int64", (10**12, 10**12 + 100)),
+            ("int64", "dtype"),
+            ("uint64", "dtype"),
+        ]
+        for name, stated in cases:
+            if name not in self.levels:
+                continue
+            info = np.iinfo(name)
+            lo, hi = (int(info.min), int(info.max)) if stated == "dtype" else stated
+            first, last = max(int(lo) - 9, int(info.min)), min(int(hi) + 9, int(info.max))
+            if first > last:  # a range that the dtype doesn't reach
+                first, last = int(info.min), int(info.max)
+            x = np.random.default_rng(0).integers(first, last, (5, 6), name, endpoint=True)
+            low, span = Fraction(lo), Fraction(hi) - Fraction(lo)
+            scaled = [float(min(max((int(v) - low) / span, 0), 1)) for v in x.flat]
+            scaled = np.reshape(scaled, (5, 6, 1))
+            result = self.run(
+                lambda x, r=stated: g2r.prepare(x, mean, std, "HW->HWC", value_range=r), x
+            )
+            wrong = np.abs(result - (scaled - mean) / std).max()
+            assert wrong <= 1e-6, (name, stated)
 
     @pytest.mark.parametrize("bad", [200.0, -0.5, np.nan])
     def test_floats_that_are_not_from_0_to_1(self, bad):

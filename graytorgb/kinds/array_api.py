@@ -71,12 +71,16 @@ def wrap(result: Array, image: Array) -> Array:
     return result
 
 
+def insert_axis(array: Array, axis: int) -> Array:
+    return array_namespace(array).expand_dims(array, axis=axis)
+
+
 def expand(array: Array, axis: int, *, view: bool) -> Array:
     xp = array_namespace(array)
     if not view:
         return xp.stack([array] * 3, axis=axis)
     sizes = insert(tuple(array.shape), axis)
-    return _checked_view(xp.broadcast_to(xp.expand_dims(array, axis=axis), sizes))
+    return _checked_view(xp.broadcast_to(insert_axis(array, axis), sizes))
 
 
 def dtype_name(array: Array) -> str:

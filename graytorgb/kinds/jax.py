@@ -63,11 +63,15 @@ def wrap(result: Array, image: Array) -> Array:
     return result
 
 
+def insert_axis(array: Array, axis: int) -> Array:
+    return jnp.expand_dims(array, axis)
+
+
 def expand(array: Array, axis: int, *, view: bool) -> Array:
     """``jnp.broadcast_to``; ``jnp.stack`` changes the payload of some NaNs."""
     if view:
         raise _no_view()
-    return jnp.broadcast_to(jnp.expand_dims(array, axis), insert(tuple(array.shape), axis))
+    return jnp.broadcast_to(insert_axis(array, axis), insert(tuple(array.shape), axis))
 
 
 def dtype_name(array: Array) -> str:
@@ -80,6 +84,8 @@ def settle(function: Callable[..., Any], *arguments: Any) -> Any:
 
 def normalise(image: Array, axis: int, arithmetic: Any, dtype: Any) -> Array:
     real = jnp.float64 if image.dtype == jnp.float64 else jnp.float32
+    if jnp.issubdtype(image.dtype, jnp.integer) and image.dtype.itemsize >= 4:
+        image, arithmetic = _from_its_lower_end(image, arithmetic)
     sizes = [3 if i == axis else 1 for i in range(image.ndim)]
     mean, rest, scale = (jnp.asarray(part, real).reshape(sizes) for part in arithmetic[:3])
     x = image.astype(real)
@@ -90,6 +96,26 @@ def normalise(image: Array, axis: int, arithmetic: Any, dtype: Any) -> Array:
     if dtype == jnp.uint8:
         y = jnp.clip(jnp.round(y), 0, 255)
     return y.astype(dtype)
+
+
+def _from_its_lower_end(image: Array, arithmetic: Any) -> tuple[Array, Any]:
+    """Integers that float32 doesn't hold, less the lower end of their range, and it less that."""
+    limits = jnp.iinfo(image.dtype)
+    first, last = (
+        int(min(max(end, limits.min), limits.max))
+        for end in (math.floor(arithmetic.lo), math.ceil(arithmetic.hi))
+    )
+    ends = np.array([first, last], image.dtype)
+    # clipped, the difference fits in the same number of bits, though it may pass the sign
+    unsigned = np.dtype(f"uint{limits.bits}")
+    inside, offset = jnp.clip(image, *ends).astype(unsigned), ends.view(unsigned)[0]
+    shifted = [part - first for part in arithmetic.mean]
+    return inside - offset, arithmetic._replace(
+        mean=tuple(np.add(shifted, arithmetic.rest).tolist()),
+        rest=(0.0,) * 3,
+        lo=arithmetic.lo - first,
+        hi=arithmetic.hi - first,
+    )
 
 
 def look(array: Array) -> NDArray[Any] | None:

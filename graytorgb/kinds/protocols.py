@@ -71,6 +71,9 @@ class OwnLibrary(Protocol):
     UNREACHED: str  # why numpy can't share the memory: "..., and JAX's isn't"
     TO_NUMPY: str  # what to pass instead, for a backend of one's choice
 
+    def insert_axis(self, array: Any, axis: int) -> Any:
+        """An axis of one more, at `axis`."""
+
     def expand(self, array: Any, axis: int, *, view: bool) -> Any:
         """Three equal channels at `axis`: a view, or LayoutError; else a copy."""
 

@@ -43,8 +43,9 @@ def unwrap(image: Any) -> Tensor:
     number = image.dtype.is_floating or image.dtype.is_integer or image.dtype.is_complex
     if not (number or image.dtype.is_bool) or image.dtype.is_quantized:
         raise DtypeError(
-            f"an image holds numbers or bool, not {image.dtype.name}: "
-            "tf.io.decode_png(x, channels=1) of a file's content"
+            f"an image holds numbers or bool, not {image.dtype.name}: tf.io.decode_png(x, "
+            "channels=1) of a file's content, tf.quantization.dequantize(x, lo, hi) of quantized "
+            "values"
         )
     if image.shape.rank is None:
         raise LayoutError(
@@ -87,13 +88,17 @@ def wrap(result: Tensor, image: Any) -> Tensor:
         return tf.identity(result)
 
 
+def insert_axis(array: Tensor, axis: int) -> Tensor:
+    return tf.expand_dims(array, axis)
+
+
 def expand(array: Tensor, axis: int, *, view: bool) -> Tensor:
     """``tf.broadcast_to``, which takes dtypes and axes that ``grayscale_to_rgb`` doesn't."""
     if view:
         raise _no_view()
     known = array.shape.as_list()
     sizes = [tf.shape(array)[i] if size is None else size for i, size in enumerate(known)]
-    rgb = tf.broadcast_to(tf.expand_dims(array, axis), [*sizes[:axis], 3, *sizes[axis:]])
+    rgb = tf.broadcast_to(insert_axis(array, axis), [*sizes[:axis], 3, *sizes[axis:]])
     return tf.ensure_shape(rgb, [*known[:axis], 3, *known[axis:]])
 
 
@@ -106,15 +111,19 @@ def settle(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def normalise(image: Tensor, axis: int, arithmetic: Any, dtype: Any) -> Tensor:
-    """In float64: a graph's optimiser adds the two parts of the mean to one."""
-    ndim = image.shape.rank
-    mean, rest, scale = (
-        np.reshape(part, [3 if i == axis else 1 for i in range(ndim)]) for part in arithmetic[:3]
-    )
-    x = tf.cast(image, tf.float64)
+    """In float32 where that holds every x, as TFLite needs it.
+
+    ``(x - mean) * scale - rest * scale``, because a graph's optimiser makes one of the two parts
+    of the mean when one is subtracted after the other.
+    """
+    wide = image.dtype.size >= 4 and image.dtype != tf.float32
+    real = np.float64 if wide else np.float32
+    sizes = [3 if i == axis else 1 for i in range(image.shape.rank)]
+    mean, rest, scale = (np.reshape(part, sizes) for part in arithmetic[:3])
+    x = tf.cast(image, real)
     if arithmetic.stated:
         x = tf.clip_by_value(x, arithmetic.lo, arithmetic.hi)
-    y = (x - (mean + rest)) * scale
+    y = (x - mean.astype(real)) * scale.astype(real) - (rest * scale).astype(real)
     if dtype == tf.uint8:
         y = tf.clip_by_value(tf.round(y), 0, 255)
     return tf.cast(y, dtype)

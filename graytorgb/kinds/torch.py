@@ -70,8 +70,12 @@ def transpose(array: Tensor, order: tuple[int, ...]) -> Tensor:
     return array.permute(order)
 
 
+def insert_axis(array: Tensor, axis: int) -> Tensor:
+    return array.unsqueeze(axis)
+
+
 def expand(array: Tensor, axis: int, *, view: bool) -> Tensor:
-    expanded = array.unsqueeze(axis).expand(insert(tuple(array.shape), axis))
+    expanded = insert_axis(array, axis).expand(insert(tuple(array.shape), axis))
     return expanded if view else copy(expanded)
 
 

@@ -150,6 +150,26 @@ def test_export_with_sizes_that_are_symbols():
         jax.export.export(jax.jit(g2r.to_rgb))(spec)
 
 
+def test_numbers_that_numpy_lacks():
+    x = jnp.ones((5, 6), jnp.int4)
+    assert g2r.to_rgb(x).dtype == jnp.int4
+    for call in (
+        lambda x: g2r.to_uint8(x, (0, 7)),
+        lambda x: g2r.prepare(x, 0.5, 0.5, value_range=(0, 7)),
+    ):
+        with pytest.raises(g2r.DtypeError, match=r"numpy has no int4: .* int8"):
+            call(x)
+        call(x.astype(jnp.int8))
+
+
+def test_ends_of_a_range_are_numbers():
+    x = jnp.linspace(0, 1, 30).reshape(5, 6)
+    with pytest.raises(g2r.LevelsError, match=r'not arrays.*float\(x.min\(\)\), or "minmax"'):
+        g2r.to_uint8(x, (x.min(), x.max()))
+    told = g2r.to_uint8(x, (float(x.min()), float(x.max())))
+    assert (told == g2r.to_uint8(x, "minmax")).all()
+
+
 def test_keys_are_no_images():
     with pytest.raises(g2r.DtypeError, match="numbers or bool"):
         g2r.to_rgb(jax.random.split(jax.random.key(0), (4, 5)))

@@ -227,6 +227,27 @@ def test_compiled_by_xla(jit):
     assert np.abs(prepared - g2r.prepare(rgb, 0.5, 0.25, "NCHW")).max() <= 1e-6
 
 
+@pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
+@pytest.mark.parametrize("layout", ["NHW->NHWC", "NHWC->NHWC"])
+@pytest.mark.parametrize(("dtype", "stated"), [("uint8", None), ("float32", (0, 255))])
+def test_prepare_in_tflite(dtype, stated, layout):
+    """What runs on a phone, and has no arithmetic in float64."""
+    mean, std = g2r.stats("imagenet")
+    x = np.arange(256, dtype=dtype).reshape(1, 16, 16)
+    x = x[..., None] if "C" in layout[:4] else x
+    call = tf.function(
+        lambda x: g2r.prepare(x, mean, std, layout, value_range=stated),
+        input_signature=[tf.TensorSpec((None, *x.shape[1:]), dtype)],
+    )
+    content = tf.lite.TFLiteConverter.from_concrete_functions([call.get_concrete_function()])
+    interpreter = tf.lite.Interpreter(model_content=content.convert())
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], x)
+    interpreter.invoke()
+    result = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    assert np.abs(result - g2r.prepare(x, mean, std, layout, value_range=stated)).max() <= 1e-6
+
+
 def test_vectorized_map():
     x = np.random.default_rng(0).integers(0, 256, (4, 8, 9), dtype=np.uint8)
     result = tf.vectorized_map(lambda image: g2r.to_rgb(image, "HW->CHW"), tf.constant(x))
