@@ -25,8 +25,9 @@ from .convert import Options, to_rgb  # noqa: E402
 from .errors import ChannelError, DtypeError, LayoutError  # noqa: E402
 from .kinds import is_tensor  # noqa: E402
 from .layout import trailing  # noqa: E402
-from .levels import ValueRange, check_depth, check_policy, to_uint8  # noqa: E402
+from .levels import to_uint8  # noqa: E402
 from .prepare import prepare  # noqa: E402
+from .ranges import ValueRange, check_depth, check_policy  # noqa: E402
 from .stats import check as check_statistics  # noqa: E402
 
 __all__ = ["Prepare", "ToRGB", "ToUint8"]

@@ -22,8 +22,8 @@ from . import kinds  # noqa: E402
 from .convert import to_rgb  # noqa: E402
 from .errors import ChannelError, DtypeError, LayoutError, LevelsError  # noqa: E402
 from .layout import Layout, Shape, parse, resolve  # noqa: E402
-from .levels import ValueRange, check_policy, looks  # noqa: E402
 from .prepare import check_dtype, prepare  # noqa: E402
+from .ranges import ValueRange, check_policy, looks  # noqa: E402
 from .stats import check as check_statistics  # noqa: E402
 
 __all__ = ["Prepare", "ToRGB"]

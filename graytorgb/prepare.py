@@ -11,8 +11,8 @@ from . import alpha as alphas
 from . import kinds, normalise, registry
 from .errors import DtypeError, GrayToRGBError, LevelsError
 from .layout import Layout, grey_moves, order
-from .levels import ValueRange, check_policy, find_range, look, looks, map_blocks, nearest, ordered
 from .percentile import nan_error
+from .ranges import ValueRange, check_policy, find_range, look, looks, map_blocks, nearest, ordered
 from .stats import Statistics, check
 
 Batch = TypeVar("Batch")

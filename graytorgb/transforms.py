@@ -33,8 +33,9 @@ from .convert import Options, to_rgb  # noqa: E402
 from .errors import DtypeError, LayoutError  # noqa: E402
 from .kinds.torch import dtype as torch_dtype  # noqa: E402
 from .layout import trailing  # noqa: E402
-from .levels import ValueRange, check_depth, check_policy, to_uint8  # noqa: E402
+from .levels import to_uint8  # noqa: E402
 from .prepare import check_dtype, prepare  # noqa: E402
+from .ranges import ValueRange, check_depth, check_policy  # noqa: E402
 from .stats import check as check_statistics  # noqa: E402
 
 __all__ = ["Prepare", "PrepareBatch", "ToRGB", "ToUint8"]

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..errors import GrayToRGBError
-from ..levels import ValueRange
+from ..ranges import ValueRange
 from ..registry import require
 from .types import Size
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from ..errors import GrayToRGBError, ImageFileError, LevelsError
-from ..levels import ValueRange, check_policy
+from ..ranges import ValueRange, check_policy
 from ..registry import require
 from .image import ImageFile, Request, Window
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageFileError, LevelsError
-from ..levels import ValueRange
+from ..ranges import ValueRange
 
 Array = NDArray[Any]
 Window = str | tuple[float, float] | None

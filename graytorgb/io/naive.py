@@ -9,7 +9,8 @@ from PIL import Image, UnidentifiedImageError
 
 from ..convert import to_rgb
 from ..layout import order
-from ..levels import ValueRange, to_uint8
+from ..levels import to_uint8
+from ..ranges import ValueRange
 from .image import Array, ImageFile
 
 _READERS = {

@@ -1,0 +1,203 @@
+"""Value ranges: which values become the ends of a scale, stated or found in the image."""
+
+import math
+import sys
+from functools import partial
+from numbers import Integral, Real
+from typing import Any, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import percentile as percentiles
+from .errors import DtypeError, LevelsError
+from .percentile import nan_error, percentile
+
+Array = NDArray[Any]
+ValueRange = (
+    tuple[float, float] | Literal["dtype", "minmax"] | tuple[Literal["percentile"], float, float]
+)
+
+_POLICIES = '(lo, hi), "dtype", "minmax" or ("percentile", p, q)'
+
+
+def check_policy(value_range: Any) -> ValueRange:
+    """The policy with Python's own numbers, or LevelsError unless it is one of the four."""
+    if isinstance(value_range, str):
+        if value_range in ("dtype", "minmax"):
+            return cast(ValueRange, value_range)
+        from difflib import get_close_matches
+
+        policies = {"dtype": '"dtype"', "minmax": '"minmax"', "percentile": '("percentile", 1, 99)'}
+        near = get_close_matches(value_range, policies, n=1)
+        hint = f"; did you mean {policies[near[0]]}?" if near else ""
+        raise LevelsError(f"value_range is {_POLICIES}, not {value_range!r}{hint}")
+    if isinstance(value_range, np.ndarray):
+        value_range = tuple(value_range)
+    if isinstance(value_range, tuple | list):
+        head = tuple(v for v in value_range[:1] if isinstance(v, str) and v == "percentile")
+        numbers = value_range[len(head) :]
+        if len(numbers) == 2 and all(_is_finite(v) for v in numbers):
+            lo, hi = map(_as_python, numbers)
+            if head and not 0 <= lo < hi <= 100:
+                raise LevelsError(f"percentiles go from 0 to 100, p < q, not {lo!r} and {hi!r}")
+            if not lo < hi:
+                raise LevelsError(f"the range is empty: lo < hi is needed, got {lo!r} and {hi!r}")
+            return cast(ValueRange, (*head, lo, hi))
+        if any(hasattr(v, "dtype") for v in numbers):
+            raise LevelsError(
+                f"value_range is {_POLICIES} with finite numbers, not arrays, {value_range!r}: "
+                'float(x.min()), or "minmax"'
+            )
+    raise LevelsError(f"value_range is {_POLICIES} with finite numbers, not {value_range!r}")
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    number = _as_python(value)  # a NumPy scalar would overflow in the comparison
+    return abs(number) <= sys.float_info.max
+
+
+def _as_python(value: Any) -> int | float:
+    return int(value) if isinstance(value, Integral) else float(value)
+
+
+def check_depth(largest: int, value_range: ValueRange | None) -> None:
+    """LevelsError for a stated range beyond the largest value that an image's pixels can have."""
+    hi = None if value_range is None else value_range[-1]
+    if hi is None or isinstance(hi, str) or hi <= largest:
+        return
+    raise LevelsError(
+        f"this image's pixels go to {largest} at most, and the range goes to {hi}. If the file has "
+        "more, they were lost when it was opened, as by torchvision's ImageFolder: "
+        "ImageFolder(root, loader=PIL.Image.open); by cv2.imread: cv2.imread(path, "
+        "cv2.IMREAD_UNCHANGED); or by v1.ToTensor, which makes int16 of 16-bit images: put the "
+        f'transform before it. Else (0, {largest}) or "dtype"'
+    )
+
+
+def ordered(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """`dtype` itself if its values have an order that numpy knows, else DtypeError."""
+    if dtype.kind == "c":
+        raise DtypeError(f"{dtype} values have no order: pass x.real or np.abs(x)")
+    if dtype.kind not in "biuf":
+        raise _unknown(str(dtype))
+    return dtype
+
+
+def nearest(name: str) -> np.dtype[Any]:
+    """The dtype of numpy's own that holds the values of one of this name, or DtypeError."""
+    if "float" in name and not hasattr(np, name):
+        name = "float32"
+    try:
+        number = np.dtype(name)
+    except TypeError:
+        raise _unknown(name) from None
+    return ordered(number)
+
+
+def _unknown(name: str) -> DtypeError:
+    return DtypeError(f"numpy has no {name}: convert it to one that holds its values, as int8 does")
+
+
+def find_range(array: Array, value_range: ValueRange) -> tuple[Any, Any]:
+    """The values that become 0 and 255: Python ints where they are integers."""
+    kind = array.dtype.kind
+    if value_range == "dtype":
+        if kind in "iu":
+            limits = np.iinfo(array.dtype)
+            return int(limits.min), int(limits.max)
+        return 0, 1
+    if value_range == "minmax":
+        lo, hi = array.min().item(), array.max().item()
+        if math.isnan(lo):
+            raise nan_error()
+    elif value_range[0] == "percentile":
+        lo, hi = percentile(array, value_range[1:])
+    else:
+        return value_range
+    return _usable(lo, hi, value_range)
+
+
+def _usable(lo: Any, hi: Any, value_range: ValueRange) -> tuple[Any, Any]:
+    """Both, or LevelsError for a range that was found and can't be scaled."""
+    if not (math.isfinite(lo) and math.isfinite(hi)):
+        raise LevelsError(f"the range {lo} to {hi} isn't finite: state it, (lo, hi)")
+    if not lo < hi:
+        raise LevelsError(
+            f"the range is empty, {value_range!r} gives {lo} to {hi}: state the true one, (lo, hi)"
+        )
+    return lo, hi
+
+
+def looks(value_range: ValueRange | None) -> bool:
+    """Whether the policy depends on the values."""
+    return value_range == "minmax" or (value_range is not None and value_range[0] == "percentile")
+
+
+def look(kind: Any, array: Any, value_range: ValueRange) -> ValueRange:
+    """The policy, with what it asks of the values found for a kind of another library.
+
+    Raises
+    ------
+    LevelsError
+        If they can't be seen, as in a graph.
+    """
+    if not looks(value_range):
+        return value_range
+    values = kind.look(array)
+    if values is None:
+        raise LevelsError(
+            f"{value_range!r} looks at the values, which can't be seen here (another device, a "
+            "gradient, a subclass, a trace or a graph): state the range, (lo, hi), or find it "
+            "before"
+        )
+    return _see(values, value_range)
+
+
+def map_blocks(
+    kind: Any, function: Any, array: Any, value_range: ValueRange | None, axes: Any = None
+) -> Any:
+    """``function(block, value_range)`` of each block; what the policy asks is found by the plan."""
+    if value_range is None or not looks(value_range) or array.size == 0:
+        stated = (0, 1) if looks(value_range) else value_range
+        return kind.map_blocks(partial(function, value_range=stated), array, axes)
+    if value_range == "minmax":
+        ends = kind.fold(array, _ends, _ends_of_parts, None)
+        found = kind.later(_see, ends, value_range)
+    else:
+        found = _plan_percentiles(kind, array, value_range)
+    return kind.map_blocks(function, array, axes, found)
+
+
+def _see(values: Array, value_range: ValueRange) -> tuple[Any, Any]:
+    return find_range(values, value_range) if values.size else (0, 1)
+
+
+def _ends(block: Array, state: None = None) -> Array:
+    """The smallest and the largest value, as an array of two, or none."""
+    return np.stack([block.min(), block.max()]) if block.size else block.reshape(0)
+
+
+def _ends_of_parts(parts: list[Array]) -> Array:
+    return _ends(np.concatenate(parts))
+
+
+def _plan_percentiles(kind: Any, array: Any, value_range: Any) -> Any:
+    percents = value_range[1:]
+    if math.isnan(array.size):
+        raise LevelsError(
+            "percentiles need to know how many values there are: x.compute_chunk_sizes()"
+        )
+    found: Any = percentiles.begin(array.size, percents)
+    for shift in percentiles.shifts(array.dtype):
+        count = partial(percentiles.count, shift=shift)
+        counts = kind.fold(array, count, percentiles.merge, found)
+        found = kind.later(percentiles.narrow, found, counts)
+    return kind.later(_finish, found, array.dtype, array.size, value_range)
+
+
+def _finish(found: Any, dtype: np.dtype[Any], size: int, value_range: Any) -> tuple[Any, Any]:
+    lo, hi = percentiles.finish(found, dtype, size, value_range[1:])
+    return _usable(lo, hi, value_range)
