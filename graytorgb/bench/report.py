@@ -13,6 +13,7 @@ from rich.table import Table
 from .. import __version__
 from .case import Case, Row
 from .machine import describe
+from .timing import milliseconds
 
 SCHEMA_VERSION = 1  # of the JSON; schema.json beside this file describes it
 
@@ -145,7 +146,7 @@ def cells(row: Row) -> tuple[str, str, str, str, str]:
 def _time(median: float | None, low: float | None, high: float | None) -> str:
     if median is None or low is None or high is None:
         return "-"
-    return f"{median * 1e3:.3g} ± {(high - low) / 2 * 1e3:.1g}"
+    return milliseconds(median, low, high)
 
 
 def _order(case: Case) -> tuple[Any, ...]:

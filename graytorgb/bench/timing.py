@@ -16,6 +16,17 @@ class Timing(NamedTuple):
     rounds: int
 
 
+def milliseconds(median: float, low: float, high: float) -> str:
+    """A median of seconds, and half the distance of the quartiles, for a table.
+
+    >>> milliseconds(0.0012345, 0.0012, 0.0013), milliseconds(2.0813, 1.9, 2.3)
+    ('1.23 ± 0.05', '2081 ± 200')
+    """
+    middle, spread = 1e3 * median, 1e3 * (high - low) / 2
+    shown = f"{middle:.3g}" if middle < 100 else f"{middle:.0f}"
+    return f"{shown} ± {float(f'{spread:.1g}'):g}"
+
+
 class Rounds:
     """Times of several calls, each once a round; a call that fails drops out.
 

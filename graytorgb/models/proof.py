@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bench.timing import Rounds, Timing
+from ..bench.timing import Rounds, Timing, milliseconds
 from ..errors import ModelError
 from ..registry import require
 
@@ -161,7 +161,8 @@ class Verification:
                 rows.append((name, "", f"{value:.2g}"))
         size = "x".join(map(str, self.batch))
         if self.original_s is not None and self.adapted_s is not None:
-            rows.append((f"{size}, ms", _time(self.original_s), _time(self.adapted_s)))
+            times = [milliseconds(*each[:3]) for each in (self.original_s, self.adapted_s)]
+            rows.append((f"{size}, ms", *times))
         if self.original_peak_bytes is not None and self.adapted_peak_bytes is not None:
             before, after = self.original_peak_bytes / 1e6, self.adapted_peak_bytes / 1e6
             rows.append((f"{size}, peak MB", f"{before:.1f}", f"{after:.1f}"))
@@ -341,7 +342,3 @@ def _cost(original: Runner, adapted: Runner, batch: Array, seconds: float) -> di
         found[f"{name}_s"] = timings.get(name)
         found[f"{name}_peak_bytes"] = peak_here(call)
     return found
-
-
-def _time(timing: Timing) -> str:
-    return f"{timing.median * 1e3:.3g} ± {(timing.high - timing.low) / 2 * 1e3:.1g}"
