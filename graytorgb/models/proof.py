@@ -161,8 +161,8 @@ class Verification:
                 rows.append((name, "", f"{value:.2g}"))
         size = "x".join(map(str, self.batch))
         if self.original_s is not None and self.adapted_s is not None:
-            times = [milliseconds(*each[:3]) for each in (self.original_s, self.adapted_s)]
-            rows.append((f"{size}, ms", *times))
+            first, second = milliseconds(*self.original_s[:3]), milliseconds(*self.adapted_s[:3])
+            rows.append((f"{size}, ms", first, second))
         if self.original_peak_bytes is not None and self.adapted_peak_bytes is not None:
             before, after = self.original_peak_bytes / 1e6, self.adapted_peak_bytes / 1e6
             rows.append((f"{size}, peak MB", f"{before:.1f}", f"{after:.1f}"))
