@@ -50,9 +50,9 @@ def of_arrays() -> Iterable[Held]:
     from torch._subclasses import FakeTensorMode
     from torchvision import tv_tensors
 
-    def fake(verb: Callable[[Any], Any]) -> Any:
+    def fake(verb: Callable[[Any], Any], *, requires_grad: bool = False) -> Any:
         with FakeTensorMode():
-            return verb(torch.empty(2, 4, 5))
+            return verb(torch.empty(2, 4, 5, requires_grad=requires_grad))
 
     def fail(block: Any) -> Any:
         raise AssertionError("computed")
@@ -65,8 +65,11 @@ def of_arrays() -> Iterable[Held]:
     device1 = array_api_strict.Device("device1")
     yield Held("`numpy.ndarray`, whatever has `__array__`", "numpy", None, lambda: GREY)
     yield Held("`torch.Tensor`", "torch", "torchvision", lambda: torch.tensor(GREY), to_meta, fake)
-    yield Held("`torch.Tensor` with a gradient", "torch", "torchvision", gradient, to_meta)
     yield Held(
+        "`torch.Tensor` with a gradient", "torch", "torchvision", gradient, to_meta,
+        partial(fake, requires_grad=True),
+    )  # fmt: skip
+    yield Held(  # torch's compiler, without a break in its graph, has no as_subclass of these
         "`tv_tensors.Image`, `Video`", "torch", "torchvision",
         lambda: tv_tensors.Image(GREY[:1]), lambda x: tv_tensors.wrap(to_meta(x), like=x),
         layout=None,
@@ -107,9 +110,16 @@ def of_tensorflow() -> Iterable[Held]:
         spec = tf.TensorSpec([None, None, None], tf.uint8)
         return tf.function(verb, autograph=False).get_concrete_function(spec)
 
+    def graph_of_variable(verb: Callable[[Any], Any]) -> Any:
+        variable = tf.Variable(GREY)
+        return tf.function(lambda: verb(variable), autograph=False).get_concrete_function()
+
     make = partial(tf.constant, GREY)
     yield Held("`tf.Tensor`", "tensorflow", "tensorflow", make, to_other, graph)
-    yield Held("`tf.Variable`", "tensorflow", "tensorflow", lambda: tf.Variable(GREY), to_other)
+    yield Held(
+        "`tf.Variable`", "tensorflow", "tensorflow", lambda: tf.Variable(GREY), to_other,
+        graph_of_variable,
+    )  # fmt: skip
 
 
 GROUPS = {"arrays": of_arrays, "jax": of_jax, "tensorflow": of_tensorflow}

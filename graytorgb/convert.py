@@ -11,7 +11,7 @@ from . import alpha as alphas
 from . import kinds, registry
 from .auto import pick
 from .errors import DtypeError, GrayToRGBError, LayoutError
-from .kinds.numpy import check_dtype
+from .kinds.numpy import NUMBERS
 from .kinds.protocols import ArrayKind, Blocks, OwnLibrary
 from .layout import Layout, grey_moves, insert, order, parse, resolve, without_channel
 
@@ -88,13 +88,10 @@ def to_rgb(
     >>> view.shape, view.strides[-1], np.shares_memory(view, x)
     ((64, 28, 28, 3), 0, True)
     """
-    if type(image) is np.ndarray and copy is None and out is None and alpha is _ERROR:
-        try:
-            steps = _steps(image.shape, image.dtype, layout, backend)  # type: ignore[attr-defined]
-        except TypeError:  # a list has no hash; as a layout it meets its own error below
-            steps = None
+    if copy is out is None and alpha is _ERROR and type(image) is np.ndarray:
+        steps = _find_steps(image, layout, backend)
         if steps is not None:
-            return steps.follow(image)  # type: ignore[return-value, arg-type]
+            return cast(Image, steps.follow(image))  # type: ignore[arg-type]
     try:
         options = Options(backend, copy, alpha).checked()
         if copy is False and out is not None:
@@ -119,25 +116,33 @@ class Steps(NamedTuple):
         return self.expand(grey if self.moves is None else grey.transpose(self.moves), self.axis)
 
 
+def _find_steps(image: Any, layout: str | None, backend: str) -> Steps | None:
+    """The steps for a plain grey array; None where there is more to it.
+
+    A loop over batches asks for the same again and again, and for one small image the checks
+    take as long as the work. What is no string or dtype of numbers is kept nowhere: it meets
+    its own error, and may be large, or have no hash.
+    """
+    if type(backend) is str and (layout is None or type(layout) is str):
+        dtype = image.dtype
+        if dtype.kind in NUMBERS:
+            return _steps(image.shape, dtype, layout, backend)
+    return None
+
+
 @lru_cache(1024)
 def _steps(
     shape: tuple[int, ...], dtype: np.dtype[Any], layout: str | None, backend: str
 ) -> Steps | None:
-    """The steps for grey arrays of this shape and dtype; None where there is more to it.
-
-    A loop over batches asks for the same again and again, and for one small image the checks
-    take as long as the work.
-    """
     try:
         axes = resolve(layout, shape)
         if "C" in axes.source or 0 in shape:
             return None
         axis = axes.target.index("C")
         if backend == "auto":
-            choice = pick(math.prod(shape), check_dtype(dtype), axis == len(shape))
-            backend = cast(str, choice.backend)
+            backend = cast(str, pick(math.prod(shape), dtype, axis == len(shape)).backend)
         entry = registry.lookup(backend)
-        if entry.result == "view" or not entry.takes(check_dtype(dtype)):
+        if entry.result == "view" or not entry.takes(dtype):
             return None
         return Steps(grey_moves(axes), axis, registry.load(backend).expand)
     except GrayToRGBError:  # with the whole message, from the way that all others go

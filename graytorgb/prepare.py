@@ -77,8 +77,9 @@ def prepare(
     most 4 units in the last place of the result, away from the mean. Arrays that NumPy can't
     reach are computed by their own library: torch tensors on another device, with gradients or
     traced, and TensorFlow's and JAX's arrays. Floats beyond an unstated 0 to 1 are an error
-    there too, in a graph when it runs; under ``torch.vmap``, which shows no values, they pass.
-    Where a range is stated nothing is looked at, which on a GPU would wait for it, and NaN stays.
+    there too, in a graph when it runs; they pass under ``torch.vmap``, which shows no values, and
+    in what ``torch.jit.trace`` makes, which keeps no check. Where a range is stated nothing is
+    looked at, which on a GPU would wait for it, and NaN stays.
 
     Examples
     --------

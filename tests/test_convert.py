@@ -1,9 +1,16 @@
 """to_rgb on arrays: out, copy, and everything that isn't an image."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import graytorgb as g2r
+from graytorgb import convert
+from graytorgb.registry import BACKENDS
 
 from .support import assert_same_bits, oracle, random_bits
 
@@ -226,3 +233,72 @@ def test_errors_pickle():
     again = pickle.loads(pickle.dumps(caught.value))
     assert type(again) is g2r.LayoutError
     assert str(again) == str(caught.value)
+
+
+class Text(str):
+    """A string that isn't quite one."""
+
+
+class TestKeptSteps:
+    """What is kept of one call changes nothing of the next."""
+
+    DTYPES = (
+        "?", "u1", "<u2", ">u2", "i8", "f2", ">f4", "f8", "g", "c16", "M8[s]", "O", "S3", "V3",
+        np.dtype("u2", metadata={"a": 1}), np.dtypes.StringDType(na_object=[]),
+    )  # fmt: skip
+    LAYOUTS = (
+        None, "HW", "NHW", "NHW->NCHW", " N H W -> N C H W", "HWN->NCHW", "WH->HWC", "HWC", "CHW",
+        "NCHW", Text("NHW"), np.str_("HW"), b"NHW", True, ["NHW"],
+    )  # fmt: skip
+    NAMES = ("auto", *BACKENDS, "nope", Text("fill"), None, True, ["fill"])
+
+    @staticmethod
+    def told(grey, layout, options):
+        """All that a call gives: of the result, or of the error."""
+        try:
+            rgb = g2r.to_rgb(grey, layout, **options)
+        except g2r.GrayToRGBError as error:
+            return type(error), str(error)
+        return (
+            type(rgb), rgb.dtype, rgb.dtype.metadata, rgb.shape, rgb.strides, rgb.flags.writeable,
+            rgb.tobytes(), np.may_share_memory(rgb, grey),
+        )  # fmt: skip
+
+    @settings(max_examples=300, deadline=None)
+    @given(
+        st.lists(st.integers(0, 4), max_size=4),
+        st.sampled_from(DTYPES),
+        st.sampled_from(LAYOUTS),
+        st.fixed_dictionaries(
+            {"backend": st.sampled_from(NAMES)},
+            optional={
+                "copy": st.sampled_from([None, True, False]),
+                "alpha": st.sampled_from(["error", Text("error"), "drop", "nope"]),
+            },
+        ),
+        st.booleans(),
+    )
+    def test_either_way_is_the_same(self, shape, dtype, layout, options, turned):
+        grey = np.zeros(shape, dtype)
+        if grey.dtype.kind in "biufc":
+            grey.flat = np.arange(grey.size) % 2
+        if turned:
+            grey = grey.T
+            grey.flags.writeable = False
+        first, again = (self.told(grey, layout, options) for _ in range(2))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(convert, "_find_steps", lambda *_: None)
+            assert self.told(grey, layout, options) == first == again
+
+    @pytest.mark.parametrize("option", ["layout", "backend"])
+    def test_nothing_wrong_is_held(self, option):
+        class Thing:
+            pass
+
+        thing = Thing()
+        held = weakref.ref(thing)
+        with pytest.raises(g2r.GrayToRGBError, match="Thing object"):
+            g2r.to_rgb(np.zeros((2, 3), np.uint8), **{option: thing})
+        del thing
+        gc.collect()
+        assert held() is None

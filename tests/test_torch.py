@@ -189,6 +189,40 @@ class TestOwnLibrary:
             result, g2r.prepare(x, mean, std, "NTHW->NTCHW"), rtol=0, atol=1e-6
         )
 
+    @pytest.mark.parametrize("how", ["backward", "grad", "jvp", "dual"])
+    def test_prepare_looks_at_floats_whose_gradient_is_asked_for(self, how):
+        def differentiate(x):
+            def call(x):
+                return g2r.prepare(x, 0.5, 0.5, "HW")
+
+            if how == "backward":
+                return call(x.requires_grad_())
+            if how == "grad":
+                return torch.func.grad(lambda x: call(x).sum())(x)
+            if how == "jvp":
+                return torch.func.jvp(call, (x,), (x,))
+            with forward_ad.dual_level():
+                return call(forward_ad.make_dual(x, x))
+
+        differentiate(torch.rand(5, 6))
+        for wrong in (255, torch.nan, -torch.inf):
+            x = torch.rand(5, 6)
+            x[2, 3] = wrong
+            with pytest.raises(g2r.LevelsError, match="unless you say their range"):
+                differentiate(x)
+        assert g2r.prepare(torch.rand(0, 5, 6, requires_grad=True), 0.5, 0.5, "NHW").numel() == 0
+
+    def test_no_gradient_passes_by_what_is_found_in_the_values(self):
+        x = torch.rand(5, 6)
+        with forward_ad.dual_level(), pytest.raises(g2r.LevelsError, match="a gradient"):
+            g2r.prepare(forward_ad.make_dual(x, x), 0.5, 0.5, value_range="minmax")
+
+    @pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.bfloat16], ids=str)
+    def test_prepare_of_few_bits_with_a_gradient(self, dtype):
+        x = torch.rand(5, 6).to(dtype)
+        own = g2r.prepare(x.clone().requires_grad_(), 0.5, 0.5)
+        torch.testing.assert_close(own.detach(), g2r.prepare(x, 0.5, 0.5))
+
     def test_a_subclass_keeps_what_it_carries(self):
         class Tagged(torch.Tensor):
             pass

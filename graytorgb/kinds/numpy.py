@@ -12,6 +12,7 @@ Array = NDArray[Any]
 REACH = "memory"
 expand = None  # NumPy has no way of its own beside the backends
 CHANNELS_FIRST = False
+NUMBERS = "biufc"  # the kinds of dtype that an image can have
 
 
 def dtype(name: str) -> np.dtype[Any]:
@@ -37,7 +38,7 @@ def unwrap(image: Any) -> Array:
 
 def check_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """`dtype` itself if it is one of numbers or bool, else DtypeError."""
-    if dtype.kind not in "biufc":
+    if dtype.kind not in NUMBERS:
         field = ", or pick a field, x[name]" if dtype.names else ""
         raise DtypeError(
             f"an image holds numbers or bool, not dtype {dtype}: x.astype(...) to a number "

@@ -123,7 +123,7 @@ def lend(array: Tensor) -> NDArray[Any] | None:
         return None
     if torch._is_functional_tensor(array):  # its memory is another tensor's
         return None
-    if array.requires_grad or forward_ad.unpack_dual(array).tangent is not None:
+    if _has_gradient(array):
         return None
     try:
         return (array if _in_numpy(array) else array.view(_WORDS[array.dtype.itemsize])).numpy()
@@ -158,21 +158,27 @@ def lend_values(array: Tensor) -> NDArray[Any] | None:
 
 def look(array: Tensor) -> NDArray[Any] | None:
     """The values; None where a gradient would pass by what is found in them, too."""
-    if array.requires_grad or array.device.type == "meta":
+    if _is_tracing() or array.device.type == "meta" or _has_gradient(array):
         return None
     return lend_values(array.cpu())
 
 
 def demand(array: Tensor, lo: float, hi: float, error: Exception) -> Tensor:
-    """See :class:`.protocols.OwnLibrary`. vmap shows no values; a device is waited for."""
-    if _is_transformed(array) or array.device.type == "meta":
+    """See :class:`.protocols.OwnLibrary`. A device is waited for.
+
+    vmap shows no values, and ``torch.jit.trace`` keeps nothing that has no result.
+    """
+    if array.device.type == "meta":
         return array
-    inside = ((array >= lo) & (array <= hi)).all()
-    if _is_tracing():
-        with suppress(RuntimeError):  # under vmap
+    values = array.detach()
+    if values.dtype.itemsize == 1:
+        values = values.float()  # torch doesn't compare float8
+    with suppress(RuntimeError):  # under vmap
+        if _is_tracing():
+            inside = ((values >= lo) & (values <= hi)).all()
             torch._assert_async(inside, str(error).replace('"', "'"))  # the compiler quotes it
-    elif not inside:
-        raise error
+        elif values.numel() and not (values.amin() >= lo) & (values.amax() <= hi):  # no temporaries
+            raise error
     return array
 
 
@@ -235,6 +241,11 @@ def _is_transformed(array: Tensor) -> bool:
     if torch.compiler.is_compiling():  # which has no word for the question
         return False
     return bool(torch._C._functorch.is_functorch_wrapped_tensor(array))
+
+
+def _has_gradient(array: Tensor) -> bool:
+    """Whether one is asked for, backwards or forwards."""
+    return array.requires_grad or forward_ad.unpack_dual(array).tangent is not None
 
 
 def _is_plain(array: Tensor) -> bool:
