@@ -1,7 +1,6 @@
 """``to_rgb``: kind, layout, backend, call."""
 
 import math
-from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any, Literal, NamedTuple, TypeVar, cast
 
@@ -109,11 +108,12 @@ class Steps(NamedTuple):
 
     moves: tuple[int, ...] | None
     axis: int
-    expand: Callable[[Array, int], Array]
+    backend: str
 
     def follow(self, grey: Array) -> Array:
         """Three equal channels, in memory of their own."""
-        return self.expand(grey if self.moves is None else grey.transpose(self.moves), self.axis)
+        expand = registry.loaded[self.backend].expand
+        return expand(grey if self.moves is None else grey.transpose(self.moves), self.axis)
 
 
 def _find_steps(image: Any, layout: str | None, backend: str) -> Steps | None:
@@ -144,7 +144,8 @@ def _steps(
         entry = registry.lookup(backend)
         if entry.result == "view" or not entry.takes(dtype):
             return None
-        return Steps(grey_moves(axes), axis, registry.load(backend).expand)
+        registry.load(backend)
+        return Steps(grey_moves(axes), axis, backend)
     except GrayToRGBError:  # with the whole message, from the way that all others go
         return None
 

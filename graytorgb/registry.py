@@ -62,7 +62,8 @@ BACKENDS = MappingProxyType(
     }
 )
 
-_loaded: dict[str, Backend] = {}
+# Those that were imported; `load` is the way in.
+loaded: dict[str, Backend] = {}
 
 
 class BackendInfo(NamedTuple):
@@ -154,10 +155,10 @@ def load(name: str) -> Backend:
 
 
 def _import(name: str, entry: Entry) -> Backend:
-    if name not in _loaded:
+    if name not in loaded:
         module = require(f"graytorgb.backends.{name}", entry.library, name)
-        _loaded[name] = cast(Backend, module)
-    return _loaded[name]
+        loaded[name] = cast(Backend, module)
+    return loaded[name]
 
 
 @cache

@@ -134,7 +134,7 @@ class TestMeasure:
 
     def test_a_backend_that_fails_mid_run(self, monkeypatch):
         # 1 call to see whether it can run at all, 4 of warm-up (fresh and out=, twice)
-        monkeypatch.setitem(registry._loaded, "fill", Raising(8, RuntimeError("out of luck")))
+        monkeypatch.setitem(registry.loaded, "fill", Raising(8, RuntimeError("out of luck")))
         rows = {r.backend: r for r in run.measure(SMALL, ["fill", "repeat"], budget=0, peaks=False)}
         assert not rows["fill"].available
         assert rows["fill"].why == "RuntimeError: out of luck"
@@ -142,7 +142,7 @@ class TestMeasure:
         assert rows["repeat"].rounds == 5
 
     def test_an_interrupt_leaves_what_was_measured(self, monkeypatch):
-        monkeypatch.setitem(registry._loaded, "fill", Raising(20, KeyboardInterrupt()))
+        monkeypatch.setitem(registry.loaded, "fill", Raising(20, KeyboardInterrupt()))
         measuring = run.measure(SMALL, ["fill", "repeat"], budget=60, peaks=False)
         assert [next(measuring).backend, next(measuring).backend] == ["fill", "repeat"]
         with pytest.raises(KeyboardInterrupt):
@@ -363,14 +363,14 @@ class TestCommand:
         assert says in result.output
 
     def test_a_failing_backend_gets_its_row(self, monkeypatch):
-        monkeypatch.setitem(registry._loaded, "fill", Raising(8, RuntimeError("out of luck")))
+        monkeypatch.setitem(registry.loaded, "fill", Raising(8, RuntimeError("out of luck")))
         result = quick()
         assert result.exit_code == 0
         assert "RuntimeError: out of luck" in result.output
         assert "repeat:" in result.output
 
     def test_ctrl_c_leaves_what_was_measured(self, monkeypatch, tmp_path):
-        monkeypatch.setitem(registry._loaded, "fill", Raising(20, KeyboardInterrupt()))
+        monkeypatch.setitem(registry.loaded, "fill", Raising(20, KeyboardInterrupt()))
         path = tmp_path / "bench.json"
         result = bench("--shape", "4x20x30", "--backends", "fill,repeat", "--seconds", "60",
                        "--json", str(path))  # fmt: skip
