@@ -21,6 +21,7 @@ collect_ignore_glob = [
     "graytorgb/kinds/tensorflow.py",
     "graytorgb/kinds/jax.py",
     "graytorgb/layers.py",
+    "graytorgb/models/keras/*.py",
     "docs/guide/keras.md",
     "docs/guide/kinds.md",
 ]

@@ -40,15 +40,24 @@ SUITES = {
         "TestEager or TestJit",
     ),
     "keras-tensorflow": Suite(
-        ("tests/apart/layers.py", "graytorgb/layers.py", "docs/guide/keras.md"),
+        (
+            "tests/apart/layers.py",
+            "tests/apart/models_keras.py",
+            "graytorgb/layers.py",
+            "docs/guide/keras.md",
+        ),
         ("keras", "tensorflow"),
         {"KERAS_BACKEND": "tensorflow"},
     ),
     "keras-jax": Suite(
-        ("tests/apart/layers.py",), ("keras", "jax"), {"KERAS_BACKEND": "jax"} | _DEVICES
+        ("tests/apart/layers.py", "tests/apart/models_keras.py"),
+        ("keras", "jax"),
+        {"KERAS_BACKEND": "jax"} | _DEVICES,
     ),
     "keras-torch": Suite(
-        ("tests/apart/layers.py",), ("keras", "torch"), {"KERAS_BACKEND": "torch"}
+        ("tests/apart/layers.py", "tests/apart/models_keras.py"),
+        ("keras", "torch"),
+        {"KERAS_BACKEND": "torch"},
     ),
     "peers-tensorflow": Suite(
         ("tests/apart/peers.py",), ("keras", "tensorflow"), select="tensorflow or keras"

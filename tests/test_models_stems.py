@@ -398,9 +398,9 @@ class TestArguments:
     @pytest.mark.parametrize(
         ("thing", "message"),
         [
-            ("resnet.pt", "a model's file is ONNX.*adapt_state_dict"),
-            (3, "expected a torch.nn.Module, an onnx.*, not int"),
-            (nn.Conv2d, "expected a torch.nn.Module, an onnx.*, not type"),
+            ("resnet.pt", r"isn't: 'resnet.pt'.*adapt_state_dict\(path"),
+            (3, "expected a torch.nn.Module, .*, not int"),
+            (nn.Conv2d, "expected a torch.nn.Module, .*, not type"),
         ],
     )
     def test_no_network(self, thing, message):

@@ -24,7 +24,8 @@ from .types import Numbers, Shape
 if TYPE_CHECKING:
     from ..models.proof import Verification
 
-_ONNX = (".onnx",)
+# What holds a network with its graph, and the library that runs it.
+_GRAPHS = {".onnx": "onnx", ".keras": "keras"}
 _WEIGHTS = (".safetensors", ".pt", ".pth", ".bin")
 _SIZE = 224
 _NOISE = 8  # images
@@ -84,7 +85,7 @@ class Options:
     type=click.Choice(["collapse", "expand"]),
     default="collapse",
     show_default=True,
-    help="Fold into the first convolution, or repeat in front (ONNX).",
+    help="Fold into the first convolution, or repeat in front (ONNX, Keras).",
 )
 @click.option("--layer", "layers", multiple=True, help="The first convolution.  [default: found]")
 @click.option(
@@ -168,8 +169,8 @@ def adapt_command(
 ) -> None:
     """Give the network in the file MODEL an input of one channel, and write it as OUT.
 
-    MODEL is an ONNX model, or the weights of a torch network in .safetensors, .pt or .pth. Both
-    networks are run on the same grey images; OUT is written if their outputs are equal.
+    MODEL is an ONNX or a Keras model, or the weights of a torch network in .safetensors, .pt or
+    .pth. Both networks are run on the same grey images; OUT is written if their outputs are equal.
     """
     console = Console()
     options = None
@@ -207,9 +208,9 @@ _HINTS = {
 
 def _hint(error: Exception, options: "Options | None") -> str:
     """The options for what a message says in Python."""
-    is_onnx = options is None or options.model.suffix.lower() in _ONNX
+    is_graph = options is None or options.model.suffix.lower() in _GRAPHS
     hints = [hint for phrase, hint in _HINTS.items()
-        if phrase in str(error) and (is_onnx or "expand" not in hint)]  # fmt: skip
+        if phrase in str(error) and (is_graph or "expand" not in hint)]  # fmt: skip
     return f"Here: {'; '.join(hints)}" if hints else ""
 
 
@@ -224,14 +225,14 @@ def _statistics(mean: Any, std: Any, stats: str | None) -> dict[str, Any]:
 def _check(options: Options, *, proof_wanted: bool) -> None:
     """Usage errors, before anything is read."""
     suffix, weights = options.model.suffix.lower(), options.model.suffix.lower() in _WEIGHTS
-    if suffix not in (*_ONNX, *_WEIGHTS):
+    if suffix not in (*_GRAPHS, *_WEIGHTS):
         raise click.UsageError(
-            f"MODEL is a file of {', '.join((*_ONNX, *_WEIGHTS))}, and its name ends in {suffix!r}"
+            f"MODEL is a file of {', '.join((*_GRAPHS, *_WEIGHTS))}, and its name ends in "
+            f"{suffix!r}"
         )
-    if options.out.suffix.lower() not in (_WEIGHTS if weights else _ONNX):
-        raise click.UsageError(
-            f"OUT is of the same kind as MODEL: {', '.join(_WEIGHTS if weights else _ONNX)}"
-        )
+    kinds = _WEIGHTS if weights else (suffix,)
+    if options.out.suffix.lower() not in kinds:
+        raise click.UsageError(f"OUT is of the same kind as MODEL: {', '.join(kinds)}")
     if not options.out.parent.is_dir():
         raise click.UsageError(f"there is no folder {str(options.out.parent)!r}")
     if options.out.exists() and options.out.samefile(options.model):
@@ -241,7 +242,7 @@ def _check(options: Options, *, proof_wanted: bool) -> None:
     if weights and options.how == "expand":
         raise click.UsageError("--how expand puts nodes into a graph, and weights have none")
     if not weights and (options.arch or options.classes):
-        raise click.UsageError("--arch and --classes are for weights; an ONNX model has its graph")
+        raise click.UsageError("--arch and --classes are for weights; this model has its graph")
     if weights and options.arch is None and (options.images is not None or proof_wanted):
         raise click.UsageError(
             "weights alone don't run, so nothing can be proven: --arch torchvision:NAME or "
@@ -260,8 +261,8 @@ def _check_reports(json_path: Path | None, png_path: Path | None) -> None:
 
 def _adapt(console: Console, options: Options, made: Path) -> "Verification | None":
     """Write the adapted model, and prove it if it can be run."""
-    if options.model.suffix.lower() in _ONNX:
-        return _adapt_onnx(console, options, made)
+    if options.model.suffix.lower() in _GRAPHS:
+        return _adapt_graph(console, options, made)
     if options.arch is None:
         _adapt_weights(options, made, next(iter(options.layers or ()), None), options.offset)
         console.print(
@@ -273,15 +274,18 @@ def _adapt(console: Console, options: Options, made: Path) -> "Verification | No
     return _adapt_network(console, options, made)
 
 
-def _adapt_onnx(console: Console, options: Options, made: Path) -> "Verification":
-    adapter = require("graytorgb.models.onnx", "onnx", "onnx")
-    require("onnxruntime", "onnxruntime", "onnx")
+def _adapt_graph(console: Console, options: Options, made: Path) -> "Verification":
+    library = _GRAPHS[options.model.suffix.lower()]
+    adapter = require(f"graytorgb.models.{library}", library, library)
+    if library == "onnx":
+        require("onnxruntime", "onnxruntime", "onnx")
     sides, integers = adapter.input_size(options.model)
     models.adapt(
         options.model,
         how=options.how,
         layer=options.layers,
-        example=options.size and _size(options, sides),
+        # Keras would make it the size of the network's input
+        example=options.size and _size(options, sides) if library == "onnx" else None,
         out=made,
         **options.preprocessing,
     )

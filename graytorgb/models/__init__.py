@@ -14,8 +14,6 @@ from ..registry import require
 from .weights import Normalisation
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
-
     from .proof import Verification
 
 __all__ = ["adapt", "adapt_state_dict", "verify"]
@@ -25,10 +23,12 @@ How = Literal["collapse", "expand", "learned"]
 
 # Where a network's class is, and the module here that knows it, with its library and extra.
 _FRAMEWORKS = (
+    # before torch: with that as Keras's backend, its networks are both
+    ("keras", "Model", "keras", "keras", "keras"),
     ("torch.nn", "Module", "torch", "torch", "models"),
     ("onnx", "ModelProto", "onnx", "onnx", "onnx"),
 )
-_ONNX_SUFFIX = ".onnx"
+_FILES = {".onnx": ("onnx", "onnx"), ".keras": ("keras", "keras")}
 
 
 @overload
@@ -43,7 +43,7 @@ def adapt(
     value_range: tuple[float, float] | None = None,
     normalised: tuple[float, float] | None = None,
     out: str | os.PathLike[str] | None = None,
-) -> "ModelProto": ...
+) -> Any: ...
 @overload
 def adapt(
     model: Model,
@@ -80,12 +80,12 @@ def adapt(
 
     Parameters
     ----------
-    model : torch.nn.Module, onnx.ModelProto or path
-        The network, or an ONNX file. It is copied, not changed, unless `inplace`.
+    model : torch.nn.Module, keras.Model, onnx.ModelProto or path
+        The network, or an .onnx or .keras file. It is copied, not changed, unless `inplace`.
     mean, std : float or sequence of 1 or 3 floats
         How its images were normalised in training, for values from 0 to 1;
-        ``*graytorgb.stats(source)`` finds them. Left out for torchvision's detection models,
-        which normalise their images themselves.
+        ``*graytorgb.stats(source)`` finds them. Left out for networks that normalise their
+        images themselves: torchvision's detection models, EfficientNet of ``keras.applications``.
     how : {"collapse", "expand", "learned"}
         ``"collapse"``: the first convolution (the stem) sees grey, with the normalisation
         folded into its weights. ``"expand"``: weights stay, and the grey is repeated in front
@@ -94,11 +94,12 @@ def adapt(
     layer : str or list of str, optional
         The stem's name, where it can't be found by following an image through the network;
         the caller then answers for it that the image goes nowhere else. For ``"collapse"``.
-        An ONNX graph tells where its image goes, so there it is checked, and says which input
-        is meant if several are images.
+        An ONNX or Keras graph tells where its image goes, so there it is checked, and says
+        which input is meant if several are images.
     example : int, tuple, Tensor or dict, optional
         An input that the network takes: an image's side, its ``(H, W)`` or ``(T, H, W)``, a
-        batch, or a dict of the network's arguments. Usual sizes are tried otherwise.
+        batch, or a dict of the network's arguments. Usual sizes are tried otherwise. For Keras
+        a size alone, which the adapted network's input then has; its own otherwise.
     value_range : (lo, hi), optional
         The values of the grey that stand for 0 and 1: ``(0, 255)`` for bytes. From 0 to 1 if
         nothing is said.
@@ -109,17 +110,19 @@ def adapt(
     freeze : bool
         With ``"learned"``: nothing else is trainable.
     inplace : bool
-        Change `model` itself, and need no memory for a copy.
+        Change `model` itself, and need no memory for a copy. A graph of Keras can't be changed,
+        but be put behind a layer, by ``"expand"`` or ``"learned"``.
     out : path, optional
-        Write the ONNX model. Tensors that are in files beside `model` go from there into
-        ``out.data``, and aren't held in memory.
+        Write the ONNX or the Keras model. Tensors that are in files beside an ONNX model go from
+        there into ``out.data``, and aren't held in memory.
 
     Returns
     -------
     of the type of `model`
         For ``"collapse"`` the network itself or its copy, with other weights in its stem;
-        otherwise a module ``GreyInput`` with the layers ``front`` and ``model``. Of a path, an
-        ``onnx.ModelProto``.
+        otherwise a module ``GreyInput`` with the layers ``front`` and ``model``, or a
+        ``keras.Model`` with `model` as its last layer. Of a path, an ``onnx.ModelProto`` or a
+        ``keras.Model``.
 
     Raises
     ------
@@ -270,9 +273,9 @@ def verify(
 
     Parameters
     ----------
-    original, adapted : torch.nn.Module, onnx.ModelProto or path
+    original, adapted : torch.nn.Module, keras.Model, onnx.ModelProto or path
         The network of 3 channels, and what :func:`adapt` made of it. ONNX Runtime runs ONNX
-        models; a torch network can be compared with one that was made of it.
+        models; a network can be compared with one that was made of it in another framework.
     images : array of shape (N, H, W), (N, 1, H, W) or (N, 1, T, H, W), or sequence of (H, W)
         Grey in the range that the adapted network takes: numpy arrays or CPU tensors. Images
         of several sizes in a sequence are run one by one. An ONNX model that takes several
@@ -384,13 +387,18 @@ def _adapter(model: Any) -> Any:
         if kind is not None and isinstance(model, kind):
             return require(f"{__name__}.{adapter}", library, extra)
     if isinstance(model, str | os.PathLike):
-        if Path(model).suffix.lower() == _ONNX_SUFFIX:
-            return require(f"{__name__}.onnx", "onnx", "onnx")
+        suffix = Path(model).suffix.lower()
+        if suffix in _FILES:
+            adapter, library = _FILES[suffix]
+            return require(f"{__name__}.{adapter}", library, library)
+        hint = {
+            ".h5": "model = keras.models.load_model(path) first",
+            ".hdf5": "model = keras.models.load_model(path) first",
+        }.get(suffix, "for weights in .pt, .pth and .safetensors: adapt_state_dict(path, ...)")
         raise ModelError(
-            f"a model's file is ONNX, {_ONNX_SUFFIX}, and this isn't: {os.fspath(model)!r}. For "
-            "weights in .pt, .pth and .safetensors there is adapt_state_dict(path, ...)"
+            f"a model's file is {' or '.join(_FILES)}, and this isn't: {os.fspath(model)!r}; {hint}"
         )
     raise ModelError(
-        f"expected a torch.nn.Module, an onnx.ModelProto or the path of an {_ONNX_SUFFIX} file, "
-        f"not {type(model).__name__}"
+        "expected a torch.nn.Module, a keras.Model, an onnx.ModelProto or the path of a file, "
+        f"{' or '.join(_FILES)}, not {type(model).__name__}"
     )

@@ -178,7 +178,7 @@ class Verification:
 
     def __rich__(self) -> Any:
         """A table for rich's console."""
-        table = require("rich.table", "rich", "models").Table(
+        table = require("rich.table", "rich", "bench").Table(
             title=str(self).partition("\n")[0], title_justify="left"
         )
         table.add_column("")
@@ -198,7 +198,7 @@ class Verification:
         """
         if self.stem_difference is None:
             raise ModelError("there is nothing to draw: the stem couldn't be followed")
-        figure = require("matplotlib.figure", "matplotlib", "models").Figure(
+        figure = require("matplotlib.figure", "matplotlib", "bench").Figure(
             figsize=(5, 4), layout="constrained"
         )
         axes = figure.subplots()
@@ -335,7 +335,7 @@ def _cost(original: Runner, adapted: Runner, batch: Array, seconds: float) -> di
     rounds = Rounds(calls)
     rounds.run(seconds)
     timings = rounds.timings()
-    peak_here = require("graytorgb.bench.memory", "psutil", "models").peak_here
+    peak_here = require("graytorgb.bench.memory", "psutil", "bench").peak_here
     found: dict[str, Any] = {}
     gc.collect()  # so that memory freed by now can be given back, and its reuse shows
     for name, call in calls.items():

@@ -250,6 +250,7 @@ def unstated(how: str) -> str:
         "say how the images were normalised that the network was trained on: adapt(model, "
         f'*graytorgb.stats(source){rest}), where source is "imagenet" for most ImageNet weights, '
         '"-1..1", "0..1" for a network that takes three equal planes as they are, or what knows '
-        "it, such as torchvision's weights, a timm model or a Hugging Face processor. The adapted "
+        "it, such as torchvision's weights, a timm model or a Hugging Face processor (for "
+        "keras.applications the guide's page on Keras has them). The adapted "
         "one takes grey from 0 to 1, or what value_range=(lo, hi) or normalised=(mean, std) says"
     )

@@ -5,24 +5,23 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import PIL.Image
 import pytest
-
-if os.environ["KERAS_BACKEND"] == "torch":
-    sys.modules["tensorflow"] = None  # Keras imports it to save a model; it crashes beside torch
-
-import keras
 
 import graytorgb as g2r
 from graytorgb.layers import Prepare, ToRGB
 
 from ..support import needs_package, oracle
+from . import hide_tensorflow
 
 # Keras' own way from a torch tensor to numpy
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
 
 BACKEND = keras.backend.backend()
+if BACKEND == "torch":
+    hide_tensorflow()
 GREY = np.random.default_rng(0).integers(0, 256, (4, 32, 48, 1), dtype=np.uint8)
 IMAGENET = g2r.stats("imagenet")
 

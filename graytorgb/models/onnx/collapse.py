@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from ...errors import ModelError
+from ..agreement import OTHERWISE, check_stem
+from ..planes import Planes, planes_of
 from ..weights import Normalisation, unstated
 from .edit import Edit
 from .graph import Graph, names
 from .inputs import ImageInput, image_inputs
 from .operations import Refused, operate
-from .planes import Planes
 from .runtime import evaluate
 
-OTHERWISE = 'how="expand" works with any network'
 _SIZES = (64, 224, 512)
 
 
@@ -163,7 +163,7 @@ def _prove(
             f"with one channel the first layers raise {type(error).__name__}: {error}; {OTHERWISE}"
         ) from error
     for name, e, g in zip(edit.stems, expected, given, strict=True):
-        _compare(name, e, g)
+        check_stem(name, e, g)
 
 
 def _noise(image: ImageInput, size: Any, plain: Normalisation) -> NDArray[Any]:
@@ -180,29 +180,3 @@ def _noise(image: ImageInput, size: Any, plain: Normalisation) -> NDArray[Any]:
     if image.has_integers:
         return rng.integers(0, 128, shape, np.int64).astype(dtype)
     return np.asarray(rng.random(shape) * plain.std[0] + plain.mean[0], dtype)
-
-
-def planes_of(grey: NDArray[Any], axis: int, normalisation: Normalisation) -> NDArray[Any]:
-    """What the original is given: the grey three times, normalised."""
-    if normalisation.is_identity:
-        return np.repeat(grey, len(normalisation.mean), axis)
-    shape = [-1 if k == axis else 1 for k in range(grey.ndim)]
-    mean, std = (v.reshape(shape) for v in normalisation)
-    work = np.promote_types(grey.dtype, np.float32)  # small floats are rounded once, at the end
-    return np.asarray((grey.astype(work) - mean.astype(work)) / std.astype(work), grey.dtype)
-
-
-def _compare(name: str, expected: NDArray[Any], given: NDArray[Any]) -> None:
-    eps = {"float64": 2**-52, "float32": 2**-23, "float16": 2**-10}.get(expected.dtype.name, 2**-7)
-    if expected.shape != given.shape:
-        raise ModelError(
-            f"{name!r} gives {given.shape} for grey, and {expected.shape} for three planes; "
-            f"{OTHERWISE}"
-        )
-    e, g = expected.astype(np.float64), given.astype(np.float64)
-    scale, difference = float(np.abs(e).max()), float(np.abs(e - g).max())
-    if not difference <= eps**0.5 * scale:
-        raise ModelError(
-            f"{name!r} doesn't give for grey what it gave for three planes: they differ by "
-            f"{difference:.2g}, of values up to {scale:.2g}; {OTHERWISE}"
-        )

@@ -8,8 +8,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
+from ..planes import Planes
 from .graph import Graph, names, taken
-from .planes import Planes
 
 _FIRST_IR_WITHOUT_WEIGHTS_AMONG_INPUTS = 4
 

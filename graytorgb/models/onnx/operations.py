@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto
 
 from .. import weights
+from ..planes import Planes, concatenated
 from .edit import Edit
 from .graph import attribute, names, title
-from .planes import Planes, concatenated
 
 Array = NDArray[Any]
 Operation = Callable[[Edit, NodeProto, Planes], None]

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from ...errors import BackendUnavailable, ModelError
+from ..planes import planes_of
 from ..weights import Normalisation
-from .collapse import choose, follow, planes_of
+from .collapse import choose, follow
 from .files import external, is_large, read
 from .graph import Graph, title
 from .inputs import ImageInput, image_inputs

@@ -1,4 +1,4 @@
-"""What a value in the original graph is, in terms of the planes in the adapted one."""
+"""What a value in the original's graph is, in terms of the planes in the adapted one's."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..weights import Normalisation
+from .weights import Normalisation
 
 Array = NDArray[Any]
 # statistics that cancel leave a rounding error behind
@@ -23,33 +23,33 @@ class Planes:
 
     Attributes
     ----------
-    base : str
-        The value's name in the adapted graph.
+    base : hashable
+        The value in the adapted graph: its name in ONNX, its tensor in Keras.
     matrix : ndarray of shape (channels, planes)
     constant : ndarray of shape (channels,)
     axis, rank : int
         Of the base: where its planes are, and how many axes it has.
-    dtype : int
-        Its ONNX data type.
+    dtype : int or str
+        Its data type, as ONNX numbers it or Keras names it.
     has_axis : bool
         Whether the original has an axis for its channel; picking one by a number drops it.
     """
 
-    base: str
+    base: Any
     matrix: Array
     constant: Array
     axis: int
     rank: int
-    dtype: int
+    dtype: Any
     has_axis: bool = True
 
     @classmethod
     def of_input(
-        cls, name: str, normalisation: Normalisation, axis: int, rank: int, dtype: int
+        cls, base: Any, normalisation: Normalisation, axis: int, rank: int, dtype: Any
     ) -> "Planes":
         """The colour input, whose planes are those of the grey, normalised."""
         mean, std = normalisation
-        return cls(name, 1 / std[:, None], -mean / std, axis, rank, dtype)
+        return cls(base, 1 / std[:, None], -mean / std, axis, rank, dtype)
 
     @property
     def channels(self) -> int:
@@ -91,18 +91,18 @@ class Planes:
         """Whether the constant is anything but `value`."""
         return bool((np.abs(self.constant - value) > _NOTHING).any())
 
-    def with_ones(self, base: str) -> "Planes":
+    def with_ones(self, base: Any) -> "Planes":
         """The constant as the share of one more plane, of ones."""
         matrix = np.concatenate((self.matrix, self.constant[:, None]), 1)
         return replace(self, base=base, matrix=matrix, constant=np.zeros(self.channels))
 
 
-def concatenated(parts: list[Planes], base: str) -> Planes:
+def concatenated(parts: list[Planes], base: Any) -> Planes:
     """The channels of several values, one after the other.
 
     Parameters
     ----------
-    base : str
+    base : hashable
         Their different bases, one after the other, in the order in which they come.
     """
     starts, planes = {}, 0
@@ -118,3 +118,13 @@ def concatenated(parts: list[Planes], base: str) -> Planes:
         row += part.channels
     constant = np.concatenate([part.constant for part in parts])
     return replace(parts[0], base=base, matrix=matrix, constant=constant)
+
+
+def planes_of(grey: NDArray[Any], axis: int, normalisation: Normalisation) -> NDArray[Any]:
+    """What the original is given: the grey three times, normalised."""
+    if normalisation.is_identity:
+        return np.repeat(grey, len(normalisation.mean), axis)
+    shape = [-1 if k == axis else 1 for k in range(grey.ndim)]
+    mean, std = (v.reshape(shape) for v in normalisation)
+    work = np.promote_types(grey.dtype, np.float32)  # small floats are rounded once, at the end
+    return np.asarray((grey.astype(work) - mean.astype(work)) / std.astype(work), grey.dtype)

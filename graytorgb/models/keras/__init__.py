@@ -1,0 +1,169 @@
+"""``adapt`` for Keras networks: how="collapse" is in collapse.py, the others are here."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from ...errors import ModelError
+from ..weights import Normalisation, unstated
+from .collapse import check_range, collapse, structure
+from .copy import is_graph, resized
+from .inputs import CHANNELS, ImageInput, image_inputs, inputs_of, size_of
+from .run import Runner, read
+
+__all__ = ["Runner", "adapt", "input_size"]
+
+SUFFIX = ".keras"
+
+
+def adapt(
+    model: keras.Model | str | os.PathLike[str],
+    stated: Normalisation | None,
+    plain: Normalisation,
+    *,
+    how: str,
+    layer: str | list[str] | None,
+    example: Any,
+    freeze: bool = False,
+    inplace: bool = False,
+    out: Path | None,
+) -> keras.Model:
+    """:func:`graytorgb.models.adapt` for a Keras network or the path of one."""
+    if out is not None and out.suffix != SUFFIX:
+        raise ModelError(f"out is a {SUFFIX} file for a Keras network, not {str(out)!r}")
+    if inplace and (how == "collapse" or not isinstance(model, keras.Model)):
+        raise ModelError(
+            "a Keras network's graph can't be changed, so there is no inplace=True here: "
+            "model = adapt(model, ...) leaves one of them"
+        )
+    network, size = read(model), size_of(example)
+    try:
+        if how == "collapse":
+            layers = [layer] if isinstance(layer, str) else layer
+            adapted = collapse(network, stated, plain, layer=layers, size=size)
+        elif stated is None:
+            raise ModelError(unstated(how))
+        else:
+            adapted = _in_front(network, stated, how, size=size, freeze=freeze, inplace=inplace)
+    except ModelError:
+        raise
+    except Exception as error:  # whatever Keras raises, or a layer of the user's own
+        raise ModelError(
+            f"the network can't be copied: {type(error).__name__}: {error}\n"
+            'how="expand" with inplace=True needs no copy'
+        ) from error
+    if out is not None:
+        adapted.save(out)
+    return adapted
+
+
+def input_size(path: Path) -> tuple[tuple[int | None, ...], bool]:
+    """The sides of a network's images, None for those that aren't fixed; whether it takes integers.
+
+    Raises
+    ------
+    ModelError
+        If it takes no images of three channels.
+    """
+    image = image_inputs(read(path))[0]
+    return image.spatial, image.has_integers
+
+
+def _in_front(
+    model: keras.Model,
+    normalisation: Normalisation,
+    how: str,
+    *,
+    size: tuple[int | None, ...] | None,
+    freeze: bool,
+    inplace: bool,
+) -> keras.Model:
+    """The network behind layers that make its planes of grey."""
+    images = [image.resized(size) for image in _images(model, size)]
+    if is_graph(model):
+        inputs = [keras.Input(batch_shape=t.shape, dtype=t.dtype, name=t.name)
+            for t in inputs_of(model)]  # fmt: skip
+    else:
+        inputs = [keras.Input(batch_shape=images[0].shape)]
+    planes: list[Any] = list(inputs)
+    for image in images:
+        check_range(image, normalisation)
+        name = inputs[image.place].name
+        grey = keras.Input(batch_shape=image.with_channels(1), dtype=image.dtype, name=name)
+        inputs[image.place] = grey
+        front = _repeat if how == "expand" else _learned
+        suffix = f"_{image.place}" if len(images) > 1 else ""
+        planes[image.place] = front(grey, image, normalisation, model, suffix)
+    inner = model if inplace else _copy(model, images)
+    if freeze:
+        inner.trainable = False
+    pack = structure(model) if is_graph(model) else inputs[0]
+    given, taken = (keras.tree.pack_sequence_as(pack, values) for values in (inputs, planes))
+    return keras.Model(given, inner(taken), name=f"{model.name}_grey")
+
+
+def _images(model: keras.Model, size: tuple[int | None, ...] | None) -> list[ImageInput]:
+    """The image inputs; for a network that isn't a graph, what its data format says."""
+    if is_graph(model):
+        return image_inputs(model)
+    sides = (None, None) if size is None else size
+    first = keras.config.image_data_format() == "channels_first"
+    shape = (None, CHANNELS, *sides) if first else (None, *sides, CHANNELS)
+    return [ImageInput(0, shape, 1 if first else len(sides) + 1, keras.config.floatx())]
+
+
+def _copy(model: keras.Model, images: list[ImageInput]) -> keras.Model:
+    """A copy with its weights, for images of these sizes."""
+    if is_graph(model):
+        return resized(model, images)
+    copy = type(model).from_config(model.get_config())
+    shape = [n or 64 for n in images[0].shape]
+    for network in (copy, model):
+        if not network.built:
+            network(np.zeros([1, *shape[1:]], np.float32))
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _repeat(
+    grey: Any, image: ImageInput, normalisation: Normalisation, model: Any, suffix: str
+) -> Any:
+    """The grey three times, normalised, in the precision of the network's weights."""
+    dtype = image.dtype if image.has_integers else model.variable_dtype
+    layer = keras.layers.Concatenate(image.axis, dtype=dtype, name=f"grey_to_rgb{suffix}")
+    planes = layer([grey] * CHANNELS)
+    if normalisation.is_identity:
+        return planes
+    mean, std = (v.tolist() for v in normalisation)
+    return keras.layers.Normalization(
+        image.axis,
+        mean,
+        [s**2 for s in std],
+        dtype=model.variable_dtype,
+        name=f"normalised{suffix}",
+    )(planes)
+
+
+def _learned(
+    grey: Any, image: ImageInput, normalisation: Normalisation, model: Any, suffix: str
+) -> Any:
+    """A trainable 1 to 3 convolution of size 1 that starts as :func:`_repeat`."""
+    volume = len(image.spatial) == 3
+    if image.has_integers:
+        raise ModelError(
+            f"the network takes whole numbers, {image.dtype}, and a trained layer gives others"
+        )
+    layer = (keras.layers.Conv3D if volume else keras.layers.Conv2D)(
+        CHANNELS,
+        1,
+        data_format="channels_first" if image.axis == 1 else "channels_last",
+        dtype=model.dtype_policy,
+        name=f"grey_to_rgb{suffix}",
+    )
+    planes = layer(grey)
+    mean, std = normalisation
+    layer.set_weights([(1 / std).reshape(*(1,) * (3 + volume), CHANNELS), -mean / std])
+    return planes

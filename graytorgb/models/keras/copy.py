@@ -1,0 +1,251 @@
+"""A Keras network copied layer by layer, with what sees the image changed."""
+
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from ...errors import ModelError
+from ..agreement import OTHERWISE
+from ..planes import Planes
+from .inputs import ImageInput, inputs_of
+from .operations import STEMS, Refused, Step, join, kind_of, operate, where
+
+
+def is_graph(operation: Any) -> bool:
+    """Whether it is a network whose layers can be followed one by one."""
+    kinds = (keras.Sequential, keras.Function)
+    return isinstance(operation, keras.Model) and isinstance(operation, kinds)
+
+
+class Copy:
+    """One pass through a network, and through the networks in it.
+
+    What the image doesn't meet is copied with its weights. A value that is an image is known by
+    its :class:`Planes`; where arithmetic went into those and left no layer, an identity that
+    nothing uses stands for the value.
+
+    Attributes
+    ----------
+    stems : list of str
+        The paths of the layers whose kernels see the image.
+    folds : bool
+        Whether the network's own arithmetic went into them.
+    """
+
+    def __init__(self) -> None:
+        self.stems: list[str] = []
+        self.folds = False
+        # by id; each keeps what it belongs to
+        self._images: dict[int, tuple[Any, Planes]] = {}
+        self._copies: dict[int, tuple[Any, Any]] = {}
+        self._filled: set[int] = set()
+        self._steps: dict[int, tuple[Any, Any, Step]] = {}
+        self._networks: dict[int, tuple[Any, Any, Any]] = {}
+        self._ones: dict[int, tuple[Any, Any]] = {}
+        self._path: list[str] = []
+
+    def image(self, value: Any, planes: Planes) -> Any:
+        """Say that a tensor of the copy is an image; the tensor."""
+        self._images[id(value)] = value, planes
+        return value
+
+    def planes(self, value: Any) -> Planes | None:
+        """Those of a tensor; None if it isn't an image."""
+        return self._images.get(id(value), (None, None))[1]
+
+    def network(self, model: Any, given: dict[int, Any]) -> tuple[Any, list[Planes | None]]:
+        """A copy of a network.
+
+        Parameters
+        ----------
+        model : keras.Model
+            One that :func:`is_graph`.
+        given : dict of int to KerasTensor
+            The inputs that change, by their place.
+
+        Returns
+        -------
+        copy : keras.Model
+        planes : list of Planes or None
+            Of its outputs, one after the other.
+        """
+        inputs = [
+            given[place]
+            if place in given
+            else keras.Input(batch_shape=t.shape, dtype=t.dtype, sparse=t.sparse, name=t.name)
+            for place, t in enumerate(inputs_of(model))
+        ]
+        if isinstance(model, keras.Sequential):
+            return self._sequential(model, inputs[0])
+        copy = keras.models.clone_model(
+            model,
+            input_tensors=keras.tree.pack_sequence_as(model.input, inputs),
+            clone_function=lambda operation: operation,
+            call_function=lambda operation, *args, **kwargs: self._apply(operation, args, kwargs)[
+                1
+            ],
+        )
+        if not model.trainable:
+            copy.trainable = False
+        return copy, [self.planes(output) for output in copy.outputs]
+
+    def _sequential(self, model: Any, tensor: Any) -> tuple[Any, list[Planes | None]]:
+        layers, value = [tensor], tensor
+        for layer in model.layers:
+            used, value = self._apply(layer, (value,), {})
+            layers += used
+        if len(layers) == 1:  # all of them were arithmetic
+            layers.append(keras.layers.Identity())
+        copy = keras.Sequential(layers, name=model.name, trainable=model.trainable)
+        if model.compiled:
+            copy.compile_from_config(model.get_compile_config())
+        return copy, [self.planes(value)]
+
+    def _apply(
+        self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[list[Any], Any]:
+        """The layers that take an operation's place, and their output."""
+        try:
+            if is_graph(operation):
+                return self._inner(operation, args, kwargs)
+            if any(self.planes(value) is not None for value in keras.tree.flatten((args, kwargs))):
+                return self._change(operation, args, kwargs)
+            copy = self._copy(operation)
+            return [copy], self._call(operation, copy, args, kwargs)
+        except Refused as refused:
+            stems = ", ".join(map(repr, self.stems))
+            also = f", beside the layer(s) {stems}" if stems else ""
+            raise ModelError(f"the image {refused}{also}; {OTHERWISE}") from None
+
+    def _copy(self, operation: Any) -> Any:
+        """A copy, the same one for each call."""
+        if id(operation) in self._steps:
+            raise Refused(f"goes into {where(operation)}, which sees something else too")
+        if id(operation) not in self._copies:
+            copy = type(operation).from_config(operation.get_config())
+            self._copies[id(operation)] = operation, copy
+        return self._copies[id(operation)][1]
+
+    def _call(self, operation: Any, copy: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
+        """The copy's output; the first call builds it, and it is given its weights."""
+        output = copy(*args, **kwargs)
+        if isinstance(operation, keras.layers.Layer) and id(operation) not in self._filled:
+            self._filled.add(id(operation))
+            for old, new in zip(operation.variables, copy.variables, strict=True):
+                # not the array itself: JAX gives its memory away in training
+                new.assign(np.array(keras.ops.convert_to_numpy(old)))
+        return output
+
+    def _change(
+        self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[list[Any], Any]:
+        """What takes the place of an operation that meets the image."""
+        if args and isinstance(args[0], list | tuple):
+            return [], self._joined(operation, list(args[0]))
+        places = [place for place, value in enumerate(args) if self.planes(value) is not None]
+        if len(places) != 1:
+            raise Refused(f"goes into {kind_of(operation)}, {where(operation)}, more than once")
+        [place] = places
+        planes = self.planes(args[place])
+        assert planes is not None
+        step = self._step(operation, planes, args, place)
+        self.folds |= step.folds
+        layers, value = [], planes.base
+        if step.ones:
+            layers.append(self._append_ones(planes, operation))
+            value = layers[-1](value)
+        if step.keep:
+            layers.append(self._copy(operation))
+            args = (*args[:place], value, *args[place + 1 :])
+            value = self._call(operation, layers[-1], args, kwargs)
+        for layer in step.layers:
+            layers.append(layer)
+            value = layer(value)
+        if step.planes is None:
+            return layers, value
+        stand_in = value if layers else keras.layers.Identity()(value)
+        return layers, self.image(stand_in, replace(step.planes, base=value))
+
+    def _step(self, operation: Any, planes: Planes, args: tuple[Any, ...], place: int) -> Step:
+        """What has to be done; a shared stem has one kernel for all its calls."""
+        if kind_of(operation) not in STEMS:
+            return operate(operation, planes, args, place)
+        key = _key(planes)
+        if id(operation) not in self._steps and id(operation) not in self._copies:
+            self._steps[id(operation)] = operation, key, operate(operation, planes, args, place)
+            self.stems.append("/".join((*self._path, operation.name)))
+        if id(operation) not in self._steps or self._steps[id(operation)][1] != key:
+            raise Refused(f"goes into {where(operation)}, which sees something else too")
+        return self._steps[id(operation)][2]
+
+    def _joined(self, operation: Any, values: list[Any]) -> Any:
+        """A value that stands for several, channel by channel."""
+        planes, bases = join(operation, [self.planes(value) for value in values])
+        base = bases[0]
+        if len(bases) > 1:
+            base = keras.layers.Concatenate(planes.axis, name=f"{operation.name}_planes")(bases)
+        return self.image(keras.layers.Identity()(base), replace(planes, base=base))
+
+    def _append_ones(self, planes: Planes, operation: Any) -> Any:
+        """A network that appends a plane of ones; Keras loads it without this package."""
+        base = planes.base
+        if id(base) not in self._ones:
+            width = [(0, int(axis == planes.axis)) for axis in range(planes.rank)]
+            grey = keras.Input(batch_shape=base.shape, dtype=base.dtype)
+            network = keras.Model(
+                grey,
+                keras.ops.pad(grey, width, constant_values=1),
+                name=f"{operation.name}_ones" + (f"_{len(self._ones)}" if self._ones else ""),
+            )
+            self._ones[id(base)] = base, network
+        return self._ones[id(base)][1]
+
+    def _inner(
+        self, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[list[Any], Any]:
+        """The copy of a network in the network, and its output."""
+        if not args:
+            args, kwargs = (kwargs["inputs"],), {k: v for k, v in kwargs.items() if k != "inputs"}
+        planes = [self.planes(value) for value in keras.tree.flatten(args[0])]
+        key = [None if p is None else (p.base.shape, _key(p)) for p in planes]
+        if id(model) not in self._networks:
+            given = {}
+            for place, (old, p) in enumerate(zip(inputs_of(model), planes, strict=True)):
+                if p is not None:
+                    base = p.base
+                    new = keras.Input(batch_shape=base.shape, dtype=base.dtype, name=old.name)
+                    given[place] = self.image(new, replace(p, base=new))
+            self._path.append(model.name)
+            self._networks[id(model)] = (key, *self.network(model, given))
+            self._path.pop()
+        known, copy, outputs = self._networks[id(model)]
+        if known != key:
+            raise Refused(f"goes into the network {model.name!r}, which sees something else too")
+        bases = keras.tree.map_structure(self._base, args)
+        output = copy(*bases, **kwargs)
+        for value, p in zip(keras.tree.flatten(output), outputs, strict=True):
+            if p is not None:
+                self.image(value, replace(p, base=value))
+        return [copy], output
+
+    def _base(self, value: Any) -> Any:
+        planes = self.planes(value)
+        return value if planes is None else planes.base
+
+
+def resized(model: keras.Model, images: list[ImageInput]) -> keras.Model:
+    """A network copied with its weights, for images of these sizes, which may be its own."""
+    names = [tensor.name for tensor in inputs_of(model)]
+    given = {
+        image.place: keras.Input(
+            batch_shape=image.shape, dtype=image.dtype, name=names[image.place]
+        )
+        for image in images
+    }
+    return Copy().network(model, given)[0]
+
+
+def _key(planes: Planes) -> tuple[Any, ...]:
+    return planes.axis, planes.has_axis, planes.matrix.tobytes(), planes.constant.tobytes()

@@ -1,0 +1,197 @@
+"""Running a Keras network: parts of it for the adapter, all of it for the proof."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ModelError
+from ..planes import planes_of
+from ..weights import Normalisation
+from .inputs import CHANNELS, ImageInput, find_layer, image_inputs, inputs_of, layers_of
+from .operations import STEMS, kind_of
+from .stems import channels_seen, counter
+
+Array = NDArray[Any]
+_SIDE = 64  # where a network takes any
+
+
+class Stopped(BaseException):
+    """Nothing after the layers listened to has to run; Keras rewrites what is an Exception."""
+
+
+def read(model: Any) -> keras.Model:
+    """A network, or the one in a .keras file."""
+    if isinstance(model, keras.Model):
+        return model
+    try:
+        return keras.models.load_model(Path(model))
+    except Exception as error:  # whatever Keras raises for a file, or a layer of the user's own
+        raise ModelError(f"Keras can't load {str(model)!r}: {error}") from error
+
+
+def numpy_of(value: Any) -> Array:
+    """A tensor as an array that NumPy can calculate with."""
+    array = np.asarray(keras.ops.convert_to_numpy(value))
+    return array if array.dtype.kind in "biuf" else array.astype(np.float32)  # bfloat16
+
+
+def at_layers(model: keras.Model, names: list[str], inputs: Any) -> dict[str, tuple[Array, Array]]:
+    """The input and the output of layers, in one pass that ends at the last of them."""
+    seen: dict[str, tuple[Array, Array]] = {}
+    with ExitStack() as stack:
+        for name in names:
+            stack.enter_context(_listening(find_layer(model, name), name, names, seen))
+        with suppress(Stopped):
+            model(inputs, training=False)
+    return seen
+
+
+@contextmanager
+def _listening(layer: Any, name: str, names: list[str], seen: Any) -> Iterator[None]:
+    """Keep what goes into a layer and comes out."""
+    call = layer.call
+
+    def record(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        output = call(inputs, *args, **kwargs)
+        seen.setdefault(name, (numpy_of(inputs), numpy_of(output)))
+        if len(seen) == len(names):
+            raise Stopped
+        return output
+
+    layer.call = record
+    try:
+        yield
+    finally:
+        del layer.call
+
+
+def noise(model: keras.Model, images: list[ImageInput], plain: Normalisation) -> list[Array]:
+    """Something for each input: grey noise in the range that the adapted network takes."""
+    rng = np.random.default_rng(0)
+    given = []
+    for tensor in inputs_of(model):
+        shape = [n or (_SIDE if axis else 1) for axis, n in enumerate(tensor.shape)]
+        given.append(np.zeros(shape, tensor.dtype))
+    for image in images:
+        shape = [n or (_SIDE if axis else 1) for axis, n in enumerate(image.with_channels(1))]
+        if image.has_integers:
+            given[image.place] = rng.integers(0, 128, shape).astype(image.dtype)
+        else:
+            values = rng.random(shape) * plain.std[0] + plain.mean[0]
+            given[image.place] = values.astype(np.float32)
+    return given
+
+
+class Runner:
+    """A network, with what it does to grey images.
+
+    Parameters
+    ----------
+    model : keras.Model or path
+    normalisation : Normalisation or None
+        How grey becomes its planes; None for an adapted network, which takes grey.
+    """
+
+    def __init__(self, model: Any, normalisation: Normalisation | None) -> None:
+        self._model = read(model)
+        self._normalisation = normalisation
+        images = image_inputs(self._model, 1 if normalisation is None else CHANNELS)
+        if len(images) != 1 or len(inputs_of(self._model)) != 1:
+            names = [tensor.name for tensor in inputs_of(self._model)]
+            raise ModelError(f"verify gives a network one image, and this one takes {names}")
+        [self._image] = images
+
+    @property
+    def integers(self) -> bool:
+        """Whether the network takes whole numbers."""
+        return self._image.has_integers
+
+    def evaluating(self) -> AbstractContextManager[None]:
+        """Each call says by itself that it isn't training."""
+        return nullcontext()
+
+    def grey(self, batch: Array) -> Array:
+        """A batch (N, 1, ...) with the network's order of axes."""
+        sides = self._image.spatial
+        given = batch.shape[2:]
+        if len(sides) != len(given) or any(
+            n not in (None, m) for n, m in zip(sides, given, strict=True)
+        ):
+            taken = " x ".join("any" if n is None else str(n) for n in sides)
+            raise ModelError(
+                f"the network takes images of {taken}, not {' x '.join(map(str, given))}"
+            )
+        dtype = self._image.dtype if self.integers else np.float32
+        grey = np.asarray(batch).astype(dtype)
+        if self.integers and not np.array_equal(grey, batch):
+            raise ModelError(f"the network takes whole numbers, {dtype}, and these images aren't")
+        return np.ascontiguousarray(np.moveaxis(grey, 1, self._image.axis))
+
+    def __call__(self, grey: Array) -> Any:
+        """The network's output for grey, preprocessing included, compiled as in predict()."""
+        try:
+            return self._model.predict_on_batch(self._given(grey))
+        except Exception as error:  # whatever a layer raises
+            which = "adapted" if self._normalisation is None else "original"
+            raise ModelError(
+                f"the {which} network, of verify(original, adapted, images), raises "
+                f"{type(error).__name__} for images of shape {grey.shape}: {error}"
+            ) from error
+
+    def _given(self, grey: Array) -> Array:
+        if self._normalisation is None:
+            return grey
+        return planes_of(grey, self._image.axis, self._normalisation)
+
+    def arrays(self, output: Any) -> list[NDArray[np.float64]]:
+        """Every array of an output."""
+        return [numpy_of(value).astype(np.float64) for value in keras.tree.flatten(output)]
+
+    def scores(self, output: Any) -> NDArray[np.float64] | None:
+        """Class scores, (N, classes) or (N, classes, H, W); None if the first output has none."""
+        [first, *_] = self.arrays(output)
+        if first.ndim == len(self._image.shape):
+            first = np.moveaxis(first, self._image.axis, 1)
+        elif first.ndim != 2:
+            return None
+        return first if first.shape[1] > 1 else None
+
+    def stem(self, grey: Array) -> str | None:
+        """The path of the first layer whose kernel sees three channels."""
+        stems = (
+            path
+            for path, layer in layers_of(self._model)
+            if kind_of(layer) in STEMS and channels_seen(layer) == CHANNELS
+        )
+        return next(stems, None)
+
+    def stem_output(self, layer: str, grey: Array) -> tuple[Any, Array] | None:
+        """The grey's shape and the output of a layer, channels on axis 1; None without it."""
+        if find_layer(self._model, layer) is None:
+            return None
+        seen = at_layers(self._model, [layer], self._given(grey))
+        if layer not in seen:
+            return None
+        return grey.shape, np.moveaxis(seen[layer][1].astype(np.float64), self._image.axis, 1)
+
+    def inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Where a kernel lies wholly inside the image, padding in front of it counted.
+
+        What differs between black and white is inside the image; a kernel of ones counts it.
+        """
+        black, white = (
+            at_layers(self._model, [layer], self._given(np.full(shape, value, np.float32)))[layer][
+                0
+            ]
+            for value in (0, 1)
+        )
+        taps = counter(find_layer(self._model, layer))
+        axis = self._image.axis
+        image = (black != white).any(axis, keepdims=True)[:1].astype(np.float32)
+        counted = np.moveaxis(numpy_of(taps(image)), axis, 1)[0, 0]
+        return np.asarray(counted == counted.max())
