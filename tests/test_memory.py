@@ -2,6 +2,7 @@
 
 import gc
 import pickle
+import sys
 import threading
 
 import numpy as np
@@ -151,6 +152,32 @@ def test_zero_is_nothing_kept_and_memory_goes_back():
     del_me = new(4 * MIB)
     del del_me
     assert g2r.cache_info().kept_blocks == 0
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit is Linux's")
+def test_memory_goes_back_when_it_runs_short():
+    """What is kept is given up first; then it is NumPy's error, and nothing else is lost."""
+    text = run_python("""
+import resource, numpy as np, psutil, graytorgb as g2r
+grey = np.ones((200, 256, 256), np.uint8)  # 37.5 MiB of result
+g2r.to_rgb(grey, "NHW", backend="native")
+kept = g2r.cache_info().kept_blocks
+used = psutil.Process().memory_info().vms
+resource.setrlimit(resource.RLIMIT_AS, (used + (20 << 20),) * 2)
+result = g2r.to_rgb(np.ones((210, 256, 256), np.uint8), "NHW", backend="native")
+print(kept, g2r.cache_info().kept_blocks, end=" ")
+for call in (
+    lambda: g2r.to_rgb(grey, "NHW", backend="native"),
+    lambda: g2r.prepare(grey, 0.5, 0.5, "NHW->NCHW"),
+    lambda: result.resize(10**9, refcheck=False),
+):
+    try:
+        call()
+    except MemoryError:
+        print("MemoryError", end=" ")
+print(result.min() == result.max() == 1, g2r.cache_info().lent_bytes == result.nbytes)
+""")
+    assert text == "1 0 MemoryError MemoryError MemoryError True True"
 
 
 def test_the_oldest_make_room():
