@@ -4,7 +4,6 @@ Any network of `benchmarks.networks`, any photos of `benchmarks.photos`. What pa
 default, and runs offline: four networks and 20 photos.
 """
 
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +11,6 @@ from typing import Any, NamedTuple
 import click
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import track
 
 from graytorgb.bench.machine import describe, one_line
@@ -21,7 +19,7 @@ from graytorgb.errors import ModelError
 from .networks import PACKAGED, Network, of_name
 from .paired import Change, Proportion, change, proportion
 from .photos import UNKNOWN, Batch, Photos, batches, chosen, option_photos
-from .tables import table
+from .tables import table, write
 
 RESULTS = Path(__file__).parent / "results"
 GREY, OURS = "grey three times", "collapse (ours)"
@@ -51,7 +49,9 @@ class Answers(NamedTuple):
 )
 @click.option("--stats", "statistics", help="Normalisation of an ONNX file: imagenet, -1..1, 0..1.")
 @option_photos
-@click.option("--batch", default=20, show_default=True, help="Photos at a time.")
+@click.option(
+    "--batch", type=click.IntRange(1), default=20, show_default=True, help="Photos at a time."
+)
 @click.option("--name", default="accuracy", show_default=True, help="Of the results.")
 @click.option("--output", type=Path, default=RESULTS, show_default="benchmarks/results")
 def main(
@@ -78,10 +78,7 @@ def main(
         "machine": describe(),
         "networks": networks,
     }
-    output.mkdir(exist_ok=True)
-    (output / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
-    (output / f"{name}.md").write_text(markdown(document))
-    Console().print((output / f"{name}.md").read_text(), markup=False)
+    write(output, name, document, markdown(document))
 
 
 def ways(network: Network) -> dict[str, Callable[[Array, Array], Array]]:
@@ -122,6 +119,7 @@ def run(network: Network, photos: Photos, size: int) -> tuple[dict[str, Answers]
         colour, grey = _from_0_to_1(batch)
         for way, call in calls.items():
             scores[way].append(call(colour, grey))
+        photos.check(scores[GREY][0].shape[1])
     order = [way for way in ("colour", GREY, OURS, *planes) if way in calls]
     return {
         way: Answers(np.concatenate(scores[way]), photos.labels) for way in dict.fromkeys(order)

@@ -4,7 +4,6 @@ The stem and the whole network, before and after, in the same rounds; losses are
 The weights are random: they don't change what a network costs.
 """
 
-import json
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -13,7 +12,6 @@ from typing import Any, NamedTuple
 
 import click
 import torch
-from rich.console import Console
 from rich.progress import track
 from torch import Tensor, nn
 from torchvision import models
@@ -24,7 +22,7 @@ from graytorgb.bench.memory import peak_here
 from graytorgb.bench.timing import Rounds, Timing
 from graytorgb.models import adapt
 
-from .tables import table
+from .tables import table, write
 
 RESULTS = Path(__file__).parent / "results"
 # Each network and its stem.
@@ -67,10 +65,7 @@ def main(names: tuple[str, ...], batch: int, seconds: float, threads: int, outpu
         for row in measure(name, batch, seconds)
     ]
     document = {"machine": describe(), "threads": threads, "batch": batch, "rows": rows}
-    output.mkdir(exist_ok=True)
-    (output / "adapted.json").write_text(json.dumps(document, indent=1) + "\n")
-    (output / "adapted.md").write_text(markdown(document))
-    Console().print((output / "adapted.md").read_text(), markup=False)
+    write(output, "adapted", document, markdown(document))
 
 
 def pairs(name: str) -> dict[str, Pair]:

@@ -4,7 +4,6 @@ Every peer in the same rounds, in random order; outputs checked equal before the
 losses in the same table.
 """
 
-import json
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -15,7 +14,6 @@ from typing import Any
 import click
 import matplotlib as mpl
 import numpy as np
-from rich.console import Console
 from rich.progress import track
 
 from graytorgb.bench.case import PRESETS, Case, cases, grey_batch
@@ -23,7 +21,7 @@ from graytorgb.bench.machine import describe, one_line
 from graytorgb.bench.timing import Rounds
 
 from .peers import OURS, PEERS, Converter, Peer
-from .tables import table
+from .tables import table, write
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -47,11 +45,8 @@ def main(preset: str, seconds: float, memory: float, output: Path) -> None:
             for found in track(measured, layout, total=len(cells), transient=True):
                 rows += found
     document = {"machine": describe(), "rows": rows}
-    output.mkdir(exist_ok=True)
-    (output / "peers.json").write_text(json.dumps(document, indent=1) + "\n")
-    (output / "peers.md").write_text(markdown(document))
+    write(output, "peers", document, markdown(document))
     draw(document, output / "peers.png")
-    Console().print((output / "peers.md").read_text(), markup=False)
 
 
 def measure(case: Case, seconds: float) -> list[dict[str, Any]]:

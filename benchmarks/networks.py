@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import graytorgb as g2r
+from graytorgb.errors import LevelsError
 from graytorgb.models import adapt
 
 Scores = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -104,7 +105,12 @@ def _of_torchvision(name: str) -> Network:
     from torchvision import models
 
     name, _, version = name.partition(":")
-    weights = models.get_model_weights(name)[version or "DEFAULT"]
+    if name not in models.list_models(module=models):
+        raise click.UsageError(f"torchvision has no network {name} that tells classes")
+    known = models.get_model_weights(name)
+    if version and version not in known.__members__:
+        raise click.UsageError(f"{name} has the weights {', '.join(known.__members__)}")
+    weights = known[version or "DEFAULT"]
     preset = weights.transforms()
     [side], [resized] = preset.crop_size, preset.resize_size
     model = models.get_model(name, weights=weights).eval()
@@ -115,7 +121,10 @@ def _of_timm(name: str, *, pretrained: bool) -> Network:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import timm
-    model = timm.create_model(name, pretrained=pretrained).eval()
+    try:
+        model = timm.create_model(name, pretrained=pretrained).eval()
+    except RuntimeError as error:  # an unknown name, or weights of another
+        raise click.UsageError(f"timm:{name}: {error}") from error
     config = timm.data.resolve_model_data_config(model)
     side, crop = config["input_size"][-1], config["crop_pct"]
     return Network(name, model, *g2r.stats(config), side, crop)
@@ -126,9 +135,15 @@ def _of_onnx(path: Path, statistics: str | None) -> Network:
 
     if statistics is None:
         raise click.UsageError(f"--stats says how images are normalised for {path.name}")
+    if not path.is_file():
+        raise click.UsageError(f"there is no file {path}")
+    try:
+        mean, std = g2r.stats(statistics)
+    except LevelsError as error:
+        raise click.UsageError(f"--stats {statistics}: {error}") from error
     model = onnx.load(path)
     side = model.graph.input[0].type.tensor_type.shape.dim[-1].dim_value or 224
-    return Network(path.stem, model, *g2r.stats(statistics), side, 0.875)
+    return Network(path.stem, model, mean, std, side, 0.875)
 
 
 def _call(model: Any) -> Scores:
@@ -136,10 +151,20 @@ def _call(model: Any) -> Scores:
     if hasattr(model, "graph"):
         import onnxruntime
 
-        session = onnxruntime.InferenceSession(model.SerializeToString())
-        name = session.get_inputs()[0].name
-        return lambda planes: session.run(None, {name: planes})[0]
+        return partial(_of_session, onnxruntime.InferenceSession(model.SerializeToString()))
     return partial(_of_torch, model)
+
+
+def _of_session(session: Any, planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """By as many images at a time as the file says, the last ones filled up."""
+    given = session.get_inputs()[0]
+    size = given.shape[0] if isinstance(given.shape[0], int) else len(planes)
+    scores = []
+    for start in range(0, len(planes), size):
+        part = planes[start : start + size]
+        filled = np.resize(part, (size, *part.shape[1:]))
+        scores.append(session.run(None, {given.name: filled})[0][: len(part)])
+    return np.concatenate(scores)
 
 
 def _of_torch(model: Any, planes: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -12,16 +12,37 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from graytorgb.kinds.pil import is_deep
+
 UNKNOWN = -1
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
 
 class Photos(NamedTuple):
-    """Files and the number of each one's class, `UNKNOWN` where there is none."""
+    """Files and the number of each one's class, `UNKNOWN` where there is none.
+
+    `folders` is how many classes there are where these are the photos' own, and None where they
+    are ImageNet's.
+    """
 
     name: str
     paths: list[Path]
     labels: NDArray[np.int64]
+    folders: int | None = None
+
+    def check(self, classes: int) -> None:
+        """UsageError unless the labels are classes of a network that has so many."""
+        if self.folders not in (None, classes):
+            raise click.UsageError(
+                f"{self.name} has {self.folders} folders, and the network {classes} classes, so "
+                "a folder's place isn't its class: --labels classes where a folder's name is its "
+                "class of ImageNet, names where a photo's is"
+            )
+        if self.labels.max() >= classes:
+            raise click.UsageError(
+                f"a label is {self.labels.max()}, and the network's classes go from 0 to "
+                f"{classes - 1}"
+            )
 
 
 class Batch(NamedTuple):
@@ -46,9 +67,10 @@ def of_folder(folder: Path, labels: str, exclude: Iterable[str] = ()) -> Photos:
     folder : Path
     labels : {"folders", "classes", "names", "captions"}
         Where a photo's class is: ``"folders"``, the place of its folder among the sorted
-        folders, as in torchvision's ``ImageFolder``; ``"classes"``, the folder's name is an
-        ImageNet class; ``"names"``, the file ends in it, ``photo_243.jpg``; ``"captions"``, the
-        first line of a .txt file beside it is one, ``A zebra.``
+        folders, as in torchvision's ``ImageFolder``, none for a photo in no folder; ``"classes"``,
+        the folder's name is an ImageNet class; ``"names"``, the file ends in it,
+        ``photo_243.jpg``; ``"captions"``, the first line of a .txt file beside it is one,
+        ``A zebra.``
     exclude : iterable of str
         Patterns of names of files and folders to leave out.
     """
@@ -62,9 +84,10 @@ def of_folder(folder: Path, labels: str, exclude: Iterable[str] = ()) -> Photos:
     ]
     if not paths:
         raise click.UsageError(f"there are no photos in {folder}")
-    read = {"folders": _of_folders, "classes": _of_classes, "names": _of_names}
-    numbers = read.get(labels, _of_captions)(paths)
-    return Photos(folder.name, paths, numbers)
+    if labels == "folders":
+        return Photos(folder.name, paths, *_of_folders(paths, folder))
+    read = {"classes": _of_classes, "names": _of_names, "captions": _of_captions}
+    return Photos(folder.name, paths, read[labels](paths))
 
 
 def batches(photos: Photos, side: int, crop: float, size: int) -> Iterator[Batch]:
@@ -83,8 +106,16 @@ def batches(photos: Photos, side: int, crop: float, size: int) -> Iterator[Batch
 
 
 def _square(path: Path, side: int, crop: float) -> Image.Image:
-    with Image.open(path) as opened:
-        image = opened.convert("RGBA")
+    try:
+        with Image.open(path) as opened:
+            if is_deep(opened):  # Pillow would clip it at 255
+                raise click.UsageError(
+                    f"{path} has more than 8 bits a value, mode {opened.mode}: "
+                    "graytorgb.to_uint8(image, (lo, hi)) makes 8 of them"
+                )
+            image = opened.convert("RGBA")
+    except OSError as error:
+        raise click.UsageError(f"{path} can't be read: {error}") from error
     if image.getextrema()[3][0] < 255:
         longest = max(image.size)
         white = Image.new("RGBA", (longest, longest), "white")
@@ -96,9 +127,12 @@ def _square(path: Path, side: int, crop: float) -> Image.Image:
     return image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC, box)
 
 
-def _of_folders(paths: list[Path]) -> NDArray[np.int64]:
-    names = sorted({path.parent.name for path in paths})
-    return np.array([names.index(path.parent.name) for path in paths])
+def _of_folders(paths: list[Path], root: Path) -> tuple[NDArray[np.int64], int | None]:
+    """Labels and how many folders there are; None for none."""
+    places = [path.relative_to(root).parts[:-1][:1] for path in paths]
+    names = sorted({place for place in places if place})
+    labels = [names.index(place) if place else UNKNOWN for place in places]
+    return np.array(labels, np.int64), len(names) or None
 
 
 def _of_names(paths: list[Path]) -> NDArray[np.int64]:

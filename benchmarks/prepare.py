@@ -3,7 +3,6 @@
 Outputs are checked equal before they are timed; losses are in the same table.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from rich.console import Console
 from rich.progress import track
 from torchvision.transforms import v2
 
@@ -22,7 +20,7 @@ from graytorgb.bench.machine import describe, one_line
 from graytorgb.bench.memory import peak_of
 from graytorgb.bench.timing import Rounds
 
-from .tables import table
+from .tables import table, write
 
 RESULTS = Path(__file__).parent / "results"
 MEAN, STD = g2r.stats("imagenet")
@@ -47,10 +45,7 @@ def main(images: tuple[int, ...], seconds: float, threads: int, output: Path) ->
         for row in measure(shape, seconds, threads)
     ]
     document = {"machine": describe(), "threads": threads, "rows": rows}
-    output.mkdir(exist_ok=True)
-    (output / "prepare.json").write_text(json.dumps(document, indent=1) + "\n")
-    (output / "prepare.md").write_text(markdown(document))
-    Console().print((output / "prepare.md").read_text(), markup=False)
+    write(output, "prepare", document, markdown(document))
 
 
 def ways(x: Any, threads: int) -> dict[str, Callable[[], Any]]:

@@ -4,7 +4,6 @@ Each attempt is made on one half of the pictures and tested on the other, both w
 every answer is about a picture that the attempt hasn't seen. None of them reads a label.
 """
 
-import json
 from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
@@ -16,7 +15,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from rich.console import Console
 from rich.progress import track
 from torch import Tensor, nn
 from torch.nn import functional
@@ -29,7 +27,7 @@ from .accuracy import percent, plain, points
 from .networks import Network, of_name
 from .paired import change, proportion
 from .photos import UNKNOWN, Photos, batches, chosen, option_photos
-from .tables import table
+from .tables import table, write
 
 RESULTS = Path(__file__).parent / "results"
 BATCH = 20
@@ -73,6 +71,10 @@ def main(
 ) -> None:
     """Make every attempt on every network; write NAME.json and NAME.md."""
     given = chosen(photos, labels, exclude)
+    if len(given.paths) < 2:
+        raise click.UsageError("one half of the photos teaches the other: two at least are needed")
+    if onnx := [each for each in names if Path(each).suffix == ".onnx"]:
+        raise click.UsageError(f"the attempts change networks of torch, and {onnx[0]} is none")
     document = {
         "photos": given.name,
         "images": len(given.paths),
@@ -82,10 +84,7 @@ def main(
             {"network": each, "rows": measure(of_name(each), given, only)} for each in names
         ],
     }
-    output.mkdir(exist_ok=True)
-    (output / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
-    (output / f"{name}.md").write_text(markdown(document))
-    Console().print((output / f"{name}.md").read_text(), markup=False)
+    write(output, name, document, markdown(document))
 
 
 def measure(network: Network, photos: Photos, only: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -104,6 +103,7 @@ def load(network: Network, photos: Photos) -> Pictures:
     found = list(batches(photos, network.side, network.crop, BATCH))
     colour, grey = (np.concatenate([getattr(b, k) for b in found]) for k in ("colour", "grey"))
     seen = _scores(network.model, _parts(_normalised(network, colour)))
+    photos.check(seen.shape[1])
     return Pictures(colour, grey, photos.labels, seen)
 
 

@@ -1,12 +1,10 @@
 """How cost grows with the batch, up to 4 GB of result: `python -m benchmarks.scaling`."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
-from rich.console import Console
 from rich.progress import track
 
 from graytorgb.bench.case import Case, Row
@@ -17,7 +15,7 @@ from graytorgb.bench.report import Report
 from graytorgb.bench.run import measure
 from graytorgb.registry import BACKENDS
 
-from .tables import table
+from .tables import table, write
 
 RESULTS = Path(__file__).parent / "results"
 IMAGE = (224, 224)
@@ -38,12 +36,9 @@ def main(largest: float, layout: str, seconds: float, output: Path) -> None:
             report.rows.extend(
                 measure(case, BACKENDS, budget=seconds, least=3, warm_up=1, peaks=case.threads == 1)
             )
-    output.mkdir(exist_ok=True)
     document = report.document() | {"fits": fits(report.rows)}
-    (output / "scaling.json").write_text(json.dumps(document, indent=1) + "\n")
-    (output / "scaling.md").write_text(markdown(report))
+    write(output, "scaling", document, markdown(report))
     write_png(report, output / "scaling.png")
-    Console().print((output / "scaling.md").read_text(), markup=False)
 
 
 def batches(largest: float, layout: str) -> list[Case]:

@@ -44,16 +44,18 @@ def noise(*shape):
 
 @pytest.fixture
 def folder(tmp_path):
-    """12 photos in folders a, b, c, as ImageFolder has them."""
+    """12 photos in folders a to f, a class each, as ImageFolder has them."""
     for k in range(12):
-        path = tmp_path / "photos" / "abc"[k % 3] / f"{k}_{k % 3}.png"
+        path = tmp_path / "photos" / "abcdef"[k % 6] / "deeper"[: k // 6 * 6] / f"{k}_{k % 6}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(noise(40, 30 + k, 3)).save(path)
     return tmp_path / "photos"
 
 
-def run(command, *arguments):
-    result = CliRunner().invoke(command, arguments, catch_exceptions=False, env={"COLUMNS": "200"})
+def run(command, *arguments, **options):
+    result = CliRunner().invoke(
+        command, arguments, catch_exceptions=False, env={"COLUMNS": "200"}, **options
+    )
     assert result.exit_code == 0, result.output
     return result.output
 
@@ -66,7 +68,7 @@ def test_folders_are_numbered_as_torchvision_does(folder):
     assert [str(path) for path in given.paths] == [path for path, _ in expected.samples]
     assert given.labels.tolist() == expected.targets
     assert photos.of_folder(folder, "names").labels.tolist() == expected.targets
-    assert len(photos.of_folder(folder, "folders", ["b", "1?_*"]).paths) == 7
+    assert len(photos.of_folder(folder, "folders", ["b", "1?_*"]).paths) == 8
 
 
 def test_the_photos_that_a_package_ships():
@@ -92,9 +94,36 @@ def test_folders_that_name_a_class(tmp_path, name):
     assert photos.of_folder(tmp_path, "classes").labels.tolist() == [340]
 
 
+def test_a_photo_in_no_folder_has_no_class(tmp_path):
+    Image.fromarray(noise(9, 9)).save(tmp_path / "a.png")
+    given = photos.of_folder(tmp_path, "folders")
+    assert given.labels.tolist() == [photos.UNKNOWN]
+    given.check(6)
+
+
+def test_labels_that_are_no_classes_of_the_network(folder):
+    photos.of_folder(folder, "folders").check(6)
+    with pytest.raises(UsageError, match=r"photos has 6 folders, and the network 1000 classes"):
+        photos.of_folder(folder, "folders").check(1000)
+    photos.of_folder(folder, "names").check(1000)
+    with pytest.raises(UsageError, match=r"a label is 5, .* from 0 to 4"):
+        photos.of_folder(folder, "names").check(5)
+    with pytest.raises(UsageError, match="has 5 folders, and the network 6 classes"):
+        accuracy.run(tiny(), photos.of_folder(folder, "folders", ["f"]), 5)
+
+
+def test_photos_that_cannot_be_read(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"nothing")
+    with pytest.raises(UsageError, match=r"a\.png can't be read: cannot identify"):
+        next(photos.batches(photos.of_folder(tmp_path, "folders"), 32, 1, 7))
+    Image.fromarray(noise(9, 9).astype(np.uint16) * 16).save(tmp_path / "a.png")
+    with pytest.raises(UsageError, match=r"a\.png has more than 8 bits .*to_uint8"):
+        next(photos.batches(photos.of_folder(tmp_path, "folders"), 32, 1, 7))
+
+
 def test_folders_that_name_no_class(folder):
     with pytest.raises(UsageError, match="not classes of ImageNet: a, b, c"):
-        photos.of_folder(folder, "classes")
+        photos.of_folder(folder, "classes", ["deeper"])
     with pytest.raises(UsageError, match="there are no photos"):
         photos.of_folder(folder, "folders", ["*"])
     (folder / "a" / "0_0.png").rename(folder / "a" / "zero.png")
@@ -131,6 +160,8 @@ def test_what_few_answers_can_say():
     assert (nothing.value, nothing.p, nothing.beyond) == (0, 1, False)
     # none of n: 1 - error ** (1/n), with an eighth of 10 % on each of four sides
     assert nothing.high == -nothing.low == pytest.approx(1 - 0.0125 ** (1 / 20))
+    beyond = [paired.change(~same, np.arange(20) >= lost).beyond for lost in range(1, 21)]
+    assert 5 * (1 + beyond.index(True)) == 45  # points, as docs/guide/accuracy.md says
 
 
 def test_what_changed():
@@ -236,8 +267,17 @@ def test_an_onnx_file(tmp_path):
     assert (given.side, given.mean) == (SIDE, MEAN)
     expected = network.original()(x.numpy())
     np.testing.assert_allclose(given.original()(x.numpy()), expected, rtol=1e-4, atol=1e-5)
-    with pytest.raises(UsageError, match="--stats"):
+    with pytest.raises(UsageError, match="--stats says"):
         networks.of_name(str(path))
+    with pytest.raises(UsageError, match="--stats imgnet: no statistics are called 'imgnet'"):
+        networks.of_name(str(path), "imgnet")
+    with pytest.raises(UsageError, match=r"there is no file .*other\.onnx"):
+        networks.of_name(str(path.with_stem("other")), "imagenet")
+    many = torch.rand(5, 3, SIDE, SIDE).numpy()  # of a file for 2 at a time
+    np.testing.assert_allclose(
+        given.original()(many), network.original()(many), rtol=1e-4, atol=1e-5
+    )
+    assert given.adapted()(many[:, :1]).shape == (5, 6)
 
 
 def test_a_network_of_torchvision(monkeypatch):
@@ -278,6 +318,12 @@ def test_real_weights_on_the_photos_that_packages_ship(tmp_path):
 def test_a_name_that_is_no_network():
     with pytest.raises(UsageError, match=r"resnet50 is none of .*, torchvision:NAME"):
         networks.of_name("resnet50")
+    with pytest.raises(UsageError, match="torchvision has no network resnet5000"):
+        networks.of_name("torchvision:resnet5000")
+    with pytest.raises(UsageError, match="resnet50 has the weights IMAGENET1K_V1, IMAGENET1K_V2"):
+        networks.of_name("torchvision:resnet50:V1")
+    with pytest.raises(UsageError, match=r"timm:nope: Unknown model \(nope\)"):
+        networks.of_name("timm:nope")
 
 
 # speed
@@ -389,6 +435,14 @@ def test_recover(monkeypatch, folder, tmp_path):
     names = [row["attempt"] for row in network["rows"]]
     assert names[0] == "untouched"
     assert len(names) == 7
+
+
+def test_what_recover_cannot_do(tmp_path, folder):
+    with pytest.raises(UsageError, match=r"networks of torch, and a\.onnx is none"):
+        run(recover.main, "--network", "a.onnx", "--photos", folder, standalone_mode=False)
+    Image.fromarray(noise(9, 9)).save(tmp_path / "a.png")
+    with pytest.raises(UsageError, match="two at least"):
+        run(recover.main, "--photos", tmp_path, "--exclude", "photos", standalone_mode=False)
 
 
 def test_better_is_said_to_be_better():
