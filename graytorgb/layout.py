@@ -72,10 +72,22 @@ def parse(layout: str, channels_first: bool = False) -> Layout:
     """Split a layout string into the input's and the result's axes; spaces don't count."""
     if not isinstance(layout, str):
         raise LayoutError(f'layout is a string like "NHW->NHWC" or None, not {layout!r}')
-    return _parse(layout, channels_first)
+    return recall(layout, channels_first) or _parse(layout, channels_first)
+
+
+def recall(layout: str, channels_first: bool) -> Layout | None:
+    """What a layout string says, kept; None for one that is malformed."""
+    return _recall(layout, channels_first)
 
 
 @lru_cache(256)  # a pipeline says the same layout each time
+def _recall(layout: str, channels_first: bool) -> Layout | None:
+    try:
+        return _parse(layout, channels_first)
+    except LayoutError:
+        return None
+
+
 def _parse(layout: str, channels_first: bool) -> Layout:
     source, arrow, target = layout.replace(" ", "").partition("->")
     _check_axes(source, layout)
@@ -118,7 +130,6 @@ def order(source: str, target: str) -> tuple[int, ...]:
     return tuple(source.index(letter) for letter in target)
 
 
-@lru_cache(256)
 def grey_moves(axes: Layout) -> tuple[int, ...] | None:
     """The transposition of a grey input's axes, less C, to the result's; None where none is needed.
 

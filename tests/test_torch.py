@@ -454,6 +454,25 @@ class TestCompile:
         compiled = torch.compile(lambda t: g2r.to_rgb(t, layout), fullgraph=True)
         assert torch.equal(compiled(x), g2r.to_rgb(x, layout))
 
+    @pytest.mark.filterwarnings("error")  # torch's own too, of functions that keep results
+    def test_without_a_warning(self, monkeypatch):
+        from torch._dynamo import utils
+
+        monkeypatch.setattr(utils, "warn_once_cache", set())  # by other tests
+        x = torch.rand(2, 1, 5, 6)
+        for verb in (
+            lambda x: g2r.to_rgb(x, "NCHW->NHWC"),
+            lambda x: g2r.to_uint8(x, (0, 1)),
+            lambda x: g2r.prepare(x, 0.5, 0.5, "NCHW"),
+        ):
+            compiled = torch.compile(verb, fullgraph=True, backend="eager")
+            torch.testing.assert_close(compiled(x), verb(x))
+
+    def test_a_wrong_layout_is_the_same_error(self):
+        compiled = torch.compile(lambda x: g2r.to_rgb(x, "NHWW"), backend="eager")
+        with pytest.raises(g2r.LayoutError, match="W stands twice"):
+            compiled(torch.rand(2, 5, 6))
+
     @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32], ids=str)
     def test_prepare_with_any_batch(self, dtype):
         mean, std = g2r.stats("imagenet")

@@ -12,7 +12,7 @@ from torch.autograd import forward_ad
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from ..errors import DtypeError
-from ..layout import insert, trailing
+from ..layout import insert, recall, trailing
 
 Tensor = torch.Tensor
 
@@ -24,6 +24,9 @@ TO_NUMPY = "x.detach().cpu().as_subclass(torch.Tensor)"
 _SIGNED = {torch.uint32: torch.int32, torch.uint64: torch.int64}
 # A word of each width, for the dtypes numpy doesn't have (bfloat16, the float8s).
 _WORDS = {1: torch.int8, 2: torch.int16, 4: torch.int32}
+
+# The compiler calls it while it traces; traced itself, what it keeps would make that warn.
+torch.compiler.assume_constant_result(recall)
 
 
 def dtype(name: str) -> torch.dtype:
