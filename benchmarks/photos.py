@@ -207,4 +207,8 @@ def option_photos(command: Any) -> Any:
 
 def chosen(folder: Path | None, labels: str, exclude: Iterable[str]) -> Photos:
     """The photos that those options name."""
-    return packaged() if folder is None else of_folder(folder, labels, exclude)
+    if folder is not None:
+        return of_folder(folder, labels, exclude)
+    if labels != "folders" or exclude:
+        raise click.UsageError("--labels and --exclude are about a folder: --photos FOLDER")
+    return packaged()

@@ -54,7 +54,9 @@ def to_uint8(image: Image, value_range: ValueRange, *, out: Any = None) -> Image
     Raises
     ------
     LevelsError
-        If the policy is unknown, the range is empty or not finite, or a value is NaN.
+        If the policy is unknown, the range is empty or not finite, or a value is NaN. In a graph
+        NaN is its library's own error, when it runs; in ``torch.vmap``, which shows no values, and
+        in what ``torch.jit.trace`` makes it becomes 255.
     DtypeError
         If it isn't an image of real numbers, or `out` has another dtype.
     LayoutError

@@ -112,6 +112,12 @@ def test_labels_that_are_no_classes_of_the_network(folder):
         accuracy.run(tiny(), photos.of_folder(folder, "folders", ["f"]), 5)
 
 
+@pytest.mark.parametrize("wrong", [("names", ()), ("folders", ("*.png",))])
+def test_options_about_a_folder_need_one(wrong):
+    with pytest.raises(UsageError, match="--photos FOLDER"):
+        photos.chosen(None, *wrong)
+
+
 def test_photos_that_cannot_be_read(tmp_path):
     (tmp_path / "a.png").write_bytes(b"nothing")
     with pytest.raises(UsageError, match=r"a\.png can't be read: cannot identify"):

@@ -408,6 +408,17 @@ class TestToUint8:
         with pytest.raises(g2r.LevelsError, match="state the range"):
             torch.vmap(lambda x: g2r.to_uint8(x, "minmax"))(x)
 
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
+    def test_nan_where_no_value_is_shown(self):
+        """As the docstring says."""
+
+        def verb(x):
+            return g2r.to_uint8(x, (0, 1))
+
+        x = torch.full((1, 5, 6), torch.nan)
+        assert (torch.vmap(verb)(x) == 255).all()
+        assert (torch.jit.trace(verb, torch.rand(1, 5, 6))(x) == 255).all()
+
     def test_video_stays_video(self):
         x = tv_tensors.Video(torch.zeros(4, 1, 5, 6, dtype=torch.int16))
         assert type(g2r.to_uint8(x, (0, 4095))) is tv_tensors.Video
