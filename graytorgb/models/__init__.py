@@ -164,7 +164,7 @@ def adapt(
     if freeze and how != "learned":
         raise ModelError(
             f'freeze=True leaves the layer of how="learned" trainable, and how={how!r} has none: '
-            "model.requires_grad_(False)"
+            "model.requires_grad_(False), or model.trainable = False in Keras"
         )
     return adapter.adapt(
         model,
@@ -276,10 +276,11 @@ def verify(
     original, adapted : torch.nn.Module, keras.Model, onnx.ModelProto or path
         The network of 3 channels, and what :func:`adapt` made of it. ONNX Runtime runs ONNX
         models; a network can be compared with one that was made of it in another framework.
-    images : array of shape (N, H, W), (N, 1, H, W) or (N, 1, T, H, W), or sequence of (H, W)
-        Grey in the range that the adapted network takes: numpy arrays or CPU tensors. Images
-        of several sizes in a sequence are run one by one. An ONNX model that takes several
-        images is given each of these several times, shifted sideways.
+    images : array, or sequence of arrays of shape (H, W)
+        Grey in the range that the adapted network takes: numpy arrays or CPU tensors, of shape
+        (N, H, W), (N, 1, H, W), (N, H, W, 1) or (N, 1, T, H, W) if it is one. Images of several
+        sizes in a sequence are run one by one. An ONNX model that takes several images is given
+        each of these several times, shifted sideways.
     mean, std, value_range, normalised
         What :func:`adapt` was given. Left out for a network that normalises by itself.
     layer : str, optional
@@ -328,7 +329,7 @@ def verify(
 
 def _batches(images: Any, size: int, *, stated_range: bool) -> Iterator[NDArray[Any]]:
     """Batches (N, 1, ...) of images, as numpy arrays."""
-    given = [_array(image) for image in images]
+    given = [_channel_first(_array(image)) for image in images]
     for image in given:
         if image.dtype.kind not in "biuf" or image.ndim < 2 or 0 in image.shape:
             raise ModelError(
@@ -342,8 +343,8 @@ def _batches(images: Any, size: int, *, stated_range: bool) -> Iterator[NDArray[
             )
         if image.ndim > 2 and image.shape[0] != 1:
             raise ModelError(
-                "images have one channel, (N, H, W) or (N, 1, H, W): one of these has the shape "
-                f"{image.shape}"
+                "images have one channel, (N, H, W), (N, 1, H, W) or (N, H, W, 1): one "
+                f"of these has the shape {image.shape}"
             )
         if not np.isfinite(image).all():
             raise ModelError("images have values that aren't finite, and prove nothing")
@@ -352,6 +353,12 @@ def _batches(images: Any, size: int, *, stated_range: bool) -> Iterator[NDArray[
     step = size if one_size else 1
     for start in range(0, len(planes), step):
         yield np.stack(planes[start : start + step])
+
+
+def _channel_first(image: NDArray[Any]) -> NDArray[Any]:
+    """With its one channel in front, if it has an axis for it."""
+    is_last = image.ndim > 2 and image.shape[-1] == 1 != image.shape[0]
+    return np.moveaxis(image, -1, 0) if is_last else image
 
 
 def _array(image: Any) -> NDArray[Any]:

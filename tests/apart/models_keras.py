@@ -314,6 +314,10 @@ class TestNetworks:
             assert (old.name, old.trainable) == (new.name, new.trainable)
             for a, b in zip(old.get_weights(), new.get_weights(), strict=True):
                 assert (a == b).all()
+        model.trainable = False
+        model.layers[-1].trainable = True
+        thawed = adapt(model, MEAN, STD)
+        assert [layer.trainable for layer in thawed.layers] == [False] * 4 + [True]
         adapted.set_weights([0 * w for w in adapted.get_weights()])
         assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
         assert model.input_shape == (None, 12, 13, 3)
@@ -358,6 +362,28 @@ class TestNetworks:
         for model in (backbone, keras.Model(image, backbone(image))):
             assert_same(run(adapt(model, MEAN, STD), x), run(model, planes(x)))
 
+    def test_a_call_of_ones_own(self):
+        """The layers of such a network aren't all that it does."""
+
+        @keras.saving.register_keras_serializable("tests")
+        class Twice(keras.Model):
+            def __init__(self, **options):
+                image = keras.Input((12, 13, 3))
+                super().__init__(image, conv()(image))
+
+            def call(self, x, training=None, mask=None):
+                return 2 * super().call(x)
+
+        x = grey(2, 12, 13, 1)
+        model = Twice()
+        for network in (model, functional(Twice())):
+            with pytest.raises(ModelError, match=r"call\(\) of its own|goes into .*Twice"):
+                adapt(network, MEAN, STD)
+        for inplace in (False, True):
+            adapted = adapt(model, MEAN, STD, how="expand", inplace=inplace)
+            assert adapted.input_shape == (None, 12, 13, 1)
+            assert_same(run(adapted, x), run(model, planes(x)))
+
     def test_one_of_two_images(self):
         left, right = keras.Input((12, 13, 3), name="left"), keras.Input((12, 13, 3), name="right")
         x = layers.Add()([conv(name="one")(left), conv(name="two")(right)])
@@ -378,6 +404,63 @@ class TestNetworks:
         with pytest.raises(ModelError, match="whole numbers"):
             verify(model, adapt(model), grey(2, 12, 13))
 
+    @pytest.mark.parametrize(
+        "body",
+        [
+            lambda: [layers.Rescaling(1 / 127.5, -1), layers.ZeroPadding2D(1), conv()],
+            lambda: [layers.Rescaling(1 / 255), layers.Resizing(9, 20), conv()],
+            lambda: [layers.Resizing(9, 20), layers.Rescaling(1 / 255), conv()],
+            lambda: [lambda x: x / 255, layers.AveragePooling2D(2), conv()],
+            lambda: [lambda x: keras.ops.cast(x, "float32") / 255, layers.Resizing(9, 9), conv()],
+            lambda: [functional(layers.Resizing(9, 20), layers.Rescaling(1 / 255), conv())],
+        ],
+    )
+    def test_whole_numbers_become_floats_where_they_did(self, body):
+        model = functional(*body(), dtype="uint16")
+        x = np.random.default_rng(0).integers(0, 65536, (2, 12, 13, 1)).astype("uint16")
+        assert_same(run(adapt(model), x), run(model, np.repeat(x, 3, -1)))
+
+    def test_names_of_a_file(self, tmp_path):
+        """Operations that stay have names of another process, which new ones mustn't get."""
+
+        def body(image):
+            feature = keras.ops.flip(layers.Conv2D(3, 1)(image), 1)[:, 1:]
+            return feature + layers.Conv2D(3, 1)(keras.ops.flip(image[:, 1:], 1))
+
+        model = functional(body)
+        x = grey(2, 12, 13, 1)
+        loaded = saved(model, tmp_path)
+        keras.backend.clear_session()
+        assert_same(run(adapt(loaded, MEAN, STD), x), run(model, planes(x)))
+
+    def test_preprocessing_in_a_file(self, tmp_path):
+        """A file keeps the channels that are picked as a list."""
+        if BACKEND == "torch":
+            pytest.skip("torch has no negative steps, so the network itself doesn't run")
+        model = functional(keras.applications.resnet50.preprocess_input, conv())
+        x = 255 * grey(2, 12, 13, 1)
+        assert_same(run(adapt(saved(model, tmp_path)), x), run(model, np.repeat(x, 3, -1)), 1e-5)
+
+    def test_lambda(self):
+        """Behind the stem, with what it refers to: Keras copies none from its config."""
+        number = np.float32(3)
+        model = functional(
+            conv(),
+            layers.Lambda(lambda x: x * number),
+            layers.Lambda(lambda x, by: x * by, (12, 13, 4), arguments={"by": 2.0}),
+        )
+        x = grey(2, 12, 13, 1)
+        adapted = adapt(model, MEAN, STD)
+        assert_same(run(adapted, x), run(model, planes(x)))
+        assert [layer.name for layer in adapted.layers[-2:]] == [
+            layer.name for layer in model.layers[-2:]
+        ]
+
+    def test_called_by_a_keyword(self):
+        model = functional(lambda image: conv()(inputs=layers.Rescaling(2, 1)(inputs=image)))
+        x = grey(2, 12, 13, 1)
+        assert_same(run(adapt(model, MEAN, STD), x), run(model, planes(x)))
+
     @pytest.mark.parametrize("how", ["collapse", "expand", "learned"])
     def test_sizes(self, how):
         """Any if the network takes any, and another if it is asked for."""
@@ -390,7 +473,7 @@ class TestNetworks:
         assert adapt(model, MEAN, STD, how=how, example=256).input_shape == (None, 256, 256, 1)
         fixed = functional(conv(), layers.GlobalAveragePooling2D())
         fixed.set_weights(model.get_weights())
-        larger = adapt(fixed, MEAN, STD, how=how, example=(20, None))
+        larger = adapt(fixed, MEAN, STD, how=how, example=(np.int64(20), None))
         assert larger.input_shape == (None, 20, None, 1)
         assert_same(run(larger, x), run(model, planes(x)))
         flat = functional(conv(), layers.Flatten(), layers.Dense(3))
@@ -425,6 +508,28 @@ class TestNetworks:
         assert (
             abs(adapted.evaluate(x, y, verbose=0) - model.evaluate(planes(x), y, verbose=0)) < 1e-5
         )
+
+    def test_a_loss_that_keras_cannot_make_again(self, recwarn):
+        for model in (small(), keras.Sequential([keras.Input((12, 13, 3)), conv()])):
+            model.compile(optimizer="sgd", loss=lambda a, b: keras.ops.mean((a - b) ** 2))
+            adapted = adapt(model, MEAN, STD)
+            messages = [str(warning.message) for warning in recwarn]
+            assert any("isn't compiled" in m and "call its compile()" in m for m in messages)
+            recwarn.clear()
+            assert not adapted.compiled
+            assert model.compiled
+            x = grey(2, 12, 13, 1)
+            assert_same(run(adapted, x), run(model, planes(x)))
+
+    def test_a_range_beyond_float16(self):
+        model = small(dtype="mixed_float16")
+        x = 65535 * grey(2, 12, 13, 1)
+        with pytest.raises(ModelError, match=r"'stem' calculates in float16.*0 to 1, or how"):
+            adapt(model, MEAN, STD, value_range=(0, 65535))
+        expected = run(model, planes(x / 65535))
+        for how, given in (("collapse", {}), ("expand", {"value_range": (0, 65535)})):
+            adapted = adapt(model, MEAN, STD, how=how, **given)
+            assert_same(run(adapted, x if given else x / 65535), expected, 5e-3)
 
 
 class TestTraining:
@@ -535,6 +640,13 @@ REFUSED = {
     "filled up": (lambda: [layers.Rescaling(2, 1),
                            layers.Resizing(9, 9, pad_to_aspect_ratio=True), conv()],
                   "filled up with a constant"),
+    "whole numbers": (lambda: [lambda x: keras.ops.cast(x * 2, "float32"), conv()],
+                      "calculated with in whole numbers, in operation 'multiply", "uint8"),
+    "whole numbers, negative": (lambda: [lambda x: keras.ops.cast(-x, "float32"), conv()],
+                                "calculated with in whole numbers, in", "int32"),
+    "rounded": (lambda: [layers.Rescaling(255), functional(layers.Rescaling(2), conv(),
+                                                           dtype="uint8")],
+                "is rounded, in the input of the network 'functional"),
     "divided by": (lambda: [lambda x: 1 / (x + 9), conv()], "divides by"),
 }  # fmt: skip
 
@@ -543,18 +655,25 @@ REFUSED = {
 class TestErrors:
     @pytest.mark.parametrize("name", REFUSED)
     def test_what_is_refused(self, name):
-        body, message = REFUSED[name]
+        body, message, *dtype = REFUSED[name]
         if name == "wrong axis" and BACKEND == "tensorflow":
             pytest.skip("TensorFlow makes no such network")
-        model = functional(*body(), shape=(12, 13, 3))
+        model = functional(*body(), **({"dtype": dtype[0]} if dtype else {}))
         with pytest.raises(ModelError, match=f"(?s){message}"):
-            adapt(model, MEAN, STD)
+            adapt(model, *((0, 1) if dtype else (MEAN, STD)))
 
     def test_no_images(self):
         with pytest.raises(ModelError, match=r"no images of 3 channel.*\(None, 12, 13, 4\)"):
             adapt(functional(conv(), shape=(12, 13, 4)), MEAN, STD)
         with pytest.raises(ModelError, match=r"model\.build"):
             adapt(keras.Sequential([conv()]), MEAN, STD)
+        model = keras.Sequential([conv()])  # the calls that this message names
+        adapted = adapt(model, MEAN, STD, example=(12, 13), how="expand")
+        assert adapted.input_shape == (None, 12, 13, 1)
+        assert model.input_shape == (None, 12, 13, 3)
+        model = keras.Sequential([conv()])
+        model.build((None, 12, 13, 3))
+        assert adapt(model, MEAN, STD).input_shape == (None, 12, 13, 1)
 
     @pytest.mark.parametrize(
         ("options", "message"),
@@ -564,7 +683,11 @@ class TestErrors:
             ({"inplace": True}, "no inplace=True here"),
             ({"layer": "stm"}, "isn't there, did you mean 'stem'"),
             ({"layer": "after"}, "'after' isn't a convolution that sees the image.*'stem'"),
-            ({"example": "large"}, "example is the size of an image for Keras"),
+            ({"example": "large"}, "example is the size of an image for Keras.*'large'"),
+            ({"example": True}, "example is the size of an image for Keras.*True"),
+            ({"example": np.zeros((1, 12, 13, 3))}, r"not ndarray of shape \(1, 12, 13, 3\)"),
+            ({"layer": layers.ReLU()}, "name of a layer.*not ReLU: layer=stem.name"),
+            ({"freeze": True}, "model.trainable = False in Keras"),
             ({"example": (1, 2, 3)}, "2 sides"),
             ({"out": "model.h5"}, "out is a .keras file"),
         ],
@@ -624,6 +747,8 @@ class TestProof:
         model = small()
         with pytest.raises(ModelError, match="takes images of 12 x 13, not 9 x 9"):
             verify(model, adapt(model, MEAN, STD), grey(2, 9, 9), MEAN, STD)
+        x = grey(2, 12, 13, 1)  # as the network takes them
+        assert verify(model, adapt(model, MEAN, STD), x, MEAN, STD, seconds=0).passed
         with pytest.raises(ModelError, match="no images of 1 channel"):
             verify(model, model, grey(2, 12, 13), MEAN, STD)
 

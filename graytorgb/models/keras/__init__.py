@@ -11,7 +11,7 @@ from ...errors import ModelError
 from ..weights import Normalisation, unstated
 from .collapse import check_range, collapse, structure
 from .copy import is_graph, resized
-from .inputs import CHANNELS, ImageInput, image_inputs, inputs_of, size_of
+from .inputs import CHANNELS, ImageInput, has_inputs, image_inputs, inputs_of, size_of
 from .run import Runner, read
 
 __all__ = ["Runner", "adapt", "input_size"]
@@ -42,8 +42,7 @@ def adapt(
     network, size = read(model), size_of(example)
     try:
         if how == "collapse":
-            layers = [layer] if isinstance(layer, str) else layer
-            adapted = collapse(network, stated, plain, layer=layers, size=size)
+            adapted = collapse(network, stated, plain, layer=_names(layer), size=size)
         elif stated is None:
             raise ModelError(unstated(how))
         else:
@@ -58,6 +57,19 @@ def adapt(
     if out is not None:
         adapted.save(out)
     return adapted
+
+
+def _names(layer: Any) -> list[str] | None:
+    """What `layer` names."""
+    names = [layer] if isinstance(layer, str) else layer
+    if names is None:
+        return None
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise ModelError(
+            f"layer is the name of a layer, or a list of names, not {type(layer).__name__}: "
+            "layer=stem.name"
+        )
+    return list(names)
 
 
 def input_size(path: Path) -> tuple[tuple[int | None, ...], bool]:
@@ -83,7 +95,7 @@ def _in_front(
 ) -> keras.Model:
     """The network behind layers that make its planes of grey."""
     images = [image.resized(size) for image in _images(model, size)]
-    if is_graph(model):
+    if has_inputs(model):
         inputs = [keras.Input(batch_shape=t.shape, dtype=t.dtype, name=t.name)
             for t in inputs_of(model)]  # fmt: skip
     else:
@@ -100,14 +112,14 @@ def _in_front(
     inner = model if inplace else _copy(model, images)
     if freeze:
         inner.trainable = False
-    pack = structure(model) if is_graph(model) else inputs[0]
+    pack = structure(model) if has_inputs(model) else inputs[0]
     given, taken = (keras.tree.pack_sequence_as(pack, values) for values in (inputs, planes))
     return keras.Model(given, inner(taken), name=f"{model.name}_grey")
 
 
 def _images(model: keras.Model, size: tuple[int | None, ...] | None) -> list[ImageInput]:
-    """The image inputs; for a network that isn't a graph, what its data format says."""
-    if is_graph(model):
+    """The image inputs; for a network that doesn't know them, what the data format says."""
+    if has_inputs(model):
         return image_inputs(model)
     sides = (None, None) if size is None else size
     first = keras.config.image_data_format() == "channels_first"
@@ -117,12 +129,14 @@ def _images(model: keras.Model, size: tuple[int | None, ...] | None) -> list[Ima
 
 def _copy(model: keras.Model, images: list[ImageInput]) -> keras.Model:
     """A copy with its weights, for images of these sizes."""
-    if is_graph(model):
+    if is_graph(model) and has_inputs(model):
         return resized(model, images)
     copy = type(model).from_config(model.get_config())
     shape = [n or 64 for n in images[0].shape]
     for network in (copy, model):
-        if not network.built:
+        if isinstance(network, keras.Sequential) and not network.built:
+            network.build(images[0].shape)  # a call would say how many images there are
+        elif not network.built:
             network(np.zeros([1, *shape[1:]], np.float32))
     copy.set_weights(model.get_weights())
     return copy

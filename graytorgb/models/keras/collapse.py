@@ -13,6 +13,9 @@ from .copy import Copy, is_graph, resized
 from .inputs import ImageInput, find_layer, image_inputs, layers_of
 from .run import at_layers, noise
 
+# times weights around 0.05 this ends where float16 has 10 bits, and grey of 65535 is infinite
+_LARGEST_IN_FLOAT16 = 1024
+
 
 def collapse(
     model: keras.Model,
@@ -31,8 +34,8 @@ def collapse(
     """
     if not is_graph(model):
         raise ModelError(
-            f"a {type(model).__name__} isn't made of a graph of layers, so its image can't be "
-            f"followed; {OTHERWISE}"
+            f"a {type(model).__name__} isn't made of a graph of layers, or has a call() of its "
+            f"own, so its image can't be followed; {OTHERWISE}"
         )
     normalisation = stated or plain
     images = [image.resized(size) for image in image_inputs(model)]
@@ -45,6 +48,7 @@ def collapse(
         _check_names(model, layer, copy.stems)
     if stated is None and not copy.folds:
         raise ModelError(unstated("collapse"))
+    _check_precision(adapted, normalisation, copy.stems)
     original = model if size is None else resized(model, images)
     _prove(original, adapted, images, normalisation, plain, copy.stems)
     return adapted
@@ -56,6 +60,16 @@ def check_range(image: ImageInput, normalisation: Normalisation) -> None:
         raise ModelError(
             f"the input is {image.dtype} and takes whole numbers, so nothing is normalised before "
             "it: leave mean, std and value_range out"
+        )
+
+
+def _check_precision(model: keras.Model, normalisation: Normalisation, stems: list[str]) -> None:
+    """ModelError where numbers or weights of the grey's range don't fit into float16."""
+    halves = [name for name in stems if find_layer(model, name).compute_dtype == "float16"]
+    if halves and normalisation.std.max() > _LARGEST_IN_FLOAT16:
+        raise ModelError(
+            f"{halves[0]!r} calculates in float16, which grey in such a range doesn't fit into: "
+            f"leave value_range out and give it grey from 0 to 1, or {OTHERWISE}"
         )
 
 

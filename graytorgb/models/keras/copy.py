@@ -1,5 +1,8 @@
 """A Keras network copied layer by layer, with what sees the image changed."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -9,14 +12,35 @@ import numpy as np
 from ...errors import ModelError
 from ..agreement import OTHERWISE
 from ..planes import Planes
-from .inputs import ImageInput, inputs_of
-from .operations import STEMS, Refused, Step, join, kind_of, operate, where
+from .inputs import ImageInput, inputs_of, layers_of
+from .operations import (
+    STEMS,
+    Refused,
+    Step,
+    again,
+    is_float,
+    is_kerass,
+    join,
+    kind_of,
+    operate,
+    where,
+)
 
 
 def is_graph(operation: Any) -> bool:
-    """Whether it is a network whose layers can be followed one by one."""
+    """Whether it is a network that does what its layers do, and nothing else."""
     kinds = (keras.Sequential, keras.Function)
-    return isinstance(operation, keras.Model) and isinstance(operation, kinds)
+    return (
+        isinstance(operation, keras.Model)
+        and isinstance(operation, kinds)
+        and not any(_is_overridden(operation, name) for name in ("call", "__call__"))
+    )
+
+
+def _is_overridden(operation: Any, name: str) -> bool:
+    """Whether a method is the user's own."""
+    owner = next(kind for kind in type(operation).__mro__ if name in vars(kind))
+    return not is_kerass(owner)
 
 
 class Copy:
@@ -79,17 +103,36 @@ class Copy:
         ]
         if isinstance(model, keras.Sequential):
             return self._sequential(model, inputs[0])
-        copy = keras.models.clone_model(
-            model,
-            input_tensors=keras.tree.pack_sequence_as(model.input, inputs),
-            clone_function=lambda operation: operation,
-            call_function=lambda operation, *args, **kwargs: self._apply(operation, args, kwargs)[
-                1
-            ],
-        )
-        if not model.trainable:
-            copy.trainable = False
+        with _not_compiled(model):
+            copy = keras.models.clone_model(
+                model,
+                input_tensors=keras.tree.pack_sequence_as(model.input, inputs),
+                clone_function=lambda operation: operation,
+                call_function=lambda operation, *args, **kwargs: self._apply(
+                    operation, args, kwargs
+                )[1],
+            )
+        self._settings(model, copy)
         return copy, [self.planes(output) for output in copy.outputs]
+
+    def _settings(self, model: Any, copy: Any) -> None:
+        """What is trained, and how."""
+        if not self._path:  # of the whole network, since each network says it of those in it
+            copies = dict(layers_of(copy))
+            if not model.trainable:
+                copy.trainable = False
+            for path, layer in layers_of(model):
+                if path in copies and copies[path].trainable != layer.trainable:
+                    copies[path].trainable = layer.trainable
+        if model.compiled:
+            try:
+                copy.compile_from_config(model.get_compile_config())
+            except Exception as error:  # whatever Keras raises for a loss or metric of the user's
+                warnings.warn(
+                    "the adapted network isn't compiled, as Keras can't make the loss, metrics or "
+                    f"optimizer of {model.name!r} again: call its compile() ({error})",
+                    stacklevel=2,
+                )
 
     def _sequential(self, model: Any, tensor: Any) -> tuple[Any, list[Planes | None]]:
         layers, value = [tensor], tensor
@@ -98,15 +141,16 @@ class Copy:
             layers += used
         if len(layers) == 1:  # all of them were arithmetic
             layers.append(keras.layers.Identity())
-        copy = keras.Sequential(layers, name=model.name, trainable=model.trainable)
-        if model.compiled:
-            copy.compile_from_config(model.get_compile_config())
+        copy = keras.Sequential(layers, name=model.name)
+        self._settings(model, copy)
         return copy, [self.planes(value)]
 
     def _apply(
         self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[list[Any], Any]:
         """The layers that take an operation's place, and their output."""
+        if not args and "inputs" in kwargs:
+            args, kwargs = (kwargs["inputs"],), {k: v for k, v in kwargs.items() if k != "inputs"}
         try:
             if is_graph(operation):
                 return self._inner(operation, args, kwargs)
@@ -124,8 +168,7 @@ class Copy:
         if id(operation) in self._steps:
             raise Refused(f"goes into {where(operation)}, which sees something else too")
         if id(operation) not in self._copies:
-            copy = type(operation).from_config(operation.get_config())
-            self._copies[id(operation)] = operation, copy
+            self._copies[id(operation)] = operation, again(operation)
         return self._copies[id(operation)][1]
 
     def _call(self, operation: Any, copy: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
@@ -146,15 +189,20 @@ class Copy:
             return [], self._joined(operation, list(args[0]))
         places = [place for place, value in enumerate(args) if self.planes(value) is not None]
         if len(places) != 1:
-            raise Refused(f"goes into {kind_of(operation)}, {where(operation)}, more than once")
+            how = "more than once" if places else "by a keyword"
+            raise Refused(f"goes into {kind_of(operation)}, {where(operation)}, {how}")
         [place] = places
         planes = self.planes(args[place])
         assert planes is not None
         step = self._step(operation, planes, args, place)
         self.folds |= step.folds
-        layers, value = [], planes.base
+        layers, value, changes = [], planes.base, {}
+        if (step.folds or step.planes is None) and not is_float(planes.dtype):
+            layers.append(_cast(operation))
+            value = layers[-1](value)
+            changes["dtype"] = value.dtype
         if step.ones:
-            layers.append(self._append_ones(planes, operation))
+            layers.append(self._append_ones(value, planes.axis, operation))
             value = layers[-1](value)
         if step.keep:
             layers.append(self._copy(operation))
@@ -166,7 +214,7 @@ class Copy:
         if step.planes is None:
             return layers, value
         stand_in = value if layers else keras.layers.Identity()(value)
-        return layers, self.image(stand_in, replace(step.planes, base=value))
+        return layers, self.image(stand_in, replace(step.planes, base=value, **changes))
 
     def _step(self, operation: Any, planes: Planes, args: tuple[Any, ...], place: int) -> Step:
         """What has to be done; a shared stem has one kernel for all its calls."""
@@ -188,11 +236,10 @@ class Copy:
             base = keras.layers.Concatenate(planes.axis, name=f"{operation.name}_planes")(bases)
         return self.image(keras.layers.Identity()(base), replace(planes, base=base))
 
-    def _append_ones(self, planes: Planes, operation: Any) -> Any:
+    def _append_ones(self, base: Any, axis: int, operation: Any) -> Any:
         """A network that appends a plane of ones; Keras loads it without this package."""
-        base = planes.base
         if id(base) not in self._ones:
-            width = [(0, int(axis == planes.axis)) for axis in range(planes.rank)]
+            width = [(0, int(k == axis)) for k in range(len(base.shape))]
             grey = keras.Input(batch_shape=base.shape, dtype=base.dtype)
             network = keras.Model(
                 grey,
@@ -206,17 +253,16 @@ class Copy:
         self, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[list[Any], Any]:
         """The copy of a network in the network, and its output."""
-        if not args:
-            args, kwargs = (kwargs["inputs"],), {k: v for k, v in kwargs.items() if k != "inputs"}
         planes = [self.planes(value) for value in keras.tree.flatten(args[0])]
         key = [None if p is None else (p.base.shape, _key(p)) for p in planes]
         if id(model) not in self._networks:
             given = {}
             for place, (old, p) in enumerate(zip(inputs_of(model), planes, strict=True)):
                 if p is not None:
-                    base = p.base
-                    new = keras.Input(batch_shape=base.shape, dtype=base.dtype, name=old.name)
-                    given[place] = self.image(new, replace(p, base=new))
+                    if not is_float(old.dtype) and not p.is_plain:
+                        raise Refused(f"is rounded, in the input of the network {model.name!r}")
+                    new = keras.Input(batch_shape=p.base.shape, dtype=old.dtype, name=old.name)
+                    given[place] = self.image(new, replace(p, base=new, dtype=old.dtype))
             self._path.append(model.name)
             self._networks[id(model)] = (key, *self.network(model, given))
             self._path.pop()
@@ -233,6 +279,24 @@ class Copy:
     def _base(self, value: Any) -> Any:
         planes = self.planes(value)
         return value if planes is None else planes.base
+
+
+@contextmanager
+def _not_compiled(model: Any) -> Iterator[None]:
+    """Keras's clone_model compiles as the model says; :class:`Copy` does it by itself."""
+    compiled = model.compiled
+    model.compiled = False
+    try:
+        yield
+    finally:
+        model.compiled = compiled
+
+
+def _cast(operation: Any) -> Any:
+    """A layer that makes floats of whole numbers, as the operation does."""
+    layer = isinstance(operation, keras.layers.Layer)
+    dtype = operation.dtype_policy if layer else operation.output.dtype
+    return keras.layers.Rescaling(1.0, dtype=dtype, name=f"{operation.name}_cast")
 
 
 def resized(model: keras.Model, images: list[ImageInput]) -> keras.Model:

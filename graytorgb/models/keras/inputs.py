@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 
 from ...errors import ModelError
 
@@ -96,18 +97,28 @@ def inputs_of(model: keras.Model) -> list[Any]:
     return list(tensors)
 
 
+def has_inputs(model: keras.Model) -> bool:
+    """Whether a network knows its inputs: one that is subclassed or not built doesn't."""
+    try:
+        return bool(inputs_of(model))
+    except ModelError:
+        return False
+
+
 def size_of(example: Any) -> tuple[int | None, ...] | None:
     """The sides that `example` states."""
     if example is None:
         return None
-    size = (example, example) if isinstance(example, int) else example
+    size = (example, example) if isinstance(example, int | np.integer) else example
     if isinstance(size, tuple | list) and all(
-        n is None or (isinstance(n, int) and n > 0) for n in size
+        n is None or (isinstance(n, int | np.integer) and n is not True and n > 0) for n in size
     ):
-        return tuple(size)
+        return tuple(None if n is None else int(n) for n in size)
+    given = repr(example) if isinstance(size, tuple | list | str) else type(example).__name__
+    shape = f" of shape {np.shape(example)}" if hasattr(example, "shape") else ""
     raise ModelError(
         "example is the size of an image for Keras, (H, W), None where any will do; not "
-        f"{example!r}"
+        f"{given}{shape}"
     )
 
 

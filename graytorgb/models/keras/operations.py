@@ -46,7 +46,27 @@ def kind_of(operation: Any) -> str:
     """The name of a class of Keras's own; of any other, with its module."""
     kind = type(operation)
     name: str = kind.__name__
-    return name if kind.__module__.partition(".")[0] == "keras" else f"{kind.__module__}.{name}"
+    return name if is_kerass(kind) else f"{kind.__module__}.{name}"
+
+
+def is_kerass(kind: type) -> bool:
+    """Whether a class is Keras's own."""
+    return kind.__module__.partition(".")[0] == "keras"
+
+
+def is_float(dtype: str) -> bool:
+    """Whether its numbers aren't whole ones."""
+    return bool(keras.backend.is_float_dtype(dtype))
+
+
+def again(operation: Any, **changes: Any) -> Any:
+    """A layer or operation made again, of the same name."""
+    config = operation.get_config()
+    if type(operation) is keras.layers.Lambda:  # functions don't survive being written down
+        changes |= {"function": operation.function, "arguments": operation.arguments}
+        changes |= {"mask": operation.mask, "output_shape": operation._output_shape}
+        return keras.layers.Lambda(**config | changes)
+    return type(operation).from_config(config | changes)
 
 
 def operate(operation: Any, planes: Planes, args: tuple[Any, ...], place: int) -> Step:
@@ -101,8 +121,6 @@ def _stem(layer: Any, planes: Planes, args: Any, place: int) -> Step:
     if getattr(layer, "lora_enabled", False) or getattr(layer, "quantization_mode", None):
         raise Refused(f"goes into {where(layer)}, which is quantised or has LoRA weights")
     layers, ones = changed(layer, planes)
-    if not keras.backend.is_float_dtype(planes.base.dtype):
-        layers.insert(0, keras.layers.Rescaling(1.0, dtype=layer.dtype_policy))  # as a cast
     return Step(None, ones=ones, layers=layers)
 
 
@@ -162,6 +180,7 @@ def _arithmetic(operation: Any, planes: Planes, args: tuple[Any, ...], place: in
     other = args[1 - place] if len(args) == 2 else args  # a layer takes a list
     if isinstance(operation, keras.layers.Layer) or isinstance(other, keras.KerasTensor):
         raise Refused(f"goes into {kind}, {where(operation)}, with something else")
+    _check_float(operation)
     number = _per_channel(operation, other, planes)
     if kind == "Add":
         planes = planes.shifted(number)
@@ -177,7 +196,14 @@ def _arithmetic(operation: Any, planes: Planes, args: tuple[Any, ...], place: in
 
 
 def _negative(operation: Any, planes: Planes, args: Any, place: int) -> Step:
+    _check_float(operation)
     return Step(_negated(planes), folds=True)
+
+
+def _check_float(operation: Any) -> None:
+    """Refused if whole numbers come out, which overflow."""
+    if not is_float(operation.output.dtype):
+        raise Refused(f"is calculated with in whole numbers, in {where(operation)}")
 
 
 def _negated(planes: Planes) -> Planes:
@@ -185,9 +211,9 @@ def _negated(planes: Planes) -> Planes:
 
 
 def _cast(operation: Any, planes: Planes, args: Any, place: int) -> Step:
-    if not keras.backend.is_float_dtype(operation.dtype) and not planes.is_plain:
+    if not is_float(operation.dtype) and not planes.is_plain:
         raise Refused(f"is rounded, in {where(operation)}")
-    return Step(planes, keep=True)
+    return Step(replace(planes, dtype=operation.dtype), keep=True)
 
 
 def _nothing(operation: Any, planes: Planes, args: Any, place: int) -> Step:
@@ -196,7 +222,8 @@ def _nothing(operation: Any, planes: Planes, args: Any, place: int) -> Step:
 
 def _get_item(operation: Any, planes: Planes, args: tuple[Any, ...], place: int) -> Step:
     """Channels picked, reversed or split off; crops stay."""
-    key = args[1] if isinstance(args[1], tuple) else (args[1],)
+    # a file has a list where there was a tuple
+    key = tuple(args[1]) if isinstance(args[1], tuple | list) else (args[1],)
     if Ellipsis in key:
         at = key.index(Ellipsis)
         fill = (slice(None),) * (planes.rank - len(key) + 1)
@@ -212,7 +239,7 @@ def _get_item(operation: Any, planes: Planes, args: tuple[Any, ...], place: int)
     if all(part == slice(None) for part in others):
         return Step(result)
     crop = tuple(slice(None) if k == planes.axis else part for k, part in enumerate(key))
-    return Step(result, layers=[lambda base: base[crop]])
+    return Step(result, layers=[lambda base: again(operation)(base, crop)])
 
 
 def _flip(operation: Any, planes: Planes, args: Any, place: int) -> Step:
@@ -223,7 +250,7 @@ def _flip(operation: Any, planes: Planes, args: Any, place: int) -> Step:
     if planes.axis in axes:
         planes = planes.picked(np.arange(planes.channels)[::-1])
     rest = [axis for axis in axes if axis != planes.axis]
-    return Step(planes, layers=[lambda base: keras.ops.flip(base, rest)] if rest else [])
+    return Step(planes, layers=[again(operation, axis=rest)] if rest else [])
 
 
 def _permute(operation: Any, planes: Planes, args: Any, place: int) -> Step:
