@@ -338,6 +338,8 @@ def _images(
 ) -> list[NDArray[Any]]:
     """Grey in the range that the adapted network takes: those of files, or noise."""
     size = _size(options, sides)
+    if not integers and not any(value is not None for value in options.preprocessing.values()):
+        console.print("proven on values from 0 to 1; --value-range LO HI if it takes others")
     if options.images is None:
         console.print("proven on noise; --verify IMAGES proves it on yours")
         rng = np.random.default_rng(0)

@@ -1,6 +1,5 @@
 """A Keras network copied layer by layer, with what sees the image changed."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,6 +24,7 @@ from .operations import (
     operate,
     where,
 )
+from .run import not_compiled
 
 
 def is_graph(operation: Any) -> bool:
@@ -103,7 +103,7 @@ class Copy:
         ]
         if isinstance(model, keras.Sequential):
             return self._sequential(model, inputs[0])
-        with _not_compiled(model):
+        with _uncompiled(model):
             copy = keras.models.clone_model(
                 model,
                 input_tensors=keras.tree.pack_sequence_as(model.input, inputs),
@@ -128,11 +128,7 @@ class Copy:
             try:
                 copy.compile_from_config(model.get_compile_config())
             except Exception as error:  # whatever Keras raises for a loss or metric of the user's
-                warnings.warn(
-                    "the adapted network isn't compiled, as Keras can't make the loss, metrics or "
-                    f"optimizer of {model.name!r} again: call its compile() ({error})",
-                    stacklevel=2,
-                )
+                not_compiled(model.name, error)
 
     def _sequential(self, model: Any, tensor: Any) -> tuple[Any, list[Planes | None]]:
         layers, value = [tensor], tensor
@@ -282,7 +278,7 @@ class Copy:
 
 
 @contextmanager
-def _not_compiled(model: Any) -> Iterator[None]:
+def _uncompiled(model: Any) -> Iterator[None]:
     """Keras's clone_model compiles as the model says; :class:`Copy` does it by itself."""
     compiled = model.compiled
     model.compiled = False

@@ -1,5 +1,6 @@
 """Running a Keras network: parts of it for the adapter, all of it for the proof."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -25,13 +26,28 @@ class Stopped(BaseException):
 
 
 def read(model: Any) -> keras.Model:
-    """A network, or the one in a .keras file."""
+    """A network, or the one in a .keras file, compiled if its loss is known here."""
     if isinstance(model, keras.Model):
         return model
     try:
         return keras.models.load_model(Path(model))
     except Exception as error:  # whatever Keras raises for a file, or a layer of the user's own
-        raise ModelError(f"Keras can't load {str(model)!r}: {error}") from error
+        network = None
+        with suppress(Exception):
+            network = keras.models.load_model(Path(model), compile=False)
+        if network is None:
+            raise ModelError(f"Keras can't load {str(model)!r}: {error}") from error
+        not_compiled(str(model), error)
+        return network
+
+
+def not_compiled(name: str, error: Exception) -> None:
+    """Warn that Keras can't compile a network as it was."""
+    warnings.warn(
+        f"Keras can't make the loss, metrics or optimizer of {name!r} again, so the adapted "
+        f"network isn't compiled: call its compile() ({error})",
+        stacklevel=2,
+    )
 
 
 def numpy_of(value: Any) -> Array:
