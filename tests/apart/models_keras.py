@@ -81,6 +81,11 @@ def functional(*body, shape=(12, 13, 3), dtype="float32"):
     return filled(keras.Model(image, x))
 
 
+def shared_rescaling(image):
+    rescaled = layers.Rescaling(1 / 255)
+    return conv()(rescaled(image)) + conv()(rescaled(keras.ops.flip(image, 1)))
+
+
 def small(**options):
     return functional(layers.Conv2D(4, 3, padding="same", name="stem", **options))
 
@@ -416,6 +421,7 @@ class TestNetworks:
             lambda: [layers.Resizing(9, 20), layers.Rescaling(1 / 255), conv()],
             lambda: [lambda x: x / 255, layers.AveragePooling2D(2), conv()],
             lambda: [lambda x: keras.ops.cast(x, "float32") / 255, layers.Resizing(9, 9), conv()],
+            lambda: [shared_rescaling],
             lambda: [functional(layers.Resizing(9, 20), layers.Rescaling(1 / 255), conv())],
         ][::EVERY],
     )
@@ -459,6 +465,14 @@ class TestNetworks:
         assert [layer.name for layer in adapted.layers[-2:]] == [
             layer.name for layer in model.layers[-2:]
         ]
+
+    @pytest.mark.parametrize(("name", "value"), [("trainable", False), ("kernel_constraint", None)])
+    def test_a_constraint_that_does_not_matter(self, name, value):
+        """What the message of a refusal says to do."""
+        model = small(kernel_constraint="non_neg")
+        setattr(model.layers[1], name, value)
+        x = grey(2, 12, 13, 1)
+        assert_same(run(adapt(model, MEAN, STD), x), run(model, planes(x)))
 
     def test_called_by_a_keyword(self):
         model = functional(lambda image: conv()(inputs=layers.Rescaling(2, 1)(inputs=image)))
@@ -640,6 +654,8 @@ REFUSED = {
     "custom": (lambda: [Custom(), conv()], r"goes into .*Custom, layer 'custom"),
     "custom, later": (lambda: [conv(), Needy(3)], "can't be copied.*Needy"),
     "trained": (lambda: [layers.BatchNormalization(), conv()], "follows the data in training"),
+    "constrained": (lambda: [conv(kernel_constraint="non_neg")],
+                    "kernel_constraint would hold for other weights in training"),
     "noisy": (lambda: [layers.GaussianNoise(0.1), conv()], "GaussianNoise"),
     "wrong axis": (lambda: [conv(data_format="channels_first")], "channels on axis 1, not 3"),
     "a map": (lambda: [lambda x: x + np.ones((12, 13, 3)), conv()], "not one a channel"),

@@ -67,6 +67,7 @@ class Copy:
         self._filled: set[int] = set()
         self._steps: dict[int, tuple[Any, Any, Step]] = {}
         self._networks: dict[int, tuple[Any, Any, Any]] = {}
+        self._casts: dict[int, Any] = {}
         self._ones: dict[int, tuple[Any, Any]] = {}
         self._path: list[str] = []
 
@@ -194,7 +195,7 @@ class Copy:
         self.folds |= step.folds
         layers, value, changes = [], planes.base, {}
         if (step.folds or step.planes is None) and not is_float(planes.dtype):
-            layers.append(_cast(operation))
+            layers.append(self._casts.setdefault(id(operation), _cast(operation)))
             value = layers[-1](value)
             changes["dtype"] = value.dtype
         if step.ones:

@@ -116,10 +116,19 @@ def where(operation: Any) -> str:
     return f"{kind} {operation.name!r}"
 
 
+_CONSTRAINTS = ("kernel_constraint", "depthwise_constraint", "bias_constraint")
+
+
 def _stem(layer: Any, planes: Planes, args: Any, place: int) -> Step:
     _check_axis(layer, planes)
     if getattr(layer, "lora_enabled", False) or getattr(layer, "quantization_mode", None):
         raise Refused(f"goes into {where(layer)}, which is quantised or has LoRA weights")
+    constraints = [c for c in _CONSTRAINTS if getattr(layer, c, None) is not None]
+    if layer.trainable and constraints:
+        raise Refused(
+            f"goes into {where(layer)}, whose {constraints[0]} would hold for other weights in "
+            f"training (layer.trainable = False or layer.{constraints[0]} = None first)"
+        )
     layers, ones = changed(layer, planes)
     return Step(None, ones=ones, layers=layers)
 
