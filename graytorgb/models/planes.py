@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import ModelError
 from .weights import Normalisation
 
 Array = NDArray[Any]
@@ -118,6 +119,28 @@ def concatenated(parts: list[Planes], base: Any) -> Planes:
         row += part.channels
     constant = np.concatenate([part.constant for part in parts])
     return replace(parts[0], base=base, matrix=matrix, constant=constant)
+
+
+def as_taken(
+    batch: Array, sides: tuple[int | None, ...], dtype: Any, axis: int, *, integers: bool
+) -> Array:
+    """A batch (N, 1, ...) in a network's dtype and order of axes, its channels on `axis`.
+
+    Raises
+    ------
+    ModelError
+        If the network takes images of other sides, None for any, or whole numbers.
+    """
+    given = batch.shape[2:]
+    if len(sides) != len(given) or any(
+        n not in (None, m) for n, m in zip(sides, given, strict=True)
+    ):
+        taken = " x ".join("any" if n is None else str(n) for n in sides)
+        raise ModelError(f"the network takes images of {taken}, not {' x '.join(map(str, given))}")
+    grey = np.asarray(batch).astype(dtype)
+    if integers and not np.array_equal(grey, batch):
+        raise ModelError(f"the network takes whole numbers, {dtype}, and these images aren't")
+    return np.ascontiguousarray(np.moveaxis(grey, 1, axis))
 
 
 def planes_of(grey: NDArray[Any], axis: int, normalisation: Normalisation) -> NDArray[Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ModelError
-from ..planes import planes_of
+from ..planes import as_taken, planes_of
 from ..weights import Normalisation
 from .inputs import CHANNELS, ImageInput, find_layer, image_inputs, inputs_of, layers_of
 from .operations import STEMS, kind_of
@@ -133,20 +133,9 @@ class Runner:
 
     def grey(self, batch: Array) -> Array:
         """A batch (N, 1, ...) with the network's order of axes."""
-        sides = self._image.spatial
-        given = batch.shape[2:]
-        if len(sides) != len(given) or any(
-            n not in (None, m) for n, m in zip(sides, given, strict=True)
-        ):
-            taken = " x ".join("any" if n is None else str(n) for n in sides)
-            raise ModelError(
-                f"the network takes images of {taken}, not {' x '.join(map(str, given))}"
-            )
-        dtype = self._image.dtype if self.integers else np.float32
-        grey = np.asarray(batch).astype(dtype)
-        if self.integers and not np.array_equal(grey, batch):
-            raise ModelError(f"the network takes whole numbers, {dtype}, and these images aren't")
-        return np.ascontiguousarray(np.moveaxis(grey, 1, self._image.axis))
+        image = self._image
+        dtype = image.dtype if self.integers else np.float32
+        return as_taken(batch, image.spatial, dtype, image.axis, integers=self.integers)
 
     def __call__(self, grey: Array) -> Any:
         """The network's output for grey, preprocessing included, compiled as in predict()."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from ...errors import BackendUnavailable, ModelError
-from ..planes import planes_of
+from ..planes import as_taken, planes_of
 from ..weights import Normalisation
 from .collapse import choose, follow
 from .files import external, is_large, read
@@ -67,13 +67,9 @@ class Runner:
     def grey(self, batch: Array) -> Array:
         """A batch (N, 1, ...) in the model's dtype and order of axes."""
         image = self._images[0]
-        _check_size(batch.shape[2:], image)
         dtype = helper.tensor_dtype_to_np_dtype(image.dtype)
-        grey = np.asarray(batch).astype(dtype)
-        if image.has_integers and not np.array_equal(grey, batch):
-            raise ModelError(f"the model takes whole numbers, {dtype}, and these images aren't")
         axis = image.axis if image.is_batch else image.axis + 1
-        return np.ascontiguousarray(np.moveaxis(grey, 1, axis))
+        return as_taken(batch, image.spatial, dtype, axis, integers=image.has_integers)
 
     def __call__(self, grey: Array) -> list[Any]:
         """The model's outputs for grey, preprocessing included."""
@@ -194,16 +190,6 @@ def _session(model: bytes | str) -> Any:
         raise
     except Exception as error:  # ONNX Runtime has a class for each of its codes
         raise ModelError(f"ONNX Runtime can't load the model: {error}") from error
-
-
-def _check_size(given: tuple[int, ...], image: ImageInput) -> None:
-    taken = image.spatial
-    fits = len(given) == len(taken) and all(
-        n is None or n == m for n, m in zip(taken, given, strict=True)
-    )
-    if not fits:
-        sides = " x ".join("any" if n is None else str(n) for n in taken)
-        raise ModelError(f"the model takes images of {sides}, not {' x '.join(map(str, given))}")
 
 
 def _first(output: Any, count: int) -> Any:
