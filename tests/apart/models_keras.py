@@ -371,6 +371,18 @@ class TestNetworks:
         for model in (backbone, keras.Model(image, backbone(image))):
             assert_same(run(adapt(model, MEAN, STD), x), run(model, planes(x)))
 
+    @pytest.mark.parametrize("how", ["collapse", "expand"])
+    def test_an_optional_input(self, how):
+        image, table = keras.Input((12, 13, 3)), keras.Input((4,), optional=True)
+        model = keras.Model([image, table], PlusIfAny()(conv()(image), table))
+        x = grey(2, 12, 13, 1)
+        adapted = adapt(model, MEAN, STD, how=how)
+        names = [[layer.name for layer in m.layers if isinstance(layer, layers.InputLayer)]
+            for m in (model, adapted)]  # fmt: skip
+        assert set(names[0]) == set(names[1])
+        for values in (None, grey(2, 4)):
+            assert_same(run(adapted, [x, values]), run(model, [planes(x), values]))
+
     def test_a_call_of_ones_own(self):
         """The layers of such a network aren't all that it does."""
 
@@ -628,6 +640,11 @@ class TestInFront:
 class Custom(layers.Layer):
     def call(self, x):
         return x[..., :2]
+
+
+class PlusIfAny(layers.Layer):
+    def call(self, x, y=None):
+        return x if y is None else x + keras.ops.sum(y)
 
 
 class Needy(layers.Layer):

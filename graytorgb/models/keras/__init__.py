@@ -11,7 +11,7 @@ from ...errors import ModelError
 from ..weights import Normalisation, unstated
 from .collapse import check_range, collapse, structure
 from .copy import is_graph, resized
-from .inputs import CHANNELS, ImageInput, has_inputs, image_inputs, inputs_of, size_of
+from .inputs import CHANNELS, ImageInput, has_inputs, image_inputs, input_like, inputs_of, size_of
 from .run import Runner, read
 
 __all__ = ["Runner", "adapt", "input_size"]
@@ -96,16 +96,15 @@ def _in_front(
     """The network behind layers that make its planes of grey."""
     images = [image.resized(size) for image in _images(model, size)]
     if has_inputs(model):
-        inputs = [keras.Input(batch_shape=t.shape, dtype=t.dtype, name=t.name)
-            for t in inputs_of(model)]  # fmt: skip
+        shapes = {image.place: image.with_channels(1) for image in images}
+        places = range(len(inputs_of(model)))
+        inputs = [input_like(model, place, shapes.get(place)) for place in places]
     else:
-        inputs = [keras.Input(batch_shape=images[0].shape)]
+        inputs = [keras.Input(batch_shape=images[0].with_channels(1))]
     planes: list[Any] = list(inputs)
     for image in images:
         check_range(image, normalisation)
-        name = inputs[image.place].name
-        grey = keras.Input(batch_shape=image.with_channels(1), dtype=image.dtype, name=name)
-        inputs[image.place] = grey
+        grey = inputs[image.place]
         front = _repeat if how == "expand" else _learned
         suffix = f"_{image.place}" if len(images) > 1 else ""
         planes[image.place] = front(grey, image, normalisation, model, suffix)

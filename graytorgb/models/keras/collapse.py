@@ -10,7 +10,7 @@ from ..agreement import OTHERWISE, check_stem
 from ..planes import Planes, planes_of
 from ..weights import Normalisation, unstated
 from .copy import Copy, is_graph, resized
-from .inputs import ImageInput, find_layer, image_inputs, layers_of
+from .inputs import ImageInput, find_layer, image_inputs, input_like, layers_of
 from .run import at_layers, noise
 
 # times weights around 0.05 this ends where float16 has 10 bits, and grey of 65535 is infinite
@@ -80,8 +80,7 @@ def follow(
     copy, given = Copy(), {}
     for image in images:
         shape = image.with_channels(1)
-        name = model.inputs[image.place].name
-        tensor = keras.Input(batch_shape=shape, dtype=image.dtype, name=name)
+        tensor = input_like(model, image.place, shape)
         planes = Planes.of_input(tensor, normalisation, image.axis, len(shape), image.dtype)
         given[image.place] = copy.image(tensor, planes)
     adapted, outputs = copy.network(model, given)

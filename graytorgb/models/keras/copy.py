@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import ModelError
 from ..agreement import OTHERWISE
 from ..planes import Planes
-from .inputs import ImageInput, inputs_of, layers_of
+from .inputs import ImageInput, input_like, inputs_of, layers_of
 from .operations import (
     STEMS,
     Refused,
@@ -97,10 +97,8 @@ class Copy:
             Of its outputs, one after the other.
         """
         inputs = [
-            given[place]
-            if place in given
-            else keras.Input(batch_shape=t.shape, dtype=t.dtype, sparse=t.sparse, name=t.name)
-            for place, t in enumerate(inputs_of(model))
+            given[place] if place in given else input_like(model, place)
+            for place in range(len(inputs_of(model)))
         ]
         if isinstance(model, keras.Sequential):
             return self._sequential(model, inputs[0])
@@ -258,7 +256,7 @@ class Copy:
                 if p is not None:
                     if not is_float(old.dtype) and not p.is_plain:
                         raise Refused(f"is rounded, in the input of the network {model.name!r}")
-                    new = keras.Input(batch_shape=p.base.shape, dtype=old.dtype, name=old.name)
+                    new = input_like(model, place, p.base.shape)
                     given[place] = self.image(new, replace(p, base=new, dtype=old.dtype))
             self._path.append(model.name)
             self._networks[id(model)] = (key, *self.network(model, given))
@@ -298,13 +296,7 @@ def _cast(operation: Any) -> Any:
 
 def resized(model: keras.Model, images: list[ImageInput]) -> keras.Model:
     """A network copied with its weights, for images of these sizes, which may be its own."""
-    names = [tensor.name for tensor in inputs_of(model)]
-    given = {
-        image.place: keras.Input(
-            batch_shape=image.shape, dtype=image.dtype, name=names[image.place]
-        )
-        for image in images
-    }
+    given = {image.place: input_like(model, image.place, image.shape) for image in images}
     return Copy().network(model, given)[0]
 
 

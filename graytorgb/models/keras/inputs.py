@@ -97,6 +97,21 @@ def inputs_of(model: keras.Model) -> list[Any]:
     return list(tensors)
 
 
+def input_like(model: keras.Model, place: int, shape: tuple[int | None, ...] | None = None) -> Any:
+    """A new input as the network's is, of the same name; of another shape, if one is given."""
+    tensor = inputs_of(model)[place]
+    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.InputLayer)]
+    # a tensor without a name has another than its layer; a Sequential doesn't show its own
+    layer = next((layer for layer in layers if layer.output is tensor), tensor)
+    return keras.Input(
+        batch_shape=tensor.shape if shape is None else shape,
+        dtype=tensor.dtype,
+        sparse=tensor.sparse,
+        optional=getattr(layer, "optional", False),
+        name=layer.name,
+    )
+
+
 def has_inputs(model: keras.Model) -> bool:
     """Whether a network knows its inputs: one that is subclassed or not built doesn't."""
     try:
