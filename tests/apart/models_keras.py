@@ -114,7 +114,7 @@ BEGINNINGS = {
 SHARE = {
     "tensorflow": [*APPLICATIONS, *BEGINNINGS],
     "torch": ["MobileNetV3Small", "MobileNet", "VGG16"],
-    "jax": [],
+    "jax": ["MobileNet", "MobileNetV2"],
 }[BACKEND]
 EVERY = 4 if BACKEND == "jax" else 1
 
