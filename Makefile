@@ -21,7 +21,7 @@ demo: .venv/demo
 	$(BIN)/python -m benchmarks.demo
 
 test: .venv/test
-	GRAYTORGB_REQUIRE=$(GRAYTORGB_REQUIRE) $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	GRAYTORGB_REQUIRE=$(GRAYTORGB_REQUIRE) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: .venv/lint
 	$(BIN)/ruff check .

@@ -268,6 +268,18 @@ def test_processes(method):
         assert pool.apply_async(load("native").threads).get(60) == 1
 
 
+def test_measuring_leaves_workers_their_one_thread():
+    from graytorgb.bench.run import threads_of
+
+    native = load("native")
+    with threads_of(["native"], native.threads() + 1):
+        pass
+    with threads_of(["native"], native.threads()):
+        pass
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.apply_async(native.threads).get(60) == 1
+
+
 def test_set_threads():
     native = load("native")
     before = native.threads()

@@ -124,9 +124,15 @@ def threads() -> int:
 
 
 def set_threads(count: int | None) -> None:
-    """Let the kernels use `count` threads; None is the default again."""
+    """Let the kernels use `count` threads; None is the default again.
+
+    So is the default's own number: whoever puts back what :func:`threads` said before doesn't fix
+    it for the processes that come.
+    """
     global _threads
-    _threads = count
+    _threads = None
+    if count != threads():
+        _threads = count
 
 
 def set_cache(limit: int | None) -> None:
