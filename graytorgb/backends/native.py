@@ -91,8 +91,7 @@ def normalise(
     `codes` count the dtypes of input and result, and `constants` are 17 float32, as
     ``_kernels.normalise`` says.
     """
-    interleaved = axis == grey.ndim
-    before, after = (1, grey.size) if interleaved else split(grey.shape, axis)
+    _, _, before, after, interleaved = _run_of(grey.shape, axis, grey.itemsize)
     count = threads_for(out.nbytes, threads)
     stream = warm and out.nbytes >= stream_from
     return normalise_buffers(

@@ -1,4 +1,4 @@
-"""Whether a changed stem gives for grey what it gave for three planes."""
+"""What is said of two networks that don't agree, or of one that doesn't run."""
 
 from typing import Any
 
@@ -31,3 +31,11 @@ def check_stem(
             f"{name!r} doesn't give for grey what it gave for three planes: they differ by "
             f"{difference:.2g}, of values up to {scale:.2g}; {OTHERWISE}"
         )
+
+
+def not_run(images: str, error: Exception, *, adapted: bool) -> ModelError:
+    """Why a network gives :func:`graytorgb.models.verify` nothing for these images."""
+    return ModelError(
+        f"the {'adapted' if adapted else 'original'} network, of verify(original, adapted, "
+        f"images), raises {type(error).__name__} for {images}: {error}"
+    )

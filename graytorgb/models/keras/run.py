@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ModelError
+from ..agreement import not_run
 from ..planes import as_taken, planes_of
 from ..weights import Normalisation
 from .inputs import CHANNELS, ImageInput, find_layer, image_inputs, inputs_of, layers_of
@@ -142,11 +143,8 @@ class Runner:
         try:
             return self._model.predict_on_batch(self._given(grey))
         except Exception as error:  # whatever a layer raises
-            which = "adapted" if self._normalisation is None else "original"
-            raise ModelError(
-                f"the {which} network, of verify(original, adapted, images), raises "
-                f"{type(error).__name__} for images of shape {grey.shape}: {error}"
-            ) from error
+            adapted = self._normalisation is None
+            raise not_run(f"images of shape {grey.shape}", error, adapted=adapted) from error
 
     def _given(self, grey: Array) -> Array:
         if self._normalisation is None:

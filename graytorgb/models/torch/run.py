@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 from torch.utils._pytree import tree_leaves
 
-from ...errors import ModelError
+from ..agreement import not_run
 from ..weights import Normalisation
 from .example import any_parameter
 from .follow import evaluating, follow
@@ -63,11 +63,8 @@ class Runner:
             with torch.inference_mode():
                 return self.model(list(images) if self._as_list else images)
         except Exception as error:  # whatever a network raises
-            which = "adapted" if self._normalisation is None else "original"
-            raise ModelError(
-                f"the {which} network, of verify(original, adapted, images), raises "
-                f"{type(error).__name__} for {_described(images)}: {error}"
-            ) from error
+            adapted = self._normalisation is None
+            raise not_run(_described(images), error, adapted=adapted) from error
 
     def arrays(self, output: Any) -> list[NDArray[np.float64]]:
         """Every tensor of an output."""
