@@ -1,9 +1,12 @@
 """The examples in README and docs/ are tests; some files are tested in a process of their own."""
 
 import os
+import random
 import sys
+import zlib
 from doctest import ELLIPSIS
 
+import numpy as np
 import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
@@ -25,6 +28,48 @@ collect_ignore_glob = [
     "docs/guide/keras.md",
     "docs/guide/kinds.md",
 ]
+
+
+def pytest_addoption(parser):
+    """Add --seed, so that a run can show that no test depends on one draw of random numbers."""
+    parser.addoption("--seed", type=int, default=0, help="the seed of every test (default: 0)")
+
+
+def pytest_cmdline_main(config):
+    """Give hypothesis the seed of the run, before its plugin reads it."""
+    if config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = config.option.seed
+
+
+@pytest.fixture(autouse=True)
+def _seed(request):
+    """Give every test a seed of its own, the same whichever tests run before it."""
+    seed_everything(request.config.option.seed, request.node.nodeid)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef, request):
+    """Seed a fixture that several tests share, because it is made before the first test's seed."""
+    if fixturedef.scope != "function":
+        seed_everything(request.config.option.seed, f"{fixturedef.baseid}::{fixturedef.argname}")
+
+
+def seed_everything(seed, name):
+    """Seed every source of random numbers that is loaded, by the run's seed and a test's name.
+
+    JAX has no generator of its own: its numbers come from keys that a caller names. Keras on JAX
+    has one.
+    """
+    seed = zlib.crc32(f"{seed} {name}".encode())
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  # libraries draw from it
+    torch, tensorflow, keras = map(sys.modules.get, ("torch", "tensorflow", "keras"))
+    if torch and hasattr(torch, "manual_seed"):  # absent while torch itself is being imported
+        torch.manual_seed(seed)
+    if tensorflow and hasattr(tensorflow, "random"):
+        tensorflow.random.set_seed(seed)
+    if keras and hasattr(keras, "utils"):
+        keras.utils.set_random_seed(seed)
 
 
 @pytest.hookimpl(trylast=True)

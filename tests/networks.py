@@ -1,4 +1,4 @@
-"""Networks of the tests of graytorgb.models: awake, and compared."""
+"""What the tests of graytorgb.models do with torch networks: prepare and compare them."""
 
 import torch
 from torch.utils._pytree import tree_leaves
@@ -9,9 +9,12 @@ torch.set_num_threads(1)
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def awaken(model, seed=0):
-    """In eval mode and float64, with random numbers where a fresh network has constants."""
-    torch.manual_seed(seed)
+def awaken(model):
+    """Put a network in eval mode and float64, with random numbers in place of constants.
+
+    A fresh network's biases and BatchNorm statistics are zeros and ones, which would hide an
+    error in what depends on them.
+    """
     model = model.double().eval()
     for name, tensor in model.state_dict().items():
         if name.endswith("running_var"):
@@ -39,3 +42,35 @@ def assert_same_outputs(given, expected, rtol=1e-10):
     for g, e in zip(given, expected, strict=True):
         assert g.shape == e.shape
         assert float((g - e).abs().max()) <= rtol * float(e.abs().max())
+
+
+def assert_same_detections(adapted, gray, model, images):
+    """Assert that two detection networks agree, whatever the order of detections that tie.
+
+    Rounding decides which of two detections with one score comes first, and which suppresses
+    the other. So what goes into that choice is compared number by number, and the detections
+    themselves only where no two scores tie.
+    """
+    ours, theirs = detect(adapted, gray), detect(model, images)
+    assert_same_outputs(ours[0], theirs[0], rtol=1e-8)
+    for given, expected in zip(ours[1], theirs[1], strict=True):
+        assert given.keys() == expected.keys()
+        assert len(expected["scores"]) > 1
+        if float(expected["scores"].sort().values.diff().min()) > 1e-9:
+            assert_same_outputs(given, expected, rtol=1e-8)
+
+
+def detect(model, images):
+    """Return the outputs of a detection network's backbone and dense head, and its detections."""
+    network = getattr(model, "model", model)  # how="expand" wraps it
+    head = network.rpn.head if hasattr(network, "rpn") else network.head
+    kept = []
+    hooks = [
+        part.register_forward_hook(lambda module, inputs, output: kept.append(output))
+        for part in (network.backbone, head)
+    ]
+    detections = model(images)
+    for hook in hooks:
+        hook.remove()
+    assert len(kept) == len(hooks)
+    return kept, detections

@@ -75,6 +75,7 @@ def test_in_a_process_of_its_own(name, request):
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
     environment = inherited | {"TF_CPP_MIN_LOG_LEVEL": "3"} | suite.environment
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *suite.files]
+    command += ["--seed", str(request.config.option.seed)]
     command += ["-k", suite.select] if suite.select else []
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900

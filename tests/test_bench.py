@@ -1,11 +1,8 @@
 """The benchmark: what it measures, what it writes, and how it fails."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +49,25 @@ class Raising:
         return np.repeat(np.expand_dims(grey, axis), 3, axis)
 
 
+class Clock:
+    """A clock that only moves when it is told to."""
+
+    now = 0.0
+
+    def perf_counter(self):
+        return self.now
+
+    def wait(self, seconds):
+        self.now += seconds
+
+
 class TestTiming:
+    @pytest.fixture
+    def clock(self, monkeypatch):
+        clock = Clock()
+        monkeypatch.setattr(timing, "time", clock)
+        return clock
+
     def test_every_call_once_a_round_in_changing_order(self):
         order = []
         rounds = timing.Rounds({name: (lambda name=name: order.append(name)) for name in "abcd"})
@@ -62,17 +77,16 @@ class TestTiming:
         assert len(set(turns)) > 5
         assert {t.rounds for t in rounds.timings().values()} == {30}
 
-    def test_median_and_quartiles(self):
-        rounds = timing.Rounds({"sleep": lambda: time.sleep(0.01)})
+    def test_median_and_quartiles(self, clock):
+        durations = iter([100, 1, 2, 3, 4, 5, 6, 7, 8, 9])  # the first one warms up
+        rounds = timing.Rounds({"wait": lambda: clock.wait(next(durations))})
         rounds.run(budget=0, least=9, warm_up=1)
-        result = rounds.timings()["sleep"]
-        assert 0.009 < result.low <= result.median <= result.high
-        assert result.rounds == 9
+        assert rounds.timings()["wait"] == timing.Timing(5, low=3, high=7, rounds=9)
 
-    def test_the_budget_adds_rounds(self):
-        rounds = timing.Rounds({"sleep": lambda: time.sleep(0.001)})
-        rounds.run(budget=0.2, least=1)
-        assert 20 < rounds.timings()["sleep"].rounds <= 200
+    def test_the_budget_adds_rounds(self, clock):
+        rounds = timing.Rounds({"wait": lambda: clock.wait(1)})
+        rounds.run(budget=20, least=1)
+        assert rounds.timings()["wait"].rounds == 20
 
     def test_a_failure_drops_out_and_the_rest_goes_on(self):
         calls = iter(range(100))
@@ -312,10 +326,9 @@ class TestCommand:
         )
         assert "of 8 cases" in result.output
 
-    def test_what_does_not_fit_is_refused_before_it_is_allocated(self):
-        start = time.perf_counter()
+    def test_what_does_not_fit_is_refused_before_it_is_allocated(self, monkeypatch):
+        monkeypatch.setattr(run, "grey_batch", lambda *case: pytest.fail("it was allocated"))
         result = bench("--shape", "100000x1000x1000")
-        assert time.perf_counter() - start < 20
         assert result.exit_code == 1
         assert f"{100_000 * 1000 * 1000 * 10:,} bytes" in result.output
         assert "--memory-limit" in result.output
@@ -382,14 +395,8 @@ class TestCommand:
 
 
 class TestRecommend:
-    def test_ranked_in_under_two_seconds(self):
-        g2r.recommend((4, 20, 30), "uint8", "NHW")  # the libraries are imported
-        seconds = []
-        for _ in range(3):  # other processes may have the machine for a while
-            start = time.perf_counter()
-            ranked = g2r.recommend((64, 224, 224), "uint8", "NHW->NHWC")
-            seconds.append(time.perf_counter() - start)
-        assert min(seconds) < 2
+    def test_ranked(self):
+        ranked = g2r.recommend((64, 224, 224), "uint8", "NHW->NHWC")
         assert [it.fresh_s for it in ranked] == sorted(it.fresh_s for it in ranked)
         assert ranked[0].result == "view"
         names = {it.backend for it in ranked}
@@ -430,25 +437,46 @@ class TestRecommend:
             g2r.recommend(*arguments)
 
 
+# Interrupts its own group of processes, as a terminal does, from the call that it is told to.
+INTERRUPTED = """
+import os, signal, sys, threading
+import graytorgb.bench.memory, graytorgb.bench.timing
+from graytorgb.cli import main
+
+interrupt = lambda: os.killpg(0, signal.SIGINT)
+if {when!r} == "timing":
+    turn = graytorgb.bench.timing.Rounds._round
+    turns = iter([None, None, None, interrupt])  # two warm up, and one is kept
+    def interrupted(rounds, keep):
+        turn(rounds, keep=keep)
+        (next(turns) or (lambda: None))()
+    graytorgb.bench.timing.Rounds._round = interrupted
+else:
+    peak = graytorgb.bench.memory.peak_bytes
+    def interrupted(*arguments):
+        threading.Timer(0.5, interrupt).start()  # its process starts, or measures
+        return peak(*arguments)
+    graytorgb.bench.memory.peak_bytes = interrupted
+if __name__ == "__main__":
+    main()
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-@pytest.mark.parametrize("after", [4, 9], ids=["while timing", "while measuring memory"])
-def test_a_real_ctrl_c(tmp_path, after):
+@pytest.mark.parametrize("when", ["timing", "measuring memory"])
+def test_a_real_ctrl_c(tmp_path, when):
     """The terminal sends SIGINT to the whole group of processes."""
-    path = tmp_path / "bench.json"
-    seconds = 60 if after == 4 else 1
-    command = [sys.executable, "-m", "graytorgb", "bench", "--shape", "64x512x512", "--backends",
-               "fill,repeat,auto,pillow", "--seconds", str(seconds),
-               "--json", str(path)]  # fmt: skip
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
-        start_new_session=True,
-    )  # fmt: skip
-    time.sleep(after)
-    os.killpg(process.pid, signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
-    assert process.returncode in (0, 130), errors  # 0 where it was done already
-    assert "fill" in output
-    assert "Traceback" not in errors
-    rows = json.loads(path.read_text())["rows"]
-    assert any(row["fresh_s"] for row in rows)
+    path, script = tmp_path / "bench.json", tmp_path / "interrupted.py"
+    script.write_text(INTERRUPTED.format(when=when))
+    command = [sys.executable, str(script), "bench", "--shape", "64x512x512", "--backends",
+               "fill,repeat,auto,pillow", "--seconds", "0", "--json", str(path)]  # fmt: skip
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, start_new_session=True, timeout=120
+    )
+    assert done.returncode == 130, done.stderr
+    assert "Interrupted" in done.stdout
+    assert "Traceback" not in done.stderr
+    rows = {row["backend"]: row for row in json.loads(path.read_text())["rows"]}
+    assert set(rows) == {"fill", "repeat", "auto", "pillow"}
+    assert all(row["fresh_s"] > 0 for row in rows.values())

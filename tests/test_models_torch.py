@@ -26,7 +26,7 @@ with warnings.catch_warnings():
     from torch.utils._pytree import tree_leaves
     from torchvision import models as tv
 
-from .networks import MEAN, STD, assert_same_outputs, awaken, floats, planes  # noqa: E402
+from .networks import MEAN, STD, assert_same_detections, assert_same_outputs, awaken, floats, planes  # noqa: E402
 
 
 def assert_adapted(model, size, **options):
@@ -108,8 +108,7 @@ def test_detection_normalises_itself(name, how):
     sizes = (60, 80), (100, 70)
     grey = [torch.rand(1, *size, dtype=torch.float64) for size in sizes]
     with torch.no_grad():
-        expected = model([image.expand(3, -1, -1) for image in grey])
-        assert_same_outputs(adapted(grey), expected, rtol=1e-8)
+        assert_same_detections(adapted, grey, model, [image.expand(3, -1, -1) for image in grey])
         features = [
             tree_leaves(network.backbone(network.transform(images)[0].tensors))
             for network, images in (
@@ -128,8 +127,7 @@ def test_detection_in_bytes():
     adapted = adapt(model, value_range=(0, 255))
     grey = torch.rand(1, 40, 50, dtype=torch.float64)
     with torch.no_grad():
-        expected = model([grey.expand(3, -1, -1)])
-        assert_same_outputs(adapted([grey * 255]), expected, rtol=1e-8)
+        assert_same_detections(adapted, [grey * 255], model, [grey.expand(3, -1, -1)])
 
 
 TIMM = {

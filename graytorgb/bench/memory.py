@@ -5,10 +5,11 @@ high-water mark that the operating system keeps.
 """
 
 import ctypes
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,26 @@ def peak_of(make: Callable[..., Callable[[], Any]], *arguments: Any) -> int:
     """The same of the call that ``make(*arguments)`` returns, once in a process of its own."""
     # spawn, because a forked process inherits its parent's high-water mark
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_measure, make, arguments).result()
+        with _interrupts_held_back():
+            measured = pool.submit(_measure, make, arguments)
+        return measured.result()
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Hold Ctrl-C back, in this thread and in the processes that start here.
+
+    A terminal interrupts the whole group. This process answers to it, as soon as the block ends;
+    a child process would print a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def peak_here(call: Callable[[], Any]) -> int:
