@@ -103,7 +103,7 @@ setup(
             extra_compile_args=FLAGS,
             extra_link_args=[] if sys.platform == "win32" else ["-pthread"],
             py_limited_api=True,
-            optional=True,  # where it can't be compiled the package installs, and says what it lacks
+            optional=True,  # without it the package installs, and says what it lacks
         )
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},

@@ -20,35 +20,42 @@ def interleavings(call, other, codes):
     (result of `call`, result of `other`)
     """
     for number in itertools.count():
-        steps, results = 0, []
+        results = []
         thread = threading.Thread(target=lambda results=results: results.append(other()))
-
-        def step(frame, event, argument):
-            nonlocal steps
-            if event == "opcode":
-                if steps == number:  # noqa: B023  # called before the next turn
-                    thread.start()  # noqa: B023
-                    thread.join(0.5)  # noqa: B023  # it waits for `call` where there is a lock
-                steps += 1
-            return step
-
-        def trace(frame, event, argument):
-            if frame.f_code in codes:
-                frame.f_trace_opcodes = True
-                return step  # noqa: B023
-            return None
-
-        before = sys.gettrace()
-        sys.settrace(trace)
-        try:
-            result = call()
-        finally:
-            sys.settrace(before)
+        result, steps = _call_and_start(call, thread, number, codes)
         if steps <= number:  # there is no such instruction
             assert number > 0
             return
         thread.join(60)
         yield result, results[0]
+
+
+def _call_and_start(call, thread, number, codes):
+    """The result of `call`, whose instruction of this number waits for `thread`; and its steps."""
+    steps = 0
+
+    def step(frame, event, argument):
+        nonlocal steps
+        if event == "opcode":
+            if steps == number:
+                thread.start()
+                thread.join(0.5)  # where there is a lock, it waits for `call`
+            steps += 1
+        return step
+
+    def trace(frame, event, argument):
+        if frame.f_code in codes:
+            frame.f_trace_opcodes = True
+            return step
+        return None
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        result = call()
+    finally:
+        sys.settrace(before)
+    return result, steps
 
 
 def codes_of(namespace):

@@ -127,7 +127,7 @@ def test_it_is_installed_again_from_where_it_came(tmp_path, away, url, origin, s
 @pytest.mark.parametrize(
     ("reason", "told"),
     [
-        ("kernels.c:1:1: error: no", "here it is not compiled: see {log}, kernels.c:1:1: error: no"),
+        ("kernels.c:1:1: error: no", "not compiled: see {log}, kernels.c:1:1: error: no"),
         ("no C compiler was found: there is no 'cc'", "no C compiler was found: there is no 'cc'"),
     ],
 )

@@ -114,9 +114,7 @@ def test_a_fork_in_the_middle_of_a_call_leaves_nothing_locked(collate):
             os._exit(0 if holds(collate(samples(3)), 3) and holds(collate(samples(4)), 4) else 2)
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
-    for mine, status in interleavings(
-        lambda: collate(samples(2)), fork, codes_of(PrepareBatch)
-    ):
+    for mine, status in interleavings(lambda: collate(samples(2)), fork, codes_of(PrepareBatch)):
         assert holds(mine, 2)
         assert status == 0
     assert turn > 100
