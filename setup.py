@@ -17,8 +17,8 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import BaseError, CCompilerError, PlatformError
 
 # Relaxed arithmetic would break the promise that every level gives the same bits.
-UNIX_FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-pthread"]
-FLAGS = ["/O2", "/std:c11"] if sys.platform == "win32" else UNIX_FLAGS
+MSVC = ["/O2", "/std:c11"], []  # of its compiler, and of its linker
+GNU = ["-std=c11", "-O3", "-ffp-contract=off", "-pthread"], ["-pthread"]
 SOURCES = Path("graytorgb/_native")
 LOG = "_kernels_build.log"  # graytorgb/compiled.py reads it
 
@@ -31,6 +31,8 @@ class BuildKernels(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         """Compile the extension; on failure write the log, whose first line says why."""
+        flags = MSVC if self.compiler.compiler_type == "msvc" else GNU
+        ext.extra_compile_args, ext.extra_link_args = flags
         log = self._log(ext)
         with TemporaryFile() as file:
             try:
@@ -65,7 +67,7 @@ class BuildKernels(build_ext):
     def _reason(self, words: str, error: Exception) -> str:
         command = getattr(self.compiler, "compiler_so", None)  # MSVC's has none
         if isinstance(error, PlatformError):
-            return f"no C compiler was found: {error}"
+            return f"no C compiler was found: {shorten(str(error), 160)}"
         if command and not which(command[0]):
             return f"no C compiler was found: there is no {command[0]!r}"
         # GCC, Clang and their linkers; MSVC; not an option such as -Werror=...
@@ -100,8 +102,6 @@ setup(
             depends=sorted(str(path) for path in SOURCES.iterdir() if path.suffix != ".c"),
             include_dirs=[np.get_include()],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
-            extra_compile_args=FLAGS,
-            extra_link_args=[] if sys.platform == "win32" else ["-pthread"],
             py_limited_api=True,
             optional=True,  # without it the package installs, and says what it lacks
         )

@@ -19,6 +19,7 @@ def interleavings(call, other, codes):
     ------
     (result of `call`, result of `other`)
     """
+    _call_and_start(call, None, -1, codes)  # Python 3.13 reports instructions from the second on
     for number in itertools.count():
         results = []
         thread = threading.Thread(target=lambda results=results: results.append(other()))
@@ -50,6 +51,7 @@ def _call_and_start(call, thread, number, codes):
         return None
 
     before = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # else Python 3.12 reports no instructions
     sys.settrace(trace)
     try:
         result = call()
