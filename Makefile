@@ -1,6 +1,6 @@
 # make demo and make test do all their set-up; both skip it when nothing has changed.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs bench sanitize wheel constraints clean
+.PHONY: help demo test lint docs bench sanitize clang wheel constraints clean
 
 PYTHON ?= python3
 GRAYTORGB_REQUIRE ?= all
@@ -14,6 +14,7 @@ help:
 	@echo "make lint  ruff and mypy"
 	@echo "make docs  the documentation, in docs/_build/html"
 	@echo "make sanitize  the kernels and the contract under the address and undefined-behaviour sanitizers"
+	@echo "make clang  the kernels and the contract, built by Clang with every warning an error"
 	@echo "make wheel  an sdist and a wheel in dist, and the tests against the installed wheel"
 	@echo "make bench  every backend and every other library, in benchmarks/results (half an hour)"
 
@@ -40,22 +41,34 @@ bench: .venv/peers
 	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m benchmarks.recover --network mobilenet_v2 --network tf_efficientnet_lite0
 
-# The package with instrumented kernels, in build/sanitize, and the tests of what they do.
+# The package with kernels of another build, in build/NAME/package, and the tests of what they do.
+# An installed package would lend its own kernels where none were built, so that is an error.
+define build_package
+	rm -rf build/$@
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'setuptools>=77'
+	$(1) $(BIN)/python setup.py --quiet build \
+	  --build-base build/$@/objects --build-lib build/$@/package
+	@ls build/$@/package/graytorgb/_kernels.*so > /dev/null
+	cp -r tests conftest.py setup.cfg build/$@/package
+endef
+TEST_KERNELS = GRAYTORGB_REQUIRE=native,torchvision PYTHONPATH=. \
+	  $(CURDIR)/$(BIN)/python -m pytest -p no:cacheprovider -q -m "not slow" \
+	  tests/contract.py tests/test_native.py tests/test_memory.py tests/test_prepare.py
+
 # Leaks are CPython's own. The libraries are loaded first, because Python isn't instrumented; and
 # their allocator keeps what is freed, so memory doesn't go back.
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1
 sanitize: .venv/test
-	rm -rf build/sanitize
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'setuptools>=77'
-	CFLAGS="$(SANITIZE)" LDFLAGS="$(SANITIZE)" $(BIN)/python setup.py --quiet build \
-	  --build-base build/sanitize/objects --build-lib build/sanitize/package
-	cp -r tests conftest.py setup.cfg build/sanitize/package
+	$(call build_package,CFLAGS="$(SANITIZE)" LDFLAGS="$(SANITIZE)")
 	cd build/sanitize/package && \
 	  LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so.6)" \
-	  ASAN_OPTIONS=detect_leaks=0 GRAYTORGB_REQUIRE=native,torchvision PYTHONPATH=. \
-	  $(CURDIR)/$(BIN)/python -m pytest -p no:cacheprovider -q -m "not slow" \
-	  tests/contract.py tests/test_native.py tests/test_memory.py tests/test_prepare.py \
+	  ASAN_OPTIONS=detect_leaks=0 $(TEST_KERNELS) \
 	  -k "(native or memory or prepare) and not memory_goes_back"
+
+CLANG ?= clang
+clang: .venv/test
+	$(call build_package,CC=$(CLANG) CFLAGS="-Wall -Wextra -Werror")
+	cd build/clang/package && $(TEST_KERNELS) -k "native or memory or prepare"
 
 # Tested in an environment of its own, away from the source tree, without torch and without what
 # isn't in the wheel.
@@ -69,7 +82,8 @@ wheel: .venv/test
 	cp -r tests conftest.py setup.cfg build/wheel
 	cd build/wheel && GRAYTORGB_REQUIRE=native,opencv,pillow,skimage venv/bin/python -m pytest \
 	  -p no:cacheprovider -q -m "not slow" tests --ignore tests/test_house.py \
-	  --ignore tests/test_benchmarks.py --ignore tests/test_report_page.py
+	  --ignore tests/test_benchmarks.py --ignore tests/test_report_page.py \
+	  --ignore tests/native/test_build.py
 
 .venv/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

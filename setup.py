@@ -1,16 +1,100 @@
 """The optional C extension; everything else is in setup.cfg."""
 
+import os
+import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from shutil import copy2, which
+from tempfile import TemporaryFile
+from textwrap import shorten
+from typing import BinaryIO
 
 import numpy as np
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import BaseError, CCompilerError, PlatformError
 
 # Relaxed arithmetic would break the promise that every level gives the same bits.
-FLAGS = ["/O2", "/std:c11"] if sys.platform == "win32" else ["-std=c11", "-O3", "-pthread"]
+MSVC = ["/O2", "/std:c11"], []  # of its compiler, and of its linker
+GNU = ["-std=c11", "-O3", "-ffp-contract=off", "-pthread"], ["-pthread"]
 SOURCES = Path("graytorgb/_native")
+LOG = "_kernels_build.log"  # graytorgb/compiled.py reads it
+
+
+class BuildKernels(build_ext):
+    """Keep the compiler's words beside the package's modules when the extension can't be built.
+
+    The package is installed without the extension then, and its error message shows the words.
+    """
+
+    def build_extension(self, ext: Extension) -> None:
+        """Compile the extension; on failure write the log, whose first line says why."""
+        flags = MSVC if self.compiler.compiler_type == "msvc" else GNU
+        ext.extra_compile_args, ext.extra_link_args = flags
+        log = self._log(ext)
+        with TemporaryFile() as file:
+            try:
+                with printed_to(file):
+                    super().build_extension(ext)
+            except (BaseError, CCompilerError) as error:
+                file.seek(0)
+                words = file.read().decode(errors="replace")
+                Path(self.get_ext_fullpath(ext.name)).unlink(missing_ok=True)  # of an older build
+                log.parent.mkdir(parents=True, exist_ok=True)
+                text = f"{self._reason(words, error)}\n\n{words}\n{error}\n"
+                log.write_text(text, encoding="utf-8")
+                raise
+            finally:
+                file.seek(0)
+                sys.stderr.write(file.read().decode(errors="replace"))
+        log.unlink(missing_ok=True)
+
+    def copy_extensions_to_source(self) -> None:
+        """Do so, and let the source tree have the log of this build, or none."""
+        super().copy_extensions_to_source()
+        for ext in self.extensions:
+            beside = self._log(ext)  # in the source tree, while self.inplace is set
+            beside.unlink(missing_ok=True)
+            built = Path(self.build_lib, *ext.name.split(".")[:-1], LOG)
+            if built.exists():
+                copy2(built, beside)
+
+    def _log(self, ext: Extension) -> Path:
+        return Path(self.get_ext_fullpath(ext.name)).parent / LOG
+
+    def _reason(self, words: str, error: Exception) -> str:
+        command = getattr(self.compiler, "compiler_so", None)  # MSVC's has none
+        if isinstance(error, PlatformError):
+            return f"no C compiler was found: {shorten(str(error), 160)}"
+        if command and not which(command[0]):
+            return f"no C compiler was found: there is no {command[0]!r}"
+        # GCC, Clang and their linkers; MSVC; not an option such as -Werror=...
+        first = re.search(r"^.*\berror( [A-Z]+\d+)?: .*$", words, re.MULTILINE)
+        return first.group().strip() if first else shorten(str(error), 160)
+
+
+@contextmanager
+def printed_to(file: BinaryIO) -> Iterator[None]:
+    """Send to `file` what this process and those that it starts print."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    before = {stream: os.dup(stream) for stream in (1, 2)}
+    try:
+        for stream in before:
+            os.dup2(file.fileno(), stream)
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for stream, copy in before.items():
+            os.dup2(copy, stream)
+            os.close(copy)
+
 
 setup(
+    cmdclass={"build_ext": BuildKernels},
     ext_modules=[
         Extension(
             "graytorgb._kernels",
@@ -18,10 +102,8 @@ setup(
             depends=sorted(str(path) for path in SOURCES.iterdir() if path.suffix != ".c"),
             include_dirs=[np.get_include()],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
-            extra_compile_args=FLAGS,
-            extra_link_args=[] if sys.platform == "win32" else ["-pthread"],
             py_limited_api=True,
-            optional=True,  # without a compiler the package installs, and says what it lacks
+            optional=True,  # without it the package installs, and says what it lacks
         )
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},

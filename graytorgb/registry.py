@@ -2,6 +2,7 @@
 
 import importlib
 from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, cast
@@ -195,18 +196,27 @@ def require(module: str, library: str | None, extra: str) -> Any:
             why = f"needs {library}: {_remedy(library, extra)}"
         else:
             why = f"can't be used: {library} is installed but failed to import: {error}"
+            why += _remedy_of_broken(library)
         unavailable = BackendUnavailable(why)
         unavailable.missing = missing
         raise unavailable from error
 
 
 def _remedy(library: str, extra: str) -> str:
-    if library.startswith("graytorgb."):
-        return (
-            "it is compiled when graytorgb is installed, and there was no C compiler: with one, "
-            "pip install --force-reinstall --no-deps --no-binary graytorgb graytorgb"
-        )
-    return f"pip install 'graytorgb[{extra}]'"
+    if not library.startswith("graytorgb."):
+        return f"pip install 'graytorgb[{extra}]'"
+    from . import compiled
+
+    return compiled.explain(EXTENSION_SUFFIXES)
+
+
+def _remedy_of_broken(library: str) -> str:
+    """What to do with a module of this package; other libraries tell it themselves."""
+    if not library.startswith("graytorgb."):
+        return ""
+    from . import compiled
+
+    return f". Compile it again: {compiled.install_command()}"
 
 
 def _missing(library: str) -> bool:

@@ -313,7 +313,8 @@ class PrepareBatch:
     one size. The rest of the tuple is collated as torch does. A transform may come before, as
     long as it leaves the levels as they are: resizing, cropping and flipping are fine.
 
-    In a DataLoader's worker each batch is new, because it is handed to another process.
+    In a DataLoader's worker each batch is new, because it is handed to another process. Threads may
+    share one object.
 
     Examples
     --------
@@ -390,22 +391,41 @@ class PrepareBatch:
             # a worker has no CUDA context
             return torch.empty(shape, dtype=dtype, pin_memory=self.pin_memory and not in_worker)
         nbytes = math.prod(shape) * dtype.itemsize
-        for i, holders in enumerate(_holders(self._kept)):
-            if holders == _NOBODY and self._kept[i].nbytes >= nbytes:
-                memory = self._kept.pop(i)
+        memory = self._take(nbytes)
+        batch = torch.from_numpy(memory[:nbytes]).view(dtype).view(shape)
+        self._kept.append(memory)
+        del self._kept[: -self.buffers]
+        return batch
+
+    def _take(self, nbytes: int) -> np.ndarray[Any, Any]:
+        """Remove a kept array that is free and large enough, or make a new one.
+
+        Threads may share this object. Each step on the list is one that Python does whole, and an
+        array is back on the list only when a batch holds it, so no two threads get the same one.
+        A lock would do too, but a process that is forked while it is locked could never open it.
+        """
+        for _ in range(len(self._kept)):
+            try:
+                memory = self._kept.pop(0)
+            except IndexError:  # other threads took the rest
                 break
-        else:
-            memory = np.empty(nbytes, np.uint8)
-        self._kept = [*self._kept, memory][-self.buffers :]
-        return torch.from_numpy(memory[:nbytes]).view(dtype).view(shape)
+            if memory.nbytes >= nbytes and _count_holders(memory) == _NOBODY:
+                return memory
+            self._kept.append(memory)
+        return np.empty(nbytes, np.uint8)
 
 
-def _holders(arrays: list[np.ndarray[Any, Any]]) -> list[int]:
-    """References to each: a tensor over an array's memory is one."""
-    return [sys.getrefcount(array) for array in arrays]
+def _count_holders(array: np.ndarray[Any, Any]) -> int:
+    """Count the references to an array: a tensor over its memory is one."""
+    return sys.getrefcount(array)
 
 
-(_NOBODY,) = _holders([np.empty(0)])
+def _count_nobody() -> int:
+    array = np.empty(0)
+    return _count_holders(array)
+
+
+_NOBODY = _count_nobody()
 
 
 # Opaque operations for a compiled graph: they look at the data (percentiles, NaN, alpha outside

@@ -26,7 +26,7 @@ def test_every_hints_extra_is_in_setup_cfg(name):
 
 
 def test_required_backends_exist():
-    assert {"all", "browser"} | set(BACKENDS) | PACKAGES >= REQUIRED
+    assert {"all", "browser", "clang"} | set(BACKENDS) | PACKAGES >= REQUIRED
 
 
 def test_backends_tells_all_of_each():

@@ -22,26 +22,38 @@ const size_t target_size[TARGETS] = {4, 2, 2, 1};
 #define STRING(name) #name
 #define NAME_OF(level) STRING(level)
 
-#if defined(__GNUC__) || defined(__clang__)
+#if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline))
+#elif defined(_MSC_VER)
+#define INLINE static __forceinline
 #else
 #define INLINE static inline
+#endif
+
+/* Vectors where the compiler has GNU's target attributes and operators on vectors: GCC and Clang,
+ * but neither MSVC nor clang-cl. GCC for Windows doesn't align a 32-byte vector on the stack. */
+#if defined(__GNUC__) && defined(__x86_64__) && (defined(__clang__) || !defined(_WIN32))
+#define HAS_VECTORS
 #endif
 
 #include "portable.h"
 #include "kernels.inc"
 
-#if (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
+#if defined(HAS_VECTORS)
 #include "avx2.h"
 #include "kernels.inc"
 #include "avx512.h"
 #include "kernels.inc"
-#define VECTORS level_avx2, level_avx512,
-#else
-#define VECTORS
 #endif
 
-const struct level levels[] = {level_portable, VECTORS {0}};
+const struct level *const levels[] = {
+    &level_portable,
+#if defined(HAS_VECTORS)
+    &level_avx2,
+    &level_avx512,
+#endif
+    NULL,
+};
 
 void lay_out_shuffle(struct shuffle *shuffle, const struct level *level, size_t width)
 {

@@ -62,8 +62,8 @@ struct level {
 };
 
 /* From the portable twin, which is always usable and whose results the others must equal, to
- * the widest vectors; ends with a null name. */
-extern const struct level levels[];
+ * the widest vectors; ends with NULL. */
+extern const struct level *const levels[];
 
 /* The constants of each channel. */
 struct constants {

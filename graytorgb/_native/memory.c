@@ -5,7 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) /* GCC's word for it */
+#define SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) /* Clang's */
+#define SANITIZED
+#endif
+#endif
+
+#if defined(SANITIZED)
 #include <sanitizer/asan_interface.h>
 #define FORBID(data, size) __asan_poison_memory_region(data, size)
 #define ALLOW(data, size) __asan_unpoison_memory_region(data, size)
@@ -33,7 +41,7 @@ static void advise(char *data, size_t size, size_t least, int advice)
 
 /* A large block has pages of its own, which go back to the system with it. malloc would rather
  * cut it out of a hole in its heap, where it stays. Its own are guarded by AddressSanitizer. */
-#if !defined(__SANITIZE_ADDRESS__)
+#if !defined(SANITIZED)
 #define OWN_PAGES(size) ((size) >= (size_t)4 << 20)
 #endif
 #else

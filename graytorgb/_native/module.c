@@ -55,9 +55,9 @@ static int check(struct batch *batch, Py_ssize_t before, Py_ssize_t after, Py_ss
         return fail("source and result overlap");
     if (level < -1 || level >= level_count)
         return fail("no such level");
-    if (!levels[level < 0 ? 0 : level].usable())
+    if (!levels[level < 0 ? 0 : level]->usable())
         return fail("this processor hasn't the instructions of that level");
-    batch->work.level = &levels[level < 0 ? best_level : level];
+    batch->work.level = levels[level < 0 ? best_level : level];
     batch->work.src = src, batch->work.dst = batch->dst.buf;
     batch->work.before = before, batch->work.after = after;
     batch->work.width = width, batch->work.result_width = result_width;
@@ -141,7 +141,7 @@ static PyObject *normalise(PyObject *module, PyObject *arguments)
     memcpy(&values, constants.buf, sizeof values);
     work->normalise = work->level->normalise[source][target];
     lay_out_arithmetic(&work->vectors, work->level, work->interleaved, &values);
-    lay_out_arithmetic(&work->tail, &levels[0], work->interleaved, &values);
+    lay_out_arithmetic(&work->tail, levels[0], work->interleaved, &values);
     result = PyBool_FromLong(do_without_gil(&batch));
 done:
     if (constants.obj)
@@ -161,7 +161,7 @@ static PyObject *write_all(PyObject *module, PyObject *arguments)
     if (!PyArg_ParseTuple(arguments, "w*pi:write", &out, &stream, &threads))
         return NULL;
     Py_BEGIN_ALLOW_THREADS
-    only_write(&levels[best_level], out.buf, (size_t)out.len, stream, threads > 1 ? threads : 1);
+    only_write(levels[best_level], out.buf, (size_t)out.len, stream, threads > 1 ? threads : 1);
     Py_END_ALLOW_THREADS
     PyBuffer_Release(&out);
     return Py_NewRef(Py_None);
@@ -256,15 +256,17 @@ static struct PyModuleDef definition = {
 static PyObject *usable_levels(void)
 {
     PyObject *names = PyList_New(0), *tuple = NULL;
-    for (level_count = 0; names && levels[level_count].name; level_count++) {
-        if (!levels[level_count].usable())
+    int count = 0, best = 0;
+    for (; names && levels[count]; count++) {
+        if (!levels[count]->usable())
             continue;
-        best_level = level_count;
-        PyObject *name = PyUnicode_FromString(levels[level_count].name);
+        best = count;
+        PyObject *name = PyUnicode_FromString(levels[count]->name);
         if (!name || PyList_Append(names, name) < 0)
             Py_CLEAR(names);
         Py_XDECREF(name);
     }
+    level_count = count, best_level = best; /* whole, for threads that already use the module */
     if (names)
         tuple = PyList_AsTuple(names);
     Py_XDECREF(names);
@@ -291,7 +293,7 @@ PyMODINIT_FUNC PyInit__kernels(void)
     PyObject *module = handler_capsule ? PyModule_Create(&definition) : NULL;
     PyObject *names = module ? usable_levels() : NULL;
     if (!names || PyModule_AddObjectRef(module, "levels", names) < 0 ||
-        PyModule_AddStringConstant(module, "__version__", levels[best_level].name) < 0 ||
+        PyModule_AddStringConstant(module, "__version__", levels[best_level]->name) < 0 ||
         PyModule_AddIntConstant(module, "most_threads", MOST_THREADS) < 0 ||
         PyModule_AddIntConstant(module, "stream_from", stream_from()) < 0)
         Py_CLEAR(module);

@@ -112,8 +112,11 @@ def threads() -> int:
     A process that :mod:`multiprocessing` started, a DataLoader's worker for example, has one:
     its siblings have the other processors.
     """
-    if _threads is not None:
-        return _threads
+    stated = _threads  # read once: another thread may set it meanwhile
+    return _default_threads() if stated is None else stated
+
+
+def _default_threads() -> int:
     processes = sys.modules.get("multiprocessing")
     if processes is not None and processes.parent_process() is not None:
         return 1
@@ -129,9 +132,7 @@ def set_threads(count: int | None) -> None:
     it for the processes that come.
     """
     global _threads
-    _threads = None
-    if count != threads():
-        _threads = count
+    _threads = None if count == _default_threads() else count
 
 
 def set_cache(limit: int | None) -> None:

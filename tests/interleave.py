@@ -1,0 +1,66 @@
+"""Two threads whose interleaving is chosen, not left to chance."""
+
+import itertools
+import sys
+import threading
+
+
+def interleavings(call, other, codes):
+    """Run `call` again and again, with `other` in a second thread before each instruction in turn.
+
+    Parameters
+    ----------
+    call, other : callable
+        Called without arguments, once for each interleaving.
+    codes : set of code objects
+        The functions whose instructions count.
+
+    Yields
+    ------
+    (result of `call`, result of `other`)
+    """
+    _call_and_start(call, None, -1, codes)  # Python 3.13 reports instructions from the second on
+    for number in itertools.count():
+        results = []
+        thread = threading.Thread(target=lambda results=results: results.append(other()))
+        result, steps = _call_and_start(call, thread, number, codes)
+        if steps <= number:  # there is no such instruction
+            assert number > 0
+            return
+        thread.join(60)
+        yield result, results[0]
+
+
+def _call_and_start(call, thread, number, codes):
+    """The result of `call`, whose instruction of this number waits for `thread`; and its steps."""
+    steps = 0
+
+    def step(frame, event, argument):
+        nonlocal steps
+        if event == "opcode":
+            if steps == number:
+                thread.start()
+                thread.join(0.5)  # where there is a lock, it waits for `call`
+            steps += 1
+        return step
+
+    def trace(frame, event, argument):
+        if frame.f_code in codes:
+            frame.f_trace_opcodes = True
+            return step
+        return None
+
+    before = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # else Python 3.12 reports no instructions
+    sys.settrace(trace)
+    try:
+        result = call()
+    finally:
+        sys.settrace(before)
+    return result, steps
+
+
+def codes_of(namespace):
+    """The code of every function in a class or a module."""
+    found = (getattr(value, "__func__", value) for value in vars(namespace).values())
+    return {value.__code__ for value in found if hasattr(value, "__code__")}
