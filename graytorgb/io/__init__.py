@@ -187,7 +187,7 @@ def read(
     """
     if value_range is not None:
         value_range = check_policy(value_range)
-    request = Request(Path(path), index, _check_window(window), limit)
+    request = Request(Path(path), index, _check_window(window), limit, value_range)
     name, note = _identify(request)
     if isinstance(window, tuple) and name != "DICOM":
         raise LevelsError(f"{path}: a window is DICOM's, and this is {name}: value_range=(lo, hi)")
