@@ -141,8 +141,11 @@ def _read_source(request: Request, file: TiffFile, ome: Ome, source: Source) -> 
     plan = _plan(request, page, samples, source.axes, shape)
     request.check_size(plan.shape, 2 if samples.kind == "palette" else dtype.itemsize)
     if page.compression in CCITT:
+        array = np.empty(shape, bool)
         pages = [source] if isinstance(source, TiffPage) else list(source)
-        array = tiff_ccitt.decode(request, file, pages, shape)
+        for part, each in zip(array.reshape(len(pages), *shape[-2:]), pages, strict=True):
+            assert each is not None  # checked
+            part[...] = tiff_ccitt.decode(request, each)
     else:
         if page.compression != COMPRESSION.NONE or page.bitspersample % 8:
             require("imagecodecs", "imagecodecs", "tiff")
