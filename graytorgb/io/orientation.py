@@ -14,6 +14,6 @@ def orient(array: Array, layout: str, value: int) -> Array:
     height, width = layout.index("H"), layout.index("W")
     if value in (5, 6, 7, 8):
         array = array.swapaxes(height, width)
-    flipped = [axis for axis, values in ((height, (3, 4, 7, 8)), (width, (2, 3, 6, 7)))
-               if value in values]  # fmt: skip
+    flipped = tuple(axis for axis, values in ((height, (3, 4, 7, 8)), (width, (2, 3, 6, 7)))
+               if value in values)  # fmt: skip
     return np.ascontiguousarray(np.flip(array, flipped))

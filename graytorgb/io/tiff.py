@@ -159,7 +159,7 @@ def _read_source(request: Request, file: TiffFile, ome: Ome, source: Source) -> 
 def _plan(
     request: Request, page: TiffPage, samples: Samples, axes: str, shape: tuple[int, ...]
 ) -> _Plan:
-    total = samples.count + len(samples.extra)
+    total = samples.colors + len(samples.extra)
     axis = axes.index("S") if "S" in axes and total > 1 else None
     if total > 1 and (axis is None or shape[axis] != total):
         raise request.error(

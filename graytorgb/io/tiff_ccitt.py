@@ -31,11 +31,14 @@ def decode(request: Request, page: TiffPage | TiffFrame) -> Array:
     was_closed = file.closed
     file.open()
     try:
-        segments = file.read_segments(page.dataoffsets, page.databytecounts, sort=False)
-        for data, index in segments:
+        for index, (offset, size) in enumerate(
+            zip(page.dataoffsets, page.databytecounts, strict=False)
+        ):
+            file.seek(offset)
+            data = file.read(size)
             top, left = index // across * height, index % across * width
             part = result[top : top + height, left : left + width]
-            if data is not None and part.size:
+            if data and part.size:
                 rows = height if whole.is_tiled else part.shape[0]
                 bits = _decode_segment(codec, whole, data, rows, width)
                 part[...] = bits[: part.shape[0], : part.shape[1]]

@@ -55,9 +55,7 @@ def _check_segments(request: Request, page: TiffPage | TiffFrame) -> None:
     segments, needed = math.prod(whole.chunked), _packed_size(whole)
     if len(page.dataoffsets) < segments or len(page.databytecounts) < segments:
         there = min(len(page.dataoffsets), len(page.databytecounts))
-        raise request.error(
-            f"page {page.index} states {segments} strips or tiles, and has {there}"
-        )
+        raise request.error(f"page {page.index} states {segments} strips or tiles, and has {there}")
     if whole.compression == COMPRESSION.NONE and 0 < stated < needed:
         raise request.error(
             f"page {page.index} states {'x'.join(map(str, whole.shape))} samples, which is "

@@ -23,8 +23,11 @@ class Header(NamedTuple):
 class Reader(Protocol):
     """A file, or what reads as one."""
 
-    def seek(self, offset: int, /) -> int: ...
-    def read(self, size: int, /) -> bytes: ...
+    def seek(self, offset: int, /) -> int:
+        """Go to a place."""
+
+    def read(self, size: int, /) -> bytes:
+        """The bytes from there on."""
 
 
 class Segment:
@@ -238,7 +241,8 @@ def read_jpegxr(data: Segment) -> Header:
         raise ValueError(f"its JPEG XR states two sizes, one of them {size[0]}x{size[1]}")
     if max(start + tags.get(0xBCC1, 0), tags.get(0xBCC2, 0) + tags.get(0xBCC3, 0)) > data.size:
         raise ValueError("its JPEG XR is cut")
-    return Header(*size, *_JXR_FORMATS[guid[15]])
+    samples, bits, sample = _JXR_FORMATS[guid[15]]
+    return Header(*size, samples, bits, sample)
 
 
 def _byte(value: int) -> bytes:

@@ -3,6 +3,7 @@
 import os
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from .image import Request
@@ -18,18 +19,18 @@ _VALUE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11:
 class _Format(NamedTuple):
     """How a kind of TIFF stores a directory: the number of tags, each tag, the next offset."""
 
-    count: struct.Struct
+    number: struct.Struct
     tag: struct.Struct
     next: struct.Struct
     inline: int  # the bytes of a value that is stored in the tag itself
 
 
-def check_directories(request: Request, path: str | os.PathLike[str]) -> int:
+def check_directories(request: Request, path: Path) -> int:
     """Return the number of pages; raise if the chain is broken, endless or too long to load.
 
     `path` is the file itself, or one that belongs to it.
     """
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         most = max(_PAGES, request.limit >> 15)
         pages, sub, values = 0, 0, 0
@@ -50,9 +51,7 @@ def check_directories(request: Request, path: str | os.PathLike[str]) -> int:
     return pages
 
 
-def _walk(
-    request: Request, file: BinaryIO, size: int, path: str
-) -> Iterator[tuple[int, int]]:
+def _walk(request: Request, file: BinaryIO, size: int, path: str) -> Iterator[tuple[int, int]]:
     """Yield each page's number of SubIFDs, and the bytes of its tags' values."""
     form, offset = _read_header(request, file, path)
     seen: set[int] = set()
@@ -62,8 +61,8 @@ def _walk(
                 f"damaged: page {len(seen)} is at byte {offset:,}, where an earlier page is"
             )
         file.seek(offset)
-        head = file.read(form.count.size)
-        (count,) = form.count.unpack(head) if len(head) == form.count.size else (0,)
+        head = file.read(form.number.size)
+        (count,) = form.number.unpack(head) if len(head) == form.number.size else (0,)
         body = file.read(form.tag.size * min(count, _MOST_TAGS) + form.next.size)
         if len(body) < form.tag.size * count + form.next.size or count > _MOST_TAGS:
             raise request.error(

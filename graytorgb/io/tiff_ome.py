@@ -32,7 +32,9 @@ def read_ome(file: TiffFile) -> Ome:
     except ElementTree.ParseError as error:
         return Ome(None, (f"its OME description can't be read: {error}",))
     others = [e.get("MetadataFile", "") for e in root.iter() if e.tag.endswith("BinaryOnly")]
-    return Ome(root, tuple(f"its OME description is in {name!r}, and isn't read" for name in others))
+    return Ome(
+        root, tuple(f"its OME description is in {name!r}, and isn't read" for name in others)
+    )
 
 
 def check_ome(request: Request, file: TiffFile, ome: Ome) -> tuple[str, ...]:
@@ -64,7 +66,7 @@ def _check_companion(request: Request, folder: Path, name: str) -> bool:
     path = folder / name
     is_plain = not set(name) & {"/", "\\", "\0", ":"} and name not in ("", ".", "..")
     try:
-        kind = os.stat(path).st_mode if is_plain else 0
+        kind = path.stat().st_mode if is_plain else 0
     except OSError:
         return False  # its planes are missing, which is said later
     if not is_plain or not stat.S_ISREG(kind) or Path(os.path.realpath(path)).parent != folder:

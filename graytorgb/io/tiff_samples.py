@@ -22,7 +22,7 @@ class Samples(NamedTuple):
     ----------
     kind : str
         ``"grey"``, ``"RGB"`` or ``"palette"``.
-    count : int
+    colors : int
         The samples of a pixel that are its gray value, its color or its index.
     extra : tuple of int
         What each further sample is, by ExtraSamples.
@@ -33,7 +33,7 @@ class Samples(NamedTuple):
     """
 
     kind: str
-    count: int
+    colors: int
     extra: tuple[int, ...] = ()
     zero_is_white: bool = False
     notes: tuple[str, ...] = ()
@@ -43,13 +43,13 @@ class Samples(NamedTuple):
         """The index of the alpha sample."""
         for kind in _ALPHA:
             if kind in self.extra:
-                return self.count + self.extra.index(kind)
+                return self.colors + self.extra.index(kind)
         return None
 
     @property
     def alphas(self) -> set[int]:
         """The indices of all samples that are alpha."""
-        return {self.count + k for k, extra in enumerate(self.extra) if extra in _ALPHA}
+        return {self.colors + k for k, extra in enumerate(self.extra) if extra in _ALPHA}
 
     @property
     def is_premultiplied(self) -> bool:
@@ -203,9 +203,9 @@ def straighten(request: Request, page: TiffPage, samples: Samples, array: Array,
     opaque = 1 if is_float else (1 << int(page.bitspersample)) - 1
     if array.dtype.kind not in "uf" or opaque >= 1 << 32:
         raise request.error(f"its colors are multiplied by an alpha of {array.dtype}")
-    place = samples.count + samples.extra.index(EXTRASAMPLE.ASSOCALPHA)
+    place = samples.colors + samples.extra.index(EXTRASAMPLE.ASSOCALPHA)
     for pixels in blocks(np.moveaxis(array, axis, -1)):
-        colors, alpha = pixels[..., : samples.count], pixels[..., place : place + 1]
+        colors, alpha = pixels[..., : samples.colors], pixels[..., place : place + 1]
         # floats may be brighter than white
         beyond = (colors != 0) & (alpha == 0) if is_float else colors > alpha
         if beyond.any() or not ((alpha >= 0) & (alpha <= opaque)).all():

@@ -238,7 +238,9 @@ def test_palettes_of_all_depths(tmp_path, bits):
     path = tmp_path / "x.tif"
     palette = RNG.integers(0, 256, (1 << bits, 3), dtype=np.uint8)
     index = RNG.integers(0, 1 << bits, (16, 24), dtype=np.uint8)
-    packed = np.packbits(np.unpackbits(index[..., None], axis=-1)[..., 8 - bits :].reshape(16, -1), -1)
+    packed = np.packbits(
+        np.unpackbits(index[..., None], axis=-1)[..., 8 - bits :].reshape(16, -1), -1
+    )
     write(path, packed, metadata=None, photometric="palette", colormap=np.zeros((3, 256), "u2"))
     with tifffile.TiffFile(path, mode="r+b") as file:
         tags = file.pages[0].tags
@@ -302,7 +304,7 @@ def test_samples_that_contradict_the_colors(tmp_path, photometric, samples):
         file.pages[0].tags["PhotometricInterpretation"].overwrite(photometric)
         if photometric in (0, 1, 3):
             file.pages[0].tags["ExtraSamples"].overwrite((2, 2))
-    with pytest.raises(g2r.ImageFileError, match="contradict each other|neither grey nor RGB"):
+    with pytest.raises(g2r.ImageFileError, match=r"contradict each other|neither grey nor RGB"):
         read(path)
 
 

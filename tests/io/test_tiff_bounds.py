@@ -276,7 +276,7 @@ def test_a_value_that_all_pages_share(tmp_path, code):
         lambda size: [8 + size * (k + 1) for k in range(999)] + [0], tags=sorted(shared)
     )
     path.write_bytes(data + bytes(1 << 20))
-    with pytest.raises(g2r.ImageFileError, match="damaged: the tags|more than 65,536 pages"):
+    with pytest.raises(g2r.ImageFileError, match=r"damaged: the tags|more than 65,536 pages"):
         read(path)
 
 

@@ -3,7 +3,6 @@
 import os
 import shutil
 import struct
-import time
 
 import numpy as np
 import pytest
@@ -22,7 +21,8 @@ OME = """<?xml version="1.0" encoding="UTF-8"?>
 <Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" SizeX="50" SizeY="40"
  SizeZ="{planes}" SizeC="1" SizeT="1"><Channel ID="Channel:0" SamplesPerPixel="1"/>
 {data}</Pixels></Image>{more}</OME>"""
-DATA = '<TiffData IFD="{ifd}" FirstZ="{z}" PlaneCount="1"><UUID FileName="{name}">{uuid}</UUID></TiffData>'
+DATA = """<TiffData IFD="{ifd}" FirstZ="{z}" PlaneCount="1">
+<UUID FileName="{name}">{uuid}</UUID></TiffData>"""
 
 
 def write_set(folder, names, *, planes=None, more="", extra=""):
@@ -117,10 +117,9 @@ ALONG = (
 def test_a_description_of_more_than_there_is(tmp_path, options):
     path = write_set(tmp_path, ["a.ome.tif"], **options)
     assert path.stat().st_size < 5000
-    started = time.process_time()
-    with pytest.raises(g2r.ImageFileError, match="planes are missing|states a dimension from"):
+    # before tifffile builds a list of as many, which takes half a minute and gigabytes
+    with pytest.raises(g2r.ImageFileError, match="its OME description states"):
         read(path)
-    assert time.process_time() - started < 5  # it was half a minute
     np.testing.assert_array_equal(read(path, index=0).array, STACK[0])
 
 
@@ -148,11 +147,12 @@ def write_micro_manager(path, head, index=b""):
     pixels = STACK[0].tobytes()
     data, place = 8 + len(settings), 8 + len(settings) + len(pixels)
     tags = [(256, 50), (257, 40), (258, 8), (259, 1), (262, 1), (273, data), (277, 1), (278, 40),
-            (279, len(pixels)), (51123, 1)]  # fmt: skip
+            (279, len(pixels))]  # fmt: skip
     entries = b"".join(struct.pack("<HHII", code, 4, 1, value) for code, value in tags)
+    entries += struct.pack("<HHII", 51123, 2, len(summary), start)
     path.write_bytes(
         b"II*\0" + struct.pack("<I", place) + settings + pixels
-        + struct.pack("<H", len(tags)) + entries + bytes(4)
+        + struct.pack("<H", len(tags) + 1) + entries + bytes(4)
     )  # fmt: skip
     return path
 
@@ -169,7 +169,8 @@ def test_micro_managers_other_files_are_not_opened(tmp_path, kind):
     for name in ("a_MMStack_1.tif", "NDTiff.index"):
         (tmp_path / name).write_bytes(path.read_bytes())
     with tifffile.TiffFile(path) as file:
-        assert (file.is_mmstack, file.is_ndtiff) == (kind == "stack", kind == "NDTiff")
+        assert file.is_micromanager
+        assert file.is_ndtiff == (kind == "NDTiff")
     code = f"""
 import os, sys
 import graytorgb as g2r

@@ -69,9 +69,7 @@ def test_faxes_are_as_libtiff_reads_them(tmp_path, fax, width, fill_order):
 @pytest.mark.parametrize("photometric", [0, 1])
 def test_both_polarities(tmp_path, photometric):
     pixels = by_pillow(HOPPER)
-    path = save(
-        tmp_path / "x.tif", pixels, compression="group4", tiffinfo={262: photometric}
-    )
+    path = save(tmp_path / "x.tif", pixels, compression="group4", tiffinfo={262: photometric})
     with tifffile.TiffFile(path) as file:
         assert file.pages[0].photometric in (0, 1)
     np.testing.assert_array_equal(read(path).array, by_pillow(path))
@@ -127,9 +125,7 @@ def test_faxes_of_fewer_rows_than_stated(tmp_path, fax):
 def test_pages_of_a_fax(tmp_path):
     first = by_pillow(HOPPER)
     pages = [PIL.Image.fromarray(pixels) for pixels in (first, ~first, first[::-1])]
-    pages[0].save(
-        tmp_path / "x.tif", compression="group4", save_all=True, append_images=pages[1:]
-    )
+    pages[0].save(tmp_path / "x.tif", compression="group4", save_all=True, append_images=pages[1:])
     image = read(tmp_path / "x.tif")
     assert image.layout == "NHW"
     np.testing.assert_array_equal(image.array, np.stack([first, ~first, first[::-1]]))
