@@ -11,7 +11,7 @@ from ..registry import require
 from . import tiff_ccitt
 from .image import Array, ImageFile, Request, depth_range
 from .orientation import orient
-from .tiff_checks import Source, check_complete
+from .tiff_checks import Source, check_complete, check_page
 from .tiff_directories import check_directories
 from .tiff_ome import Ome, check_ome, read_ome
 from .tiff_range import Range, find_range, turn_round
@@ -37,6 +37,7 @@ def read(request: Request) -> ImageFile:
         index = request.pick(len(file.pages), "pages")
         if index is not None:
             return _read_source(request, file, ome, file.pages[index].aspage())
+        check_page(request, file.pages.first)
         ome = ome._replace(notes=ome.notes + check_ome(request, file, ome))
         images = _pick_images(request, file)
         if len(images) == 1:
@@ -130,16 +131,13 @@ class _Plan(NamedTuple):
 
 def _read_source(request: Request, file: TiffFile, ome: Ome, source: Source) -> ImageFile:
     page = source if isinstance(source, TiffPage) else source.keyframe
+    check_page(request, page)
     samples = find_samples(request, page)
-    dtype = source.dtype
-    if dtype is None or dtype.kind not in "biuf":
-        raise request.error(f"samples of dtype {dtype}, and an image holds real numbers")
     shape = tuple(map(int, source.shape))
-    if 0 in shape:
-        raise request.error(f"it states {'x'.join(map(str, shape))} samples, which is no image")
     left_out = check_complete(request, file, source)
     plan = _plan(request, page, samples, source.axes, shape)
-    request.check_size(plan.shape, 2 if samples.kind == "palette" else dtype.itemsize)
+    itemsize = 2 if samples.kind == "palette" else np.dtype(source.dtype).itemsize
+    request.check_size(plan.shape, itemsize)
     if page.compression in CCITT:
         array = np.empty(shape, bool)
         pages = [source] if isinstance(source, TiffPage) else list(source)

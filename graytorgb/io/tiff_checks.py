@@ -17,6 +17,20 @@ _JPEGS = (COMPRESSION.JPEG, COMPRESSION.OJPEG, COMPRESSION.ALT_JPEG, COMPRESSION
 _WEBPS = (COMPRESSION.WEBP, COMPRESSION.WEBP_DEPRECATED)
 
 
+def check_page(request: Request, page: TiffPage) -> None:
+    """Refuse a page whose tags alone say that it is no image of real numbers."""
+    if page.dtype is None or page.dtype.kind not in "biuf":
+        raise request.error(
+            f"samples of {page.bitspersample} bits and dtype {page.dtype}, and an image holds real "
+            "numbers"
+        )
+    if 0 in (*page.shape, *page.chunks) or not page.shape:
+        raise request.error(
+            f"it states {'x'.join(map(str, page.shape))} samples in strips or tiles of "
+            f"{'x'.join(map(str, page.chunks))}, which is no image"
+        )
+
+
 def check_complete(request: Request, file: TiffFile, source: Source) -> tuple[str, ...]:
     """Refuse a file whose data ends early, which would be read as zeros or something else's."""
     pages: list[TiffPage | TiffFrame | None]

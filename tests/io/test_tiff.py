@@ -83,7 +83,7 @@ def test_odd_pages_of_one_shape():
 
 
 def test_an_odd_width_of_0():
-    with pytest.raises(g2r.ImageFileError, match="1x0x4 samples, which is no image"):
+    with pytest.raises(g2r.ImageFileError, match=r"1x0x4 samples .*, which is no image"):
         read(ODD / "0x1.tiff")
 
 
