@@ -37,11 +37,13 @@ class Segment:
         self._file = file
         self._start = start
         self.size = size
+        file.seek(start)
+        self._head = file.read(min(size, 1 << 14))  # all of most tiles, in one go
 
     def __getitem__(self, part: slice) -> bytes:
         start, stop, _ = part.indices(self.size)
-        if start >= stop:
-            return b""
+        if start >= stop or stop <= len(self._head):
+            return self._head[start:stop]
         self._file.seek(self._start + start)
         return self._file.read(stop - start)
 
