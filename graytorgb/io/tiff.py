@@ -30,7 +30,7 @@ _ORIENTATION = 274
 
 def read(request: Request) -> ImageFile:
     """The image; all of a file's pages if they are of one shape, or the one page asked for."""
-    check_directories(request, request.path)
+    stored = check_directories(request, request.path)
     # Micro-Manager's ways to keep a stack in several files aren't followed
     with TiffFile(request.path, is_mmstack=False, is_ndtiff=False) as file:
         ome = read_ome(file)
@@ -39,13 +39,13 @@ def read(request: Request) -> ImageFile:
             return _read_source(request, file, ome, file.pages[index].aspage())
         check_page(request, file.pages.first)
         ome = ome._replace(notes=ome.notes + check_ome(request, file, ome))
-        images = _pick_images(request, file)
+        images = _pick_images(request, file, stored)
         if len(images) == 1:
             return _read_source(request, file, ome, images[0])
         return _read_each(request, file, ome, images)
 
 
-def _pick_images(request: Request, file: TiffFile) -> Sequence[Source]:
+def _pick_images(request: Request, file: TiffFile, stored: dict[int, object]) -> Sequence[Source]:
     """The one image that the file is, or its pages, where each has to be read by itself.
 
     Smaller copies of an image, and masks, don't count.
@@ -53,7 +53,16 @@ def _pick_images(request: Request, file: TiffFile) -> Sequence[Source]:
     pages = ((series, series.keyframe) for series in file.series)
     whole = [series for series, page in pages if not (page.is_reduced or page.is_mask)]
     if len(whole) == 1:
-        return whole if _has_one_palette(whole[0]) else _list_pages(whole)
+        # tifffile looks at some pages only, and reads the others as it reads the first
+        ways = {stored.get(p.offset) for p in whole[0] if p is not None and p.parent is file}
+        if len(ways - {None}) <= 1 and _has_one_palette(whole[0]):
+            return whole
+        if whole[0].kind not in ("uniform", "generic"):
+            raise request.error(
+                "its pages are stored in different ways, though its description takes them for "
+                "one image: read(path, index=0) reads the first"
+            )
+        return _list_pages(whole)
     if whole and len({series.keyframe.shape for series in whole}) == 1:
         return _list_pages(whole)
     shapes = ", ".join("x".join(map(str, series.shape)) for series in file.series)
@@ -193,6 +202,8 @@ def _describe(
     if samples.is_premultiplied and plan.axis is not None:
         straighten(request, page, samples, array, plan.axis)
         notes.append("alpha was associated (premultiplied), and is straight now")
+    if samples.alpha is not None and samples.kind != "palette" and bits % 8:
+        notes.append(f"alpha goes from 0 to {(1 << bits) - 1}")
     value_range: Range | None
     if samples.kind == "palette":
         array, bits = look_up(request, page, samples, array, plan.axis)

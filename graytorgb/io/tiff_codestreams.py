@@ -152,6 +152,8 @@ def read_lerc(data: Segment) -> Header:
     """The header of a Lerc2 or Lerc1 blob, which must be the only one (Esri's Lerc2.h)."""
     if data[0:9] == b"CntZImage":
         _, _, height, width = data.unpack("<iiii", 10)
+        if data[0 : data.size].count(b"CntZImage") > 1:
+            raise ValueError("its LERC has several bands")
         return Header(height, width, 1, 32, "f")
     if data[0:6] != b"Lerc2 ":
         raise ValueError("its data is no LERC, or is compressed once more")

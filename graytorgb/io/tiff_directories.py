@@ -12,6 +12,8 @@ _PAGES = 1 << 16  # tifffile takes about 10 kB and 0.1 ms for each page
 _SHARED = 1 << 26  # bytes of tag values that pages may share, as a palette or a profile
 _MOST_TAGS = 4096
 _SUB_IFDS = 330
+# What says how a page's samples are stored: their sizes, bits, compression, colors, order, ...
+_STORAGE = {256, 257, 258, 259, 262, 266, 277, 284, 317, 322, 323, 338, 339}
 _VALUE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8,
                 13: 4, 16: 8, 17: 8, 18: 8}  # fmt: skip
 
@@ -25,34 +27,46 @@ class _Format(NamedTuple):
     inline: int  # the bytes of a value that is stored in the tag itself
 
 
-def check_directories(request: Request, path: Path) -> int:
-    """Return the number of pages; raise if the chain is broken, endless or too long to load.
+class _Page(NamedTuple):
+    """What is kept of a directory: its place, what its tags take, and how they say it is stored."""
 
-    `path` is the file itself, or one that belongs to it.
+    offset: int
+    sub_ifds: int
+    taken: int
+    storage: frozenset[tuple[int, int, bytes]]
+
+
+def check_directories(request: Request, path: Path) -> dict[int, object]:
+    """Return how each page is stored, by its offset, as what can only be compared.
+
+    Raise if the chain of pages is broken, endless or too long to load. `path` is the file itself,
+    or one that belongs to it.
     """
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         most = max(_PAGES, request.limit >> 15)
-        pages, sub, values = 0, 0, 0
-        for page_sub, page_values in _walk(request, file, size, str(path)):
-            pages, sub, values = pages + 1, sub + page_sub, values + page_values
-            if pages + sub > most:
+        pages: dict[int, object] = {}
+        sub = taken = 0
+        for page in _walk(request, file, size, str(path)):
+            pages[page.offset] = page.storage
+            sub, taken = sub + page.sub_ifds, taken + page.taken
+            if len(pages) + sub > most:
                 raise request.error(
                     f"it has more than {most:,} pages: read(path, limit=...) reads one more for "
                     "each 32 KiB of the limit"
                 )
-            if values > size + _SHARED:
+            if taken > size + _SHARED:
                 raise request.error(
-                    f"damaged: the tags of its first {pages} pages take {values:,} bytes, and the "
-                    f"file has {size:,}"
+                    f"damaged: the tags of its first {len(pages)} pages take {taken:,} bytes, and "
+                    f"the file has {size:,}"
                 )
-    if pages == 0:
+    if not pages:
         raise request.error("a TIFF without pages, or truncated before the first")
     return pages
 
 
-def _walk(request: Request, file: BinaryIO, size: int, path: str) -> Iterator[tuple[int, int]]:
-    """Yield each page's number of SubIFDs, and the bytes of its tags' values."""
+def _walk(request: Request, file: BinaryIO, size: int, path: str) -> Iterator[_Page]:
+    """Yield each page of the chain."""
     form, offset = _read_header(request, file, path)
     seen: set[int] = set()
     while offset:
@@ -70,13 +84,17 @@ def _walk(request: Request, file: BinaryIO, size: int, path: str) -> Iterator[tu
                 f"file has {size:,}"
             )
         seen.add(offset)
-        sub = values = 0
-        for code, kind, number in form.tag.iter_unpack(body[: form.tag.size * count]):
-            taken = _VALUE_SIZES.get(kind, 0) * number
-            if form.inline < taken <= size:  # tifffile leaves out what takes more
-                values += taken
+        sub = taken = 0
+        storage = []
+        for code, kind, number, value in form.tag.iter_unpack(body[: form.tag.size * count]):
+            needed = _VALUE_SIZES.get(kind, 0) * number
+            if needed <= form.inline:
+                if code in _STORAGE:
+                    storage.append((code, kind, value))
+            elif needed <= size:  # tifffile leaves out what takes more
+                taken += needed
                 sub += number if code == _SUB_IFDS else 0
-        yield sub, values
+        yield _Page(offset, sub, taken, frozenset(storage))
         (offset,) = form.next.unpack(body[-form.next.size :])
 
 
@@ -87,10 +105,10 @@ def _read_header(request: Request, file: BinaryIO, path: str) -> tuple[_Format, 
     order = "<" if head[:2] == b"II" else ">"
     is_ndpi = path.lower().endswith(".ndpi") and head[:4] == b"II*\0"
     if head[2:4] in (b"+\0", b"\0+"):
-        form = _Format(struct.Struct(order + "Q"), struct.Struct(order + "HHQ8x"),
+        form = _Format(struct.Struct(order + "Q"), struct.Struct(order + "HHQ8s"),
                        struct.Struct(order + "Q"), 8)  # fmt: skip
     else:  # Hamamatsu's files look as any, and have offsets of 8 bytes
-        form = _Format(struct.Struct(order + "H"), struct.Struct(order + "HHI4x"),
+        form = _Format(struct.Struct(order + "H"), struct.Struct(order + "HHI4s"),
                        struct.Struct(order + ("Q" if is_ndpi else "I")), 4)  # fmt: skip
     start = 8 if form.inline == 8 else 4
     first = head[start : start + form.next.size]

@@ -52,7 +52,7 @@ def check_ome(request: Request, file: TiffFile, ome: Ome) -> tuple[str, ...]:
         if name.lower() == own.lower() or not _check_companion(request, folder, name):
             continue
         companions.append(name)
-        pages += check_directories(request, folder / name)
+        pages += len(check_directories(request, folder / name))
     for element in ome.root.iter():
         if element.tag.endswith("Pixels"):
             _check_planes(request, file, element, pages)

@@ -280,6 +280,24 @@ def test_pages_of_one_shape_and_another_compression(tmp_path, compression):
         read(tmp_path / "x.tif")
 
 
+@pytest.mark.parametrize(
+    "options", [{"photometric": "miniswhite"}, {"compression": "zlib", "predictor": True}], ids=str
+)
+def test_a_page_amid_others_that_is_stored_in_another_way(tmp_path, options):
+    """tifffile compares pages 1, 7 and the last one with the first."""
+    pages = RNG.integers(0, 256, (12, 40, 50), dtype=np.uint8)
+    with tifffile.TiffWriter(tmp_path / "x.tif") as file:
+        for k, page in enumerate(pages):
+            file.write(page, metadata=None, **(options if k == 5 else {}))
+    image = read(tmp_path / "x.tif")
+    assert image.layout == "NHW"
+    expected = pages.copy()
+    if "photometric" in options:
+        expected[5] = 255 - pages[5]
+    np.testing.assert_array_equal(image.array, expected)
+    np.testing.assert_array_equal(read(tmp_path / "x.tif", index=5).array, expected[5])
+
+
 def test_without_photometric_interpretation(tmp_path):
     gray = drop_tag(write(tmp_path / "x.tif", BYTES), 262)
     image = read(gray)
