@@ -14,6 +14,7 @@ Source = TiffPage | TiffPageSeries
 
 _SMALL_TILE = 1 << 26  # bytes that a tile may take, whatever the limit
 _JPEGS = (COMPRESSION.JPEG, COMPRESSION.OJPEG, COMPRESSION.ALT_JPEG, COMPRESSION.JPEG_LOSSY)
+_MOST_OF_NDPI = 65_500  # rows or columns
 _WEBPS = (COMPRESSION.WEBP, COMPRESSION.WEBP_DEPRECATED)
 
 
@@ -108,9 +109,14 @@ def _check_codestreams(request: Request, page: TiffPage | TiffFrame) -> None:
         if whole.compression in _JPEGS and page.jpegtables:
             check_jpeg_tables(page.jpegtables)
         if whole.jpegheader:  # Hamamatsu's: one JPEG in parts, of which only this is a header
-            header = whole.jpegheader + b"\xff\xd9"
-            found = read(Segment(io.BytesIO(header), 0, len(header)))
-            _compare(whole, found, {whole.tilelength}, {whole.tilewidth})
+            sizes = {whole.tilelength}, {whole.tilewidth}
+            header = whole.jpegheader
+            if 273 in whole.tags and max(whole.imagelength, whole.imagewidth) <= _MOST_OF_NDPI:
+                file.seek(whole.tags[273].value[0])  # tifffile decodes it in one go
+                header = file.read(min(whole.tags[279].value[0], 1 << 16))
+                sizes = {whole.imagelength}, {whole.imagewidth}
+            header += b"\xff\xd9"
+            _compare(whole, read(Segment(io.BytesIO(header), 0, len(header))), *sizes)
             return
         places = zip(page.dataoffsets, page.databytecounts, strict=False)
         for index, (offset, size) in enumerate(islice(places, math.prod(whole.chunked))):

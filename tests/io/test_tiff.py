@@ -1,6 +1,5 @@
 """TIFF: what its samples and its axes are, by its tags, and against Pillow."""
 
-import io
 import struct
 
 import numpy as np
@@ -394,8 +393,3 @@ def test_orientation(tmp_path, value, color):
     told = any("isn't applied" in note for note in kept.notes)
     assert told == (value != 1)
     assert not any("isn't applied" in note for note in turned.notes)
-
-
-def test_bytes_of_a_page_in_memory_are_no_path():
-    with pytest.raises(TypeError):
-        read(io.BytesIO(b"II*\0"))
