@@ -162,7 +162,9 @@ def read(
       fewer bits where OME's SignificantBits says so, or SMaxSampleValue or MaxSampleValue is
       2^k - 1. Other values of those are the image's own extremes, kept "for statistical
       purposes only". Signed integers and floats: SMinSampleValue to SMaxSampleValue if they
-      hold for the pixels.
+      hold for the pixels. Where nothing but more than 8 bits is stated, or nothing at all:
+      ImageJ's display range. Images whose 0 is white are turned round, within your range if
+      you state one; alpha that the colors were multiplied by (associated) becomes straight.
     - DICOM: the edges of the window, on the values after rescale or Modality LUT (PS3.3,
       C.11.1 and C.11.2); without one, BitsStored rescaled. A VOI LUT or a sigmoid isn't a
       range, so it is applied to the array. MONOCHROME1 is turned round, window and all.
@@ -187,7 +189,7 @@ def read(
     """
     if value_range is not None:
         value_range = check_policy(value_range)
-    request = Request(Path(path), index, _check_window(window), limit)
+    request = Request(Path(path), index, _check_window(window), limit, value_range)
     name, note = _identify(request)
     if isinstance(window, tuple) and name != "DICOM":
         raise LevelsError(f"{path}: a window is DICOM's, and this is {name}: value_range=(lo, hi)")

@@ -84,6 +84,8 @@ class Request:
     index: int | str | None = None
     window: Window = "file"
     limit: int = 0
+    value_range: ValueRange | None = None
+    orientation: str = "keep"
 
     def error(self, text: str) -> ImageFileError:
         """The error for this file."""

@@ -1,172 +1,238 @@
 """TIFF by tifffile: any depth, any compression, pages and hyperstacks."""
 
-import math
-import struct
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
-import tifffile
-from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffFrame, TiffPage
+from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage, TiffPageSeries
 
 from ..registry import require
-from .image import Array, ImageFile, Request, depth_range, invert, number
+from . import tiff_ccitt
+from .image import Array, ImageFile, Request, depth_range
+from .orientation import orient
+from .tiff_checks import Source, check_complete, check_page
+from .tiff_directories import check_directories
+from .tiff_ome import Ome, check_ome, read_ome
+from .tiff_range import Range, find_range, turn_round
+from .tiff_samples import (
+    CCITT,
+    Samples,
+    describe_axes,
+    find_samples,
+    look_up,
+    name_axes,
+    straighten,
+)
 
-Range = tuple[int | float, int | float]
-
-# What tifffile gives these as is grey, RGB or a palette's indices.
-_KINDS = {
-    PHOTOMETRIC.MINISBLACK: "grey",
-    PHOTOMETRIC.MINISWHITE: "grey, 0 is white",
-    PHOTOMETRIC.RGB: "RGB",
-    PHOTOMETRIC.PALETTE: "palette",
-    PHOTOMETRIC.YCBCR: "RGB",  # if a codec of colour images has decoded it
-}
-_COLOUR_CODECS = (COMPRESSION.JPEG, COMPRESSION.OJPEG, COMPRESSION.JPEG_2000_LOSSY)
+_ORIENTATION = 274
 
 
 def read(request: Request) -> ImageFile:
     """The image; all of a file's pages if they are of one shape, or the one page asked for."""
-    with TiffFile(request.path) as file:
-        index = request.pick(_count_pages(request, file), "pages")
-        source = file.pages[index].aspage() if index is not None else _pick_series(request, file)
-        page = source if isinstance(source, TiffPage) else source.keyframe
-        _check_colours(request, page)
-        _check_complete(request, file, source)
-        dtype = page.dtype
-        if dtype is None or dtype.kind not in "biuf":
-            raise request.error(f"samples of dtype {dtype}, and an image holds real numbers")
-        if page.photometric == PHOTOMETRIC.PALETTE:
-            request.check_size((*source.shape, 3), 2)
-        request.check_size(source.shape, dtype.itemsize)
+    stored = check_directories(request, request.path)
+    # Micro-Manager's ways to keep a stack in several files aren't followed
+    with TiffFile(request.path, is_mmstack=False, is_ndtiff=False) as file:
+        ome = read_ome(file)
+        index = request.pick(len(file.pages), "pages")
+        if index is not None:
+            return _read_source(request, file, ome, file.pages[index].aspage())
+        check_page(request, file.pages.first)
+        ome = ome._replace(notes=ome.notes + check_ome(request, file, ome))
+        images = _pick_images(request, file, stored)
+        if len(images) == 1:
+            return _read_source(request, file, ome, images[0])
+        return _read_each(request, file, ome, images)
+
+
+def _pick_images(request: Request, file: TiffFile, stored: dict[int, object]) -> Sequence[Source]:
+    """The one image that the file is, or its pages, where each has to be read by itself.
+
+    Smaller copies of an image, and masks, don't count.
+    """
+    pages = ((series, series.keyframe) for series in file.series)
+    whole = [series for series, page in pages if not (page.is_reduced or page.is_mask)]
+    if len(whole) == 1:
+        # tifffile looks at some pages only, and reads the others as it reads the first
+        ways = {stored.get(p.offset) for p in whole[0] if p is not None and p.parent is file}
+        if len(ways - {None}) <= 1 and _has_one_palette(whole[0]):
+            return whole
+        if whole[0].kind not in ("uniform", "generic"):
+            raise request.error(
+                "its pages are stored in different ways, though its description takes them for "
+                "one image: read(path, index=0) reads the first"
+            )
+        return _list_pages(whole)
+    if whole and len({series.keyframe.shape for series in whole}) == 1:
+        return _list_pages(whole)
+    shapes = ", ".join("x".join(map(str, series.shape)) for series in file.series)
+    raise request.error(
+        f"it holds {len(file.series)} images of different shapes, {shapes}: "
+        "read(path, index=0) reads the first page"
+    )
+
+
+def _has_one_palette(series: TiffPageSeries) -> bool:
+    if series.keyframe.photometric != PHOTOMETRIC.PALETTE or None in series:
+        return True
+    palettes = (np.asarray(page.colormap) for page in _list_pages([series]))
+    first = next(palettes)
+    return all(np.array_equal(first, palette) for palette in palettes)
+
+
+def _list_pages(images: Sequence[TiffPageSeries]) -> list[TiffPage]:
+    pages = [page.aspage() for series in images for page in series if page is not None]
+    return sorted(pages, key=lambda page: page.treeindex)
+
+
+def _read_each(request: Request, file: TiffFile, ome: Ome, pages: Sequence[Source]) -> ImageFile:
+    """Read pages of one shape that are stored in different ways, as one stack."""
+    dtypes = {np.dtype(page.dtype) for page in pages}
+    request.check_size((len(pages), *pages[0].shape), max(dtype.itemsize for dtype in dtypes))
+    has_bytes = dtypes == {np.dtype(bool), np.dtype(np.uint8)}
+    images: list[ImageFile] = []
+    result = np.empty(0)
+    for k, page in enumerate(pages):
+        image = _read_source(request, file, ome, page)
+        if has_bytes and image.array.dtype == bool:
+            image = replace(
+                image, array=image.array * np.uint8(255), value_range=(0, 255),
+                notes=(*image.notes, "pages of 1 bit are 0 and 255 beside those of 8"),
+            )  # fmt: skip
+        if not images:
+            result = np.empty((len(pages), *image.array.shape), image.array.dtype)
+        kinds = {(i.array.dtype, i.layout, i.value_range, i.array.shape) for i in (*images, image)}
+        if len(kinds) > 1:
+            raise request.error(
+                f"its pages can't be one stack, page {k} is {image!r}, and the first {images[0]!r}:"
+                " read(path, index=0) reads the first"
+            )
+        result[k] = image.array
+        images.append(replace(image, array=result[k]))
+    request.check_size(result.shape, result.dtype.itemsize)
+    notes = dict.fromkeys(note for image in images for note in image.notes)
+    return replace(
+        images[0], array=result, layout=f"N{images[0].layout}",
+        mode="; ".join(dict.fromkeys(image.mode for image in images)), notes=tuple(notes),
+        depth_only=all(image.depth_only for image in images),
+    )  # fmt: skip
+
+
+class _Plan(NamedTuple):
+    """What the array will be, by the tags alone.
+
+    Attributes
+    ----------
+    axes, axis : str, int or None
+        tifffile's axes of what is decoded, and which of them are a pixel's samples.
+    layout, shape : str, tuple of int
+        Those of the result.
+    turn : int
+        The orientation to apply; 1 for none.
+    """
+
+    axes: str
+    axis: int | None
+    layout: str
+    shape: tuple[int, ...]
+    turn: int
+
+
+def _read_source(request: Request, file: TiffFile, ome: Ome, source: Source) -> ImageFile:
+    page = source if isinstance(source, TiffPage) else source.keyframe
+    check_page(request, page)
+    samples = find_samples(request, page)
+    shape = tuple(map(int, source.shape))
+    left_out = check_complete(request, file, source)
+    plan = _plan(request, page, samples, source.axes, shape)
+    itemsize = 2 if samples.kind == "palette" else np.dtype(source.dtype).itemsize
+    request.check_size(plan.shape, itemsize)
+    if page.compression in CCITT:
+        array = np.empty(shape, bool)
+        pages = [source] if isinstance(source, TiffPage) else list(source)
+        for part, each in zip(array.reshape(len(pages), *shape[-2:]), pages, strict=True):
+            assert each is not None  # checked
+            part[...] = tiff_ccitt.decode(request, each)
+    else:
         if page.compression != COMPRESSION.NONE or page.bitspersample % 8:
             require("imagecodecs", "imagecodecs", "tiff")
         array = source.asarray()
-        return _describe(request, file, page, array, source.axes)
+    if array.shape != shape:
+        raise request.error(f"damaged: it states {shape} samples, and {array.shape} are decoded")
+    image = _describe(request, file, page, ome, samples, plan, array)
+    return replace(image, notes=(*samples.notes, *image.notes, *ome.notes, *left_out))
 
 
-def _count_pages(request: Request, file: TiffFile) -> int:
-    """The pages of the whole chain; an error if the chain is broken."""
-    count = len(file.pages)
-    position = file.pages.next_page_offset
-    if count == 0:
-        raise request.error("a TIFF without pages, or truncated before the first")
-    if position is not None:
-        file.filehandle.seek(position)
-        following = file.filehandle.read(file.tiff.offsetsize)
-        if any(following):  # tifffile logs it and goes on with what it found
-            (offset,) = struct.unpack(file.tiff.offsetformat, following)
-            raise request.error(
-                f"truncated or damaged: page {count} should be at byte {offset:,}, and the file "
-                f"has {file.filehandle.size:,}"
-            )
-    return count
-
-
-def _pick_series(request: Request, file: TiffFile) -> tifffile.TiffPageSeries:
-    """The one image that the file is: smaller copies of it, and masks, don't count."""
-    pages = ((series, series.keyframe) for series in file.series)
-    whole = [series for series, page in pages if not (page.is_reduced or page.is_mask)]
-    if len(whole) != 1:
-        shapes = ", ".join("x".join(map(str, series.shape)) for series in file.series)
+def _plan(
+    request: Request, page: TiffPage, samples: Samples, axes: str, shape: tuple[int, ...]
+) -> _Plan:
+    total = samples.colors + len(samples.extra)
+    axis = axes.index("S") if "S" in axes and total > 1 else None
+    if total > 1 and (axis is None or shape[axis] != total):
         raise request.error(
-            f"it holds {len(file.series)} images of different shapes, {shapes}: "
-            "read(path, index=0) reads the first page"
+            f"its description states the axes {axes} of sizes {shape}, and its tags {total} "
+            "samples a pixel"
         )
-    return whole[0]
-
-
-def _check_colours(request: Request, page: TiffPage) -> None:
-    decoded = page.photometric != PHOTOMETRIC.YCBCR or page.compression in _COLOUR_CODECS
-    if page.photometric not in _KINDS or not decoded:
-        raise request.error(
-            f"its colours are {PHOTOMETRIC(page.photometric).name}, neither grey nor RGB: "
-            "tifffile.imread(path) gives the values as they are"
-        )
-
-
-def _check_complete(
-    request: Request, file: TiffFile, source: TiffPage | tifffile.TiffPageSeries
-) -> None:
-    """Refuse a file whose data ends early, which would be read as zeros or something else's."""
-    pages: Sequence[TiffPage | TiffFrame | None]
-    pages = [source] if isinstance(source, TiffPage) else source.pages
-    missing = sum(page is None for page in pages)
-    if missing:
-        raise request.error(
-            f"{missing} of its {len(pages)} planes are missing; they may be in files beside it"
-        )
-    for page in pages:
-        assert page is not None
-        whole = page.keyframe or page.aspage()
-        stated = sum(page.databytecounts)
-        size = page.parent.filehandle.size
-        ends = [o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=False)]
-        if max(ends, default=0) > size:
-            raise request.error(
-                f"truncated: page {page.index} ends at byte {max(ends):,}, and the file has "
-                f"{size:,}"
-            )
-        segments, needed = math.prod(whole.chunked), _packed_size(whole)
-        if len(page.dataoffsets) < segments:
-            raise request.error(
-                f"page {page.index} states {segments} strips or tiles, and has "
-                f"{len(page.dataoffsets)}"
-            )
-        if whole.compression == COMPRESSION.NONE and 0 < stated < needed:
-            raise request.error(
-                f"page {page.index} states {'x'.join(map(str, whole.shape))} samples, which is "
-                f"{needed:,} bytes, and has {stated:,}"
-            )
-    if isinstance(source, TiffPage) or not file.is_imagej:
-        return
-    stated = int((file.imagej_metadata or {}).get("images", 1))
-    there = source.size // source.keyframe.size
-    if stated > there:
-        raise request.error(f"truncated: ImageJ's description states {stated} images, not {there}")
-
-
-def _packed_size(page: TiffPage) -> int:
-    """The bytes of a page's samples without compression, each row on a byte of its own."""
-    samples = page.imagewidth * (page.samplesperpixel if page.planarconfig == 1 else 1)
-    rows = page.imagelength * page.imagedepth
-    planes = 1 if page.planarconfig == 1 else page.samplesperpixel
-    return int((samples * page.bitspersample + 7) // 8 * rows * planes)
+    result, sizes = axes, shape
+    if samples.kind == "palette":
+        result = axes.replace("S", "") + "S"
+        sizes = (*shape[:axis], *shape[axis + 1 :]) if axis is not None else shape
+        sizes = (*sizes, 3 if samples.alpha is None else 4)
+    layout = name_axes(samples, result, sizes)
+    orientation = page.tags.valueof(_ORIENTATION, 1)
+    applies = request.orientation == "apply" and orientation in range(2, 9)
+    if applies and orientation > 4:
+        height, width = sizes[layout.index("H")], sizes[layout.index("W")]
+        turned = {"H": width, "W": height}
+        sizes = tuple(turned.get(name, n) for name, n in zip(layout, sizes, strict=True))
+    return _Plan(axes, axis, layout, sizes, orientation if applies else 1)
 
 
 def _describe(
-    request: Request, file: TiffFile, page: TiffPage, array: Array, axes: str
+    request: Request,
+    file: TiffFile,
+    page: TiffPage,
+    ome: Ome,
+    samples: Samples,
+    plan: _Plan,
+    array: Array,
 ) -> ImageFile:
     notes = []
     bits = int(page.bitspersample)
-    kind = _KINDS[PHOTOMETRIC(page.photometric)]
-    if page.photometric == PHOTOMETRIC.PALETTE:
-        array, bits = _look_up(page, array)
-        axes += "S"
-        value_range: Range | None = depth_range(bits)
-        source = f"its palette, of {bits} bits"
+    if samples.is_premultiplied and plan.axis is not None:
+        straighten(request, page, samples, array, plan.axis)
+        notes.append("alpha was associated (premultiplied), and is straight now")
+    if samples.alpha is not None and samples.kind != "palette" and bits % 8:
+        notes.append(f"alpha goes from 0 to {(1 << bits) - 1}")
+    value_range: Range | None
+    if samples.kind == "palette":
+        array, bits = look_up(request, page, samples, array, plan.axis)
+        value_range, source = depth_range(bits), f"its palette, of {bits} bits"
     else:
-        value_range, source = _find_range(file, page, array)
-    if page.photometric == PHOTOMETRIC.MINISWHITE:
-        if value_range is None:
-            raise request.error(f"0 is white, and {source}, so nothing tells what is black")
-        array = invert(array, value_range)
-        notes.append("turned round, because 0 is white in the file")
-    orientation = page.tags.valueof(274, 1)
-    if orientation != 1:
+        value_range, source = find_range(file, page, ome.root, array)
+    if samples.zero_is_white:
+        if value_range is None and request.value_range is None:
+            raise request.error(
+                f"0 is white, and {source}, so nothing tells what is black: "
+                "read(path, value_range=(lo, hi))"
+            )
+        notes.append(turn_round(request, samples, array, plan.axis, value_range))
+    orientation = page.tags.valueof(_ORIENTATION, 1)
+    if plan.turn != 1:
+        array = orient(array, plan.layout, plan.turn)
+    elif orientation != 1:
         notes.append(f"TIFF orientation {orientation} isn't applied")
-    layout = _name_axes(page, axes)
-    if len(layout) > 3:
-        named = (f"{a} is {tifffile.TIFF.AXES_NAMES[t]}" for a, t in zip(layout, axes, strict=True))
-        notes.append(f"axes {layout}: {', '.join(named)}")
+    if len(plan.layout) > 3:
+        notes.append(describe_axes(plan.layout, plan.axes, samples))
     compression = COMPRESSION(page.compression)
     packed = "" if compression == COMPRESSION.NONE else f", {compression.name}"
     sample = {"f": " floats", "i": " signed"}.get(array.dtype.kind, "")
     pages = f", {len(file.pages)} pages" if len(file.pages) > 1 else ""
+    kind = f"{samples.kind}, 0 is white" if samples.zero_is_white else samples.kind
     return ImageFile(
         path=request.path,
         array=array,
-        layout=layout,
+        layout=plan.layout,
         value_range=value_range,
         range_source=source,
         format="TIFF",
@@ -175,72 +241,3 @@ def _describe(
         depth_only=source.startswith("TIFF's depth"),
         notes=tuple(notes),
     )
-
-
-def _name_axes(page: TiffPage, axes: str) -> str:
-    """The axes that tifffile names, as a layout: C is colour alone, N what has no better name."""
-    colour = page.photometric != PHOTOMETRIC.MINISBLACK or page.extrasamples in (
-        (EXTRASAMPLE.ASSOCALPHA,),
-        (EXTRASAMPLE.UNASSALPHA,),
-    )
-    names = {"Y": "H", "X": "W", "S": "C" if colour else "S"}
-    leading = [axis for axis in axes if axis not in names]
-    if len(leading) == 1 and leading[0] in "IQCH":  # tifffile's C is a microscope's channel
-        names[leading[0]] = "N"
-    spare = iter("DBEFGJKUVM")
-    for axis in leading:
-        if axis in "CHW" or axis in names.values():
-            names.setdefault(axis, next(s for s in spare if s not in axes))
-    return "".join(names.get(axis, axis) for axis in axes)
-
-
-def _look_up(page: TiffPage, array: Array) -> tuple[Array, int]:
-    """The colours of a palette, and their bits."""
-    palette = page.colormap
-    if palette is None:
-        raise ValueError("a palette image without its palette")
-    # as libtiff: some writers put 8 bits where 16 belong
-    return np.moveaxis(palette[:, array], 0, -1), 8 if palette.max() < 256 else 16
-
-
-def _find_range(file: TiffFile, page: TiffPage, array: Array) -> tuple[Range | None, str]:
-    """What the file states of black and white, and where; see :func:`graytorgb.io.read`."""
-    bits = int(page.bitspersample)
-    smallest, largest = page.tags.valueof(340), page.tags.valueof(341, page.tags.valueof(281))
-    if array.dtype.kind in "bu":
-        top = _one(largest)
-        depth = int(top or 0).bit_length()
-        fewer = 8 <= depth < bits and top == (1 << depth) - 1
-        if fewer and array.size and array.max() < 1 << depth:
-            return depth_range(depth), f"TIFF's largest sample value, {(1 << depth) - 1}"
-        depth = _significant_bits(file)
-        if 0 < depth < bits and array.size and array.max() < 1 << depth:
-            return depth_range(depth), f"OME's significant bits, {depth}"
-        return depth_range(bits), f"TIFF's depth, {bits} bits"
-    lo, hi = _one(smallest), _one(page.tags.valueof(341))
-    if lo is not None and hi is not None and lo < hi and array.size:
-        if lo <= array.min() and array.max() <= hi:
-            return (number(lo), number(hi)), "TIFF's smallest and largest sample values"
-        return None, f"pixels lie outside of the sample values stated, {lo:g} to {hi:g}"
-    what = "floats" if array.dtype.kind == "f" else "signed integers"
-    return None, f"a TIFF of {what} without SMinSampleValue and SMaxSampleValue states no range"
-
-
-def _one(value: Any) -> float | None:
-    """A tag's number, if it is the same for every sample."""
-    if value is None:
-        return None
-    values = {float(v) for v in np.ravel(value)}
-    return values.pop() if len(values) == 1 else None
-
-
-def _significant_bits(file: TiffFile) -> int:
-    """OME's SignificantBits, the same for all images of the file, or 0."""
-    if not file.ome_metadata:
-        return 0
-    images = tifffile.xml2dict(file.ome_metadata).get("OME", {}).get("Image", [])
-    stated = {
-        int(image.get("Pixels", {}).get("SignificantBits", 0))
-        for image in (images if isinstance(images, list) else [images])
-    }
-    return stated.pop() if len(stated) == 1 else 0

@@ -1,0 +1,365 @@
+"""Read what an image inside a TIFF strip or tile says of itself, before it is decoded.
+
+A codec allocates what its own header states, and tifffile cuts the result to fit. So what that
+header states is compared with the tags first.
+"""
+
+import io
+import struct
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
+
+
+class Header(NamedTuple):
+    """What a codestream states: its size, samples a pixel, and bits and kind of a sample."""
+
+    height: int
+    width: int
+    samples: int
+    bits: int
+    kind: str = "u"  # u, i or f, as numpy's
+
+
+class Reader(Protocol):
+    """A file, or what reads as one."""
+
+    def seek(self, offset: int, /) -> int:
+        """Go to a place."""
+
+    def read(self, size: int, /) -> bytes:
+        """The bytes from there on."""
+
+
+class Segment:
+    """The bytes of a strip or tile, read when they are asked for."""
+
+    def __init__(self, file: Reader, start: int, size: int) -> None:
+        self._file = file
+        self._start = start
+        self.size = size
+        file.seek(start)
+        self._head = file.read(min(size, 1 << 14))  # all of most tiles, in one go
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, stop, _ = part.indices(self.size)
+        if start >= stop or stop <= len(self._head):
+            return self._head[start:stop]
+        self._file.seek(self._start + start)
+        return self._file.read(stop - start)
+
+    def unpack(self, form: str, start: int) -> tuple[int, ...]:
+        """The numbers at a place; ValueError where the data ends before."""
+        size = struct.calcsize(form)
+        data = self[start : start + size]
+        if len(data) < size:
+            raise ValueError("its header is cut")
+        return struct.unpack(form, data)
+
+
+_JPEG_SCANS = 100  # of a progressive JPEG; libjpeg's own script has 10
+_JPEG_SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_JPEG_ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
+
+
+def read_jpeg(data: Segment) -> Header:
+    """The frame header of a JPEG (ITU-T T.81, B.2.2), which must go on to its end mark."""
+    for marker, start in _walk_jpeg(data):
+        if marker in _JPEG_SIZES:
+            bits, height, width, samples = data.unpack(">BHHB", start)
+            if data[data.size - 2 : data.size] != b"\xff\xd9" or marker in (0xC2, 0xC6, 0xCA):
+                whole = data[start : data.size]
+                if b"\xff\xd9" not in whole:
+                    raise ValueError("its JPEG has no end mark, so it is cut")
+                if whole.count(b"\xff\xda") > _JPEG_SCANS:
+                    raise ValueError(f"its JPEG has more than {_JPEG_SCANS} scans")
+            return Header(height, width, samples, bits)
+    raise ValueError("its JPEG has no frame header")
+
+
+def check_jpeg_tables(data: bytes) -> None:
+    """ValueError if what should be JPEG's tables alone holds an image."""
+    segment = Segment(io.BytesIO(data), 0, len(data))
+    if any(marker in {*_JPEG_SIZES, 0xDA} for marker, _ in _walk_jpeg(segment)):
+        raise ValueError("its JPEGTables hold an image")
+
+
+def _walk_jpeg(data: Segment) -> Iterator[tuple[int, int]]:
+    """Each marker up to the first scan, and where what follows its length starts."""
+    if data[0:2] != b"\xff\xd8":
+        raise ValueError("its data is no JPEG")
+    at = 2
+    while at < data.size:
+        head = data[at : at + 4096]
+        skipped = head.find(b"\xff")  # libjpeg skips stray bytes too
+        if skipped:
+            at += skipped if skipped > 0 else len(head)
+            continue
+        marker = head[1] if len(head) > 1 else 0
+        if marker in (0x00, 0xFF) or marker in _JPEG_ALONE:
+            at += 1 if marker == 0xFF else 2
+            continue
+        if marker == 0xD9:
+            return
+        (length,) = data.unpack(">H", at + 2)
+        yield marker, at + 4
+        if marker == 0xDA:
+            return
+        at += 2 + max(length, 2)
+
+
+def read_jpeg2000(data: Segment) -> Header:
+    """The SIZ marker of a JPEG 2000 codestream, bare or in a JP2 file (ISO 15444-1, A.5.1)."""
+    start = 0 if data[0:4] == b"\xff\x4f\xff\x51" else _find_codestream(data)
+    if data[start : start + 4] != b"\xff\x4f\xff\x51":
+        raise ValueError("its data is no JPEG 2000")
+    right, bottom, left, top = data.unpack(">IIII", start + 8)
+    (samples,) = data.unpack(">H", start + 40)
+    parts = data[start + 42 : start + 42 + 3 * samples]
+    depths, steps = set(parts[::3]), {*parts[1::3], *parts[2::3]}
+    if len(parts) < 3 * samples or len(depths) != 1 or steps != {1}:
+        raise ValueError("its JPEG 2000 has samples of different sizes or depths")
+    if b"\xff\xd9" not in data[max(start, data.size - 64) : data.size]:
+        raise ValueError("its JPEG 2000 has no end mark, so it is cut")
+    (depth,) = depths
+    return Header(bottom - top, right - left, samples, (depth & 127) + 1, "ui"[depth >> 7])
+
+
+def _find_codestream(data: Segment, at: int = 0, end: int | None = None) -> int:
+    """Where the codestream starts in a JP2 file's boxes; a palette would add samples to it."""
+    end = data.size if end is None else end
+    while at + 8 <= end:
+        size, name = struct.unpack(">I4s", data[at : at + 8])
+        head = 8
+        if size == 1:
+            (size,), head = data.unpack(">Q", at + 8), 16
+        if name == b"jp2c":
+            return at + head
+        if name == b"pclr":
+            raise ValueError("its JPEG 2000 has a palette of its own")
+        stop = end if size == 0 else at + size
+        if name == b"jp2h":
+            _find_codestream(data, at + head, min(stop, end))
+        if stop < at + head:
+            break
+        at = stop
+    return data.size
+
+
+_LERC_KINDS = ("i8", "u8", "i16", "u16", "i32", "u32", "f32", "f64")
+
+
+def read_lerc(data: Segment) -> Header:
+    """The header of a Lerc2 or Lerc1 blob, which must be the only one (Esri's Lerc2.h)."""
+    if data[0:9] == b"CntZImage":
+        _, _, height, width = data.unpack("<iiii", 10)
+        if data[0 : data.size].count(b"CntZImage") > 1:
+            raise ValueError("its LERC has several bands")
+        return Header(height, width, 1, 32, "f")
+    if data[0:6] != b"Lerc2 ":
+        raise ValueError("its data is no LERC, or is compressed once more")
+    (version,) = data.unpack("<i", 6)
+    at = 10 if version < 3 else 14  # a checksum
+    height, width = data.unpack("<ii", at)
+    at += 8
+    samples = 1
+    if version >= 4:
+        (samples,) = data.unpack("<i", at)
+        at += 4
+    _, _, size, kind = data.unpack("<iiii", at)
+    if not 0 <= kind < len(_LERC_KINDS) or not 0 < size <= data.size:
+        raise ValueError("its LERC is damaged or cut")
+    if data[size : size + 6] == b"Lerc2 ":
+        raise ValueError("its LERC has several bands")
+    name = _LERC_KINDS[kind]
+    return Header(height, width, samples, int(name[1:]), name[0])
+
+
+_PNG_SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}
+
+
+def read_png(data: Segment) -> Header:
+    """The IHDR chunk of a PNG without a palette or a transparent color."""
+    if data[0:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR":
+        raise ValueError("its data is no PNG")
+    width, height, bits, color = data.unpack(">IIBB", 16)
+    if color not in _PNG_SAMPLES:
+        raise ValueError("its PNG has a palette of its own")
+    at = 8
+    while at < data.size:
+        size, name = struct.unpack(">I4s", b"".join([data[at : at + 8], bytes(8)])[:8])
+        if name == b"tRNS":
+            raise ValueError("its PNG has a transparent color")
+        if name == b"IDAT":
+            break
+        at += 12 + size
+    return Header(height, width, _PNG_SAMPLES[color], bits)
+
+
+def read_webp(data: Segment) -> Header:
+    """The first chunk of a WebP file (RFC 9649)."""
+    name = data[12:16]
+    if data[0:4] != b"RIFF" or data[8:12] != b"WEBP":
+        raise ValueError("its data is no WebP")
+    if name == b"VP8X":
+        flags, width, height = (int.from_bytes(part, "little") for part in
+                                (data[20:21], data[24:27], data[27:30]))  # fmt: skip
+        if flags & 2:
+            raise ValueError("its WebP is animated")
+        return Header(height + 1, width + 1, 4 if flags & 16 else 3, 8)
+    if name == b"VP8L":
+        (packed,) = data.unpack("<I", 21)
+        size = (packed >> 14 & 0x3FFF) + 1, (packed & 0x3FFF) + 1
+        return Header(*size, 4 if packed >> 28 & 1 else 3, 8)
+    width, height = data.unpack("<HH", 26)
+    return Header(height & 0x3FFF, width & 0x3FFF, 3, 8)
+
+
+# The last byte of a pixel format's GUID: samples, bits, kind (jxrlib's JXRGlue.h)
+_JXR_FORMATS = {
+    0x08: (1, 8, "u"), 0x0B: (1, 16, "u"), 0x11: (1, 32, "f"), 0x3E: (1, 16, "f"),
+    0x0C: (3, 8, "u"), 0x0D: (3, 8, "u"), 0x0F: (4, 8, "u"), 0x10: (4, 8, "u"),
+    0x15: (3, 16, "u"), 0x16: (4, 16, "u"), 0x17: (4, 16, "u"), 0x3B: (3, 16, "f"),
+    0x19: (4, 32, "f"), 0x1B: (3, 32, "f"), 0x27: (3, 32, "f"), 0x3A: (4, 16, "f"),
+    0xE9: (4, 8, "u"),
+}  # fmt: skip
+
+
+def read_jpegxr(data: Segment) -> Header:
+    """A JPEG XR's tags, and its codestream, whose size must be the same (ITU-T T.832)."""
+    if data[0:3] != b"II\xbc":
+        raise ValueError("its data is no JPEG XR")
+    (at,) = data.unpack("<I", 4)
+    (count,) = data.unpack("<H", at)
+    tags = {}
+    for k in range(count):
+        code, kind, number, value = data.unpack("<HHII", at + 2 + 12 * k)
+        tags[code] = value & (0xFFFF if kind == 3 else 0xFFFFFFFF) if number == 1 else value
+    guid = data[tags.get(0xBC01, 0) :][:16]
+    start = tags.get(0xBCC0, 0)
+    if data[start : start + 8] != b"WMPHOTO\0" or guid[15:] not in map(_byte, _JXR_FORMATS):
+        raise ValueError("its JPEG XR is damaged, or of a kind that isn't read")
+    is_short = data[start + 10 : start + 11] >= b"\x80"
+    width, height = data.unpack(">HH" if is_short else ">II", start + 12)
+    size = height + 1, width + 1
+    if size != (tags.get(0xBC81), tags.get(0xBC80)):
+        raise ValueError(f"its JPEG XR states two sizes, one of them {size[0]}x{size[1]}")
+    if max(start + tags.get(0xBCC1, 0), tags.get(0xBCC2, 0) + tags.get(0xBCC3, 0)) > data.size:
+        raise ValueError("its JPEG XR is cut")
+    samples, bits, sample = _JXR_FORMATS[guid[15]]
+    return Header(*size, samples, bits, sample)
+
+
+def _byte(value: int) -> bytes:
+    return bytes([value])
+
+
+class _Bits:
+    """A JPEG XL header's numbers, low bits first (ISO 18181-1, annex B)."""
+
+    def __init__(self, data: bytes) -> None:
+        self._value = int.from_bytes(data, "little")
+        self._left = 8 * len(data)
+
+    def take(self, count: int) -> int:
+        if count > self._left:
+            raise ValueError("its header is cut")
+        value = self._value & ((1 << count) - 1)
+        self._value >>= count
+        self._left -= count
+        return value
+
+    def choose(self, *forms: tuple[int, int]) -> int:
+        """A number in one of four forms, each an offset and its bits."""
+        offset, count = forms[self.take(2)]
+        return offset + self.take(count)
+
+
+_JXL_ENUM = ((0, 0), (1, 0), (2, 4), (18, 6))
+_JXL_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
+
+
+def read_jpegxl(data: Segment) -> Header:
+    """The image header of a JPEG XL codestream, bare or in boxes (ISO 18181-1, annex D)."""
+    start = 0
+    if data[0:12] == b"\0\0\0\x0cJXL \r\n\x87\n":
+        start = _find_jpegxl(data)
+    if data[start : start + 2] != b"\xff\x0a":
+        raise ValueError("its data is no JPEG XL")
+    bits = _Bits(data[start + 2 : start + 66])
+    height, width = _read_jpegxl_size(bits)
+    if bits.take(1):  # all_default: 8 bits, RGB
+        return Header(height, width, 3, 8)
+    if bits.take(1):  # extra_fields
+        if bits.take(3):
+            raise ValueError("its JPEG XL has an orientation of its own")
+        if bits.take(1):
+            _read_jpegxl_size(bits)
+        if bits.take(2):
+            raise ValueError("its JPEG XL has a preview or is animated")
+    depth, kind = _read_jpegxl_depth(bits)
+    bits.take(1)  # modular_16_bit_buffers
+    extra = bits.choose((0, 0), (1, 0), (2, 4), (1, 12))
+    if extra > 1:
+        raise ValueError("its JPEG XL has several further channels")
+    if extra:
+        _check_jpegxl_alpha(bits)
+    bits.take(1)  # xyb_encoded
+    is_gray = False
+    if not bits.take(1):  # all_default: sRGB
+        bits.take(1)  # want_icc
+        is_gray = bits.choose(*_JXL_ENUM) == 1
+    return Header(height, width, (1 if is_gray else 3) + extra, depth, kind)
+
+
+def _check_jpegxl_alpha(bits: _Bits) -> None:
+    if bits.take(1):  # all_default: alpha of 8 bits
+        return
+    if bits.choose(*_JXL_ENUM):
+        raise ValueError("its JPEG XL has a further channel that isn't alpha")
+    _read_jpegxl_depth(bits)
+    bits.choose((0, 0), (3, 0), (4, 0), (1, 3))  # dim_shift
+    bits.take(8 * bits.choose((0, 0), (0, 4), (16, 5), (48, 10)))  # the channel's name
+    bits.take(1)  # alpha_associated
+
+
+def _read_jpegxl_size(bits: _Bits) -> tuple[int, int]:
+    small = bits.take(1)
+    forms = ((1, 9), (1, 13), (1, 18), (1, 30))
+    height = 8 * (bits.take(5) + 1) if small else bits.choose(*forms)
+    ratio = bits.take(3)
+    if ratio:
+        wide, high = _JXL_RATIOS[ratio - 1]
+        return height, height * wide // high
+    return height, 8 * (bits.take(5) + 1) if small else bits.choose(*forms)
+
+
+def _read_jpegxl_depth(bits: _Bits) -> tuple[int, str]:
+    if bits.take(1):
+        depth = bits.choose((32, 0), (16, 0), (24, 0), (1, 6))
+        bits.take(4)  # of the exponent
+        return depth, "f"
+    return bits.choose((8, 0), (10, 0), (12, 0), (1, 6)), "u"
+
+
+def _find_jpegxl(data: Segment) -> int:
+    """Where the codestream starts, or its first part, in a JPEG XL file's boxes."""
+    at = 12
+    while at + 8 <= data.size:
+        size, name = struct.unpack(">I4s", data[at : at + 8])
+        if name in (b"jxlc", b"jxlp"):
+            return at + (8 if name == b"jxlc" else 12)
+        if size < 8:
+            break
+        at += size
+    return data.size
+
+
+# By TIFF's Compression. What isn't here takes its size from the tags.
+HEADERS: dict[int, Callable[[Segment], Header]] = {
+    6: read_jpeg, 7: read_jpeg, 33007: read_jpeg, 34892: read_jpeg,
+    33003: read_jpeg2000, 33004: read_jpeg2000, 33005: read_jpeg2000, 34712: read_jpeg2000,
+    34887: read_lerc, 34933: read_png,
+    50001: read_webp, 34927: read_webp,
+    22610: read_jpegxr, 34934: read_jpegxr,
+    50002: read_jpegxl, 52546: read_jpegxl,
+}  # fmt: skip

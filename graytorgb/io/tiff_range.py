@@ -1,0 +1,139 @@
+"""What a TIFF file states of black and white; see :func:`graytorgb.io.read`."""
+
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+from tifffile import TiffFile, TiffPage
+
+from .image import Array, Request, depth_range, invert, number
+from .tiff_samples import Samples, blocks
+
+Range = tuple[int | float, int | float]
+
+_BYTE, _RATIONALS = 1, (5, 10)
+
+
+def find_range(
+    file: TiffFile, page: TiffPage, ome: ElementTree.Element | None, array: Array
+) -> tuple[Range | None, str]:
+    """Return what is black and white, or None, and where that is stated or why it isn't."""
+    bits = int(page.bitspersample)
+    largest = _find_one(page, 341)
+    display = _find_display_range(file, page)
+    if array.dtype.kind in "bu":
+        top = _find_one(page, 281) if largest is None else largest
+        depth = int(top).bit_length() if top and 0 < top < 1 << 64 else 0
+        fewer = 8 <= depth < bits and top == (1 << depth) - 1
+        if fewer and array.size and array.max() < 1 << depth:
+            return depth_range(depth), f"TIFF's largest sample value, {(1 << depth) - 1}"
+        depth = find_significant_bits(ome)
+        if 0 < depth < bits and array.size and array.max() < 1 << depth:
+            return depth_range(depth), f"OME's significant bits, {depth}"
+        if display and bits > 8:
+            return display, "ImageJ's display range"
+        return depth_range(bits), f"TIFF's depth, {bits} bits"
+    lo, hi = _find_one(page, 340), largest
+    if lo is not None and hi is not None and lo < hi and array.size:
+        if lo <= array.min() and array.max() <= hi:
+            return (number(lo), number(hi)), "TIFF's smallest and largest sample values"
+        if not display:
+            return None, f"pixels lie outside of the sample values stated, {lo:g} to {hi:g}"
+    if display:
+        return display, "ImageJ's display range"
+    what = "floats" if array.dtype.kind == "f" else "signed integers"
+    return None, f"a TIFF of {what} without SMinSampleValue and SMaxSampleValue states no range"
+
+
+def turn_round(
+    request: Request, samples: Samples, array: Array, axis: int | None, known: Range | None
+) -> str:
+    """Turn gray values round in place, alpha left as it is, so that larger is brighter.
+
+    Within the caller's range if there is one, else within `known`. Returns a note.
+    """
+    grays = [array]
+    if axis is not None:
+        samples_last = np.moveaxis(array, axis, -1)
+        grays = [samples_last[..., k] for k in range(array.shape[axis]) if k not in samples.alphas]
+    lo, hi = _find_pivot(request.value_range, grays, known)
+    if array.dtype.kind in "iu" and lo + hi != int(lo + hi):
+        raise request.error(
+            f"0 is white, and integers can't be turned round within {lo} to {hi}: lo + hi has to "
+            "be a whole number"
+        )
+    clipped = False
+    for part in (part for gray in grays for part in blocks(gray)):
+        if array.dtype.kind in "iu":
+            total, limits = int(lo + hi), np.iinfo(array.dtype)
+            # what lies so far outside of the range that its dtype can't hold the result
+            inside = part.clip(max(total - limits.max, limits.min),
+                               min(total - limits.min, limits.max))  # fmt: skip
+            clipped = clipped or bool((inside != part).any())
+            part[...] = invert(inside, (0, total))
+        else:
+            part[...] = invert(part, (lo, hi))
+    note = "turned round, because 0 is white in the file"
+    return f"{note}; values far outside of {lo} to {hi} saturate" if clipped else note
+
+
+def _find_pivot(stated: Any, grays: list[Array], known: Range | None) -> Range:
+    """The two values that change places."""
+    if isinstance(stated, tuple) and not isinstance(stated[0], str):
+        return stated[0], stated[1]
+    if known is not None:
+        return known
+    dtype = grays[0].dtype
+    if stated == "dtype":
+        limits = np.iinfo(dtype) if dtype.kind in "iu" else None
+        return (0, 1) if limits is None else (int(limits.min), int(limits.max))
+    if not grays[0].size:
+        return 0, 0
+    # "minmax" or percentiles; NaN is for to_uint8 to refuse
+    lo, hi = min(gray.min() for gray in grays), max(gray.max() for gray in grays)
+    return lo.item(), hi.item()
+
+
+def find_significant_bits(ome: ElementTree.Element | None) -> int:
+    """Return OME's SignificantBits, the same for all images of the file, or 0."""
+    stated = {
+        element.get("SignificantBits", "")
+        for element in (() if ome is None else ome.iter())
+        if element.tag.endswith("Pixels")
+    }
+    text = stated.pop() if len(stated) == 1 else ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0
+
+
+def _find_display_range(file: TiffFile, page: TiffPage) -> Range | None:
+    """Return what ImageJ shows as black and white, the same for all channels, or None."""
+    stated = file.imagej_metadata if file.is_imagej else None
+    if not stated or page.samplesperpixel > 1:
+        return None
+    ends: Any = (stated.get("min"), stated.get("max"))
+    if stated.get("channels", 1) != 1:
+        ranges = np.ravel(stated.get("Ranges", ()))
+        pairs = {tuple(pair) for pair in ranges[: len(ranges) // 2 * 2].reshape(-1, 2).tolist()}
+        ends = pairs.pop() if len(pairs) == 1 else (None, None)
+    lo, hi = ends
+    if not all(isinstance(end, int | float) and np.isfinite(end) for end in ends) or not lo < hi:
+        return None
+    return number(lo), number(hi)
+
+
+def _find_one(page: TiffPage, code: int) -> float | None:
+    """Return a tag's number, if it is the same for every sample."""
+    tag = page.tags.get(code)
+    if tag is None or tag.value is None or isinstance(tag.value, str):
+        return None
+    value: Any = tag.value
+    if isinstance(value, bytes):
+        value = list(value) if tag.dtype == _BYTE else ()
+    values = np.ravel(value)
+    if tag.dtype in _RATIONALS:
+        pairs = values.reshape(-1, 2).astype(float)
+        values = pairs[:, 0] / pairs[:, 1] if pairs[:, 1].all() else np.array([])
+    if values.dtype.kind not in "iuf":
+        return None
+    found = {float(v) for v in values.tolist()}
+    return found.pop() if len(found) == 1 else None
