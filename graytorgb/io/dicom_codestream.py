@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from pydicom.encaps import generate_fragments, generate_frames, parse_basic_offsets
 from pydicom.uid import (
-    UID,
     JPEG2000TransferSyntaxes,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
@@ -34,6 +33,7 @@ _STARTS = {
     JPEGLSLossless: (0xF7,),
     JPEGLSNearLossless: (0xF7,),
 }
+_ALL_STARTS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 _JP2 = b"\0\0\0\x0cjP  \r\n\x87\n"
 _SOC_SIZ = b"\xff\x4f\xff\x51"
 _SIGNATURES = (b"\xff\xd8", _SOC_SIZ, _JP2)
@@ -143,6 +143,9 @@ def _read_jpeg(scan: Scan, frame: bytes) -> Codestream:
     """Follow the markers of JPEG and JPEG-LS to the scan: ISO 10918-1, B.2."""
     if not frame.startswith(b"\xff\xd8"):
         raise scan.error(f"a frame isn't {scan.syntax.name}: it starts with {frame[:4]!r}")
+    # libjpeg fills what is missing, and CharLS looks for it for seconds; Pillow refuses by itself.
+    if scan.syntax != JPEGBaseline8Bit and b"\xff\xd9" not in frame.rstrip(b"\0")[-4:]:
+        raise scan.error("a compressed frame has no end of image: truncated")
     found, offset = None, 2
     while True:
         if frame[offset] != 0xFF:
@@ -154,7 +157,7 @@ def _read_jpeg(scan: Scan, frame: bytes) -> Codestream:
         if marker in (0xDA, 0xD9):
             break
         (length,) = struct.unpack_from(">H", frame, offset + 2)
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) or marker == 0xF7:
+        if marker in _ALL_STARTS:
             if marker not in _STARTS[scan.syntax] or found:
                 raise scan.error(
                     f"it states {scan.syntax.name}, and a frame is JPEG of another kind (start of "

@@ -43,7 +43,7 @@ def _palette_cells(scan: Scan) -> int:
     descriptors = [_describe(scan, name) for name in _NAMES]
     if len(set(descriptors)) > 1:
         raise scan.error(f"the tables of its palette differ: {', '.join(map(str, descriptors))}")
-    entries, first, bits = descriptors[0]
+    entries, _, bits = descriptors[0]
     entries = entries or 65536
     if "SegmentedRedPaletteColorLookupTableData" in scan.dataset:
         return bits

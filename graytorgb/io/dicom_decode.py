@@ -1,5 +1,7 @@
 """The pixels of a DICOM file, decoded by pydicom with codecs that don't end the process."""
 
+from typing import Any
+
 from pydicom.pixels.decoders.base import Decoder
 from pydicom.uid import (
     HTJ2K,
@@ -50,19 +52,18 @@ def decode(scan: Scan) -> Array:
     # Unused bits are cut off, but a lossy codec's overshoot mustn't become black.
     cuts = not (is_lossy(scan) and not scan.is_signed)
     planes = scan.dataset.get("PlanarConfiguration") or 0
-    options = {"allow_excess_frames": False, "correct_unused_bits": cuts}
-    stored, _ = decoder.as_array(
-        scan.dataset,
-        index=scan.index,
-        number_of_frames=scan.count,
-        planar_configuration=planes,
-        **options,
-    )
+    options: dict[str, Any] = {
+        "number_of_frames": scan.count,
+        "planar_configuration": planes,
+        "allow_excess_frames": False,
+        "correct_unused_bits": cuts,
+    }
+    stored, _ = decoder.as_array(scan.dataset, index=scan.index, **options)
     return stored
 
 
 def _find_decoder(scan: Scan) -> Decoder:
-    """pydicom's decoder with our choice of codecs, or an error that names the missing package."""
+    """The decoder of pydicom with these codecs, or an error that names the missing package."""
     syntax = scan.syntax
     decoder = Decoder(syntax)
     if not scan.is_compressed:

@@ -14,7 +14,7 @@ from .dicom_lut import check_lut, declare_deep
 from .dicom_window import Range, Shown, apply_window, next_value, read_function
 from .image import Array, depth_range, invert, number
 
-_OVERSHOOT = 8  # a lossy codec may pass the ends of the depth by an eighth of it, and no more
+_OVERSHOOT = 4  # a lossy codec may pass the ends of the depth by a quarter of it, and no more
 
 
 def show(scan: Scan, stored: Array) -> Shown:
@@ -149,7 +149,7 @@ def _modality_dtype(scan: Scan, item: Dataset) -> np.dtype[Any]:
     if item.get("ModalityLUTSequence"):
         return np.dtype(np.uint16)
     rescale = _read_rescale(scan, item)
-    if rescale == (1, 0):
+    if rescale == (1.0, 0.0):
         return scan.stored_dtype
     if scan.bits is None or not all(factor.is_integer() for factor in rescale):
         return np.dtype(np.float64)
@@ -160,7 +160,7 @@ def _modality_dtype(scan: Scan, item: Dataset) -> np.dtype[Any]:
 
 
 def _read_rescale(scan: Scan, item: Dataset) -> tuple[float, float]:
-    """Slope and intercept, each with a default of its own: 1 and 0, as GDCM and fo-dicom have it."""
+    """Slope and intercept, each with a default of its own, as GDCM and fo-dicom have it."""
     found = []
     for keyword, default in (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0)):
         values = scan.numbers(item, keyword)

@@ -31,7 +31,11 @@ GRAY = ("MONOCHROME1", "MONOCHROME2")
 RGB = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT")  # pydicom gives RGB for all
 _SAMPLES = {**dict.fromkeys((*GRAY, "PALETTE COLOR"), 1), **dict.fromkeys(RGB, 3)}
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-_ALLOCATED = {"PixelData": (1, 8, 16, 32, 64), "FloatPixelData": (32,), "DoubleFloatPixelData": (64,)}  # fmt: skip
+_ALLOCATED = {
+    "PixelData": (1, 8, 16, 32, 64),
+    "FloatPixelData": (32,),
+    "DoubleFloatPixelData": (64,),
+}
 _UNCOMPRESSED = (
     ImplicitVRLittleEndian,
     ExplicitVRLittleEndian,
@@ -178,9 +182,9 @@ class Scan:
 
 def _split(item: Dataset, keyword: str) -> list[str]:
     """The values of an element as text, without the empty ones."""
-    element = item.get_item(keyword)
-    if element is None:
+    if keyword not in item:
         return []
+    element = item.get_item(keyword)
     value: Any = element.value
     if isinstance(value, bytes) and element.VR not in (None, "DS", "IS", "UN"):
         value = item[keyword].value  # binary numbers, where text is expected

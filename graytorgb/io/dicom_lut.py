@@ -1,4 +1,4 @@
-"""DICOM's lookup tables: their descriptors, checked, and declared so that pydicom looks up right."""
+"""DICOM's lookup tables: their descriptors are checked, and declared as pydicom needs them."""
 
 import pydicom
 from pydicom import Dataset
