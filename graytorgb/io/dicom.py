@@ -54,7 +54,8 @@ def _note_stated(scan: Scan) -> None:
     try:
         note_windows(scan)
     except ImageFileError as error:
-        scan.note(f"no window can be read: {error}")
+        why = str(error).removeprefix(f"{scan.request.path}: ")
+        scan.note(f"the file's window can't be read: {why}")
 
 
 def _advise(scan: Scan) -> str:

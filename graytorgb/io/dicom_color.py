@@ -8,6 +8,7 @@ from .dicom_window import Shown
 from .image import Array, depth_range
 
 _NAMES = ("Red", "Green", "Blue")
+_MOST = 1 << 20  # entries of a segmented palette, of which 65,536 are used
 
 
 def show_color(scan: Scan, stored: Array) -> Shown:
@@ -16,9 +17,11 @@ def show_color(scan: Scan, stored: Array) -> Shown:
         source = f"DICOM's depth, {scan.bits} bits stored"
         return Shown(stored, depth_range(scan.bits or 8), source, depth_only=True)
     bits = _palette_bits(scan)
-    return Shown(
-        apply_color_lut(stored, scan.dataset), depth_range(bits), f"its palette, of {bits} bits"
-    )
+    entries, first, _ = _describe(scan, "Red")
+    # What is beyond the table takes its end; in pydicom the indices of 8 bits wrap round.
+    indices = stored.astype(np.int64).clip(first, first + (entries or 65536) - 1)
+    rgb = apply_color_lut(indices, scan.dataset)
+    return Shown(rgb, depth_range(bits), f"its palette, of {bits} bits")
 
 
 def find_color_form(scan: Scan) -> tuple[int, np.dtype[np.generic]]:
@@ -46,6 +49,8 @@ def _palette_cells(scan: Scan) -> int:
     entries, _, bits = descriptors[0]
     entries = entries or 65536
     if "SegmentedRedPaletteColorLookupTableData" in scan.dataset:
+        for name in _NAMES:
+            _check_segmented(scan, name, bits)
         return bits
     cells = set()
     for name in _NAMES:
@@ -73,7 +78,7 @@ def _palette_cells(scan: Scan) -> int:
 
 def _describe(scan: Scan, name: str) -> tuple[int, int, int]:
     keyword = f"{name}PaletteColorLookupTableDescriptor"
-    described = scan.dataset.get(keyword)
+    described = scan.value(scan.dataset, keyword)
     if described is None or isinstance(described, int) or len(described) != 3:
         shown = "no" if described is None else f"{described} as"
         raise scan.error(f"it has {shown} {keyword}, and three numbers are expected")
@@ -86,3 +91,24 @@ def _describe(scan: Scan, name: str) -> tuple[int, int, int]:
 def _entries(scan: Scan, name: str, cells: int) -> Array:
     data = scan.dataset[f"{name}PaletteColorLookupTableData"].value
     return np.frombuffer(data[: len(data) // 2 * 2], f"<u{cells // 8}")
+
+
+def _check_segmented(scan: Scan, name: str, bits: int) -> None:
+    """Refuse a segmented table that expands to far more than an image uses: PS3.3, C.7.9.2."""
+    keyword = f"Segmented{name}PaletteColorLookupTableData"
+    data = scan.value(scan.dataset, keyword)
+    if data is None:
+        raise scan.error(f"it has no {keyword}")
+    size = bits // 8
+    words = np.frombuffer(data[: len(data) // size * size], f"<u{size}").tolist()
+    at = total = longest = 0
+    while at + 1 < len(words):
+        kind, length = words[at : at + 2]
+        if kind == 2:  # so many segments again, each of the longest at most
+            total += length * longest
+        else:
+            total += length
+            longest = max(longest, length)
+        at += {0: 2 + length, 1: 3, 2: 4}.get(kind, len(words))
+        if total > _MOST:
+            raise scan.error(f"its {keyword} expands to more than {_MOST:,} entries")

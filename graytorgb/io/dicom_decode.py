@@ -51,7 +51,7 @@ def decode(scan: Scan) -> Array:
     scan.dataset.file_meta.TransferSyntaxUID = scan.syntax
     # Unused bits are cut off, but a lossy codec's overshoot mustn't become black.
     cuts = not (is_lossy(scan) and not scan.is_signed)
-    planes = scan.dataset.get("PlanarConfiguration") or 0
+    planes = 0 if scan.is_compressed else scan.dataset.get("PlanarConfiguration") or 0
     options: dict[str, Any] = {
         "number_of_frames": scan.count,
         "planar_configuration": planes,

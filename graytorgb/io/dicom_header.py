@@ -86,7 +86,7 @@ class Scan:
     def syntax(self) -> UID:
         """How the pixels are encoded; files from before there was a statement aren't compressed."""
         if "TransferSyntaxUID" in self.dataset.file_meta:
-            return UID(self.dataset.file_meta.TransferSyntaxUID)
+            return UID(str(self.dataset.file_meta.TransferSyntaxUID))
         implicit = self.dataset.original_encoding[0]
         return ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
 
@@ -122,12 +122,16 @@ class Scan:
         kind = "f" if self.pixels != "PixelData" else "i" if self.is_signed else "u"
         return np.dtype(f"{kind}{size}")
 
+    def value(self, item: Dataset, keyword: str, remedy: str = "") -> Any:
+        """Return an element's value, None where it is absent, or an error that names it."""
+        try:
+            return item.get(keyword)
+        except _MALFORMED as error:
+            raise self.error(f"its {keyword} can't be read: {error}{remedy}") from error
+
     def integer(self, keyword: str) -> int | None:
         """Return an integer of the header; None where it is absent or empty."""
-        try:
-            value = self.dataset.get(keyword)
-        except _MALFORMED as error:
-            raise self.error(f"its {keyword} can't be read: {error}") from error
+        value: int | None = self.value(self.dataset, keyword)
         if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
             raise self.error(f"its {keyword} is {value!r}, and one whole number is expected")
         return value
@@ -147,7 +151,7 @@ class Scan:
             The call that works without this element, for the error.
         """
         values = []
-        for text in _split(item, keyword):
+        for text in self._split(item, keyword, remedy):
             try:
                 value = float(text)
             except ValueError:
@@ -158,6 +162,20 @@ class Scan:
                 raise self.error(f"its {keyword} is {text!r}, and a number is expected{remedy}")
             values.append(value)
         return values
+
+    def _split(self, item: Dataset, keyword: str, remedy: str) -> list[str]:
+        """The values of an element as text, without the empty ones."""
+        if keyword not in item:
+            return []
+        element = item.get_item(keyword)
+        value: Any = element.value
+        if isinstance(value, bytes) and element.VR in (None, "DS", "IS", "UN"):
+            value = value.decode("ascii", "replace").split("\\")  # pydicom fails at a comma
+        elif isinstance(value, bytes):  # binary numbers, where text is expected
+            value = self.value(item, keyword, remedy)
+        values = value if isinstance(value, list | pydicom.multival.MultiValue) else [value]
+        texts = ("" if value is None else str(value).strip(" \0") for value in values)
+        return [text for text in texts if text]
 
     def macros(self, keyword: str) -> list[Dataset]:
         """Return the data sets that hold a macro's elements: one for all frames, or one each.
@@ -180,21 +198,6 @@ class Scan:
         return [frame.get(keyword)[0] if frame.get(keyword) else Dataset() for frame in chosen]
 
 
-def _split(item: Dataset, keyword: str) -> list[str]:
-    """The values of an element as text, without the empty ones."""
-    if keyword not in item:
-        return []
-    element = item.get_item(keyword)
-    value: Any = element.value
-    if isinstance(value, bytes) and element.VR not in (None, "DS", "IS", "UN"):
-        value = item[keyword].value  # binary numbers, where text is expected
-    if isinstance(value, bytes):  # before pydicom looks, which fails at a comma
-        value = value.decode("ascii", "replace").split("\\")
-    values = value if isinstance(value, list | pydicom.multival.MultiValue) else [value]
-    texts = ("" if value is None else str(value).strip(" \0") for value in values)
-    return [text for text in texts if text]
-
-
 def _read_comma(text: str) -> float:
     try:
         return float(text.replace(",", "."))
@@ -215,8 +218,8 @@ def open_scan(request: Request) -> Scan:
         dataset = pydicom.dcmread(request.path, force=True, defer_size=1 << 20)
     scan = Scan(request, dataset)
     for keyword in _IMAGE:
-        if dataset.get_item(keyword) is None or dataset.get(keyword) is None:
-            kind = UID(dataset.get("SOPClassUID", "")).name
+        if scan.value(dataset, keyword) is None:
+            kind = UID(str(scan.value(dataset, "SOPClassUID") or "")).name
             what = "DICOM" if has_preamble else "not DICOM, or DICOM"
             of = f" of {kind}" if kind else ""
             raise scan.error(f"{what}{of} without an image: it has no {keyword}")
@@ -236,7 +239,7 @@ def _inflate(request: Request, file: BinaryIO) -> Dataset | None:
         file, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2
     )
     syntax = meta.get("TransferSyntaxUID")
-    if syntax is None or not UID(syntax).is_deflated:
+    if syntax != DeflatedExplicitVRLittleEndian:
         return None
     inflater, blocks, size = zlib.decompressobj(-zlib.MAX_WBITS), [], 0
     while packed := inflater.unconsumed_tail or file.read(1 << 16):

@@ -19,14 +19,14 @@ def check_lut(scan: Scan, item: Dataset, keyword: str, remedy: str = "") -> int:
         The call that works without the table, for the error.
     """
     lut = item[keyword].value[0]
-    described = lut.get("LUTDescriptor")
+    described = scan.value(lut, "LUTDescriptor", remedy)
     if described is None or isinstance(described, int) or len(described) != 3:
         shown = "has no LUTDescriptor" if described is None else f"has LUTDescriptor {described}"
         raise scan.error(f"its {keyword} {shown}, and three numbers are expected{remedy}")
     entries, _, bits = described
     if not 8 <= bits <= 16:
         raise scan.error(f"its {keyword} has entries of {bits} bits, and 8 to 16 are read{remedy}")
-    data = lut.get("LUTData")
+    data = scan.value(lut, "LUTData", remedy)
     if data is None:
         raise scan.error(f"its {keyword} has no LUTData{remedy}")
     count = 1 if isinstance(data, int) else len(data) // (2 if isinstance(data, bytes) else 1)
