@@ -73,8 +73,8 @@ def fit_depth(scan: Scan, stored: Array) -> Array:
 
     A lossy codec's overshoot is saturated with a note; more than that is an error.
     """
-    if scan.bits is None or stored.size == 0:
-        return stored
+    if scan.bits is None or not scan.is_compressed or scan.bits == 8 * stored.itemsize:
+        return stored  # it can't hold more, or was cut to the bits stored
     lo, hi = _stored_range(scan)
     excess = max(lo - int(stored.min()), int(stored.max()) - hi)
     if excess <= 0:
@@ -128,10 +128,15 @@ def _to_units(scan: Scan, stored: Array, item: Dataset) -> Array:
     slope, intercept = _read_rescale(scan, item)
     if (slope, intercept) == (1, 0):
         return stored
-    values = stored.astype(np.float64)
-    values *= slope
-    values += intercept
-    return values.astype(_modality_dtype(scan, item), copy=False)
+    dtype = _modality_dtype(scan, item)
+    values = stored.astype(dtype)
+    # In integers each step may wrap round, and the result, which the dtype holds, is exact.
+    exact = np.float64 if dtype.kind == "f" else np.int64
+    if slope != 1:
+        values *= exact(slope).astype(dtype)
+    if intercept != 0:
+        values += exact(intercept).astype(dtype)
+    return values
 
 
 def _units_range(scan: Scan, item: Dataset) -> Range:

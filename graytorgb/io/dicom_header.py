@@ -241,18 +241,18 @@ def _inflate(request: Request, file: BinaryIO) -> Dataset | None:
     syntax = meta.get("TransferSyntaxUID")
     if syntax != DeflatedExplicitVRLittleEndian:
         return None
-    inflater, blocks, size = zlib.decompressobj(-zlib.MAX_WBITS), [], 0
+    inflater, inflated = zlib.decompressobj(-zlib.MAX_WBITS), BytesIO()
     while packed := inflater.unconsumed_tail or file.read(1 << 16):
-        blocks.append(inflater.decompress(packed, 1 << 20))
-        size += len(blocks[-1])
-        if size > request.limit:
+        inflated.write(inflater.decompress(packed, 1 << 20))
+        if inflated.tell() > request.limit:
             raise request.error(
                 f"its deflated data takes more than the limit, {request.limit:,} bytes: "
                 "read(path, limit=...) if you trust it"
             )
     if not inflater.eof:
         raise request.error("its deflated data is truncated")
-    dataset = read_dataset(BytesIO(b"".join(blocks)), False, True)
+    inflated.seek(0)
+    dataset = read_dataset(inflated, False, True)
     dataset.set_original_encoding(False, True)
     dataset.file_meta = pydicom.dataset.FileMetaDataset(meta)
     return dataset
