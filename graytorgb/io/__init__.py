@@ -137,13 +137,14 @@ def read(
     ------
     ImageFileError
         If the file is empty, damaged, truncated, of no format that is read, larger than the
-        limit, or holds what has no grey or RGB values. An OSError too; it names the file.
+        limit, contradicts itself, or holds what has no grey or RGB values. An OSError too; it
+        names the file.
     FileNotFoundError, IsADirectoryError, PermissionError
         As ``open`` raises them.
     BackendUnavailable
         If the format's library, or a codec for its compression, isn't installed.
     LevelsError
-        If `value_range` or `window` is none of these.
+        If `value_range` or `window` is none of these, or `window` doesn't suit the file.
 
     Warns
     -----
@@ -166,7 +167,8 @@ def read(
       hold for the pixels.
     - DICOM: the edges of the window, on the values after rescale or Modality LUT (PS3.3,
       C.11.1 and C.11.2); without one, BitsStored rescaled. A VOI LUT or a sigmoid isn't a
-      range, so it is applied to the array. MONOCHROME1 is turned round, window and all.
+      range, so it is applied to the array. MONOCHROME1, or PresentationLUTShape INVERSE, is
+      turned round, window and all; floats within the caller's `value_range`.
     - .npy: 0 to 255 for uint8, 0 to 1 for bool.
 
     Where a file states none (floats, .npy of more bits) ``value_range`` is None, and unpacking
