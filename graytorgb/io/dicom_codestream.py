@@ -8,6 +8,7 @@ ends the process. So every frame is looked at before one is decoded.
 import math
 import struct
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import NamedTuple
 
 from pydicom.encaps import generate_fragments, generate_frames, parse_basic_offsets
@@ -54,17 +55,16 @@ def check_frames(scan: Scan) -> None:
         _check_length(scan)
         return
     data = scan.dataset[scan.pixels].value
-    found = _count_starts(scan, data)
+    found = sum(1 for _ in _join_fragments(scan, data))
     if found != scan.count:
         raise _refuse_count(scan, found)
-    for frame in _iterate_frames(scan, data):
-        found -= 1
+    for frame, located in zip_longest(_join_fragments(scan, data), _locate_frames(scan, data)):
+        if frame is None or located is None or frame.rstrip(b"\0") != located.rstrip(b"\0"):
+            raise scan.error("its table of frame offsets doesn't lead to its frames")
         if scan.syntax == RLELossless:
             _check_segments(scan, frame)
         else:
             _check_codestream(scan, read_codestream(scan, frame))
-    if found:
-        raise _refuse_count(scan, scan.count - found)
 
 
 def _refuse_count(scan: Scan, found: int) -> Exception:
@@ -95,15 +95,21 @@ def _check_length(scan: Scan) -> None:
         scan.note(f"{len(data) - stated} zeros follow the pixels, left out")
 
 
-def _count_starts(scan: Scan, data: bytes) -> int:
-    """The number of frames by where they begin: a fragment of RLE, or a codec's signature."""
-    fragments = generate_fragments(data[8 + 4 * len(parse_basic_offsets(data)) :])
-    if scan.syntax == RLELossless:  # one fragment is one frame: PS3.5, A.4.2
-        return sum(1 for _ in fragments)
-    return sum(fragment.startswith(_SIGNATURES) for fragment in fragments)
+def _join_fragments(scan: Scan, data: bytes) -> Iterator[bytes]:
+    """The frames by where they begin: at a fragment of RLE, or at a codec's signature."""
+    frame: list[bytes] = []
+    for fragment in generate_fragments(data[8 + 4 * len(parse_basic_offsets(data)) :]):
+        # one fragment is one frame of RLE: PS3.5, A.4.2
+        if frame and (scan.syntax == RLELossless or fragment.startswith(_SIGNATURES)):
+            yield b"".join(frame)
+            frame = []
+        frame.append(fragment)
+    if frame:
+        yield b"".join(frame)
 
 
-def _iterate_frames(scan: Scan, data: bytes) -> Iterator[bytes]:
+def _locate_frames(scan: Scan, data: bytes) -> Iterator[bytes]:
+    """The frames as pydicom finds them, by the file's tables of offsets if there are any."""
     extended = None
     if "ExtendedOffsetTable" in scan.dataset and "ExtendedOffsetTableLengths" in scan.dataset:
         extended = scan.dataset.ExtendedOffsetTable, scan.dataset.ExtendedOffsetTableLengths

@@ -257,20 +257,38 @@ def test_fragments_are_joined(tmp_path):
         np.testing.assert_array_equal(read(path, window=None).array, pixels)
 
 
-@pytest.mark.parametrize(("offset", "length"), [(1 << 40, 10), (0, 1 << 40), (8, 100), (0, 0)])
-def test_lying_offsets(tmp_path, offset, length):
-    pixels = np.stack([GRAY12, GRAY12[::-1]])
+@pytest.mark.parametrize("lie", ["far", "long", "same", "empty", None])
+def test_offsets_that_lie(tmp_path, lie):
+    pixels = np.stack([GRAY12, GRAY12 ^ 1])
     frames = [encode_jpeg2000(frame) for frame in pixels]
+    sizes = [len(frame) + len(frame) % 2 for frame in frames]
+    second, length = {"far": (1 << 40, sizes[1]), "long": (0, 1 << 40), "same": (0, sizes[0]),
+                      "empty": (0, 0), None: (sizes[0] + 8, sizes[1])}[lie]  # fmt: skip
     path = write_frames(
         tmp_path / "x.dcm", "JPEG 2000", pixels, frames,
-        ExtendedOffsetTable=struct.pack("<2Q", 0, offset),
-        ExtendedOffsetTableLengths=struct.pack("<2Q", len(frames[0]), length),
+        ExtendedOffsetTable=struct.pack("<2Q", 0, second),
+        ExtendedOffsetTableLengths=struct.pack("<2Q", sizes[0], length),
+        PixelData=encapsulate(frames, has_bot=False),
     )  # fmt: skip
-    try:
-        array = read(path, window=None).array
-    except g2r.ImageFileError:
+    if lie is None:
+        np.testing.assert_array_equal(read(path, window=None).array, pixels)
         return
-    assert array.shape == pixels.shape
+    with pytest.raises(g2r.ImageFileError, match="its table of frame offsets doesn't lead to"):
+        read(path, window=None)
+
+
+def test_a_basic_offset_table_that_lies(tmp_path):
+    pixels = np.stack([GRAY12, GRAY12 ^ 1])
+    frames = [encode_jpeg2000(frame) for frame in pixels]
+    path = write_frames(tmp_path / "x.dcm", "JPEG 2000", pixels, frames)
+    dataset = pydicom.dcmread(path)
+    for second in (0, 2, 1 << 30):
+        data = bytearray(encapsulate(frames, fragments_per_frame=2, has_bot=True))
+        data[12:16] = struct.pack("<L", second)
+        dataset.PixelData = bytes(data)
+        dataset.save_as(path)
+        with pytest.raises(g2r.ImageFileError, match="its table of frame offsets"):
+            read(path, window=None)
 
 
 @pytest.mark.parametrize("count", [-1, 2**31 - 1, 10**12])
