@@ -103,8 +103,28 @@ def test_a_depth_that_is_not_used(tmp_path):
     output, _ = inspect(CT, "--window", "40", "400")
     assert "-160 to 239 (the window asked for, centre 40, width 400)" in output
     assert "ours has" not in output
+    assert inspect(CT, "--window=40", "400")[0] == output
     output, _ = inspect(CT, "--range", "-1000", "1000")
     assert "-1,000 to 1,000 (the caller)" in output
+
+
+@pytest.mark.parametrize("options", [("--window", "lung"), ("--window=lung",)])
+def test_a_window_by_name(options):
+    output, code = inspect(CT, *options)
+    assert code == 0
+    assert '-1,350 to 149 (window="lung", center -600, width 1500 in Hounsfield units)' in output
+    assert "-1,350 to 149" not in inspect(CT, "--window", "soft tissue")[0]
+    assert "-150 to 249" in inspect(CT, "--window", "soft tissue")[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "says"),
+    [(CT, "liver", "\"soft tissue\"; not 'liver'"), (MR, "lung", "is for CT in Hounsfield units")],
+)
+def test_a_window_of_another_name_or_file(path, name, says):
+    output, code = inspect(path, "--window", name)
+    assert code == 1
+    assert says in output
 
 
 def test_a_file_without_a_range(tmp_path):

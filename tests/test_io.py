@@ -379,6 +379,8 @@ def test_every_dicom_file_of_pydicoms_against_pydicom():
             try:
                 expected = pydicom_values(path)
             except Exception:
+                if path.name in ("JPEG-lossy.dcm", "JPGExtended.dcm"):
+                    continue  # JPEG of 12 bits, which pydicom lacks: tests/io/test_dicom_frames.py
                 with pytest.raises(g2r.ImageFileError, match=path.name.replace("+", r"\+")):
                     read(path)
                 refused.append(path.name)

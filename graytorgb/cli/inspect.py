@@ -23,7 +23,31 @@ if TYPE_CHECKING:
 _BINS = 16
 
 
-@click.command("inspect")
+class _WindowByName(click.Command):
+    """Lets ``--window`` take one name where click has it take two numbers."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Send a name to an option of its own; :func:`graytorgb.io.read` judges it."""
+        split = [
+            part
+            for arg in args
+            for part in (arg.split("=", 1) if arg.startswith("--window=") else [arg])
+        ]
+        for k, value in enumerate(split[1:]):
+            if split[k] == "--window" and not _is_number(value):
+                split[k] = "--window-name"
+        return super().parse_args(ctx, split)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+@click.command("inspect", cls=_WindowByName)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--png", "png_path", type=Path, metavar="OUT", help="Draw both conversions.")
 @click.option(
@@ -37,8 +61,10 @@ _BINS = 16
     "--window",
     type=(float, float),
     metavar="CENTRE WIDTH",
-    help="DICOM: another window than the file's.",
+    help="DICOM: another window than the file's; for CT also lung, bone, brain, abdomen or "
+    '"soft tissue".',
 )
+@click.option("--window-name", hidden=True)
 @click.option("--index", type=int, help="One page or frame, from 0.  [default: all]")
 @click.option("--limit", type=Size(), metavar="2GiB", help="The most bytes to decode.")
 def inspect_command(
@@ -46,6 +72,7 @@ def inspect_command(
     png_path: Path | None,
     limits: tuple[float, float] | None,
     window: tuple[float, float] | None,
+    window_name: str | None,
     index: int | None,
     limit: int | None,
 ) -> None:
@@ -61,7 +88,7 @@ def inspect_command(
                 file,
                 value_range=limits,
                 index=index,
-                window="file" if window is None else window,
+                window=window or window_name or "file",
                 limit=io.LIMIT if limit is None else limit,
             )
         console.print(_describe(image))

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, cast
 from ..errors import GrayToRGBError, ImageFileError, LevelsError
 from ..ranges import ValueRange, check_policy
 from ..registry import require
-from .image import ImageFile, Request, Window
+from .image import CT_WINDOWS, ImageFile, Request, Window
 
 __all__ = ["LIMIT", "ImageFile", "read"]
 
@@ -72,7 +72,7 @@ FORMATS = {
     "DICOM": Format(
         "dicom", "pydicom", "dicom", (".dcm", ".dicom", ".ima"),
         "rescale, Modality LUT, window, VOI LUT, MONOCHROME1, frames, colour; the compressions of "
-        "GDCM, OpenJPEG and CharLS", "pydicom",
+        "libjpeg-turbo, OpenJPEG and CharLS, RLE, deflate", "pydicom",
     ),
     "NumPy": Format(
         "numpy", "numpy", "io", (".npy", ".npz"), "numbers and bool, without pickles", "NumPy"
@@ -119,11 +119,12 @@ def read(
     index : int or str, optional
         One frame of DICOM, one page of TIFF, one frame of an animation, from 0; the name of
         an array in .npz. None: all of them, with a leading axis.
-    window : "file", (centre, width) or None
+    window : "file", (centre, width), "lung", "bone", "brain", "abdomen", "soft tissue" or None
         DICOM: which values become black and white. ``"file"``: the window, or the VOI LUT,
         that the file states; its first, if it states several. ``(centre, width)``: yours, by
-        DICOM's linear function, in the modality's values (Hounsfield units). None: the whole
-        depth.
+        DICOM's linear function, in the modality's values (Hounsfield units). The names are
+        usual windows for CT, in Hounsfield units, and refused for other files. None: the
+        whole depth.
     limit : int
         The most bytes that the array may take, checked before it is decoded. 2 GiB.
 
@@ -136,13 +137,14 @@ def read(
     ------
     ImageFileError
         If the file is empty, damaged, truncated, of no format that is read, larger than the
-        limit, or holds what has no grey or RGB values. An OSError too; it names the file.
+        limit, contradicts itself, or holds what has no grey or RGB values. An OSError too; it
+        names the file.
     FileNotFoundError, IsADirectoryError, PermissionError
         As ``open`` raises them.
     BackendUnavailable
         If the format's library, or a codec for its compression, isn't installed.
     LevelsError
-        If `value_range` or `window` is none of these.
+        If `value_range` or `window` is none of these, or `window` doesn't suit the file.
 
     Warns
     -----
@@ -167,7 +169,8 @@ def read(
       you state one; alpha that the colors were multiplied by (associated) becomes straight.
     - DICOM: the edges of the window, on the values after rescale or Modality LUT (PS3.3,
       C.11.1 and C.11.2); without one, BitsStored rescaled. A VOI LUT or a sigmoid isn't a
-      range, so it is applied to the array. MONOCHROME1 is turned round, window and all.
+      range, so it is applied to the array. MONOCHROME1, or PresentationLUTShape INVERSE, is
+      turned round, window and all; floats within the caller's `value_range`.
     - .npy: 0 to 255 for uint8, 0 to 1 for bool.
 
     Where a file states none (floats, .npy of more bits) ``value_range`` is None, and unpacking
@@ -191,7 +194,7 @@ def read(
         value_range = check_policy(value_range)
     request = Request(Path(path), index, _check_window(window), limit, value_range)
     name, note = _identify(request)
-    if isinstance(window, tuple) and name != "DICOM":
+    if window not in ("file", None) and name != "DICOM":
         raise LevelsError(f"{path}: a window is DICOM's, and this is {name}: value_range=(lo, hi)")
     entry = FORMATS[name]
     module = require(f"graytorgb.io.{entry.module}", entry.library, entry.extra)
@@ -215,7 +218,7 @@ def read(
 
 
 def _check_window(window: Any) -> Window:
-    if window is None or (isinstance(window, str) and window == "file"):
+    if window is None or (isinstance(window, str) and window in ("file", *CT_WINDOWS)):
         return cast(Window, window)
     if not isinstance(window, str):
         try:
@@ -225,7 +228,11 @@ def _check_window(window: Any) -> Window:
         else:
             if width >= 1 and abs(centre) + width < float("inf"):
                 return centre, width
-    raise LevelsError(f'window is "file", None or (centre, width) with width >= 1, not {window!r}')
+    names = ", ".join(f'"{name}"' for name in CT_WINDOWS)
+    raise LevelsError(
+        f'window is "file", None, (centre, width) with width >= 1, or for CT one of {names}; '
+        f"not {window!r}"
+    )
 
 
 def _identify(request: Request) -> tuple[str, str | None]:
@@ -265,11 +272,10 @@ def _warn_of_unused_depth(image: ImageFile) -> ImageFile:
     lo, hi = cast(tuple[float, float], image.value_range)
     if not 0 < int(array.max()) - int(array.min()) < (hi - lo) / 16:
         return image
-    ours = "window=(centre, width)" if image.format == "DICOM" else "value_range=(0, 4095)"
     text = (  # the same for every file of a folder, so that Python shows it once
         f"the file states its depth alone, {image.bits} bits, and the values fill less than a "
         "sixteenth of it, so to_uint8 leaves less than 16 levels: state what is black and white, "
-        f"read(path, {ours})"
+        f"read(path, {image.advice})"
     )
     warnings.warn(text, stacklevel=3)
     return replace(image, notes=(*image.notes, text))

@@ -15,6 +15,16 @@ from ..ranges import ValueRange
 Array = NDArray[Any]
 Window = str | tuple[float, float] | None
 
+# Center and width in Hounsfield units, as radiologists usually set them: Radiopaedia,
+# "Windowing (CT)"; the abdomen's center is 40 or 50 there and in most viewers' presets.
+CT_WINDOWS = {
+    "lung": (-600.0, 1500.0),
+    "bone": (400.0, 1800.0),
+    "brain": (40.0, 80.0),
+    "abdomen": (40.0, 400.0),
+    "soft tissue": (50.0, 400.0),
+}
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ImageFile:
@@ -43,6 +53,9 @@ class ImageFile:
         fill the 16 of its file.
     notes : tuple of str
         What else a user of the pixels should know.
+    advice : str
+        The argument of :func:`read` that states black and white, for a file whose depth alone
+        is stated.
     path : Path
         The file.
     """
@@ -57,6 +70,7 @@ class ImageFile:
     bits: int | None = None
     depth_only: bool = False
     notes: tuple[str, ...] = ()
+    advice: str = field(default="value_range=(0, 4095)", repr=False)
 
     def __iter__(self) -> Iterator[Any]:
         if self.value_range is None:

@@ -1,5 +1,6 @@
 """What the usual conversion makes of a file: ``Image.open(path).convert("RGB")``, measured."""
 
+import sys
 import warnings
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from ..convert import to_rgb
 from ..layout import order
 from ..levels import to_uint8
 from ..ranges import ValueRange
-from .image import Array, ImageFile
+from .image import Array, ImageFile, Request
 
 _READERS = {
     "DICOM": "pydicom.dcmread(path).pixel_array",
@@ -141,6 +142,8 @@ def _read_plainly(image: ImageFile) -> Any:
         import tifffile
 
         return tifffile.imread(image.path)
-    import pydicom
+    # What pydicom gives, by the codecs of io.read: pydicom's own choice, GDCM, can end the process.
+    from .dicom_decode import decode
+    from .dicom_header import open_scan
 
-    return pydicom.dcmread(image.path, force=True).pixel_array
+    return decode(open_scan(Request(image.path, limit=sys.maxsize)))

@@ -1,0 +1,114 @@
+"""DICOM's colors: RGB as it is stored, and palettes looked up."""
+
+import numpy as np
+from pydicom.pixels.processing import apply_color_lut
+
+from .dicom_header import Scan
+from .dicom_window import Shown
+from .image import Array, depth_range
+
+_NAMES = ("Red", "Green", "Blue")
+_MOST = 1 << 20  # entries of a segmented palette, of which 65,536 are used
+
+
+def show_color(scan: Scan, stored: Array) -> Shown:
+    """Return RGB, and the range of its depth."""
+    if scan.colors != "PALETTE COLOR":
+        source = f"DICOM's depth, {scan.bits} bits stored"
+        return Shown(stored, depth_range(scan.bits or 8), source, depth_only=True)
+    bits = _palette_bits(scan)
+    entries, first, _ = _describe(scan, "Red")
+    # What is beyond the table takes its end; in pydicom the indices of 8 bits wrap round.
+    indices = stored.astype(np.int64).clip(first, first + (entries or 65536) - 1)
+    rgb = apply_color_lut(indices, scan.dataset)
+    return Shown(rgb, depth_range(bits), f"its palette, of {bits} bits")
+
+
+def find_color_form(scan: Scan) -> tuple[int, np.dtype[np.generic]]:
+    """Return the number of channels and the dtype that the colors will have."""
+    if scan.colors != "PALETTE COLOR":
+        return 3, scan.stored_dtype
+    cells = _palette_cells(scan)
+    has_alpha = "AlphaPaletteColorLookupTableData" in scan.dataset
+    return 4 if has_alpha else 3, np.dtype(f"u{cells // 8}")
+
+
+def _palette_bits(scan: Scan) -> int:
+    """The depth of a palette's entries, which some files keep in cells of 16 bits: C.7.6.3.1.5."""
+    bits, cells = scan.dataset.RedPaletteColorLookupTableDescriptor[2], _palette_cells(scan)
+    if bits < cells and any(_entries(scan, name, cells).max() > 255 for name in _NAMES):
+        return cells  # of 8 bits in name, spread over 16
+    return int(bits)
+
+
+def _palette_cells(scan: Scan) -> int:
+    """The bits that each entry takes, after every element of the palette was checked."""
+    descriptors = [_describe(scan, name) for name in _NAMES]
+    if len(set(descriptors)) > 1:
+        raise scan.error(f"the tables of its palette differ: {', '.join(map(str, descriptors))}")
+    entries, _, bits = descriptors[0]
+    entries = entries or 65536
+    if "SegmentedRedPaletteColorLookupTableData" in scan.dataset:
+        for name in _NAMES:
+            _check_segmented(scan, name, bits)
+        return bits
+    cells = set()
+    for name in _NAMES:
+        keyword = f"{name}PaletteColorLookupTableData"
+        data = scan.dataset.get(keyword)
+        if data is None:
+            raise scan.error(f"it has no {keyword}")
+        # one byte more makes an odd length even
+        found = next(
+            (n for n in (8, 16) if len(data) in (entries * n // 8, entries * n // 8 + 1)), 0
+        )
+        if not found or found < bits:
+            raise scan.error(
+                f"its {keyword} has {len(data)} bytes, and {entries} entries of {bits} bits are "
+                "stated"
+            )
+        cells.add(found)
+    if len(cells) > 1:
+        raise scan.error("the tables of its palette differ in length")
+    found = cells.pop()
+    if found == 8 and entries > 256:
+        raise scan.error("a palette of more than 256 colours of 8 bits, which pydicom lacks")
+    return found
+
+
+def _describe(scan: Scan, name: str) -> tuple[int, int, int]:
+    keyword = f"{name}PaletteColorLookupTableDescriptor"
+    described = scan.value(scan.dataset, keyword)
+    if described is None or isinstance(described, int) or len(described) != 3:
+        shown = "no" if described is None else f"{described} as"
+        raise scan.error(f"it has {shown} {keyword}, and three numbers are expected")
+    entries, first, bits = map(int, described)
+    if bits not in (8, 16):
+        raise scan.error(f"its {keyword} states entries of {bits} bits, and 8 or 16 are read")
+    return entries, first, bits
+
+
+def _entries(scan: Scan, name: str, cells: int) -> Array:
+    data = scan.dataset[f"{name}PaletteColorLookupTableData"].value
+    return np.frombuffer(data[: len(data) // 2 * 2], f"<u{cells // 8}")
+
+
+def _check_segmented(scan: Scan, name: str, bits: int) -> None:
+    """Refuse a segmented table that expands to far more than an image uses: PS3.3, C.7.9.2."""
+    keyword = f"Segmented{name}PaletteColorLookupTableData"
+    data = scan.value(scan.dataset, keyword)
+    if data is None:
+        raise scan.error(f"it has no {keyword}")
+    size = bits // 8
+    words = np.frombuffer(data[: len(data) // size * size], f"<u{size}").tolist()
+    at = total = longest = 0
+    while at + 1 < len(words):
+        kind, length = words[at : at + 2]
+        if kind == 2:  # so many segments again, each of the longest at most
+            total += length * longest
+        else:
+            total += length
+            longest = max(longest, length)
+        at += {0: 2 + length, 1: 3, 2: 4}.get(kind, len(words))
+        if total > _MOST:
+            raise scan.error(f"its {keyword} expands to more than {_MOST:,} entries")
