@@ -187,7 +187,7 @@ def read(
     """
     if value_range is not None:
         value_range = check_policy(value_range)
-    request = Request(Path(path), index, _check_window(window), limit)
+    request = Request(Path(path), index, _check_window(window), limit, value_range)
     name, note = _identify(request)
     if isinstance(window, tuple) and name != "DICOM":
         raise LevelsError(f"{path}: a window is DICOM's, and this is {name}: value_range=(lo, hi)")
@@ -202,6 +202,7 @@ def read(
             f"{name} that can't be read: damaged, truncated, or of a kind that no library here "
             f"decodes: {error}"
         ) from error
+    request.check_result(image.array, image.layout)
     array = image.array
     if not array.dtype.isnative:
         image = replace(image, array=array.astype(array.dtype.newbyteorder("=")))

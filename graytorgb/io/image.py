@@ -76,27 +76,64 @@ class ImageFile:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Request:
-    """What a format's reader is asked for."""
+    """What a format's reader is asked for, and the shape that it said it would give."""
 
     path: Path
     index: int | str | None = None
     window: Window = "file"
     limit: int = 0
+    value_range: ValueRange | None = None
+    orientation: str = "keep"
+    _stated: tuple[int, ...] | None = field(default=None, init=False, repr=False)
 
     def error(self, text: str) -> ImageFileError:
         """The error for this file."""
         return ImageFileError(f"{self.path}: {text}")
 
     def check_size(self, shape: Sequence[int], itemsize: int) -> None:
-        """Refuse a result of more bytes than the limit, before any memory is taken for it."""
-        size = math.prod(map(int, shape)) * itemsize
+        """Refuse a result without pixels, or of more bytes than the limit, before decoding.
+
+        The last shape that a reader checks is the one that its array must have.
+        """
+        self._stated = tuple(map(int, shape))
+        if min(self._stated, default=1) < 1:
+            raise self.error(
+                f"its header states {'x'.join(map(str, shape))} samples, so it has no pixels"
+            )
+        size = math.prod(self._stated) * itemsize
         if size > self.limit:
             raise self.error(
                 f"its header states {'x'.join(map(str, shape))} samples of {itemsize} bytes, "
                 f"{size:,} in all, and the limit is {self.limit:,}: read(path, limit={size}) if "
                 "you trust it"
+            )
+
+    def check_result(self, array: Array, layout: str | None) -> None:
+        """Refuse what was decoded if it isn't what the file's header stated.
+
+        Raises
+        ------
+        ImageFileError
+            If the array has another shape than the reader checked before it decoded, no pixels,
+            or more bytes than the limit, or if the layout doesn't name each axis once.
+        """
+        stated, shape = self._stated, "x".join(map(str, array.shape)) or "no axes"
+        if stated is None:
+            raise self.error(f"{shape} samples were decoded, and no size was checked before")
+        if array.shape != stated or array.size == 0:
+            raise self.error(
+                f"its header states {'x'.join(map(str, stated))} samples, and {shape} were decoded"
+            )
+        if array.nbytes > self.limit:
+            raise self.error(
+                f"{shape} samples of {array.itemsize} bytes were decoded, {array.nbytes:,} in "
+                f"all, and the limit is {self.limit:,}: read(path, limit={array.nbytes})"
+            )
+        if layout is not None and not len(layout) == len(set(layout)) == array.ndim:
+            raise self.error(
+                f"its header states the axes {layout!r}, and {shape} samples were decoded"
             )
 
     def pick(self, count: int, what: str) -> int | None:

@@ -20,7 +20,8 @@ def read(request: Request) -> ImageFile:
             raise refuse_colours(request, image.mode)
         kind, colours, channels = _KINDS[image.mode]
         request.pick(1, "image")
-        request.check_size((image.height, image.width, channels), 1)
+        colour_axis = () if channels == 1 else (channels,)
+        request.check_size((image.height, image.width, *colour_axis), 1)
         notes = orientation(image.getexif())
         if "mpoffset" in image.info:
             notes.append("further pictures in the file (MPO) are left out")

@@ -38,21 +38,25 @@ def read_frames(request: Request, image: PILImageFile) -> ImageFile:
     count = getattr(image, "n_frames", 1)
     index = request.pick(count, "frames")
     mode = image.mode
-    channels = 4 if mode == "P" or count > 1 else len(image.getbands())
-    shape = (1 if index is not None else count, image.height, image.width, channels)
-    request.check_size(shape, 4 if mode == "I" else 1)
+    leading = (count,) if count > 1 and index is None else ()
+    # An animation's frames can have alpha or not, which only decoding them tells
+    channels = 4 if count > 1 else _count_channels(image)
+    request.check_size(_shape(leading, image, channels), 2 if mode == "I" else 1)
     notes = [*orientation(image.getexif())]
     if image.tile and image.tile[0].codec_name in ("ppm", "ppm_plain"):
         notes.append("Pillow scales values to the full depth from the file's own largest value")
     frames = _decode(image, index)
-    array = np.stack(frames) if count > 1 and index is None else frames[0]
+    array = np.stack(frames) if leading else frames[0]
     if mode == "I":  # PNM of more than 8 bits
         array = array.astype(np.uint16)
+    if count > 1:
+        channels = array.shape[-1] if frames[0].ndim == 3 else 1
+        request.check_size(_shape(leading, image, channels), array.itemsize)
     bits = {"1": 1, "I": 16}.get(mode, 8)
     return ImageFile(
         path=request.path,
         array=array,
-        layout=("N" if count > 1 and index is None else "") + ("HW", "HWC")[frames[0].ndim - 2],
+        layout=("N" if leading else "") + ("HW", "HWC")[frames[0].ndim - 2],
         value_range=depth_range(max(bits, 8)),
         range_source=f"{image.format}'s depth",
         format=str(image.format),
@@ -61,6 +65,16 @@ def read_frames(request: Request, image: PILImageFile) -> ImageFile:
         depth_only=True,
         notes=tuple(notes),
     )
+
+
+def _shape(leading: tuple[int, ...], image: Image, channels: int) -> tuple[int, ...]:
+    return (*leading, image.height, image.width, *((channels,) if channels > 1 else ()))
+
+
+def _count_channels(image: Image) -> int:
+    """The channels of :func:`_flatten`'s result, before the pixels are decoded."""
+    channels = 3 if image.mode == "P" else len(image.getbands())
+    return channels + (image.has_transparency_data and not image.mode.endswith("A"))
 
 
 def refuse_colours(request: Request, mode: str) -> Exception:

@@ -43,7 +43,8 @@ def read(request: Request) -> ImageFile:
         request.pick(1, "image")
         has_key = "transparency" in image.info
         channels += has_key
-        request.check_size((image.height, image.width, channels), 2 if bits == 16 else 1)
+        colour_axis = () if channels == 1 else (channels,)
+        request.check_size((image.height, image.width, *colour_axis), 2 if bits == 16 else 1)
         notes = ["a transparent colour is its alpha channel"] if has_key else []
         file.seek(0)
         significant = _significant_bits(file)
