@@ -1,6 +1,7 @@
 """What was asked of a file, and what it held."""
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ from ..ranges import ValueRange
 
 Array = NDArray[Any]
 Window = str | tuple[float, float] | None
+
+_SPARE = 64 << 20  # for what a file holds beside its pixels
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -45,6 +48,9 @@ class ImageFile:
         What else a user of the pixels should know.
     path : Path
         The file.
+    orientation : int
+        How the array still has to be turned to be upright, as EXIF and TIFF number it: 1 is not
+        at all, 6 by 90 degrees clockwise. ``read(path, orientation="apply")`` turns it.
     """
 
     path: Path
@@ -57,6 +63,7 @@ class ImageFile:
     bits: int | None = None
     depth_only: bool = False
     notes: tuple[str, ...] = ()
+    orientation: int = 1
 
     def __iter__(self) -> Iterator[Any]:
         if self.value_range is None:
@@ -91,6 +98,17 @@ class Request:
     def error(self, text: str) -> ImageFileError:
         """The error for this file."""
         return ImageFileError(f"{self.path}: {text}")
+
+    def read_bytes(self) -> bytes:
+        """Read the file's bytes, or refuse a file that is much larger than its pixels may be."""
+        with self.path.open("rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > self.limit + _SPARE:
+                raise self.error(
+                    f"the file has {size:,} bytes, and the limit is {self.limit:,}: "
+                    f"read(path, limit={size}) if you trust it"
+                )
+            return file.readall()
 
     def check_size(self, shape: Sequence[int], itemsize: int) -> None:
         """Refuse a result without pixels, or of more bytes than the limit, before decoding.
