@@ -253,8 +253,7 @@ def _identify(request: Request) -> tuple[str, str | None]:
     kind = stat.S_IFMT(request.path.stat().st_mode)
     if kind in _NO_FILES:  # before it is opened: opening a pipe waits for another process
         raise request.error(f"this is {_NO_FILES[kind]}, and an image is read from a file")
-    with request.path.open("rb", buffering=0) as file:
-        head = file.read(132)
+    head = request.read_start()
     usual = _USUAL.get(request.path.suffix.lower())
     found = _find_signature(head)
     if found is None and usual == "DICOM" and head:
@@ -274,7 +273,7 @@ def _identify(request: Request) -> tuple[str, str | None]:
 
 
 def _find_signature(head: bytes) -> str | None:
-    if head[128:] == b"DICM":  # first: the 128 bytes before it may look like a TIFF
+    if head[128:132] == b"DICM":  # first: the 128 bytes before it may look like a TIFF
         return "DICOM"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP"

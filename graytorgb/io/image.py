@@ -1,7 +1,6 @@
 """What was asked of a file, and what it held."""
 
 import math
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from ..ranges import ValueRange
 Array = NDArray[Any]
 Window = str | tuple[float, float] | None
 
+_START = 64 << 10
 _SPARE = 64 << 20  # for what a file holds beside its pixels
 
 
@@ -94,20 +94,29 @@ class Request:
     value_range: ValueRange | None = None
     orientation: str = "keep"
     _stated: tuple[int, ...] | None = field(default=None, init=False, repr=False)
+    _start: bytes = field(default=b"", init=False, repr=False)
 
     def error(self, text: str) -> ImageFileError:
         """The error for this file."""
         return ImageFileError(f"{self.path}: {text}")
 
+    def read_start(self) -> bytes:
+        """Read the file's first bytes, which tell its format, and are all of a small file."""
+        with self.path.open("rb", buffering=0) as file:
+            self._start = file.read(_START)
+        return self._start
+
     def read_bytes(self) -> bytes:
         """Read the file's bytes, or refuse a file that is much larger than its pixels may be."""
+        size = self.path.stat().st_size
+        if size == len(self._start):  # opening it again would cost as much as reading it
+            return self._start
+        if size > self.limit + _SPARE:
+            raise self.error(
+                f"the file has {size:,} bytes, and the limit is {self.limit:,}: "
+                f"read(path, limit={size}) if you trust it"
+            )
         with self.path.open("rb", buffering=0) as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > self.limit + _SPARE:
-                raise self.error(
-                    f"the file has {size:,} bytes, and the limit is {self.limit:,}: "
-                    f"read(path, limit={size}) if you trust it"
-                )
             return file.readall()
 
     def check_size(self, shape: Sequence[int], itemsize: int) -> None:
@@ -137,7 +146,11 @@ class Request:
             If the array has another shape than the reader checked before it decoded, no pixels,
             or more bytes than the limit, or if the layout doesn't name each axis once.
         """
-        stated, shape = self._stated, "x".join(map(str, array.shape)) or "no axes"
+        stated = self._stated
+        names_axes = layout is None or len(layout) == len(set(layout)) == array.ndim
+        if array.shape == stated and array.size and array.nbytes <= self.limit and names_axes:
+            return
+        shape = "x".join(map(str, array.shape)) or "no axes"
         if stated is None:
             raise self.error(f"{shape} samples were decoded, and no size was checked before")
         if array.shape != stated or array.size == 0:
@@ -149,10 +162,7 @@ class Request:
                 f"{shape} samples of {array.itemsize} bytes were decoded, {array.nbytes:,} in "
                 f"all, and the limit is {self.limit:,}: read(path, limit={array.nbytes})"
             )
-        if layout is not None and not len(layout) == len(set(layout)) == array.ndim:
-            raise self.error(
-                f"its header states the axes {layout!r}, and {shape} samples were decoded"
-            )
+        raise self.error(f"its header states the axes {layout!r}, and {shape} samples were decoded")
 
     def pick(self, count: int, what: str) -> int | None:
         """The index that was asked for, checked against the number of images."""

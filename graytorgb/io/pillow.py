@@ -1,24 +1,17 @@
 """WebP and BMP by Pillow; and the frames of every animation, which Pillow decodes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from io import BytesIO
 
 import numpy as np
-from PIL import BmpImagePlugin, WebPImagePlugin
+from PIL.BmpImagePlugin import BmpImageFile, DibImageFile
 from PIL.Image import Image, fromarray
 from PIL.ImageFile import ImageFile as PILImageFile
-from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from .image import Array, ImageFile, Request, depth_range
 from .orientation import find_orientation
 
-__all__ = ["PngImageFile", "read", "read_frames"]
-
-# Each plugin itself: PIL.Image.open has a limit of its own, in pixels and for the whole process.
-_PLUGINS: dict[bytes, Callable[..., PILImageFile]] = {
-    b"RI": WebPImagePlugin.WebPImageFile,
-    b"BM": BmpImagePlugin.BmpImageFile,
-}
 _KINDS = {"1": "grey", "L": "grey", "LA": "grey with alpha", "P": "palette",
           "RGB": "RGB", "RGBA": "RGB with alpha"}  # fmt: skip
 MOST_FRAMES = 1 << 16  # each takes time, however small it is
@@ -26,10 +19,14 @@ MOST_FRAMES = 1 << 16  # each takes time, however small it is
 
 def read(request: Request) -> ImageFile:
     """The image, or every frame of an animation."""
-    data = request.read_bytes()
-    plugin = _PLUGINS.get(data[:2], BmpImagePlugin.DibImageFile)
-    with plugin(BytesIO(data)) as image:
-        return read_frames(request, image, getattr(image, "n_frames", 1))
+    # Each plugin itself: PIL.Image.open has a limit of its own, in pixels and for the process.
+    start = request.read_start()
+    if start.startswith(b"RIFF"):
+        with WebPImageFile(BytesIO(request.read_bytes())) as image:
+            return read_frames(request, image, image.n_frames)
+    plugin = BmpImageFile if start.startswith(b"BM") else DibImageFile
+    with plugin(request.path) as image:
+        return read_frames(request, image, 1)
 
 
 def read_frames(
@@ -116,11 +113,11 @@ def _convert(frames: Array, filled: int, mode: str) -> Array:
 
 
 def _flatten(image: Image) -> Image:
-    """A copy of the frame, its palette looked up, black and white as 0 and 255."""
+    """The frame, its palette looked up, black and white as 0 and 255."""
     image.load()  # first: it can change the mode and the transparency
     if image.mode == "1":
         return image.convert("L")
     if image.mode == "P" or (image.has_transparency_data and not image.mode.endswith("A")):
         alpha = "A" if image.has_transparency_data else ""
         return image.convert(("L" if image.mode == "L" else "RGB") + alpha)
-    return image.copy()
+    return image
