@@ -15,9 +15,6 @@ from ..ranges import ValueRange
 Array = NDArray[Any]
 Window = str | tuple[float, float] | None
 
-_START = 64 << 10
-_SPARE = 64 << 20  # for what a file holds beside its pixels
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ImageFile:
@@ -44,13 +41,13 @@ class ImageFile:
     depth_only : bool
         Whether the range is the samples' depth and nothing more: a camera of 12 bits doesn't
         fill the 16 of its file.
+    orientation : int
+        How the array still has to be turned to be upright, as EXIF and TIFF number it: 1 is not
+        at all, 6 by 90 degrees clockwise. ``read(path, orientation="apply")`` turns it.
     notes : tuple of str
         What else a user of the pixels should know.
     path : Path
         The file.
-    orientation : int
-        How the array still has to be turned to be upright, as EXIF and TIFF number it: 1 is not
-        at all, 6 by 90 degrees clockwise. ``read(path, orientation="apply")`` turns it.
     """
 
     path: Path
@@ -62,8 +59,8 @@ class ImageFile:
     mode: str
     bits: int | None = None
     depth_only: bool = False
-    notes: tuple[str, ...] = ()
     orientation: int = 1
+    notes: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Any]:
         if self.value_range is None:
@@ -81,6 +78,10 @@ class ImageFile:
             f"{self.array.shape}, dtype {self.array.dtype}, layout {self.layout!r}, "
             f"value_range {self.value_range!r} from {self.range_source})"
         )
+
+
+_START = 64 << 10
+_SPARE = 64 << 20  # for what a file holds beside its pixels
 
 
 @dataclass(eq=False)
