@@ -67,7 +67,7 @@ FORMATS = {
     "BMP": Format("pillow", "PIL", "pillow", (".bmp", ".dib"), *_AS_PILLOW),
     "PNM": Format(
         "pnm", "PIL", "pillow", (".pbm", ".pgm", ".ppm", ".pnm"),
-        "1 to 16 bits, grey and RGB; binary and plain text", "Pillow",
+        "1 to 16 bits, gray and RGB; binary and plain text", "NumPy, Pillow",
     ),
     "TIFF": Format(
         "tiff", "tifffile", "tiff", (".tif", ".tiff", ".btf", ".lsm", ".svs", ".stk"),
@@ -154,7 +154,8 @@ def read(
     ------
     ImageFileError
         If the file is empty, damaged, truncated, of no format that is read, larger than the
-        limit, or holds what has no grey or RGB values. An OSError too; it names the file.
+        limit, or holds what has no grey or RGB values; or if it is a pipe, a socket or a
+        device. An OSError too; it names the file.
     FileNotFoundError, IsADirectoryError, PermissionError
         As ``open`` raises them.
     BackendUnavailable

@@ -2,6 +2,7 @@
 
 import struct
 from io import BytesIO
+from typing import NamedTuple
 
 from PIL.GifImagePlugin import GifImageFile
 
@@ -11,39 +12,55 @@ from .pillow import read_frames
 _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B  # GIF89a, appendix A
 
 
+class Outline(NamedTuple):
+    """What a GIF's blocks tell before anything is decoded.
+
+    Attributes
+    ----------
+    screen : (width, height)
+    largest : (width, height)
+        The smallest screen that holds every frame.
+    count : int
+        The frames that are whole.
+    is_whole : bool
+        Whether the file goes on to its trailer.
+    """
+
+    screen: tuple[int, int]
+    largest: tuple[int, int]
+    count: int
+    is_whole: bool
+
+
 def read(request: Request) -> ImageFile:
     """The image, or every frame of an animation."""
     data = request.read_bytes()
-    try:
-        screen, extents, is_whole = _walk(data)
-    except (struct.error, IndexError):
-        raise request.error("a GIF that is cut off before its first frame") from None
-    count = len(extents)
-    if not count or not (is_whole or request.index is not None):
+    if len(data) < 13:
+        raise request.error("a GIF that is cut off before its first frame")
+    outline = _walk(data)
+    count = outline.count
+    if not count or not (outline.is_whole or request.index is not None):
         raise request.error(
             f"a GIF that is truncated or damaged after {count} whole frames"
             + ", of which read(path, index=0) reads the first" * bool(count)
         )
-    largest = tuple(map(max, screen, *extents))
     notes = []
-    if largest != screen:
+    if outline.largest != outline.screen:
+        (width, height), (right, bottom) = outline.screen, outline.largest
         notes.append(
-            f"its frames reach beyond its screen, {screen[1]}x{screen[0]}, which is read as "
-            f"{largest[1]}x{largest[0]}"
+            f"its frames reach beyond its screen, {height}x{width}, which is read as "
+            f"{bottom}x{right}"
         )
-        data = data[:6] + struct.pack("<HH", *largest) + data[10:]
+        data = data[:6] + struct.pack("<HH", right, bottom) + data[10:]
     with GifImageFile(BytesIO(data)) as image:
         return read_frames(request, image, count, notes)
 
 
-def _walk(data: bytes) -> tuple[tuple[int, int], list[tuple[int, int]], bool]:
-    """The screen, how far each whole frame reaches, both (width, height), and if the file is whole.
-
-    Pillow itself seeks through every frame to count them.
-    """
+def _walk(data: bytes) -> Outline:
+    """Count the frames and see how far they reach; Pillow itself seeks through them for that."""
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     position = 13 + _palette_size(flags)
-    extents: list[tuple[int, int]] = []
+    right, bottom, count, is_whole = width, height, 0, False
     try:
         while data[position] != _TRAILER:
             kind = data[position]
@@ -54,10 +71,13 @@ def _walk(data: bytes) -> tuple[tuple[int, int], list[tuple[int, int]], bool]:
                 left, top, wide, high, flags = struct.unpack_from("<HHHHB", data, position)
                 # after the palette, one byte with the size of a code
                 position = _skip_blocks(data, position + 10 + _palette_size(flags))
-                extents.append((min(left + wide, 65535), min(top + high, 65535)))
+                right, bottom = max(right, left + wide), max(bottom, top + high)
+                count += 1
+        is_whole = True
     except (struct.error, IndexError):
-        return (width, height), extents, False
-    return (width, height), extents, True
+        pass  # the file ends before its trailer
+    largest = (min(right, 65535), min(bottom, 65535))
+    return Outline((width, height), largest, count, is_whole)
 
 
 def _palette_size(flags: int) -> int:
