@@ -20,15 +20,15 @@ class Outline(NamedTuple):
     screen : (width, height)
     largest : (width, height)
         The smallest screen that holds every frame.
-    count : int
-        The frames that are whole.
+    frames : int
+        How many frames are whole.
     is_whole : bool
         Whether the file goes on to its trailer.
     """
 
     screen: tuple[int, int]
     largest: tuple[int, int]
-    count: int
+    frames: int
     is_whole: bool
 
 
@@ -38,7 +38,7 @@ def read(request: Request) -> ImageFile:
     if len(data) < 13:
         raise request.error("a GIF that is cut off before its first frame")
     outline = _walk(data)
-    count = outline.count
+    count = outline.frames
     if not count or not (outline.is_whole or request.index is not None):
         raise request.error(
             f"a GIF that is truncated or damaged after {count} whole frames"

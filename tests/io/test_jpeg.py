@@ -1,6 +1,7 @@
 """JPEG: what isn't pixels doesn't decide whether they can be read."""
 
 import io
+import re
 
 import imagecodecs
 import numpy as np
@@ -164,7 +165,7 @@ def with_scans(pixels, count):
     """A progressive JPEG of zeros, each coefficient in as many scans of its own as there can be."""
     jpeg = encode(np.zeros_like(pixels), progressive=True)
     start = jpeg.index(b"\xff\xda", jpeg.index(b"\xff\xda") + 1)  # the first after the means
-    end = jpeg.index(b"\xff", start + 2)
+    end = start + 2 + re.search(rb"\xff[^\0]", jpeg[start + 2 :]).start()
     script = [(k, high, high - 1) for high in range(13, 0, -1) for k in range(1, 64)]
     scans = [(k, 0, 13) for k in range(1, 64)] + script
     parts = [
