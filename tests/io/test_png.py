@@ -1,6 +1,7 @@
 """PNG: what isn't pixels doesn't decide whether they can be read."""
 
 import struct
+import warnings
 import zlib
 
 import imagecodecs
@@ -267,3 +268,16 @@ def test_an_animation_that_states_many_frames(tmp_path):
                 read(tmp_path / "y.png")
         else:  # no number of frames: the image itself is left
             assert "acTL" in read(tmp_path / "y.png").notes[0]
+
+
+@pytest.mark.parametrize(("largest", "is_told"), [(4094, True), (4097, False), (0, False)])
+def test_the_depth_is_judged_by_every_value(tmp_path, largest, is_told):
+    """One pixel of 40,000 decides, wherever it is."""
+    for at in (0, 5, 20_001, 39_999):
+        pixels = np.zeros((200, 200), np.uint16)
+        pixels.reshape(-1)[at] = largest
+        (tmp_path / "x.png").write_bytes(imagecodecs.png_encode(pixels))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            read(tmp_path / "x.png")
+        assert [str(w.message)[:29] for w in caught] == ["the file states its depth alo"] * is_told
