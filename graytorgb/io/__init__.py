@@ -207,7 +207,8 @@ def read(
         value_range = check_policy(value_range)
     if orientation not in ("keep", "apply"):
         raise LevelsError(f'orientation is "keep" or "apply", not {orientation!r}')
-    request = Request(Path(path), index, _check_window(window), limit, value_range, orientation)
+    path = path if isinstance(path, Path) else Path(path)  # making one takes a while
+    request = Request(path, index, _check_window(window), limit, value_range, orientation)
     name, note = _identify(request)
     if isinstance(window, tuple) and name != "DICOM":
         raise LevelsError(f"{path}: a window is DICOM's, and this is {name}: value_range=(lo, hi)")
