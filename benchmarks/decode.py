@@ -188,9 +188,9 @@ def main(only: str, seconds: float, output: Path) -> None:
     cases = [(kind, size) for size in SIZES for kind in kinds() if only in kind.name]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        rows = [
+        rows = [  # no thread refreshes the progress, which would count too
             measure(kind, size, Path(folder), seconds)
-            for kind, size in track(cases, "files", transient=True)
+            for kind, size in track(cases, "files", transient=True, auto_refresh=False)
         ]
     document = {"machine": describe(), "rows": rows}
     write(output, "decode", document, markdown(document))
