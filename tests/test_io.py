@@ -181,9 +181,7 @@ def test_deep_pgm(tmp_path):
     assert_read(full, DEEP, "HW", (0, 65535))
     twelve = tmp_path / "twelve.pgm"
     twelve.write_bytes(b"P5 50 40 4095\n" + (DEEP >> 4).astype(">u2").tobytes())
-    image = read(twelve)
-    assert "scales values" in image.notes[0]
-    np.testing.assert_array_equal(g2r.to_uint8(*image), g2r.to_uint8(DEEP >> 4, (0, 4095)))
+    assert_read(twelve, DEEP >> 4, "HW", (0, 4095))
 
 
 @pytest.mark.parametrize(("mode", "suffix"), [("CMYK", "jpg")])
@@ -977,7 +975,7 @@ def test_bombs_are_refused_by_their_header(tmp_path):
     path.write_bytes(png_of_zeros(60_000, 60_000))
     with pytest.raises(g2r.ImageFileError) as caught:
         read(path)
-    assert "60000x60000x1 samples of 1 bytes, 3,600,000,000 in all" in str(caught.value)
+    assert "60000x60000 samples of 1 bytes, 3,600,000,000 in all" in str(caught.value)
     assert "read(path, limit=3600000000) if you trust it" in str(caught.value)
 
 

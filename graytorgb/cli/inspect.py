@@ -121,11 +121,19 @@ def _describe(image: "ImageFile") -> Table:
         "array": f"{shape} {array.dtype}, {layout}",
         "stated range": f"{stated} ({image.range_source})",
         "actual range": _actual_range(array),
+        **_tell_orientation(image),
         **{f"note {k}" if k else "note": note for k, note in enumerate(image.notes)},
     }
     for name, value in rows.items():
         table.add_row(name, escape(value))
     return table
+
+
+def _tell_orientation(image: "ImageFile") -> dict[str, str]:
+    if image.orientation == 1:
+        return {}
+    steps = require("graytorgb.io.orientation", "numpy", "io").STEPS
+    return {"orientation": f"{image.orientation}: to be {steps[image.orientation]}"}
 
 
 def _actual_range(array: Any) -> str:

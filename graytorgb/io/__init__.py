@@ -10,6 +10,7 @@ dtype('uint8')
 """
 
 import os
+import stat
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from ..errors import GrayToRGBError, ImageFileError, LevelsError
 from ..ranges import ValueRange, check_policy
 from ..registry import require
 from .image import CT_WINDOWS, ImageFile, Request, Window
+from .orientation import STEPS, orient
 
 __all__ = ["LIMIT", "ImageFile", "read"]
 
@@ -53,17 +55,20 @@ class Format(NamedTuple):
 _AS_PILLOW = ("as Pillow opens it; every frame", "Pillow")
 FORMATS = {
     "PNG": Format(
-        "png", "PIL", "png", (".png", ".apng"),
+        "png", "imagecodecs", "png", (".png", ".apng"),
         "1 to 16 bits; grey, RGB, palette, alpha; animated in 8 bits", "imagecodecs",
     ),
     "JPEG": Format(
-        "jpeg", "PIL", "jpeg", (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+        "jpeg", "simplejpeg", "jpeg", (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
         "8 bits, grey and RGB", "simplejpeg",
     ),
     "WebP": Format("pillow", "PIL", "pillow", (".webp",), *_AS_PILLOW),
-    "GIF": Format("pillow", "PIL", "pillow", (".gif",), *_AS_PILLOW),
+    "GIF": Format("gif", "PIL", "pillow", (".gif",), *_AS_PILLOW),
     "BMP": Format("pillow", "PIL", "pillow", (".bmp", ".dib"), *_AS_PILLOW),
-    "PNM": Format("pillow", "PIL", "pillow", (".pbm", ".pgm", ".ppm", ".pnm"), *_AS_PILLOW),
+    "PNM": Format(
+        "pnm", "PIL", "pillow", (".pbm", ".pgm", ".ppm", ".pnm"),
+        "1 to 16 bits, gray and RGB; binary and plain text", "NumPy, Pillow",
+    ),
     "TIFF": Format(
         "tiff", "tifffile", "tiff", (".tif", ".tiff", ".btf", ".lsm", ".svs", ".stk"),
         "1 to 64 bits, 12 packed too, signed, floats; pages, hyperstacks, OME, ImageJ; the "
@@ -79,10 +84,12 @@ FORMATS = {
     ),
 }  # fmt: skip
 
+_USUAL = {suffix: name for name, entry in FORMATS.items() for suffix in entry.suffixes}
+
 # Each format's first bytes, as its specification gives them.
 _SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": "PNG",
-    b"\xff\xd8\xff": "JPEG",
+    b"\xff\xd8": "JPEG",
     b"GIF87a": "GIF",
     b"GIF89a": "GIF",
     b"BM": "BMP",
@@ -92,8 +99,14 @@ _SIGNATURES = {
     b"MM\0+": "TIFF",
     b"\x93NUMPY": "NumPy",
     b"PK\x03\x04": "NumPy",  # .npz is a zip file
-    **{b"P%d" % kind + space: "PNM" for kind in range(1, 7) for space in (b"\n", b" ", b"\r")},
+    **{b"P%d%c" % (kind, gap): "PNM" for kind in range(1, 7) for gap in b" \t\n\v\f\r#"},
 }
+# The sizes of a BMP's header, with which a device-independent bitmap begins (.dib)
+_BITMAP_HEADERS = {size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56, 64, 108, 124)}
+_NO_FILES = {
+    stat.S_IFIFO: "a pipe (FIFO)", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}  # fmt: skip
 
 
 def read(
@@ -103,6 +116,7 @@ def read(
     index: int | str | None = None,
     window: Window = "file",
     limit: int = LIMIT,
+    orientation: str = "keep",
 ) -> ImageFile:
     """Read an image file with every value, its layout and the range that the file states.
 
@@ -127,6 +141,10 @@ def read(
         whole depth.
     limit : int
         The most bytes that the array may take, checked before it is decoded. 2 GiB.
+    orientation : "keep" or "apply"
+        Whether the array is turned as the file's EXIF data (JPEG, PNG, WebP) or its TIFF tag
+        asks for. ``"keep"``: it stays as it is stored, and ``notes`` and ``orientation`` of the
+        result tell.
 
     Returns
     -------
@@ -137,14 +155,15 @@ def read(
     ------
     ImageFileError
         If the file is empty, damaged, truncated, of no format that is read, larger than the
-        limit, contradicts itself, or holds what has no grey or RGB values. An OSError too; it
-        names the file.
+        limit, contradicts itself, or holds what has no grey or RGB values; or if it is a pipe,
+        a socket or a device. An OSError too; it names the file.
     FileNotFoundError, IsADirectoryError, PermissionError
         As ``open`` raises them.
     BackendUnavailable
         If the format's library, or a codec for its compression, isn't installed.
     LevelsError
-        If `value_range` or `window` is none of these, or `window` doesn't suit the file.
+        If `value_range`, `window` or `orientation` is none of these, or `window` doesn't suit
+        the file.
 
     Warns
     -----
@@ -157,9 +176,10 @@ def read(
     -----
     The range is what the file states, never what its pixels happen to be:
 
-    - PNG, JPEG, WebP, GIF, BMP, PNM: 0 to the largest value of the depth. PNG's sBIT doesn't
+    - PNG, JPEG, WebP, GIF, BMP: 0 to the largest value of the depth. PNG's sBIT doesn't
       change that: samples of fewer significant bits are stored scaled to the full depth
       (PNG specification, 11.3.2.4).
+    - PNM: 0 to the largest value that the header states.
     - TIFF of unsigned integers: 0 to 2^BitsPerSample - 1 (TIFF 6.0, PhotometricInterpretation);
       fewer bits where OME's SignificantBits says so, or SMaxSampleValue or MaxSampleValue is
       2^k - 1. Other values of those are the image's own extremes, kept "for statistical
@@ -177,8 +197,6 @@ def read(
     raises an error that asks for it: ``"minmax"`` would be a different rule for each image of
     a data set, so it has to be asked for.
 
-    Orientation tags aren't applied; ``notes`` tells them.
-
     Examples
     --------
     >>> import pydicom.data
@@ -192,7 +210,10 @@ def read(
     """
     if value_range is not None:
         value_range = check_policy(value_range)
-    request = Request(Path(path), index, _check_window(window), limit, value_range)
+    if orientation not in ("keep", "apply"):
+        raise LevelsError(f'orientation is "keep" or "apply", not {orientation!r}')
+    path = path if isinstance(path, Path) else Path(path)  # making one takes a while
+    request = Request(path, index, _check_window(window), limit, value_range)
     name, note = _identify(request)
     if window not in ("file", None) and name != "DICOM":
         raise LevelsError(f"{path}: a window is DICOM's, and this is {name}: value_range=(lo, hi)")
@@ -207,9 +228,12 @@ def read(
             f"{name} that can't be read: damaged, truncated, or of a kind that no library here "
             f"decodes: {error}"
         ) from error
+    request.check_result(image.array, image.layout)
     array = image.array
     if not array.dtype.isnative:
         image = replace(image, array=array.astype(array.dtype.newbyteorder("=")))
+    if image.orientation != 1:
+        image = _orient(image, orientation)
     if note:
         image = replace(image, notes=(note, *image.notes))
     if value_range is not None:
@@ -237,13 +261,16 @@ def _check_window(window: Any) -> Window:
 
 def _identify(request: Request) -> tuple[str, str | None]:
     """The format by the file's content, and a note if its name says another."""
-    with request.path.open("rb") as file:
-        head = file.read(132)
-    suffix = request.path.suffix.lower()
-    usual = next((name for name, entry in FORMATS.items() if suffix in entry.suffixes), None)
+    kind = stat.S_IFMT(request.path.stat().st_mode)
+    if kind in _NO_FILES:  # before it is opened: opening a pipe waits for another process
+        raise request.error(f"this is {_NO_FILES[kind]}, and an image is read from a file")
+    head = request.read_start()
+    usual = _USUAL.get(request.path.suffix.lower())
     found = _find_signature(head)
     if found is None and usual == "DICOM" and head:
         return usual, None  # files from before the preamble was required; pydicom judges
+    if found is None and usual == "BMP" and head[:4] in _BITMAP_HEADERS:
+        return usual, None  # a bitmap without the header of a file
     if found is None:
         what = f"starts with {head[:8]!r}" if head else "is empty (0 bytes)"
         named = f", though its name says {usual}" if usual else ""
@@ -257,11 +284,25 @@ def _identify(request: Request) -> tuple[str, str | None]:
 
 
 def _find_signature(head: bytes) -> str | None:
-    if head[128:] == b"DICM":  # first: the 128 bytes before it may look like a TIFF
+    if head[128:132] == b"DICM":  # first: the 128 bytes before it may look like a TIFF
         return "DICOM"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP"
     return next((name for start, name in _SIGNATURES.items() if head.startswith(start)), None)
+
+
+def _orient(image: ImageFile, orientation: str) -> ImageFile:
+    """Turn the image upright, if that was asked for, or say that it isn't."""
+    kind, value = "TIFF" if image.format == "TIFF" else "EXIF", image.orientation
+    if orientation == "keep":
+        note = (
+            f"{kind} orientation {value} isn't applied, so the image is to be {STEPS[value]}: "
+            'read(path, orientation="apply")'
+        )
+        return replace(image, notes=(note, *image.notes))
+    array = orient(image.array, cast(str, image.layout), value)
+    note = f"{STEPS[value]}, as {kind} orientation {value} asks for"
+    return replace(image, array=array, orientation=1, notes=(note, *image.notes))
 
 
 def _warn_of_unused_depth(image: ImageFile) -> ImageFile:
@@ -270,6 +311,9 @@ def _warn_of_unused_depth(image: ImageFile) -> ImageFile:
     if not image.depth_only or (image.bits or 0) <= 8 or array.size == 0:
         return image
     lo, hi = cast(tuple[float, float], image.value_range)
+    few = array.reshape(-1)[:: array.size // 4096 + 1] if array.flags.c_contiguous else array
+    if int(few.max()) - int(few.min()) >= (hi - lo) / 16:  # mostly; all values take longer
+        return image
     if not 0 < int(array.max()) - int(array.min()) < (hi - lo) / 16:
         return image
     text = (  # the same for every file of a folder, so that Python shows it once

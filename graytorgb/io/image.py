@@ -51,6 +51,9 @@ class ImageFile:
     depth_only : bool
         Whether the range is the samples' depth and nothing more: a camera of 12 bits doesn't
         fill the 16 of its file.
+    orientation : int
+        How the array still has to be turned to be upright, as EXIF and TIFF number it: 1 is not
+        at all, 6 by 90 degrees clockwise. ``read(path, orientation="apply")`` turns it.
     notes : tuple of str
         What else a user of the pixels should know.
     advice : str
@@ -69,6 +72,7 @@ class ImageFile:
     mode: str
     bits: int | None = None
     depth_only: bool = False
+    orientation: int = 1
     notes: tuple[str, ...] = ()
     advice: str = field(default="value_range=(0, 4095)", repr=False)
 
@@ -90,30 +94,89 @@ class ImageFile:
         )
 
 
-@dataclass(frozen=True)
+_START = 64 << 10
+_SPARE = 64 << 20  # for what a file holds beside its pixels
+
+
+@dataclass(eq=False)
 class Request:
-    """What a format's reader is asked for."""
+    """What a format's reader is asked for, and the shape that it said it would give."""
 
     path: Path
     index: int | str | None = None
     window: Window = "file"
     limit: int = 0
     value_range: ValueRange | None = None
-    orientation: str = "keep"
+    _stated: tuple[int, ...] | None = field(default=None, init=False, repr=False)
+    _start: bytes = field(default=b"", init=False, repr=False)
 
     def error(self, text: str) -> ImageFileError:
         """The error for this file."""
         return ImageFileError(f"{self.path}: {text}")
 
+    def read_start(self) -> bytes:
+        """Read the file's first bytes, which tell its format, and are all of a small file."""
+        with self.path.open("rb", buffering=0) as file:
+            self._start = file.read(_START)
+        return self._start
+
+    def read_bytes(self) -> bytes:
+        """Read the file's bytes, or refuse a file that is much larger than its pixels may be."""
+        size = self.path.stat().st_size
+        if size == len(self._start):  # opening it again would cost as much as reading it
+            return self._start
+        if size > self.limit + _SPARE:
+            raise self.error(
+                f"the file has {size:,} bytes, and the limit is {self.limit:,}: "
+                f"read(path, limit={size}) if you trust it"
+            )
+        with self.path.open("rb", buffering=0) as file:
+            return file.readall()
+
     def check_size(self, shape: Sequence[int], itemsize: int) -> None:
-        """Refuse a result of more bytes than the limit, before any memory is taken for it."""
-        size = math.prod(map(int, shape)) * itemsize
+        """Refuse a result without pixels, or of more bytes than the limit, before decoding.
+
+        The last shape that a reader checks is the one that its array must have.
+        """
+        self._stated = tuple(map(int, shape))
+        if min(self._stated, default=1) < 1:
+            raise self.error(
+                f"its header states {'x'.join(map(str, shape))} samples, so it has no pixels"
+            )
+        size = math.prod(self._stated) * itemsize
         if size > self.limit:
             raise self.error(
                 f"its header states {'x'.join(map(str, shape))} samples of {itemsize} bytes, "
                 f"{size:,} in all, and the limit is {self.limit:,}: read(path, limit={size}) if "
                 "you trust it"
             )
+
+    def check_result(self, array: Array, layout: str | None) -> None:
+        """Refuse what was decoded if it isn't what the file's header stated.
+
+        Raises
+        ------
+        ImageFileError
+            If the array has another shape than the reader checked before it decoded, no pixels,
+            or more bytes than the limit, or if the layout doesn't name each axis once.
+        """
+        stated = self._stated
+        names_axes = layout is None or len(layout) == len(set(layout)) == array.ndim
+        if array.shape == stated and array.size and array.nbytes <= self.limit and names_axes:
+            return
+        shape = "x".join(map(str, array.shape)) or "no axes"
+        if stated is None:
+            raise self.error(f"{shape} samples were decoded, and no size was checked before")
+        if array.shape != stated or array.size == 0:
+            raise self.error(
+                f"its header states {'x'.join(map(str, stated))} samples, and {shape} were decoded"
+            )
+        if array.nbytes > self.limit:
+            raise self.error(
+                f"{shape} samples of {array.itemsize} bytes were decoded, {array.nbytes:,} in "
+                f"all, and the limit is {self.limit:,}: read(path, limit={array.nbytes})"
+            )
+        raise self.error(f"its header states the axes {layout!r}, and {shape} samples were decoded")
 
     def pick(self, count: int, what: str) -> int | None:
         """The index that was asked for, checked against the number of images."""

@@ -1,6 +1,9 @@
 """.npy and .npz, without pickles."""
 
+import math
+import os
 import zipfile
+from io import BytesIO
 from typing import IO, Any
 
 import numpy as np
@@ -10,6 +13,9 @@ from ..errors import LayoutError
 from ..layout import resolve
 from .image import Array, ImageFile, Request
 
+_LARGEST_HEADER = 12 + 10_000  # magic, version and length; and what numpy itself takes at most
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # which numpy writes
+
 
 def read(request: Request) -> ImageFile:
     """One array; of an .npz with several, the one that `index` names."""
@@ -17,39 +23,52 @@ def read(request: Request) -> ImageFile:
         if file.read(2) != b"PK":
             if request.index is not None:
                 raise request.error("an .npy is one array: read(path).array[index]")
-            file.seek(0)
-            return _describe(request, _read_array(request, file))
-        with zipfile.ZipFile(file) as archive, archive.open(_pick(request, archive)) as member:
-            return _describe(request, _read_array(request, member))
+            return _read_array(request, file, os.fstat(file.fileno()).st_size)
+        with zipfile.ZipFile(file) as archive:
+            member = _pick(request, archive)
+            if member.compress_type not in _METHODS:  # those inflate without a bound
+                raise request.error(
+                    f"an .npz whose {member.filename!r} is compressed as numpy doesn't, by zip's "
+                    f"method {member.compress_type}"
+                )
+            with archive.open(member) as opened:
+                return _read_array(request, opened, member.file_size)
 
 
-def _pick(request: Request, archive: zipfile.ZipFile) -> str:
+def _pick(request: Request, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     names = [name for name in archive.namelist() if name.endswith(".npy")]
     if not names:
         raise request.error("a zip file without arrays, so no .npz")
     if request.index is None and len(names) == 1:
-        return names[0]
+        return archive.getinfo(names[0])
     if f"{request.index}.npy" in names:
-        return f"{request.index}.npy"
+        return archive.getinfo(f"{request.index}.npy")
     shown = ", ".join(repr(name.removesuffix(".npy")) for name in names)
     raise request.error(f"an .npz of {shown}: read(path, index=name) picks one")
 
 
-def _read_array(request: Request, file: IO[bytes]) -> Array:
-    version = npy.read_magic(file)
+def _read_array(request: Request, file: IO[bytes], size: int) -> ImageFile:
+    """The array in a file of so many bytes, which is read no further than its header allows."""
+    file.seek(0)
+    head = BytesIO(file.read(_LARGEST_HEADER))
+    version = npy.read_magic(head)
     header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = header(file)
+    shape, _, dtype = header(head)
     if dtype.kind not in "biuf":
         raise request.error(f"an array of dtype {dtype}, and an image holds real numbers or bool")
     if len(shape) < 2:
         raise request.error(f"an array of shape {shape}, and an image has two axes or more")
     request.check_size(shape, dtype.itemsize)
+    needed = head.tell() + math.prod(shape) * dtype.itemsize
+    if size < needed:
+        raise request.error(f"truncated: its header states {needed:,} bytes, and it has {size:,}")
     file.seek(0)
     array: Array = npy.read_array(file, allow_pickle=False)
-    return array
+    notes = [f"{size - needed:,} bytes after the array are left out"] if size > needed else []
+    return _describe(request, array, notes)
 
 
-def _describe(request: Request, array: Array) -> ImageFile:
+def _describe(request: Request, array: Array, notes: list[str]) -> ImageFile:
     try:
         layout: str | None = resolve(None, array.shape).source
     except LayoutError:
@@ -67,4 +86,5 @@ def _describe(request: Request, array: Array) -> ImageFile:
         format="NumPy",
         mode=f"array of {array.dtype.name}",
         bits=8 if array.dtype == np.uint8 else None,
+        notes=tuple(notes),
     )

@@ -1,82 +1,179 @@
-"""PNG: its header by Pillow, its pixels by libpng through imagecodecs, 16-bit colour too.
+"""PNG: its chunks are walked here, and libpng decodes the pixels through imagecodecs.
 
-Pillow itself would turn 16-bit colour into 8 bits, and leave rows black that the header states
-and the data lack.
+Pillow itself would turn 16-bit color into 8 bits, and leave rows black that the header states
+and the data lack. It decodes animations alone, in `apng`.
 """
 
-from typing import BinaryIO
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import NamedTuple
 
-from PIL.PngImagePlugin import ChunkStream, PngImageFile
+import imagecodecs
 
 from ..registry import require
 from .image import ImageFile, Request, depth_range
-from .pillow import orientation, read_frames
+from .orientation import find_orientation
 
-# Pillow's raw mode of the samples -> what they are, channels, bits
+_END = struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))
+_HEADER_END = 33  # the signature and IHDR
+# color type -> what it is, channels, bits (PNG specification, table 11.1)
 _KINDS = {
-    "1": ("grey", 1, 1),
-    "L;2": ("grey", 1, 2),
-    "L;4": ("grey", 1, 4),
-    "L": ("grey", 1, 8),
-    "I;16B": ("grey", 1, 16),
-    "RGB": ("RGB", 3, 8),
-    "RGB;16B": ("RGB", 3, 16),
-    "P;1": ("palette", 3, 1),
-    "P;2": ("palette", 3, 2),
-    "P;4": ("palette", 3, 4),
-    "P": ("palette", 3, 8),
-    "LA": ("grey with alpha", 2, 8),
-    "LA;16B": ("grey with alpha", 2, 16),
-    "RGBA": ("RGB with alpha", 4, 8),
-    "RGBA;16B": ("RGB with alpha", 4, 16),
+    0: ("grey", 1, (1, 2, 4, 8, 16)),
+    2: ("RGB", 3, (8, 16)),
+    3: ("palette", 3, (1, 2, 4, 8)),
+    4: ("grey with alpha", 2, (8, 16)),
+    6: ("RGB with alpha", 4, (8, 16)),
 }
+_ANIMATION = (b"acTL", b"fcTL", b"fdAT")
+_USED, _USED_BEFORE_PIXELS = (b"eXIf", b"iTXt"), (b"tRNS", b"sBIT", b"acTL")
+_XMP = b"XML:com.adobe.xmp\0"
+
+
+class Chunk(NamedTuple):
+    """A chunk's name, and where it begins and ends in the file, length and checksum included."""
+
+    name: bytes
+    start: int
+    end: int
+
+    @property
+    def is_critical(self) -> bool:
+        """Whether there are no right pixels without it (PNG specification, 5.4)."""
+        return self.name[:1].isupper()
 
 
 def read(request: Request) -> ImageFile:
     """The image; every frame of an animated one, if it has 8 bits."""
-    with request.path.open("rb") as file, PngImageFile(file) as image:
-        kind, channels, bits = _KINDS[str(image.tile[0].args)]
-        if getattr(image, "is_animated", False):
-            if bits == 16:
-                raise request.error("an animated PNG of 16 bits, which Pillow makes 8 bits")
-            return read_frames(request, image)
-        request.pick(1, "image")
-        has_key = "transparency" in image.info
-        channels += has_key
-        request.check_size((image.height, image.width, channels), 2 if bits == 16 else 1)
-        notes = ["a transparent colour is its alpha channel"] if has_key else []
-        file.seek(0)
-        significant = _significant_bits(file)
-        file.seek(0)
-        array = require("imagecodecs", "imagecodecs", "png").png_decode(file.read())
-        notes += orientation(image.getexif())
-    depth = 16 if bits == 16 else 8
+    data = request.read_bytes()
+    width, height, bits, color = _read_header(request, data)
+    kind, channels, _ = _KINDS[color]
+    chunks = list(_walk(request, data))
+    extras, damaged = _read_extras(data, chunks, color)
+    orientation, notes = find_orientation(extras.get(b"eXIf"), extras.get(b"iTXt", b""))
+    if damaged:
+        notes.append(f"damaged beside its pixels, and left out: {', '.join(damaged)}")
+    frames = int.from_bytes(extras.get(b"acTL", b"")[:4], "big")
+    if frames > 1 or (frames and any(chunk.name == b"fdAT" for chunk in chunks)):
+        if bits == 16:
+            raise request.error("an animated PNG of 16 bits, which Pillow makes 8 bits")
+        if {"fcTL", "fdAT"} & set(damaged):
+            raise request.error("a frame of its animation is damaged: its checksum is wrong")
+        animation = _rebuild(data, chunks, extras, _ANIMATION)
+        apng = require("graytorgb.io.apng", "PIL", "png")
+        image: ImageFile = apng.read(request, animation, _walk(request, animation), notes)
+        return replace(image, orientation=orientation)
+    request.pick(1, "image")
+    if b"tRNS" in extras:
+        channels += 1
+        notes.append("a transparent colour is its alpha channel")
+    request.check_size((height, width, channels)[: 2 + (channels > 1)], 2 if bits == 16 else 1)
+    array = imagecodecs.png_decode(_rebuild(data, chunks, extras))
     source = f"PNG's depth, {bits} bits"
-    if significant:
+    if significant := ", ".join(map(str, extras.get(b"sBIT", b""))):
         source += f" ({significant} significant, by sBIT)"
     return ImageFile(
         path=request.path,
         array=array,
-        layout=("HW", "HWC")[array.ndim - 2],
-        value_range=depth_range(depth),
+        layout="HW" if channels == 1 else "HWC",
+        value_range=depth_range(max(bits, 8)),
         range_source=source,
         format="PNG",
         mode=f"{kind}, {bits} bits",
         bits=bits,
         depth_only=True,
         notes=tuple(notes),
+        orientation=orientation,
     )
 
 
-def _significant_bits(file: BinaryIO) -> str:
-    """The sBIT chunk, as "12" or "5, 6, 5"; empty without one."""
-    file.read(8)  # the signature
-    with ChunkStream(file) as stream:
-        while True:
-            name, _, length = stream.read()
-            data = file.read(length)
-            if name == b"sBIT":
-                return ", ".join(map(str, data))
-            if name in (b"PLTE", b"IDAT"):  # it comes before either
-                return ""
-            stream.crc(name, data)
+def _read_header(request: Request, data: bytes) -> tuple[int, int, int, int]:
+    """Width, height, bits of a sample and color type."""
+    if data[8:16] != b"\0\0\0\rIHDR" or len(data) < _HEADER_END:
+        raise request.error("a PNG without a header (IHDR), or cut off in it")
+    width, height, bits, color = struct.unpack_from(">IIBB", data, 16)
+    if bits not in _KINDS.get(color, ("", 0, ()))[2]:
+        raise request.error(f"its header states {bits} bits of color type {color}, which is no PNG")
+    return width, height, bits, color
+
+
+def _walk(request: Request, data: bytes) -> Iterator[Chunk]:
+    """Each chunk after the header, as far as they can be followed."""
+    start, size, has_pixels = _HEADER_END, len(data), False
+    while start + 12 <= size:
+        length, name = struct.unpack_from(">I4s", data, start)
+        end = start + 12 + length
+        has_pixels |= name == b"IDAT"
+        if name in (b"IDAT", b"fdAT"):
+            if end > size:
+                raise request.error(
+                    f"truncated: a chunk of its pixels ends at byte {end:,}, and the file has "
+                    f"{size:,}"
+                )
+        elif name == b"IEND" or not name.isalpha():
+            break
+        yield Chunk(name, start, end)
+        start = end
+    if not has_pixels:
+        raise request.error(
+            f"a PNG without pixels: no IDAT chunk in the {min(start, size):,} of its {size:,} "
+            "bytes that could be followed"
+        )
+
+
+def _read_extras(
+    data: bytes, chunks: Iterable[Chunk], color: int
+) -> tuple[dict[bytes, bytes], list[str]]:
+    """The data of chunks beside the pixels that is used here, and the names of damaged ones.
+
+    What is damaged in a text or a color profile says nothing of the pixels.
+    """
+    extras: dict[bytes, bytes] = {}
+    damaged = dict[str, None]()  # an ordered set
+    before_pixels, colors = True, 0
+    for chunk in chunks:
+        name, start, end = chunk
+        before_pixels &= name != b"IDAT"
+        if name == b"PLTE":
+            colors = (end - start - 12) // 3
+        if chunk.is_critical:
+            continue
+        body = data[start + 8 : end - 4]
+        is_whole = zlib.crc32(data[start + 4 : end - 4]).to_bytes(4, "big") == data[end - 4 : end]
+        is_used = name in _USED or (before_pixels and name in _USED_BEFORE_PIXELS)
+        if not is_whole or (is_used and not _is_valid(name, body, color, colors)):
+            damaged[name.decode()] = None
+        elif is_used and (name != b"iTXt" or body.startswith(_XMP)):
+            extras.setdefault(name, body)
+    return extras, list(damaged)
+
+
+def _is_valid(name: bytes, body: bytes, color: int, colors: int) -> bool:
+    """Whether a chunk that decides about the pixels can be taken at its word."""
+    if name == b"tRNS":  # PNG specification, 11.3.1.1
+        return len(body) == {0: 2, 2: 6}.get(color) or (color == 3 and 0 < len(body) <= colors)
+    if name == b"acTL":
+        return 0 < int.from_bytes(body[:4], "big") <= 1 << 31
+    return True
+
+
+def _rebuild(
+    data: bytes, chunks: list[Chunk], extras: dict[bytes, bytes], also: tuple[bytes, ...] = ()
+) -> bytes:
+    """The file with only what decoding the pixels needs; itself, if there is nothing else.
+
+    libpng prints warnings of the rest, and Pillow refuses what is damaged or large in it.
+    """
+    spans = [(0, _HEADER_END)]
+    for chunk in chunks:
+        name, start, end = chunk
+        if chunk.is_critical or name in also or (name == b"tRNS" and name in extras):
+            if spans[-1][1] == start:
+                spans[-1] = (spans[-1][0], end)
+            else:
+                spans.append((start, end))
+    if len(spans) == 1 and data[spans[0][1] :] == _END:
+        return data
+    view = memoryview(data)
+    return b"".join([*(view[start:end] for start, end in spans), _END])

@@ -10,7 +10,6 @@ from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage, TiffPageSerie
 from ..registry import require
 from . import tiff_ccitt
 from .image import Array, ImageFile, Request, depth_range
-from .orientation import orient
 from .tiff_checks import Source, check_complete, check_page
 from .tiff_directories import check_directories
 from .tiff_ome import Ome, check_ome, read_ome
@@ -101,7 +100,10 @@ def _read_each(request: Request, file: TiffFile, ome: Ome, pages: Sequence[Sourc
             )  # fmt: skip
         if not images:
             result = np.empty((len(pages), *image.array.shape), image.array.dtype)
-        kinds = {(i.array.dtype, i.layout, i.value_range, i.array.shape) for i in (*images, image)}
+        kinds = {
+            (i.array.dtype, i.layout, i.value_range, i.array.shape, i.orientation)
+            for i in (*images, image)
+        }
         if len(kinds) > 1:
             raise request.error(
                 f"its pages can't be one stack, page {k} is {image!r}, and the first {images[0]!r}:"
@@ -126,16 +128,13 @@ class _Plan(NamedTuple):
     axes, axis : str, int or None
         tifffile's axes of what is decoded, and which of them are a pixel's samples.
     layout, shape : str, tuple of int
-        Those of the result.
-    turn : int
-        The orientation to apply; 1 for none.
+        The axes of the result and their sizes.
     """
 
     axes: str
     axis: int | None
     layout: str
     shape: tuple[int, ...]
-    turn: int
 
 
 def _read_source(request: Request, file: TiffFile, ome: Ome, source: Source) -> ImageFile:
@@ -144,7 +143,7 @@ def _read_source(request: Request, file: TiffFile, ome: Ome, source: Source) -> 
     samples = find_samples(request, page)
     shape = tuple(map(int, source.shape))
     left_out = check_complete(request, file, source)
-    plan = _plan(request, page, samples, source.axes, shape)
+    plan = _plan(request, samples, source.axes, shape)
     itemsize = 2 if samples.kind == "palette" else np.dtype(source.dtype).itemsize
     request.check_size(plan.shape, itemsize)
     if page.compression in CCITT:
@@ -163,9 +162,7 @@ def _read_source(request: Request, file: TiffFile, ome: Ome, source: Source) -> 
     return replace(image, notes=(*samples.notes, *image.notes, *ome.notes, *left_out))
 
 
-def _plan(
-    request: Request, page: TiffPage, samples: Samples, axes: str, shape: tuple[int, ...]
-) -> _Plan:
+def _plan(request: Request, samples: Samples, axes: str, shape: tuple[int, ...]) -> _Plan:
     total = samples.colors + len(samples.extra)
     axis = axes.index("S") if "S" in axes and total > 1 else None
     if total > 1 and (axis is None or shape[axis] != total):
@@ -178,14 +175,7 @@ def _plan(
         result = axes.replace("S", "") + "S"
         sizes = (*shape[:axis], *shape[axis + 1 :]) if axis is not None else shape
         sizes = (*sizes, 3 if samples.alpha is None else 4)
-    layout = name_axes(samples, result, sizes)
-    orientation = page.tags.valueof(_ORIENTATION, 1)
-    applies = request.orientation == "apply" and orientation in range(2, 9)
-    if applies and orientation > 4:
-        height, width = sizes[layout.index("H")], sizes[layout.index("W")]
-        turned = {"H": width, "W": height}
-        sizes = tuple(turned.get(name, n) for name, n in zip(layout, sizes, strict=True))
-    return _Plan(axes, axis, layout, sizes, orientation if applies else 1)
+    return _Plan(axes, axis, name_axes(samples, result, sizes), sizes)
 
 
 def _describe(
@@ -218,10 +208,9 @@ def _describe(
             )
         notes.append(turn_round(request, samples, array, plan.axis, value_range))
     orientation = page.tags.valueof(_ORIENTATION, 1)
-    if plan.turn != 1:
-        array = orient(array, plan.layout, plan.turn)
-    elif orientation != 1:
-        notes.append(f"TIFF orientation {orientation} isn't applied")
+    if orientation not in range(1, 9):
+        notes.append(f"TIFF orientation {orientation} is none of 1 to 8, and is left out")
+        orientation = 1
     if len(plan.layout) > 3:
         notes.append(describe_axes(plan.layout, plan.axes, samples))
     compression = COMPRESSION(page.compression)
@@ -240,4 +229,5 @@ def _describe(
         bits=bits if array.dtype.kind in "bu" else None,
         depth_only=source.startswith("TIFF's depth"),
         notes=tuple(notes),
+        orientation=orientation,
     )

@@ -13,7 +13,7 @@ _SHARED = 1 << 26  # bytes of tag values that pages may share, as a palette or a
 _MOST_TAGS = 4096
 _SUB_IFDS = 330
 # What says how a page's samples are stored: their sizes, bits, compression, colors, order, ...
-_STORAGE = {256, 257, 258, 259, 262, 266, 277, 284, 317, 322, 323, 338, 339}
+_STORAGE = {256, 257, 258, 259, 262, 266, 274, 277, 284, 317, 322, 323, 338, 339}
 _VALUE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8,
                 13: 4, 16: 8, 17: 8, 18: 8}  # fmt: skip
 

@@ -9,8 +9,6 @@ import tifffile
 
 import graytorgb as g2r
 from graytorgb.io import read
-from graytorgb.io import tiff as reader
-from graytorgb.io.image import Request
 
 from ..support import ROOT
 
@@ -383,13 +381,33 @@ TRANSPOSE = dict(enumerate((PIL.Image.Transpose(n) for n in (0, 3, 1, 5, 4, 6, 2
 def test_orientation(tmp_path, value, color):
     pixels = np.dstack([BYTES, BYTES // 2, BYTES // 3]) if color else BYTES
     path = write(tmp_path / "x.tif", pixels, extratags=[(274, "H", 1, value, True)])
-    kept = reader.read(Request(path, limit=1 << 20))
+    kept, turned = read(path), read(path, orientation="apply")
     np.testing.assert_array_equal(kept.array, pixels)
-    turned = reader.read(Request(path, limit=1 << 20, orientation="apply"))
     upright = PIL.Image.fromarray(pixels)
     if value > 1:
         upright = upright.transpose(TRANSPOSE[value])
     np.testing.assert_array_equal(turned.array, np.asarray(upright))
+    assert (kept.orientation, turned.orientation) == (value, 1)
     told = any("isn't applied" in note for note in kept.notes)
     assert told == (value != 1)
-    assert not any("isn't applied" in note for note in turned.notes)
+    assert any("as TIFF orientation" in note for note in turned.notes) == told
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_pages_that_are_turned_in_different_ways(tmp_path, count):
+    """tifffile looks at some pages alone, and gives the others as the first."""
+    with tifffile.TiffWriter(tmp_path / "x.tif") as file:
+        for k in range(count):
+            turned = 6 if k == count - 1 else 1
+            file.write(BYTES, extratags=[(274, "H", 1, turned, True)], metadata=None)
+    with pytest.raises(g2r.ImageFileError, match=r"can't be one stack.*index=0"):
+        read(tmp_path / "x.tif")
+    last = read(tmp_path / "x.tif", index=count - 1, orientation="apply")
+    np.testing.assert_array_equal(last.array, np.rot90(BYTES, -1))
+
+
+def test_an_orientation_that_there_is_not(tmp_path):
+    path = write(tmp_path / "x.tif", BYTES, extratags=[(274, "H", 1, 9, True)])
+    image = read(path, orientation="apply")
+    np.testing.assert_array_equal(image.array, BYTES)
+    assert any("orientation 9 is none of 1 to 8" in note for note in image.notes)

@@ -1,0 +1,91 @@
+"""GIF: its blocks are walked here, so that its frames are known before Pillow decodes them."""
+
+import struct
+from io import BytesIO
+from typing import NamedTuple
+
+from PIL.GifImagePlugin import GifImageFile
+
+from .image import ImageFile, Request
+from .pillow import read_frames
+
+_EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B  # GIF89a, appendix A
+
+
+class Outline(NamedTuple):
+    """What a GIF's blocks tell before anything is decoded.
+
+    Attributes
+    ----------
+    screen : (width, height)
+    largest : (width, height)
+        The smallest screen that holds every frame.
+    frames : int
+        How many frames are whole.
+    is_whole : bool
+        Whether the file goes on to its trailer.
+    """
+
+    screen: tuple[int, int]
+    largest: tuple[int, int]
+    frames: int
+    is_whole: bool
+
+
+def read(request: Request) -> ImageFile:
+    """The image, or every frame of an animation."""
+    data = request.read_bytes()
+    if len(data) < 13:
+        raise request.error("a GIF that is cut off before its first frame")
+    outline = _walk(data)
+    count = outline.frames
+    if not count or not (outline.is_whole or request.index is not None):
+        raise request.error(
+            f"a GIF that is truncated or damaged after {count} whole frames"
+            + ", of which read(path, index=0) reads the first" * bool(count)
+        )
+    notes = []
+    if outline.largest != outline.screen:
+        (width, height), (right, bottom) = outline.screen, outline.largest
+        notes.append(
+            f"its frames reach beyond its screen, {height}x{width}, which is read as "
+            f"{bottom}x{right}"
+        )
+        data = data[:6] + struct.pack("<HH", right, bottom) + data[10:]
+    with GifImageFile(BytesIO(data)) as image:
+        return read_frames(request, image, count, notes)
+
+
+def _walk(data: bytes) -> Outline:
+    """Count the frames and see how far they reach; Pillow itself seeks through them for that."""
+    width, height, flags = struct.unpack_from("<HHB", data, 6)
+    position = 13 + _palette_size(flags)
+    right, bottom, count, is_whole = width, height, 0, False
+    try:
+        while data[position] != _TRAILER:
+            kind = data[position]
+            position += 1
+            if kind == _EXTENSION:
+                position = _skip_blocks(data, position + 1)
+            elif kind == _IMAGE:
+                left, top, wide, high, flags = struct.unpack_from("<HHHHB", data, position)
+                # after the palette, one byte with the size of a code
+                position = _skip_blocks(data, position + 10 + _palette_size(flags))
+                right, bottom = max(right, left + wide), max(bottom, top + high)
+                count += 1
+        is_whole = True
+    except (struct.error, IndexError):
+        pass  # the file ends before its trailer
+    largest = (min(right, 65535), min(bottom, 65535))
+    return Outline((width, height), largest, count, is_whole)
+
+
+def _palette_size(flags: int) -> int:
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _skip_blocks(data: bytes, position: int) -> int:
+    """Where a chain of blocks ends that each begin with their size, up to one of 0."""
+    while size := data[position]:
+        position += 1 + size
+    return position + 1

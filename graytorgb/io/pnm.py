@@ -1,0 +1,117 @@
+"""PBM, PGM and PPM: the header is read here, and Pillow decodes the samples.
+
+Pillow gives 16-bit color as 8 bits, and scales samples whose largest value isn't 255 or 65535.
+So it is handed a header of a gray image, three times as wide for color and of a full depth, of
+which it gives each sample as it is.
+"""
+
+import re
+from io import BytesIO
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL.PpmImagePlugin import PpmImageFile
+
+from .image import Array, ImageFile, Request
+
+_GAP = rb"(?:[ \t\n\v\f\r]|#[^\r\n]*[\r\n])"
+_SIZE = re.compile(rb"P[1-6]" + _GAP + rb"+(\d{1,10})" + _GAP + rb"+(\d{1,10})")
+_LARGEST = re.compile(_GAP + rb"+(\d{1,10})")
+_END = re.compile(_GAP)  # one; what follows is a sample, though it may look like a gap
+
+
+class Header(NamedTuple):
+    """What the header states: P1 to P6, the size, the largest sample, and where samples begin.
+
+    The largest sample of bits, P1 and P4, is 255, as which they are read.
+    """
+
+    kind: int
+    width: int
+    height: int
+    largest: int
+    start: int
+
+    @property
+    def channels(self) -> int:
+        """3 for color."""
+        return 3 if self.kind in (3, 6) else 1
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """How a binary file stores a sample: big end first."""
+        return np.dtype("u1" if self.largest < 256 else ">u2")
+
+    @property
+    def is_of_bits(self) -> bool:
+        """Whether a sample is black or white."""
+        return self.kind in (1, 4)
+
+
+def read(request: Request) -> ImageFile:
+    """The image: bits as 0 and 255, other samples as they are, to the largest that is stated."""
+    data = request.read_bytes()
+    header = _read_header(request, data)
+    color = header.channels > 1
+    shape = (header.height, header.width, header.channels)[: 2 + color]
+    request.check_size(shape, header.dtype.itemsize)
+    notes = _check_length(request, header, len(data) - header.start)
+    array = (_read_binary if header.kind > 4 else _decode)(header, data)
+    largest, is_depth = header.largest, header.largest in (255, 65535)
+    if not is_depth and array.max() > largest:
+        raise request.error(
+            f"its header states {largest} as the largest sample, and it has {array.max()}"
+        )
+    bits = 1 if header.is_of_bits else largest.bit_length()
+    return ImageFile(
+        path=request.path,
+        array=array.reshape(shape),
+        layout="HWC" if color else "HW",
+        value_range=(0, largest),
+        range_source="PPM's depth" if is_depth else f"the largest sample stated, {largest}",
+        format="PPM",
+        mode=f"{'RGB' if color else 'grey'}, {bits} bits",
+        bits=bits,
+        depth_only=is_depth,
+        notes=tuple(notes),
+    )
+
+
+def _read_header(request: Request, data: bytes) -> Header:
+    kind = int(data[1:2])
+    size = _SIZE.match(data)
+    stated = size and (size if kind in (1, 4) else _LARGEST.match(data, size.end()))
+    end = stated and _END.match(data, stated.end())
+    if size is None or stated is None or end is None:
+        raise request.error(f"a P{kind} file whose header isn't numbers: damaged, or cut off in it")
+    largest = 255 if kind in (1, 4) else int(stated[1])
+    if not 0 < largest < 65536:
+        raise request.error(f"its header states {largest} as the largest sample: 1 to 65535 can be")
+    return Header(kind, int(size[1]), int(size[2]), largest, end.end())
+
+
+def _check_length(request: Request, header: Header, there: int) -> list[str]:
+    """Refuse a binary file that is short, and say what follows its pixels."""
+    row = {4: (header.width + 7) // 8, 5: header.width, 6: 3 * header.width}.get(header.kind, 0)
+    size = row * header.height * header.dtype.itemsize
+    if there < size:
+        raise request.error(f"truncated: its pixels take {size:,} bytes, and it has {there:,}")
+    return [f"{there - size:,} bytes after its pixels are left out"] if 0 < size < there else []
+
+
+def _read_binary(header: Header, data: bytes) -> Array:
+    count = header.height * header.width * header.channels
+    samples = np.frombuffer(data, header.dtype, count, header.start)
+    return samples.astype(header.dtype.newbyteorder("="))
+
+
+def _decode(header: Header, data: bytes) -> Array:
+    """The samples of a text as gray, or bits as 0 and 255."""
+    width, height = header.width * header.channels, header.height
+    if header.is_of_bits:
+        head = b"P%d %d %d\n" % (header.kind, width, height)
+    else:
+        head = b"P2 %d %d %d\n" % (width, height, 255 if header.largest < 256 else 65535)
+    with PpmImageFile(BytesIO(head + data[header.start :])) as image:
+        decoded = np.asarray(image.convert("L") if header.is_of_bits else image)
+    return decoded.astype(header.dtype.newbyteorder("="))
