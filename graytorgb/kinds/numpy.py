@@ -79,6 +79,22 @@ def lend_values(array: Array) -> Array:
     return array
 
 
+def dtype_name(array: Array) -> str:
+    return str(array.dtype.name)
+
+
+def look(array: Array) -> Array:
+    return array
+
+
+def peek(array: Array) -> Array:
+    return array
+
+
+def black(array: Array) -> Array:
+    return np.zeros(array.shape, array.dtype)
+
+
 def adopt(result: Array, dtype: np.dtype[Any]) -> Array:
     return result
 
