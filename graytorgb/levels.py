@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from . import blocks, kinds
+from . import blocks, kinds, saturation
 from . import percentile as percentiles
 from .errors import DtypeError, GrayToRGBError, LevelsError
 from .kinds import numpy as numpy_kind
@@ -109,13 +109,15 @@ def _to_uint8_elsewhere(kind: Any, image: Any, array: Any, value_range: ValueRan
     """By the image's own library, or of each block of a plan."""
     if kind.REACH == "blocks":
         return map_blocks(kind, to_uint8, array, value_range)
-    array, value_range = settle(kind, array, value_range)
+    stated = value_range
+    array, value_range = settle(kind, array, stated)
     dtype = kind.dtype_name(array)
     levels = kind.settle(find_levels, dtype, value_range)
     if "float" in dtype and value_range == "dtype":
         array = kind.demand(array, *OVERSHOOT, outside_error())
     elif "float" in dtype:
         array = kind.demand(array, -math.inf, math.inf, nan_error())
+    saturation.check(kind, array, stated)
     return kind.wrap(kind.digitise(array, levels), image)
 
 
@@ -124,10 +126,11 @@ def quantise(array: Array, value_range: ValueRange, out: Array | None = None) ->
     ordered(array.dtype)
     if out is None:
         out = np.empty(array.shape, np.uint8)
-    whole, value_range = settle(numpy_kind, array, value_range)
+    whole, limits = settle(numpy_kind, array, value_range)
     if array.size:
-        bounds = OVERSHOOT if are_0_to_1(array.dtype, value_range) else None
-        _quantise(whole, *stated_range(array.dtype, value_range), out, bounds)
+        bounds = OVERSHOOT if are_0_to_1(array.dtype, limits) else None
+        _quantise(whole, *stated_range(array.dtype, limits), out, bounds)
+        saturation.check(numpy_kind, array, value_range)
     return out
 
 

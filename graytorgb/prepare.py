@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from . import alpha as alphas
-from . import kinds, normalise, registry
+from . import kinds, normalise, registry, saturation
 from .errors import DtypeError, GrayToRGBError, LevelsError
 from .kinds import numpy as numpy_kind
 from .layout import Layout, grey_moves, order
@@ -160,13 +160,14 @@ def prepare_checked(
     shape = axes.result_shape(array.shape)
     room = None if out is None else kinds.lend_out(kind, out, shape, dtype, lent)
     values = cast(Array, kind.lend_values(array))
-    values, value_range = settle(numpy_kind, values, value_range)
-    arithmetic = _find_arithmetic(values.dtype, statistics, value_range, target)
+    values, limits = settle(numpy_kind, values, value_range)
+    arithmetic = _find_arithmetic(values.dtype, statistics, limits, target)
     room, warm = (room, True) if room is not None else _empty(shape, target)
     if values.size and normalise.fill(
         values, axes, room, arithmetic, target, warm=warm, threads=threads
     ):
         raise nan_error() if arithmetic.stated else outside_error(values)
+    saturation.check(numpy_kind, values, value_range)
     if out is None:
         return kind.wrap(kind.adopt(room, dtype), batch)
     kind.written(out)
@@ -219,9 +220,9 @@ def _by_own_library(
     target: str,
 ) -> Any:
     """By the operations of the array's own library, which see no values."""
-    array, value_range = settle(kind, array, value_range)
+    array, limits = settle(kind, array, value_range)
     dtype = kind.dtype_name(array)
-    arithmetic = kind.settle(_find_by_name, dtype, statistics, value_range, target)
+    arithmetic = kind.settle(_find_by_name, dtype, statistics, limits, target)
     if "float" in dtype and not arithmetic.stated:
         array = kind.demand(array, *OVERSHOOT, outside_error())
     axis = axes.target.index("C")
@@ -231,7 +232,9 @@ def _by_own_library(
         if moves := grey_moves(axes):
             array = kind.transpose(array, moves)
         array = kind.insert_axis(array, axis)
-    return kind.normalise(array, axis, arithmetic, kind.dtype(target))
+    result = kind.normalise(array, axis, arithmetic, kind.dtype(target))
+    saturation.check(kind, array, value_range)
+    return result
 
 
 def _find_by_name(

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from . import notice, saturation
+from . import notice
 from . import percentile as percentiles
 from .errors import DtypeError, LevelsError
 from .percentile import nan_error, percentile
@@ -204,7 +204,6 @@ def settle(kind: Any, array: Any, value_range: Any) -> tuple[Any, Any]:
             return kind.black(array), (0, 1)
         return array, (value_range.lo, value_range.hi)
     check_depth(dtype, value_range)
-    saturation.check(kind, array, value_range)
     return array, value_range
 
 

@@ -29,10 +29,11 @@ def check(kind: Any, array: Any, value_range: Any) -> None:
         Of that kind. Nothing is known, and nothing said, of the values in a graph or a trace. Of
         values on another device only the first array for each range is looked at, because
         looking waits for the device.
-    value_range : (lo, hi), "dtype" or None
-        Only the first is checked: the others end where the dtype does.
+    value_range : ValueRange or None
+        As it was stated. Only ``(lo, hi)`` is checked: any other ends where the dtype does, or
+        was found in the values.
     """
-    if value_range is None or value_range == "dtype":
+    if type(value_range) is not tuple or len(value_range) != 2:
         return
     values = kind.peek(array)
     if values is None and value_range not in _looked_at:
@@ -59,10 +60,11 @@ def _check_values(values: Array, value_range: tuple[float, float]) -> None:
         return
     if 2 * _count_above(values, hi) > values.size:
         largest = np.nanmax(values).item()
+        told = largest if isinstance(largest, int) else f"{largest:.12g}"
         notice.warn_once(
             ("white", value_range),
             f"more than half of an image is above value_range={value_range!r} and becomes white: "
-            f"the largest value is {largest:.12g}. If that isn't meant, state the range that the "
+            f"the largest value is {told}. If that isn't meant, state the range that the "
             f"values have{_wide_enough(largest)}. This is said once for each range",
         )
 

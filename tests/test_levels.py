@@ -106,7 +106,7 @@ def test_64_bit_integers_are_exact_to_the_last_bit(dtype):
 def test_integers_in_any_memory_and_range(x, lo, span):
     if abs(lo) > 2**52 or span > 2**40:  # float64's own limits; 64-bit integers have none
         x = x.astype(np.int64 if x.dtype.kind != "u" else np.uint64)
-    if x.dtype.itemsize == 1 and max(span, lo + span) > 256:  # an error: see test_ruin.py
+    if x.dtype.itemsize == 1 and max(span, lo + span) > 256:  # an error: see test_values.py
         x = x.astype(np.int16)
     if x.dtype.kind == "b":
         lo, span = 0, 1  # whatever is stated
