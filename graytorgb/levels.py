@@ -204,11 +204,13 @@ def _quantise_by_arithmetic(
             np.subtract(block, lo, out=scaled)
             scaled *= 255
             scaled /= span
-            if bounds and not (bounds[0] <= block.min() and block.max() <= bounds[1]):
+            least, most = (block.min(), block.max()) if bounds else (-math.inf, math.inf)
+            if bounds and not (bounds[0] <= least and most <= bounds[1]):
                 raise outside_error(array)
-            np.clip(scaled, 0, 255, out=scaled)
-            if array.dtype.kind == "f" and math.isnan(scaled.max()):
-                raise nan_error()
+            if least < lo or most > hi:
+                np.clip(scaled, 0, 255, out=scaled)
+                if array.dtype.kind == "f" and math.isnan(scaled.max()):
+                    raise nan_error()
             np.rint(scaled, out=scaled)
             result[...] = scaled
 

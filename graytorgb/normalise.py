@@ -75,7 +75,7 @@ def constants(
     sizes = np.abs([near, scale])
     wide = target == "float64" or not np.all(((sizes > 1e-30) & (sizes < 1e30)) | (sizes == 0))
     lo, hi = float(lo), float(hi)  # not every library takes an integer of 64 bits
-    return Arithmetic(*parts, lo, hi, stated, bool(wide))
+    return Arithmetic(parts[0], parts[1], parts[2], parts[3], parts[4], lo, hi, stated, bool(wide))
 
 
 @lru_cache(64)

@@ -2,11 +2,12 @@
 
 import sys
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 # What was said, and the list of warning filters that was in force then. `catch_warnings` puts
 # another list in place: inside it a warning is new again, as it is for Python's own registry.
-_said: dict[Any, list[Any]] = {}
+_said: dict[Any, Sequence[Any]] = {}
 
 
 def is_due(key: Any) -> bool:
@@ -29,8 +30,8 @@ def forget() -> None:
     _said.clear()
 
 
-def _filters() -> list[Any]:
-    return warnings.filters  # type: ignore[attr-defined]  # a public name that typeshed leaves out
+def _filters() -> Sequence[Any]:
+    return warnings.filters
 
 
 def _callers_level() -> int:

@@ -1,5 +1,6 @@
 """Tell when a stated range turns most of an image white."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,12 @@ from . import blocks, notice
 
 Array = NDArray[Any]
 
-# To count the white pixels of a large image takes as long as a pass of `prepare`. So it is done
-# only if many of these few values are white. Their places are fractions of the size, spread by
-# the golden ratio, because a fixed step could meet the same column in every row.
-_PLACES = np.arange(256) * ((5**0.5 - 1) / 2) % 1
-_SMALL = 4096  # values; an image of no more is counted at once
-_SUSPICIOUS = 3 / 8  # of the values that were looked at
+# To count what is above a range takes as long as a pass of `prepare`, so all values are counted
+# only if so many of a few are above. Only a few, because those of a large image are in no cache.
+# Their places are spread by the golden ratio: a fixed step could meet one column in every row.
+_FEW = 64
+_SUSPICIOUS = 1 / 4
+_SMALL = 1024  # values; an image of no more is counted at once
 
 _looked_at: set[Any] = set()  # ranges for which values were brought from another device
 
@@ -45,15 +46,8 @@ def check(kind: Any, array: Any, value_range: Any) -> None:
 
 
 def _check_values(values: Array, value_range: tuple[float, float]) -> None:
-    hi: Any = value_range[1]
-    if values.dtype.kind in "iu":
-        if hi >= np.iinfo(values.dtype).max:
-            return
-    elif values.dtype.kind == "f":
-        hi = np.float64(hi)  # which half precision may not hold
-    else:
-        return
-    if not values.size or not notice.is_due(("white", value_range)):
+    key, hi = ("white", value_range), _end(value_range[1], values.dtype)
+    if hi is None or not values.size or not notice.is_due(key):
         return
     some = values if values.size <= _SMALL else _spread(values)
     if np.count_nonzero(some > hi) <= _SUSPICIOUS * some.size:
@@ -62,15 +56,28 @@ def _check_values(values: Array, value_range: tuple[float, float]) -> None:
         largest = np.nanmax(values).item()
         told = largest if isinstance(largest, int) else f"{largest:.12g}"
         notice.warn_once(
-            ("white", value_range),
+            key,
             f"more than half of an image is above value_range={value_range!r} and becomes white: "
             f"the largest value is {told}. If that isn't meant, state the range that the "
             f"values have{_wide_enough(largest)}. This is said once for each range",
         )
 
 
+@lru_cache(64)  # a pipeline says the same each time
+def _end(hi: float, dtype: np.dtype[Any]) -> Any:
+    """Return the end of a range as values of a dtype compare with it; None if none is above it."""
+    if dtype.kind in "iu":
+        return None if hi >= np.iinfo(dtype).max else hi
+    return np.float64(hi) if dtype.kind == "f" else None  # half precision may not hold it
+
+
+@lru_cache(64)
+def _places(size: int) -> Array:
+    return (np.arange(_FEW) * ((5**0.5 - 1) / 2) % 1 * size).astype(np.intp)
+
+
 def _spread(values: Array) -> Array:
-    places = (_PLACES * values.size).astype(np.intp)
+    places = _places(values.size)
     if values.flags.c_contiguous:
         return values.reshape(-1)[places]
     return values.flat[places]
@@ -78,7 +85,7 @@ def _spread(values: Array) -> Array:
 
 def _count_above(values: Array, hi: Any) -> int:
     dtype = np.dtype(np.float64) if values.dtype.kind == "f" else values.dtype.newbyteorder("=")
-    return sum(np.count_nonzero(block > hi) for block in blocks.read(values, dtype))
+    return sum(int(np.count_nonzero(block > hi)) for block in blocks.read(values, dtype))
 
 
 def _wide_enough(largest: float) -> str:

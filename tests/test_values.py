@@ -1,6 +1,6 @@
 """Values that would make an image white or black: an error, or told once. Bool has no range.
 
-tests/kinds_contract.py tries most of it on every kind; this is NumPy, PIL, torch and the transforms.
+tests/kinds_contract.py tries most of it on every kind; here are NumPy, PIL and the transforms.
 """
 
 import warnings
@@ -323,11 +323,11 @@ class TestNoContrast:
         for transform in (ToUint8("minmax"), Prepare(0, 1, value_range=("percentile", 1, 99))):
             texts = said(lambda t=transform: [t(image=blank[0]), t(images=blank), t(volume=blank)])
             assert len(texts) == 1
-            assert not transform(image=np.arange(6.0).reshape(2, 3))["image"].max() == 0
+            assert transform(image=np.arange(6.0).reshape(2, 3))["image"].max() > 0
 
     def test_what_stays_an_error(self):
         x = np.full((4, 6), 7.0)
-        for call in (lambda x, r: g2r.to_uint8(x, r), lambda x, r: g2r.prepare(x, 0, 1, "HW", value_range=r)):  # fmt: skip
+        for call in (g2r.to_uint8, lambda x, r: g2r.prepare(x, 0, 1, "HW", value_range=r)):
             with pytest.raises(g2r.LevelsError, match="range is empty"):
                 call(x, (7, 7))
             for policy in ("minmax", ("percentile", 1, 99)):

@@ -1,5 +1,6 @@
 """numpy arrays, and whatever has ``__array__``."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,12 @@ def lend_values(array: Array) -> Array:
 
 
 def dtype_name(array: Array) -> str:
-    return str(array.dtype.name)
+    return _name(array.dtype)
+
+
+@lru_cache(64)  # NumPy makes the name anew each time, which takes as long as a small image
+def _name(dtype: np.dtype[Any]) -> str:
+    return str(dtype.name)
 
 
 def look(array: Array) -> Array:
