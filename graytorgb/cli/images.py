@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import saturation
 from ..errors import ImageFileError
 from ..kinds import numpy as numpy_kind
 from ..ranges import settle
@@ -57,8 +56,7 @@ def read_grey(
     """
     image = require("graytorgb.io", "numpy", "io").read(path, value_range=limits)
     array, stated = image
-    array, (lo, hi) = settle(numpy_kind, array, stated)  # 8 bits under 12 prove nothing
-    saturation.check(numpy_kind, array, stated)
+    array, (lo, hi) = settle(numpy_kind, array, stated)  # 8 bits under 12 would prove nothing
     lo, span = float(lo), float(hi) - float(lo)
     resize = require("PIL.Image", "PIL", "pillow")
     for plane in _planes(image, array):

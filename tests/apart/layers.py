@@ -269,7 +269,7 @@ class TestPrepare:
         grey = keras.Input((32, 48, 1), dtype=dtype)
         model = keras.Model(grey, Prepare(*IMAGENET, value_range=(0, 255), dtype="float64")(grey))
         x = GREY.astype(dtype)
-        exact = (x / 255.0 - np.array(IMAGENET[0])) / np.array(IMAGENET[1])
+        exact = (x.astype(np.float64) / 255 - np.array(IMAGENET[0])) / np.array(IMAGENET[1])
         for it in (model, saved(model, tmp_path)):
             result = values(it(x))
             assert result.dtype == it.output.dtype == "float64"
