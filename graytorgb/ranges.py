@@ -82,9 +82,10 @@ def refuse_depth(largest: int, value_range: ValueRange | None) -> None:
     lo, hi = cast(tuple[float, float], value_range)
     if max(hi, hi - lo) <= largest + 1:
         return
+    ends = f"to {hi}" if hi > largest else f"from {lo} to {hi}"
     raise LevelsError(
-        f"this image's pixels go to {largest} at most, and the range goes from {lo} to {hi}. If "
-        "the file has more, they were lost when it was opened, as by torchvision's ImageFolder: "
+        f"this image's pixels go to {largest} at most, and the range goes {ends}. If the file has "
+        "more, they were lost when it was opened, as by torchvision's ImageFolder: "
         "ImageFolder(root, loader=PIL.Image.open); by cv2.imread: cv2.imread(path, "
         "cv2.IMREAD_UNCHANGED); or by v1.ToTensor, which makes int16 of 16-bit images: put the "
         f'transform before it. Else (0, {largest}) or "dtype"'
