@@ -69,18 +69,18 @@ def _as_python(value: Any) -> int | float:
 def check_depth(dtype: str, value_range: ValueRange | None) -> None:
     """LevelsError for integers of 8 bits under a stated range of more: they lost their depth."""
     if dtype in ("uint8", "int8"):
-        refuse_depth(255, value_range)
+        refuse_depth(255, 256, value_range)
 
 
-def refuse_depth(largest: int, value_range: ValueRange | None) -> None:
-    """LevelsError for a stated range that is larger than pixels of 0 to `largest` can fill.
+def refuse_depth(largest: int, levels: int, value_range: ValueRange | None) -> None:
+    """LevelsError for a stated range that pixels of so many levels, up to `largest`, can't fill.
 
-    One more is a range of as many levels: 256 for 8 bits, as DICOM's LINEAR_EXACT states it.
+    One above the largest is fine: DICOM's LINEAR_EXACT states 0 to 256 for 8 bits.
     """
     if value_range is None or isinstance(value_range[0], str):
         return
     lo, hi = cast(tuple[float, float], value_range)
-    if max(hi, hi - lo) <= largest + 1:
+    if hi <= largest + 1 and hi - lo <= levels:
         return
     ends = f"to {hi}" if hi > largest else f"from {lo} to {hi}"
     raise LevelsError(

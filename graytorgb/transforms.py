@@ -272,7 +272,7 @@ class Prepare(_ImageTransform):
 def _refuse_wrapped(image: Any, value_range: ValueRange | None) -> None:
     """LevelsError for int16 under a range beyond it: v1.ToTensor made it of a 16-bit image."""
     if isinstance(image, torch.Tensor) and image.dtype == torch.int16:
-        refuse_depth(32767, value_range)
+        refuse_depth(32767, 1 << 16, value_range)
 
 
 def _as_tensor(image: PIL.Image.Image) -> torch.Tensor:

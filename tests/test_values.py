@@ -124,6 +124,7 @@ class TestDepth:
         for transform in (ToUint8((0, 65535)), Prepare(0.5, 0.5, value_range=(0, 65535))):
             with pytest.raises(g2r.LevelsError, match="go to 32767 at most"):
                 transform(wrapped)
+        assert (ToUint8((-32768, 32767))(wrapped) == 128).all()
 
     def test_a_channel_axis_an_empty_batch_and_out(self):
         grey = np.zeros((0, 6, 8), np.uint8)
