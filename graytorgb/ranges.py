@@ -55,14 +55,19 @@ def check_policy(value_range: Any) -> ValueRange:
     raise LevelsError(f"value_range is {_POLICIES} with finite numbers, not {value_range!r}")
 
 
+_PYTHONS = (int, float)  # at once: to ask `numbers` takes as long as a small image
+
+
 def _is_finite(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, Real):
+    if type(value) not in _PYTHONS and (isinstance(value, bool) or not isinstance(value, Real)):
         return False
     number = _as_python(value)  # a NumPy scalar would overflow in the comparison
     return abs(number) <= sys.float_info.max
 
 
 def _as_python(value: Any) -> int | float:
+    if type(value) in _PYTHONS:
+        return cast(float, value)
     return int(value) if isinstance(value, Integral) else float(value)
 
 
