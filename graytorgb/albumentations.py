@@ -27,7 +27,7 @@ from .kinds import is_tensor  # noqa: E402
 from .layout import trailing  # noqa: E402
 from .levels import to_uint8  # noqa: E402
 from .prepare import prepare  # noqa: E402
-from .ranges import ValueRange, check_depth, check_policy  # noqa: E402
+from .ranges import ValueRange, check_policy  # noqa: E402
 from .stats import check as check_statistics  # noqa: E402
 
 __all__ = ["Prepare", "ToRGB", "ToUint8"]
@@ -179,8 +179,6 @@ class ToUint8(_ImageTransform):
 
     def convert(self, array: Array, leading: int) -> Array:
         """:func:`graytorgb.to_uint8`."""
-        if array.dtype == np.uint8:
-            check_depth(255, self.value_range)
         return to_uint8(array, cast(ValueRange, self.value_range))
 
 
@@ -228,7 +226,5 @@ class Prepare(_ImageTransform):
 
     def convert(self, array: Array, leading: int) -> Array:
         """:func:`graytorgb.prepare`."""
-        if array.dtype == np.uint8:
-            check_depth(255, self.value_range)
         layout = _layout(array, leading)
         return prepare(array, self.mean, self.std, layout, value_range=self.value_range)

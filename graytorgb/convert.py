@@ -187,8 +187,7 @@ class Options(NamedTuple):
 
 def _convert_array(image: Any, layout: str | None, out: Any, options: Options) -> Any:
     kind = kinds.find(image)
-    array = kind.unwrap(image)
-    axes = kinds.read_layout(kind, image, array, layout)
+    array, axes = kinds.read(kind, image, layout)
     if kind.REACH != "memory":
         if options.backend not in ("auto", "broadcast"):
             raise kinds.refuse_backend(kind, options.backend)

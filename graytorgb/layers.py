@@ -22,8 +22,8 @@ from . import kinds  # noqa: E402
 from .convert import to_rgb  # noqa: E402
 from .errors import ChannelError, DtypeError, LayoutError, LevelsError  # noqa: E402
 from .layout import Layout, Shape, parse, resolve  # noqa: E402
-from .prepare import check_dtype, prepare  # noqa: E402
-from .ranges import ValueRange, check_policy, looks  # noqa: E402
+from .prepare import check_dtype, prepare_checked  # noqa: E402
+from .ranges import ValueRange, check_depth, check_policy, looks  # noqa: E402
 from .stats import check as check_statistics  # noqa: E402
 
 __all__ = ["Prepare", "ToRGB"]
@@ -49,6 +49,7 @@ class _ImageLayer(keras.layers.Layer):
         self.layout = layout
         if layout is not None:
             parse(layout)
+        self.supports_masking = True  # a mask is of the leading axes, which stay
         self.built = True
 
     def get_config(self) -> dict[str, Any]:
@@ -82,6 +83,12 @@ class _ImageLayer(keras.layers.Layer):
                 f"(N, H, W, 1) in {self.data_format} needs no word"
             )
         return resolve(layout, shape, channels_first)
+
+    def layout_of(self, inputs: Any) -> str | None:
+        """The layout of an input; in ``tf.data`` it may be one whose axes aren't counted."""
+        if getattr(inputs.shape, "rank", 0) is None:
+            return self.layout
+        return str(self.axes(tuple(inputs.shape)))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The shape of the result; its batch and sizes may be None."""
@@ -166,7 +173,7 @@ class ToRGB(_ImageLayer):
 
     def call(self, inputs: Any) -> Any:
         """:func:`graytorgb.to_rgb` of a batch."""
-        return to_rgb(inputs, str(self.axes(tuple(inputs.shape))), alpha=self.alpha)
+        return to_rgb(inputs, self.layout_of(inputs), alpha=self.alpha)
 
 
 @keras.saving.register_keras_serializable(package="graytorgb")
@@ -179,14 +186,15 @@ class Prepare(_ImageLayer):
         For values from 0 to 1; ``*graytorgb.stats("imagenet")``.
     value_range : (lo, hi) or "dtype", optional
         What becomes 0 and 1. uint8 is (0, 255) unless stated; anything else has to state it,
-        floats too: ``image_dataset_from_directory`` gives floats from 0 to 255.
+        floats too: ``image_dataset_from_directory`` gives floats from 0 to 255. bool has no
+        range: it is black and white.
     layout : str, optional
         As in :class:`ToRGB`.
     data_format : {"channels_last", "channels_first"}, optional
         As in :class:`ToRGB`.
     **options
         Of :class:`keras.layers.Layer`. The result has the compute dtype of the layer's policy:
-        float32, float16 or bfloat16.
+        float32, float16, bfloat16 or float64, which JAX has only with ``jax_enable_x64``.
 
     Raises
     ------
@@ -215,7 +223,8 @@ class Prepare(_ImageLayer):
     ) -> None:
         super().__init__(layout, data_format, **options)
         self.mean, self.std = check_statistics(mean, std)
-        check_dtype(self.compute_dtype)
+        if self.compute_dtype != "float64":
+            check_dtype(self.compute_dtype)
         self.value_range = None if value_range is None else check_policy(value_range)
         if looks(self.value_range):
             raise LevelsError(
@@ -237,18 +246,14 @@ class Prepare(_ImageLayer):
     def call(self, inputs: Any) -> Any:
         """:func:`graytorgb.prepare` of a batch."""
         self._check_range(inputs)
-        return prepare(
-            inputs,
-            self.mean,
-            self.std,
-            str(self.axes(tuple(inputs.shape))),
-            value_range=self.value_range,
-            dtype=self.compute_dtype,
-        )
+        statistics = self.mean, self.std
+        layout = self.layout_of(inputs)
+        return prepare_checked(inputs, statistics, layout, self.value_range, self.compute_dtype)
 
     def _check_range(self, inputs: Any) -> None:
         dtype = keras.backend.standardize_dtype(inputs.dtype)
-        if self.value_range is None and dtype != "uint8":
+        check_depth(dtype, self.value_range)
+        if self.value_range is None and dtype not in ("uint8", "bool"):
             raise LevelsError(
                 f"{dtype} doesn't tell the range of the levels: value_range=(0, 255) for what "
                 "image_dataset_from_directory gives, (0, 1) for floats that end there, (0, 4095) "

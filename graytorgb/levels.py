@@ -7,19 +7,22 @@ from typing import Any, NamedTuple, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from . import blocks, kinds
+from . import blocks, kinds, saturation
 from . import percentile as percentiles
 from .errors import DtypeError, GrayToRGBError, LevelsError
+from .kinds import numpy as numpy_kind
 from .percentile import nan_error
 from .ranges import (
+    OVERSHOOT,
     ValueRange,
-    check_depth,
+    are_0_to_1,
     check_policy,
-    find_range,
-    look,
     map_blocks,
     nearest,
     ordered,
+    outside_error,
+    settle,
+    stated_range,
 )
 
 Image = TypeVar("Image")
@@ -36,13 +39,15 @@ def to_uint8(image: Image, value_range: ValueRange, *, out: Any = None) -> Image
     ----------
     image : ndarray, torch.Tensor, tv_tensors.Image or Video, PIL.Image.Image, or another array
         As in :func:`graytorgb.to_rgb`, to the same bits in every kind. Any shape; integers,
-        floats or bool. PIL modes I;16, I;16B, I, F, L and RGB as they are, 1 as 0 and 1, P as
-        its palette's colours; an alpha channel of a PIL image is kept.
+        floats or bool. PIL modes I;16, I;16B, I, F, L and RGB as they are, P as its palette's
+        colors; an alpha channel of a PIL image is kept. PIL mode 1 and bool have no range:
+        False becomes 0 and True becomes 255, whatever `value_range` says.
     value_range : tuple or str
         ``(lo, hi)``: these values become 0 and 255; ``(0, 4095)`` for a 12-bit image in a
         16-bit file. ``"dtype"``: the dtype's own range, 0 to 1 for floats. ``"minmax"``: the
         smallest and the largest value in the whole of `image`. ``("percentile", p, q)``:
         these percentiles of it, interpolated linearly. Neither is known in a graph or trace.
+        An image without contrast under one of these two rules becomes black.
     out : ndarray or torch.Tensor of uint8, optional
         Memory for the result, of the shape of `image`, C-contiguous; it is returned.
 
@@ -54,13 +59,21 @@ def to_uint8(image: Image, value_range: ValueRange, *, out: Any = None) -> Image
     Raises
     ------
     LevelsError
-        If the policy is unknown, the range is empty or not finite, or a value is NaN. In a graph
-        NaN is its library's own error, when it runs; in ``torch.vmap``, which shows no values, and
-        in what ``torch.jit.trace`` makes it becomes 255.
+        If the policy is unknown, the range is empty or not finite, or a value is NaN; if integers
+        of 8 bits have a range of more than 8 bits, or floats lie clearly beyond 0 to 1 under
+        ``"dtype"``: below -0.45 or above 1.45, which bicubic interpolation doesn't reach. In a
+        graph an error about values is its library's own, when it runs; in ``torch.vmap``, which
+        shows no values, and in what ``torch.jit.trace`` makes, NaN becomes 255.
     DtypeError
         If it isn't an image of real numbers, or `out` has another dtype.
     LayoutError
         If `out` doesn't fit.
+
+    Warns
+    -----
+    UserWarning
+        Once for each range, if more than half of an image is above a stated `hi`; once for each
+        policy, if an image has no contrast under it.
 
     Examples
     --------
@@ -96,11 +109,15 @@ def _to_uint8_elsewhere(kind: Any, image: Any, array: Any, value_range: ValueRan
     """By the image's own library, or of each block of a plan."""
     if kind.REACH == "blocks":
         return map_blocks(kind, to_uint8, array, value_range)
-    value_range = look(kind, array, value_range)
+    stated = value_range
+    array, value_range = settle(kind, array, stated)
     dtype = kind.dtype_name(array)
     levels = kind.settle(find_levels, dtype, value_range)
-    if "float" in dtype:
+    if "float" in dtype and value_range == "dtype":
+        array = kind.demand(array, *OVERSHOOT, outside_error())
+    elif "float" in dtype:
         array = kind.demand(array, -math.inf, math.inf, nan_error())
+    saturation.check(kind, array, stated)
     return kind.wrap(kind.digitise(array, levels), image)
 
 
@@ -109,13 +126,22 @@ def quantise(array: Array, value_range: ValueRange, out: Array | None = None) ->
     ordered(array.dtype)
     if out is None:
         out = np.empty(array.shape, np.uint8)
+    whole, limits = settle(numpy_kind, array, value_range)
     if array.size:
-        lo, hi = find_range(array, value_range)
-        if array.dtype.kind in "iu" and not _is_exact_in_float64(array.dtype, lo, hi):
-            _quantise_by_thresholds(array, lo, hi, out)
-        else:
-            _quantise_by_arithmetic(array, float(lo), float(hi), out)
+        bounds = OVERSHOOT if are_0_to_1(array.dtype, limits) else None
+        _quantise(whole, *stated_range(array.dtype, limits), out, bounds)
+        saturation.check(numpy_kind, array, value_range)
     return out
+
+
+def _quantise(
+    array: Array, lo: Any, hi: Any, out: Array, bounds: tuple[float, float] | None = None
+) -> None:
+    """Write the levels of a range; LevelsError for a float that is NaN or out of `bounds`."""
+    if array.dtype.kind in "iu" and not _is_exact_in_float64(array.dtype, lo, hi):
+        _quantise_by_thresholds(array, lo, hi, out)
+    else:
+        _quantise_by_arithmetic(array, float(lo), float(hi), out, bounds)
 
 
 class Levels(NamedTuple):
@@ -146,14 +172,16 @@ def _find_levels(dtype: str, value_range: ValueRange) -> Levels:
     number = nearest(dtype)
     if number == np.float16:
         number = np.dtype(np.float32)  # whose steps are quicker to compare with
-    lo, hi = find_range(np.empty(0, number), value_range)
+    lo, hi = stated_range(number, value_range)
     if number.kind == "f":
         return Levels(None, 0, _steps_of_floats(number, float(lo), float(hi)))
     if number.itemsize > 2:
         return Levels(None, 0, _steps_of_integers(number, lo, hi))
-    limits = (0, 1) if number.kind == "b" else find_range(np.empty(0, number), "dtype")
-    every = np.arange(limits[0], limits[1] + 1).astype(number)
-    return Levels(quantise(every, (lo, hi)), limits[0], None)
+    first, last = stated_range(number, "dtype")
+    every = np.arange(first, last + 1).astype(number)
+    table = np.empty(every.shape, np.uint8)
+    _quantise(every, lo, hi, table)
+    return Levels(table, first, None)
 
 
 def _is_exact_in_float64(dtype: np.dtype[Any], lo: Any, hi: Any) -> bool:
@@ -162,7 +190,9 @@ def _is_exact_in_float64(dtype: np.dtype[Any], lo: Any, hi: Any) -> bool:
     return moderate and dtype.itemsize <= 4
 
 
-def _quantise_by_arithmetic(array: Array, lo: float, hi: float, out: Array) -> None:
+def _quantise_by_arithmetic(
+    array: Array, lo: float, hi: float, out: Array, bounds: tuple[float, float] | None = None
+) -> None:
     """In float64."""
     span = hi - lo
     if not 0 < span * 255 < math.inf:
@@ -174,9 +204,13 @@ def _quantise_by_arithmetic(array: Array, lo: float, hi: float, out: Array) -> N
             np.subtract(block, lo, out=scaled)
             scaled *= 255
             scaled /= span
-            np.clip(scaled, 0, 255, out=scaled)
-            if array.dtype.kind == "f" and math.isnan(scaled.max()):
-                raise nan_error()
+            least, most = (block.min(), block.max()) if bounds else (-math.inf, math.inf)
+            if bounds and not (bounds[0] <= least and most <= bounds[1]):
+                raise outside_error(array)
+            if least < lo or most > hi:
+                np.clip(scaled, 0, 255, out=scaled)
+                if array.dtype.kind == "f" and math.isnan(scaled.max()):
+                    raise nan_error()
             np.rint(scaled, out=scaled)
             result[...] = scaled
 
@@ -236,7 +270,5 @@ def _pil_to_uint8(image: Any, value_range: ValueRange, out: Any) -> Any:
             "to_uint8(np.asarray(image), value_range, out=...)"
         )
     levels, opacity = pil.split_alpha(image)
-    if not pil.is_deep(levels):
-        check_depth(255, value_range)
     result = pil.from_array(quantise(np.asarray(levels), value_range), like=image)
     return pil.join_alpha(result, opacity)

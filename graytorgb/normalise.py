@@ -8,12 +8,14 @@ import numpy as np
 
 from . import blocks, registry
 from .backends import Array, strips
+from .errors import LevelsError
 from .layout import Layout, grey_moves, order
+from .ranges import OVERSHOOT
 from .stats import Statistics
 
 DTYPES = ("float32", "float16", "bfloat16", "uint8")  # of a result, in the kernels' order
 _CODES = {np.dtype(t): i for i, t in enumerate(("u1", "u2", "i2", "f2", "f4"))}  # likewise
-_EXACT = {*_CODES, np.dtype("i1"), np.dtype("?")}  # every value is a float32
+_EXACT = {*_CODES, np.dtype("i1")}  # every value is a float32
 
 
 _FLOAT32 = np.finfo(np.float32).min, np.finfo(np.float32).max
@@ -28,7 +30,8 @@ class Arithmetic(NamedTuple):
     result is small, the difference keeps its relative precision, and the result with it.
 
     Clipping the result to the values of `lo` and `hi` saturates x, and gives the ends exactly.
-    Where nobody `stated` the range, a float x beyond it is reported; NaN is always.
+    Where nobody `stated` the range, a float x clearly beyond 0 to 1 is reported; NaN is always.
+    `wide` says that float32 doesn't hold the constants, or isn't enough for the result.
     """
 
     mean: Triple
@@ -39,35 +42,46 @@ class Arithmetic(NamedTuple):
     lo: float
     hi: float
     stated: bool
+    wide: bool
 
     @property
     def bounds(self) -> tuple[float, float]:
         """From where to where a float x isn't reported."""
-        return (-math.inf, math.inf) if self.stated else (self.lo, self.hi)
+        return (-math.inf, math.inf) if self.stated else OVERSHOOT
 
 
 @lru_cache(64)  # a pipeline says the same each time
 def constants(
     lo: float, hi: float, statistics: Statistics, target: str, *, stated: bool
 ) -> Arithmetic:
-    """For ``((x - lo) / (hi - lo) - mean) / std``, saturated where x is beyond `lo` or `hi`."""
+    """For ``((x - lo) / (hi - lo) - mean) / std``, saturated where x is beyond `lo` or `hi`.
+
+    LevelsError for a range that float64 can't scale.
+    """
     mean, std = (np.resize(np.array(part, float), 3) for part in statistics)
-    centre, scale = lo + mean * (hi - lo), 1 / (std * (hi - lo))
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        centre, scale = lo + mean * (hi - lo), 1 / (std * (hi - lo))
+    if not np.isfinite([centre, scale]).all():
+        raise LevelsError(
+            f"float64 can't scale the range {lo} to {hi} by these statistics: too wide, or too "
+            "narrow"
+        )
     ends = np.array([-mean / std, (1 - mean) / std]) + 0.0  # of -0 and 0, 0
     if target == "uint8":
         ends = ends.clip(0, 255)
     near = centre.clip(*_FLOAT32).astype(np.float32).astype(float)
     rest = (lo - near) + mean * (hi - lo)  # centre - near, had centre not been rounded
     parts: list[Triple] = [tuple(v.tolist()) for v in (near, rest, scale, *ends)]
+    sizes = np.abs([near, scale])
+    wide = target == "float64" or not np.all(((sizes > 1e-30) & (sizes < 1e30)) | (sizes == 0))
     lo, hi = float(lo), float(hi)  # not every library takes an integer of 64 bits
-    return Arithmetic(parts[0], parts[1], parts[2], parts[3], parts[4], lo, hi, stated)
+    return Arithmetic(parts[0], parts[1], parts[2], parts[3], parts[4], lo, hi, stated, bool(wide))
 
 
 @lru_cache(64)
 def pack(arithmetic: Arithmetic) -> Array | None:
     """The constants as float32, or None if that can't hold them to its full precision."""
-    sizes = np.abs(arithmetic.mean + arithmetic.scale)
-    if not np.all(((sizes > 1e-30) & (sizes < 1e30)) | (sizes == 0)):
+    if arithmetic.wide:
         return None
     return np.concatenate((*arithmetic[:5], arithmetic.bounds)).astype(np.float32)
 
@@ -94,6 +108,8 @@ def fill(
         Whether the pages of `out` are there already.
     """
     axis = axes.target.index("C")
+    if array.dtype == np.bool_:
+        array = array.view(np.uint8)
     if "C" in axes.source and array.shape[axes.source.index("C")] == 3:
         rgb = np.moveaxis(array.transpose(order(axes.source, axes.target)), axis, 0)
         return _by_numpy(rgb, axis, out, arithmetic, target)

@@ -8,11 +8,23 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from . import alpha as alphas
-from . import kinds, normalise, registry
+from . import kinds, normalise, registry, saturation
 from .errors import DtypeError, GrayToRGBError, LevelsError
+from .kinds import numpy as numpy_kind
 from .layout import Layout, grey_moves, order
 from .percentile import nan_error
-from .ranges import ValueRange, check_policy, find_range, look, looks, map_blocks, nearest, ordered
+from .ranges import (
+    OVERSHOOT,
+    ValueRange,
+    are_0_to_1,
+    check_policy,
+    map_blocks,
+    nearest,
+    ordered,
+    outside_error,
+    settle,
+    stated_range,
+)
 from .stats import Statistics, check
 
 Batch = TypeVar("Batch")
@@ -48,8 +60,9 @@ def prepare(
     value_range : tuple or str, optional
         What becomes 0 and 1: ``(lo, hi)``, ``"dtype"``, ``"minmax"`` or
         ``("percentile", p, q)``, as in :func:`graytorgb.to_uint8`. Values beyond it are
-        saturated. uint8 is (0, 255) unless stated. Floats are (0, 1), and a float beyond that
-        is an error unless it is stated.
+        saturated. uint8 is (0, 255) unless stated. Floats are (0, 1) unless stated, and under
+        ``"dtype"``: then what interpolation overshoots is saturated, and a float below -0.45 or
+        above 1.45 is an error. bool is black and white, whatever is stated.
     dtype : {"float32", "float16", "bfloat16", "uint8"} or dtype
         Of the result; bfloat16 for torch alone. uint8 is rounded and saturated.
     out : ndarray or torch.Tensor, optional
@@ -66,10 +79,15 @@ def prepare(
     Raises
     ------
     LevelsError
-        If `mean`, `std` or the range can't be used, the range has to be stated and isn't, or a
-        value is NaN.
+        If `mean`, `std` or the range can't be used, the range has to be stated and isn't, a
+        value is NaN, or integers of 8 bits have a range of more than 8 bits.
     LayoutError, ChannelError, DtypeError
         As :func:`graytorgb.to_rgb`; DtypeError too for a `dtype` that isn't among the four.
+
+    Warns
+    -----
+    UserWarning
+        As :func:`graytorgb.to_uint8`.
 
     Notes
     -----
@@ -77,9 +95,10 @@ def prepare(
     most 4 units in the last place of the result, away from the mean. Arrays that NumPy can't
     reach are computed by their own library: torch tensors on another device, with gradients or
     traced, and TensorFlow's and JAX's arrays. Floats beyond an unstated 0 to 1 are an error
-    there too, in a graph when it runs; they pass under ``torch.vmap``, which shows no values, and
-    in what ``torch.jit.trace`` makes, which keeps no check. Where a range is stated nothing is
-    looked at, which on a GPU would wait for it, and NaN stays.
+    there too, in a graph when it runs; they are saturated under ``torch.vmap``, which shows no
+    values, and in what ``torch.jit.trace`` makes, which keeps no check. Where ``(lo, hi)`` is
+    stated NaN stays, because to look at values waits for a GPU: only the first batch there of each
+    range is looked at, for the warning.
 
     Examples
     --------
@@ -100,7 +119,9 @@ def prepare(
                 "prepare gives an array, and this is a PIL image: prepare(np.asarray(image), ...), "
                 "or graytorgb.transforms.Prepare in a Compose"
             )
-        return cast(Batch, _prepare(batch, statistics, layout, value_range, target, out, threads))
+        return cast(
+            Batch, prepare_checked(batch, statistics, layout, value_range, target, out, threads)
+        )
     except GrayToRGBError as error:
         error.args += (
             f"given: {kinds.describe(batch)}; layout={layout!r}, value_range={value_range!r}",
@@ -108,18 +129,18 @@ def prepare(
         raise
 
 
-def _prepare(
+def prepare_checked(
     batch: Any,
     statistics: Statistics,
     layout: str | None,
     value_range: ValueRange | None,
     target: str,
-    out: Any,
-    threads: int | None,
+    out: Any = None,
+    threads: int | None = None,
 ) -> Any:
+    """:func:`prepare` after its checks; `target` may be float64 too, as a Keras layer's dtype."""
     kind = kinds.find(batch)
-    array = kind.unwrap(batch)
-    axes = kinds.read_layout(kind, batch, array, layout)
+    array, axes = kinds.read(kind, batch, layout)
     if "C" in axes.source and array.shape[axes.source.index("C")] not in (1, 3):
         raise alphas.refuse(array.shape[axes.source.index("C")])
     dtype = kind.dtype(target)
@@ -139,12 +160,14 @@ def _prepare(
     shape = axes.result_shape(array.shape)
     room = None if out is None else kinds.lend_out(kind, out, shape, dtype, lent)
     values = cast(Array, kind.lend_values(array))
-    arithmetic = _arithmetic(values, statistics, value_range, target)
+    values, limits = settle(numpy_kind, values, value_range)
+    arithmetic = _find_arithmetic(values.dtype, statistics, limits, target)
     room, warm = (room, True) if room is not None else _empty(shape, target)
     if values.size and normalise.fill(
         values, axes, room, arithmetic, target, warm=warm, threads=threads
     ):
-        raise _outside_error(values, value_range)
+        raise nan_error() if arithmetic.stated else outside_error(values)
+    saturation.check(numpy_kind, values, value_range)
     if out is None:
         return kind.wrap(kind.adopt(room, dtype), batch)
     kind.written(out)
@@ -164,29 +187,27 @@ def _empty(shape: tuple[int, ...], target: str) -> tuple[Array, bool]:
     return np.empty(shape, dtype), False
 
 
-def _arithmetic(
-    values: Array, statistics: Statistics, value_range: ValueRange | None, target: str
+def _find_arithmetic(
+    dtype: np.dtype[Any], statistics: Statistics, value_range: ValueRange | None, target: str
 ) -> normalise.Arithmetic:
-    ordered(values.dtype)
+    """The arithmetic for a range that doesn't look at values any more."""
+    ordered(dtype)
+    stated = value_range is not None and not are_0_to_1(dtype, value_range)
     if value_range is not None:
-        empty = looks(value_range) and not values.size
-        lo, hi = (0, 1) if empty else find_range(values, value_range)
+        lo, hi = stated_range(dtype, value_range)
         largest = max(abs(lo), abs(hi))
-        if values.dtype.kind in "iu" and largest > 2**53 and hi - lo < largest / 2**20:
+        if dtype.kind in "iu" and largest > 2**53 and hi - lo < largest / 2**20:
             raise LevelsError(
                 f"the range {lo} to {hi} lies beyond 2**53, where float64 doesn't tell integers "
                 "apart: subtract its lower end, prepare(x - lo, ..., value_range=(0, hi - lo))"
             )
-    elif values.dtype == np.uint8:
-        lo, hi = 0, 255
-    elif values.dtype.kind == "f":
-        lo, hi = 0, 1
+    elif dtype == np.uint8 or dtype.kind == "f":
+        lo, hi = 0, 255 if dtype == np.uint8 else 1
     else:
         raise LevelsError(
-            f"{values.dtype} doesn't tell how deep the image is: value_range=(0, 4095) for 12 "
+            f"{dtype} doesn't tell how deep the image is: value_range=(0, 4095) for 12 "
             'bits, "dtype" for all of them'
         )
-    stated = value_range is not None
     return normalise.constants(lo, hi, statistics, target, stated=stated)
 
 
@@ -199,12 +220,11 @@ def _by_own_library(
     target: str,
 ) -> Any:
     """By the operations of the array's own library, which see no values."""
-    if value_range is not None:
-        value_range = look(kind, array, value_range)
+    array, limits = settle(kind, array, value_range)
     dtype = kind.dtype_name(array)
-    arithmetic = kind.settle(_declared, dtype, statistics, value_range, target)
-    if value_range is None and "float" in dtype:
-        array = kind.demand(array, 0, 1, _unstated_error())
+    arithmetic = kind.settle(_find_by_name, dtype, statistics, limits, target)
+    if "float" in dtype and not arithmetic.stated:
+        array = kind.demand(array, *OVERSHOOT, outside_error())
     axis = axes.target.index("C")
     if "C" in axes.source:  # of one channel the arithmetic makes three
         array = kind.transpose(array, order(axes.source, axes.target))
@@ -212,28 +232,15 @@ def _by_own_library(
         if moves := grey_moves(axes):
             array = kind.transpose(array, moves)
         array = kind.insert_axis(array, axis)
-    return kind.normalise(array, axis, arithmetic, kind.dtype(target))
+    result = kind.normalise(array, axis, arithmetic, kind.dtype(target))
+    saturation.check(kind, array, value_range)
+    return result
 
 
-def _declared(
+def _find_by_name(
     dtype: str, statistics: Statistics, value_range: ValueRange | None, target: str
 ) -> normalise.Arithmetic:
-    """The arithmetic as far as the dtype and the caller determine it."""
-    return _arithmetic(np.empty(0, nearest(dtype)), statistics, value_range, target)
-
-
-def _outside_error(values: Array, value_range: ValueRange | None) -> LevelsError:
-    """Why a float can't be taken: it is NaN, or beyond a range that nobody stated."""
-    if value_range is not None or np.isnan(np.min(values)):
-        return nan_error()
-    return _unstated_error(f"the values go from {values.min():g} to {values.max():g}")
-
-
-def _unstated_error(what: str = "values are beyond 0 to 1, or NaN") -> LevelsError:
-    return LevelsError(
-        f"{what}, and floats are read as 0 to 1 unless you say their range: value_range=(0, 255) "
-        'for levels as floats, (0, 1) to saturate what is beyond, (lo, hi) or "minmax"'
-    )
+    return _find_arithmetic(nearest(dtype), statistics, value_range, target)
 
 
 def check_dtype(dtype: Any) -> str:

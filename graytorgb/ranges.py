@@ -4,11 +4,12 @@ import math
 import sys
 from functools import partial
 from numbers import Integral, Real
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from . import notice
 from . import percentile as percentiles
 from .errors import DtypeError, LevelsError
 from .percentile import nan_error, percentile
@@ -23,6 +24,8 @@ _POLICIES = '(lo, hi), "dtype", "minmax" or ("percentile", p, q)'
 
 def check_policy(value_range: Any) -> ValueRange:
     """The policy with Python's own numbers, or LevelsError unless it is one of the four."""
+    if isinstance(value_range, Found):  # by a plan, for its blocks
+        return cast(ValueRange, value_range)
     if isinstance(value_range, str):
         if value_range in ("dtype", "minmax"):
             return cast(ValueRange, value_range)
@@ -52,24 +55,41 @@ def check_policy(value_range: Any) -> ValueRange:
     raise LevelsError(f"value_range is {_POLICIES} with finite numbers, not {value_range!r}")
 
 
+_PYTHONS = (int, float)  # at once: to ask `numbers` takes as long as a small image
+
+
 def _is_finite(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, Real):
+    if type(value) not in _PYTHONS and (isinstance(value, bool) or not isinstance(value, Real)):
         return False
     number = _as_python(value)  # a NumPy scalar would overflow in the comparison
     return abs(number) <= sys.float_info.max
 
 
 def _as_python(value: Any) -> int | float:
+    if type(value) in _PYTHONS:
+        return cast(float, value)
     return int(value) if isinstance(value, Integral) else float(value)
 
 
-def check_depth(largest: int, value_range: ValueRange | None) -> None:
-    """LevelsError for a stated range beyond the largest value that an image's pixels can have."""
-    hi = None if value_range is None else value_range[-1]
-    if hi is None or isinstance(hi, str) or hi <= largest:
+def check_depth(dtype: str, value_range: ValueRange | None) -> None:
+    """LevelsError for integers of 8 bits under a stated range of more: they lost their depth."""
+    if dtype in ("uint8", "int8"):
+        refuse_depth(255, 256, value_range)
+
+
+def refuse_depth(largest: int, levels: int, value_range: ValueRange | None) -> None:
+    """LevelsError for a stated range that pixels of so many levels, up to `largest`, can't fill.
+
+    One above the largest is fine: DICOM's LINEAR_EXACT states 0 to 256 for 8 bits.
+    """
+    if value_range is None or isinstance(value_range[0], str):
         return
+    lo, hi = cast(tuple[float, float], value_range)
+    if hi <= largest + 1 and hi - lo <= levels:
+        return
+    ends = f"to {hi}" if hi > largest else f"from {lo} to {hi}"
     raise LevelsError(
-        f"this image's pixels go to {largest} at most, and the range goes to {hi}. If the file has "
+        f"this image's pixels go to {largest} at most, and the range goes {ends}. If the file has "
         "more, they were lost when it was opened, as by torchvision's ImageFolder: "
         "ImageFolder(root, loader=PIL.Image.open); by cv2.imread: cv2.imread(path, "
         "cv2.IMREAD_UNCHANGED); or by v1.ToTensor, which makes int16 of 16-bit images: put the "
@@ -101,34 +121,49 @@ def _unknown(name: str) -> DtypeError:
     return DtypeError(f"numpy has no {name}: convert it to one that holds its values, as int8 does")
 
 
-def find_range(array: Array, value_range: ValueRange) -> tuple[Any, Any]:
-    """The values that become 0 and 255: Python ints where they are integers."""
-    kind = array.dtype.kind
-    if value_range == "dtype":
-        if kind in "iu":
-            limits = np.iinfo(array.dtype)
-            return int(limits.min), int(limits.max)
-        return 0, 1
+def stated_range(dtype: np.dtype[Any], value_range: ValueRange) -> tuple[Any, Any]:
+    """The values that become 0 and 255, by a policy that doesn't look at values."""
+    if value_range != "dtype":
+        return cast(tuple[Any, Any], value_range)
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        return int(limits.min), int(limits.max)
+    return 0, 1
+
+
+class Found(NamedTuple):
+    """A range that was found in the values, and whether they have any contrast."""
+
+    lo: Any
+    hi: Any
+    contrast: bool = True
+
+
+def find_range(values: Array, value_range: ValueRange) -> Found:
+    """The range by a policy that looks at values: Python ints where they are integers."""
+    if not values.size:
+        return Found(0, 1)
     if value_range == "minmax":
-        lo, hi = array.min().item(), array.max().item()
+        lo, hi = values.min().item(), values.max().item()
         if math.isnan(lo):
             raise nan_error()
-    elif value_range[0] == "percentile":
-        lo, hi = percentile(array, value_range[1:])
     else:
-        return value_range
-    return _usable(lo, hi, value_range)
+        lo, hi = percentile(values, cast(Any, value_range[1:]))
+    return _check_found(lo, hi, value_range)
 
 
-def _usable(lo: Any, hi: Any, value_range: ValueRange) -> tuple[Any, Any]:
-    """Both, or LevelsError for a range that was found and can't be scaled."""
+def _check_found(lo: Any, hi: Any, value_range: ValueRange) -> Found:
+    """The range, or LevelsError if it isn't finite; one warning if it is empty."""
     if not (math.isfinite(lo) and math.isfinite(hi)):
         raise LevelsError(f"the range {lo} to {hi} isn't finite: state it, (lo, hi)")
-    if not lo < hi:
-        raise LevelsError(
-            f"the range is empty, {value_range!r} gives {lo} to {hi}: state the true one, (lo, hi)"
-        )
-    return lo, hi
+    if lo < hi and (isinstance(lo, int) or hi - lo > sys.float_info.min):
+        return Found(lo, hi)
+    notice.warn_once(
+        ("blank", value_range),
+        f"an image has no contrast, {value_range!r} gives {lo} to {hi}: it becomes black. State "
+        "the true range, (lo, hi), if that isn't meant. This is said once for each rule",
+    )
+    return Found(lo, hi, contrast=False)
 
 
 def looks(value_range: ValueRange | None) -> bool:
@@ -136,43 +171,86 @@ def looks(value_range: ValueRange | None) -> bool:
     return value_range == "minmax" or (value_range is not None and value_range[0] == "percentile")
 
 
-def look(kind: Any, array: Any, value_range: ValueRange) -> ValueRange:
-    """The policy, with what it asks of the values found for a kind of another library.
+def settle(kind: Any, array: Any, value_range: Any) -> tuple[Any, Any]:
+    """The image, and its range as far as its values say it: what every verb does first.
+
+    Parameters
+    ----------
+    kind : ArrayKind
+    array
+        Of that kind.
+    value_range : ValueRange, Found or None
+
+    Returns
+    -------
+    array
+        The image itself; a black one where a policy finds no contrast.
+    value_range : (lo, hi), "dtype" or None
+        (0, 1) for bool, whatever was stated: False is black and True is white.
 
     Raises
     ------
     LevelsError
-        If they can't be seen, as in a graph.
+        If 8 bits are under a range of more, or the policy looks at values that can't be seen.
     """
-    if not looks(value_range):
-        return value_range
-    values = kind.look(array)
-    if values is None:
-        raise LevelsError(
-            f"{value_range!r} looks at the values, which can't be seen here (another device, a "
-            "gradient, a subclass, a trace or a graph): state the range, (lo, hi), or find it "
-            "before"
-        )
-    return _see(values, value_range)
+    dtype = kind.dtype_name(array)
+    if dtype == "bool":
+        return array, (0, 1)
+    if looks(value_range):
+        values = kind.look(array)
+        if values is None:
+            raise LevelsError(
+                f"{value_range!r} looks at the values, which can't be seen here (another device, "
+                "a gradient, a subclass, a trace or a graph): state the range, (lo, hi), or find "
+                "it before"
+            )
+        value_range = find_range(values, value_range)
+    if isinstance(value_range, Found):
+        if not value_range.contrast:
+            return kind.black(array), (0, 1)
+        return array, (value_range.lo, value_range.hi)
+    check_depth(dtype, value_range)
+    return array, value_range
+
+
+# Floats whose range nobody says are read as 0 to 1. Bicubic interpolation of such an image
+# overshoots by 0.4453 at most (a = -0.75, both axes, black and white pixels): that is saturated.
+# The half precisions hold these two numbers, so that every kind draws the same line.
+OVERSHOOT = (-29 / 64, 93 / 64)
+
+
+def are_0_to_1(dtype: np.dtype[Any], value_range: ValueRange | None) -> bool:
+    """Whether these are floats that are read as 0 to 1, and refused where they clearly aren't."""
+    return dtype.kind == "f" and value_range in (None, "dtype")
+
+
+def outside_error(values: Array | None = None) -> LevelsError:
+    """The error for floats that :func:`are_0_to_1`, and aren't: `values`, if they can be seen."""
+    what = "values are beyond 0 to 1, or NaN"
+    if values is not None:
+        if np.isnan(np.min(values)):
+            return nan_error()
+        what = f"the values go from {values.min():g} to {values.max():g}"
+    return LevelsError(
+        f'{what}, and floats are read as 0 to 1, under "dtype" too, unless you say their range: '
+        "value_range=(0, 255) for levels as floats, (0, 1) to saturate what is beyond, (lo, hi) "
+        'or "minmax"'
+    )
 
 
 def map_blocks(
     kind: Any, function: Any, array: Any, value_range: ValueRange | None, axes: Any = None
 ) -> Any:
     """``function(block, value_range)`` of each block; what the policy asks is found by the plan."""
-    if value_range is None or not looks(value_range) or array.size == 0:
+    if not looks(value_range) or array.size == 0 or array.dtype.kind == "b":
         stated = (0, 1) if looks(value_range) else value_range
         return kind.map_blocks(partial(function, value_range=stated), array, axes)
     if value_range == "minmax":
         ends = kind.fold(array, _ends, _ends_of_parts, None)
-        found = kind.later(_see, ends, value_range)
+        found = kind.later(find_range, ends, value_range)
     else:
         found = _plan_percentiles(kind, array, value_range)
     return kind.map_blocks(function, array, axes, found)
-
-
-def _see(values: Array, value_range: ValueRange) -> tuple[Any, Any]:
-    return find_range(values, value_range) if values.size else (0, 1)
 
 
 def _ends(block: Array, state: None = None) -> Array:
@@ -198,6 +276,6 @@ def _plan_percentiles(kind: Any, array: Any, value_range: Any) -> Any:
     return kind.later(_finish, found, array.dtype, array.size, value_range)
 
 
-def _finish(found: Any, dtype: np.dtype[Any], size: int, value_range: Any) -> tuple[Any, Any]:
+def _finish(found: Any, dtype: np.dtype[Any], size: int, value_range: Any) -> Found:
     lo, hi = percentiles.finish(found, dtype, size, value_range[1:])
-    return _usable(lo, hi, value_range)
+    return _check_found(lo, hi, value_range)

@@ -35,7 +35,7 @@ from .kinds.torch import dtype as torch_dtype  # noqa: E402
 from .layout import trailing  # noqa: E402
 from .levels import to_uint8  # noqa: E402
 from .prepare import check_dtype, prepare  # noqa: E402
-from .ranges import ValueRange, check_depth, check_policy  # noqa: E402
+from .ranges import ValueRange, check_policy, refuse_depth  # noqa: E402
 from .stats import check as check_statistics  # noqa: E402
 
 __all__ = ["Prepare", "PrepareBatch", "ToRGB", "ToUint8"]
@@ -185,6 +185,7 @@ class ToUint8(_ImageTransform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """:func:`graytorgb.to_uint8` of one image or video."""
+        _refuse_wrapped(inpt, self.value_range)
         if torch.compiler.is_compiling() and _is_plain_tensor(inpt):
             return _to_uint8_op(inpt, repr(self.value_range))
         return to_uint8(inpt, self.value_range)
@@ -201,7 +202,8 @@ class Prepare(_ImageTransform):
     mean, std : float or sequence of 1 or 3 floats
         For values from 0 to 1; ``*graytorgb.stats(weights)``.
     value_range : tuple or str, optional
-        As in :func:`graytorgb.prepare`; a 16-bit image has to state it.
+        As in :func:`graytorgb.prepare`; a 16-bit image has to state it. Mode 1 and bool have
+        none: they are black and white.
     dtype : torch.dtype
         Of the result: float32, float16, bfloat16 or uint8.
 
@@ -255,8 +257,7 @@ class Prepare(_ImageTransform):
             image, layout = _as_tensor(image), "CHW"
         elif _is_plain_tensor(image):
             layout = trailing(image.ndim, "CHW") if image.ndim >= 3 else "HW"
-        if isinstance(image, torch.Tensor) and image.dtype in (torch.uint8, torch.int16):
-            check_depth(torch.iinfo(image.dtype).max, self.value_range)
+        _refuse_wrapped(image, self.value_range)
         return prepare(
             image,
             self.mean,
@@ -268,14 +269,20 @@ class Prepare(_ImageTransform):
         )
 
 
+def _refuse_wrapped(image: Any, value_range: ValueRange | None) -> None:
+    """LevelsError for int16 under a range beyond it: v1.ToTensor made it of a 16-bit image."""
+    if isinstance(image, torch.Tensor) and image.dtype == torch.int16:
+        refuse_depth(32767, 1 << 16, value_range)
+
+
 def _as_tensor(image: PIL.Image.Image) -> torch.Tensor:
-    """The levels of a PIL image as (C, H, W)."""
+    """The levels of a PIL image as (C, H, W); bool for mode 1."""
     from .kinds import pil
 
     levels, opacity = pil.split_alpha(image)
     if opacity is not None:
         raise alphas.refuse(2 if levels.mode == "L" else 4)
-    pixels = _native(np.asarray(levels.convert("L") if levels.mode == "1" else levels))
+    pixels = _native(np.asarray(levels))
     return torch.from_numpy(pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0))
 
 

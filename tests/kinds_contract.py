@@ -4,6 +4,7 @@ A subclass says how an array of the kind is made and read, and in which way the 
 eagerly, or in a graph. See tests/test_kinds.py for how little that is.
 """
 
+import warnings
 from fractions import Fraction
 from typing import ClassVar
 
@@ -199,11 +200,18 @@ class KindContract:
             with pytest.raises(g2r.DtypeError, match=f"{self.text}.*leave out= away"):
                 self.run(call, grey)
 
+    @pytest.mark.filterwarnings("ignore:more than half of an image is above")
     def test_levels_are_numpys(self):
         for name in self.levels:
             for value_range in self.ranges:
                 lo, hi = (0, 1) if value_range == "dtype" else value_range
                 values = awkward_values(name, lo, hi)
+                if numpy_dtype(name).itemsize == 1 and name != "bool" and max(hi, hi - lo) > 256:
+                    with pytest.raises(g2r.LevelsError, match="pixels go to 255 at most"):
+                        self.run(lambda x, r=value_range: g2r.to_uint8(x, r), values)
+                    continue
+                if value_range == "dtype" and "float" in name:
+                    values = values.clip(-29 / 64, 93 / 64)
                 plain = values if hasattr(np, name) else values.astype(np.float32)
                 expected = g2r.to_uint8(plain, value_range)
                 result = self.run(lambda x, r=value_range: g2r.to_uint8(x, r), values)
@@ -255,6 +263,7 @@ class KindContract:
             with pytest.raises(g2r.LevelsError):
                 self.run(lambda x, r=value_range: g2r.to_uint8(x, r), np.zeros((4, 6), np.uint8))
 
+    @pytest.mark.filterwarnings("ignore:more than half of an image is above")
     def test_prepare_is_the_formula(self):
         mean, std = g2r.stats("imagenet")
         for name in self.levels:
@@ -328,6 +337,126 @@ class KindContract:
         values[1, 2] = bad
         with pytest.raises(self.refuses, match=r"NaN|unless you say"):
             self.run(lambda x: g2r.prepare(x, 0.5, 0.5), values)
+
+    @pytest.mark.parametrize("policy", [(0, 255), (0, 4095), (0, 1), (-3, 7), "dtype", "minmax"])
+    def test_bool_is_black_and_white_in_any_range(self, policy):
+        if "bool" not in self.levels:
+            return
+        mask = np.arange(24).reshape(4, 6) % 3 == 1
+        white = np.full((4, 6), True)
+        for x in (mask, white, ~white):
+            result = self.run(lambda x: g2r.to_uint8(x, policy), x)
+            self.same(result, x * np.uint8(255))
+            for stated in (policy, None):
+                result = self.run(
+                    lambda x, r=stated: g2r.prepare(x, 0.5, 0.25, "HW->HWC", value_range=r), x
+                )
+                self.same(result, np.stack([np.where(x, 2, -2).astype(np.float32)] * 3, -1))
+
+    @pytest.mark.parametrize("dtype", ["uint8", "int8"])
+    def test_8_bits_under_a_range_of_more(self, dtype):
+        x = np.arange(24, dtype=dtype).reshape(4, 6)
+        for value_range in ((0, 4095), (0, 511), (-1024, 127), (100.5, 357)):
+            stated = {"value_range": value_range}
+            for call in (
+                lambda x, r=value_range: g2r.to_uint8(x, r),
+                lambda x, o=stated: g2r.prepare(x, 0.5, 0.5, "HW", **o),
+            ):
+                with pytest.raises(g2r.LevelsError, match="lost when it was opened"):
+                    self.run(call, x)
+        assert self.run(lambda x: g2r.to_uint8(x, (0, 256)), x).max() == 23
+
+    @pytest.mark.parametrize("bad", [255.0, -1.0, 1.5, np.inf])
+    def test_floats_clearly_beyond_0_to_1_under_dtype(self, bad):
+        values = np.linspace(0, 1, 24, dtype=np.float32).reshape(4, 6)
+        values[1, 2] = bad
+        for call in (
+            lambda x: g2r.to_uint8(x, "dtype"),
+            lambda x: g2r.prepare(x, 0.5, 0.5, "HW", value_range="dtype"),
+        ):
+            with pytest.raises(self.refuses, match="unless you say their range"):
+                self.run(call, values)
+
+    @pytest.mark.parametrize("dtype", FLOATS)
+    def test_what_interpolation_overshoots_is_saturated(self, dtype):
+        """Bicubic resizing of black and white pixels reaches 1.4453 and -0.4453."""
+        if dtype not in self.levels:
+            return
+        values = np.array([[-0.4453125, -0.0195, 0, 0.25, 1, 1.0078125, 1.4453125]])
+        values = values.astype(numpy_dtype(dtype))
+        levels = self.run(lambda x: g2r.to_uint8(x, "dtype"), values)
+        assert levels.tolist() == [[0, 0, 0, 64, 255, 255, 255]]
+        for stated in (None, "dtype"):
+            result = self.run(
+                lambda x, r=stated: g2r.prepare(x, 0.5, 0.25, "HW->HWC", value_range=r), values
+            )
+            assert result[0, :, 1].tolist() == [-2, -2, -2, -1, 2, 2, 2]
+
+    def test_most_of_an_image_above_the_range_is_told_once(self):
+        deep = np.arange(1024, 65536, 504, dtype=np.uint16).reshape(8, 16)
+        deep[-1, -1] = 65535
+        half = np.where(np.arange(128).reshape(8, 16) % 2, deep, 0).astype(np.uint16)
+        for dtype in ("uint16", "float32"):
+            x, y = deep.astype(dtype), half.astype(dtype)
+            for call in (
+                lambda x, hi: g2r.to_uint8(x, (0, hi)),
+                lambda x, hi: g2r.prepare(x, 0.5, 0.5, "HW", value_range=(0, hi)),
+            ):
+                with warnings.catch_warnings(record=True) as caught:
+                    warnings.simplefilter("always")
+                    for image in (y, x, x, x // 2):
+                        self.run(lambda x, call=call: call(x, 4095), image)
+                    self.run(lambda x, call=call: call(x, 2047), x)
+                texts = [str(w.message) for w in caught if "more than half" in str(w.message)]
+                if not self.sees:
+                    assert texts == []
+                    continue
+                assert len(texts) == 2
+                assert "(0, 4095)" in texts[0]
+                assert "(0, 2047)" in texts[1]
+                largest = {str(block.max()) for block in (deep, deep[:4], deep[:, :8])}
+                assert any(f"largest value is {v}" in texts[0] for v in [65535, *largest])
+
+    @pytest.mark.parametrize("policy", ["minmax", ("percentile", 1, 99)])
+    @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int64", "float32"])
+    def test_no_contrast_is_black_and_told_once(self, policy, dtype):
+        if not self.sees or dtype not in self.levels:
+            return
+        x = np.full((4, 6), 7, dtype)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for _ in range(2):
+                levels = self.run(lambda x: g2r.to_uint8(x, policy), x)
+                self.same(levels, np.zeros((4, 6), np.uint8))
+                result = self.run(
+                    lambda x: g2r.prepare(x, 0.5, 0.25, "HW->HWC", value_range=policy), x
+                )
+                self.same(result, np.full((4, 6, 3), -2, np.float32))
+        assert len([w for w in caught if "no contrast" in str(w.message)]) == 1
+
+    @pytest.mark.parametrize(
+        "value_range", [(-1e308, 1e308), (0, 5e-324), (1e-320, 2e-320), (-1.7e308, 1.7e308)]
+    )
+    @pytest.mark.parametrize("dtype", ["uint16", "float32"])
+    def test_a_range_that_float64_cannot_scale(self, value_range, dtype):
+        x = np.zeros((4, 6), dtype)
+        with pytest.raises(g2r.LevelsError, match="float64 can't scale"):
+            self.run(lambda x: g2r.prepare(x, 0.5, 0.5, value_range=value_range), x)
+
+    def test_a_range_that_float32_does_not_hold(self):
+        x = np.array([[0, 1e30, 3e38]], np.float32)
+        for value_range in ((0, 1e40), (-1e300, 1e300), (0, 1e-40)):
+            stated = {"value_range": value_range}
+            if "float64" not in self.dtypes:
+                with pytest.raises(g2r.DtypeError, match="float64"):
+                    self.run(lambda x, o=stated: g2r.prepare(x, 0, 1, "HW->HWC", **o), x)
+                continue
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # (0, 1e-40) makes most of it white
+                result = self.run(lambda x, o=stated: g2r.prepare(x, 0, 1, "HW->HWC", **o), x)
+            lo, hi = value_range
+            want = ((x.astype(np.float64) - lo) / (hi - lo)).clip(0, 1)[..., None]
+            assert np.abs(result - want).max() <= 1e-6
 
     def test_a_depth_that_is_not_told(self):
         with pytest.raises(g2r.LevelsError, match="doesn't tell how deep"):

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from graytorgb.cli import main
 from graytorgb.cli.images import read_grey
+from graytorgb.errors import LevelsError
 from graytorgb.models import adapt
 
 from .support import needs, needs_package, packaged
@@ -99,6 +100,10 @@ class TestImages:
         [unit] = read_grey(folder / "deep.png", (512, 512), (0, 32767.5))
         expected = np.minimum(skimage.data.camera().astype(float) * 257 / 32767.5, 1)
         assert np.abs(unit - expected).max() <= 1e-6
+
+    def test_a_range_of_more_than_the_file_has(self, folder):
+        with pytest.raises(LevelsError, match=r"go to 255 at most.*to 4095"):
+            list(read_grey(folder / "camera.png", (512, 512), (0, 4095)))
 
     def test_resized(self, folder):
         [unit] = read_grey(folder / "camera.png", (31, 47), None)

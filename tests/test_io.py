@@ -456,6 +456,7 @@ def test_monochrome1_is_turned_round_window_and_all():
 
 
 @odd
+@pytest.mark.filterwarnings("ignore:more than half of an image is above")
 @pytest.mark.parametrize("window", [(40, 400), (0, 1), (-600.5, 1500.25), (50.5, 1)])
 def test_a_window_of_ones_own(window):
     centre, width = window

@@ -12,6 +12,9 @@ import graytorgb as g2r
 
 from .support import NUMBERS, awkward_arrays, random_bits, shapes
 
+# many of these ranges are narrow on purpose
+pytestmark = pytest.mark.filterwarnings("ignore:more than half of an image is above")
+
 REAL = [d for d in NUMBERS if d.kind in "biuf"]
 EVERY_UINT16 = np.arange(65536, dtype=np.uint16).reshape(256, 256)
 
@@ -48,7 +51,10 @@ def test_all_float16_values():
     values = np.arange(65536, dtype=np.uint16).view(np.float16)
     values = values[np.isfinite(values)].reshape(-1, 2)
     expected = [exact(float(v), 0, 1) for v in values.flat]
-    np.testing.assert_array_equal(g2r.to_uint8(values, "dtype").ravel(), expected)
+    np.testing.assert_array_equal(g2r.to_uint8(values, (0, 1)).ravel(), expected)
+    near = values[(values >= -29 / 64) & (values <= 93 / 64)][None]
+    expected = [exact(float(v), 0, 1) for v in near.flat]
+    np.testing.assert_array_equal(g2r.to_uint8(near, "dtype").ravel(), expected)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +67,7 @@ def test_all_float16_values():
         (-1e30, 1e30),
     ],
 )
-@pytest.mark.parametrize("dtype", [np.uint16, np.int8, np.int32, ">u4"])
+@pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.int32, ">u4"])
 @pytest.mark.parametrize("size", [500, 70_000])
 def test_any_limits_are_exact_for_integers(dtype, limits, size):
     values = random_bits((size, 2), dtype)
@@ -100,6 +106,10 @@ def test_64_bit_integers_are_exact_to_the_last_bit(dtype):
 def test_integers_in_any_memory_and_range(x, lo, span):
     if abs(lo) > 2**52 or span > 2**40:  # float64's own limits; 64-bit integers have none
         x = x.astype(np.int64 if x.dtype.kind != "u" else np.uint64)
+    if x.dtype.itemsize == 1 and max(span, lo + span) > 256:  # an error: see test_values.py
+        x = x.astype(np.int16)
+    if x.dtype.kind == "b":
+        lo, span = 0, 1  # whatever is stated
     expected = [exact(int(v), lo, lo + span) for v in x.flat]
     result = g2r.to_uint8(x, (lo, lo + span))
     assert result.flags.c_contiguous
@@ -116,10 +126,8 @@ def test_every_policy_on_every_dtype(dtype, policy):
         "minmax": (x.min().item(), x.max().item()),
         (0, 1): (0, 1),
     }.get(policy, ())or np.percentile(x.astype(np.float64), policy[1:])  # fmt: skip
-    if not lo < hi:
-        with pytest.raises(g2r.LevelsError, match="empty"):
-            g2r.to_uint8(x, policy)
-        return
+    if dtype.kind == "b":
+        lo, hi = 0, 1
     wide = x.astype(np.longdouble)
     expected = np.rint(np.clip((wide - lo) * 255 / (np.longdouble(hi) - lo), 0, 255))
     np.testing.assert_array_equal(g2r.to_uint8(x, policy), expected)
@@ -183,8 +191,6 @@ def test_bad_policies(policy, says):
 
 @pytest.mark.parametrize("policy", ["minmax", ("percentile", 1, 99)], ids=str)
 def test_data_without_a_range(policy):
-    with pytest.raises(g2r.LevelsError, match=r"empty.*state the true one"):
-        g2r.to_uint8(np.full((4, 4), 7, np.uint16), policy)
     with pytest.raises(g2r.LevelsError, match="finite"):
         g2r.to_uint8(np.array([[0, np.inf], [-np.inf, np.inf]]), policy)
 

@@ -132,6 +132,7 @@ class TestDeep:
         assert g2r.to_rgb(g2r.to_uint8(image, "minmax")).mode == "RGB"
         np.testing.assert_array_equal(g2r.to_rgb(np.asarray(image)), np.stack([DEEP[mode]] * 3, -1))
 
+    @pytest.mark.filterwarnings("ignore:more than half of an image is above")
     @pytest.mark.parametrize("policy", [(0, 4095), "dtype", "minmax", ("percentile", 5, 95)])
     def test_to_uint8_as_arrays_do(self, mode, policy):
         result = g2r.to_uint8(deep_image(mode), policy)
@@ -169,6 +170,7 @@ def test_other_colour_spaces_are_refused_by_name(mode):
 
 
 class TestToUint8:
+    @pytest.mark.filterwarnings("ignore:more than half of an image is above")
     def test_8_bit_modes(self):
         for image in (grey(), Image.fromarray(COLOURS)):
             np.testing.assert_array_equal(
@@ -211,6 +213,7 @@ class TestToUint8:
         assert "transparency" not in dropped.info
         assert set(np.unique(dropped)) == {0, 255}
 
+    @pytest.mark.filterwarnings("ignore:more than half of an image is above")
     @pytest.mark.parametrize("mode", ["LA", "PA", "RGBA"])
     def test_alpha_is_kept_as_it_is(self, mode):
         image = with_alpha(mode)

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageFileError
+from ..kinds import numpy as numpy_kind
+from ..ranges import settle
 from ..registry import require
 
 if TYPE_CHECKING:
@@ -53,7 +55,8 @@ def read_grey(
         Black is 0 and white is 1, saturated. Of colour, the luma of Rec. 601; alpha is left out.
     """
     image = require("graytorgb.io", "numpy", "io").read(path, value_range=limits)
-    array, (lo, hi) = image
+    array, stated = image
+    array, (lo, hi) = settle(numpy_kind, array, stated)  # 8 bits under 12 would prove nothing
     lo, span = float(lo), float(hi) - float(lo)
     resize = require("PIL.Image", "PIL", "pillow")
     for plane in _planes(image, array):

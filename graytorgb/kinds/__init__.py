@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from ..errors import BackendUnavailable, ChannelError, DtypeError, LayoutError
-from ..layout import Layout, resolve
+from ..layout import Layout, parse, resolve
 from . import numpy as _numpy
 from .protocols import ArrayKind, OwnLibrary
 
@@ -103,25 +103,40 @@ def _array_api() -> ArrayKind:
     return cast(ArrayKind, array_api)
 
 
-def read_layout(kind: ArrayKind, image: Any, array: Any, layout: str | None) -> Layout:
-    """The axes of an image and of its result: as its type or the caller states, or inferred.
+def read(kind: ArrayKind, image: Any, layout: str | None) -> tuple[Any, Layout]:
+    """The plain array in an image, and its axes and those of its result.
 
-    `array` is the plain one in `image`. The size of its channel axis is known afterwards.
+    They are as its type or the caller states them, or inferred. The size of a channel axis is
+    known afterwards.
     """
+    array = kind.unwrap(image)
     stated = kind.axes(image)
+    layout = stated if layout is None else layout
     shape = kind.shape(array)
-    axes = resolve(stated if layout is None else layout, shape, kind.CHANNELS_FIRST)
-    if "C" in axes.source and shape[axes.source.index("C")] is None:
-        raise ChannelError(
-            f"the shape {shape} doesn't tell here how many channels there are: set it, "
-            "tf.ensure_shape(x, ...) in TensorFlow, x.compute_chunk_sizes() in dask"
-        )
+    if shape is None:
+        if layout is None:
+            raise LayoutError(
+                'how many axes there are isn\'t known here: say the layout, to_rgb(x, "HWC"), or '
+                "tf.ensure_shape(x, (None, None, 1)), or "
+                "tf.io.decode_image(..., expand_animations=False)"
+            )
+        count = len(parse(layout).source)
+        array, shape = cast(OwnLibrary, kind).give_axes(array, count), (None,) * count
+    axes = resolve(layout, shape, kind.CHANNELS_FIRST)
+    channel = axes.source.find("C")
+    if channel >= 0 and shape[channel] is None:
+        if not hasattr(kind, "give_channels"):
+            raise ChannelError(
+                f"the shape {shape} doesn't tell here how many channels there are: set it, "
+                "x.compute_chunk_sizes() in dask"
+            )
+        array = kind.give_channels(array, channel)
     if stated is not None and not axes.target.endswith("CHW"):
         raise LayoutError(
             f"a {type(image).__name__} is (..., C, H, W) and can't be {axes.target}: pass "
             "x.as_subclass(torch.Tensor) for a plain tensor"
         )
-    return axes
+    return array, axes
 
 
 def lend_out(

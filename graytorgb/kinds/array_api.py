@@ -97,7 +97,7 @@ def normalise(image: Array, axis: int, arithmetic: Any, dtype: str) -> Array:
     if target is None:
         raise DtypeError(f'{xp.__name__} has no {dtype}: dtype="float32"')
     wide = dtype_name(image) in ("float64", "int32", "uint32", "int64", "uint64")
-    real = xp.float64 if wide else xp.float32
+    real = xp.float64 if wide or arithmetic.wide else xp.float32
     sizes = tuple(3 if i == axis else 1 for i in range(image.ndim))
     mean, rest, scale = (
         xp.reshape(xp.asarray(part, dtype=real, device=device(image)), sizes)
@@ -106,6 +106,8 @@ def normalise(image: Array, axis: int, arithmetic: Any, dtype: str) -> Array:
     x = xp.astype(image, real)
     if arithmetic.stated:
         x = xp.clip(x, arithmetic.lo, arithmetic.hi)
+    elif xp.isdtype(image.dtype, "real floating"):
+        x = xp.clip(x, 0.0, 1.0)
     y = ((x - mean) - rest) * scale
     if dtype == "uint8":
         y = xp.clip(xp.round(y), 0.0, 255.0)
@@ -114,6 +116,14 @@ def normalise(image: Array, axis: int, arithmetic: Any, dtype: str) -> Array:
 
 def look(array: Array) -> NDArray[Any] | None:
     return np.from_dlpack(array.get() if is_cupy_array(array) else array)
+
+
+def peek(array: Array) -> NDArray[Any] | None:
+    return None if is_cupy_array(array) else look(array)
+
+
+def black(array: Array) -> Array:
+    return array_namespace(array).zeros_like(array)
 
 
 def demand(array: Array, lo: float, hi: float, error: Exception) -> Array:

@@ -83,7 +83,12 @@ def settle(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def normalise(image: Array, axis: int, arithmetic: Any, dtype: Any) -> Array:
-    real = jnp.float64 if image.dtype == jnp.float64 else jnp.float32
+    real = jnp.float64 if image.dtype == jnp.float64 or arithmetic.wide else jnp.float32
+    if real == jnp.float64 and not jax.config.jax_enable_x64:
+        raise DtypeError(
+            "this range or result needs float64, which JAX has only after "
+            'jax.config.update("jax_enable_x64", True)'
+        )
     if jnp.issubdtype(image.dtype, jnp.integer) and image.dtype.itemsize >= 4:
         image, arithmetic = _from_its_lower_end(image, arithmetic)
     sizes = [3 if i == axis else 1 for i in range(image.ndim)]
@@ -91,6 +96,8 @@ def normalise(image: Array, axis: int, arithmetic: Any, dtype: Any) -> Array:
     x = image.astype(real)
     if arithmetic.stated:
         x = jnp.clip(x, arithmetic.lo, arithmetic.hi)
+    elif jnp.issubdtype(image.dtype, jnp.floating):  # a clip halves the gradient at its ends
+        x = jnp.where(x > 1, 1, jnp.where(x < 0, 0, x))
     # XLA would add the two parts of the mean to one
     y = (lax.optimization_barrier(x - mean) - rest) * scale
     if dtype == jnp.uint8:
@@ -122,6 +129,16 @@ def look(array: Array) -> NDArray[Any] | None:
     if isinstance(array, jax.core.Tracer):
         return None
     return nearest(np.asarray(array))
+
+
+def peek(array: Array) -> NDArray[Any] | None:
+    if isinstance(array, jax.core.Tracer) or any(d.platform != "cpu" for d in array.devices()):
+        return None
+    return look(array)
+
+
+def black(array: Array) -> Array:
+    return jnp.zeros_like(array, device=array.sharding)
 
 
 def demand(array: Array, lo: float, hi: float, error: Exception) -> Array:

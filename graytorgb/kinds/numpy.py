@@ -1,5 +1,6 @@
 """numpy arrays, and whatever has ``__array__``."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,27 @@ def lend(array: Array) -> Array:
 
 def lend_values(array: Array) -> Array:
     return array
+
+
+def dtype_name(array: Array) -> str:
+    return _name(array.dtype)
+
+
+@lru_cache(64)  # NumPy makes the name anew each time, which takes as long as a small image
+def _name(dtype: np.dtype[Any]) -> str:
+    return str(dtype.name)
+
+
+def look(array: Array) -> Array:
+    return array
+
+
+def peek(array: Array) -> Array:
+    return array
+
+
+def black(array: Array) -> Array:
+    return np.zeros(array.shape, array.dtype)
 
 
 def adopt(result: Array, dtype: np.dtype[Any]) -> Array:

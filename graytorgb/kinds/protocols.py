@@ -28,8 +28,8 @@ class ArrayKind(Protocol):
     def axes(self, image: Any) -> str | None:
         """The axes that the object's own type states; None where it states none."""
 
-    def shape(self, array: Any) -> Shape:
-        """Its shape; None for a size that isn't known yet."""
+    def shape(self, array: Any) -> Shape | None:
+        """Its shape; None for a size that isn't known yet, or where the axes aren't counted."""
 
     def transpose(self, array: Any, order: tuple[int, ...]) -> Any:
         """A view with its axes in another order."""
@@ -65,11 +65,18 @@ class ArrayKind(Protocol):
 class OwnLibrary(Protocol):
     """What a kind offers besides, where its own library has to do the work.
 
-    ``expand`` is None for numpy, which has no way of its own beside the backends.
+    ``expand`` is None for numpy, which has no way of its own beside the backends. Only a kind
+    whose graphs don't know a shape has `give_axes` and `give_channels`.
     """
 
     UNREACHED: str  # why numpy can't share the memory: "..., and JAX's isn't"
     TO_NUMPY: str  # what to pass instead, for a backend of one's choice
+
+    def give_axes(self, array: Any, count: int) -> Any:
+        """The array with so many axes; an error when the graph runs if it has others."""
+
+    def give_channels(self, array: Any, axis: int) -> Any:
+        """Three channels at `axis`, where the graph doesn't know if there are 1 or 3."""
 
     def insert_axis(self, array: Any, axis: int) -> Any:
         """An axis of one more, at `axis`."""
@@ -88,6 +95,12 @@ class OwnLibrary(Protocol):
 
     def look(self, array: Any) -> np.ndarray[Any, Any] | None:
         """The values, copied to the host; None in a graph or a trace, which has none yet."""
+
+    def peek(self, array: Any) -> np.ndarray[Any, Any] | None:
+        """The values where that waits for no device; else None, and in a graph or a trace."""
+
+    def black(self, array: Any) -> Any:
+        """Zeros of the same shape and dtype, in the same place."""
 
     def demand(self, array: Any, lo: float, hi: float, error: Exception) -> Any:
         """The array, or `error` if a value is NaN or not from `lo` to `hi`.

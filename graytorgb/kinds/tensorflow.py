@@ -32,8 +32,6 @@ def unwrap(image: Any) -> Tensor:
     ------
     DtypeError
         For ragged and sparse tensors, and for dtypes that aren't numbers.
-    LayoutError
-        If a graph doesn't know how many axes there are.
     """
     if not isinstance(image, tf.Tensor | tf.Variable):
         raise DtypeError(
@@ -47,11 +45,6 @@ def unwrap(image: Any) -> Tensor:
             "channels=1) of a file's content, tf.quantization.dequantize(x, lo, hi) of quantized "
             "values"
         )
-    if image.shape.rank is None:
-        raise LayoutError(
-            "how many axes there are isn't known here: tf.ensure_shape(x, (None, None, 1)), or "
-            "tf.io.decode_image(..., expand_animations=False)"
-        )
     return tf.convert_to_tensor(image)
 
 
@@ -60,8 +53,27 @@ def axes(image: Any) -> str | None:
     return None
 
 
-def shape(array: Tensor) -> tuple[int | None, ...]:
-    return tuple(array.shape)
+def shape(array: Tensor) -> tuple[int | None, ...] | None:
+    return None if array.shape.rank is None else tuple(array.shape)
+
+
+def give_axes(array: Tensor, count: int) -> Tensor:
+    return tf.ensure_shape(array, [None] * count)
+
+
+def give_channels(array: Tensor, axis: int) -> Tensor:
+    """See :class:`.protocols.OwnLibrary`. A graph stops at another number when it runs."""
+    channels = tf.shape(array)[axis]
+    message = (
+        "1 or 3 channels become RGB, and here is another number: tf.io.decode_image(..., "
+        'channels=1), or tf.ensure_shape(x, ...) and to_rgb(x, alpha="drop")'
+    )
+    right = tf.debugging.Assert((channels == 1) | (channels == 3), [message, channels])
+    with tf.control_dependencies([right]):
+        sizes = tf.tensor_scatter_nd_update(tf.shape(array), [[axis]], [3])
+    known: list[int | None] = array.shape.as_list()
+    known[axis] = 3
+    return tf.ensure_shape(tf.broadcast_to(array, sizes), known)
 
 
 def transpose(array: Tensor, order: tuple[int, ...]) -> Tensor:
@@ -117,12 +129,14 @@ def normalise(image: Tensor, axis: int, arithmetic: Any, dtype: Any) -> Tensor:
     of the mean when one is subtracted after the other.
     """
     wide = image.dtype.size >= 4 and image.dtype != tf.float32
-    real = np.float64 if wide else np.float32
+    real = np.float64 if wide or arithmetic.wide else np.float32
     sizes = [3 if i == axis else 1 for i in range(image.shape.rank)]
     mean, rest, scale = (np.reshape(part, sizes) for part in arithmetic[:3])
     x = tf.cast(image, real)
     if arithmetic.stated:
         x = tf.clip_by_value(x, arithmetic.lo, arithmetic.hi)
+    elif image.dtype.is_floating:
+        x = tf.where(x > 1, tf.ones_like(x), tf.where(x < 0, tf.zeros_like(x), x))
     y = (x - mean.astype(real)) * scale.astype(real) - (rest * scale).astype(real)
     if dtype == tf.uint8:
         y = tf.clip_by_value(tf.round(y), 0, 255)
@@ -133,6 +147,15 @@ def look(array: Tensor) -> NDArray[Any] | None:
     if tf.is_symbolic_tensor(array):
         return None
     return nearest(array.numpy())
+
+
+def peek(array: Tensor) -> NDArray[Any] | None:
+    on_host = not tf.is_symbolic_tensor(array) and "CPU" in (array.device or "CPU")
+    return look(array) if on_host else None
+
+
+def black(array: Tensor) -> Tensor:
+    return tf.zeros_like(array)
 
 
 def demand(array: Tensor, lo: float, hi: float, error: Exception) -> Tensor:

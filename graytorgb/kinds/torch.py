@@ -93,7 +93,7 @@ def settle(function: Callable[..., Any], *arguments: Any) -> Any:
 
 def normalise(image: Tensor, axis: int, arithmetic: Any, dtype: torch.dtype) -> Tensor:
     wide = image.dtype.itemsize >= 4 and image.dtype != torch.float32  # more than float32 holds
-    real = torch.float64 if wide else torch.float32
+    real = torch.float64 if wide or arithmetic.wide else torch.float32
     shape = [3 if i == axis else 1 for i in range(image.ndim)]
     mean, rest, scale = (
         torch.tensor(part, dtype=real, device=image.device).reshape(shape)
@@ -102,6 +102,8 @@ def normalise(image: Tensor, axis: int, arithmetic: Any, dtype: torch.dtype) -> 
     x = image.to(real)
     if arithmetic.stated:
         x = x.clamp(arithmetic.lo, arithmetic.hi)
+    elif image.is_floating_point():  # a clamp has no gradient at its ends, black and white
+        x = torch.where(x > 1, 1.0, torch.where(x < 0, 0.0, x))
     y = ((x - mean) - rest) * scale
     if dtype == torch.uint8:
         y = y.round().clamp(0, 255)
@@ -164,6 +166,16 @@ def look(array: Tensor) -> NDArray[Any] | None:
     if _is_tracing() or array.device.type == "meta" or _has_gradient(array):
         return None
     return lend_values(array.cpu())
+
+
+def peek(array: Tensor) -> NDArray[Any] | None:
+    if _is_tracing() or not _is_plain(array) or array.is_complex():
+        return None
+    return lend_values(array)
+
+
+def black(array: Tensor) -> Tensor:
+    return torch.zeros_like(array)
 
 
 def demand(array: Tensor, lo: float, hi: float, error: Exception) -> Tensor:

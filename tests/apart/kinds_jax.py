@@ -101,6 +101,7 @@ class TestSharded:
         "minmax": lambda x: g2r.to_uint8(x, "minmax"),
     }
 
+    @pytest.mark.filterwarnings("ignore:more than half of an image is above")
     @pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit])
     @pytest.mark.parametrize("jit", [False, True])
     @pytest.mark.parametrize("verb", verbs)

@@ -148,17 +148,74 @@ class TestShapes:
         flat = tf.function(g2r.to_rgb, input_signature=[tf.TensorSpec((None, None), tf.uint8)])
         assert flat(tf.zeros((5, 6), tf.uint8)).shape == (5, 6, 3)
 
-    def test_a_number_of_channels_that_is_not_known(self):
-        spec = [tf.TensorSpec((None, None, None), tf.uint8)]  # as of decode_png without channels
-        call = tf.function(lambda x: g2r.to_rgb(x, "HWC"), input_signature=spec)
-        with pytest.raises(g2r.ChannelError, match=r"how many channels.*tf\.ensure_shape"):
-            call(tf.zeros((5, 6, 1), tf.uint8))
+    @pytest.mark.parametrize("shape", [(None, None, None), None], ids=["channels", "axes"])
+    @pytest.mark.parametrize("layout", ["HWC", "HWC->CHW"])
+    def test_a_number_of_channels_that_is_not_known(self, shape, layout):
+        """As of decode_png without channels, and of decode_image."""
+        calls = {
+            "to_rgb": lambda x: g2r.to_rgb(x, layout),
+            "prepare": lambda x: g2r.prepare(x, *g2r.stats("imagenet"), layout),
+        }
+        for name, call in calls.items():
+            spec = [tf.TensorSpec(shape, tf.uint8)]
+            graph = tf.function(call, input_signature=spec)
+            known = graph.get_concrete_function().output_shapes.as_list()
+            assert known == ([3, None, None] if layout == "HWC->CHW" else [None, None, 3])
+            for channels in (1, 3):
+                x = np.random.default_rng(0).integers(0, 256, (5, 6, channels), dtype=np.uint8)
+                result, want = graph(x).numpy(), call(x)
+                assert result.dtype == want.dtype
+                assert np.abs(result - want).max() <= (0 if name == "to_rgb" else 1e-6)
+            with pytest.raises(tf.errors.InvalidArgumentError, match="1 or 3 channels become RGB"):
+                graph(tf.zeros((5, 6, 4), tf.uint8))
 
     def test_a_number_of_axes_that_is_not_known(self):
         spec = [tf.TensorSpec(None, tf.uint8)]  # as of decode_image and numpy_function
-        for verb in (g2r.to_rgb, lambda x: g2r.to_uint8(x, (0, 1))):
-            with pytest.raises(g2r.LayoutError, match=r"tf.ensure_shape.*expand_animations=False"):
+        verbs = (g2r.to_rgb, lambda x: g2r.prepare(x, 0.5, 0.5))
+        for verb in verbs:
+            with pytest.raises(
+                g2r.LayoutError, match=r'say the layout, to_rgb\(x, "HWC"\), or tf.ensure_shape'
+            ):
                 tf.function(verb, input_signature=spec)(tf.zeros((5, 6), tf.uint8))
+
+    @pytest.mark.parametrize(
+        ("layout", "shape"),
+        [("HW", (5, 6)), ("NHW->NCHW", (2, 5, 6)), ("HWC", (5, 6, 1)), ("NCHW", (2, 3, 5, 6))],
+    )
+    def test_a_layout_counts_the_axes(self, layout, shape):
+        x = np.random.default_rng(0).integers(0, 65536, shape, dtype=np.uint16)
+
+        def load(i):
+            image = tf.py_function(lambda i: x, [i], tf.uint16)
+            assert image.shape.rank is None
+            stated = {"value_range": "dtype"}
+            rgb = g2r.to_rgb(image, layout)
+            return rgb, g2r.to_uint8(image, "dtype"), g2r.prepare(image, 0, 1, layout, **stated)
+
+        data = tf.data.Dataset.range(2).map(load, num_parallel_calls=tf.data.AUTOTUNE)
+        ranks = {data.element_spec[i].shape.rank for i in (0, 2)}
+        assert ranks == {g2r.to_rgb(x, layout).ndim}
+        for rgb, levels, prepared in data:
+            assert rgb.numpy().tobytes() == g2r.to_rgb(x, layout).tobytes()
+            assert levels.numpy().tobytes() == g2r.to_uint8(x, "dtype").tobytes()
+            wanted = g2r.prepare(x, 0, 1, layout, value_range="dtype")
+            assert np.abs(prepared.numpy() - wanted).max() <= 1e-6
+
+    def test_a_layout_of_other_axes_than_there_are(self):
+        call = tf.function(lambda x: g2r.to_rgb(x, "HW"), input_signature=[tf.TensorSpec(None)])
+        with pytest.raises(tf.errors.InvalidArgumentError, match="not compatible"):
+            call(tf.zeros((2, 5, 6)))
+
+    def test_files_that_decode_image_reads(self):
+        files = photos()
+
+        def load(content):
+            return g2r.to_rgb(tf.io.decode_image(content), "HWC")
+
+        data = tf.data.Dataset.from_tensor_slices(files).map(load)
+        for rgb, file in zip(data, files, strict=True):
+            grey = tf.io.decode_png(file).numpy()
+            assert rgb.numpy().tobytes() == g2r.to_rgb(grey).tobytes()
 
 
 class TestOtherObjects:

@@ -255,7 +255,7 @@ class TestPrepare:
             (IMAGENET, {"value_range": "minmax"}, g2r.LevelsError),
             (IMAGENET, {"value_range": ("percentile", 1, 99)}, g2r.LevelsError),
             (IMAGENET, {"value_range": (5, 5)}, g2r.LevelsError),
-            (IMAGENET, {"dtype": "float64"}, g2r.DtypeError),
+            (IMAGENET, {"dtype": "int8"}, (g2r.DtypeError, ValueError)),
             (((0.5, 0.5), 0.5), {}, g2r.LevelsError),
         ],
     )
@@ -263,9 +263,98 @@ class TestPrepare:
         with pytest.raises(error):
             Prepare(*arguments, **options)
 
+    @pytest.mark.skipif(BACKEND == "jax", reason="JAX has no float64 without jax_enable_x64")
+    @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64", "int32"])
+    def test_a_float64_policy_is_exact_to_it(self, dtype, tmp_path):
+        grey = keras.Input((32, 48, 1), dtype=dtype)
+        model = keras.Model(grey, Prepare(*IMAGENET, value_range=(0, 255), dtype="float64")(grey))
+        x = GREY.astype(dtype)
+        exact = (x.astype(np.float64) / 255 - np.array(IMAGENET[0])) / np.array(IMAGENET[1])
+        for it in (model, saved(model, tmp_path)):
+            result = values(it(x))
+            assert result.dtype == it.output.dtype == "float64"
+            np.testing.assert_allclose(result, exact, rtol=0, atol=1e-14)
+
+    @pytest.mark.skipif(BACKEND != "jax", reason="the others have float64")
+    def test_a_float64_policy_where_jax_has_none(self):
+        with pytest.raises(g2r.DtypeError, match="jax_enable_x64"):
+            Prepare(*IMAGENET, dtype="float64")(GREY)
+
+    @pytest.mark.parametrize("value_range", [(0, 4095), (-1024, 200)])
+    def test_8_bits_under_a_range_of_more(self, value_range):
+        layer = Prepare(*IMAGENET, value_range=value_range)
+        for given in (GREY, keras.KerasTensor((None, 32, 48, 1), dtype="uint8")):
+            with pytest.raises(g2r.LevelsError, match="lost when it was opened"):
+                layer(given)
+
+    @pytest.mark.parametrize("value_range", [None, (0, 255), (0, 4095)])
+    def test_bool_is_black_and_white(self, value_range):
+        grey = keras.Input((32, 48, 1), dtype="bool")
+        model = keras.Model(grey, Prepare(0.5, 0.25, value_range=value_range)(grey))
+        mask = GREY > 100
+        expected = np.repeat(np.where(mask, 2, -2), 3, -1).astype(np.float32)
+        same(model(mask), expected)
+
+    def test_floats_clearly_beyond_0_to_1_under_dtype(self):
+        layer = Prepare(*IMAGENET, value_range="dtype")
+        with pytest.raises(g2r.LevelsError, match="unless you say their range"):
+            layer(GREY.astype(np.float32))
+        overshot = np.float32([[[[-0.2], [1.01]]]])
+        assert np.abs(values(layer(overshot)) - values(layer(overshot.clip(0, 1)))).max() <= 1e-6
+
+    def test_a_range_that_float64_cannot_scale(self):
+        for value_range in ((-1e308, 1e308), (0, 5e-324)):
+            with pytest.raises(g2r.LevelsError, match="float64 can't scale"):
+                Prepare(*IMAGENET, value_range=value_range)(GREY.astype(np.float32))
+
     def test_channels(self):
         with pytest.raises(g2r.ChannelError):
             Prepare(*IMAGENET)(np.zeros((2, 5, 6, 4), np.uint8))
+
+
+@pytest.mark.parametrize("layer", [ToRGB(), Prepare(*IMAGENET, value_range=(0, 255))], ids=str)
+def test_a_mask_goes_through(layer):
+    """A video's frames, of which some are padding."""
+    video = keras.Input((5, 8, 9, 1), dtype="float32")
+
+    class Padding(keras.layers.Layer):
+        """Leave the frames as they are, and mask those that are zero."""
+
+        def call(self, x):
+            return x
+
+        def compute_mask(self, x, mask=None):
+            return keras.ops.any(x != 0, axis=(2, 3, 4))
+
+    rgb = layer(Padding()(video))
+    pooled = keras.layers.TimeDistributed(keras.layers.GlobalAveragePooling2D())(rgb)
+    model = keras.Model(video, keras.layers.GlobalAveragePooling1D()(pooled))
+    x = np.random.default_rng(0).uniform(1, 255, (2, 5, 8, 9, 1)).astype(np.float32)
+    x[1, 3:] = 0
+    frames = values(layer(x)).mean((2, 3))
+    expected = np.stack([frames[0].mean(0), frames[1, :3].mean(0)])
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="TensorFlow can't be in this process")
+@pytest.mark.parametrize("layout", ["NHW", "NHWC"])
+def test_axes_that_tf_data_does_not_count(layout):
+    import tensorflow as tf
+
+    grey = GREY if layout == "NHWC" else GREY[..., 0]
+    layers = ToRGB(layout), Prepare(*IMAGENET, layout=layout)
+
+    def load(i):
+        images = tf.py_function(lambda i: grey, [i], tf.uint8)
+        return [layer(images) for layer in layers]
+
+    for result, prepared in tf.data.Dataset.range(1).map(lambda i: tuple(load(i))):
+        assert result.numpy().tobytes() == rgb().tobytes()
+        assert np.abs(prepared - g2r.prepare(GREY, *IMAGENET, "NHWC")).max() <= 1e-6
+    with pytest.raises(g2r.LayoutError, match="how many axes there are isn't known"):
+        tf.data.Dataset.range(1).map(
+            lambda i: ToRGB()(tf.py_function(lambda i: grey, [i], tf.uint8))
+        )
 
 
 def write_folder(root):

@@ -1,0 +1,43 @@
+"""Warnings that are shown once, although their text differs from image to image."""
+
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+# What was said, and the list of warning filters that was in force then. `catch_warnings` puts
+# another list in place: inside it a warning is new again, as it is for Python's own registry.
+_said: dict[Any, Sequence[Any]] = {}
+
+
+def is_due(key: Any) -> bool:
+    """Return whether the warning of this key has not been shown yet."""
+    return _said.get(key) is not _filters()
+
+
+def warn_once(key: Any, text: str) -> None:
+    """Show a UserWarning at the caller's line, unless one of the same key was shown before.
+
+    Python shows a warning once for each text, and a text that names a value is always new.
+    """
+    if is_due(key):
+        _said[key] = _filters()
+        warnings.warn(text, UserWarning, stacklevel=_callers_level())
+
+
+def forget() -> None:
+    """Make every warning new again."""
+    _said.clear()
+
+
+def _filters() -> Sequence[Any]:
+    return warnings.filters
+
+
+def _callers_level() -> int:
+    """Return the stack level, seen from `warn_once`, of the first caller outside this package."""
+    package = __name__.partition(".")[0]
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        level, frame = level + 1, frame.f_back
+    return level
