@@ -17,7 +17,7 @@ from ..registry import BACKENDS, backends, lookup, require
 from .adapt import adapt_command
 from .files import PICTURES, FileCommand, OutputFile
 from .inspect import inspect_command
-from .streams import Program
+from .streams import ProgramGroup
 from .types import Shape, Size
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _names(ctx: click.Context, param: click.Parameter, value: str | None) -> lis
     return list(dict.fromkeys(names))
 
 
-@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=ProgramGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
     """Greyscale images for networks pretrained on RGB."""

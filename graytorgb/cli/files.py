@@ -9,6 +9,7 @@ import click
 from ..errors import GrayToRGBError
 from ..registry import require
 from ..writing import is_same_file, why_unwritable
+from .streams import Program
 
 # What matplotlib draws into
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".pdf", ".svg", ".eps", ".ps")
@@ -75,6 +76,23 @@ class OutputFile(click.ParamType[Path]):
         yield path
 
 
+class OutputFolder(click.ParamType[Path]):
+    """A folder that is there, or can be made, and written to."""
+
+    name = "folder"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path:
+        """The path, or a usage error."""
+        path = Path(value)
+        there = next((each for each in (path, *path.absolute().parents) if each.exists()), path)
+        reason = why_unwritable(there / "results")
+        if reason is not None:
+            raise click.UsageError(
+                f"{label(param)} is a folder that can be made, not {str(path)!r}: {reason}", ctx
+            )
+        return path
+
+
 class ModelOutput(OutputFile):
     """A model, and the files beside an ONNX model that hold its tensors."""
 
@@ -88,7 +106,7 @@ class ModelOutput(OutputFile):
                 if each.name.startswith(data.name) and each.name != data.name)  # fmt: skip
 
 
-class FileCommand(click.Command):
+class FileCommand(Program):
     """A command that stops before it writes over what it reads or writes itself."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -48,12 +48,16 @@ def _plainer(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(_ERRORS, _plainer)
 
 
-class Program(click.Group):
-    """A group of commands that print on any stream."""
+class Program(click.Command):
+    """A command that prints on any stream."""
 
     def main(self, *args: Any, **options: Any) -> Any:
-        """Run a command, with streams that write what they can't encode in other characters."""
+        """Run it, with streams that write what they can't encode in other characters."""
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors=_ERRORS)
         return super().main(*args, **options)
+
+
+class ProgramGroup(Program, click.Group):
+    """A group of commands that print on any stream."""

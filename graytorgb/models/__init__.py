@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ModelError
 from ..registry import require
-from ..writing import is_same_file
 from .weights import Normalisation
 
 if TYPE_CHECKING:
@@ -157,7 +156,6 @@ def adapt(
     True
     """
     adapter = _adapter(model)
-    _check_output(model, out)
     stated, plain = _normalisations(mean, std, value_range, normalised)
     if how not in ("collapse", "expand", "learned"):
         raise ModelError(f'how is "collapse", "expand" or "learned", not {how!r}')
@@ -240,7 +238,6 @@ def adapt_state_dict(
     >>> adapt(colour, 0.5, 0.5).load_state_dict(weights)
     <All keys matched successfully>
     """
-    _check_output(source, out)
     if offset not in ("plane", "bias"):
         raise ModelError(f'offset is "plane" or "bias", not {offset!r}')
     stated, _ = _normalisations(mean, std, value_range, normalised)
@@ -328,17 +325,6 @@ def verify(
     batches = _batches(images, batch_size, stated_range=stated_range)
     with before.evaluating(), after.evaluating():
         return compare(before, after, batches, layer=layer, tolerance=tolerance, seconds=seconds)
-
-
-def _check_output(source: Any, out: Any) -> None:
-    """ModelError if a model's file is to be written over itself."""
-    if out is None or not isinstance(source, str | os.PathLike):
-        return
-    if is_same_file(source, out):
-        raise ModelError(
-            f"out is the file of the model itself, {os.fspath(out)!r}, which would be lost: "
-            "write another file"
-        )
 
 
 def _batches(images: Any, size: int, *, stated_range: bool) -> Iterator[NDArray[Any]]:

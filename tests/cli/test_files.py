@@ -10,8 +10,9 @@ from click.testing import CliRunner
 
 from graytorgb import writing
 from graytorgb.cli import main
+from graytorgb.errors import ModelError
 
-from ..support import needs, needs_package
+from ..support import ROOT, needs, needs_package
 
 needs("pillow")
 needs_package("psutil", "matplotlib", "jinja2")
@@ -163,10 +164,12 @@ class TestAdapt:
         assert "--png is a file of MODEL" in self.refused(model, out, "--png", tmp_path / "p.png")
         assert not out.exists()
 
-    def test_the_tensors_beside_it(self, model, tmp_path):
+    def test_the_tensors_beside_it(self, tmp_path):
         """OUT brings a file of its own, which may be what MODEL's tensors are in."""
-        (tmp_path / "o.onnx.data").hardlink_to(tmp_path / "net.onnx.data")
-        assert "OUT is a file of MODEL" in self.refused(model, tmp_path / "o.onnx")
+        from ..test_cli_adapt import write_model
+
+        other = write_model(tmp_path / "o.onnx", outside=True).rename(tmp_path / "other.onnx")
+        assert "OUT is a file of MODEL" in self.refused(other, tmp_path / "o.onnx")
 
     def test_two_outputs_are_two_files(self, model, tmp_path):
         out = tmp_path / "o.onnx"
@@ -222,41 +225,47 @@ class TestReplacing:
 
 
 class TestPython:
-    """graytorgb.models writes nothing over what it reads either."""
+    """graytorgb.models replaces a file whole, its own source too, and no file of tensors."""
 
     def test_onnx(self, tmp_path):
         needs_package("onnx", "onnxruntime")
-        from graytorgb.models import ModelError, adapt
+        from graytorgb.models import adapt
 
         from ..test_cli_adapt import write_model
 
         path = write_model(tmp_path / "net.onnx", outside=True)
         before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
-        (tmp_path / "link.onnx").symlink_to(path)
-        for out in (path, str(path), tmp_path / "link.onnx"):
-            with pytest.raises(ModelError, match="out is the file of the model itself"):
-                adapt(path, 0.5, 0.5, out=out)
-        for out in (tmp_path / "net.onnx.data",):
-            with pytest.raises(ModelError, match="holds tensors of the model itself"):
-                adapt(path, 0.5, 0.5, how="expand", out=out)
-        assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if not p.is_symlink()} == before
+        with pytest.raises(ModelError, match="holds tensors of the model itself"):
+            adapt(path, 0.5, 0.5, how="expand", out=tmp_path / "net.onnx.data")
+        assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
-    def test_weights(self, tmp_path):
+    def test_weights(self, tmp_path, monkeypatch):
         needs("torchvision")
         needs_package("torch", "safetensors")
         import torch
-        from safetensors.torch import save_file
+        from safetensors.torch import load_file, save_file
 
-        from graytorgb.models import ModelError, adapt_state_dict
+        from graytorgb.models import adapt_state_dict
 
         weights = {"stem.weight": torch.ones(4, 3, 3, 3)}
         torch.save(weights, tmp_path / "a.pt")
         save_file(weights, tmp_path / "a.safetensors")
-        for path in sorted(tmp_path.iterdir()):
-            before = path.read_bytes()
-            with pytest.raises(ModelError, match="out is the file of the model itself"):
-                adapt_state_dict(path, 0.5, 0.5, out=path)
-            assert path.read_bytes() == before
+        for path, load in (
+            (tmp_path / "a.pt", torch.load),
+            (tmp_path / "a.safetensors", load_file),
+        ):
+            written = adapt_state_dict(path, 0.5, 0.5, out=path)
+            assert torch.equal(load(path)["stem.weight"], written["stem.weight"])
+
+        def interrupted(tensors, path):
+            Path(path).write_bytes(b"half")
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(torch, "save", interrupted)
+        before = (tmp_path / "a.pt").read_bytes()
+        with pytest.raises(KeyboardInterrupt):
+            adapt_state_dict(weights, 0.5, 0.5, out=tmp_path / "a.pt")
+        assert (tmp_path / "a.pt").read_bytes() == before
 
 
 def test_figures_still_come_out(image, tmp_path):
@@ -271,3 +280,19 @@ def test_figures_still_come_out(image, tmp_path):
     assert json.loads(paths[0].read_text())["rows"]
     assert all(path.stat().st_size for path in paths)
     assert not list(tmp_path.glob(".graytorgb*"))
+
+
+def test_benchmarks_check_theirs_too(tmp_path):
+    """Before they measure for minutes: a folder that can't be made, a picture that can't be drawn."""
+    (tmp_path / "file").write_text("old")
+    from benchmarks import auto
+
+    runner = CliRunner()
+    result = runner.invoke(auto.main, ["--output", str(tmp_path / "file" / "results")])
+    assert result.exit_code == 2
+    assert "--output is a folder that can be made" in result.output
+    for path in (ROOT / "benchmarks").glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        if '"--output"' in text:
+            assert "type=OutputFolder()" in text or "type=OutputFile(PICTURES)" in text, path
+            assert "cls=FileCommand" in text, path
