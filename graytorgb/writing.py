@@ -20,14 +20,15 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     path : path
         A symbolic link stays one, and its target is replaced.
     """
-    target = Path(os.path.realpath(path))
-    is_special = target.exists() and not target.is_file()
+    given, target = Path(path), Path(os.path.realpath(path))
+    is_stream = given.is_absolute() and given.parts[1:2] in (("dev",), ("proc",))
+    is_special = is_stream or (given.exists() and not given.is_file())
     if is_special or not os.access(target.parent, os.W_OK | os.X_OK):
-        yield Path(path)
+        yield given
         return
-    # a folder, so that the name and its suffix are the same
+    # in a folder, so that the name can be the same, whose suffix may say the format
     with TemporaryDirectory(prefix=".graytorgb-", dir=target.parent) as folder:
-        written = Path(folder) / target.name
+        written = Path(folder) / given.name
         yield written
         if target.exists():
             shutil.copymode(target, written)
@@ -64,8 +65,8 @@ def is_same_file(first: str | os.PathLike[str], second: str | os.PathLike[str]) 
 
 def why_unwritable(path: Path) -> str | None:
     """Return why a file can't be written at `path`, or None if it can."""
-    folder = path.parent
     try:
+        folder = Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
         if path.is_dir():
             return "it is a folder"
         if not folder.is_dir():

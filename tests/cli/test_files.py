@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from graytorgb import writing
 from graytorgb.cli import main
 from graytorgb.errors import ModelError
 
-from ..support import ROOT, needs, needs_package
+from ..support import ROOT, needs, needs_package, run_python
 
 needs("pillow")
 needs_package("psutil", "matplotlib", "jinja2")
@@ -93,12 +95,12 @@ class TestInspect:
 
     def test_an_output_through_a_link(self, image):
         """Its target is replaced, and the link stays."""
-        (image.parent / "old.png").write_bytes(b"old")
+        (image.parent / "old.picture").write_bytes(b"old")
         link = image.parent / "link.png"
-        link.symlink_to("old.png")
+        link.symlink_to("old.picture")
         assert run("inspect", image, "--png", link)[1] == 0
         assert link.is_symlink()
-        with PIL.Image.open(image.parent / "old.png") as drawn:
+        with PIL.Image.open(image.parent / "old.picture") as drawn:
             assert drawn.width > 100
 
 
@@ -218,6 +220,23 @@ class TestReplacing:
     def test_what_is_no_file_is_written_to(self, tmp_path):
         with writing.replacing(os.devnull) as written:
             assert written == Path(os.devnull)
+        code = "from graytorgb import writing; writing.write_text('/dev/stdout', 'text')"
+        assert run_python(code) == "text"
+        out = tmp_path / "out.txt"
+        with out.open("wb") as file:
+            command, env = [sys.executable, "-c", code], os.environ | {"PYTHONPATH": str(ROOT)}
+            assert subprocess.run(command, stdout=file, env=env).returncode == 0
+        assert out.read_text() == "text"
+
+    def test_a_link_to_nothing(self, tmp_path):
+        link = tmp_path / "link.txt"
+        link.symlink_to("new.txt")
+        assert writing.why_unwritable(link) is None
+        writing.write_text(link, "text")
+        assert (tmp_path / "new.txt").read_text() == "text"
+        link.unlink()
+        link.symlink_to(tmp_path / "nowhere" / "new.txt")
+        assert "there is no folder" in writing.why_unwritable(link)
 
     def test_text_is_utf8(self, tmp_path):
         writing.write_text(tmp_path / "a.txt", "µ \udcff\r\n")
@@ -283,7 +302,7 @@ def test_figures_still_come_out(image, tmp_path):
 
 
 def test_benchmarks_check_theirs_too(tmp_path):
-    """Before they measure for minutes: a folder that can't be made, a picture that can't be drawn."""
+    """Before they measure for minutes: a folder that can't be made, a name that is no picture's."""
     (tmp_path / "file").write_text("old")
     from benchmarks import auto
 
