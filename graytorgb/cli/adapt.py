@@ -80,7 +80,8 @@ class Options:
 @click.option(
     "--stats",
     metavar="imagenet",
-    help='Mean and std by name: imagenet, "-1..1" or "0..1" (as it is).',
+    help='Mean and std by name: imagenet, "-1..1", "0..1" (as it is), caffe, or '
+    "torchvision weights, ResNet50_Weights.DEFAULT.",
 )
 @click.option(
     "--how",
