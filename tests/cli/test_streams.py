@@ -38,11 +38,12 @@ def folder(tmp_path):
     return tmp_path
 
 
-def run(folder, environment, *arguments):
+def run(folder, environment, *arguments, code=None):
     """What a command writes into a pipe, as bytes; it has to end well."""
     env = {k: v for k, v in os.environ.items() if k not in ("FORCE_COLOR", "PYTHONUTF8")}
     env |= {"PYTHONPATH": str(ROOT), "COLUMNS": "120"} | environment
-    command = [sys.executable, "-m", "graytorgb", *arguments]
+    program = ["-m", "graytorgb"] if code is None else ["-c", code]
+    command = [sys.executable, *program, *arguments]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, timeout=240)
     assert done.returncode == 0, done.stderr.decode(errors="replace")
     assert b"Traceback" not in done.stderr
@@ -75,13 +76,18 @@ class TestInspect:
 
 
 @pytest.mark.parametrize("name", LOCALES)
-class TestCommands:
-    def test_every_help(self, tmp_path, name):
-        assert b"bench" in run(tmp_path, LOCALES[name], "--help")
-        for command in main.commands:
-            assert b"Usage" in run(tmp_path, LOCALES[name], command, "--help")
+def test_every_help(tmp_path, name):
+    code = """
+from graytorgb.cli import main
+for command in ([], *([name] for name in main.commands)):
+    main([*command, "--help"], standalone_mode=False)
+"""
+    assert run(tmp_path, LOCALES[name], code=code).count(b"Usage") == 1 + len(main.commands)
 
-    @pytest.mark.slow
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ascii", "dumb"])
+class TestCommands:
     def test_backends_and_bench(self, tmp_path, name):
         text = run(tmp_path, LOCALES[name], "backends", "--shape", "4x8x8", "--layout", "NHW->NCHW")
         assert "auto picks" in text.decode(encoding(name))
@@ -92,7 +98,6 @@ class TestCommands:
         for kind in ("json", "csv", "html"):
             assert "repeat" in (tmp_path / f"é.{kind}").read_text(encoding="utf-8")
 
-    @pytest.mark.slow
     def test_adapt(self, tmp_path, name):
         needs_package("onnx", "onnxruntime")
         from ..test_cli_adapt import STATS, write_model
