@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from graytorgb.bench.machine import describe, one_line
+from graytorgb.cli.files import FileCommand, OutputFolder
 from graytorgb.errors import ModelError
 
 from .networks import PACKAGED, Network, of_name
@@ -39,7 +40,7 @@ class Answers(NamedTuple):
         return np.asarray((order == self.labels[known, None]).any(1))
 
 
-@click.command()
+@click.command(cls=FileCommand)
 @click.option(
     "--network",
     "names",
@@ -53,7 +54,7 @@ class Answers(NamedTuple):
     "--batch", type=click.IntRange(1), default=20, show_default=True, help="Photos at a time."
 )
 @click.option("--name", default="accuracy", show_default=True, help="Of the results.")
-@click.option("--output", type=Path, default=RESULTS, show_default="benchmarks/results")
+@click.option("--output", type=OutputFolder(), default=RESULTS, show_default="benchmarks/results")
 def main(
     names: tuple[str, ...],
     statistics: str | None,

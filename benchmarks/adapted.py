@@ -20,6 +20,7 @@ import graytorgb as g2r
 from graytorgb.bench.machine import describe, one_line
 from graytorgb.bench.memory import peak_here
 from graytorgb.bench.timing import Rounds, Timing
+from graytorgb.cli.files import FileCommand, OutputFolder
 from graytorgb.models import adapt
 
 from .tables import table, write
@@ -43,7 +44,7 @@ class Pair(NamedTuple):
     after: nn.Module
 
 
-@click.command()
+@click.command(cls=FileCommand)
 @click.option(
     "--network",
     "names",
@@ -55,7 +56,7 @@ class Pair(NamedTuple):
 @click.option("--batch", default=8, show_default=True, help="Images of 224x224.")
 @click.option("--seconds", default=6.0, show_default=True, help="Timing of each stem and network.")
 @click.option("--threads", default=2, show_default=True)
-@click.option("--output", type=Path, default=RESULTS, show_default="benchmarks/results")
+@click.option("--output", type=OutputFolder(), default=RESULTS, show_default="benchmarks/results")
 def main(names: tuple[str, ...], batch: int, seconds: float, threads: int, output: Path) -> None:
     """Measure every network and write adapted.json and adapted.md."""
     torch.set_num_threads(threads)

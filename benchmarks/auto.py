@@ -16,7 +16,9 @@ from graytorgb.bench.case import PRESETS, cases
 from graytorgb.bench.machine import one_line
 from graytorgb.bench.report import Report, fastest_copy
 from graytorgb.bench.run import measure
+from graytorgb.cli.files import FileCommand, OutputFolder
 from graytorgb.registry import BACKENDS
+from graytorgb.writing import write_text
 
 from .tables import table
 
@@ -25,12 +27,12 @@ NOISE = 0.93
 LARGE = 100e6  # bytes of result, which no cache holds
 
 
-@click.command()
+@click.command(cls=FileCommand)
 @click.option("--preset", type=click.Choice(["quick", "full"]), default="full", show_default=True)
 @click.option("--seconds", default=1.0, show_default=True, help="Timing of each cell.")
 @click.option("--threads", default=2, show_default=True, help="For libraries that have threads.")
 @click.option("--memory", default=6.0, show_default=True, help="GB that a cell may need.")
-@click.option("--output", type=Path, default=RESULTS, show_default="benchmarks/results")
+@click.option("--output", type=OutputFolder(), default=RESULTS, show_default="benchmarks/results")
 def main(preset: str, seconds: float, threads: int, memory: float, output: Path) -> None:
     """Measure the matrix and write auto.json and auto.md."""
     report = Report.new()
@@ -39,8 +41,8 @@ def main(preset: str, seconds: float, threads: int, memory: float, output: Path)
         report.rows.extend(measure(case, BACKENDS, budget=seconds, peaks=False))
     output.mkdir(exist_ok=True)
     report.write_json(output / "auto.json")
-    (output / "auto.md").write_text(markdown(report))
-    Console().print((output / "auto.md").read_text(), markup=False)
+    write_text(output / "auto.md", markdown(report))
+    Console().print(markdown(report), markup=False)
 
 
 def markdown(report: Report) -> str:

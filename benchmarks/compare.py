@@ -19,6 +19,7 @@ from rich.progress import track
 from graytorgb.bench.case import PRESETS, Case, cases, grey_batch
 from graytorgb.bench.machine import describe, one_line
 from graytorgb.bench.timing import Rounds
+from graytorgb.cli.files import FileCommand, OutputFolder
 
 from .peers import OURS, PEERS, Converter, Peer
 from .tables import table, write
@@ -29,11 +30,11 @@ from matplotlib import pyplot as plt
 RESULTS = Path(__file__).parent / "results"
 
 
-@click.command()
+@click.command(cls=FileCommand)
 @click.option("--preset", type=click.Choice(["quick", "full"]), default="full", show_default=True)
 @click.option("--seconds", default=1.0, show_default=True, help="Timing of each cell.")
 @click.option("--memory", default=3.0, show_default=True, help="GB that a cell may need.")
-@click.option("--output", type=Path, default=RESULTS, show_default="benchmarks/results")
+@click.option("--output", type=OutputFolder(), default=RESULTS, show_default="benchmarks/results")
 def main(preset: str, seconds: float, memory: float, output: Path) -> None:
     """Measure every peer in every cell and write peers.json, peers.md and peers.png."""
     matrix = [case for case in cases(*PRESETS[preset], [1]) if case.needed_bytes < memory * 1e9]

@@ -21,6 +21,8 @@ from rich.table import Table
 import graytorgb as g2r
 from graytorgb.bench.memory import peak_bytes
 from graytorgb.bench.timing import Rounds
+from graytorgb.cli.files import PICTURES, FileCommand, OutputFile
+from graytorgb.writing import replacing
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -32,8 +34,8 @@ PHOTOS = ("camera", "coins", "moon", "page", "cell")
 SCANS = {"MR, 12 bits": "examples_overlay.dcm", "CT, 12 bits": "CT_small.dcm"}
 
 
-@click.command()
-@click.option("--output", default="contact_sheet.png", show_default=True, type=Path)
+@click.command(cls=FileCommand)
+@click.option("--output", default="contact_sheet.png", show_default=True, type=OutputFile(PICTURES))
 @click.option("--seconds", default=6.0, show_default=True, help="How long to time the backends.")
 def main(output: Path, seconds: float) -> None:
     """Run every backend on real grey images and draw contact_sheet.png."""
@@ -131,7 +133,8 @@ def draw_contact_sheet(photos: dict[str, Array], scans: dict[str, Array], output
             column[0].set_title(title.strip(), fontsize=11)
     for axis, label in zip(axes[:, 0], rows, strict=True):
         axis.set_ylabel(label, fontsize=11)
-    figure.savefig(output, dpi=100)
+    with replacing(output) as written:
+        figure.savefig(written, dpi=100)
     plt.close(figure)
 
 

@@ -19,6 +19,7 @@ from graytorgb.bench.limit import writes
 from graytorgb.bench.machine import describe, one_line
 from graytorgb.bench.memory import peak_of
 from graytorgb.bench.timing import Rounds
+from graytorgb.cli.files import FileCommand, OutputFolder
 
 from .tables import table, write
 
@@ -30,11 +31,11 @@ USUAL = v2.Compose([v2.RGB(), v2.ToDtype(torch.float32, scale=True), v2.Normaliz
 OURS, REUSED, TORCHVISION = "graytorgb", "graytorgb, out=", "torchvision v2, the batch"
 
 
-@click.command()
+@click.command(cls=FileCommand)
 @click.option("--images", multiple=True, type=int, help="Batches of so many 224x224 instead.")
 @click.option("--seconds", default=3.0, show_default=True, help="Timing of each batch.")
 @click.option("--threads", default=2, show_default=True)
-@click.option("--output", type=Path, default=RESULTS, show_default="benchmarks/results")
+@click.option("--output", type=OutputFolder(), default=RESULTS, show_default="benchmarks/results")
 def main(images: tuple[int, ...], seconds: float, threads: int, output: Path) -> None:
     """Measure every way for every batch and write prepare.json and prepare.md."""
     torch.set_num_threads(threads)

@@ -21,6 +21,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import update_bn
 
 from graytorgb.bench.machine import describe, one_line
+from graytorgb.cli.files import FileCommand, OutputFolder
 from graytorgb.models import adapt
 
 from .accuracy import percent, plain, points
@@ -54,12 +55,12 @@ Answer = Callable[[Pictures], Tensor]
 Attempt = Callable[[Network, Pictures], Answer]
 
 
-@click.command()
+@click.command(cls=FileCommand)
 @click.option("--network", "names", multiple=True, default=["mobilenet_v2"], show_default=True)
 @option_photos
 @click.option("--only", multiple=True, help="Attempts whose names begin so.")
 @click.option("--name", default="recover", show_default=True, help="Of the results.")
-@click.option("--output", type=Path, default=RESULTS, show_default="benchmarks/results")
+@click.option("--output", type=OutputFolder(), default=RESULTS, show_default="benchmarks/results")
 def main(
     names: tuple[str, ...],
     photos: Path | None,

@@ -13,6 +13,7 @@ from graytorgb.bench.memory import available_bytes
 from graytorgb.bench.plot import write_png
 from graytorgb.bench.report import Report
 from graytorgb.bench.run import measure
+from graytorgb.cli.files import FileCommand, OutputFolder
 from graytorgb.registry import BACKENDS
 
 from .tables import table, write
@@ -23,11 +24,11 @@ IMAGE = (224, 224)
 CLIFF = 32 << 20
 
 
-@click.command()
+@click.command(cls=FileCommand)
 @click.option("--largest", default=4.0, show_default=True, help="GB of the largest result.")
 @click.option("--layout", default="NHW->NHWC", show_default=True)
 @click.option("--seconds", default=1.0, show_default=True, help="Timing of each batch size.")
-@click.option("--output", type=Path, default=RESULTS, show_default="benchmarks/results")
+@click.option("--output", type=OutputFolder(), default=RESULTS, show_default="benchmarks/results")
 def main(largest: float, layout: str, seconds: float, output: Path) -> None:
     """Measure batches of growing size, with 1 and 2 threads; write scaling.json, .md and .png."""
     report = Report.new()

@@ -7,6 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
+from graytorgb.writing import write_text
+
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int = 1) -> list[str]:
     """The lines of a table; the columns after the first `text_columns` are aligned right."""
@@ -17,6 +19,6 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int
 def write(folder: Path, name: str, document: Mapping[str, Any], text: str) -> None:
     """A script's results: NAME.json and, shown too, NAME.md."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
-    (folder / f"{name}.md").write_text(text)
+    write_text(folder / f"{name}.json", json.dumps(document, indent=1) + "\n")
+    write_text(folder / f"{name}.md", text)
     Console().print(text, markup=False, soft_wrap=True)

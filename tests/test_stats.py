@@ -7,7 +7,7 @@ import pytest
 
 import graytorgb as g2r
 
-from .support import needs, needs_package
+from .support import needs, needs_package, run_python
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -17,6 +17,15 @@ def test_names():
     levels = np.array([[0, 255]], np.uint8)
     for name, ends in (("-1..1", [-1, 1]), ("0..1", [0, 1])):
         assert g2r.prepare(levels, *g2r.stats(name))[0, :, 0].tolist() == ends
+
+
+def test_caffe():
+    """Bytes less their mean, blue first, as ``imagenet_utils.preprocess_input`` gives them."""
+    mean, std = g2r.stats("caffe")
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    result = g2r.prepare(levels, mean, std, "HW->HWC")
+    want = levels[..., None] - np.array([103.939, 116.779, 123.68])
+    assert np.abs(result - want).max() < 1e-4
 
 
 class TestTorchvision:
@@ -37,6 +46,82 @@ class TestTorchvision:
             for weights in models.get_model_weights(name):
                 preset = weights.transforms()
                 assert g2r.stats(weights) == (tuple(preset.mean), tuple(preset.std))
+
+    def test_every_weight_there_is_by_name(self):
+        """Each preset is run on grey, which its name's statistics have to agree with."""
+        import torch
+        from torchvision import models
+
+        run = set()
+        for weights in (w for n in models.list_models() for w in models.get_model_weights(n)):
+            preset = weights.transforms()
+            kind = type(preset).__name__
+            if kind == "ObjectDetection":
+                with pytest.raises(g2r.LevelsError, match="normalises by itself"):
+                    g2r.stats(str(weights))
+                continue
+            statistics = g2r.stats(str(weights))
+            assert g2r.stats(weights) == statistics
+            if (said := (repr(preset), statistics)) in run:
+                continue
+            run.add(said)
+            mean, std = (torch.tensor(values)[:, None] for values in statistics)
+            shape = (2, 3, 32, 32) if kind == "VideoClassification" else (3, 32, 32)
+            for level in (0, 100, 255):
+                grey = torch.full(shape, level, dtype=torch.uint8)
+                result = preset(grey, grey)[0] if kind == "OpticalFlow" else preset(grey)
+                want = (level / 255 - mean) / std
+                assert (result.reshape(3, -1) - want).abs().max() < 1e-4 * want.abs().max()
+        assert {said[0].partition("(")[0] for said in run} == {
+            "ImageClassification", "VideoClassification", "SemanticSegmentation", "OpticalFlow"
+        }  # fmt: skip
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "ResNet50_Weights.DEFAULT",
+            "ResNet50_Weights.IMAGENET1K_V2",
+            "torchvision.models.ResNet50_Weights.IMAGENET1K_V1",
+            "models.quantization.ResNet50_QuantizedWeights.DEFAULT",
+        ],
+    )
+    def test_names_of_weights(self, name):
+        assert g2r.stats(name) == IMAGENET
+
+    @pytest.mark.parametrize(
+        ("name", "says"),
+        [
+            ("ResNet50_Weights", r"several weights: ResNet50_Weights.IMAGENET1K_V1, .*DEFAULT"),
+            ("ResNet50_Weights.V3", r"did you mean .*'ResNet50_Weights.IMAGENET1K_V2'"),
+            ("resnet50_weights.default", r"did you mean 'ResNet50_Weights.DEFAULT'"),
+            ("Resnet50Weights.DEFAULT", r"did you mean 'ResNet50_Weights.DEFAULT'"),
+            ("weights", "torchvision has no weights called 'weights'"),
+            ("IMAGENET1K_V1", r"of many networks, so name one: 'ResNet50_Weights.IMAGENET1K_V1'"),
+            ("resnet50", r'their name \("ResNet50_Weights.DEFAULT"\)'),
+            ("imagnet", "did you mean 'imagenet'"),
+        ],
+    )
+    def test_names_that_are_none(self, name, says):
+        with pytest.raises(g2r.LevelsError, match=says):
+            g2r.stats(name)
+
+    def test_names_need_torchvision(self):
+        """Nothing else does, so a name's slip imports nothing."""
+        code = """
+import sys
+import graytorgb as g2r
+sys.modules["torchvision"] = None
+try:
+    g2r.stats("ResNet50_Weights.DEFAULT")
+except g2r.BackendUnavailable as error:
+    print(error)
+try:
+    g2r.stats("resnet50")
+except g2r.LevelsError:
+    print("torch" in sys.modules)
+"""
+        hint = "needs torchvision: pip install 'graytorgb[torchvision]'"
+        assert run_python(code).splitlines() == [hint, "False"]
 
     def test_presets_and_normalise(self):
         from torchvision import models

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from ..writing import write_text
 from .machine import one_line
 from .plot import svg
 from .report import Report, cells, recommendation
@@ -23,4 +24,4 @@ def write_html(report: Report, path: Path) -> None:
             for case, rows in report.by_case().items()
         ],
     )
-    path.write_text(page)
+    write_text(path, page)

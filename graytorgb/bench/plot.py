@@ -7,6 +7,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from ..writing import replacing
 from .case import Row
 from .machine import one_line
 from .report import Report
@@ -18,7 +19,8 @@ _MARKERS = "osD^vP*X"
 
 def write_png(report: Report, path: Path) -> None:
     """Draw the report into a PNG file."""
-    figure(report).savefig(path, dpi=120)
+    with replacing(path) as written:
+        figure(report).savefig(written, dpi=120)
 
 
 def svg(report: Report) -> str:

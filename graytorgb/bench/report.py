@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from io import StringIO
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 from rich.table import Table
 
 from .. import __version__
+from ..writing import write_text
 from .case import Case, Row
 from .machine import describe
 from .timing import milliseconds
@@ -70,20 +72,21 @@ class Report(NamedTuple):
 
     def write_json(self, path: Path) -> None:
         """Write :meth:`document`."""
-        path.write_text(json.dumps(self.document(), indent=1) + "\n")
+        write_text(path, json.dumps(self.document(), indent=1) + "\n")
 
     def write_csv(self, path: Path) -> None:
         """Write a line for each row, with the shape as 64x224x224."""
-        with path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, Row._fields)
-            writer.writeheader()
-            for row in (row for rows in self.by_case().values() for row in rows):
-                writer.writerow(row._asdict() | {"shape": row.case.size})
+        text = StringIO(newline="")
+        writer = csv.DictWriter(text, Row._fields)
+        writer.writeheader()
+        for row in (row for rows in self.by_case().values() for row in rows):
+            writer.writerow(row._asdict() | {"shape": row.case.size})
+        write_text(path, text.getvalue())
 
 
 def read_json(path: Path) -> Report:
     """The report that :meth:`Report.write_json` wrote."""
-    document = json.loads(path.read_text())
+    document = json.loads(path.read_text(encoding="utf-8"))
     rows = [Row(**row | {"shape": tuple(row["shape"])}) for row in document["rows"]]
     return Report(rows, document["machine"], document["date"])
 

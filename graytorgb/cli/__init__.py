@@ -15,7 +15,9 @@ from ..auto import choose
 from ..errors import GrayToRGBError
 from ..registry import BACKENDS, backends, lookup, require
 from .adapt import adapt_command
+from .files import PICTURES, FileCommand, OutputFile
 from .inspect import inspect_command
+from .streams import ProgramGroup
 from .types import Shape, Size
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def _names(ctx: click.Context, param: click.Parameter, value: str | None) -> lis
     return list(dict.fromkeys(names))
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=ProgramGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
     """Greyscale images for networks pretrained on RGB."""
@@ -72,7 +74,7 @@ def backends_command(shape: tuple[int, ...] | None, dtype: str | None, layout: s
         console.print(f"auto picks [bold]{backend}[/]: {reason}" if backend else reason)
 
 
-@main.command("bench")
+@main.command("bench", cls=FileCommand)
 @click.option(
     "--shape",
     "shapes",
@@ -115,15 +117,19 @@ def backends_command(shape: tuple[int, ...] | None, dtype: str | None, layout: s
     help="Memory that may be used.  [default: what is available]",
 )
 @click.option("--peaks/--no-peaks", default=True, help="Measure memory, a process a backend.")
-@click.option("--json", "json_path", type=Path, help="Write every figure, by a versioned schema.")
-@click.option("--csv", "csv_path", type=Path, help="Write a line a row.")
+@click.option(
+    "--json", "json_path", type=OutputFile(), help="Write every figure, by a versioned schema."
+)
+@click.option("--csv", "csv_path", type=OutputFile(), help="Write a line a row.")
 @click.option(
     "--plot",
     "plot_path",
-    type=Path,
+    type=OutputFile(PICTURES),
     help="Draw throughput and memory; over batches of 1, 4, 16 and so on if one shape is given.",
 )
-@click.option("--html", "html_path", type=Path, help="Write a page with tables and drawings.")
+@click.option(
+    "--html", "html_path", type=OutputFile(), help="Write a page with tables and drawings."
+)
 def bench_command(
     shapes: tuple[tuple[int, ...], ...],
     dtypes: tuple[str, ...],

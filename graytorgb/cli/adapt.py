@@ -18,6 +18,8 @@ from ..errors import GrayToRGBError, ModelError
 from ..models.weights import Normalisation
 from ..registry import require
 from ..stats import stats as find_stats
+from ..writing import write_text
+from .files import FileCommand, InputPath, ModelOutput, ModelPath, OutputFile
 from .images import image_files, read_grey
 from .types import Numbers, Shape
 
@@ -65,9 +67,9 @@ class Options:
     seconds: float
 
 
-@click.command("adapt", epilog=_EXAMPLES)
-@click.argument("model", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
+@click.command("adapt", cls=FileCommand, epilog=_EXAMPLES)
+@click.argument("model", type=ModelPath(exists=True, dir_okay=False))
+@click.argument("out", type=ModelOutput())
 @click.option(
     "--mean",
     type=Numbers(),
@@ -78,7 +80,8 @@ class Options:
 @click.option(
     "--stats",
     metavar="imagenet",
-    help='Mean and std by name: imagenet, "-1..1" or "0..1" (as it is).',
+    help='Mean and std by name: imagenet, "-1..1", "0..1" (as it is), caffe, or '
+    "torchvision weights, ResNet50_Weights.DEFAULT.",
 )
 @click.option(
     "--how",
@@ -116,7 +119,7 @@ class Options:
 @click.option(
     "--verify",
     "images",
-    type=click.Path(path_type=Path, exists=True),
+    type=InputPath(exists=True),
     metavar="IMAGES",
     help="A folder or file of images to prove it on.  [default: noise]",
 )
@@ -154,8 +157,13 @@ class Options:
     show_default=True,
     help="Timing of both; 0 for none.",
 )
-@click.option("--json", "json_path", type=Path, help="Write the proof's figures.")
-@click.option("--png", "png_path", type=Path, help="Draw where the first convolutions differ.")
+@click.option("--json", "json_path", type=OutputFile(), help="Write the proof's figures.")
+@click.option(
+    "--png",
+    "png_path",
+    type=OutputFile([".png"]),
+    help="Draw where the first convolutions differ.",
+)
 def adapt_command(
     mean: tuple[float, ...] | None,
     std: tuple[float, ...] | None,
@@ -179,7 +187,6 @@ def adapt_command(
         preprocessing |= _statistics(mean, std, stats)
         options = Options(preprocessing=preprocessing, layers=list(layers) or None, **rest)
         _check(options, proof_wanted=json_path is not None or png_path is not None)
-        _check_reports(json_path, png_path)
         with TemporaryDirectory(prefix=".graytorgb-", dir=options.out.parent) as folder:
             made = Path(folder) / options.out.name
             proof = _adapt(console, options, made)
@@ -233,10 +240,6 @@ def _check(options: Options, *, proof_wanted: bool) -> None:
     kinds = _WEIGHTS if weights else (suffix,)
     if options.out.suffix.lower() not in kinds:
         raise click.UsageError(f"OUT is of the same kind as MODEL: {', '.join(kinds)}")
-    if not options.out.parent.is_dir():
-        raise click.UsageError(f"there is no folder {str(options.out.parent)!r}")
-    if options.out.exists() and options.out.samefile(options.model):
-        raise click.UsageError("OUT is MODEL, which would be lost: write another file")
     if options.size is not None and 0 in options.size:
         raise click.UsageError("--size is of images with pixels: each side is 1 or more")
     if weights and options.how == "expand":
@@ -248,15 +251,6 @@ def _check(options: Options, *, proof_wanted: bool) -> None:
             "weights alone don't run, so nothing can be proven: --arch torchvision:NAME or "
             "timm:NAME says whose they are"
         )
-
-
-def _check_reports(json_path: Path | None, png_path: Path | None) -> None:
-    """Usage errors for what is written of the proof, before it is made."""
-    for option, path in (("--json", json_path), ("--png", png_path)):
-        if path is not None and (path.is_dir() or not path.parent.is_dir()):
-            raise click.UsageError(f"{option} is a file in a folder that exists, not {str(path)!r}")
-    if png_path is not None and png_path.suffix.lower() != ".png":
-        raise click.UsageError(f"--png is a file of .png, not {png_path.name!r}")
 
 
 def _adapt(console: Console, options: Options, made: Path) -> "Verification | None":
@@ -388,7 +382,7 @@ def _report(
 ) -> None:
     console.print(proof)
     if json_path is not None:
-        json_path.write_text(proof.to_json() + "\n")
+        write_text(json_path, proof.to_json() + "\n")
     if png_path is not None and proof.stem_difference is None:
         console.print("[yellow]no picture: the first convolution couldn't be followed[/]")
     elif png_path is not None:

@@ -14,6 +14,8 @@ from rich.table import Table
 from ..errors import GrayToRGBError
 from ..ranges import ValueRange
 from ..registry import require
+from ..writing import printable, replacing
+from .files import PICTURES, FileCommand, InputPath, OutputFile
 from .types import Size
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 _BINS = 16
 
 
-class _WindowByName(click.Command):
+class _WindowByName(FileCommand):
     """Lets ``--window`` take one name where click has it take two numbers."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -48,8 +50,10 @@ def _is_number(text: str) -> bool:
 
 
 @click.command("inspect", cls=_WindowByName)
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--png", "png_path", type=Path, metavar="OUT", help="Draw both conversions.")
+@click.argument("file", type=InputPath())
+@click.option(
+    "--png", "png_path", type=OutputFile(PICTURES), metavar="OUT", help="Draw both conversions."
+)
 @click.option(
     "--range",
     "limits",
@@ -99,7 +103,8 @@ def inspect_command(
     console.print(_tabulate(comparison))
     console.print(f"[bold]{escape(_verdict(image, comparison))}[/]")
     if plt is not None and png_path is not None:
-        _draw(plt.Figure, image, comparison).savefig(png_path)
+        with replacing(png_path) as written:
+            _draw(plt.Figure, image, comparison).savefig(written)
 
 
 def _shown_range(image: "ImageFile") -> ValueRange:
@@ -228,7 +233,8 @@ def _draw(figure_class: Any, image: "ImageFile", comparison: "Comparison") -> An
     _show(right, f"graytorgb, {_interval(_shown_range(image))}", ours)
     if naive is None:
         left.text(0.5, 0.5, "fails", ha="center", va="center", transform=left.transAxes)
-    figure.suptitle(f"{image.path.name}: {image.format}, {image.mode}", fontsize=10)
+    title = f"{printable(image.path.name)}: {image.format}, {image.mode}"
+    figure.suptitle(title, fontsize=10, parse_math=False)
     return figure
 
 

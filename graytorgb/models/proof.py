@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..bench.timing import Rounds, Timing, milliseconds
 from ..errors import ModelError
 from ..registry import require
+from ..writing import replacing
 
 Array = NDArray[Any]
 _TOP = 5
@@ -205,7 +206,8 @@ class Verification:
         shown = axes.imshow(self.stem_difference, cmap="magma", vmin=0)
         figure.colorbar(shown, label="largest difference")
         axes.set_title(f"behind the stem, {self.images} images")
-        figure.savefig(path, dpi=120)
+        with replacing(path) as written:
+            figure.savefig(written, dpi=120)
 
 
 def compare(

@@ -410,6 +410,19 @@ def test_a_grey_folder_into_an_application_model(tmp_path):
     assert np.abs(short.predict(images[..., 0], verbose=0) - expected).max() <= 1e-5
 
 
+@pytest.mark.parametrize(
+    ("mode", "name"), [("caffe", "caffe"), ("tf", "-1..1"), ("torch", "imagenet")]
+)
+def test_what_applications_do_to_their_images(mode, name):
+    levels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
+    color = np.repeat(levels[..., None], 3, -1).astype(np.float32)
+    theirs = keras.applications.imagenet_utils.preprocess_input(
+        color, data_format="channels_last", mode=mode
+    )
+    ours = g2r.prepare(levels, *g2r.stats(name), "NHW->NHWC")
+    assert np.abs(ours - theirs).max() <= 1e-4
+
+
 def test_a_keras_tensor_belongs_into_a_model():
     for verb in (g2r.to_rgb, lambda x: g2r.to_uint8(x, (0, 1)), lambda x: g2r.prepare(x, 0, 1)):
         with pytest.raises(g2r.DtypeError, match=r"graytorgb\.layers\.ToRGB"):

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from ...errors import ModelError
+from ...writing import replacing
 from ..weights import Normalisation, unstated
 from .collapse import check_range, collapse, structure
 from .copy import is_graph, resized
@@ -55,7 +56,8 @@ def adapt(
             'how="expand" with inplace=True needs no copy'
         ) from error
     if out is not None:
-        adapted.save(out)
+        with replacing(out) as written:
+            adapted.save(written)
     return adapted
 
 

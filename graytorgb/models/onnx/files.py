@@ -1,6 +1,7 @@
 """ONNX files, with the files beside them that hold the tensors of large models."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -10,6 +11,7 @@ from onnx import ModelProto, TensorProto
 from onnx.external_data_helper import uses_external_data
 
 from ...errors import ModelError
+from ...writing import replacing
 from .graph import tensors
 
 _LIMIT = (1 << 31) - 1  # bytes of a protobuf message
@@ -42,6 +44,18 @@ def external(model: ModelProto) -> list[TensorProto]:
     return [t for graph in graphs for t in tensors(graph) if uses_external_data(t)]
 
 
+def beside(path: Path) -> list[Path]:
+    """Return the files that hold a model's external tensors.
+
+    Raises
+    ------
+    ModelError
+        If it isn't ONNX, or names a file outside of its folder.
+    """
+    outside = external(read(path, in_memory=False))
+    return [path.parent / name for name in dict.fromkeys(map(_location, outside))]
+
+
 def is_large(model: ModelProto) -> bool:
     """Whether a model in memory is too large for one file."""
     try:
@@ -64,7 +78,8 @@ def write(model: ModelProto, path: Path, folder: Path | None) -> None:
         )
     if not outside:
         if not is_large(model):
-            onnx.save(model, path)
+            with replacing(path) as written:
+                onnx.save(model, written)
             return
         data = path.with_name(f"{path.name}.data")
         data.unlink(missing_ok=True)  # onnx appends
@@ -74,14 +89,28 @@ def write(model: ModelProto, path: Path, folder: Path | None) -> None:
     assert folder is not None
     new = {location: f"{path.name}.data{count or ''}"
         for count, location in enumerate(dict.fromkeys(map(_location, outside)))}  # fmt: skip
+    _check_targets({path: None} | {path.with_name(n): folder / s for s, n in new.items()})
     for location, name in new.items():
         source, target = folder / location, path.with_name(name)
         if not (target.exists() and target.samefile(source)):
-            shutil.copyfile(source, target)
+            with replacing(target) as written:
+                shutil.copyfile(source, written)
     for tensor in outside:
         entry = _entry(tensor)
         entry.value = new[entry.value]
-    path.write_bytes(model.SerializeToString())
+    with replacing(path) as written:
+        written.write_bytes(model.SerializeToString())
+
+
+def _check_targets(sources: Mapping[Path, Path | None]) -> None:
+    """ModelError if a file to write holds tensors that are still to be read from it."""
+    held = [source for source in sources.values() if source is not None and source.exists()]
+    for target, own in sources.items():
+        if target.exists() and any(target.samefile(s) for s in held if s != own):
+            raise ModelError(
+                f"{target} holds tensors of the model itself, which would be lost: write it into "
+                f"another folder than {str(target.parent)!r}"
+            )
 
 
 def _entry(tensor: TensorProto) -> Any:

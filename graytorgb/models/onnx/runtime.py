@@ -1,5 +1,7 @@
 """ONNX Runtime, and ONNX's own evaluator for what that doesn't run."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,20 @@ def session(model: bytes | str) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_cpu_mem_arena = False  # it would hide what a run needs, and is no faster
     options.log_severity_level = 4  # what goes wrong is raised
-    return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    given = model if isinstance(model, bytes) else _as_utf8(model, options)
+    return runtime.InferenceSession(given, options, providers=["CPUExecutionProvider"])
+
+
+def _as_utf8(path: str, options: Any) -> bytes | str:
+    """A path as the library takes it, which knows UTF-8 alone; the file's bytes if it isn't."""
+    try:
+        return os.fsencode(path).decode()
+    except UnicodeDecodeError:
+        folder = os.fsencode(Path(path).parent).decode(errors="replace")
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", folder
+        )
+        return Path(path).read_bytes()
 
 
 def evaluate(model: ModelProto, given: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:

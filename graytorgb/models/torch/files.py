@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ...errors import ModelError
 from ...registry import require
+from ...writing import replacing
 from ..weights import Normalisation, collapse
 
 _SAFETENSORS = ".safetensors"
@@ -153,11 +154,13 @@ def _write(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | No
     if path.suffix.lower() == _SAFETENSORS:
         save = require("safetensors.torch", "safetensors", "models").save_file
         try:
-            save({name: t.contiguous() for name, t in tensors.items()}, path, metadata)
+            with replacing(path) as written:
+                save({name: t.contiguous() for name, t in tensors.items()}, written, metadata)
         except RuntimeError as error:  # tied weights, which that format can't say
             raise ModelError(
                 f"{path} can't be written: {' '.join(str(error).split())} A .pt file can: "
                 f"out={str(path.with_suffix('.pt'))!r}"
             ) from error
     else:
-        torch.save(tensors, path)
+        with replacing(path) as written:
+            torch.save(tensors, written)

@@ -1,0 +1,163 @@
+"""The files that a command reads and writes, checked before it does anything."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import GrayToRGBError
+from ..registry import require
+from ..writing import is_same_file, why_unwritable
+from .streams import Program
+
+# What matplotlib draws into
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".pdf", ".svg", ".eps", ".ps")
+
+
+class InputPath(click.Path):
+    """A file, or a folder of files, that a command reads."""
+
+    def __init__(self, *, exists: bool = False, dir_okay: bool = True) -> None:
+        super().__init__(path_type=Path, exists=exists, dir_okay=dir_okay)
+
+    def files(self, path: Path) -> Iterator[Path]:
+        """Yield each file that is read."""
+        if path.is_dir():
+            yield from (each for each in path.rglob("*") if each.is_file())
+        else:
+            yield path
+
+
+class ModelPath(InputPath):
+    """A model, and the files beside an ONNX model that hold its tensors."""
+
+    def files(self, path: Path) -> Iterator[Path]:
+        """Yield each file that is read."""
+        yield path
+        if path.suffix.lower() == ".onnx":
+            try:
+                yield from require("graytorgb.models.onnx.files", "onnx", "onnx").beside(path)
+            except GrayToRGBError:
+                return  # the command says why it can't be read
+
+
+class OutputFile(click.ParamType[Path]):
+    """A file that a command writes, and can write.
+
+    Parameters
+    ----------
+    suffixes : iterable of str
+        What its name may end in; nothing for any name.
+    """
+
+    name = "file"
+
+    def __init__(self, suffixes: Iterable[str] = ()) -> None:
+        self.suffixes = tuple(suffixes)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path:
+        """The path, or a usage error."""
+        path = Path(value)
+        if self.suffixes and path.suffix.lower() not in self.suffixes:
+            raise click.UsageError(
+                f"{label(param)} is a file of {', '.join(self.suffixes)}, not {path.name!r}", ctx
+            )
+        reason = why_unwritable(path)
+        if reason is not None:
+            raise click.UsageError(
+                f"{label(param)} is a file in a folder that exists and can be written to, not "
+                f"{str(path)!r}: {reason}", ctx,
+            )  # fmt: skip
+        return path
+
+    def files(self, path: Path) -> Iterator[Path]:
+        """Yield each file that is written."""
+        yield path
+
+
+class OutputFolder(click.ParamType[Path]):
+    """A folder that is there, or can be made, and written to."""
+
+    name = "folder"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path:
+        """The path, or a usage error."""
+        path = Path(value)
+        there = next((each for each in (path, *path.absolute().parents) if each.exists()), path)
+        reason = why_unwritable(there / "results")
+        if reason is not None:
+            raise click.UsageError(
+                f"{label(param)} is a folder that can be made, not {str(path)!r}: {reason}", ctx
+            )
+        return path
+
+
+class ModelOutput(OutputFile):
+    """A model, and the files beside an ONNX model that hold its tensors."""
+
+    def files(self, path: Path) -> Iterator[Path]:
+        """Yield each file that can be written."""
+        yield path
+        if path.suffix.lower() == ".onnx":
+            data = path.with_name(f"{path.name}.data")
+            yield data
+            yield from (each for each in path.parent.iterdir()
+                if each.name.startswith(data.name) and each.name != data.name)  # fmt: skip
+
+
+class FileCommand(Program):
+    """A command that stops before it writes over what it reads or writes itself."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments, and check the files that they name."""
+        rest = super().parse_args(ctx, args)
+        if not ctx.resilient_parsing:
+            check_apart(ctx)
+        return rest
+
+
+def check_apart(ctx: click.Context) -> None:
+    """Check every file that is written against all others that the command reads and writes.
+
+    Raises
+    ------
+    UsageError
+        If two are one file, whatever they are called.
+    """
+    named = [
+        (label(param), param.type, ctx.params[param.name])
+        for param in ctx.command.get_params(ctx)
+        if ctx.params.get(param.name or "") is not None
+    ]
+    outputs = [
+        (name, file)
+        for name, kind, path in named
+        if isinstance(kind, OutputFile)
+        for file in kind.files(path)
+    ]
+    for name, kind, path in named:
+        if isinstance(kind, InputPath):
+            for output, file in outputs:
+                if _is_among(file, kind.files(path)):
+                    of = "a file of " if path.is_dir() or not is_same_file(file, path) else ""
+                    raise click.UsageError(
+                        f"{output} is {of}{name}, which would be lost: write another file, not "
+                        f"{str(file)!r}", ctx,
+                    )  # fmt: skip
+    for place, (name, file) in enumerate(outputs):
+        for other, later in outputs[place + 1 :]:
+            if other != name and is_same_file(file, later):
+                raise click.UsageError(
+                    f"{name} and {other} are one file, {str(file)!r}: give each its own", ctx
+                )
+
+
+def _is_among(file: Path, others: Iterable[Path]) -> bool:
+    """Whether one of these files is this one, by another name too."""
+    return file.exists() and any(other.exists() and file.samefile(other) for other in others)
+
+
+def label(param: click.Parameter) -> str:
+    """How a message names an option or an argument."""
+    return param.opts[-1] if isinstance(param, click.Option) else param.human_readable_name

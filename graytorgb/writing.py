@@ -1,0 +1,78 @@
+"""Files that are written: whole or not at all, and never over what they are made from."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a path to write to; what was written there takes the place of `path` at the end.
+
+    An error or an interruption on the way leaves the old file as it was. What can't be replaced,
+    a pipe or a file in a folder that is closed to us, is written to directly.
+
+    Parameters
+    ----------
+    path : path
+        A symbolic link stays one, and its target is replaced.
+    """
+    given, target = Path(path), Path(os.path.realpath(path))
+    is_stream = given.is_absolute() and given.parts[1:2] in (("dev",), ("proc",))
+    is_special = is_stream or (given.exists() and not given.is_file())
+    if is_special or not os.access(target.parent, os.W_OK | os.X_OK):
+        yield given
+        return
+    # in a folder, so that the name can be the same, whose suffix may say the format
+    with TemporaryDirectory(prefix=".graytorgb-", dir=target.parent) as folder:
+        written = Path(folder) / given.name
+        yield written
+        if target.exists():
+            shutil.copymode(target, written)
+        written.replace(target)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write text as UTF-8 whatever the locale, with the ends of lines as they are.
+
+    Half of a surrogate pair, which is how Python holds a byte of a file's name that isn't text,
+    becomes an escape.
+    """
+    with replacing(path) as written:
+        written.write_bytes(text.encode(errors="backslashreplace"))
+
+
+def printable(path: str | os.PathLike[str]) -> str:
+    r"""Return a file's name as text that can be drawn: ``\xff`` for a byte that isn't text."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def is_same_file(first: str | os.PathLike[str], second: str | os.PathLike[str]) -> bool:
+    """Return whether two paths lead to one file, also if neither exists yet.
+
+    Names of new files that differ in case alone count as one, as they are in some file systems.
+    """
+    try:
+        return Path(first).samefile(second)
+    except OSError:
+        if Path(first).exists() or Path(second).exists():
+            return False
+        return os.path.realpath(first).casefold() == os.path.realpath(second).casefold()
+
+
+def why_unwritable(path: Path) -> str | None:
+    """Return why a file can't be written at `path`, or None if it can."""
+    try:
+        folder = Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
+        if path.is_dir():
+            return "it is a folder"
+        if not folder.is_dir():
+            return f"there is no folder {str(folder)!r}"
+        if path.exists():
+            return None if os.access(path, os.W_OK) else "the file there is read-only"
+    except OSError as error:  # a name that is too long
+        return str(error.strerror)
+    return None if os.access(folder, os.W_OK | os.X_OK) else f"{str(folder)!r} is read-only"
