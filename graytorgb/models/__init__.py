@@ -159,7 +159,8 @@ def adapt(
     stated, plain = _normalisations(mean, std, value_range, normalised)
     if how not in ("collapse", "expand", "learned"):
         raise ModelError(f'how is "collapse", "expand" or "learned", not {how!r}')
-    if layer is not None and how != "collapse":
+    layers = _layers(layer)
+    if layers is not None and how != "collapse":
         raise ModelError(f'layer= names what how="collapse" changes; how={how!r} changes none')
     if freeze and how != "learned":
         raise ModelError(
@@ -171,7 +172,7 @@ def adapt(
         stated,
         plain,
         how=how,
-        layer=layer,
+        layer=layers,
         example=example,
         freeze=freeze,
         inplace=inplace,
@@ -325,6 +326,23 @@ def verify(
     batches = _batches(images, batch_size, stated_range=stated_range)
     with before.evaluating(), after.evaluating():
         return compare(before, after, batches, layer=layer, tolerance=tolerance, seconds=seconds)
+
+
+def _layers(layer: Any) -> list[str] | None:
+    """What `layer` names, each once."""
+    if layer is None:
+        return None
+    names = [layer] if isinstance(layer, str) else layer
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise ModelError(
+            f"layer is the name of a layer, or a list of names, not {layer!r}: layer=\"conv1\""
+        )
+    if not names:
+        raise ModelError(
+            f"layer={layer!r} names no layer, so nothing would be adapted: leave layer out, and the "
+            "first convolution is found"
+        )
+    return list(dict.fromkeys(names))
 
 
 def _batches(images: Any, size: int, *, stated_range: bool) -> Iterator[NDArray[Any]]:

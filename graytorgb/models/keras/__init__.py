@@ -25,7 +25,7 @@ def adapt(
     plain: Normalisation,
     *,
     how: str,
-    layer: str | list[str] | None,
+    layer: list[str] | None,
     example: Any,
     freeze: bool = False,
     inplace: bool = False,
@@ -42,7 +42,7 @@ def adapt(
     network, size = read(model), size_of(example)
     try:
         if how == "collapse":
-            adapted = collapse(network, stated, plain, layer=_names(layer), size=size)
+            adapted = collapse(network, stated, plain, layer=layer, size=size)
         elif stated is None:
             raise ModelError(unstated(how))
         else:
@@ -57,19 +57,6 @@ def adapt(
     if out is not None:
         adapted.save(out)
     return adapted
-
-
-def _names(layer: Any) -> list[str] | None:
-    """What `layer` names."""
-    names = [layer] if isinstance(layer, str) else layer
-    if names is None:
-        return None
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise ModelError(
-            f"layer is the name of a layer, or a list of names, not {type(layer).__name__}: "
-            "layer=stem.name"
-        )
-    return list(names)
 
 
 def input_size(path: Path) -> tuple[tuple[int | None, ...], bool]:

@@ -24,7 +24,7 @@ def adapt(
     plain: Normalisation,
     *,
     how: str,
-    layer: str | list[str] | None,
+    layer: list[str] | None,
     example: Any,
     inplace: bool,
     out: Path | None,
@@ -42,8 +42,7 @@ def adapt(
     original = model if isinstance(model, ModelProto) else read(Path(model), in_memory=out is None)
     graph = Graph(original, None if path is None else path.parent)
     if how == "collapse":
-        layers = [layer] if isinstance(layer, str) else layer
-        edit = collapse(graph, stated, plain, layer=layers, example=_size(example))
+        edit = collapse(graph, stated, plain, layer=layer, example=_size(example))
     elif stated is None:
         raise ModelError(unstated(how))
     else:

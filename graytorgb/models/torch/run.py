@@ -14,9 +14,10 @@ from torch.utils._pytree import tree_leaves
 from ..agreement import not_run
 from ..weights import Normalisation
 from .example import any_parameter
-from .follow import evaluating, follow
+from .follow import follow
 from .fronts import is_rcnn_transform
 from .modules import GreyInput
+from .state import evaluating
 
 
 class Runner:
