@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...errors import ModelError
 from ..agreement import not_run
+from ..files import KERAS, check_file, unreadable
 from ..planes import as_taken, planes_of
 from ..weights import Normalisation
 from .inputs import CHANNELS, ImageInput, find_layer, image_inputs, inputs_of, layers_of
@@ -30,14 +31,17 @@ def read(model: Any) -> keras.Model:
     """A network, or the one in a .keras file, compiled if its loss is known here."""
     if isinstance(model, keras.Model):
         return model
+    path = Path(model)
+    if not (path / "config.json").is_file():  # Keras writes folders too
+        check_file(path)
     try:
-        return keras.models.load_model(Path(model))
+        return keras.models.load_model(path)
     except Exception as error:  # whatever Keras raises for a file, or a layer of the user's own
         network = None
         with suppress(Exception):
-            network = keras.models.load_model(Path(model), compile=False)
+            network = keras.models.load_model(path, compile=False)
         if network is None:
-            raise ModelError(f"Keras can't load {str(model)!r}: {error}") from error
+            raise unreadable(path, KERAS, error) from error
         not_compiled(str(model), error)
         return network
 

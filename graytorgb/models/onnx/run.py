@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from ...errors import BackendUnavailable, ModelError
+from ..files import ONNX, reading
 from ..planes import as_taken, planes_of
 from ..weights import Normalisation
 from .collapse import choose, follow
@@ -40,8 +41,10 @@ class Runner:
             self._session = _session(_bytes(model))
         else:
             path = Path(model)
-            self._graph = Graph(read(path, in_memory=False), path.parent)
-            self._session = _session(str(path))
+            proto = read(path, in_memory=False)
+            with reading(path, ONNX):
+                self._graph = Graph(proto, path.parent)
+                self._session = _session(str(path))
         self._normalisation = normalisation
         self._images = (
             [readings[0] for readings in image_inputs(self._graph, 1)]

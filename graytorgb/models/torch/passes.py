@@ -136,7 +136,7 @@ def _alone(model: nn.Module) -> Iterator[None]:
 
 
 def _run(model: nn.Module, call: Call, images: Tensor) -> Any:
-    """Return the network's output, or a detection model's features.
+    """Return the network's output, or a detection model's features; within :func:`_alone`.
 
     Which boxes torchvision's models return, and in which order, rounding decides, and only their
     backbone sees the image.
@@ -144,6 +144,9 @@ def _run(model: nn.Module, call: Call, images: Tensor) -> Any:
     backbone = getattr(model, "backbone", None) if call.as_list else None
     if not isinstance(backbone, nn.Module):
         return call.run(model, images)
+    transform: Any = model.transform
+    if transform.fixed_size is None:  # else images would be made as large as 800 pixels
+        transform.min_size = (min(call.shape[1:]),)
     features: list[Any] = []
 
     def stop(module: nn.Module, args: Any, output: Any) -> None:
