@@ -2,15 +2,15 @@
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..errors import ModelError
 from ..registry import require
+from .images import batches_of
 from .weights import Normalisation
 
 if TYPE_CHECKING:
@@ -314,18 +314,26 @@ def verify(
     >>> proof.passed, proof.images
     (True, 4)
     """
-    from .proof import compare
+    from .comparison import compare
 
     if batch_size < 1:
         raise ModelError(f"batch_size is 1 or more, not {batch_size}")
+    if layer is not None and not isinstance(layer, str):
+        raise ModelError(f"layer is the name of one convolution here, not {layer!r}")
+    if not 0 <= tolerance < np.inf:
+        raise ModelError(f"tolerance is a number, 0 or more, not {tolerance!r}")
     adapters = _adapter(original), _adapter(adapted)
     stated, plain = _normalisations(mean, std, value_range, normalised)
     before = adapters[0].Runner(original, stated or plain)
     after = adapters[1].Runner(adapted, None)
     stated_range = value_range is not None or normalised is not None or before.integers
-    batches = _batches(images, batch_size, stated_range=stated_range)
+    batches = batches_of(images, batch_size, stated_range=stated_range)
+    lo, width = float(plain.mean[0]), float(plain.std[0])
+    span = (lo, lo + width) if value_range or normalised or not before.integers else (0.0, 255.0)
     with before.evaluating(), after.evaluating():
-        return compare(before, after, batches, layer=layer, tolerance=tolerance, seconds=seconds)
+        return compare(
+            before, after, batches, layer=layer, tolerance=tolerance, seconds=seconds, span=span
+        )
 
 
 def _layers(layer: Any) -> list[str] | None:
@@ -335,58 +343,14 @@ def _layers(layer: Any) -> list[str] | None:
     names = [layer] if isinstance(layer, str) else layer
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise ModelError(
-            f"layer is the name of a layer, or a list of names, not {layer!r}: layer=\"conv1\""
+            f'layer is the name of a layer, or a list of names, not {layer!r}: layer="conv1"'
         )
     if not names:
         raise ModelError(
-            f"layer={layer!r} names no layer, so nothing would be adapted: leave layer out, and the "
-            "first convolution is found"
+            f"layer={layer!r} names no layer, so nothing would be adapted: leave layer out, and "
+            "the first convolution is found"
         )
     return list(dict.fromkeys(names))
-
-
-def _batches(images: Any, size: int, *, stated_range: bool) -> Iterator[NDArray[Any]]:
-    """Batches (N, 1, ...) of images, as numpy arrays."""
-    given = [_channel_first(_array(image)) for image in images]
-    for image in given:
-        if image.dtype.kind not in "biuf" or image.ndim < 2 or 0 in image.shape:
-            raise ModelError(
-                "images is an array (N, H, W) or a sequence of grey images (H, W), and one has "
-                f"the shape {image.shape} and dtype {image.dtype}"
-            )
-        if image.dtype.kind != "f" and not stated_range:
-            raise ModelError(
-                f"images are {image.dtype}, and the network takes values from 0 to 1: divide them, "
-                "or say value_range= here and in adapt()"
-            )
-        if image.ndim > 2 and image.shape[0] != 1:
-            raise ModelError(
-                "images have one channel, (N, H, W), (N, 1, H, W) or (N, H, W, 1): one "
-                f"of these has the shape {image.shape}"
-            )
-        if not np.isfinite(image).all():
-            raise ModelError("images have values that aren't finite, and prove nothing")
-    planes = [image if image.ndim > 2 else image[None] for image in given]
-    one_size = len({image.shape for image in planes}) == 1
-    step = size if one_size else 1
-    for start in range(0, len(planes), step):
-        yield np.stack(planes[start : start + step])
-
-
-def _channel_first(image: NDArray[Any]) -> NDArray[Any]:
-    """With its one channel in front, if it has an axis for it."""
-    is_last = image.ndim > 2 and image.shape[-1] == 1 != image.shape[0]
-    return np.moveaxis(image, -1, 0) if is_last else image
-
-
-def _array(image: Any) -> NDArray[Any]:
-    """An image as a numpy array."""
-    try:
-        return np.asarray(image)
-    except (TypeError, RuntimeError) as error:  # what torch raises of tensors that NumPy can't hold
-        raise ModelError(
-            f"images are numpy arrays or CPU tensors ({error}): images.detach().float().cpu()"
-        ) from error
 
 
 def _normalisations(

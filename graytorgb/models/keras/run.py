@@ -20,6 +20,7 @@ from .operations import STEMS, kind_of
 from .stems import channels_seen, counter
 
 Array = NDArray[Any]
+_EPS = {"float16": 2**-10, "bfloat16": 2**-7}
 _SIDE = 64  # where a network takes any
 
 
@@ -126,6 +127,12 @@ class Runner:
             names = [tensor.name for tensor in inputs_of(self._model)]
             raise ModelError(f"verify gives a network one image, and this one takes {names}")
         [self._image] = images
+
+    @property
+    def eps(self) -> float:
+        """The machine epsilon of what its layers calculate in; the largest, if that is mixed."""
+        # numbers in Keras's own layers are float32, whatever their dtype is
+        return max(_EPS.get(layer.compute_dtype, 2**-23) for _, layer in layers_of(self._model))
 
     @property
     def integers(self) -> bool:

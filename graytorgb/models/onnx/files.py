@@ -56,9 +56,7 @@ def _check_data(tensor: TensorProto, path: Path) -> None:
         raise ModelError(f"{told} has {said['length']} bytes for it, and {needed} are needed")
     end = int(said.get("offset", 0)) + int(said.get("length", needed))
     if tensor.data_type not in _PACKED and end > file.stat().st_size:
-        raise ModelError(
-            f"{told} is too short: {file.stat().st_size} bytes, and {end} are needed"
-        )
+        raise ModelError(f"{told} is too short: {file.stat().st_size} bytes, and {end} are needed")
 
 
 def external(model: ModelProto) -> list[TensorProto]:

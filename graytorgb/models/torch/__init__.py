@@ -88,4 +88,3 @@ def _refuse(model: nn.Module) -> None:
             "this network is adapted already, and takes one channel: adapt the original again for "
             "other mean, std or how"
         )
-

@@ -245,9 +245,7 @@ def _carry_out(
     return None
 
 
-def _prove(
-    model: nn.Module, plan: Plan, made: Pass, plain: Normalisation
-) -> Different | None:
+def _prove(model: nn.Module, plan: Plan, made: Pass, plain: Normalisation) -> Different | None:
     stems, given = run_adapted(model, made.call, plain, list(plan.stems))
     expected = made.followed.outputs
     for name in plan.stems:

@@ -61,9 +61,9 @@ def any_parameter(model: nn.Module) -> Tensor:
 def in_float64(example: Any) -> Any:
     """Return an example whose tensors of floats are float64, for a network in float64."""
     return tree_map(
-        lambda leaf: leaf.double()
-        if isinstance(leaf, Tensor) and leaf.is_floating_point()
-        else leaf,
+        lambda leaf: (
+            leaf.double() if isinstance(leaf, Tensor) and leaf.is_floating_point() else leaf
+        ),
         example,
     )
 

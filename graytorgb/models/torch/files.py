@@ -49,7 +49,9 @@ def read(source: Any) -> tuple[dict[str, Tensor], dict[str, str] | None]:
         safetensors = require("safetensors", "safetensors", "models")
         with reading(path, SAFETENSORS), safetensors.safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
-    return _only_tensors(_loaded(path), str(path), f"torch.load({str(path)!r}, weights_only=True)"), None
+    return _only_tensors(
+        _loaded(path), str(path), f"torch.load({str(path)!r}, weights_only=True)"
+    ), None
 
 
 def _loaded(path: Path) -> Any:

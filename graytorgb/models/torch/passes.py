@@ -1,4 +1,4 @@
-"""Passing an image through a torch network at the sizes that it takes, before and after a change."""
+"""An image's passes through a torch network, before and after it is changed."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -76,9 +76,7 @@ def follow_at_two_sizes(
     ) from raised
 
 
-def _pass(
-    model: nn.Module, call: Call, normalisation: Normalisation, plain: Normalisation
-) -> Pass:
+def _pass(model: nn.Module, call: Call, normalisation: Normalisation, plain: Normalisation) -> Pass:
     planes = planes_of(gray_noise(model, call, plain), normalisation)
     with _alone(model):
         followed = follow(model, lambda: _run(model, call, planes), [planes])
