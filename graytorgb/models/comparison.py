@@ -148,7 +148,7 @@ class _Figures:
 
     def sensitivity(
         self, first: Array, tolerance: float, span: tuple[float, float]
-    ) -> dict[str, float | None]:
+    ) -> dict[str, Any]:
         """Measure how images and rounding change the original's outputs, where it matters.
 
         Raises

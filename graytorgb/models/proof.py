@@ -101,7 +101,7 @@ class Verification:
 
     @property
     def reason(self) -> str:
-        """Why the proof failed, and which tolerance would pass if rounding explains it; or ``""``."""
+        """Why the proof failed, with the tolerance that passes if rounding explains it."""
         if self.passed:
             return ""
         if self.max_difference <= self.limit:

@@ -21,7 +21,7 @@ from .inputs import ImageInput, image_inputs
 from .runtime import evaluate, session
 
 Array = NDArray[Any]
-_EPS = {
+_EPS: dict[int, float] = {
     TensorProto.DOUBLE: 2**-52,
     TensorProto.FLOAT: 2**-23,
     TensorProto.FLOAT16: 2**-10,

@@ -17,6 +17,9 @@ from .plan import CHANNELS, OTHERWISE
 from .state import evaluating, seeded
 
 
+_LARGE = 96  # pixels; a smaller side might not leave a pixel after all strides
+
+
 class Pass(NamedTuple):
     """What the original did with gray noise, repeated and normalized.
 
@@ -61,12 +64,10 @@ def follow_at_two_sizes(
         except Exception as error:  # whatever a network raises at a size that it doesn't take
             refused.append((call, error))
             continue
-        sides = (n + 1 + 2 * i for i, n in enumerate(call.shape[1:]))
-        awkward = call._replace(shape=(call.shape[0], *sides))
-        try:
-            return [first, _pass(model, awkward, normalisation, plain)]
-        except Exception:  # it takes this size alone, so there is nothing to pad
-            return [first]
+        for other in _awkward_sizes(call):
+            with suppress(Exception):  # it doesn't take this size, so nothing is padded for it
+                return [first, _pass(model, other, normalisation, plain)]
+        return [first]
     call, raised = refused[0]
     shape = (call.shape[0], CHANNELS, *call.shape[1:])
     raise ModelError(
@@ -74,6 +75,15 @@ def follow_at_two_sizes(
         f"{type(raised).__name__}: {raised}. State an input that it takes, "
         "example=(height, width), or name the convolution, layer="
     ) from raised
+
+
+def _awkward_sizes(call: Call) -> Iterator[Call]:
+    """Yield calls with images of odd sides: smaller ones, which take less time, then larger ones."""
+    larger = [n + 1 + 2 * i for i, n in enumerate(call.shape[1:])]
+    smaller = [(5 * n // 8 | 1) + 2 * i for i, n in enumerate(call.shape[1:])]
+    if min(call.shape[-2:]) >= _LARGE:
+        yield call._replace(shape=(call.shape[0], *smaller))
+    yield call._replace(shape=(call.shape[0], *larger))
 
 
 def _pass(model: nn.Module, call: Call, normalisation: Normalisation, plain: Normalisation) -> Pass:

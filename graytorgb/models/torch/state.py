@@ -18,14 +18,25 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     LoRA layers add to their weights there, and an exported program refuses it.
     """
     before = [_Before(module) for module in model.modules()]
+    switched = [module for module in model.modules() if _has_graph_for_eval(module)]
     for module in model.modules():
         if module.training:
             module.training = False
+    for module in switched:
+        module.graph = module.eval_graph
     try:
         yield
     finally:
         for state in before:
             state.restore()
+        for module in switched:
+            module.recompile()
+
+
+def _has_graph_for_eval(module: Any) -> bool:
+    """Whether a network of create_feature_extractor is in training, with a graph for each mode."""
+    is_graph = isinstance(module, torch.fx.GraphModule) and module.training
+    return is_graph and isinstance(getattr(module, "eval_graph", None), torch.fx.Graph)
 
 
 class _Before:
