@@ -21,7 +21,7 @@ from .plan import CHANNELS, OTHERWISE, Plan, found, is_inside, named
 from .state import evaluating
 
 _EPS64 = torch.finfo(torch.float64).eps
-_NOTHING = 1e-12
+_NOTHING = 1e-15
 # What a layer that is given the image may say of its channels, and check.
 _COUNTS = ("num_channels", "in_channels", "_in_channels", "in_chans", "input_channels")
 
@@ -202,13 +202,17 @@ def _set_kernel(stem: Any, normalisation: Normalisation, form: str, changes: Cha
     changes.set(stem, "groups", 1)
 
 
-def _parameter(values: NDArray[np.float64], like: Tensor) -> nn.Parameter:
-    """In the layout of `like`, on its device, trainable if that is."""
-    tensor = torch.from_numpy(values).to(like.device, like.dtype)
-    last = torch.channels_last
-    if tensor.ndim == 4 and like.is_contiguous(memory_format=last) and not like.is_contiguous():
-        tensor = tensor.contiguous(memory_format=last)
-    return nn.Parameter(tensor, like.requires_grad)
+def _parameter(values: NDArray[np.float64], like: nn.Parameter) -> nn.Parameter:
+    """In the layout of `like`, on its device, trainable if that is, and with its attributes."""
+    form = torch.contiguous_format
+    for ndim, last in ((4, torch.channels_last), (5, torch.channels_last_3d)):
+        if like.ndim == ndim and like.is_contiguous(memory_format=last) and not like.is_contiguous():
+            form = last
+    tensor = torch.empty(values.shape, dtype=like.dtype, device=like.device, memory_format=form)
+    made = nn.Parameter(tensor.copy_(torch.from_numpy(values)), like.requires_grad)
+    for name, value in vars(like).items():
+        setattr(made, name, value)
+    return made
 
 
 def _describe(model: nn.Module, plain: Normalisation, changes: Changes) -> None:
