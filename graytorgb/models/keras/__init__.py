@@ -125,6 +125,9 @@ def _copy(model: keras.Model, images: list[ImageInput]) -> keras.Model:
         elif not network.built:
             network(np.zeros([1, *shape[1:]], np.float32))
     copy.set_weights(model.get_weights())
+    for new, old in zip(copy._flatten_layers(), model._flatten_layers(), strict=True):
+        if new.trainable != old.trainable:  # a layer sets those in it, which follow
+            new.trainable = old.trainable
     return copy
 
 

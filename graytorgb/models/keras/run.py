@@ -77,6 +77,7 @@ def at_layers(model: keras.Model, names: list[str], inputs: Any) -> dict[str, tu
 def _listening(layer: Any, name: str, names: list[str], seen: Any) -> Iterator[None]:
     """Keep what goes into a layer and comes out."""
     call = layer.call
+    own = vars(layer).get("call")  # set by the user in the place of the class's
 
     def record(inputs: Any, *args: Any, **kwargs: Any) -> Any:
         output = call(inputs, *args, **kwargs)
@@ -90,6 +91,8 @@ def _listening(layer: Any, name: str, names: list[str], seen: Any) -> Iterator[N
         yield
     finally:
         del layer.call
+        if own is not None:
+            layer.call = own
 
 
 def noise(model: keras.Model, images: list[ImageInput], plain: Normalisation) -> list[Array]:

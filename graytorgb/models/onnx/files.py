@@ -52,11 +52,16 @@ def _check_data(tensor: TensorProto, path: Path) -> None:
     said = {entry.key: entry.value for entry in tensor.external_data}
     dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.data_type))
     needed = math.prod(tensor.dims) * dtype.itemsize
-    if tensor.data_type not in _PACKED and int(said.get("length", needed)) != needed:
-        raise ModelError(f"{told} has {said['length']} bytes for it, and {needed} are needed")
-    end = int(said.get("offset", 0)) + int(said.get("length", needed))
-    if tensor.data_type not in _PACKED and end > file.stat().st_size:
-        raise ModelError(f"{told} is too short: {file.stat().st_size} bytes, and {end} are needed")
+    if tensor.data_type in _PACKED:
+        needed = int(said.get("length", 0))
+    start, length = int(said.get("offset", 0)), int(said.get("length", needed))
+    if start < 0:
+        raise ModelError(f"{told} has no byte {start}, where it starts")
+    if length != needed:
+        raise ModelError(f"{told} has {length} bytes for it, and {needed} are needed")
+    size = file.stat().st_size
+    if start + length > size:
+        raise ModelError(f"{told} is too short: {size} bytes, and {start + length} are needed")
 
 
 def external(model: ModelProto) -> list[TensorProto]:
