@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from ..errors import ModelError
 from ..registry import require
 from .images import batches_of
-from .weights import Normalisation
+from .weights import normalisations
 
 if TYPE_CHECKING:
     from .proof import Verification
@@ -93,7 +93,8 @@ def adapt(
         1 to 3 convolution of size 1 in front, which starts as exact repetition; not for ONNX.
     layer : str or list of str, optional
         The stem's name, where it can't be found by following an image through the network;
-        the caller then answers for it that the image goes nowhere else. For ``"collapse"``.
+        the caller then answers for it that the image goes nowhere else, unless the network can
+        be run by an image alone and its outputs compared. For ``"collapse"``.
         An ONNX or Keras graph tells where its image goes, so there it is checked, and says
         which input is meant if several are images.
     example : int, tuple, Tensor or dict, optional
@@ -128,7 +129,10 @@ def adapt(
     ------
     ModelError
         If `mean` and `std` are needed and missing, no stem is found, or it can't be adapted
-        exactly; the message says what was found. `model` is as it was.
+        exactly; the message says what was found. `model` is as it was. Also if a file is damaged
+        or no model.
+    FileNotFoundError, IsADirectoryError, PermissionError
+        If a file can't be opened.
     BackendUnavailable
         If a library is missing.
 
@@ -138,6 +142,14 @@ def adapt(
 
     Notes
     -----
+    A torch network is run before and after, in eval mode, and all that it returns is compared, at
+    the size of `example` and at an odd one; at one size alone where it refuses the other. What
+    differs by more than rounding is refused; in doubt the comparison is made in float64. Random
+    numbers are the same in both runs. Where a network's own outputs differ from run to run even
+    so, its stems alone are compared; of torchvision's detection models, the features of the
+    backbone. Every layer keeps its mode, hooks, buffers and attributes. Of a Keras network or an
+    ONNX graph every operation on the image is followed, and the stems are compared.
+
     With ``w`` the stem's weights, the grey's are ``sum_c w[c] / std[c]``. What the means add is
     a bias where the stem doesn't pad with zeros. Where it does, a bias would be wrong within
     the kernel's reach of the border, and the stem gets a second input channel, a plane of ones
@@ -156,7 +168,7 @@ def adapt(
     True
     """
     adapter = _adapter(model)
-    stated, plain = _normalisations(mean, std, value_range, normalised)
+    stated, plain = normalisations(mean, std, value_range, normalised)
     if how not in ("collapse", "expand", "learned"):
         raise ModelError(f'how is "collapse", "expand" or "learned", not {how!r}')
     layers = _layers(layer)
@@ -223,8 +235,10 @@ def adapt_state_dict(
     Raises
     ------
     ModelError
-        If the file can't be read, no weight or several could be the stem's, or `mean` and
-        `std` are missing.
+        If the file can't be read as weights, no weight or several could be the stem's, or `mean`
+        and `std` are missing.
+    FileNotFoundError, IsADirectoryError, PermissionError
+        If the file can't be opened.
     BackendUnavailable
         If torch or safetensors is missing.
 
@@ -241,7 +255,7 @@ def adapt_state_dict(
     """
     if offset not in ("plane", "bias"):
         raise ModelError(f'offset is "plane" or "bias", not {offset!r}')
-    stated, _ = _normalisations(mean, std, value_range, normalised)
+    stated, _ = normalisations(mean, std, value_range, normalised)
     if stated is None:
         raise ModelError(
             "say how the images were normalised, adapt_state_dict(source, mean, std), for values "
@@ -288,7 +302,8 @@ def verify(
         The stem's name, found as in :func:`adapt` otherwise.
     tolerance : float
         The largest difference of a value that passes. Where every output is below 1, the
-        largest difference over the largest output.
+        largest difference over the largest output, or over 1000 times what images change if that
+        is less; but a rounding error of up to a hundredth of the tolerance passes.
     batch_size : int
     seconds : float
         How long to time both networks on the first batch, in rounds of random order; 0 measures
@@ -297,13 +312,14 @@ def verify(
     Returns
     -------
     Verification
-        ``passed``, the figures, ``to_json()``, ``write_png(path)``; rich prints it as a table.
+        ``passed``, the ``reason`` if it isn't, the figures, ``to_json()``, ``write_png(path)``;
+        rich prints it as a table.
 
     Raises
     ------
     ModelError
-        If `images` aren't grey images, a network can't be run on them, or nothing comes out
-        that can be compared.
+        If `images` aren't grey images, a network can't be run on them, nothing comes out that
+        can be compared, or both networks agree and their outputs don't depend on the images.
 
     Examples
     --------
@@ -323,7 +339,7 @@ def verify(
     if not 0 <= tolerance < np.inf:
         raise ModelError(f"tolerance is a number, 0 or more, not {tolerance!r}")
     adapters = _adapter(original), _adapter(adapted)
-    stated, plain = _normalisations(mean, std, value_range, normalised)
+    stated, plain = normalisations(mean, std, value_range, normalised)
     before = adapters[0].Runner(original, stated or plain)
     after = adapters[1].Runner(adapted, None)
     stated_range = value_range is not None or normalised is not None or before.integers
@@ -351,21 +367,6 @@ def _layers(layer: Any) -> list[str] | None:
             "the first convolution is found"
         )
     return list(dict.fromkeys(names))
-
-
-def _normalisations(
-    mean: ArrayLike | None,
-    std: ArrayLike | None,
-    value_range: tuple[float, float] | None,
-    normalised: tuple[float, float] | None,
-) -> tuple[Normalisation | None, Normalisation]:
-    """What is stated of the network's preprocessing, and the one that only rescales to 0 to 1."""
-    if (mean is None) != (std is None):
-        raise ModelError(f"mean and std go together: mean={mean!r}, std={std!r}")
-    plain = Normalisation.of(0, 1, value_range, normalised)
-    if mean is None or std is None:
-        return None, plain
-    return Normalisation.of(mean, std, value_range, normalised), plain
 
 
 def _adapter(model: Any) -> Any:

@@ -113,12 +113,19 @@ def test_damage_anywhere(tmp_path):
         changed = content.copy()
         changed[rng.integers(0, len(content), 4)] = rng.integers(0, 256, 4)
         path.write_bytes((content[:end] if count % 2 else changed).tobytes())
-        try:
-            adapt(path, MEAN, STD)
-        except ModelError as error:
-            refused += 1
-            assert path.name in str(error)
+        said = refusal(path)
+        refused += said is not None
+        assert path.name in (said or path.name)
     assert refused >= 8
+
+
+def refusal(path):
+    """What the error says; None where the damage left a valid file."""
+    try:
+        adapt(path, MEAN, STD)
+    except ModelError as error:
+        return str(error)
+    return None
 
 
 def test_what_is_no_file(tmp_path):

@@ -38,7 +38,7 @@ class Plain(nn.Module):
 
 
 class MadeAnew(Plain):
-    """Its ``__deepcopy__`` calls the constructor again: other weights, no hooks, all in training."""
+    """Its ``__deepcopy__`` calls the constructor: other weights, no hooks, all in training."""
 
     def __deepcopy__(self, memo):
         return type(self)(self.width)
@@ -175,7 +175,9 @@ def test_a_feature_extractor_gives_the_same():
 
 
 def test_a_feature_extractor_in_training_has_its_graph_for_training():
-    model = create_feature_extractor(awaken(tv.squeezenet1_1(num_classes=3)), ["classifier"]).train()
+    model = create_feature_extractor(
+        awaken(tv.squeezenet1_1(num_classes=3)), ["classifier"]
+    ).train()
     code = model.code
     adapted = adapt(model, MEAN, STD, example=64)
     images = np.random.default_rng(0).random((2, 64, 64))

@@ -92,7 +92,10 @@ def test_what_a_network_does_beyond_its_stem(name, layer):
     ("function", "message"),
     [
         (lambda net, x, y: {"a": y, "b": [y / x.shape[1]]}, r"output \['b'\]\[0\] differs by \d"),
-        (lambda net, x, y: (y, x), r"output \[1\] of shape \(1, 1, 224, 224\) .*\(1, 3, 224, 224\)"),
+        (
+            lambda net, x, y: (y, x),
+            r"output \[1\] of shape \(1, 1, 224, 224\) .*\(1, 3, 224, 224\)",
+        ),
         (lambda net, x, y: [y] * x.shape[1], "returns 1 tensor for gray and 3 tensors for three"),
     ],
 )
@@ -230,7 +233,7 @@ class TestRounding:
 
     def test_outputs_that_are_never_the_same(self):
         """The stem has to do."""
-        own = random.Random(0)  # noqa: S311
+        own = random.Random(0)
         model = off(lambda net, x, y: y * own.random())
         adapted = adapt(model, MEAN, STD)
         gray = torch.rand(1, 1, 9, 9, dtype=torch.float64)

@@ -147,6 +147,7 @@ def test_a_proof_that_fails_is_no_error():
 class TestRounding:
     def test_tiny_outputs_that_large_values_leave(self):
         """Their differences are all rounding, and a part of 1e-6 isn't."""
+
         def cancelling(y, x):
             y = y[:, :1]
             return 1e-6 * y + ((y + 3) - 3 - y)

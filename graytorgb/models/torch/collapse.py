@@ -206,7 +206,11 @@ def _parameter(values: NDArray[np.float64], like: nn.Parameter) -> nn.Parameter:
     """In the layout of `like`, on its device, trainable if that is, and with its attributes."""
     form = torch.contiguous_format
     for ndim, last in ((4, torch.channels_last), (5, torch.channels_last_3d)):
-        if like.ndim == ndim and like.is_contiguous(memory_format=last) and not like.is_contiguous():
+        if (
+            like.ndim == ndim
+            and like.is_contiguous(memory_format=last)
+            and not like.is_contiguous()
+        ):
             form = last
     tensor = torch.empty(values.shape, dtype=like.dtype, device=like.device, memory_format=form)
     made = nn.Parameter(tensor.copy_(torch.from_numpy(values)), like.requires_grad)

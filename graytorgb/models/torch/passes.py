@@ -16,7 +16,6 @@ from .outputs import Outputs, outputs_of
 from .plan import CHANNELS, OTHERWISE
 from .state import evaluating, seeded
 
-
 _LARGE = 96  # pixels; a smaller side might not leave a pixel after all strides
 
 
@@ -78,7 +77,7 @@ def follow_at_two_sizes(
 
 
 def _awkward_sizes(call: Call) -> Iterator[Call]:
-    """Yield calls with images of odd sides: smaller ones, which take less time, then larger ones."""
+    """Yield calls with images of odd sides: smaller ones, which take less time, then larger."""
     larger = [n + 1 + 2 * i for i, n in enumerate(call.shape[1:])]
     smaller = [(5 * n // 8 | 1) + 2 * i for i, n in enumerate(call.shape[1:])]
     if min(call.shape[-2:]) >= _LARGE:

@@ -18,7 +18,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     LoRA layers add to their weights there, and an exported program refuses it.
     """
     before = [_Before(module) for module in model.modules()]
-    switched = [module for module in model.modules() if _has_graph_for_eval(module)]
+    switched: list[Any] = [module for module in model.modules() if _has_graph_for_eval(module)]
     for module in model.modules():
         if module.training:
             module.training = False
