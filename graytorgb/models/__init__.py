@@ -359,7 +359,8 @@ def _layers(layer: Any) -> list[str] | None:
     names = [layer] if isinstance(layer, str) else layer
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise ModelError(
-            f'layer is the name of a layer, or a list of names, not {layer!r}: layer="conv1"'
+            f"layer is the name of a layer, or a list of names, not {type(layer).__name__}: "
+            "layer=stem.name in Keras, or a name as named_modules() gives it"
         )
     if not names:
         raise ModelError(
