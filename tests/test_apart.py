@@ -43,6 +43,7 @@ SUITES = {
         (
             "tests/apart/layers.py",
             "tests/apart/models_keras.py",
+            "tests/apart/models_keras_whole.py",
             "graytorgb/layers.py",
             "docs/guide/keras.md",
         ),
@@ -55,7 +56,11 @@ SUITES = {
         {"KERAS_BACKEND": "jax"} | _DEVICES,
     ),
     "keras-torch": Suite(
-        ("tests/apart/layers.py", "tests/apart/models_keras.py"),
+        (
+            "tests/apart/layers.py",
+            "tests/apart/models_keras.py",
+            "tests/apart/models_keras_whole.py",
+        ),
         ("keras", "torch"),
         {"KERAS_BACKEND": "torch"},
     ),

@@ -238,7 +238,7 @@ class TestNothingIsWritten:
         net = write_model(tmp_path / "net.onnx", "float[N, 3, H, W] x", end="Mul(flat, large)")
         output, code = run(net, tmp_path / "grey.onnx", *STATS, "--seconds", 0)
         assert code == 1
-        assert "Rounding in float32 makes so much of values so large" in output
+        assert ". Rounding explains up to " in output
         out = tmp_path / "images" / "grey.onnx"
         out.parent.mkdir()
         options = output.rpartition(": ")[2].split()

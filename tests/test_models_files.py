@@ -151,7 +151,6 @@ class TestRefused:
             ({"a.weight": torch.rand(4, 3, 3, 3)}, {"out": "no/a.safetensors"}, "no folder 'no'"),
             ({}, {}, "is no state dict"),
             ({"state_dict": {"a.weight": torch.ones(1)}, "epoch": 3}, {}, r"\['state_dict'\]"),
-            ("missing.pt", {}, "there is no file 'missing.pt'"),
             ({"a.weight": torch.rand(4, 3, 3, 3)}, {"offset": "map"}, '"plane" or "bias"'),
             ({"a.weight": torch.rand(4, 3, 3, 3)}, {"mean": None, "std": None}, "0, 1 for none"),
             ({"w": torch.rand(4, 3, 3, 3)}, {"key": "w", "offset": "bias"}, "'w' isn't called one"),
@@ -162,6 +161,11 @@ class TestRefused:
     def test_what_cannot_be_meant(self, source, options, message):
         with pytest.raises(ModelError, match=message):
             adapt_state_dict(source, **{"mean": MEAN, "std": STD, **options})
+
+    def test_no_file(self):
+        """As open() says it."""
+        with pytest.raises(FileNotFoundError, match=r"missing\.pt"):
+            adapt_state_dict("missing.pt", MEAN, STD)
 
     def test_a_file_that_runs_code_is_not_run(self, tmp_path):
         torch.save(network(), tmp_path / "model.pt")  # the network itself, not its weights

@@ -1,6 +1,5 @@
 """``graytorgb adapt``: a model's file with one input channel, written once it is proven."""
 
-import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +30,6 @@ _GRAPHS = {".onnx": "onnx", ".keras": "keras"}
 _WEIGHTS = (".safetensors", ".pt", ".pth", ".bin")
 _SIZE = 224
 _NOISE = 8  # images
-_ROUNDING = 1e-5  # of the largest output, what a deep network makes of float32's 6e-8
 
 
 _EXAMPLES = """\b
@@ -402,12 +400,12 @@ def _why(proof: "Verification") -> str:
 
 
 def _rounding(proof: "Verification") -> str:
-    """What takes large outputs, such as boxes in pixels, that differ by rounding alone."""
-    if proof.max_difference > _ROUNDING * proof.largest_output or proof.top1 not in (None, 1.0):
+    """What takes outputs that differ by rounding alone, such as boxes in pixels."""
+    if proof.rounding is None:
         return ""
-    least = proof.max_difference / min(1.0, proof.largest_output)
-    enough = 10.0 ** math.ceil(math.log10(least))
-    return f". Rounding in float32 makes so much of values so large: --tolerance {enough:g}"
+    if proof.enough is None:
+        return f". Rounding explains {proof.rounding:.2g} at most"
+    return f". Rounding explains up to {proof.rounding:.2g}: --tolerance {proof.enough:g}"
 
 
 def _fits(options: Options) -> str:

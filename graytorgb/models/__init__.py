@@ -2,16 +2,16 @@
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..errors import ModelError
 from ..registry import require
-from .weights import Normalisation
+from .images import batches_of
+from .weights import normalisations
 
 if TYPE_CHECKING:
     from .proof import Verification
@@ -93,7 +93,8 @@ def adapt(
         1 to 3 convolution of size 1 in front, which starts as exact repetition; not for ONNX.
     layer : str or list of str, optional
         The stem's name, where it can't be found by following an image through the network;
-        the caller then answers for it that the image goes nowhere else. For ``"collapse"``.
+        the caller then answers for it that the image goes nowhere else, unless the network can
+        be run by an image alone and its outputs compared. For ``"collapse"``.
         An ONNX or Keras graph tells where its image goes, so there it is checked, and says
         which input is meant if several are images.
     example : int, tuple, Tensor or dict, optional
@@ -128,7 +129,10 @@ def adapt(
     ------
     ModelError
         If `mean` and `std` are needed and missing, no stem is found, or it can't be adapted
-        exactly; the message says what was found. `model` is as it was.
+        exactly; the message says what was found. `model` is as it was. Also if a file is damaged
+        or no model.
+    FileNotFoundError, IsADirectoryError, PermissionError
+        If a file can't be opened.
     BackendUnavailable
         If a library is missing.
 
@@ -138,6 +142,14 @@ def adapt(
 
     Notes
     -----
+    A torch network is run before and after, in eval mode, and all that it returns is compared, at
+    the size of `example` and at an odd one; at one size alone where it refuses the other. What
+    differs by more than rounding is refused; in doubt the comparison is made in float64. Random
+    numbers are the same in both runs. Where a network's own outputs differ from run to run even
+    so, its stems alone are compared; of torchvision's detection models, the features of the
+    backbone. Every layer keeps its mode, hooks, buffers and attributes. Of a Keras network or an
+    ONNX graph every operation on the image is followed, and the stems are compared.
+
     With ``w`` the stem's weights, the grey's are ``sum_c w[c] / std[c]``. What the means add is
     a bias where the stem doesn't pad with zeros. Where it does, a bias would be wrong within
     the kernel's reach of the border, and the stem gets a second input channel, a plane of ones
@@ -156,10 +168,11 @@ def adapt(
     True
     """
     adapter = _adapter(model)
-    stated, plain = _normalisations(mean, std, value_range, normalised)
+    stated, plain = normalisations(mean, std, value_range, normalised)
     if how not in ("collapse", "expand", "learned"):
         raise ModelError(f'how is "collapse", "expand" or "learned", not {how!r}')
-    if layer is not None and how != "collapse":
+    layers = _layers(layer)
+    if layers is not None and how != "collapse":
         raise ModelError(f'layer= names what how="collapse" changes; how={how!r} changes none')
     if freeze and how != "learned":
         raise ModelError(
@@ -171,7 +184,7 @@ def adapt(
         stated,
         plain,
         how=how,
-        layer=layer,
+        layer=layers,
         example=example,
         freeze=freeze,
         inplace=inplace,
@@ -222,8 +235,10 @@ def adapt_state_dict(
     Raises
     ------
     ModelError
-        If the file can't be read, no weight or several could be the stem's, or `mean` and
-        `std` are missing.
+        If the file can't be read as weights, no weight or several could be the stem's, or `mean`
+        and `std` are missing.
+    FileNotFoundError, IsADirectoryError, PermissionError
+        If the file can't be opened.
     BackendUnavailable
         If torch or safetensors is missing.
 
@@ -240,7 +255,7 @@ def adapt_state_dict(
     """
     if offset not in ("plane", "bias"):
         raise ModelError(f'offset is "plane" or "bias", not {offset!r}')
-    stated, _ = _normalisations(mean, std, value_range, normalised)
+    stated, _ = normalisations(mean, std, value_range, normalised)
     if stated is None:
         raise ModelError(
             "say how the images were normalised, adapt_state_dict(source, mean, std), for values "
@@ -287,7 +302,8 @@ def verify(
         The stem's name, found as in :func:`adapt` otherwise.
     tolerance : float
         The largest difference of a value that passes. Where every output is below 1, the
-        largest difference over the largest output.
+        largest difference over the largest output, or over 1000 times what images change if that
+        is less; but a rounding error of up to a hundredth of the tolerance passes.
     batch_size : int
     seconds : float
         How long to time both networks on the first batch, in rounds of random order; 0 measures
@@ -296,13 +312,14 @@ def verify(
     Returns
     -------
     Verification
-        ``passed``, the figures, ``to_json()``, ``write_png(path)``; rich prints it as a table.
+        ``passed``, the ``reason`` if it isn't, the figures, ``to_json()``, ``write_png(path)``;
+        rich prints it as a table.
 
     Raises
     ------
     ModelError
-        If `images` aren't grey images, a network can't be run on them, or nothing comes out
-        that can be compared.
+        If `images` aren't grey images, a network can't be run on them, nothing comes out that
+        can be compared, or both networks agree and their outputs don't depend on the images.
 
     Examples
     --------
@@ -313,77 +330,44 @@ def verify(
     >>> proof.passed, proof.images
     (True, 4)
     """
-    from .proof import compare
+    from .comparison import compare
 
     if batch_size < 1:
         raise ModelError(f"batch_size is 1 or more, not {batch_size}")
+    if layer is not None and not isinstance(layer, str):
+        raise ModelError(f"layer is the name of one convolution here, not {layer!r}")
+    if not 0 <= tolerance < np.inf:
+        raise ModelError(f"tolerance is a number, 0 or more, not {tolerance!r}")
     adapters = _adapter(original), _adapter(adapted)
-    stated, plain = _normalisations(mean, std, value_range, normalised)
+    stated, plain = normalisations(mean, std, value_range, normalised)
     before = adapters[0].Runner(original, stated or plain)
     after = adapters[1].Runner(adapted, None)
     stated_range = value_range is not None or normalised is not None or before.integers
-    batches = _batches(images, batch_size, stated_range=stated_range)
+    batches = batches_of(images, batch_size, stated_range=stated_range)
+    lo, width = float(plain.mean[0]), float(plain.std[0])
+    span = (lo, lo + width) if value_range or normalised or not before.integers else (0.0, 255.0)
     with before.evaluating(), after.evaluating():
-        return compare(before, after, batches, layer=layer, tolerance=tolerance, seconds=seconds)
+        return compare(
+            before, after, batches, layer=layer, tolerance=tolerance, seconds=seconds, span=span
+        )
 
 
-def _batches(images: Any, size: int, *, stated_range: bool) -> Iterator[NDArray[Any]]:
-    """Batches (N, 1, ...) of images, as numpy arrays."""
-    given = [_channel_first(_array(image)) for image in images]
-    for image in given:
-        if image.dtype.kind not in "biuf" or image.ndim < 2 or 0 in image.shape:
-            raise ModelError(
-                "images is an array (N, H, W) or a sequence of grey images (H, W), and one has "
-                f"the shape {image.shape} and dtype {image.dtype}"
-            )
-        if image.dtype.kind != "f" and not stated_range:
-            raise ModelError(
-                f"images are {image.dtype}, and the network takes values from 0 to 1: divide them, "
-                "or say value_range= here and in adapt()"
-            )
-        if image.ndim > 2 and image.shape[0] != 1:
-            raise ModelError(
-                "images have one channel, (N, H, W), (N, 1, H, W) or (N, H, W, 1): one "
-                f"of these has the shape {image.shape}"
-            )
-        if not np.isfinite(image).all():
-            raise ModelError("images have values that aren't finite, and prove nothing")
-    planes = [image if image.ndim > 2 else image[None] for image in given]
-    one_size = len({image.shape for image in planes}) == 1
-    step = size if one_size else 1
-    for start in range(0, len(planes), step):
-        yield np.stack(planes[start : start + step])
-
-
-def _channel_first(image: NDArray[Any]) -> NDArray[Any]:
-    """With its one channel in front, if it has an axis for it."""
-    is_last = image.ndim > 2 and image.shape[-1] == 1 != image.shape[0]
-    return np.moveaxis(image, -1, 0) if is_last else image
-
-
-def _array(image: Any) -> NDArray[Any]:
-    """An image as a numpy array."""
-    try:
-        return np.asarray(image)
-    except (TypeError, RuntimeError) as error:  # what torch raises of tensors that NumPy can't hold
+def _layers(layer: Any) -> list[str] | None:
+    """What `layer` names, each once."""
+    if layer is None:
+        return None
+    names = [layer] if isinstance(layer, str) else layer
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise ModelError(
-            f"images are numpy arrays or CPU tensors ({error}): images.detach().float().cpu()"
-        ) from error
-
-
-def _normalisations(
-    mean: ArrayLike | None,
-    std: ArrayLike | None,
-    value_range: tuple[float, float] | None,
-    normalised: tuple[float, float] | None,
-) -> tuple[Normalisation | None, Normalisation]:
-    """What is stated of the network's preprocessing, and the one that only rescales to 0 to 1."""
-    if (mean is None) != (std is None):
-        raise ModelError(f"mean and std go together: mean={mean!r}, std={std!r}")
-    plain = Normalisation.of(0, 1, value_range, normalised)
-    if mean is None or std is None:
-        return None, plain
-    return Normalisation.of(mean, std, value_range, normalised), plain
+            f"layer is the name of a layer, or a list of names, not {type(layer).__name__}: "
+            "layer=stem.name in Keras, or a name as named_modules() gives it"
+        )
+    if not names:
+        raise ModelError(
+            f"layer={layer!r} names no layer, so nothing would be adapted: leave layer out, and "
+            "the first convolution is found"
+        )
+    return list(dict.fromkeys(names))
 
 
 def _adapter(model: Any) -> Any:

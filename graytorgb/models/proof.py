@@ -1,62 +1,28 @@
 """The proof that an adapted network is the original, and what it cost."""
 
-import gc
 import json
 import math
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from ..bench.timing import Rounds, Timing, milliseconds
+from ..bench.timing import Timing, milliseconds
 from ..errors import ModelError
 from ..registry import require
 from ..writing import replacing
+from .probes import PLENTY
 
 Array = NDArray[Any]
-_TOP = 5
-_FOR_MEDIAN = 10_000  # values of a batch
 
 
-class Runner(Protocol):
-    """A network of some framework, with what it does to grey images.
-
-    Attributes
-    ----------
-    integers : bool
-        Whether the network takes whole numbers.
-    """
-
-    integers: bool
-
-    def evaluating(self) -> AbstractContextManager[None]:
-        """A context in which the network is in eval mode."""
-
-    def grey(self, batch: Array) -> Any:
-        """A batch, (N, 1, H, W), in the framework's own kind."""
-
-    def __call__(self, grey: Any) -> Any:
-        """The network's output for it."""
-
-    def arrays(self, output: Any) -> list[Array]:
-        """Every array of an output."""
-
-    def scores(self, output: Any) -> Array | None:
-        """The class scores of an output, classes on axis 1."""
-
-    def stem(self, grey: Any) -> str | None:
-        """The name of the first convolution."""
-
-    def stem_output(self, layer: str, grey: Any) -> tuple[Any, Array] | None:
-        """The shape of its input, and its output."""
-
-    def inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-        """Where its kernel lies wholly inside the image."""
+def limit_of(
+    tolerance: float, largest: float, variation: float | None = None, rounding: float | None = None
+) -> float:
+    """The largest difference that passes."""
+    changing = math.inf if variation is None else variation / PLENTY
+    return max(tolerance * min(1.0, largest, changing), min(rounding or 0.0, tolerance / 100))
 
 
 @dataclass(frozen=True)
@@ -69,6 +35,12 @@ class Verification:
         How many were compared.
     tolerance : float
         The largest difference that passes; of outputs below 1, in relation to the largest.
+    variation : float or None
+        How much the original's outputs change with the image; 1/1000 of the largest or more is
+        enough. None where the proof failed without it.
+    rounding : float or None
+        How far rounding alone can move an output, measured with the original where an output
+        differs by more than what passes; None where none does.
     max_difference, median_difference : float
         Of all values of all outputs; infinite if an output has another shape. The median of
         large outputs is that of some of their values.
@@ -101,6 +73,8 @@ class Verification:
     top1: float | None = None
     top5: float | None = None
     of_pixels: bool = False
+    variation: float | None = None
+    rounding: float | None = None
     border_difference: float | None = None
     inside_difference: float | None = None
     stem_difference: Array | None = None
@@ -118,8 +92,47 @@ class Verification:
 
     @property
     def limit(self) -> float:
-        """The largest difference that passes, with these outputs."""
-        return self.tolerance * min(1.0, self.largest_output)
+        """The largest difference that passes, with these outputs.
+
+        Where images change outputs by less than 1/1000 of them, it is in relation to that. Where
+        all outputs are tiny, what layers leave of larger values, rounding alone may be more than a
+        part of them: it passes then, up to a hundredth of the tolerance.
+        """
+        return limit_of(self.tolerance, self.largest_output, self.variation, self.rounding)
+
+    @property
+    def reason(self) -> str:
+        """Why the proof failed, with the tolerance that passes if rounding explains it."""
+        if self.passed:
+            return ""
+        if self.max_difference <= self.limit:
+            return "images are recognised as other classes"
+        if not math.isfinite(self.max_difference):
+            return "outputs have other shapes, or values that aren't finite"
+        told = (
+            f"outputs differ by {self.max_difference:.2g}, of values up to "
+            f"{self.largest_output:.3g}, and {self.limit:.2g} passes"
+        )
+        if self.rounding is None:
+            return told
+        if self.enough is not None:
+            return f"{told}; rounding explains up to {self.rounding:.2g}: tolerance={self.enough:g}"
+        return (
+            f"{told}; rounding explains {self.rounding:.2g} at most, so this isn't the original "
+            "adapted with the same mean, std and value_range"
+        )
+
+    @property
+    def enough(self) -> float | None:
+        """The tolerance that passes, if no more than rounding makes the outputs differ."""
+        if self.passed or self.rounding is None or not self.max_difference <= self.rounding:
+            return None
+        least = (
+            self.tolerance
+            * self.max_difference
+            / limit_of(self.tolerance, self.largest_output, self.variation)
+        )
+        return float(10.0 ** math.ceil(math.log10(least))) if least > self.tolerance else None
 
     @property
     def speedup(self) -> float | None:
@@ -172,6 +185,7 @@ class Verification:
     def __str__(self) -> str:
         verdict = "passed" if self.passed else "failed"
         lines = [f"{verdict}: {self.images} images, tolerance {self.tolerance:g}"]
+        lines += [self.reason] if self.reason else []
         width = max(len(name) for name, _, _ in self.rows())
         return "\n".join(
             lines + [f"{n:{width}}  {a:>12}  {b:>12}".rstrip() for n, a, b in self.rows()]
@@ -180,7 +194,10 @@ class Verification:
     def __rich__(self) -> Any:
         """A table for rich's console."""
         table = require("rich.table", "rich", "bench").Table(
-            title=str(self).partition("\n")[0], title_justify="left"
+            title=str(self).partition("\n")[0],
+            title_justify="left",
+            caption=self.reason or None,
+            caption_justify="left",
         )
         table.add_column("")
         for heading in ("original", "adapted"):
@@ -208,139 +225,3 @@ class Verification:
         axes.set_title(f"behind the stem, {self.images} images")
         with replacing(path) as written:
             figure.savefig(written, dpi=120)
-
-
-def compare(
-    original: Runner,
-    adapted: Runner,
-    batches: Iterable[Array],
-    *,
-    layer: str | None,
-    tolerance: float,
-    seconds: float,
-) -> Verification:
-    """Run both on the same grey, and measure the differences."""
-    differences, maxima, top1, top5 = [], [], [], []
-    largest, images, of_pixels = 0.0, 0, False
-    first = None
-    for batch in batches:
-        expected = original(original.grey(batch))
-        given = adapted(adapted.grey(batch))
-        images += len(batch)
-        first = batch if first is None else first
-        arrays = original.arrays(expected)
-        difference = _differences(arrays, adapted.arrays(given))
-        differences.append(_spread(difference))
-        maxima += [float(difference.max())] if difference.size else []
-        largest = max([largest, *(np.abs(a[np.isfinite(a)]).max(initial=0) for a in arrays)])
-        scores = original.scores(expected), adapted.scores(given)
-        if scores[0] is not None and scores[1] is not None and scores[0].shape == scores[1].shape:
-            top1.append(_agreement(scores[0], scores[1], 1))
-            if scores[0].shape[1] > _TOP:
-                top5.append(_agreement(scores[0], scores[1], _TOP))
-            of_pixels = scores[0].ndim > 2
-    if first is None:
-        raise ModelError("no images to compare the networks on")
-    if not maxima:
-        raise ModelError(
-            "nothing was compared: no output of the networks is a tensor with finite values, alone "
-            "or in a tuple, list or dict"
-        )
-    if not largest and not max(maxima):
-        raise ModelError(
-            "nothing was compared: every output is 0, for these images or until a head is trained"
-        )
-    return Verification(
-        images=images,
-        tolerance=tolerance,
-        max_difference=float(np.max(maxima)),  # not a number if one isn't
-        median_difference=float(np.median(np.concatenate(differences))),
-        largest_output=float(largest),
-        top1=_fraction(top1),
-        top5=_fraction(top5),
-        of_pixels=of_pixels,
-        batch=first.shape,
-        **_behind_the_stem(original, adapted, first, layer),
-        **(_cost(original, adapted, first, seconds) if seconds > 0 else {}),
-    )
-
-
-def _differences(expected: list[Array], given: list[Array]) -> Array:
-    """Absolute differences of all values; infinite for outputs of other shapes.
-
-    What isn't finite in both, and the same, proves nothing, and is left out.
-    """
-    if [a.shape for a in expected] != [a.shape for a in given]:
-        return np.array([np.inf])
-    parts = [np.zeros(0)]
-    for a, b in zip(expected, given, strict=True):
-        same = (a == b) | (np.isnan(a) & np.isnan(b))
-        with np.errstate(invalid="ignore"):
-            parts.append(np.where(same, 0, np.abs(a - b))[~same | np.isfinite(a)])
-    return np.concatenate(parts)
-
-
-def _spread(values: Array) -> Array:
-    """Some of them, evenly spread: enough for a median, where all are gigabytes of maps."""
-    return values[:: -(-values.size // _FOR_MEDIAN) or 1].copy()
-
-
-def _agreement(expected: Array, given: Array, best: int) -> NDArray[np.bool_]:
-    """Where the `best` classes are the same set."""
-    order = [np.argsort(-scores, 1, kind="stable")[:, :best] for scores in (expected, given)]
-    return np.asarray((np.sort(order[0], 1) == np.sort(order[1], 1)).all(1).ravel())
-
-
-def _fraction(agreements: list[NDArray[np.bool_]]) -> float | None:
-    everything = np.concatenate([np.zeros(0), *agreements])
-    return float(everything.mean()) if everything.size else None
-
-
-def _behind_the_stem(
-    original: Runner, adapted: Runner, batch: Array, layer: str | None
-) -> dict[str, Any]:
-    """Where the outputs of the stems differ, on one batch."""
-    grey = original.grey(batch)
-    name = original.stem(grey) if layer is None else layer
-    if name is None:
-        return {}
-    before = original.stem_output(name, grey)
-    if before is None and layer is not None:
-        raise ModelError(
-            f"the original has no convolution {layer!r}: leave layer out, or name its stem"
-        )
-    after = None
-    for candidate in (name, f"model.{name}"):  # how="expand" has the network behind its front
-        after = after or adapted.stem_output(candidate, adapted.grey(batch))
-    if before is None or after is None or before[1].shape != after[1].shape:
-        return {}
-    shape, expected = before
-    difference = np.abs(expected - after[1]).max((0, 1))
-    inside = original.inside(name, shape)
-
-    def largest(where: NDArray[np.bool_]) -> float | None:
-        return float(difference[where].max()) if where.any() else None
-
-    return {
-        "border_difference": largest(~inside),
-        "inside_difference": largest(inside),
-        "stem_difference": difference,
-    }
-
-
-def _cost(original: Runner, adapted: Runner, batch: Array, seconds: float) -> dict[str, Any]:
-    """Time in rounds, and peak memory, of both networks."""
-    calls = {
-        name: partial(runner, runner.grey(batch))
-        for name, runner in (("original", original), ("adapted", adapted))
-    }
-    rounds = Rounds(calls)
-    rounds.run(seconds)
-    timings = rounds.timings()
-    peak_here = require("graytorgb.bench.memory", "psutil", "bench").peak_here
-    found: dict[str, Any] = {}
-    gc.collect()  # so that memory freed by now can be given back, and its reuse shows
-    for name, call in calls.items():
-        found[f"{name}_s"] = timings.get(name)
-        found[f"{name}_peak_bytes"] = peak_here(call)
-    return found

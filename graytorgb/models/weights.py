@@ -243,6 +243,21 @@ def _pair(name: str, values: Any) -> tuple[Any, Any]:
     return first, second
 
 
+def normalisations(
+    mean: ArrayLike | None,
+    std: ArrayLike | None,
+    value_range: tuple[float, float] | None,
+    normalised: tuple[float, float] | None,
+) -> tuple[Normalisation | None, Normalisation]:
+    """What is stated of the network's preprocessing, and the one that only rescales to 0 to 1."""
+    if (mean is None) != (std is None):
+        raise ModelError(f"mean and std go together: mean={mean!r}, std={std!r}")
+    plain = Normalisation.of(0, 1, value_range, normalised)
+    if mean is None or std is None:
+        return None, plain
+    return Normalisation.of(mean, std, value_range, normalised), plain
+
+
 def unstated(how: str) -> str:
     """What to pass where nothing is said of a network's preprocessing, for a message."""
     rest = "" if how == "collapse" else f', how="{how}"'

@@ -26,7 +26,7 @@ def adapt(
     plain: Normalisation,
     *,
     how: str,
-    layer: str | list[str] | None,
+    layer: list[str] | None,
     example: Any,
     freeze: bool = False,
     inplace: bool = False,
@@ -43,7 +43,7 @@ def adapt(
     network, size = read(model), size_of(example)
     try:
         if how == "collapse":
-            adapted = collapse(network, stated, plain, layer=_names(layer), size=size)
+            adapted = collapse(network, stated, plain, layer=layer, size=size)
         elif stated is None:
             raise ModelError(unstated(how))
         else:
@@ -59,19 +59,6 @@ def adapt(
         with replacing(out) as written:
             adapted.save(written)
     return adapted
-
-
-def _names(layer: Any) -> list[str] | None:
-    """What `layer` names."""
-    names = [layer] if isinstance(layer, str) else layer
-    if names is None:
-        return None
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise ModelError(
-            f"layer is the name of a layer, or a list of names, not {type(layer).__name__}: "
-            "layer=stem.name"
-        )
-    return list(names)
 
 
 def input_size(path: Path) -> tuple[tuple[int | None, ...], bool]:
@@ -140,6 +127,9 @@ def _copy(model: keras.Model, images: list[ImageInput]) -> keras.Model:
         elif not network.built:
             network(np.zeros([1, *shape[1:]], np.float32))
     copy.set_weights(model.get_weights())
+    for new, old in zip(copy._flatten_layers(), model._flatten_layers(), strict=True):
+        if new.trainable != old.trainable:  # a layer sets those in it, which follow
+            new.trainable = old.trainable
     return copy
 
 

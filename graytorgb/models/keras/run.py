@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...errors import ModelError
 from ..agreement import not_run
+from ..files import KERAS, check_file, unreadable
 from ..planes import as_taken, planes_of
 from ..weights import Normalisation
 from .inputs import CHANNELS, ImageInput, find_layer, image_inputs, inputs_of, layers_of
@@ -19,6 +20,7 @@ from .operations import STEMS, kind_of
 from .stems import channels_seen, counter
 
 Array = NDArray[Any]
+_EPS = {"float16": 2**-10, "bfloat16": 2**-7}
 _SIDE = 64  # where a network takes any
 
 
@@ -30,14 +32,17 @@ def read(model: Any) -> keras.Model:
     """A network, or the one in a .keras file, compiled if its loss is known here."""
     if isinstance(model, keras.Model):
         return model
+    path = Path(model)
+    if not (path / "config.json").is_file():  # Keras writes folders too
+        check_file(path)
     try:
-        return keras.models.load_model(Path(model))
+        return keras.models.load_model(path)
     except Exception as error:  # whatever Keras raises for a file, or a layer of the user's own
         network = None
         with suppress(Exception):
-            network = keras.models.load_model(Path(model), compile=False)
+            network = keras.models.load_model(path, compile=False)
         if network is None:
-            raise ModelError(f"Keras can't load {str(model)!r}: {error}") from error
+            raise unreadable(path, KERAS, error) from error
         not_compiled(str(model), error)
         return network
 
@@ -72,6 +77,7 @@ def at_layers(model: keras.Model, names: list[str], inputs: Any) -> dict[str, tu
 def _listening(layer: Any, name: str, names: list[str], seen: Any) -> Iterator[None]:
     """Keep what goes into a layer and comes out."""
     call = layer.call
+    own = vars(layer).get("call")  # set by the user in the place of the class's
 
     def record(inputs: Any, *args: Any, **kwargs: Any) -> Any:
         output = call(inputs, *args, **kwargs)
@@ -85,6 +91,8 @@ def _listening(layer: Any, name: str, names: list[str], seen: Any) -> Iterator[N
         yield
     finally:
         del layer.call
+        if own is not None:
+            layer.call = own
 
 
 def noise(model: keras.Model, images: list[ImageInput], plain: Normalisation) -> list[Array]:
@@ -122,6 +130,12 @@ class Runner:
             names = [tensor.name for tensor in inputs_of(self._model)]
             raise ModelError(f"verify gives a network one image, and this one takes {names}")
         [self._image] = images
+
+    @property
+    def eps(self) -> float:
+        """The machine epsilon of what its layers calculate in; the largest, if that is mixed."""
+        # numbers in Keras's own layers are float32, whatever their dtype is
+        return max(_EPS.get(layer.compute_dtype, 2**-23) for _, layer in layers_of(self._model))
 
     @property
     def integers(self) -> bool:

@@ -1,12 +1,14 @@
 """``adapt`` for ONNX models: how="collapse" is in collapse.py, "expand" in expand.py."""
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from onnx import ModelProto
 
 from ...errors import ModelError
+from ..files import ONNX, reading
 from ..weights import Normalisation, unstated
 from .collapse import choose, collapse
 from .expand import expand
@@ -24,7 +26,7 @@ def adapt(
     plain: Normalisation,
     *,
     how: str,
-    layer: str | list[str] | None,
+    layer: list[str] | None,
     example: Any,
     inplace: bool,
     out: Path | None,
@@ -40,14 +42,16 @@ def adapt(
     if inplace and path is not None:
         raise ModelError("inplace=True changes a model in memory; for a file there is out=path")
     original = model if isinstance(model, ModelProto) else read(Path(model), in_memory=out is None)
-    graph = Graph(original, None if path is None else path.parent)
-    if how == "collapse":
-        layers = [layer] if isinstance(layer, str) else layer
-        edit = collapse(graph, stated, plain, layer=layers, example=_size(example))
-    elif stated is None:
-        raise ModelError(unstated(how))
-    else:
-        edit = expand(graph, choose(graph, stated), stated)
+    size = _size(example)
+    # what can be read may be damaged even so
+    with nullcontext() if path is None else reading(path, ONNX):
+        graph = Graph(original, None if path is None else path.parent)
+        if how == "collapse":
+            edit = collapse(graph, stated, plain, layer=layer, example=size)
+        elif stated is None:
+            raise ModelError(unstated(how))
+        else:
+            edit = expand(graph, choose(graph, stated), stated)
     adapted = edit.graph.model
     if adapted is model and not inplace:
         adapted = ModelProto()
@@ -70,8 +74,10 @@ def input_size(path: Path) -> tuple[tuple[int | None, ...], bool]:
     ModelError
         If it takes no images of three channels.
     """
-    image = image_inputs(Graph(read(path, in_memory=False)))[0][0]
-    return image.spatial, image.has_integers
+    model = read(path, in_memory=False)
+    with reading(path, ONNX):
+        image = image_inputs(Graph(model))[0][0]
+        return image.spatial, image.has_integers
 
 
 def _size(example: Any) -> tuple[int, ...] | None:

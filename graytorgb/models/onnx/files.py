@@ -1,20 +1,26 @@
 """ONNX files, with the files beside them that hold the tensors of large models."""
 
+import math
 import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import onnx
-from google.protobuf.message import DecodeError, EncodeError
-from onnx import ModelProto, TensorProto
+from google.protobuf.message import EncodeError
+from onnx import ModelProto, TensorProto, helper
 from onnx.external_data_helper import uses_external_data
 
 from ...errors import ModelError
 from ...writing import replacing
+from ..files import ONNX, check_file, reading, unreadable
 from .graph import tensors
 
 _LIMIT = (1 << 31) - 1  # bytes of a protobuf message
+# several numbers in a byte
+_PACKED = {getattr(TensorProto, name) for name in ("INT4", "UINT4", "FLOAT4E2M1", "INT2", "UINT2")
+    if hasattr(TensorProto, name)}  # fmt: skip
 
 
 def read(path: Path, *, in_memory: bool) -> ModelProto:
@@ -22,20 +28,42 @@ def read(path: Path, *, in_memory: bool) -> ModelProto:
 
     Raises
     ------
+    FileNotFoundError, IsADirectoryError, PermissionError
+        As ``open`` raises them.
     ModelError
-        If it isn't ONNX, or a file that it names is missing.
+        If it isn't ONNX, or a file that it names is missing or too short.
     """
-    if not path.is_file():
-        raise ModelError(f"there is no file {str(path)!r}")
-    try:
-        model = onnx.load(path, load_external_data=in_memory)
-    except DecodeError as error:
-        raise ModelError(f"{path} can't be read as ONNX: {error}") from error
-    except (OSError, ValueError, onnx.checker.ValidationError) as error:
-        raise ModelError(f"{path} names tensors in a file that can't be read: {error}") from error
-    if not model.graph.node:
-        raise ModelError(f"{path} can't be read as ONNX: there is no graph in it")
+    check_file(path)
+    with reading(path, ONNX):
+        model = onnx.load(path, format="protobuf", load_external_data=False)
+        if not model.graph.node:
+            raise unreadable(path, ONNX, ValueError("there is no graph in it"))
+        for tensor in external(model):
+            _check_data(tensor, path)
+        if in_memory:
+            onnx.load_external_data_for_model(model, str(path.parent))
     return model
+
+
+def _check_data(tensor: TensorProto, path: Path) -> None:
+    """ModelError unless the file of an external tensor holds it."""
+    file = path.parent / _location(tensor)
+    told = f"the tensor {tensor.name!r} of {path} can't be read: its file {file}"
+    if not file.is_file():
+        raise ModelError(f"{told} {'is no file' if file.exists() else 'is missing'}")
+    said = {entry.key: entry.value for entry in tensor.external_data}
+    dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.data_type))
+    needed = math.prod(tensor.dims) * dtype.itemsize
+    if tensor.data_type in _PACKED:
+        needed = int(said.get("length", 0))
+    start, length = int(said.get("offset", 0)), int(said.get("length", needed))
+    if start < 0:
+        raise ModelError(f"{told} has no byte {start}, where it starts")
+    if length != needed:
+        raise ModelError(f"{told} has {length} bytes for it, and {needed} are needed")
+    size = file.stat().st_size
+    if start + length > size:
+        raise ModelError(f"{told} is too short: {size} bytes, and {start + length} are needed")
 
 
 def external(model: ModelProto) -> list[TensorProto]:

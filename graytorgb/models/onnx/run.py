@@ -8,18 +8,25 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from ...errors import BackendUnavailable, ModelError
+from ..files import ONNX, reading
 from ..planes import as_taken, planes_of
 from ..weights import Normalisation
 from .collapse import choose, follow
 from .files import external, is_large, read
-from .graph import Graph, title
+from .graph import Graph, tensors, title
 from .inputs import ImageInput, image_inputs
 from .runtime import evaluate, session
 
 Array = NDArray[Any]
+_EPS: dict[int, float] = {
+    TensorProto.DOUBLE: 2**-52,
+    TensorProto.FLOAT: 2**-23,
+    TensorProto.FLOAT16: 2**-10,
+    TensorProto.BFLOAT16: 2**-7,
+}
 
 
 class Runner:
@@ -40,8 +47,10 @@ class Runner:
             self._session = _session(_bytes(model))
         else:
             path = Path(model)
-            self._graph = Graph(read(path, in_memory=False), path.parent)
-            self._session = _session(str(path))
+            proto = read(path, in_memory=False)
+            with reading(path, ONNX):
+                self._graph = Graph(proto, path.parent)
+                self._session = _session(str(path))
         self._normalisation = normalisation
         self._images = (
             [readings[0] for readings in image_inputs(self._graph, 1)]
@@ -54,6 +63,14 @@ class Runner:
                 f"the model has inputs that aren't images, {sorted(others)}, and verify has "
                 "nothing to give them"
             )
+
+    @property
+    def eps(self) -> float:
+        """The machine epsilon of its weights; the largest, if they are mixed."""
+        return (
+            max((_EPS.get(t.data_type, 0) for t in tensors(self._graph.model.graph)), default=0)
+            or _EPS[TensorProto.FLOAT]
+        )
 
     @property
     def integers(self) -> bool:
@@ -189,7 +206,8 @@ def _session(model: bytes | str) -> Any:
     except BackendUnavailable:
         raise
     except Exception as error:  # ONNX Runtime has a class for each of its codes
-        raise ModelError(f"ONNX Runtime can't load the model: {error}") from error
+        name = "the model" if isinstance(model, bytes) else model
+        raise ModelError(f"ONNX Runtime can't load {name}: {error}") from error
 
 
 def _first(output: Any, count: int) -> Any:

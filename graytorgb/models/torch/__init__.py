@@ -1,6 +1,5 @@
 """``adapt`` for torch networks: how="collapse" is in collapse.py, the others are here."""
 
-from copy import deepcopy
 from typing import Any
 
 import torch
@@ -9,6 +8,7 @@ from torch import nn
 from ...errors import ModelError
 from ..weights import Normalisation, unstated
 from .collapse import collapse
+from .copy import copied
 from .example import any_parameter, calls
 from .fronts import is_rcnn_transform
 from .modules import GreyInput, Learned, Repeat, is_adapted
@@ -23,7 +23,7 @@ def adapt(
     plain: Normalisation,
     *,
     how: str,
-    layer: str | list[str] | None,
+    layer: list[str] | None,
     example: Any,
     freeze: bool,
     inplace: bool,
@@ -53,7 +53,7 @@ def adapt(
             "adapt(model)"
         )
     if not inplace:
-        model = _copy(model)
+        model = copied(model)
     if how == "collapse":
         return collapse(model, stated, plain, layer=layer, example=example, as_list=as_list)
     if stated is None and not as_list:
@@ -88,13 +88,3 @@ def _refuse(model: nn.Module) -> None:
             "this network is adapted already, and takes one channel: adapt the original again for "
             "other mean, std or how"
         )
-
-
-def _copy(model: nn.Module) -> nn.Module:
-    try:
-        return deepcopy(model)
-    except Exception as error:  # whatever a layer of the user's own raises
-        raise ModelError(
-            f"this network can't be copied ({type(error).__name__}: {error}): "
-            "adapt(..., inplace=True) changes the one that is given"
-        ) from error

@@ -1,8 +1,7 @@
 """The stem of a torch network, found and made to see grey."""
 
-from contextlib import ExitStack, suppress
-from functools import partial
-from typing import Any
+from copy import deepcopy
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,11 +13,15 @@ from ...errors import ModelError
 from .. import weights
 from ..weights import Normalisation, unstated
 from .changes import Changes
-from .example import Call, calls
-from .follow import Follower, Stopped, evaluating, follow
+from .example import Call, any_parameter, in_float64
 from .modules import AppendOnes
+from .outputs import Outputs, difference
+from .passes import Pass, follow_at_two_sizes, gray_noise, planes_of, run_adapted, run_again
 from .plan import CHANNELS, OTHERWISE, Plan, found, is_inside, named
+from .state import evaluating
 
+_EPS64 = torch.finfo(torch.float64).eps
+_NOTHING = 1e-15
 # What a layer that is given the image may say of its channels, and check.
 _COUNTS = ("num_channels", "in_channels", "_in_channels", "in_chans", "input_channels")
 
@@ -28,108 +31,123 @@ def collapse(
     stated: Normalisation | None,
     plain: Normalisation,
     *,
-    layer: str | list[str] | None,
+    layer: list[str] | None,
     example: Any,
     as_list: bool,
 ) -> nn.Module:
-    """Change `model` itself: its stem sees one plane of grey.
+    """Change `model` itself: its stem sees one plane of gray.
 
     Raises
     ------
     ModelError
         If it can't be done exactly. The network is then as it was.
     """
-    normalisation = stated or plain
-    call: Call | None = None
-    passes: list[Follower] = []
-    if layer is None or example is not None:
-        call, passes = _follow(model, normalisation, plain, example, as_list=as_list)
-    if layer is not None:
-        plan = named(model, [layer] if isinstance(layer, str) else layer, as_list=as_list)
-    else:
-        plan = found(model, passes)
-    if stated is None and not plan.fronts:
+    options: dict[str, Any] = {"layer": layer, "example": example, "as_list": as_list}
+    work = _plan(model, stated or plain, plain, **options)
+    if stated is None and not work.plan.fronts:
         raise ModelError(unstated("collapse"))
-    for front in plan.fronts:
-        normalisation = normalisation.then(front.scale, front.offset)
-    alone = _run_alone(model, plan, normalisation, plain) if call is None else {}
     changes = Changes()
     try:
-        _apply(model, plan, normalisation, changes)
-        _describe(model, plain, changes)
-        if call is not None:
-            _prove(model, plan, call, plain, passes[0])
-        for name, given in _run_alone(model, plan, normalisation, plain).items() if alone else ():
-            _compare(name, [alone[name]], [given])
+        different = _carry_out(model, work, plain, changes)
+        if different is not None:
+            changes.undo()
+            if not _is_rounding(model, work, different, plain, options):
+                raise ModelError(different.message)
+            _apply(model, work, plain, changes)
     except BaseException:
         changes.undo()
         raise
     return model
 
 
-def _follow(
+class Work(NamedTuple):
+    """What has to be done, and what the original did.
+
+    Attributes
+    ----------
+    plan : Plan
+    passes : list of Pass
+        Of the original; none if it can't be run by an image alone.
+    normalisation, folded : Normalisation
+        The stated one, and the stems' own: the network's arithmetic in front of them is in it.
+    alone : dict of str to Tensor
+        What the stems give by themselves, if they are named.
+    """
+
+    plan: Plan
+    passes: list[Pass]
+    normalisation: Normalisation
+    folded: Normalisation
+    alone: dict[str, Tensor]
+
+
+class Different(NamedTuple):
+    """Where the adapted network's outputs aren't the original's.
+
+    Attributes
+    ----------
+    message : str
+    made : Pass
+        The original's.
+    given : dict of str to Tensor
+        The adapted network's outputs.
+    largest : float
+        The largest output of the stems.
+    """
+
+    message: str
+    made: Pass
+    given: Outputs
+    largest: float
+
+
+def _plan(
     model: nn.Module,
+    normalisation: Normalisation,
+    plain: Normalisation,
+    *,
+    layer: list[str] | None,
+    example: Any,
+    as_list: bool,
+) -> Work:
+    """Follow an image through the network, or find what is named."""
+    if layer is None:
+        passes = follow_at_two_sizes(model, normalisation, plain, example, as_list=as_list)
+        plan = found(model, [made.followed for made in passes])
+    else:
+        plan = named(model, layer, as_list=as_list)
+        passes = _passes_of_named(model, plan, normalisation, plain, example, as_list=as_list)
+    folded = normalisation
+    for front in plan.fronts:
+        folded = folded.then(front.scale, front.offset)
+    alone = {} if layer is None else _run_alone(model, plan, folded, plain)
+    return Work(plan, passes, normalisation, folded, alone)
+
+
+def _passes_of_named(
+    model: nn.Module,
+    plan: Plan,
     normalisation: Normalisation,
     plain: Normalisation,
     example: Any,
     *,
     as_list: bool,
-) -> tuple[Call, list[Follower]]:
-    """Pass an image through the network, at a size that it takes."""
-    # torchvision's detection models give the image to their backbone alone: the rest, slow and
-    # dependent on what is detected, isn't run
-    stop = as_list
-    refused: list[tuple[Call, Exception]] = []
-    for call in calls(model, example, as_list=as_list):
-        try:
-            first = _pass(model, call, normalisation, plain, stop=stop)
-        except ModelError:
-            raise
-        except Exception as error:  # whatever a network raises at a size that it doesn't take
-            refused.append((call, error))
-            continue
+) -> list[Pass]:
+    """The passes of a network whose stem is named; none if it can't be run by an image alone."""
+    try:
+        passes = follow_at_two_sizes(model, normalisation, plain, example, as_list=as_list)
+    except ModelError:
         if example is not None:
-            return call, [first]
-        # at another size a network may pad what it didn't have to
-        awkward = call._replace(shape=(1, *(n + 1 + 2 * i for i, n in enumerate(call.shape[1:]))))
-        try:
-            return call, [first, _pass(model, awkward, normalisation, plain, stop=True)]
-        except Exception:  # it takes this size alone, so there is nothing to pad
-            return call, [first]
-    call, raised = refused[0]
-    shape = (call.shape[0], CHANNELS, *call.shape[1:])
-    raise ModelError(
-        f"the network can't be followed: given images of shape {shape} it raises "
-        f"{type(raised).__name__}: {raised}. State an input that it takes, "
-        "example=(height, width), or name the convolution, layer="
-    ) from raised
+            raise
+        return []
+    seen = {meeting.layer for made in passes for meeting in made.followed.meetings}
+    # an image given alone may have been taken for something else
+    return passes if example is not None or seen >= set(plan.stems) else []
 
 
-def _pass(
-    model: nn.Module, call: Call, normalisation: Normalisation, plain: Normalisation, *, stop: bool
-) -> Follower:
-    """Follow grey noise, repeated and normalised."""
-    planes = _planes(_grey(model, call, plain), normalisation)
-    with evaluating(model):
-        return follow(model, lambda: call.run(model, planes), [planes], stop=stop)
-
-
-def _grey(model: nn.Module, call: Call, plain: Normalisation) -> Tensor:
-    """Noise in the value range that the adapted network takes."""
-    return call.grey(model) * float(plain.std[0]) + float(plain.mean[0])
-
-
-def _planes(grey: Tensor, normalisation: Normalisation) -> Tensor:
-    """What the original is given: the grey three times, normalised."""
-    shape = (-1, *(1,) * (grey.ndim - 2))
-    mean, std = (
-        torch.from_numpy(v).to(grey.device, grey.dtype).reshape(shape) for v in normalisation
-    )
-    return (grey - mean) / std
-
-
-def _apply(model: nn.Module, plan: Plan, normalisation: Normalisation, changes: Changes) -> None:
-    """Carry out the plan."""
+def _apply(model: nn.Module, work: Work, plain: Normalisation, changes: Changes) -> None:
+    """Change the layers, and what the network says of its input."""
+    plan, normalisation = work.plan, work.folded
     for front in plan.fronts:
         front.remove(changes)
     places = set()
@@ -151,6 +169,7 @@ def _apply(model: nn.Module, plan: Plan, normalisation: Normalisation, changes: 
         for count in _COUNTS:
             if getattr(module, count, None) == CHANNELS:
                 changes.set(module, count, planes)
+    _describe(model, plain, changes)
 
 
 def _pads_no_zeros(stem: Any) -> bool:
@@ -183,13 +202,21 @@ def _set_kernel(stem: Any, normalisation: Normalisation, form: str, changes: Cha
     changes.set(stem, "groups", 1)
 
 
-def _parameter(values: NDArray[np.float64], like: Tensor) -> nn.Parameter:
-    """In the layout of `like`, on its device, trainable if that is."""
-    tensor = torch.from_numpy(values).to(like.device, like.dtype)
-    last = torch.channels_last
-    if tensor.ndim == 4 and like.is_contiguous(memory_format=last) and not like.is_contiguous():
-        tensor = tensor.contiguous(memory_format=last)
-    return nn.Parameter(tensor, like.requires_grad)
+def _parameter(values: NDArray[np.float64], like: nn.Parameter) -> nn.Parameter:
+    """In the layout of `like`, on its device, trainable if that is, and with its attributes."""
+    form = torch.contiguous_format
+    for ndim, last in ((4, torch.channels_last), (5, torch.channels_last_3d)):
+        if (
+            like.ndim == ndim
+            and like.is_contiguous(memory_format=last)
+            and not like.is_contiguous()
+        ):
+            form = last
+    tensor = torch.empty(values.shape, dtype=like.dtype, device=like.device, memory_format=form)
+    made = nn.Parameter(tensor.copy_(torch.from_numpy(values)), like.requires_grad)
+    for name, value in vars(like).items():
+        setattr(made, name, value)
+    return made
 
 
 def _describe(model: nn.Module, plain: Normalisation, changes: Changes) -> None:
@@ -211,35 +238,77 @@ def _describe(model: nn.Module, plain: Normalisation, changes: Changes) -> None:
         configs += [value for value in inner if hasattr(value, "to_dict")]
 
 
-def _prove(
-    model: nn.Module, plan: Plan, call: Call, plain: Normalisation, before: Follower
-) -> None:
-    """Run what was made, and compare what comes out of the stem."""
-    outputs: dict[str, list[Tensor]] = {name: [] for name in plan.stems}
-    grey = _grey(model, call, plain)
-    expected = {name: before.outputs.get(name, []) for name in plan.stems}
-    last = list(before.outputs)[-1] if before.stopped else None
+def _carry_out(
+    model: nn.Module, work: Work, plain: Normalisation, changes: Changes
+) -> Different | None:
+    """Change the network, run it, and compare what comes out of the stems and of the whole."""
+    _apply(model, work, plain, changes)
+    if work.alone:
+        for name, given in _run_alone(model, work.plan, work.folded, plain).items():
+            _compare(name, [work.alone[name]], [given])
+    for made in work.passes:
+        different = _prove(model, work.plan, made, plain)
+        if different is not None:
+            return different
+    return None
 
-    def keep(name: str, module: nn.Module, args: Any, output: Tensor) -> None:
-        outputs[name].append(output.clone())  # the next layer may work in place
-        if name == last:
-            raise Stopped
 
-    with ExitStack() as stack:
-        for name in plan.stems:
-            handle = model.get_submodule(name).register_forward_hook(partial(keep, name))
-            stack.callback(handle.remove)
-        stack.enter_context(torch.no_grad())
-        stack.enter_context(evaluating(model))
-        try:
-            with suppress(Stopped):
-                call.run(model, grey)
-        except Exception as error:
-            raise ModelError(
-                f"with one channel the network raises {type(error).__name__}: {error}; {OTHERWISE}"
-            ) from error
+def _prove(model: nn.Module, plan: Plan, made: Pass, plain: Normalisation) -> Different | None:
+    stems, given = run_adapted(model, made.call, plain, list(plan.stems))
+    expected = made.followed.outputs
     for name in plan.stems:
-        _compare(name, expected[name], outputs[name])
+        if name in expected:  # one that is named may be given what wasn't known for an image
+            _compare(name, expected[name], stems[name])
+    eps = _eps(model)
+    largest = max((float(t.abs().max()) for ts in stems.values() for t in ts), default=0.0)
+    # what layers add up to nothing leaves a rounding error of theirs
+    floor = _NOTHING * largest if eps <= _EPS64 else 0.0
+    found = difference(made.outputs, given, eps=eps, floor=floor)
+    if found is None:
+        return None
+    size = " x ".join(map(str, made.call.shape[1:]))
+    message = (
+        f"the network {found}, with images of {size}. It uses more of its image than what the "
+        "first convolution gives, such as how many channels there are, the image itself or that "
+        f"convolution's weight again; {OTHERWISE}"
+    )
+    return Different(message, made, given, largest)
+
+
+def _is_rounding(
+    model: nn.Module,
+    work: Work,
+    different: Different,
+    plain: Normalisation,
+    options: dict[str, Any],
+) -> bool:
+    """Whether outputs differ for no other reason than numbers that are rounded or random.
+
+    `model` is the original again. In float64 a difference that is due to rounding vanishes, and
+    every other stays.
+    """
+    made, eps = different.made, _eps(model)
+    again = run_again(model, made.call, work.normalisation, plain)
+    if difference(made.outputs, again, eps=eps) is not None:
+        return True  # the original's own outputs differ from run to run, so the stems have to do
+    if eps <= _EPS64:
+        return False
+    options = {**options, "example": in_float64(options["example"])}
+    try:
+        double = deepcopy(model).double()
+        return (
+            _carry_out(
+                double, _plan(double, work.normalisation, plain, **options), plain, Changes()
+            )
+            is None
+        )
+    except Exception:  # whatever a network raises whose code says float32
+        floor = eps * different.largest
+        return difference(made.outputs, different.given, lambda e: e**0.5, eps, floor) is None
+
+
+def _eps(model: nn.Module) -> float:
+    return float(torch.finfo(any_parameter(model).dtype).eps)
 
 
 def _run_alone(
@@ -253,9 +322,9 @@ def _run_alone(
     for name, place in plan.stems.items():
         stem: Any = model.get_submodule(name)
         sides = [d * (k - 1) + 9 for d, k in zip(stem.dilation, stem.kernel_size, strict=True)]
-        grey = _grey(stem, Call((1, *sides)), plain)
+        grey = gray_noise(stem, Call((1, *sides)), plain)
         if stem.in_channels == CHANNELS:
-            grey = _planes(grey, normalisation)
+            grey = planes_of(grey, normalisation)
         elif stem.in_channels == 2 and place != name:  # the ones come from a layer around it
             grey = AppendOnes(len(sides)).append(grey)
         with torch.no_grad(), evaluating(stem):

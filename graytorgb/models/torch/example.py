@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from ...errors import ModelError
 
@@ -55,6 +56,16 @@ class Call(NamedTuple):
 def any_parameter(model: nn.Module) -> Tensor:
     """A tensor on the network's device and in its dtype."""
     return next((p for p in model.parameters() if p.is_floating_point()), torch.empty(()))
+
+
+def in_float64(example: Any) -> Any:
+    """Return an example whose tensors of floats are float64, for a network in float64."""
+    return tree_map(
+        lambda leaf: (
+            leaf.double() if isinstance(leaf, Tensor) and leaf.is_floating_point() else leaf
+        ),
+        example,
+    )
 
 
 def calls(model: nn.Module, example: Any, *, as_list: bool) -> Iterator[Call]:

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,9 +15,12 @@ from torch import Tensor
 from ...errors import ModelError
 from ...registry import require
 from ...writing import replacing
+from ..files import SAFETENSORS, TORCH, check_file, reading, unreadable
 from ..weights import Normalisation, collapse
 
 _SAFETENSORS = ".safetensors"
+# how torch names a class or a function that a file would call
+_BEYOND_WEIGHTS = re.compile(r"[Uu]nsupported (?:global|class)\W+(?:GLOBAL )?([\w.]+)")
 
 
 def adapt_state_dict(
@@ -24,7 +28,7 @@ def adapt_state_dict(
 ) -> dict[str, Tensor]:
     """:func:`graytorgb.models.adapt_state_dict`, with its arguments checked."""
     tensors, metadata = read(source)
-    name = _find(tensors) if key is None else _checked(tensors, key)
+    name = _checked(tensors, _find(tensors) if key is None else key)
     adapted = {**tensors, **_stem(tensors, name, normalisation, offset)}
     if out is not None:
         _write(adapted, Path(out), metadata)
@@ -41,32 +45,36 @@ def read(source: Any) -> tuple[dict[str, Tensor], dict[str, str] | None]:
             "network it is model.state_dict()"
         )
     path = Path(source)
-    if not path.is_file():
-        raise ModelError(f"there is no file {str(path)!r}")
+    check_file(path)
     if path.suffix.lower() == _SAFETENSORS:
         safetensors = require("safetensors", "safetensors", "models")
-        try:
-            with safetensors.safe_open(path, "pt") as file:
-                return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
-        except safetensors.SafetensorError as error:
-            raise ModelError(f"{path} can't be read as safetensors: {error}") from error
+        with reading(path, SAFETENSORS), safetensors.safe_open(path, "pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    return _only_tensors(
+        _loaded(path), str(path), f"torch.load({str(path)!r}, weights_only=True)"
+    ), None
+
+
+def _loaded(path: Path) -> Any:
+    """What a file of torch.save holds, if that is weights alone."""
     try:
         with warnings.catch_warnings(action="ignore"):  # of formats that are refused below
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ModelError(
-            f"{path} holds more than weights, and running what a file says isn't safe. If you "
-            "trust it, load it yourself, torch.load(..., weights_only=False), and pass its "
-            "state_dict()"
-        ) from error
-    except (RuntimeError, EOFError, OSError) as error:
-        if "TorchScript" in str(error):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file raises errors of any class
+        said = str(error)
+        beyond = _BEYOND_WEIGHTS.search(said) if isinstance(error, pickle.UnpicklingError) else None
+        if beyond is not None:
+            raise ModelError(
+                f"{path} holds more than weights ({beyond[1]}), and running what a file says isn't "
+                "safe. If you trust it, load it yourself, torch.load(..., weights_only=False), and "
+                "pass its state_dict()"
+            ) from error
+        if "TorchScript" in said:
             raise ModelError(
                 f"{path} is a scripted network, and not weights: save those alone, "
                 f"torch.save(torch.jit.load({str(path)!r}).state_dict(), 'weights.pt')"
             ) from error
-        raise ModelError(f"{path} can't be read as a torch file: {error}") from error
-    return _only_tensors(loaded, str(path), f"torch.load({str(path)!r}, weights_only=True)"), None
+        raise unreadable(path, TORCH, error) from error
 
 
 def _only_tensors(loaded: Any, name: str, call: str = "checkpoint") -> dict[str, Tensor]:

@@ -105,7 +105,8 @@ class Follower(TorchDispatchMode):
         The layers that were given an image and returned one.
     outputs : dict of str to list of Tensor
         What the convolutions of images gave, by layer.
-    stopped : bool
+    result : object
+        What the run returned.
     """
 
     def __init__(self, model: nn.Module, images: list[Tensor], *, stop: bool = False) -> None:
@@ -114,7 +115,7 @@ class Follower(TorchDispatchMode):
         self.calls: list[Entry] = []
         self.returned: set[str] = set()
         self.outputs: dict[str, list[Tensor]] = {}
-        self.stopped = False
+        self.result: Any = None
         self._modules = dict(model.named_modules())
         self._stop = stop
         self._stack: list[Entry] = []
@@ -207,7 +208,6 @@ class Follower(TorchDispatchMode):
         self.meetings.append(Meeting(layer, operation, path, tuple(self._stack), plain))
         self._mark_activations(result)
         if self._stop:
-            self.stopped = True
             raise Stopped
 
     def _kind(
@@ -253,17 +253,5 @@ def follow(
     """One forward pass of `model`, by `run`, whose input are `images`."""
     follower = Follower(model, images, stop=stop)
     with torch.no_grad(), follower.watched(), follower, suppress(Stopped):
-        run()
+        follower.result = run()
     return follower
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """In eval mode, so that no statistics change; then each layer in its own mode again."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True

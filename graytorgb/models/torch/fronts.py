@@ -57,9 +57,10 @@ def find_front(model: nn.Module, layer: str, *, returns_image: bool) -> Front | 
         return None
     measured = _measure(deepcopy(module).double())
     parent, _, name = layer.rpartition(".")
+    nothing = nn.Identity().train(module.training)
     return measured and Front(
         *measured,
-        lambda changes: changes.set(model.get_submodule(parent), name, nn.Identity()),
+        lambda changes: changes.set(model.get_submodule(parent), name, nothing),
     )
 
 

@@ -141,7 +141,9 @@ class GreyInput(nn.Module):
         super().__init__()
         self.front = front
         self.model = model
-        self.train(model.training)
+        # not by train(), which would set every layer of the network: some may be frozen in eval
+        for module in (self, *front.modules()):
+            module.training = model.training
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The network's own output for the grey image, or list of images, among the arguments."""

@@ -38,6 +38,10 @@ class Plan(NamedTuple):
 def named(model: nn.Module, layers: list[str], *, as_list: bool) -> Plan:
     """The plan where the caller says which convolutions see the image."""
     modules = dict(model.named_modules())
+    first = {id(module): name for name, module in reversed(modules.items())}
+    known = dict(model.named_modules(remove_duplicate=False))
+    # a layer that has several names is changed once
+    layers = list(dict.fromkeys(first[id(known[n])] if n in known else n for n in layers))
     for name in layers:
         if name not in modules:
             near = difflib.get_close_matches(name, modules, n=1)

@@ -14,9 +14,12 @@ from torch.utils._pytree import tree_leaves
 from ..agreement import not_run
 from ..weights import Normalisation
 from .example import any_parameter
-from .follow import evaluating, follow
+from .follow import follow
 from .fronts import is_rcnn_transform
 from .modules import GreyInput
+from .state import evaluating
+
+_EPS = float(torch.finfo(torch.float32).eps)
 
 
 class Runner:
@@ -37,6 +40,8 @@ class Runner:
         inner = model.model if isinstance(model, GreyInput) else model
         self._as_list = is_rcnn_transform(getattr(inner, "transform", None))
         self._like = any_parameter(model)
+        dtypes = {p.dtype for p in model.parameters() if p.is_floating_point()}
+        self.eps = max((torch.finfo(dtype).eps for dtype in dtypes), default=_EPS)
 
     def evaluating(self) -> AbstractContextManager[None]:
         """The network in eval mode, and then in its own again."""

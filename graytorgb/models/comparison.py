@@ -1,0 +1,251 @@
+"""An adapted network's outputs beside the original's, for :func:`graytorgb.models.verify`."""
+
+import gc
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bench.timing import Rounds
+from ..errors import ModelError
+from ..registry import require
+from .probes import largest_of, rounding_of, variation_of
+from .proof import Verification, limit_of
+
+Array = NDArray[Any]
+_TOP = 5
+_FOR_MEDIAN = 10_000  # values of a batch
+
+
+class Runner(Protocol):
+    """A network of some framework, with what it does to grey images.
+
+    Attributes
+    ----------
+    integers : bool
+        Whether the network takes whole numbers.
+    eps : float
+        The machine epsilon of what it calculates with; the largest, if that is mixed.
+    """
+
+    integers: bool
+    eps: float
+
+    def evaluating(self) -> AbstractContextManager[None]:
+        """A context in which the network is in eval mode."""
+
+    def grey(self, batch: Array) -> Any:
+        """A batch, (N, 1, H, W), in the framework's own kind."""
+
+    def __call__(self, grey: Any) -> Any:
+        """The network's output for it."""
+
+    def arrays(self, output: Any) -> list[Array]:
+        """Every array of an output."""
+
+    def scores(self, output: Any) -> Array | None:
+        """The class scores of an output, classes on axis 1."""
+
+    def stem(self, grey: Any) -> str | None:
+        """The name of the first convolution."""
+
+    def stem_output(self, layer: str, grey: Any) -> tuple[Any, Array] | None:
+        """The shape of its input, and its output."""
+
+    def inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Where its kernel lies wholly inside the image."""
+
+
+def compare(
+    original: Runner,
+    adapted: Runner,
+    batches: Iterable[Array],
+    *,
+    layer: str | None,
+    tolerance: float,
+    seconds: float,
+    span: tuple[float, float],
+) -> Verification:
+    """Run both on the same gray images, and measure the differences; `span` is black and white."""
+    figures = _Figures(original, adapted)
+    for batch in batches:
+        figures.add(batch)
+    first = figures.first_batch()
+    return Verification(
+        images=figures.images,
+        tolerance=tolerance,
+        max_difference=figures.worst,
+        median_difference=float(np.median(np.concatenate(figures.differences))),
+        largest_output=figures.largest,
+        top1=_fraction(figures.same_best),
+        top5=_fraction(figures.same_five),
+        of_pixels=figures.of_pixels,
+        batch=first.shape,
+        **figures.sensitivity(first, tolerance, span),
+        **_behind_the_stem(original, adapted, first, layer),
+        **(_cost(original, adapted, first, seconds) if seconds > 0 else {}),
+    )
+
+
+class _Figures:
+    """What is found out of two networks, batch by batch."""
+
+    def __init__(self, original: Runner, adapted: Runner) -> None:
+        self._original, self._adapted = original, adapted
+        self._first: Array | None = None
+        self._worst: Array | None = None
+        self.images = 0
+        self.worst = 0.0
+        self.largest = 0.0
+        self.of_pixels = False
+        self.differences: list[Array] = []
+        self.same_best: list[NDArray[np.bool_]] = []
+        self.same_five: list[NDArray[np.bool_]] = []
+
+    def add(self, batch: Array) -> None:
+        """Run both on a batch."""
+        original, adapted = self._original, self._adapted
+        expected = original(original.grey(batch))
+        given = adapted(adapted.grey(batch))
+        arrays = original.arrays(expected)
+        difference = _differences(arrays, adapted.arrays(given))
+        self.images += len(batch)
+        self._first = batch if self._first is None else self._first
+        self.differences.append(_spread(difference))
+        self.largest = max(self.largest, largest_of(arrays))
+        if difference.size:
+            worst = np.max([self.worst, difference.max()])  # not a number if one isn't
+            if self._worst is None or not worst <= self.worst:
+                self.worst, self._worst = float(worst), batch
+        self._add_scores(original.scores(expected), adapted.scores(given))
+
+    def _add_scores(self, expected: Array | None, given: Array | None) -> None:
+        if expected is None or given is None or expected.shape != given.shape:
+            return
+        self.same_best.append(_agreement(expected, given, 1))
+        if expected.shape[1] > _TOP:
+            self.same_five.append(_agreement(expected, given, _TOP))
+        self.of_pixels = expected.ndim > 2
+
+    def first_batch(self) -> Array:
+        """Return the first batch, or raise a ModelError if nothing was compared."""
+        if self._first is None:
+            raise ModelError("no images to compare the networks on")
+        if self._worst is None:
+            raise ModelError(
+                "nothing was compared: no output of the networks is a tensor with finite values, "
+                "alone or in a tuple, list or dict"
+            )
+        if not self.largest and not self.worst:
+            raise ModelError(
+                "nothing was compared: every output is 0, for these images or until a head is "
+                "trained"
+            )
+        return self._first
+
+    def sensitivity(
+        self, first: Array, tolerance: float, span: tuple[float, float]
+    ) -> dict[str, Any]:
+        """Measure how images and rounding change the original's outputs, where it matters.
+
+        Raises
+        ------
+        ModelError
+            If the proof would pass, and the outputs don't depend on the images.
+        """
+        assert self._worst is not None
+        eps = self._original.eps
+        variation = rounding = None
+        is_same = self.of_pixels or _fraction(self.same_best) in (None, 1.0)
+        if is_same and self.worst <= limit_of(tolerance, self.largest):
+            variation = variation_of(self._outputs, first, eps, span, _differences)
+        if not self.worst <= limit_of(tolerance, self.largest, variation):
+            rounding = rounding_of(self._outputs, self._worst, eps, _differences)
+        return {"variation": variation, "rounding": rounding}
+
+    def _outputs(self, batch: Array) -> list[Array]:
+        return self._original.arrays(self._original(self._original.grey(batch)))
+
+
+def _differences(expected: list[Array], given: list[Array]) -> Array:
+    """Absolute differences of all values; infinite for outputs of other shapes.
+
+    What isn't finite in both, and the same, proves nothing, and is left out.
+    """
+    if [a.shape for a in expected] != [a.shape for a in given]:
+        return np.array([np.inf])
+    parts = [np.zeros(0)]
+    for a, b in zip(expected, given, strict=True):
+        same = (a == b) | (np.isnan(a) & np.isnan(b))
+        with np.errstate(invalid="ignore"):
+            parts.append(np.where(same, 0, np.abs(a - b))[~same | np.isfinite(a)])
+    return np.concatenate(parts)
+
+
+def _spread(values: Array) -> Array:
+    """Some of them, evenly spread: enough for a median, where all are gigabytes of maps."""
+    return values[:: -(-values.size // _FOR_MEDIAN) or 1].copy()
+
+
+def _agreement(expected: Array, given: Array, best: int) -> NDArray[np.bool_]:
+    """Where the `best` classes are the same set."""
+    order = [np.argsort(-scores, 1, kind="stable")[:, :best] for scores in (expected, given)]
+    return np.asarray((np.sort(order[0], 1) == np.sort(order[1], 1)).all(1).ravel())
+
+
+def _fraction(agreements: list[NDArray[np.bool_]]) -> float | None:
+    everything = np.concatenate([np.zeros(0), *agreements])
+    return float(everything.mean()) if everything.size else None
+
+
+def _behind_the_stem(
+    original: Runner, adapted: Runner, batch: Array, layer: str | None
+) -> dict[str, Any]:
+    """Where the outputs of the stems differ, on one batch."""
+    grey = original.grey(batch)
+    name = original.stem(grey) if layer is None else layer
+    if name is None:
+        return {}
+    before = original.stem_output(name, grey)
+    if before is None and layer is not None:
+        raise ModelError(
+            f"the original has no convolution {layer!r}: leave layer out, or name its stem"
+        )
+    after = None
+    for candidate in (name, f"model.{name}"):  # how="expand" has the network behind its front
+        after = after or adapted.stem_output(candidate, adapted.grey(batch))
+    if before is None or after is None or before[1].shape != after[1].shape:
+        return {}
+    shape, expected = before
+    difference = np.abs(expected - after[1]).max((0, 1))
+    inside = original.inside(name, shape)
+
+    def largest(where: NDArray[np.bool_]) -> float | None:
+        return float(difference[where].max()) if where.any() else None
+
+    return {
+        "border_difference": largest(~inside),
+        "inside_difference": largest(inside),
+        "stem_difference": difference,
+    }
+
+
+def _cost(original: Runner, adapted: Runner, batch: Array, seconds: float) -> dict[str, Any]:
+    """Time in rounds, and peak memory, of both networks."""
+    calls = {
+        name: partial(runner, runner.grey(batch))
+        for name, runner in (("original", original), ("adapted", adapted))
+    }
+    rounds = Rounds(calls)
+    rounds.run(seconds)
+    timings = rounds.timings()
+    peak_here = require("graytorgb.bench.memory", "psutil", "bench").peak_here
+    found: dict[str, Any] = {}
+    gc.collect()  # so that memory freed by now can be given back, and its reuse shows
+    for name, call in calls.items():
+        found[f"{name}_s"] = timings.get(name)
+        found[f"{name}_peak_bytes"] = peak_here(call)
+    return found

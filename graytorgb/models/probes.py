@@ -1,0 +1,98 @@
+"""How far other images move a network's outputs, and how far rounding does."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ModelError
+
+Array = NDArray[Any]
+Outputs = Callable[[Array], list[Array]]
+Difference = Callable[[list[Array], list[Array]], Array]
+# networks that give the same up to rounding differ by 1 to 3 times what a nudged image changes
+_SAFETY = 8
+_LAYERS = 100  # what whole numbers can't be nudged for: a deep network's rounding, in epsilons
+# of the largest output: images that change more than this change it beyond doubt
+PLENTY = 1e-3
+
+
+def variation_of(
+    outputs: Outputs, batch: Array, eps: float, span: tuple[float, float], difference: Difference
+) -> float:
+    """Return how much the original's outputs change with its image, or that it is plenty.
+
+    Parameters
+    ----------
+    outputs : callable
+        The original's outputs for a batch.
+    batch : ndarray of shape (N, 1, ...)
+    eps : float
+        The machine epsilon of the network's numbers.
+    span : (lo, hi)
+        The values that stand for black and white, for images that are flat.
+    difference : callable
+        The differences between two lists of outputs.
+
+    Raises
+    ------
+    ModelError
+        If rounding changes them as much: then they don't depend on the image.
+    """
+    expected = outputs(batch)
+    scale = largest_of(expected)
+    changed = 0.0
+    for other in _others(batch, span):
+        off = float(difference(expected, outputs(other)).max(initial=0))
+        if not off < PLENTY * min(1.0, scale):  # or shapes differ, or one isn't finite
+            return off if off < np.inf else np.inf
+        changed = max(changed, off)
+    if changed <= rounding_of(outputs, batch, eps, difference):
+        raise ModelError(
+            "nothing is proven: the original's outputs don't depend on these images. Of values "
+            f"up to {scale:.3g}, they change by {changed:.2g} at most from one image to the "
+            "others, to its negative and to black, so an adapted network that ignores its image "
+            "would pass. Do the images have the values that the network takes (mean, std, "
+            "value_range), and is it trained? After a softmax, all classes of an untrained head "
+            "are equal"
+        )
+    return changed
+
+
+def largest_of(arrays: list[Array]) -> float:
+    """Return the largest finite value of any array, or 0."""
+    return max((float(np.abs(a[np.isfinite(a)]).max(initial=0)) for a in arrays), default=0.0)
+
+
+def _others(batch: Array, span: tuple[float, float]) -> Iterator[Array]:
+    """Yield batches of the same shape with other images, in the range of these."""
+    low, high = batch.min(), batch.max()
+    if low == high:  # nothing is seen in black images, nor in their negatives
+        noise = np.random.default_rng(0).random(batch.shape)
+        yield (span[0] + (span[1] - span[0]) * noise).astype(batch.dtype)
+        return
+    yield (low - batch + high).astype(batch.dtype)
+    if (batch != batch[:1]).any():
+        yield np.repeat(batch[:1], len(batch), 0)
+    yield np.full_like(batch, low)
+
+
+def rounding_of(outputs: Outputs, batch: Array, eps: float, difference: Difference) -> float:
+    """Return how far rounding can move the outputs of two networks that are equal without it.
+
+    The original is given its images again, each value moved by one unit of its precision, which
+    its layers round as differently as those of an adapted network. The parameters are those of
+    :func:`variation_of`.
+    """
+    expected = outputs(batch)
+    if batch.dtype.kind != "f":
+        return _LAYERS * eps * largest_of(expected)
+    rng = np.random.default_rng(0)
+    dtype = np.promote_types(batch.dtype, np.float32)
+    moved = 0.0
+    for _ in range(2):
+        nudged = outputs((batch * (1 + eps * rng.choice((-1, 1), batch.shape))).astype(dtype))
+        off = difference(expected, nudged)
+        moved = max(moved, float(off[np.isfinite(off)].max(initial=0)))
+    return _SAFETY * moved
