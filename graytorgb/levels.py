@@ -13,7 +13,7 @@ from .errors import DtypeError, GrayToRGBError, LevelsError
 from .kinds import numpy as numpy_kind
 from .percentile import nan_error
 from .ranges import (
-    OVERSHOOT,
+    NEARLY_0_TO_1,
     ValueRange,
     are_0_to_1,
     check_policy,
@@ -60,8 +60,8 @@ def to_uint8(image: Image, value_range: ValueRange, *, out: Any = None) -> Image
     ------
     LevelsError
         If the policy is unknown, the range is empty or not finite, or a value is NaN; if integers
-        of 8 bits have a range of more than 8 bits, or floats lie clearly beyond 0 to 1 under
-        ``"dtype"``: below -0.45 or above 1.45, which bicubic interpolation doesn't reach. In a
+        of 8 bits have a range of more than 8 bits, or floats lie beyond 0 to 1 under
+        ``"dtype"`` by more than a rounding error, 2**-10. In a
         graph an error about values is its library's own, when it runs; in ``torch.vmap``, which
         shows no values, and in what ``torch.jit.trace`` makes, NaN becomes 255.
     DtypeError
@@ -114,7 +114,7 @@ def _to_uint8_elsewhere(kind: Any, image: Any, array: Any, value_range: ValueRan
     dtype = kind.dtype_name(array)
     levels = kind.settle(find_levels, dtype, value_range)
     if "float" in dtype and value_range == "dtype":
-        array = kind.demand(array, *OVERSHOOT, outside_error())
+        array = kind.demand(array, *NEARLY_0_TO_1, outside_error())
     elif "float" in dtype:
         array = kind.demand(array, -math.inf, math.inf, nan_error())
     saturation.check(kind, array, stated)
@@ -128,7 +128,7 @@ def quantise(array: Array, value_range: ValueRange, out: Array | None = None) ->
         out = np.empty(array.shape, np.uint8)
     whole, limits = settle(numpy_kind, array, value_range)
     if array.size:
-        bounds = OVERSHOOT if are_0_to_1(array.dtype, limits) else None
+        bounds = NEARLY_0_TO_1 if are_0_to_1(array.dtype, limits) else None
         _quantise(whole, *stated_range(array.dtype, limits), out, bounds)
         saturation.check(numpy_kind, array, value_range)
     return out

@@ -10,7 +10,7 @@ from . import blocks, registry
 from .backends import Array, strips
 from .errors import LevelsError
 from .layout import Layout, grey_moves, order
-from .ranges import OVERSHOOT
+from .ranges import NEARLY_0_TO_1
 from .stats import Statistics
 
 DTYPES = ("float32", "float16", "bfloat16", "uint8")  # of a result, in the kernels' order
@@ -30,7 +30,7 @@ class Arithmetic(NamedTuple):
     result is small, the difference keeps its relative precision, and the result with it.
 
     Clipping the result to the values of `lo` and `hi` saturates x, and gives the ends exactly.
-    Where nobody `stated` the range, a float x clearly beyond 0 to 1 is reported; NaN is always.
+    Where nobody `stated` the range, a float x beyond 0 to 1 is reported; NaN is always.
     `wide` says that float32 doesn't hold the constants, or isn't enough for the result.
     """
 
@@ -47,7 +47,7 @@ class Arithmetic(NamedTuple):
     @property
     def bounds(self) -> tuple[float, float]:
         """From where to where a float x isn't reported."""
-        return (-math.inf, math.inf) if self.stated else OVERSHOOT
+        return (-math.inf, math.inf) if self.stated else NEARLY_0_TO_1
 
 
 @lru_cache(64)  # a pipeline says the same each time

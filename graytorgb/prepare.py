@@ -14,7 +14,7 @@ from .kinds import numpy as numpy_kind
 from .layout import Layout, grey_moves, order
 from .percentile import nan_error
 from .ranges import (
-    OVERSHOOT,
+    NEARLY_0_TO_1,
     ValueRange,
     are_0_to_1,
     check_policy,
@@ -61,8 +61,8 @@ def prepare(
         What becomes 0 and 1: ``(lo, hi)``, ``"dtype"``, ``"minmax"`` or
         ``("percentile", p, q)``, as in :func:`graytorgb.to_uint8`. Values beyond it are
         saturated. uint8 is (0, 255) unless stated. Floats are (0, 1) unless stated, and under
-        ``"dtype"``: then what interpolation overshoots is saturated, and a float below -0.45 or
-        above 1.45 is an error. bool is black and white, whatever is stated.
+        ``"dtype"``; a float beyond that by more than a rounding error, 2**-10, is an error then.
+        bool is black and white, whatever is stated.
     dtype : {"float32", "float16", "bfloat16", "uint8"} or dtype
         Of the result; bfloat16 for torch alone. uint8 is rounded and saturated.
     out : ndarray or torch.Tensor, optional
@@ -224,7 +224,7 @@ def _by_own_library(
     dtype = kind.dtype_name(array)
     arithmetic = kind.settle(_find_by_name, dtype, statistics, limits, target)
     if "float" in dtype and not arithmetic.stated:
-        array = kind.demand(array, *OVERSHOOT, outside_error())
+        array = kind.demand(array, *NEARLY_0_TO_1, outside_error())
     axis = axes.target.index("C")
     if "C" in axes.source:  # of one channel the arithmetic makes three
         array = kind.transpose(array, order(axes.source, axes.target))

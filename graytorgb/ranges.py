@@ -213,14 +213,14 @@ def settle(kind: Any, array: Any, value_range: Any) -> tuple[Any, Any]:
     return array, value_range
 
 
-# Floats whose range nobody says are read as 0 to 1. Bicubic interpolation of such an image
-# overshoots by 0.4453 at most (a = -0.75, both axes, black and white pixels): that is saturated.
-# The half precisions hold these two numbers, so that every kind draws the same line.
-OVERSHOOT = (-29 / 64, 93 / 64)
+# Floats whose range nobody says are read as 0 to 1, and what passes these ends is an error, because
+# nothing is clipped in silence. Arithmetic may pass them by a rounding error, 2**-10 in float16;
+# that is less than half a level of 8 bits, and no error.
+NEARLY_0_TO_1 = (-(2.0**-10), 1 + 2.0**-10)
 
 
 def are_0_to_1(dtype: np.dtype[Any], value_range: ValueRange | None) -> bool:
-    """Whether these are floats that are read as 0 to 1, and refused where they clearly aren't."""
+    """Whether these are floats that are read as 0 to 1, and refused where they aren't."""
     return dtype.kind == "f" and value_range in (None, "dtype")
 
 

@@ -52,7 +52,7 @@ def test_all_float16_values():
     values = values[np.isfinite(values)].reshape(-1, 2)
     expected = [exact(float(v), 0, 1) for v in values.flat]
     np.testing.assert_array_equal(g2r.to_uint8(values, (0, 1)).ravel(), expected)
-    near = values[(values >= -29 / 64) & (values <= 93 / 64)][None]
+    near = values[(values >= -(2**-10)) & (values <= 1 + 2**-10)][None]
     expected = [exact(float(v), 0, 1) for v in near.flat]
     np.testing.assert_array_equal(g2r.to_uint8(near, "dtype").ravel(), expected)
 

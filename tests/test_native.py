@@ -158,7 +158,7 @@ def test_bfloat16_is_rounded_to_nearest_even(level):
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("n", [1, 7, 8, 9, 15, 16, 17, 100, 5000])
-@pytest.mark.parametrize("bad", [np.nan, -0.001, 1.001, np.inf, -np.inf])
+@pytest.mark.parametrize("bad", [np.nan, -0.001, 1.002, np.inf, -np.inf])
 def test_a_float_outside_is_reported_wherever_it_is(level, n, bad):
     numbers = normalise.pack(normalise.constants(0, 1, ((0.5,), (0.5,)), "float32", stated=False))
     options = {"interleaved": False, "stream": False, "threads": 2, "level": level}

@@ -145,7 +145,7 @@ class TestDepth:
 
 class TestFloats:
     def test_resized_images(self):
-        """What bicubic resizing makes of pure black and white is no error."""
+        """Bicubic resizing overshoots: that is told, and saturated if its range is stated."""
         needs("torchvision")
         import torch
 
@@ -157,16 +157,20 @@ class TestFloats:
             assert x.min() < -0.05
             assert x.max() > 1.05
             for value_range in (None, "dtype"):
-                result = g2r.prepare(x, 0, 1, "NCHW", value_range=value_range)
-                assert torch.equal(result, x.clamp(0, 1).expand(-1, 3, -1, -1))
-            assert torch.equal(g2r.to_uint8(x, "dtype"), g2r.to_uint8(x, (0, 1)))
+                with pytest.raises(g2r.LevelsError, match=r"\(0, 1\) to saturate what is beyond"):
+                    g2r.prepare(x, 0, 1, "NCHW", value_range=value_range)
+            with pytest.raises(g2r.LevelsError, match=r"\(0, 1\) to saturate what is beyond"):
+                g2r.to_uint8(x, "dtype")
+            result = g2r.prepare(x, 0, 1, "NCHW", value_range=(0, 1))
+            assert torch.equal(result, x.clamp(0, 1).expand(-1, 3, -1, -1))
+            assert torch.equal(g2r.to_uint8(x, (0, 1)), g2r.to_uint8(x.clamp(0, 1), "dtype"))
 
     def test_gradients_of_black_and_white_stay(self):
         needs("torchvision")
         import torch
 
         x = torch.tensor([[-0.25, 0, 0.5, 1, 1.25]], requires_grad=True)
-        g2r.prepare(x, 0, 0.5, "HW").sum().backward()
+        g2r.prepare(x, 0, 0.5, "HW", value_range=(0, 1)).sum().backward()
         assert x.grad.tolist() == [[0, 6, 6, 6, 0]]
 
     @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "longdouble", ">f4"])
