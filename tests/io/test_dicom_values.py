@@ -124,6 +124,7 @@ def test_centers_and_widths_that_differ_in_number(path, centers, widths, value_r
 @pytest.mark.parametrize("center", [0, 0.5, 1, 1000, 1000.5, -3.25, 4095, 1e6])
 @pytest.mark.parametrize("slope", ["1", "-1", "0.001", "1000"])
 @pytest.mark.parametrize("colors", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.filterwarnings("ignore:more than half of an image is above")
 def test_a_window_of_width_1_is_a_threshold(path, center, slope, colors):
     elements = {"PhotometricInterpretation": colors, "RescaleSlope": slope}
     write(path, SIGNED, WindowCenter=center, WindowWidth=1, **elements)
