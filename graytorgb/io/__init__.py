@@ -16,8 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+import numpy as np
+
 from ..errors import GrayToRGBError, ImageFileError, LevelsError
-from ..ranges import ValueRange, check_policy
+from ..ranges import ValueRange, check_policy, is_deeper
 from ..registry import require
 from .image import CT_WINDOWS, ImageFile, Request, Window
 from .orientation import STEPS, orient
@@ -25,6 +27,7 @@ from .orientation import STEPS, orient
 __all__ = ["LIMIT", "ImageFile", "read"]
 
 LIMIT = 2 << 30  # bytes of the decoded result
+_EIGHT_BITS = (np.dtype(np.uint8), np.dtype(np.int8))
 
 
 class Format(NamedTuple):
@@ -190,7 +193,8 @@ def read(
     - DICOM: the edges of the window, on the values after rescale or Modality LUT (PS3.3,
       C.11.1 and C.11.2); without one, BitsStored rescaled. A VOI LUT or a sigmoid isn't a
       range, so it is applied to the array. MONOCHROME1, or PresentationLUTShape INVERSE, is
-      turned round, window and all; floats within the caller's `value_range`.
+      turned round, window and all; floats within the caller's `value_range`. Values of 8 bits
+      become int16, and stay the same numbers, where the window goes beyond 8 bits.
     - .npy: 0 to 255 for uint8, 0 to 1 for bool.
 
     Where a file states none (floats, .npy of more bits) ``value_range`` is None, and unpacking
@@ -238,6 +242,8 @@ def read(
         image = replace(image, notes=(note, *image.notes))
     if value_range is not None:
         return replace(image, value_range=value_range, range_source="the caller", depth_only=False)
+    if array.dtype in _EIGHT_BITS and is_deeper(255, 256, image.value_range):
+        image = _widen(request, image)
     return _warn_of_unused_depth(image)
 
 
@@ -303,6 +309,15 @@ def _orient(image: ImageFile, orientation: str) -> ImageFile:
     array = orient(image.array, cast(str, image.layout), value)
     note = f"{STEPS[value]}, as {kind} orientation {value} asks for"
     return replace(image, array=array, orientation=1, notes=(note, *image.notes))
+
+
+def _widen(request: Request, image: ImageFile) -> ImageFile:
+    """Give values of 8 bits the room of 16 where the file's window, or yours, goes beyond 8.
+
+    Under such a range, values of 8 bits look as if they had lost their depth, and are refused.
+    """
+    request.check_size(image.array.shape, 2)
+    return replace(image, array=image.array.astype(np.int16))
 
 
 def _warn_of_unused_depth(image: ImageFile) -> ImageFile:
