@@ -67,7 +67,8 @@ FORMATS = {
     ),
     "WebP": Format("pillow", "PIL", "pillow", (".webp",), *_AS_PILLOW),
     "GIF": Format("gif", "PIL", "pillow", (".gif",), *_AS_PILLOW),
-    "BMP": Format("pillow", "PIL", "pillow", (".bmp", ".dib"), *_AS_PILLOW),
+    "BMP": Format("bmp", "imagecodecs", "bmp", (".bmp", ".dib"), "as Pillow opens it",
+                  "imagecodecs, Pillow"),
     "PNM": Format(
         "pnm", "PIL", "pillow", (".pbm", ".pgm", ".ppm", ".pnm"),
         "1 to 16 bits, gray and RGB; binary and plain text", "NumPy, Pillow",
@@ -104,6 +105,7 @@ _SIGNATURES = {
     b"PK\x03\x04": "NumPy",  # .npz is a zip file
     **{b"P%d%c" % (kind, gap): "PNM" for kind in range(1, 7) for gap in b" \t\n\v\f\r#"},
 }
+_SIGNATURE_SIZES = sorted({len(start) for start in _SIGNATURES})
 # The sizes of a BMP's header, with which a device-independent bitmap begins (.dib)
 _BITMAP_HEADERS = {size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56, 64, 108, 124)}
 _NO_FILES = {
@@ -217,22 +219,9 @@ def read(
     if orientation not in ("keep", "apply"):
         raise LevelsError(f'orientation is "keep" or "apply", not {orientation!r}')
     path = path if isinstance(path, Path) else Path(path)  # making one takes a while
-    request = Request(path, index, _check_window(window), limit, value_range)
-    name, note = _identify(request)
-    if window not in ("file", None) and name != "DICOM":
-        raise LevelsError(f"{path}: a window is DICOM's, and this is {name}: value_range=(lo, hi)")
-    entry = FORMATS[name]
-    module = require(f"graytorgb.io.{entry.module}", entry.library, entry.extra)
-    try:
-        image = cast(ImageFile, module.read(request))
-    except (GrayToRGBError, MemoryError, Warning):
-        raise
-    except Exception as error:  # decoders fail with any class: struct.error, SyntaxError, ...
-        raise request.error(
-            f"{name} that can't be read: damaged, truncated, or of a kind that no library here "
-            f"decodes: {error}"
-        ) from error
-    request.check_result(image.array, image.layout)
+    with Request(path, index, _check_window(window), limit, value_range) as request:
+        name, note = _identify(request)
+        image = _decode(request, name)
     array = image.array
     if not array.dtype.isnative:
         image = replace(image, array=array.astype(array.dtype.newbyteorder("=")))
@@ -245,6 +234,27 @@ def read(
     if array.dtype in _EIGHT_BITS and is_deeper(255, 256, image.value_range):
         image = _widen(request, image)
     return _warn_of_unused_depth(image)
+
+
+def _decode(request: Request, name: str) -> ImageFile:
+    """The image by its format's reader, checked; an error names the file, whatever failed."""
+    if request.window not in ("file", None) and name != "DICOM":
+        raise LevelsError(
+            f"{request.path}: a window is DICOM's, and this is {name}: value_range=(lo, hi)"
+        )
+    entry = FORMATS[name]
+    module = require(f"graytorgb.io.{entry.module}", entry.library, entry.extra)
+    try:
+        image = cast(ImageFile, module.read(request))
+    except (GrayToRGBError, MemoryError, Warning):
+        raise
+    except Exception as error:  # decoders fail with any class: struct.error, SyntaxError, ...
+        raise request.error(
+            f"{name} that can't be read: damaged, truncated, or of a kind that no library here "
+            f"decodes: {error}"
+        ) from error
+    request.check_result(image.array, image.layout)
+    return image
 
 
 def _check_window(window: Any) -> Window:
@@ -267,7 +277,7 @@ def _check_window(window: Any) -> Window:
 
 def _identify(request: Request) -> tuple[str, str | None]:
     """The format by the file's content, and a note if its name says another."""
-    kind = stat.S_IFMT(request.path.stat().st_mode)
+    kind = stat.S_IFMT(os.stat(request.path).st_mode)
     if kind in _NO_FILES:  # before it is opened: opening a pipe waits for another process
         raise request.error(f"this is {_NO_FILES[kind]}, and an image is read from a file")
     head = request.read_start()
@@ -294,7 +304,8 @@ def _find_signature(head: bytes) -> str | None:
         return "DICOM"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP"
-    return next((name for start, name in _SIGNATURES.items() if head.startswith(start)), None)
+    found = (_SIGNATURES.get(head[:size]) for size in _SIGNATURE_SIZES)
+    return next(filter(None, found), None)
 
 
 def _orient(image: ImageFile, orientation: str) -> ImageFile:

@@ -19,20 +19,19 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # which numpy writes
 
 def read(request: Request) -> ImageFile:
     """One array; of an .npz with several, the one that `index` names."""
-    with request.path.open("rb") as file:
-        if file.read(2) != b"PK":
-            if request.index is not None:
-                raise request.error("an .npy is one array: read(path).array[index]")
-            return _read_array(request, file, os.fstat(file.fileno()).st_size)
-        with zipfile.ZipFile(file) as archive:
-            member = _pick(request, archive)
-            if member.compress_type not in _METHODS:  # those inflate without a bound
-                raise request.error(
-                    f"an .npz whose {member.filename!r} is compressed as numpy doesn't, by zip's "
-                    f"method {member.compress_type}"
-                )
-            with archive.open(member) as opened:
-                return _read_array(request, opened, member.file_size)
+    if request.read_start()[:2] != b"PK":
+        if request.index is not None:
+            raise request.error("an .npy is one array: read(path).array[index]")
+        return _read_array(request, None, request.size)
+    with zipfile.ZipFile(request.file) as archive:
+        member = _pick(request, archive)
+        if member.compress_type not in _METHODS:  # those inflate without a bound
+            raise request.error(
+                f"an .npz whose {member.filename!r} is compressed as numpy doesn't, by zip's "
+                f"method {member.compress_type}"
+            )
+        with archive.open(member) as opened:
+            return _read_array(request, opened, member.file_size)
 
 
 def _pick(request: Request, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
@@ -47,13 +46,15 @@ def _pick(request: Request, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     raise request.error(f"an .npz of {shown}: read(path, index=name) picks one")
 
 
-def _read_array(request: Request, file: IO[bytes], size: int) -> ImageFile:
-    """The array in a file of so many bytes, which is read no further than its header allows."""
-    file.seek(0)
-    head = BytesIO(file.read(_LARGEST_HEADER))
+def _read_array(request: Request, member: IO[bytes] | None, size: int) -> ImageFile:
+    """The array of so many bytes, which is read no further than its header allows.
+
+    It is a member of a zip file, or else the file itself.
+    """
+    head = BytesIO(member.read(_LARGEST_HEADER) if member else request.read_start())
     version = npy.read_magic(head)
     header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = header(head)
+    shape, is_transposed, dtype = header(head)
     if dtype.kind not in "biuf":
         raise request.error(f"an array of dtype {dtype}, and an image holds real numbers or bool")
     if len(shape) < 2:
@@ -62,8 +63,13 @@ def _read_array(request: Request, file: IO[bytes], size: int) -> ImageFile:
     needed = head.tell() + math.prod(shape) * dtype.itemsize
     if size < needed:
         raise request.error(f"truncated: its header states {needed:,} bytes, and it has {size:,}")
-    file.seek(0)
-    array: Array = npy.read_array(file, allow_pickle=False)
+    if member:
+        member.seek(0)
+        array: Array = npy.read_array(member, allow_pickle=False)
+    elif is_transposed:
+        array = request.read_array(shape[::-1], dtype, head.tell()).T
+    else:
+        array = request.read_array(shape, dtype, head.tell())
     notes = [f"{size - needed:,} bytes after the array are left out"] if size > needed else []
     return _describe(request, array, notes)
 
