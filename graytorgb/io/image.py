@@ -150,6 +150,14 @@ class Request:
         self.file.seek(0)
         return self.file.readall()
 
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Read some bytes from a place on; fewer if the file ends there."""
+        start = self.read_start()
+        if offset + size <= len(start) or len(start) == self.size:
+            return start[offset : offset + size]
+        self.file.seek(offset)
+        return self.file.read(size)
+
     def check_file_size(self) -> None:
         """Refuse a file that is much larger than its pixels may be."""
         if self.size > self.limit + _SPARE:

@@ -13,6 +13,7 @@ from .image import Array, ImageFile, Request, depth_range
 from .tiff_checks import Source, check_complete, check_page
 from .tiff_directories import check_directories
 from .tiff_ome import Ome, check_ome, read_ome
+from .tiff_plain import read_plain
 from .tiff_range import Range, find_range, turn_round
 from .tiff_samples import (
     CCITT,
@@ -29,6 +30,9 @@ _ORIENTATION = 274
 
 def read(request: Request) -> ImageFile:
     """The image; all of a file's pages if they are of one shape, or the one page asked for."""
+    plain = read_plain(request)
+    if plain is not None:
+        return plain
     stored = check_directories(request, request.path)
     # Micro-Manager's ways to keep a stack in several files aren't followed
     with TiffFile(request.path, is_mmstack=False, is_ndtiff=False) as file:

@@ -1,0 +1,139 @@
+"""Read plain TIFF files, which need no library: one page of gray or RGB, not compressed.
+
+tifffile takes longer to describe such a file than the system takes to read it. What isn't plain
+in every respect, and what is damaged, is left to tifffile.
+"""
+
+import math
+import struct
+from typing import NamedTuple
+
+import numpy as np
+
+from .image import ImageFile, Request, depth_range
+
+_MOST_TAGS, _MOST_STRIPS = 64, 1 << 16
+_INTEGERS = {3: "H", 4: "I"}  # TIFF's SHORT and LONG
+_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES = 256, 257, 258, 262, 277
+_OFFSETS, _ROWS, _COUNTS, _DESCRIPTION = 273, 278, 279, 270
+_USED = {_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES, _OFFSETS, _ROWS, _COUNTS}
+# NewSubfileType, Compression, FillOrder, Orientation, PlanarConfiguration, SampleFormat: what they
+# are where they are left out
+_DEFAULTS = {254: 0, 259: 1, 266: 1, 274: 1, 284: 1, 339: 1}
+_UNUSED = {282, 283, 296, 305, 306}  # the resolution, the software and the time
+_COLORS = {(1, 1): "grey", (2, 3): "RGB"}  # by PhotometricInterpretation and samples a pixel
+
+_Tags = dict[int, tuple[int, ...]]
+
+
+class Plain(NamedTuple):
+    """What a plain file holds, and where."""
+
+    kind: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.generic]
+    offset: int
+
+
+def read_plain(request: Request) -> ImageFile | None:
+    """Return the image of a plain file; None for any other."""
+    found = find_plain(request)
+    if found is None:
+        return None
+    request.pick(1, "pages")
+    request.check_size(found.shape, found.dtype.itemsize)
+    bits = 8 * found.dtype.itemsize
+    return ImageFile(
+        path=request.path,
+        array=request.read_array(found.shape, found.dtype, found.offset),
+        layout="HW" if found.kind == "grey" else "HWC",
+        value_range=depth_range(bits),
+        range_source=f"TIFF's depth, {bits} bits",
+        format="TIFF",
+        mode=f"{found.kind}, {bits} bits",
+        bits=bits,
+        depth_only=True,
+    )
+
+
+def find_plain(request: Request) -> Plain | None:
+    """Return what a plain file holds, by its tags; None if it isn't plain."""
+    order = "<" if request.read_start().startswith(b"II") else ">"
+    tags = _read_tags(request, order)
+    if tags is None or not {_WIDTH, _HEIGHT, _PHOTOMETRIC, _OFFSETS, _COUNTS} <= tags.keys():
+        return None
+    singles = [tags[code] for code in (_WIDTH, _HEIGHT, _PHOTOMETRIC)]
+    singles += [tags.get(_SAMPLES, (1,)), tags.get(_ROWS, tags[_HEIGHT])]
+    if any(len(values) != 1 for values in singles):
+        return None
+    width, height, photometric, samples, rows = (values[0] for values in singles)
+    bits = tags.get(_BITS, (1,))
+    kind = _COLORS.get((photometric, samples))
+    if kind is None or bits not in ((8,) * samples, (16,) * samples) or min(width, height) < 2:
+        return None
+    shape = (height, width) if samples == 1 else (height, width, samples)
+    offset = _find_pixels(request, tags, -(-height // max(1, rows)), math.prod(shape) * bits[0] // 8)
+    if offset is None or not _is_described(request, order, tags, shape):
+        return None
+    return Plain(kind, shape, np.dtype(f"{order}u{bits[0] // 8}"), offset)
+
+
+def _read_tags(request: Request, order: str) -> _Tags | None:
+    """The tags of a file with one page; None where one says that there is more to it.
+
+    Of a description it is the place and the length.
+    """
+    head = request.read_start()[:8]
+    is_ndpi = request.path.suffix.lower() == ".ndpi"  # Hamamatsu's has offsets of 8 bytes
+    if is_ndpi or len(head) < 8 or struct.unpack(order + "H", head[2:4]) != (42,):
+        return None  # or it is BigTIFF
+    directory = request.read_at(struct.unpack(order + "I", head[4:])[0], 2 + 12 * _MOST_TAGS + 4)
+    count = struct.unpack(order + "H", directory[:2])[0] if len(directory) > 2 else 0
+    end = 2 + 12 * count
+    if not 0 < count <= _MOST_TAGS or directory[end : end + 4] != b"\0\0\0\0":
+        return None  # more pages, or none
+    tags: _Tags = {}
+    for code, kind, number, value in struct.iter_unpack(order + "HHI4s", directory[2:end]):
+        if code in tags or number > _MOST_STRIPS:
+            return None
+        place = struct.unpack(order + "I", value)[0]
+        if code == _DESCRIPTION:
+            tags[code] = place, number
+        elif code in _UNUSED:
+            tags[code] = ()
+        elif (code in _USED or code in _DEFAULTS) and kind in _INTEGERS:
+            form = struct.Struct(f"{order}{number}{_INTEGERS[kind]}")
+            data = value if form.size <= 4 else request.read_at(place, form.size)
+            if len(data) < form.size:
+                return None
+            tags[code] = form.unpack(data[: form.size])
+            if code in _DEFAULTS and set(tags[code]) != {_DEFAULTS[code]}:
+                return None
+        else:
+            return None
+    return tags
+
+
+def _find_pixels(request: Request, tags: _Tags, strips: int, size: int) -> int | None:
+    """Where the pixels start, if all strips are there and follow each other without a gap."""
+    offsets, counts = tags[_OFFSETS], tags[_COUNTS]
+    if len(offsets) != strips or len(counts) != strips or sum(counts) != size:
+        return None
+    end = offsets[0]
+    for offset, count in zip(offsets, counts, strict=True):
+        if offset != end:
+            return None
+        end += count
+    return offsets[0] if end <= request.size else None
+
+
+def _is_described(request: Request, order: str, tags: _Tags, shape: tuple[int, ...]) -> bool:
+    """Whether a description says nothing more: tifffile writes the shape into it."""
+    if _DESCRIPTION not in tags:
+        return True
+    place, size = tags[_DESCRIPTION]
+    if size <= 4:
+        text = struct.pack(order + "I", place)[:size]
+    else:
+        text = request.read_at(place, size)
+    return text.rstrip(b"\0 ") in (b"", b'{"shape": [%s]}' % ", ".join(map(str, shape)).encode())
