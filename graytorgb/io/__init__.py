@@ -337,7 +337,7 @@ def _warn_of_unused_depth(image: ImageFile) -> ImageFile:
     if not image.depth_only or (image.bits or 0) <= 8 or array.size == 0:
         return image
     lo, hi = cast(tuple[float, float], image.value_range)
-    few = array.reshape(-1)[:: array.size // 4096 + 1] if array.flags.c_contiguous else array
+    few = array.reshape(-1)[:: array.size // 1024 + 1] if array.flags.c_contiguous else array
     if int(few.max()) - int(few.min()) >= (hi - lo) / 16:  # mostly; all values take longer
         return image
     if not 0 < int(array.max()) - int(array.min()) < (hi - lo) / 16:

@@ -4,7 +4,6 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -97,7 +96,7 @@ class ImageFile:
         )
 
 
-_START = 64 << 10
+_START = 16 << 10
 _SPARE = 64 << 20  # for what a file holds beside its pixels
 
 
@@ -112,23 +111,29 @@ class Request:
     value_range: ValueRange | None = None
     _stated: tuple[int, ...] | None = field(default=None, init=False, repr=False)
     _start: bytes | None = field(default=None, init=False, repr=False)
+    _file: FileIO | None = field(default=None, init=False, repr=False)
+    _size: int | None = field(default=None, init=False, repr=False)
 
     def __enter__(self) -> "Request":
         return self
 
     def __exit__(self, *_: object) -> None:
-        if "file" in self.__dict__:
-            self.file.close()
+        if self._file is not None:
+            self._file.close()
 
-    @cached_property
+    @property
     def file(self) -> FileIO:
         """The file, opened once, for opening one takes as long as reading a small one."""
-        return FileIO(self.path)
+        if self._file is None:
+            self._file = FileIO(self.path)
+        return self._file
 
-    @cached_property
+    @property
     def size(self) -> int:
         """The file's bytes."""
-        return os.fstat(self.file.fileno()).st_size
+        if self._size is None:
+            self._size = os.fstat(self.file.fileno()).st_size
+        return self._size
 
     def error(self, text: str) -> ImageFileError:
         """The error for this file."""
@@ -137,7 +142,6 @@ class Request:
     def read_start(self) -> bytes:
         """Read the file's first bytes, which tell its format, and are all of a small file."""
         if self._start is None:
-            self.file.seek(0)
             self._start = self.file.read(_START)
         return self._start
 
