@@ -277,7 +277,7 @@ def _check_window(window: Any) -> Window:
 
 def _identify(request: Request) -> tuple[str, str | None]:
     """The format by the file's content, and a note if its name says another."""
-    kind = stat.S_IFMT(os.stat(request.path).st_mode)
+    kind = stat.S_IFMT(request.path.stat().st_mode)
     if kind in _NO_FILES:  # before it is opened: opening a pipe waits for another process
         raise request.error(f"this is {_NO_FILES[kind]}, and an image is read from a file")
     head = request.read_start()

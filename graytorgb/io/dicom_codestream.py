@@ -9,7 +9,7 @@ import math
 import struct
 from collections.abc import Iterator
 from itertools import zip_longest
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydicom.dataelem import RawDataElement
 from pydicom.encaps import generate_fragments, generate_frames, parse_basic_offsets
@@ -97,7 +97,7 @@ def _check_length(scan: Scan) -> None:
 
 def _find_length(scan: Scan) -> int:
     """The bytes of the element that holds the pixels, which stay in the file if they are there."""
-    element = scan.dataset.get_item(scan.pixels, keep_deferred=True)
+    element: Any = scan.dataset.get_item(scan.pixels, keep_deferred=True)
     if element.value is None and isinstance(element, RawDataElement):
         return min(element.length, max(0, scan.request.size - element.value_tell))
     return len(element.value or b"")

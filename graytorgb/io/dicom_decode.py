@@ -72,7 +72,7 @@ def _read_plain(scan: Scan) -> Array | None:
     """The stored values of gray that is in the file as it is in memory; None of other pixels."""
     if not scan.is_plain or not scan.is_gray or scan.bits is None or scan.allocated == 1:
         return None
-    element = scan.dataset.get_item(scan.pixels, keep_deferred=True)
+    element: Any = scan.dataset.get_item(scan.pixels, keep_deferred=True)
     if element.value is not None or not isinstance(element, RawDataElement):
         return None  # it is short and in memory already, or an odd file's
     shape: tuple[int, ...] = (scan.rows, scan.columns)

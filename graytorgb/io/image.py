@@ -173,7 +173,7 @@ class Request:
     def read_array(self, shape: Sequence[int], dtype: np.dtype[Any], offset: int) -> Array:
         """Read an array that the file holds as it is, from a place on."""
         array = np.empty(shape, dtype)
-        left = memoryview(array.reshape(-1).view(np.uint8))
+        left = array.reshape(-1).view(np.uint8).data
         self.file.seek(offset)
         while left:
             count = self.file.readinto(left)

@@ -83,7 +83,7 @@ def _find_plain(request: Request, tags: Tags) -> Plain | None:
         return None
     shape, bits = _find_shape(tags), tags.get(_BITS, (1,))
     samples = shape[2] if len(shape) > 2 else 1
-    kind = _COLORS.get((*tags[_PHOTOMETRIC], samples))
+    kind = _COLORS.get((tags[_PHOTOMETRIC][0], samples))
     if kind is None or bits not in ((8,) * samples, (16,) * samples) or min(shape[:2]) < 2:
         return None
     rows = max(1, tags.get(_ROWS, tags[_HEIGHT])[0])
