@@ -4,7 +4,6 @@ import struct
 from io import BytesIO
 
 import imagecodecs
-import numpy as np
 from PIL.BmpImagePlugin import BmpImageFile, DibImageFile
 
 from .image import ImageFile, Request, depth_range
@@ -14,7 +13,7 @@ from .pillow import read_frames
 # beginning: its size, width, height, planes, bits, compression, ..., colors in the palette
 _HEADER = struct.Struct("<2s8xIIiiHHI12xI")
 _SIZES = (40, 108, 124)
-_RAMP = np.arange(256, dtype=np.uint8)
+_RAMP = bytes(range(256))  # of each color: index k is the gray k
 
 
 def read(request: Request) -> ImageFile:
@@ -58,5 +57,5 @@ def _find_plain_shape(data: bytes) -> tuple[int, ...] | None:
         return height, width, 3
     if colors not in (0, 256) or start < 14 + size + 1024:
         return None
-    ramp = np.frombuffer(palette, np.uint8).reshape(256, 4)[:, :3] == _RAMP[:, None]
-    return (height, width) if ramp.all() else None
+    is_gray = palette[::4] == palette[1::4] == palette[2::4] == _RAMP
+    return (height, width) if is_gray else None
