@@ -77,16 +77,22 @@ def check_depth(dtype: str, value_range: ValueRange | None) -> None:
         refuse_depth(255, 256, value_range)
 
 
-def refuse_depth(largest: int, levels: int, value_range: ValueRange | None) -> None:
-    """LevelsError for a stated range that pixels of so many levels, up to `largest`, can't fill.
+def is_deeper(largest: int, levels: int, value_range: ValueRange | None) -> bool:
+    """Whether a stated range is more than pixels of so many levels, up to `largest`, can fill.
 
     One above the largest is fine: DICOM's LINEAR_EXACT states 0 to 256 for 8 bits.
     """
     if value_range is None or isinstance(value_range[0], str):
+        return False
+    lo, hi = cast(tuple[float, float], value_range)
+    return hi > largest + 1 or hi - lo > levels
+
+
+def refuse_depth(largest: int, levels: int, value_range: ValueRange | None) -> None:
+    """LevelsError for a stated range that is deeper than pixels of so many levels."""
+    if not is_deeper(largest, levels, value_range):
         return
     lo, hi = cast(tuple[float, float], value_range)
-    if hi <= largest + 1 and hi - lo <= levels:
-        return
     ends = f"to {hi}" if hi > largest else f"from {lo} to {hi}"
     raise LevelsError(
         f"this image's pixels go to {largest} at most, and the range goes {ends}. If the file has "

@@ -56,9 +56,12 @@ def test_what_is_over_the_bar_is_listed():
         "processor": "P", "cores": 2, "memory_bytes": 2**34, "system": "S", "python": "3",
         "packages": {"numpy": "2"},
     }  # fmt: skip
-    row = {"kind": "PNG", "size": [3, 4], "fastest": "f", "seconds": {decode.OURS: 0.3, "f": 0.2}}
+    row = {
+        "kind": "PNG", "size": [3, 4], "fastest": "f", "seconds": {decode.OURS: 0.3, "f": 0.2},
+        "quartiles": {decode.OURS: [0.2, 0.5], "f": [0.2, 0.22]},
+    }  # fmt: skip
     text = decode.markdown({"machine": machine, "rows": [row | {"ratio": 1.5}]})
-    assert "| PNG | f | 4x3 | 300 | 200 | 1.50 |" in text
+    assert "| PNG | f | 4x3 | 300 ± 200 | 200 ± 10 | 1.50 |" in text
     assert "- PNG, 4x3: 1.50" in text
     text = decode.markdown({"machine": machine, "rows": [row | {"ratio": 1.1}]})
     assert "- nowhere" in text

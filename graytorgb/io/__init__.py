@@ -16,8 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+import numpy as np
+
 from ..errors import GrayToRGBError, ImageFileError, LevelsError
-from ..ranges import ValueRange, check_policy
+from ..ranges import ValueRange, check_policy, is_deeper
 from ..registry import require
 from .image import CT_WINDOWS, ImageFile, Request, Window
 from .orientation import STEPS, orient
@@ -25,6 +27,7 @@ from .orientation import STEPS, orient
 __all__ = ["LIMIT", "ImageFile", "read"]
 
 LIMIT = 2 << 30  # bytes of the decoded result
+_EIGHT_BITS = (np.dtype(np.uint8), np.dtype(np.int8))
 
 
 class Format(NamedTuple):
@@ -64,7 +67,8 @@ FORMATS = {
     ),
     "WebP": Format("pillow", "PIL", "pillow", (".webp",), *_AS_PILLOW),
     "GIF": Format("gif", "PIL", "pillow", (".gif",), *_AS_PILLOW),
-    "BMP": Format("pillow", "PIL", "pillow", (".bmp", ".dib"), *_AS_PILLOW),
+    "BMP": Format("bmp", "imagecodecs", "bmp", (".bmp", ".dib"), "as Pillow opens it",
+                  "imagecodecs, Pillow"),
     "PNM": Format(
         "pnm", "PIL", "pillow", (".pbm", ".pgm", ".ppm", ".pnm"),
         "1 to 16 bits, gray and RGB; binary and plain text", "NumPy, Pillow",
@@ -101,6 +105,7 @@ _SIGNATURES = {
     b"PK\x03\x04": "NumPy",  # .npz is a zip file
     **{b"P%d%c" % (kind, gap): "PNM" for kind in range(1, 7) for gap in b" \t\n\v\f\r#"},
 }
+_SIGNATURE_SIZES = sorted({len(start) for start in _SIGNATURES})
 # The sizes of a BMP's header, with which a device-independent bitmap begins (.dib)
 _BITMAP_HEADERS = {size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56, 64, 108, 124)}
 _NO_FILES = {
@@ -190,7 +195,8 @@ def read(
     - DICOM: the edges of the window, on the values after rescale or Modality LUT (PS3.3,
       C.11.1 and C.11.2); without one, BitsStored rescaled. A VOI LUT or a sigmoid isn't a
       range, so it is applied to the array. MONOCHROME1, or PresentationLUTShape INVERSE, is
-      turned round, window and all; floats within the caller's `value_range`.
+      turned round, window and all; floats within the caller's `value_range`. Values of 8 bits
+      become int16, and stay the same numbers, where the window goes beyond 8 bits.
     - .npy: 0 to 255 for uint8, 0 to 1 for bool.
 
     Where a file states none (floats, .npy of more bits) ``value_range`` is None, and unpacking
@@ -213,10 +219,29 @@ def read(
     if orientation not in ("keep", "apply"):
         raise LevelsError(f'orientation is "keep" or "apply", not {orientation!r}')
     path = path if isinstance(path, Path) else Path(path)  # making one takes a while
-    request = Request(path, index, _check_window(window), limit, value_range)
-    name, note = _identify(request)
-    if window not in ("file", None) and name != "DICOM":
-        raise LevelsError(f"{path}: a window is DICOM's, and this is {name}: value_range=(lo, hi)")
+    with Request(path, index, _check_window(window), limit, value_range) as request:
+        name, note = _identify(request)
+        image = _decode(request, name)
+    array = image.array
+    if not array.dtype.isnative:
+        image = replace(image, array=array.astype(array.dtype.newbyteorder("=")))
+    if image.orientation != 1:
+        image = _orient(image, orientation)
+    if note:
+        image = replace(image, notes=(note, *image.notes))
+    if value_range is not None:
+        return replace(image, value_range=value_range, range_source="the caller", depth_only=False)
+    if array.dtype in _EIGHT_BITS and is_deeper(255, 256, image.value_range):
+        image = _widen(request, image)
+    return _warn_of_unused_depth(image)
+
+
+def _decode(request: Request, name: str) -> ImageFile:
+    """The image by its format's reader, checked; an error names the file, whatever failed."""
+    if request.window not in ("file", None) and name != "DICOM":
+        raise LevelsError(
+            f"{request.path}: a window is DICOM's, and this is {name}: value_range=(lo, hi)"
+        )
     entry = FORMATS[name]
     module = require(f"graytorgb.io.{entry.module}", entry.library, entry.extra)
     try:
@@ -229,16 +254,7 @@ def read(
             f"decodes: {error}"
         ) from error
     request.check_result(image.array, image.layout)
-    array = image.array
-    if not array.dtype.isnative:
-        image = replace(image, array=array.astype(array.dtype.newbyteorder("=")))
-    if image.orientation != 1:
-        image = _orient(image, orientation)
-    if note:
-        image = replace(image, notes=(note, *image.notes))
-    if value_range is not None:
-        return replace(image, value_range=value_range, range_source="the caller", depth_only=False)
-    return _warn_of_unused_depth(image)
+    return image
 
 
 def _check_window(window: Any) -> Window:
@@ -288,7 +304,8 @@ def _find_signature(head: bytes) -> str | None:
         return "DICOM"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP"
-    return next((name for start, name in _SIGNATURES.items() if head.startswith(start)), None)
+    found = (_SIGNATURES.get(head[:size]) for size in _SIGNATURE_SIZES)
+    return next(filter(None, found), None)
 
 
 def _orient(image: ImageFile, orientation: str) -> ImageFile:
@@ -305,13 +322,22 @@ def _orient(image: ImageFile, orientation: str) -> ImageFile:
     return replace(image, array=array, orientation=1, notes=(note, *image.notes))
 
 
+def _widen(request: Request, image: ImageFile) -> ImageFile:
+    """Give values of 8 bits the room of 16 where the file's window, or yours, goes beyond 8.
+
+    Under such a range, values of 8 bits look as if they had lost their depth, and are refused.
+    """
+    request.check_size(image.array.shape, 2)
+    return replace(image, array=image.array.astype(np.int16))
+
+
 def _warn_of_unused_depth(image: ImageFile) -> ImageFile:
     """Say so if the depth is all that the file states, and the values lie close together."""
     array = image.array
     if not image.depth_only or (image.bits or 0) <= 8 or array.size == 0:
         return image
     lo, hi = cast(tuple[float, float], image.value_range)
-    few = array.reshape(-1)[:: array.size // 4096 + 1] if array.flags.c_contiguous else array
+    few = array.reshape(-1)[:: array.size // 1024 + 1] if array.flags.c_contiguous else array
     if int(few.max()) - int(few.min()) >= (hi - lo) / 16:  # mostly; all values take longer
         return image
     if not 0 < int(array.max()) - int(array.min()) < (hi - lo) / 16:

@@ -42,7 +42,7 @@ def read(request: Request) -> ImageFile:
 def _check_size(scan: Scan, frames: str) -> None:
     """Hold what the values take, as stored and as shown, against the limit."""
     channels, dtype = (0, find_dtype(scan)) if scan.is_gray else find_color_form(scan)
-    shape = [scan.count] * bool(frames) + [scan.dataset.Rows, scan.dataset.Columns]
+    shape = [scan.count] * bool(frames) + [scan.rows, scan.columns]
     shape += [channels] * bool(channels)
     scan.request.check_size(shape, max(dtype.itemsize, scan.stored_dtype.itemsize))
 
@@ -69,7 +69,7 @@ def _describe_mode(scan: Scan) -> str:
     parts = [
         scan.dataset.get("Modality") or "no modality",
         scan.colors,
-        f"{scan.bits or scan.dataset.BitsAllocated} of {scan.dataset.BitsAllocated} bits",
+        f"{scan.bits or scan.allocated} of {scan.allocated} bits",
         "signed" if scan.is_signed else "",
         syntax.name if syntax.is_compressed else "",
         f"{scan.count} frames" if scan.count > 1 else "",

@@ -9,8 +9,9 @@ import math
 import struct
 from collections.abc import Iterator
 from itertools import zip_longest
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from pydicom.dataelem import RawDataElement
 from pydicom.encaps import generate_fragments, generate_frames, parse_basic_offsets
 from pydicom.uid import (
     JPEG2000TransferSyntaxes,
@@ -74,25 +75,32 @@ def _refuse_count(scan: Scan, found: int) -> Exception:
 
 def _check_length(scan: Scan) -> None:
     """Hold the length of uncompressed pixels against the header."""
-    dataset = scan.dataset
-    bits = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * dataset.BitsAllocated
+    bits = scan.rows * scan.columns * scan.dataset.SamplesPerPixel * scan.allocated
     if scan.colors == "YBR_FULL_422":
         bits = bits // 3 * 2
-    stated, data = math.ceil(bits * scan.count / 8), dataset[scan.pixels].value or b""
-    if len(data) < stated:
+    stated, there = math.ceil(bits * scan.count / 8), _find_length(scan)
+    if there < stated:
         raise scan.error(
-            f"its header states {stated:,} bytes of pixels, and it has {len(data):,}: truncated, "
+            f"its header states {stated:,} bytes of pixels, and it has {there:,}: truncated, "
             "or Rows, Columns, NumberOfFrames or BitsAllocated is wrong"
         )
-    if len(data) - stated >= max(2, bits / 8):
-        raise _refuse_count(scan, len(data) * 8 // bits)
-    if len(data) - stated > 1:  # one more makes the length even
-        if any(data[stated:]):
+    if there - stated >= max(2, bits / 8):
+        raise _refuse_count(scan, there * 8 // bits)
+    if there - stated > 1:  # one more makes the length even
+        if any(scan.dataset[scan.pixels].value[stated:]):
             raise scan.error(
-                f"its header states {stated:,} bytes of pixels, and it has {len(data):,}: Rows, "
+                f"its header states {stated:,} bytes of pixels, and it has {there:,}: Rows, "
                 "Columns, SamplesPerPixel or BitsAllocated is wrong"
             )
-        scan.note(f"{len(data) - stated} zeros follow the pixels, left out")
+        scan.note(f"{there - stated} zeros follow the pixels, left out")
+
+
+def _find_length(scan: Scan) -> int:
+    """The bytes of the element that holds the pixels, which stay in the file if they are there."""
+    element: Any = scan.dataset.get_item(scan.pixels, keep_deferred=True)
+    if element.value is None and isinstance(element, RawDataElement):
+        return min(element.length, max(0, scan.request.size - element.value_tell))
+    return len(element.value or b"")
 
 
 def _join_fragments(scan: Scan, data: bytes) -> Iterator[bytes]:

@@ -1,7 +1,9 @@
 """The pixels of a DICOM file, decoded by pydicom with codecs that don't end the process."""
 
+import math
 from typing import Any
 
+from pydicom.dataelem import RawDataElement
 from pydicom.pixels.decoders.base import Decoder
 from pydicom.uid import (
     HTJ2K,
@@ -46,8 +48,12 @@ _PACKAGES = {"pylibjpeg": "pylibjpeg-openjpeg", "pillow": "pillow", "pyjpegls": 
 
 def decode(scan: Scan) -> Array:
     """Return the stored values; colors as RGB."""
-    decoder = _find_decoder(scan)
+    decoder = _find_decoder(scan) if scan.is_compressed else None
     check_frames(scan)
+    plain = _read_plain(scan)
+    if plain is not None:
+        return plain
+    decoder = decoder or Decoder(scan.syntax)
     scan.dataset.file_meta.TransferSyntaxUID = scan.syntax
     # Unused bits are cut off, but a lossy codec's overshoot mustn't become black.
     cuts = not (is_lossy(scan) and not scan.is_signed)
@@ -62,12 +68,32 @@ def decode(scan: Scan) -> Array:
     return stored
 
 
+def _read_plain(scan: Scan) -> Array | None:
+    """The stored values of gray that is in the file as it is in memory; None of other pixels."""
+    if not scan.is_plain or not scan.is_gray or scan.bits is None or scan.allocated == 1:
+        return None
+    element: Any = scan.dataset.get_item(scan.pixels, keep_deferred=True)
+    if element.value is not None or not isinstance(element, RawDataElement):
+        return None  # it is short and in memory already, or an odd file's
+    shape: tuple[int, ...] = (scan.rows, scan.columns)
+    skipped = (scan.index or 0) * math.prod(shape) * scan.stored_dtype.itemsize
+    if scan.count > 1 and scan.index is None:
+        shape = (scan.count, *shape)
+    dtype = scan.stored_dtype.newbyteorder("<")
+    stored = scan.request.read_array(shape, dtype, element.value_tell + skipped)
+    unused = scan.allocated - scan.bits
+    if unused and scan.is_signed:  # what is in these bits is no part of the value
+        stored <<= unused
+        stored >>= unused
+    elif unused:
+        stored &= (1 << scan.bits) - 1
+    return stored
+
+
 def _find_decoder(scan: Scan) -> Decoder:
     """The decoder of pydicom with these codecs, or an error that names the missing package."""
     syntax = scan.syntax
     decoder = Decoder(syntax)
-    if not scan.is_compressed:
-        return decoder
     if syntax not in _CODECS:
         raise scan.error(f"nothing here decodes its transfer syntax, {syntax.name}")
     for codec in _CODECS[syntax]:

@@ -178,4 +178,4 @@ def _read_rescale(scan: Scan, item: Dataset) -> tuple[float, float]:
 
 
 def _stored_range(scan: Scan) -> tuple[int, int]:
-    return depth_range(int(scan.dataset.BitsStored), signed=scan.is_signed)
+    return depth_range(scan.bits or 0, signed=scan.is_signed)

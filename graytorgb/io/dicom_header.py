@@ -1,13 +1,16 @@
 """The header of a DICOM file: its data elements, and what they state of the pixels, checked."""
 
+import os
 import zlib
 from dataclasses import dataclass, field
+from functools import cached_property
 from io import BytesIO
 from typing import Any, BinaryIO
 
 import numpy as np
 import pydicom
 from pydicom import Dataset
+from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.errors import BytesLengthException
 from pydicom.filereader import read_dataset
 from pydicom.uid import (
@@ -30,18 +33,15 @@ _NEEDED = {
 GRAY = ("MONOCHROME1", "MONOCHROME2")
 RGB = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT")  # pydicom gives RGB for all
 _SAMPLES = {**dict.fromkeys((*GRAY, "PALETTE COLOR"), 1), **dict.fromkeys(RGB, 3)}
+_LONG = 1 << 12  # bytes of an element
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _ALLOCATED = {
     "PixelData": (1, 8, 16, 32, 64),
     "FloatPixelData": (32,),
     "DoubleFloatPixelData": (64,),
 }
-_UNCOMPRESSED = (
-    ImplicitVRLittleEndian,
-    ExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    DeflatedExplicitVRLittleEndian,
-)
+_PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian)
+_UNCOMPRESSED = (*_PLAIN, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian)
 # What pydicom raises for an element whose bytes don't fit its kind
 _MALFORMED = (ValueError, TypeError, OverflowError, NotImplementedError, BytesLengthException)
 
@@ -72,6 +72,10 @@ class Scan:
     count: int = 1
     index: int | None = None
     notes: list[str] = field(default_factory=list)
+    _macros: dict[str, list[Dataset]] = field(default_factory=dict, init=False, repr=False)
+    _numbers: dict[tuple[int, str], list[float]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def error(self, text: str) -> ImageFileError:
         """Return the error for this file."""
@@ -82,7 +86,7 @@ class Scan:
         if text not in self.notes:
             self.notes.append(text)
 
-    @property
+    @cached_property  # pydicom takes microseconds for each element
     def syntax(self) -> UID:
         """How the pixels are encoded; files from before there was a statement aren't compressed."""
         if "TransferSyntaxUID" in self.dataset.file_meta:
@@ -90,35 +94,55 @@ class Scan:
         implicit = self.dataset.original_encoding[0]
         return ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
 
-    @property
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether the pixels are in the file as in memory, but for big machines' byte order."""
+        return self.syntax in _PLAIN
+
+    @cached_property
     def is_compressed(self) -> bool:
         """Whether the pixels are frames of some codec."""
         return self.syntax not in _UNCOMPRESSED
 
-    @property
+    @cached_property
     def colors(self) -> str:
         """The photometric interpretation."""
         return str(self.dataset.PhotometricInterpretation)
 
-    @property
+    @cached_property
     def is_gray(self) -> bool:
         """Whether the pixels are gray."""
         return self.colors in GRAY
 
-    @property
+    @cached_property
     def bits(self) -> int | None:
         """The bits stored; None for floats, whose depth is no statement."""
         return None if self.pixels != "PixelData" else int(self.dataset.BitsStored)
 
-    @property
+    @cached_property
+    def allocated(self) -> int:
+        """The bits that a sample takes."""
+        return int(self.dataset.BitsAllocated)
+
+    @cached_property
+    def rows(self) -> int:
+        """The height."""
+        return int(self.dataset.Rows)
+
+    @cached_property
+    def columns(self) -> int:
+        """The width."""
+        return int(self.dataset.Columns)
+
+    @cached_property
     def is_signed(self) -> bool:
         """Whether the stored values are signed integers."""
         return self.pixels == "PixelData" and self.dataset.PixelRepresentation == 1
 
-    @property
+    @cached_property
     def stored_dtype(self) -> np.dtype[Any]:
         """The dtype of the stored values."""
-        size = max(1, int(self.dataset.BitsAllocated) // 8)
+        size = max(1, self.allocated // 8)
         kind = "f" if self.pixels != "PixelData" else "i" if self.is_signed else "u"
         return np.dtype(f"{kind}{size}")
 
@@ -150,6 +174,12 @@ class Scan:
         remedy : str
             The call that works without this element, for the error.
         """
+        known = id(item), keyword
+        if known not in self._numbers:
+            self._numbers[known] = self._read_numbers(item, keyword, remedy)
+        return self._numbers[known]
+
+    def _read_numbers(self, item: Dataset, keyword: str, remedy: str) -> list[float]:
         values = []
         for text in self._split(item, keyword, remedy):
             try:
@@ -183,6 +213,11 @@ class Scan:
         An enhanced multi-frame file keeps them in functional groups (PS3.3, C.7.6.16), shared
         by all frames or one a frame; every other file at its top.
         """
+        if keyword not in self._macros:
+            self._macros[keyword] = self._find_macros(keyword)
+        return self._macros[keyword]
+
+    def _find_macros(self, keyword: str) -> list[Dataset]:
         shared = self.dataset.get("SharedFunctionalGroupsSequence")
         if shared and shared[0].get(keyword):
             return [shared[0].get(keyword)[0]]
@@ -210,12 +245,7 @@ def _read_comma(text: str) -> float:
 
 def open_scan(request: Request) -> Scan:
     """Return a DICOM file whose header describes an image that can be read."""
-    with request.path.open("rb") as file:
-        file.seek(128)
-        has_preamble = file.read(4) == b"DICM"
-        dataset = _inflate(request, file) if has_preamble else None
-    if dataset is None:  # what is long stays in the file until it is asked for
-        dataset = pydicom.dcmread(request.path, force=True, defer_size=1 << 20)
+    dataset, has_preamble = _read_elements(request)
     scan = Scan(request, dataset)
     for keyword in _IMAGE:
         if scan.value(dataset, keyword) is None:
@@ -230,17 +260,37 @@ def open_scan(request: Request) -> Scan:
     return scan
 
 
-def _inflate(request: Request, file: BinaryIO) -> Dataset | None:
-    """The data set of a deflated file, of no more bytes than the limit; None if it isn't one.
+def _read_elements(request: Request) -> tuple[Dataset, bool]:
+    """The file's data elements, and whether it begins as DICOM does.
+
+    What is long stays in the file until it is asked for.
+    """
+    with request.path.open("rb") as file:
+        preamble, magic = file.read(128), file.read(4)
+        if magic == b"DICM":
+            meta = FileMetaDataset(  # up to where pydicom takes the rest, whatever its length says
+                read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2)
+            )
+            syntax, start = meta.get("TransferSyntaxUID"), file.tell()
+            if syntax == DeflatedExplicitVRLittleEndian:
+                return _inflate(request, file, meta), True
+            has_commands = file.read(2) == b"\0\0"  # a group of its own, in another syntax
+            file.seek(start)
+            if syntax in _PLAIN and not has_commands:  # as dcmread does, which would begin again
+                is_implicit = syntax == ImplicitVRLittleEndian
+                found = read_dataset(file, is_implicit, True, defer_size=_LONG)
+                path = os.fspath(request.path)
+                dataset = FileDataset(path, found, preamble, meta, is_implicit, True)
+                dataset.set_original_encoding(is_implicit, True, found.original_character_set)
+                return dataset, True
+    return pydicom.dcmread(request.path, force=True, defer_size=_LONG), magic == b"DICM"
+
+
+def _inflate(request: Request, file: BinaryIO, meta: FileMetaDataset) -> Dataset:
+    """The data set of a deflated file, of no more bytes than the limit.
 
     pydicom inflates it in one piece, whatever that takes.
     """
-    meta = read_dataset(  # up to where pydicom takes the rest, whatever the group's length says
-        file, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2
-    )
-    syntax = meta.get("TransferSyntaxUID")
-    if syntax != DeflatedExplicitVRLittleEndian:
-        return None
     inflater, inflated = zlib.decompressobj(-zlib.MAX_WBITS), BytesIO()
     while packed := inflater.unconsumed_tail or file.read(1 << 16):
         inflated.write(inflater.decompress(packed, 1 << 20))
@@ -254,7 +304,7 @@ def _inflate(request: Request, file: BinaryIO) -> Dataset | None:
     inflated.seek(0)
     dataset = read_dataset(inflated, False, True)
     dataset.set_original_encoding(False, True)
-    dataset.file_meta = pydicom.dataset.FileMetaDataset(meta)
+    dataset.file_meta = meta
     return dataset
 
 
@@ -282,9 +332,9 @@ def _check_pixels(scan: Scan) -> None:
         raise scan.error(
             f"its SamplesPerPixel is {dataset.SamplesPerPixel}, and {scan.colors} has {samples}"
         )
-    if dataset.Rows < 1 or dataset.Columns < 1:
-        raise scan.error(f"it states {dataset.Columns}x{dataset.Rows} pixels")
-    allocated = dataset.BitsAllocated
+    if scan.rows < 1 or scan.columns < 1:
+        raise scan.error(f"it states {scan.columns}x{scan.rows} pixels")
+    allocated = scan.allocated
     if allocated not in _ALLOCATED[scan.pixels]:
         raise scan.error(
             f"its BitsAllocated is {allocated}, and for {scan.pixels} these are read: "
@@ -302,7 +352,7 @@ def _check_pixels(scan: Scan) -> None:
 
 
 def _check_bits(scan: Scan, allocated: int) -> None:
-    stored, high = scan.dataset.BitsStored, scan.integer("HighBit")
+    stored, high = int(scan.dataset.BitsStored), scan.integer("HighBit")
     if not 1 <= stored <= allocated:
         raise scan.error(f"its BitsStored is {stored}, and its BitsAllocated is {allocated}")
     if high is not None and high != stored - 1:

@@ -1,8 +1,10 @@
 """What was asked of a file, and what it held."""
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +96,7 @@ class ImageFile:
         )
 
 
-_START = 64 << 10
+_START = 16 << 10
 _SPARE = 64 << 20  # for what a file holds beside its pixels
 
 
@@ -108,7 +110,30 @@ class Request:
     limit: int = 0
     value_range: ValueRange | None = None
     _stated: tuple[int, ...] | None = field(default=None, init=False, repr=False)
-    _start: bytes = field(default=b"", init=False, repr=False)
+    _start: bytes | None = field(default=None, init=False, repr=False)
+    _file: FileIO | None = field(default=None, init=False, repr=False)
+    _size: int | None = field(default=None, init=False, repr=False)
+
+    def __enter__(self) -> "Request":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    @property
+    def file(self) -> FileIO:
+        """The file, opened once, for opening one takes as long as reading a small one."""
+        if self._file is None:
+            self._file = FileIO(self.path)
+        return self._file
+
+    @property
+    def size(self) -> int:
+        """The file's bytes."""
+        if self._size is None:
+            self._size = os.fstat(self.file.fileno()).st_size
+        return self._size
 
     def error(self, text: str) -> ImageFileError:
         """The error for this file."""
@@ -116,22 +141,46 @@ class Request:
 
     def read_start(self) -> bytes:
         """Read the file's first bytes, which tell its format, and are all of a small file."""
-        with self.path.open("rb", buffering=0) as file:
-            self._start = file.read(_START)
+        if self._start is None:
+            self._start = self.file.read(_START)
         return self._start
 
     def read_bytes(self) -> bytes:
-        """Read the file's bytes, or refuse a file that is much larger than its pixels may be."""
-        size = self.path.stat().st_size
-        if size == len(self._start):  # opening it again would cost as much as reading it
-            return self._start
-        if size > self.limit + _SPARE:
+        """Read all of the file, or refuse one that is much larger than its pixels may be."""
+        start = self.read_start()
+        if self.size == len(start):
+            return start
+        self.check_file_size()
+        self.file.seek(0)
+        return self.file.readall()
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Read some bytes from a place on; fewer if the file ends there."""
+        start = self.read_start()
+        if offset + size <= len(start) or len(start) == self.size:
+            return start[offset : offset + size]
+        self.file.seek(offset)
+        return self.file.read(size)
+
+    def check_file_size(self) -> None:
+        """Refuse a file that is much larger than its pixels may be."""
+        if self.size > self.limit + _SPARE:
             raise self.error(
-                f"the file has {size:,} bytes, and the limit is {self.limit:,}: "
-                f"read(path, limit={size}) if you trust it"
+                f"the file has {self.size:,} bytes, and the limit is {self.limit:,}: "
+                f"read(path, limit={self.size}) if you trust it"
             )
-        with self.path.open("rb", buffering=0) as file:
-            return file.readall()
+
+    def read_array(self, shape: Sequence[int], dtype: np.dtype[Any], offset: int) -> Array:
+        """Read an array that the file holds as it is, from a place on."""
+        array = np.empty(shape, dtype)
+        left = array.reshape(-1).view(np.uint8).data
+        self.file.seek(offset)
+        while left:
+            count = self.file.readinto(left)
+            if not count:
+                raise self.error(f"truncated: {len(left):,} bytes of its samples are missing")
+            left = left[count:]
+        return array
 
     def check_size(self, shape: Sequence[int], itemsize: int) -> None:
         """Refuse a result without pixels, or of more bytes than the limit, before decoding.

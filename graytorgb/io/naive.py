@@ -146,4 +146,5 @@ def _read_plainly(image: ImageFile) -> Any:
     from .dicom_decode import decode
     from .dicom_header import open_scan
 
-    return decode(open_scan(Request(image.path, limit=sys.maxsize)))
+    with Request(image.path, limit=sys.maxsize) as request:
+        return decode(open_scan(request))

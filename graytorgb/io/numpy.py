@@ -1,7 +1,7 @@
 """.npy and .npz, without pickles."""
 
 import math
-import os
+import re
 import zipfile
 from io import BytesIO
 from typing import IO, Any
@@ -14,25 +14,30 @@ from ..layout import resolve
 from .image import Array, ImageFile, Request
 
 _LARGEST_HEADER = 12 + 10_000  # magic, version and length; and what numpy itself takes at most
+# As numpy writes it; its own function, which reads any, takes as long as it takes to read an image
+_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00(?P<length>..){'descr': '(?P<dtype>[<>|][biuf]\d{1,2})', 'fortran_order': "
+    rb"(?P<order>True|False), 'shape': \((?P<shape>\d{1,18}(, \d{1,18})+)\), } *\n",
+    re.DOTALL,
+)
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # which numpy writes
 
 
 def read(request: Request) -> ImageFile:
     """One array; of an .npz with several, the one that `index` names."""
-    with request.path.open("rb") as file:
-        if file.read(2) != b"PK":
-            if request.index is not None:
-                raise request.error("an .npy is one array: read(path).array[index]")
-            return _read_array(request, file, os.fstat(file.fileno()).st_size)
-        with zipfile.ZipFile(file) as archive:
-            member = _pick(request, archive)
-            if member.compress_type not in _METHODS:  # those inflate without a bound
-                raise request.error(
-                    f"an .npz whose {member.filename!r} is compressed as numpy doesn't, by zip's "
-                    f"method {member.compress_type}"
-                )
-            with archive.open(member) as opened:
-                return _read_array(request, opened, member.file_size)
+    if request.read_start()[:2] != b"PK":
+        if request.index is not None:
+            raise request.error("an .npy is one array: read(path).array[index]")
+        return _read_array(request, None, request.size)
+    with zipfile.ZipFile(request.file) as archive:
+        member = _pick(request, archive)
+        if member.compress_type not in _METHODS:  # those inflate without a bound
+            raise request.error(
+                f"an .npz whose {member.filename!r} is compressed as numpy doesn't, by zip's "
+                f"method {member.compress_type}"
+            )
+        with archive.open(member) as opened:
+            return _read_array(request, opened, member.file_size)
 
 
 def _pick(request: Request, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
@@ -47,25 +52,42 @@ def _pick(request: Request, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     raise request.error(f"an .npz of {shown}: read(path, index=name) picks one")
 
 
-def _read_array(request: Request, file: IO[bytes], size: int) -> ImageFile:
-    """The array in a file of so many bytes, which is read no further than its header allows."""
-    file.seek(0)
-    head = BytesIO(file.read(_LARGEST_HEADER))
-    version = npy.read_magic(head)
-    header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = header(head)
+def _read_array(request: Request, member: IO[bytes] | None, size: int) -> ImageFile:
+    """The array of so many bytes, which is read no further than its header allows.
+
+    It is a member of a zip file, or else the file itself.
+    """
+    head = member.read(_LARGEST_HEADER) if member else request.read_start()
+    shape, is_transposed, dtype, start = _read_header(head)
     if dtype.kind not in "biuf":
         raise request.error(f"an array of dtype {dtype}, and an image holds real numbers or bool")
     if len(shape) < 2:
         raise request.error(f"an array of shape {shape}, and an image has two axes or more")
     request.check_size(shape, dtype.itemsize)
-    needed = head.tell() + math.prod(shape) * dtype.itemsize
+    needed = start + math.prod(shape) * dtype.itemsize
     if size < needed:
         raise request.error(f"truncated: its header states {needed:,} bytes, and it has {size:,}")
-    file.seek(0)
-    array: Array = npy.read_array(file, allow_pickle=False)
+    if member:
+        member.seek(0)
+        array: Array = npy.read_array(member, allow_pickle=False)
+    elif is_transposed:
+        array = request.read_array(shape[::-1], dtype, start).T
+    else:
+        array = request.read_array(shape, dtype, start)
     notes = [f"{size - needed:,} bytes after the array are left out"] if size > needed else []
     return _describe(request, array, notes)
+
+
+def _read_header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """The shape, whether it is stored transposed, the dtype, and where the values start."""
+    usual = _HEADER.match(data)
+    if usual and usual.end() == 10 + int.from_bytes(usual["length"], "little"):
+        shape = tuple(map(int, usual["shape"].split(b",")))
+        return shape, usual["order"] == b"True", np.dtype(usual["dtype"].decode()), usual.end()
+    head = BytesIO(data)
+    version = npy.read_magic(head)
+    header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    return *header(head), head.tell()
 
 
 def _describe(request: Request, array: Array, notes: list[str]) -> ImageFile:

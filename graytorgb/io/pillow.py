@@ -1,10 +1,9 @@
-"""WebP and BMP by Pillow; and the frames of every animation, which Pillow decodes."""
+"""WebP by Pillow; and the frames of every animation, which Pillow decodes."""
 
 from collections.abc import Sequence
 from io import BytesIO
 
 import numpy as np
-from PIL.BmpImagePlugin import BmpImageFile, DibImageFile
 from PIL.Image import Image, fromarray
 from PIL.ImageFile import ImageFile as PILImageFile
 from PIL.WebPImagePlugin import WebPImageFile
@@ -19,14 +18,9 @@ MOST_FRAMES = 1 << 16  # each takes time, however small it is
 
 def read(request: Request) -> ImageFile:
     """The image, or every frame of an animation."""
-    # Each plugin itself: PIL.Image.open has a limit of its own, in pixels and for the process.
-    start = request.read_start()
-    if start.startswith(b"RIFF"):
-        with WebPImageFile(BytesIO(request.read_bytes())) as image:
-            return read_frames(request, image, image.n_frames)
-    plugin = BmpImageFile if start.startswith(b"BM") else DibImageFile
-    with plugin(request.path) as image:
-        return read_frames(request, image, 1)
+    # The plugin itself: PIL.Image.open has a limit of its own, in pixels and for the process.
+    with WebPImageFile(BytesIO(request.read_bytes())) as image:
+        return read_frames(request, image, image.n_frames)
 
 
 def read_frames(

@@ -50,13 +50,16 @@ class Header(NamedTuple):
 
 def read(request: Request) -> ImageFile:
     """The image: bits as 0 and 255, other samples as they are, to the largest that is stated."""
-    data = request.read_bytes()
-    header = _read_header(request, data)
+    request.check_file_size()
+    header = _read_header(request)
     color = header.channels > 1
     shape = (header.height, header.width, header.channels)[: 2 + color]
     request.check_size(shape, header.dtype.itemsize)
-    notes = _check_length(request, header, len(data) - header.start)
-    array = (_read_binary if header.kind > 4 else _decode)(header, data)
+    notes = _check_length(request, header, request.size - header.start)
+    if header.kind > 4:
+        array = request.read_array(shape, header.dtype, header.start)
+    else:
+        array = _decode(header, request.read_bytes())
     largest, is_depth = header.largest, header.largest in (255, 65535)
     if not is_depth and array.max() > largest:
         raise request.error(
@@ -77,13 +80,24 @@ def read(request: Request) -> ImageFile:
     )
 
 
-def _read_header(request: Request, data: bytes) -> Header:
+def _read_header(request: Request) -> Header:
+    data = request.read_start()
+    header = _match_header(request, data)
+    if header is None and request.size > len(data):  # a long comment
+        header = _match_header(request, request.read_bytes())
+    if header is None:
+        kind = data[:2].decode()
+        raise request.error(f"a {kind} file whose header isn't numbers: damaged, or cut off in it")
+    return header
+
+
+def _match_header(request: Request, data: bytes) -> Header | None:
     kind = int(data[1:2])
     size = _SIZE.match(data)
     stated = size and (size if kind in (1, 4) else _LARGEST.match(data, size.end()))
     end = stated and _END.match(data, stated.end())
     if size is None or stated is None or end is None:
-        raise request.error(f"a P{kind} file whose header isn't numbers: damaged, or cut off in it")
+        return None
     largest = 255 if kind in (1, 4) else int(stated[1])
     if not 0 < largest < 65536:
         raise request.error(f"its header states {largest} as the largest sample: 1 to 65535 can be")
@@ -97,12 +111,6 @@ def _check_length(request: Request, header: Header, there: int) -> list[str]:
     if there < size:
         raise request.error(f"truncated: its pixels take {size:,} bytes, and it has {there:,}")
     return [f"{there - size:,} bytes after its pixels are left out"] if 0 < size < there else []
-
-
-def _read_binary(header: Header, data: bytes) -> Array:
-    count = header.height * header.width * header.channels
-    samples = np.frombuffer(data, header.dtype, count, header.start)
-    return samples.astype(header.dtype.newbyteorder("="))
 
 
 def _decode(header: Header, data: bytes) -> Array:

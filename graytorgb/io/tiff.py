@@ -13,6 +13,7 @@ from .image import Array, ImageFile, Request, depth_range
 from .tiff_checks import Source, check_complete, check_page
 from .tiff_directories import check_directories
 from .tiff_ome import Ome, check_ome, read_ome
+from .tiff_plain import find_tags, read_plain
 from .tiff_range import Range, find_range, turn_round
 from .tiff_samples import (
     CCITT,
@@ -29,11 +30,17 @@ _ORIENTATION = 274
 
 def read(request: Request) -> ImageFile:
     """The image; all of a file's pages if they are of one shape, or the one page asked for."""
+    tags = find_tags(request)
+    plain = read_plain(request, tags)
+    if plain is not None:
+        return plain
     stored = check_directories(request, request.path)
     # Micro-Manager's ways to keep a stack in several files aren't followed
     with TiffFile(request.path, is_mmstack=False, is_ndtiff=False) as file:
         ome = read_ome(file)
         index = request.pick(len(file.pages), "pages")
+        if tags is not None:
+            index = 0  # the one page is the image, which tifffile would take time to find
         if index is not None:
             return _read_source(request, file, ome, file.pages[index].aspage())
         check_page(request, file.pages.first)

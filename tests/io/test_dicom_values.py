@@ -121,6 +121,7 @@ def test_centers_and_widths_that_differ_in_number(path, centers, widths, value_r
     assert any("only pairs are windows" in note for note in image.notes) == differ
 
 
+@pytest.mark.filterwarnings("ignore:more than half:UserWarning")  # white is what they should be
 @pytest.mark.parametrize("center", [0, 0.5, 1, 1000, 1000.5, -3.25, 4095, 1e6])
 @pytest.mark.parametrize("slope", ["1", "-1", "0.001", "1000"])
 @pytest.mark.parametrize("colors", ["MONOCHROME1", "MONOCHROME2"])
@@ -445,3 +446,42 @@ def test_implicit_value_representations(path):
     np.testing.assert_array_equal(image.array, GRAY - 1024.5)
     assert image.value_range == (-160, 239)
     assert "windows in the file: (40, 400); (60, 100)" in image.notes
+
+
+# Windows of more than 8 bits on values of 8
+
+
+@pytest.mark.filterwarnings("ignore:more than half:UserWarning")
+@pytest.mark.parametrize("colors", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("stated", ["file", "caller"])
+@pytest.mark.parametrize(
+    ("center", "width", "widened"),
+    [(128, 300, True), (128, 4096, True), (300, 20, True), (-1000, 2, True), (128, 256, False)],
+)
+def test_a_window_beyond_8_bits(path, colors, signed, stated, center, width, widened):
+    pixels = ramp(16, 16, np.uint8, 255)
+    if signed:
+        pixels = (pixels.astype(np.int16) - 128).astype(np.int8)
+        center -= 128
+    elements = {"WindowCenter": center, "WindowWidth": width} if stated == "file" else {}
+    write(path, pixels, PhotometricInterpretation=colors, **elements)
+    image = read(path, window="file" if stated == "file" else (center, width))
+    plain = read(path, window=None)
+    assert plain.array.dtype == pixels.dtype
+    np.testing.assert_array_equal(image.array, plain.array)
+    lo, hi = image.value_range
+    if not widened:
+        assert image.array.dtype == pixels.dtype
+    exact = np.clip((image.array.astype(float) - lo) / (hi - lo), 0, 1) * 255
+    np.testing.assert_allclose(g2r.to_uint8(*image), exact, atol=0.5 + 1e-9)
+    prepared = g2r.prepare(image.array, 0, 1, value_range=image.value_range)
+    np.testing.assert_allclose(prepared[..., 0], exact / 255, atol=1e-6)
+
+
+def test_a_widened_image_keeps_to_the_limit(path):
+    write(path, ramp(16, 16, np.uint8, 255), WindowCenter=128, WindowWidth=300)
+    assert read(path, limit=512).array.nbytes == 512
+    with pytest.raises(g2r.ImageFileError, match="the limit is 511"):
+        read(path, limit=511)
+    assert read(path, limit=256, value_range=(0, 255)).array.dtype == np.uint8

@@ -411,3 +411,18 @@ def test_an_orientation_that_there_is_not(tmp_path):
     image = read(path, orientation="apply")
     np.testing.assert_array_equal(image.array, BYTES)
     assert any("orientation 9 is none of 1 to 8" in note for note in image.notes)
+
+
+@pytest.mark.parametrize("by_imagej", [False, True])
+def test_a_stated_range_beyond_8_bits(tmp_path, by_imagej):
+    """Values of 8 bits that a range of more is stated for get a dtype that the verbs take."""
+    pixels = np.arange(-128, 128, dtype=np.int8).reshape(16, 16)
+    tags = [(340, "h", 1, -200, True), (341, "h", 1, 300, True)]
+    if by_imagej:
+        tags = [(270, "s", 0, "ImageJ=1.53\nimages=1\nmin=-200.0\nmax=300.0\n", True)]
+    path = write(tmp_path / "x.tif", pixels, metadata=None, extratags=tags)
+    image = g2r.io.read(path)
+    assert image.value_range == (-200, 300)
+    np.testing.assert_array_equal(image.array, pixels)
+    expected = np.rint((pixels.astype(float) + 200) / 500 * 255)
+    np.testing.assert_array_equal(g2r.to_uint8(*image), expected)
