@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..bench.timing import Rounds
 from ..errors import ModelError
 from ..registry import require
-from .probes import largest_of, rounding_of, variation_of
+from .probes import explained_by_rounding, largest_of, variation_of
 from .proof import Verification, limit_of
 
 Array = NDArray[Any]
@@ -163,7 +163,7 @@ class _Figures:
         if is_same and self.worst <= limit_of(tolerance, self.largest):
             variation = variation_of(self._outputs, first, eps, span, _differences)
         if not self.worst <= limit_of(tolerance, self.largest, variation):
-            rounding = rounding_of(self._outputs, self._worst, eps, _differences)
+            rounding = explained_by_rounding(self._outputs, self._worst, eps, _differences)
         return {"variation": variation, "rounding": rounding}
 
     def _outputs(self, batch: Array) -> list[Array]:

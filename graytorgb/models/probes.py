@@ -78,6 +78,18 @@ def _others(batch: Array, span: tuple[float, float]) -> Iterator[Array]:
     yield np.full_like(batch, low)
 
 
+def explained_by_rounding(
+    outputs: Outputs, batch: Array, eps: float, difference: Difference
+) -> float:
+    """Return the largest difference that rounding explains.
+
+    It is what :func:`rounding_of` says, or a few units of the largest output's last place if that
+    is more: few outputs, of coarse numbers, may all be rounded to what they were.
+    """
+    few = _SAFETY * eps * largest_of(outputs(batch))
+    return max(few, rounding_of(outputs, batch, eps, difference))
+
+
 def rounding_of(outputs: Outputs, batch: Array, eps: float, difference: Difference) -> float:
     """Return how far rounding can move the outputs of two networks that are equal without it.
 
@@ -89,7 +101,9 @@ def rounding_of(outputs: Outputs, batch: Array, eps: float, difference: Differen
     if batch.dtype.kind != "f":
         return _LAYERS * eps * largest_of(expected)
     rng = np.random.default_rng(0)
-    dtype = np.promote_types(batch.dtype, np.float32)
+    # in float32 a nudge of float64 would vanish
+    least = np.float32 if eps >= np.finfo(np.float32).eps else np.float64
+    dtype = np.promote_types(batch.dtype, least)
     moved = 0.0
     for _ in range(2):
         nudged = outputs((batch * (1 + eps * rng.choice((-1, 1), batch.shape))).astype(dtype))

@@ -36,8 +36,8 @@ class Forward(nn.Module):
         return self.function(self, x, self.stem(x))
 
 
-def off(function, dtype=torch.float64, seed=0):
-    return awaken(Forward(function), seed).to(dtype)
+def off(function, dtype=torch.float64):
+    return awaken(Forward(function)).to(dtype)
 
 
 @dataclass
