@@ -78,16 +78,9 @@ def _others(batch: Array, span: tuple[float, float]) -> Iterator[Array]:
     yield np.full_like(batch, low)
 
 
-def explained_by_rounding(
-    outputs: Outputs, batch: Array, eps: float, difference: Difference
-) -> float:
-    """Return the largest difference that rounding explains.
-
-    It is what :func:`rounding_of` says, or a few units of the largest output's last place if that
-    is more: few outputs, of coarse numbers, may all be rounded to what they were.
-    """
-    few = _SAFETY * eps * largest_of(outputs(batch))
-    return max(few, rounding_of(outputs, batch, eps, difference))
+def last_places(eps: float, largest: float) -> float:
+    """Return what rounding may always do: few outputs may by luck stay what they were."""
+    return _SAFETY * eps * largest
 
 
 def rounding_of(outputs: Outputs, batch: Array, eps: float, difference: Difference) -> float:
