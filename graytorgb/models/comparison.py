@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..bench.timing import Rounds
 from ..errors import ModelError
 from ..registry import require
-from .probes import largest_of, rounding_of, variation_of
+from .probes import largest_of, last_places, rounding_of, variation_of
 from .proof import Verification, limit_of
 
 Array = NDArray[Any]
@@ -164,6 +164,8 @@ class _Figures:
             variation = variation_of(self._outputs, first, eps, span, _differences)
         if not self.worst <= limit_of(tolerance, self.largest, variation):
             rounding = rounding_of(self._outputs, self._worst, eps, _differences)
+            if self.worst > tolerance / 100:  # what has failed, whatever rounding explains
+                rounding = max(rounding, last_places(eps, self.largest))
         return {"variation": variation, "rounding": rounding}
 
     def _outputs(self, batch: Array) -> list[Array]:

@@ -78,6 +78,11 @@ def _others(batch: Array, span: tuple[float, float]) -> Iterator[Array]:
     yield np.full_like(batch, low)
 
 
+def last_places(eps: float, largest: float) -> float:
+    """Return what rounding may always do: few outputs may by luck stay what they were."""
+    return _SAFETY * eps * largest
+
+
 def rounding_of(outputs: Outputs, batch: Array, eps: float, difference: Difference) -> float:
     """Return how far rounding can move the outputs of two networks that are equal without it.
 
@@ -89,7 +94,9 @@ def rounding_of(outputs: Outputs, batch: Array, eps: float, difference: Differen
     if batch.dtype.kind != "f":
         return _LAYERS * eps * largest_of(expected)
     rng = np.random.default_rng(0)
-    dtype = np.promote_types(batch.dtype, np.float32)
+    # in float32 a nudge of float64 would vanish
+    least = np.float32 if eps >= np.finfo(np.float32).eps else np.float64
+    dtype = np.promote_types(batch.dtype, least)
     moved = 0.0
     for _ in range(2):
         nudged = outputs((batch * (1 + eps * rng.choice((-1, 1), batch.shape))).astype(dtype))

@@ -127,11 +127,10 @@ class Verification:
         """The tolerance that passes, if no more than rounding makes the outputs differ."""
         if self.passed or self.rounding is None or not self.max_difference <= self.rounding:
             return None
-        least = (
-            self.tolerance
-            * self.max_difference
-            / limit_of(self.tolerance, self.largest_output, self.variation)
-        )
+        of_one = limit_of(1.0, self.largest_output, self.variation)  # what a tolerance of 1 passes
+        if not of_one:
+            return None
+        least = self.max_difference / of_one
         return float(10.0 ** math.ceil(math.log10(least))) if least > self.tolerance else None
 
     @property

@@ -316,3 +316,18 @@ def test_weights_of_whole_numbers_are_no_stem(tmp_path):
     torch.save({"a.weight": torch.ones(4, 3, 3, 3, dtype=torch.int8)}, tmp_path / "net.pt")
     with pytest.raises(ModelError, match=r"its dtype torch\.int8"):
         adapt_state_dict(tmp_path / "net.pt", MEAN, STD)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "message"),
+    [
+        ({"a.weight": torch.ones(4, 3, 3, 3).to_sparse()}, "'a.weight' is sparse"),
+        ({"a.weight": torch.ones(4, 3, 3, 3, device="meta")}, "'a.weight' is on the meta device"),
+        ({1: torch.ones(4, 3, 3, 3)}, "its tensors are named 1, no text"),
+    ],
+)
+def test_weights_that_have_no_values_or_names(tmp_path, tensors, message):
+    torch.save(tensors, tmp_path / "net.pt")
+    for source in (tmp_path / "net.pt", tensors):
+        with pytest.raises(ModelError, match=message):
+            adapt_state_dict(source, MEAN, STD)

@@ -1,6 +1,7 @@
 """Changes to a network's layers that can be taken back."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from torch import nn
@@ -15,8 +16,13 @@ class Changes:
     def set(self, owner: Any, name: str, value: Any) -> None:
         """Set an attribute: a parameter, a layer or a plain value."""
         before = getattr(owner, name)
-        self._undo.append(lambda: setattr(owner, name, before))
         setattr(owner, name, value)
+        self._undo.append(lambda: setattr(owner, name, before))
+
+    def say(self, owner: Any, name: str, value: Any) -> None:
+        """Set what an object says of its input, unless it lets nobody: a property, a constant."""
+        with suppress(AttributeError, TypeError):
+            self.set(owner, name, value)
 
     def update(self, mapping: dict[str, Any], **values: Any) -> None:
         """Set keys of a dict."""

@@ -13,14 +13,15 @@ from ...errors import ModelError
 from .. import weights
 from ..weights import Normalisation, unstated
 from .changes import Changes
-from .example import Call, any_parameter, in_float64
+from .example import Call, in_float64
 from .modules import AppendOnes
-from .outputs import Outputs, difference
+from .outputs import Outputs, difference, noise_of
 from .passes import Pass, follow_at_two_sizes, gray_noise, planes_of, run_adapted, run_again
 from .plan import CHANNELS, OTHERWISE, Plan, found, is_inside, named
 from .state import evaluating
 
 _EPS64 = torch.finfo(torch.float64).eps
+_RUNS = 2  # of the original, to know a random one
 _NOTHING = 1e-15
 # What a layer that is given the image may say of its channels, and check.
 _COUNTS = ("num_channels", "in_channels", "_in_channels", "in_chans", "input_channels")
@@ -168,7 +169,7 @@ def _apply(model: nn.Module, work: Work, plain: Normalisation, changes: Changes)
         planes = 2 if any(is_inside(name, place) for place in places) else 1
         for count in _COUNTS:
             if getattr(module, count, None) == CHANNELS:
-                changes.set(module, count, planes)
+                changes.say(module, count, planes)
     _describe(model, plain, changes)
 
 
@@ -228,12 +229,12 @@ def _describe(model: nn.Module, plain: Normalisation, changes: Changes) -> None:
             lo, span = float(plain.mean[0]), float(plain.std[0])
             size = (1, *said["input_size"][1:])
             now = {**said, "input_size": size, "mean": (-lo / span + 0.0,), "std": (1 / span,)}
-            changes.set(model, name, now)
+            changes.say(model, name, now)
     configs = [getattr(model, "config", None)]  # Hugging Face
     while configs:
         config = configs.pop()
         if getattr(config, "num_channels", None) == CHANNELS:
-            changes.set(config, "num_channels", 1)
+            changes.say(config, "num_channels", 1)
         inner = vars(config).values() if hasattr(config, "to_dict") else ()
         configs += [value for value in inner if hasattr(value, "to_dict")]
 
@@ -259,10 +260,10 @@ def _prove(model: nn.Module, plan: Plan, made: Pass, plain: Normalisation) -> Di
     for name in plan.stems:
         if name in expected:  # one that is named may be given what wasn't known for an image
             _compare(name, expected[name], stems[name])
-    eps = _eps(model)
+    eps, coarsest = _eps(model)
     largest = max((float(t.abs().max()) for ts in stems.values() for t in ts), default=0.0)
     # what layers add up to nothing leaves a rounding error of theirs
-    floor = _NOTHING * largest if eps <= _EPS64 else 0.0
+    floor = _NOTHING * largest if coarsest <= _EPS64 else 0.0
     found = difference(made.outputs, given, eps=eps, floor=floor)
     if found is None:
         return None
@@ -287,11 +288,16 @@ def _is_rounding(
     `model` is the original again. In float64 a difference that is due to rounding vanishes, and
     every other stays.
     """
-    made, eps = different.made, _eps(model)
-    again = run_again(model, made.call, work.normalisation, plain)
-    if difference(made.outputs, again, eps=eps) is not None:
-        return True  # the original's own outputs differ from run to run, so the stems have to do
-    if eps <= _EPS64:
+    made, coarsest = different.made, _eps(model)[1]
+    again = [run_again(model, made.call, work.normalisation, plain) for _ in range(_RUNS)]
+    noise = noise_of(made.outputs, *again)
+    if noise is None:
+        return True  # not even as many outputs from run to run, so the stems have to do
+    if any(noise.values()) and (
+        difference(made.outputs, different.given, _root, coarsest, noise=noise) is None
+    ):
+        return True  # they differ from run to run as much, and what stays agrees
+    if coarsest <= _EPS64:
         return False
     options = {**options, "example": in_float64(options["example"])}
     try:
@@ -303,12 +309,20 @@ def _is_rounding(
             is None
         )
     except Exception:  # whatever a network raises whose code says float32
-        floor = eps * different.largest
-        return difference(made.outputs, different.given, lambda e: e**0.5, eps, floor) is None
+        floor = coarsest * different.largest
+        return difference(made.outputs, different.given, _root, coarsest, floor) is None
 
 
-def _eps(model: nn.Module) -> float:
-    return float(torch.finfo(any_parameter(model).dtype).eps)
+def _root(eps: float) -> float:
+    """Return the part of the largest output that may be lost where float64 can't tell more."""
+    return float(eps**0.5)
+
+
+def _eps(model: nn.Module) -> tuple[float, float]:
+    """Return the machine epsilon of the finest numbers that a network has, and of the coarsest."""
+    dtypes = {p.dtype for p in model.parameters() if p.is_floating_point()} or {torch.float32}
+    every = [float(torch.finfo(dtype).eps) for dtype in dtypes]
+    return min(every), max(every)
 
 
 def _run_alone(

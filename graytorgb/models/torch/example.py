@@ -10,6 +10,7 @@ from torch.utils._pytree import tree_map
 
 from ...errors import ModelError
 
+_COLORS = 3
 _SIZES = (224, 256, 299, 384, 512, 96, 64, 32, 28)
 
 
@@ -77,17 +78,23 @@ def calls(model: nn.Module, example: Any, *, as_list: bool) -> Iterator[Call]:
     if isinstance(example, Tensor):
         yield Call(_without_channel(example), as_list)
     elif isinstance(example, dict):
-        for name, value in example.items():
-            if isinstance(value, Tensor) and value.ndim >= 4:
-                others = {key: other for key, other in example.items() if key != name}
-                yield Call(_without_channel(value), as_list, name, others)
-                return
-        raise _unusable(example)
+        name, image = _image_among(example)
+        others = {key: other for key, other in example.items() if key != name}
+        yield Call(_without_channel(image), as_list, name, others)
     else:
         size = (example, example) if isinstance(example, int) else tuple(example)
         if len(size) not in (2, 3) or not all(isinstance(n, int) and n > 0 for n in size):
             raise _unusable(example)
         yield Call((1, *size), as_list)
+
+
+def _image_among(example: dict[str, Any]) -> tuple[str, Tensor]:
+    """Return the argument that is the image: of several batches, the first in color."""
+    batches = [(n, v) for n, v in example.items() if isinstance(v, Tensor) and v.ndim >= 4]
+    colored = [(name, value) for name, value in batches if value.shape[1] == _COLORS]
+    if not batches:
+        raise _unusable(example)
+    return (colored or batches)[0]
 
 
 def _without_channel(example: Tensor) -> tuple[int, ...]:

@@ -81,6 +81,11 @@ def _only_tensors(loaded: Any, name: str, call: str = "checkpoint") -> dict[str,
     """The state dict itself, or ModelError that says where in a checkpoint it is."""
     if isinstance(loaded, Mapping):
         if loaded and all(isinstance(value, Tensor) for value in loaded.values()):
+            unnamed = [key for key in loaded if not isinstance(key, str)]
+            if unnamed:
+                raise ModelError(
+                    f"{name} is no state dict: its tensors are named {unnamed[0]!r}, no text"
+                )
             return dict(loaded)
         inner = [
             key
@@ -121,6 +126,9 @@ def _checked(tensors: dict[str, Tensor], key: str) -> str:
     if key not in tensors:
         raise ModelError(f"no weight is called {key!r}; with 3 input channels there are "
             f"{[name for name, tensor in tensors.items() if _sees_colour(tensor)]}")  # fmt: skip
+    if tensors[key].is_meta or tensors[key].layout != torch.strided:
+        kind = "on the meta device, without values" if tensors[key].is_meta else "sparse"
+        raise ModelError(f"{key!r} is {kind}, and a dense weight is expected")
     if not _sees_colour(tensors[key]) or not tensors[key].is_floating_point():
         raise ModelError(
             f"{key!r} is no stem's weight: its shape is {tuple(tensors[key].shape)}, its dtype "

@@ -1,6 +1,7 @@
 """Running a torch network for :func:`graytorgb.models.verify`."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
@@ -9,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
-from torch.utils._pytree import tree_leaves
 
 from ..agreement import not_run
 from ..weights import Normalisation
@@ -17,7 +17,8 @@ from .example import any_parameter
 from .follow import follow
 from .fronts import is_rcnn_transform
 from .modules import GreyInput
-from .state import evaluating
+from .outputs import outputs_of
+from .state import evaluating, seed, seeded
 
 _EPS = float(torch.finfo(torch.float32).eps)
 
@@ -43,9 +44,11 @@ class Runner:
         dtypes = {p.dtype for p in model.parameters() if p.is_floating_point()}
         self.eps = max((torch.finfo(dtype).eps for dtype in dtypes), default=_EPS)
 
-    def evaluating(self) -> AbstractContextManager[None]:
-        """The network in eval mode, and then in its own again."""
-        return evaluating(self.model)
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """The network in eval mode, and then in its own again; the caller's random numbers stay."""
+        with evaluating(self.model), seeded(self._like.device):
+            yield
 
     def grey(self, batch: NDArray[Any]) -> Tensor:
         """A batch (N, 1, ...) on the network's device, in its dtype."""
@@ -65,6 +68,7 @@ class Runner:
             else:
                 images = (grey - mean) / std
         try:
+            seed(grey.device)  # a network that draws random numbers draws the same ones
             with torch.inference_mode():
                 return self.model(list(images) if self._as_list else images)
         except Exception as error:  # whatever a network raises
@@ -72,9 +76,9 @@ class Runner:
             raise not_run(_described(images), error, adapted=adapted) from error
 
     def arrays(self, output: Any) -> list[NDArray[np.float64]]:
-        """Every tensor of an output."""
-        leaves = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
-        return [leaf.double().cpu().numpy() for leaf in leaves]
+        """Every tensor and number of an output."""
+        found = outputs_of(output, text=False)
+        return [tensor.double().cpu().numpy() for tensor in found.values()]
 
     def scores(self, output: Any) -> NDArray[np.float64] | None:
         """Class scores, (N, classes) or (N, classes, H, W); None if the output has none.
@@ -85,7 +89,9 @@ class Runner:
             output = output.get("logits", output.get("out"))
         if isinstance(output, tuple):
             output = output[0] if output else None
-        if not isinstance(output, Tensor) or output.ndim not in (2, 4, 5) or output.shape[1] < 2:
+        if not isinstance(output, Tensor) or output.is_complex() or output.layout != torch.strided:
+            return None
+        if output.is_nested or output.ndim not in (2, 4, 5) or output.shape[1] < 2:
             return None
         return output.double().cpu().numpy()
 
