@@ -146,6 +146,11 @@ def _units_range(scan: Scan, item: Dataset) -> Range:
     lo, hi = sorted(limit * slope + intercept for limit in _stored_range(scan))
     if not np.isfinite(hi - lo):
         raise scan.error(f"its RescaleSlope is {slope:g}, which makes values that aren't finite")
+    if lo == hi:
+        raise scan.error(
+            f"its RescaleSlope is {slope:g}, which float64 loses beside its RescaleIntercept, "
+            f"{intercept:g}: every value would be the same"
+        )
     return number(lo), number(hi)
 
 

@@ -121,6 +121,7 @@ def test_centers_and_widths_that_differ_in_number(path, centers, widths, value_r
     assert any("only pairs are windows" in note for note in image.notes) == differ
 
 
+@pytest.mark.filterwarnings("ignore:more than half of an image is above")  # as it is to be here
 @pytest.mark.parametrize("center", [0, 0.5, 1, 1000, 1000.5, -3.25, 4095, 1e6])
 @pytest.mark.parametrize("slope", ["1", "-1", "0.001", "1000"])
 @pytest.mark.parametrize("colors", ["MONOCHROME1", "MONOCHROME2"])
@@ -444,3 +445,45 @@ def test_implicit_value_representations(path):
     np.testing.assert_array_equal(image.array, GRAY - 1024.5)
     assert image.value_range == (-160, 239)
     assert "windows in the file: (40, 400); (60, 100)" in image.notes
+
+
+@pytest.mark.parametrize("colors", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("width", ["1e19", "1e20", "1e200"])
+def test_a_window_wider_than_any_integer(path, width, colors):
+    image = read(
+        write(path, GRAY, WindowCenter="0", WindowWidth=width, PhotometricInterpretation=colors)
+    )
+    lo, hi = image.value_range
+    assert hi - lo == pytest.approx(float(width))
+    assert set(np.unique(g2r.to_uint8(*image))) <= {127, 128}
+
+
+def test_a_slope_that_is_lost_beside_its_intercept_is_named(path):
+    with pytest.raises(g2r.ImageFileError, match="its RescaleSlope is 1e-30, which float64 loses"):
+        read(write(path, GRAY, RescaleSlope="1e-30", RescaleIntercept="-1024"))
+    image = read(write(path, GRAY, RescaleSlope="1e-30"))
+    assert image.value_range[1] == pytest.approx(65535e-30)
+
+
+@pytest.mark.parametrize("frames", ["", "0"])
+def test_an_empty_number_of_frames(path, frames):
+    """pydicom warns of it, and warnings are errors here."""
+    np.testing.assert_array_equal(read(write(path, GRAY, NumberOfFrames=frames)).array, GRAY)
+
+
+@pytest.mark.parametrize("keyword", ["ModalityLUTSequence", "VOILUTSequence"])
+@pytest.mark.parametrize("kind", ["US", "OW"])
+def test_a_table_deeper_than_it_states(path, keyword, kind):
+    entries = np.arange(4096, dtype=np.uint16)
+    for bits, fits in ((8, False), (11, False), (12, True), (16, True)):
+        table = sequence(LUTDescriptor=[4096, 0, bits])
+        table[0].add_new("LUTData", kind, entries.tobytes() if kind == "OW" else entries.tolist())
+        write(path, GRAY, BitsStored=12, **{keyword: table})
+        if fits:
+            np.testing.assert_array_equal(read(path).array, GRAY)
+            continue
+        with pytest.raises(
+            g2r.ImageFileError, match=f"states entries of {bits} bits, and one"
+        ) as c:
+            read(path)
+        assert ("read(path, window=None)" in str(c.value)) == (keyword == "VOILUTSequence")
