@@ -26,6 +26,7 @@ from rich.progress import track
 
 from graytorgb.bench.machine import describe, one_line
 from graytorgb.bench.timing import Rounds
+from graytorgb.cli.files import FileCommand, OutputFolder
 from graytorgb.io import read
 
 from .tables import table, write
@@ -178,10 +179,10 @@ def draw(size: tuple[int, int], *, color: bool, deep: bool) -> Any:
     return pixels.astype(np.uint16) * 256 + rng.integers(0, 256, pixels.shape, dtype=np.uint16)
 
 
-@click.command()
+@click.command(cls=FileCommand)
 @click.option("--only", default="", help="Kinds whose name has this in it.")
 @click.option("--seconds", default=3.0, show_default=True, help="Timing of each file.")
-@click.option("--output", type=Path, default=RESULTS, show_default="benchmarks/results")
+@click.option("--output", type=OutputFolder(), default=RESULTS, show_default="benchmarks/results")
 def main(only: str, seconds: float, output: Path) -> None:
     """Time every kind of file in both sizes and write decode.json and decode.md."""
     cv2.setNumThreads(1)
