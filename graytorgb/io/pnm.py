@@ -43,6 +43,12 @@ class Header(NamedTuple):
         return np.dtype("u1" if self.largest < 256 else ">u2")
 
     @property
+    def size(self) -> int:
+        """The bytes that binary samples take; 0 for a text."""
+        row = {4: (self.width + 7) // 8, 5: self.width, 6: 3 * self.width}.get(self.kind, 0)
+        return row * self.height * self.dtype.itemsize
+
+    @property
     def is_of_bits(self) -> bool:
         """Whether a sample is black or white."""
         return self.kind in (1, 4)
@@ -52,10 +58,11 @@ def read(request: Request) -> ImageFile:
     """The image: bits as 0 and 255, other samples as they are, to the largest that is stated."""
     data = request.read_bytes()
     header = _read_header(request, data)
+    header, notes = _skip_line_end(data, header)
     color = header.channels > 1
     shape = (header.height, header.width, header.channels)[: 2 + color]
     request.check_size(shape, header.dtype.itemsize)
-    notes = _check_length(request, header, len(data) - header.start)
+    notes += _check_length(request, header, len(data) - header.start)
     array = (_read_binary if header.kind > 4 else _decode)(header, data)
     largest, is_depth = header.largest, header.largest in (255, 65535)
     if not is_depth and array.max() > largest:
@@ -90,10 +97,21 @@ def _read_header(request: Request, data: bytes) -> Header:
     return Header(kind, int(size[1]), int(size[2]), largest, end.end())
 
 
+def _skip_line_end(data: bytes, header: Header) -> tuple[Header, list[str]]:
+    """Skip the second byte of a line end of Windows before binary samples, with a note.
+
+    One byte alone belongs to the header. That the file is longer by one too tells such a line end
+    from a sample.
+    """
+    is_pair = data[header.start - 1 : header.start + 1] == b"\r\n"
+    if not is_pair or len(data) - header.start != header.size + 1:
+        return header, []
+    return header._replace(start=header.start + 1), ["its header ends in two bytes, \\r and \\n"]
+
+
 def _check_length(request: Request, header: Header, there: int) -> list[str]:
     """Refuse a binary file that is short, and say what follows its pixels."""
-    row = {4: (header.width + 7) // 8, 5: header.width, 6: 3 * header.width}.get(header.kind, 0)
-    size = row * header.height * header.dtype.itemsize
+    size = header.size
     if there < size:
         raise request.error(f"truncated: its pixels take {size:,} bytes, and it has {there:,}")
     return [f"{there - size:,} bytes after its pixels are left out"] if 0 < size < there else []
