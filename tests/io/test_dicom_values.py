@@ -61,7 +61,7 @@ def test_slope_and_intercept_have_their_own_defaults(path, slope, intercept, exp
 
 
 @pytest.mark.parametrize("keyword", ["RescaleSlope", "RescaleIntercept"])
-@pytest.mark.parametrize("text", ["nan  ", "inf  ", "-inf ", "abcde", "1,2,3", "1\\2  "])
+@pytest.mark.parametrize("text", ["nan  ", "inf  ", "-inf ", "abcde", "1,2,3", "1\\2  ", "1_0  "])
 def test_a_rescale_that_is_no_number_is_named(path, keyword, text):
     elements = {"RescaleSlope": "1.11", "RescaleIntercept": "2.22", keyword: "17.25"}
     replace(write(path, GRAY, **elements), b"17.25", text.encode())
@@ -89,7 +89,7 @@ def test_a_decimal_comma_is_read_and_told(path):
 # Windows
 
 
-@pytest.mark.parametrize("text", [b"nan ", b"inf ", b"a,b ", b"4..0"])
+@pytest.mark.parametrize("text", [b"nan ", b"inf ", b"a,b ", b"4..0", b"4_0 "])
 @pytest.mark.parametrize("keyword", ["WindowCenter", "WindowWidth"])
 def test_a_window_that_is_no_number_is_named(path, keyword, text):
     elements = {"WindowCenter": "40", "WindowWidth": "400", keyword: "7.25"}
