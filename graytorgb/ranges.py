@@ -46,6 +46,10 @@ def check_policy(value_range: Any) -> ValueRange:
                 raise LevelsError(f"percentiles go from 0 to 100, p < q, not {lo!r} and {hi!r}")
             if not lo < hi:
                 raise LevelsError(f"the range is empty: lo < hi is needed, got {lo!r} and {hi!r}")
+            if not (head or sys.float_info.min <= hi - lo <= sys.float_info.max):
+                raise LevelsError(
+                    f"float64 can't scale the range {lo!r} to {hi!r}: too wide, or too narrow"
+                )
             return cast(ValueRange, (*head, lo, hi))
         if any(hasattr(v, "dtype") for v in numbers):
             raise LevelsError(

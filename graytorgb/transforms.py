@@ -394,7 +394,7 @@ class PrepareBatch:
         """Memory for a batch: a kept one that nothing holds and that is large enough, or new."""
         dtype = self._prepare.dtype
         in_worker = get_worker_info() is not None
-        if in_worker or self.pin_memory or not self.buffers:
+        if in_worker or self.pin_memory or not self.buffers or 0 in shape:
             # a worker has no CUDA context
             return torch.empty(shape, dtype=dtype, pin_memory=self.pin_memory and not in_worker)
         nbytes = math.prod(shape) * dtype.itemsize

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 
 
 @contextmanager
@@ -75,4 +75,10 @@ def why_unwritable(path: Path) -> str | None:
             return None if os.access(path, os.W_OK) else "the file there is read-only"
     except OSError as error:  # a name that is too long
         return str(error.strerror)
-    return None if os.access(folder, os.W_OK | os.X_OK) else f"{str(folder)!r} is read-only"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return f"{str(folder)!r} is read-only"
+    try:
+        TemporaryFile(dir=folder).close()  # root may write everywhere, and can't in /proc
+    except OSError as error:
+        return f"nothing can be written in {str(folder)!r} ({error.strerror})"
+    return None

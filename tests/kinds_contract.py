@@ -442,6 +442,8 @@ class KindContract:
         x = np.zeros((4, 6), dtype)
         with pytest.raises(g2r.LevelsError, match="float64 can't scale"):
             self.run(lambda x: g2r.prepare(x, 0.5, 0.5, value_range=value_range), x)
+        with pytest.raises(g2r.LevelsError, match="float64 can't scale"):
+            self.run(lambda x: g2r.to_uint8(x, value_range), x)
 
     def test_a_range_that_float32_does_not_hold(self):
         x = np.array([[0, 1e30, 3e38]], np.float32)

@@ -351,6 +351,8 @@ class TestScales:
         x = np.arange(24).reshape(4, 6).astype(dtype)
         with pytest.raises(g2r.LevelsError, match="float64 can't scale the range"):
             g2r.prepare(x, 0.485, 0.229, value_range=value_range)
+        with pytest.raises(g2r.LevelsError, match="float64 can't scale the range"):
+            g2r.to_uint8(x, value_range)
 
     def test_what_it_can(self):
         x = np.array([[0, 0.5e-290, 1e-290]])

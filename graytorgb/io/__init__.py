@@ -167,8 +167,8 @@ def read(
     BackendUnavailable
         If the format's library, or a codec for its compression, isn't installed.
     LevelsError
-        If `value_range`, `window` or `orientation` is none of these, or `window` doesn't suit
-        the file.
+        If `value_range`, `window`, `limit` or `orientation` is none of these, or `window` doesn't
+        suit the file.
 
     Warns
     -----
@@ -218,6 +218,8 @@ def read(
         value_range = check_policy(value_range)
     if orientation not in ("keep", "apply"):
         raise LevelsError(f'orientation is "keep" or "apply", not {orientation!r}')
+    if isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0:
+        raise LevelsError(f"limit is a number of bytes, such as {LIMIT}, not {limit!r}")
     path = path if isinstance(path, Path) else Path(path)  # making one takes a while
     with Request(path, index, _check_window(window), limit, value_range) as request:
         name, note = _identify(request)

@@ -48,6 +48,7 @@ class Codestream(NamedTuple):
     rows: int
     samples: int
     precision: int
+    is_signed: bool = False
 
 
 def check_frames(scan: Scan) -> None:
@@ -141,6 +142,9 @@ def _check_codestream(scan: Scan, found: Codestream) -> None:
             f"it states {dataset.BitsStored} bits stored of {dataset.BitsAllocated}, and a frame "
             f"has samples of {found.precision} bits"
         )
+    # pydicom takes unsigned samples under a signed header as the same bits, which is what they are.
+    if found.is_signed and not scan.is_signed:
+        raise scan.error("its PixelRepresentation is 0 (unsigned), and a frame has signed samples")
 
 
 def read_codestream(scan: Scan, frame: bytes) -> Codestream:
@@ -202,7 +206,7 @@ def _read_jpeg2000(scan: Scan, frame: bytes) -> Codestream:
     ((depth, *steps),) = components
     if steps != [1, 1]:
         raise scan.error("a JPEG 2000 frame is subsampled, which isn't read")
-    return Codestream(right - left, bottom - top, samples, (depth & 0x7F) + 1)
+    return Codestream(right - left, bottom - top, samples, (depth & 0x7F) + 1, depth > 0x7F)
 
 
 def _find_codestream(frame: bytes) -> int:

@@ -55,6 +55,7 @@ def decode(scan: Scan) -> Array:
         return plain
     decoder = decoder or Decoder(scan.syntax)
     scan.dataset.file_meta.TransferSyntaxUID = scan.syntax
+    scan.dataset.NumberOfFrames = scan.count  # pydicom warns where it is empty or 0
     # Unused bits are cut off, but a lossy codec's overshoot mustn't become black.
     cuts = not (is_lossy(scan) and not scan.is_signed)
     planes = 0 if scan.is_compressed else scan.dataset.get("PlanarConfiguration") or 0

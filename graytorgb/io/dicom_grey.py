@@ -24,7 +24,7 @@ def show(scan: Scan, stored: Array) -> Shown:
     if not _is_inverse(scan):
         return shown
     around = full if shown.array is values else shown.value_range
-    if around is None:
+    if around is None or (shown.array.dtype.kind == "i" and scan.request.has_limits):
         around = _find_pivot(scan, shown.array)
     value_range = shown.value_range
     if value_range is not None:
@@ -32,7 +32,21 @@ def show(scan: Scan, stored: Array) -> Shown:
         lo, hi = total - value_range[1], total - value_range[0]
         lo = min(lo, 2 * hi - next_value(hi))  # a threshold stays one, in spite of rounding
         value_range = number(lo), number(hi)
-    return shown._replace(array=invert(shown.array, around), value_range=value_range)
+    return shown._replace(array=_turn_round(scan, shown.array, around), value_range=value_range)
+
+
+def _turn_round(scan: Scan, array: Array, around: Range) -> Array:
+    """Make black of white; what no dtype holds afterwards, far outside of the range, saturates."""
+    if array.dtype.kind == "i":
+        total, limits = around[0] + around[1], np.iinfo(array.dtype)
+        if total != int(total):
+            raise scan.error(
+                f"its smallest value is white, and integers can't be turned round within "
+                f"{around[0]} to {around[1]}: lo + hi has to be a whole number"
+            )
+        lo, hi = max(total - limits.max, limits.min), min(total - limits.min, limits.max)
+        return invert(array.clip(int(lo), int(hi)), (0, int(total)))
+    return invert(array, around)
 
 
 def _is_inverse(scan: Scan) -> bool:
@@ -50,7 +64,7 @@ def _is_inverse(scan: Scan) -> bool:
 
 
 def _find_pivot(scan: Scan, array: Array) -> Range:
-    """The range within which floats are turned round: the caller's, or the values' own."""
+    """The range within which values are turned round: the caller's, or the values' own."""
     stated: ValueRange | None = scan.request.value_range
     if stated is None:
         raise scan.error(
@@ -146,6 +160,11 @@ def _units_range(scan: Scan, item: Dataset) -> Range:
     lo, hi = sorted(limit * slope + intercept for limit in _stored_range(scan))
     if not np.isfinite(hi - lo):
         raise scan.error(f"its RescaleSlope is {slope:g}, which makes values that aren't finite")
+    if lo == hi:
+        raise scan.error(
+            f"its RescaleSlope is {slope:g}, which float64 loses beside its RescaleIntercept, "
+            f"{intercept:g}: every value would be the same"
+        )
     return number(lo), number(hi)
 
 

@@ -183,7 +183,7 @@ class Scan:
         values = []
         for text in self._split(item, keyword, remedy):
             try:
-                value = float(text)
+                value = float(text if "_" not in text else "nan")  # Python reads 1_0 as 10
             except ValueError:
                 value = float("nan") if text.count(",") != 1 else _read_comma(text)
                 if np.isfinite(value):

@@ -1,9 +1,13 @@
 """DICOM's lookup tables: their descriptors are checked, and declared as pydicom needs them."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import pydicom
 from pydicom import Dataset
 
 from .dicom_header import Scan
+from .image import Array
 
 
 def check_lut(scan: Scan, item: Dataset, keyword: str, remedy: str = "") -> int:
@@ -34,7 +38,19 @@ def check_lut(scan: Scan, item: Dataset, keyword: str, remedy: str = "") -> int:
         raise scan.error(
             f"its {keyword} states {entries or 65536} entries, and its LUTData has {count}{remedy}"
         )
+    largest = int(_read_entries(scan, data)[: entries or 65536].max())
+    if largest >= 1 << bits:
+        raise scan.error(
+            f"its {keyword} states entries of {bits} bits, and one of them is {largest}{remedy}"
+        )
     return int(bits)
+
+
+def _read_entries(scan: Scan, data: int | bytes | Sequence[int]) -> Array:
+    if isinstance(data, bytes):
+        is_little = scan.dataset.original_encoding[1]
+        return np.frombuffer(data[: len(data) // 2 * 2], "<u2" if is_little else ">u2")
+    return np.atleast_1d(np.array(data))
 
 
 def declare_deep(item: Dataset, keyword: str) -> Dataset:

@@ -96,7 +96,7 @@ def window_edges(center: float, width: float, function: str) -> Range:
 
 def next_value(edge: float) -> float:
     """Return the white that belongs to a black of a threshold: what is above it is white."""
-    return edge + max(_STEP, float(np.spacing(abs(edge))))
+    return edge + max(_STEP, float(np.spacing(abs(float(edge)))))
 
 
 def _apply_voi_lut(scan: Scan, items: Sequence[Dataset], values: Array) -> Shown:

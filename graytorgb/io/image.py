@@ -135,6 +135,11 @@ class Request:
             self._size = os.fstat(self.file.fileno()).st_size
         return self._size
 
+    @property
+    def has_limits(self) -> bool:
+        """Whether the caller states which two values are black and white."""
+        return isinstance(self.value_range, tuple) and not isinstance(self.value_range[0], str)
+
     def error(self, text: str) -> ImageFileError:
         """The error for this file."""
         return ImageFileError(f"{self.path}: {text}")

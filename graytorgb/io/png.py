@@ -50,6 +50,7 @@ def read(request: Request) -> ImageFile:
     width, height, bits, color = _read_header(request, data)
     kind, channels, _ = _KINDS[color]
     chunks = list(_walk(request, data))
+    _check_critical(request, chunks, color)
     extras, damaged = _read_extras(data, chunks, color)
     orientation, notes = find_orientation(extras.get(b"eXIf"), extras.get(b"iTXt", b""))
     if damaged:
@@ -120,6 +121,20 @@ def _walk(request: Request, data: bytes) -> Iterator[Chunk]:
             f"a PNG without pixels: no IDAT chunk in the {min(start, size):,} of its {size:,} "
             "bytes that could be followed"
         )
+
+
+def _check_critical(request: Request, chunks: list[Chunk], color: int) -> None:
+    """Refuse chunks without which there are no right pixels: unknown, repeated or missing ones."""
+    names = [chunk.name for chunk in chunks if chunk.is_critical]
+    for name in names:
+        if name not in (b"PLTE", b"IDAT"):
+            what = "a second header" if name == b"IHDR" else "which no library here knows"
+            raise request.error(
+                f"it has a chunk {name.decode()}, {what}, and a PNG whose chunk of such a name is "
+                "left out has wrong pixels"
+            )
+    if color == 3 and names[0] != b"PLTE":
+        raise request.error("its pixels are indices of a palette (PLTE), and it has none before")
 
 
 def _read_extras(

@@ -43,6 +43,12 @@ class Header(NamedTuple):
         return np.dtype("u1" if self.largest < 256 else ">u2")
 
     @property
+    def size(self) -> int:
+        """The bytes that binary samples take; 0 for a text."""
+        row = {4: (self.width + 7) // 8, 5: self.width, 6: 3 * self.width}.get(self.kind, 0)
+        return row * self.height * self.dtype.itemsize
+
+    @property
     def is_of_bits(self) -> bool:
         """Whether a sample is black or white."""
         return self.kind in (1, 4)
@@ -51,11 +57,11 @@ class Header(NamedTuple):
 def read(request: Request) -> ImageFile:
     """The image: bits as 0 and 255, other samples as they are, to the largest that is stated."""
     request.check_file_size()
-    header = _read_header(request)
+    header, notes = _skip_line_end(request, _read_header(request))
     color = header.channels > 1
     shape = (header.height, header.width, header.channels)[: 2 + color]
     request.check_size(shape, header.dtype.itemsize)
-    notes = _check_length(request, header, request.size - header.start)
+    notes += _check_length(request, header, request.size - header.start)
     if header.kind > 4:
         array = request.read_array(shape, header.dtype, header.start)
     else:
@@ -104,10 +110,22 @@ def _match_header(request: Request, data: bytes) -> Header | None:
     return Header(kind, int(size[1]), int(size[2]), largest, end.end())
 
 
+def _skip_line_end(request: Request, header: Header) -> tuple[Header, list[str]]:
+    """Skip the second byte of a line end of Windows before binary samples, with a note.
+
+    One byte alone belongs to the header. That the file is longer by one too tells such a line end
+    from a sample.
+    """
+    if request.size - header.start != header.size + 1:
+        return header, []
+    if request.read_at(header.start - 1, 2) != b"\r\n":
+        return header, []
+    return header._replace(start=header.start + 1), ["its header ends in two bytes, \\r and \\n"]
+
+
 def _check_length(request: Request, header: Header, there: int) -> list[str]:
     """Refuse a binary file that is short, and say what follows its pixels."""
-    row = {4: (header.width + 7) // 8, 5: header.width, 6: 3 * header.width}.get(header.kind, 0)
-    size = row * header.height * header.dtype.itemsize
+    size = header.size
     if there < size:
         raise request.error(f"truncated: its pixels take {size:,} bytes, and it has {there:,}")
     return [f"{there - size:,} bytes after its pixels are left out"] if 0 < size < there else []

@@ -243,7 +243,10 @@ def read_jpegxr(data: Segment) -> Header:
     size = height + 1, width + 1
     if size != (tags.get(0xBC81), tags.get(0xBC80)):
         raise ValueError(f"its JPEG XR states two sizes, one of them {size[0]}x{size[1]}")
-    if max(start + tags.get(0xBCC1, 0), tags.get(0xBCC2, 0) + tags.get(0xBCC3, 0)) > data.size:
+    alpha, alpha_size = tags.get(0xBCC2, 0), tags.get(0xBCC3, 0)
+    if alpha and alpha_size == data.size:
+        alpha_size -= alpha  # jxrlib counts from the start of the file
+    if max(start + tags.get(0xBCC1, 0), alpha + alpha_size) > data.size:
         raise ValueError("its JPEG XR is cut")
     samples, bits, sample = _JXR_FORMATS[guid[15]]
     return Header(*size, samples, bits, sample)

@@ -1,5 +1,6 @@
 """What a command writes: never over what it reads, and checked before any work."""
 
+import errno
 import json
 import os
 import subprocess
@@ -227,6 +228,19 @@ class TestReplacing:
             command, env = [sys.executable, "-c", code], os.environ | {"PYTHONPATH": str(ROOT)}
             assert subprocess.run(command, stdout=file, env=env).returncode == 0
         assert out.read_text() == "text"
+
+    def test_a_folder_that_only_seems_writable(self, tmp_path, monkeypatch):
+        """As /proc seems to root, and a full disk to everybody."""
+
+        def refuse(**options):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        if sys.platform == "linux":
+            assert "/proc" in writing.why_unwritable(Path("/proc/x.png"))
+        assert writing.why_unwritable(tmp_path / "x.png") is None
+        assert not list(tmp_path.iterdir())
+        monkeypatch.setattr(writing, "TemporaryFile", refuse)
+        assert "No space left" in writing.why_unwritable(tmp_path / "x.png")
 
     def test_a_link_to_nothing(self, tmp_path):
         link = tmp_path / "link.txt"

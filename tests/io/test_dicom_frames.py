@@ -459,3 +459,15 @@ except g2r.BackendUnavailable as error:
     assert f"{name}: JPEG" in output
     assert package in output
     assert "pip install 'graytorgb[dicom]'" in output
+
+
+@pytest.mark.parametrize("container", ["j2k", "jp2"])
+def test_signed_samples_under_an_unsigned_header(tmp_path, container):
+    """-30 would come out as 65506."""
+    signed = GRAY12.astype(np.int16) - 30
+    frame = encode_jpeg2000(signed, container)
+    path = write(tmp_path / "x.dcm", signed, frames=[frame], syntax=JPEG2000Lossless)
+    np.testing.assert_array_equal(read(path).array, signed)
+    write(path, signed, frames=[frame], syntax=JPEG2000Lossless, PixelRepresentation=0)
+    with pytest.raises(g2r.ImageFileError, match="a frame has signed samples"):
+        read(path)

@@ -61,7 +61,7 @@ def test_slope_and_intercept_have_their_own_defaults(path, slope, intercept, exp
 
 
 @pytest.mark.parametrize("keyword", ["RescaleSlope", "RescaleIntercept"])
-@pytest.mark.parametrize("text", ["nan  ", "inf  ", "-inf ", "abcde", "1,2,3", "1\\2  "])
+@pytest.mark.parametrize("text", ["nan  ", "inf  ", "-inf ", "abcde", "1,2,3", "1\\2  ", "1_0  "])
 def test_a_rescale_that_is_no_number_is_named(path, keyword, text):
     elements = {"RescaleSlope": "1.11", "RescaleIntercept": "2.22", keyword: "17.25"}
     replace(write(path, GRAY, **elements), b"17.25", text.encode())
@@ -89,7 +89,7 @@ def test_a_decimal_comma_is_read_and_told(path):
 # Windows
 
 
-@pytest.mark.parametrize("text", [b"nan ", b"inf ", b"a,b ", b"4..0"])
+@pytest.mark.parametrize("text", [b"nan ", b"inf ", b"a,b ", b"4..0", b"4_0 "])
 @pytest.mark.parametrize("keyword", ["WindowCenter", "WindowWidth"])
 def test_a_window_that_is_no_number_is_named(path, keyword, text):
     elements = {"WindowCenter": "40", "WindowWidth": "400", keyword: "7.25"}
@@ -121,7 +121,6 @@ def test_centers_and_widths_that_differ_in_number(path, centers, widths, value_r
     assert any("only pairs are windows" in note for note in image.notes) == differ
 
 
-@pytest.mark.filterwarnings("ignore:more than half:UserWarning")  # white is what they should be
 @pytest.mark.parametrize("center", [0, 0.5, 1, 1000, 1000.5, -3.25, 4095, 1e6])
 @pytest.mark.parametrize("slope", ["1", "-1", "0.001", "1000"])
 @pytest.mark.parametrize("colors", ["MONOCHROME1", "MONOCHROME2"])
@@ -179,12 +178,23 @@ def test_floats_are_turned_round_within_the_callers_range(path):
     assert np.abs(levels - 255).max() <= 1
 
 
+@pytest.mark.filterwarnings("ignore:more than half of an image is above")
 def test_signed_values_are_turned_round(path):
     write(path, SIGNED, PhotometricInterpretation="MONOCHROME1", BitsStored=12)
-    for options in ({}, {"value_range": (-100, 100)}, {"window": None}):
+    for options in ({}, {"value_range": "minmax"}, {"window": None}):
         image = read(path, **options)
         np.testing.assert_array_equal(image.array, -1 - SIGNED.astype(int))
     assert image.value_range == (-2048, 2047)
+    for lo, hi in [(-100, 100), (0, 1000), (-3000, -1000), (0, 32767)]:
+        image = read(path, value_range=(lo, hi))
+        plain = read(
+            write(path.with_name("plain.dcm"), SIGNED, BitsStored=12), value_range=(lo, hi)
+        )
+        assert image.value_range == (lo, hi)
+        levels = g2r.to_uint8(*image).astype(int) + g2r.to_uint8(*plain)
+        assert np.abs(levels - 255).max() <= 1
+    with pytest.raises(g2r.ImageFileError, match=r"lo \+ hi has to be a whole number"):
+        read(path, value_range=(0, 0.5))
 
 
 # The depth
@@ -485,3 +495,45 @@ def test_a_widened_image_keeps_to_the_limit(path):
     with pytest.raises(g2r.ImageFileError, match="the limit is 511"):
         read(path, limit=511)
     assert read(path, limit=256, value_range=(0, 255)).array.dtype == np.uint8
+
+
+@pytest.mark.parametrize("colors", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("width", ["1e19", "1e20", "1e200"])
+def test_a_window_wider_than_any_integer(path, width, colors):
+    image = read(
+        write(path, GRAY, WindowCenter="0", WindowWidth=width, PhotometricInterpretation=colors)
+    )
+    lo, hi = image.value_range
+    assert hi - lo == pytest.approx(float(width))
+    assert set(np.unique(g2r.to_uint8(*image))) <= {127, 128}
+
+
+def test_a_slope_that_is_lost_beside_its_intercept_is_named(path):
+    with pytest.raises(g2r.ImageFileError, match="its RescaleSlope is 1e-30, which float64 loses"):
+        read(write(path, GRAY, RescaleSlope="1e-30", RescaleIntercept="-1024"))
+    image = read(write(path, GRAY, RescaleSlope="1e-30"))
+    assert image.value_range[1] == pytest.approx(65535e-30)
+
+
+@pytest.mark.parametrize("frames", ["", "0"])
+def test_an_empty_number_of_frames(path, frames):
+    """pydicom warns of it, and warnings are errors here."""
+    np.testing.assert_array_equal(read(write(path, GRAY, NumberOfFrames=frames)).array, GRAY)
+
+
+@pytest.mark.parametrize("keyword", ["ModalityLUTSequence", "VOILUTSequence"])
+@pytest.mark.parametrize("kind", ["US", "OW"])
+def test_a_table_deeper_than_it_states(path, keyword, kind):
+    entries = np.arange(4096, dtype=np.uint16)
+    for bits, fits in ((8, False), (11, False), (12, True), (16, True)):
+        table = sequence(LUTDescriptor=[4096, 0, bits])
+        table[0].add_new("LUTData", kind, entries.tobytes() if kind == "OW" else entries.tolist())
+        write(path, GRAY, BitsStored=12, **{keyword: table})
+        if fits:
+            np.testing.assert_array_equal(read(path).array, GRAY)
+            continue
+        with pytest.raises(
+            g2r.ImageFileError, match=f"states entries of {bits} bits, and one"
+        ) as c:
+            read(path)
+        assert ("read(path, window=None)" in str(c.value)) == (keyword == "VOILUTSequence")

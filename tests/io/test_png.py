@@ -281,3 +281,25 @@ def test_the_depth_is_judged_by_every_value(tmp_path, largest, is_told):
             warnings.simplefilter("always")
             read(tmp_path / "x.png")
         assert [str(w.message)[:29] for w in caught] == ["the file states its depth alo"] * is_told
+
+
+@pytest.mark.parametrize("name", [b"ABCD", b"XYZw", b"IHDR"])
+def test_a_critical_chunk_that_is_unknown(tmp_path, name):
+    path = tmp_path / "x.png"
+    header, *rest = split(encode(GRAY, path))
+    for place in (0, 1):
+        path.write_bytes(join([header, *rest[:place], (name, b"12345678"), *rest[place:]]))
+        with pytest.raises(g2r.ImageFileError, match=f"it has a chunk {name.decode()}, "):
+            read(path)
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_palette_that_is_missing(tmp_path, after):
+    path = tmp_path / "x.png"
+    PIL.Image.fromarray(GRAY).convert("P").save(path)
+    chunks = split(path.read_bytes())
+    palette = [c for c in chunks if c[0] == b"PLTE"]
+    others = [c for c in chunks if c[0] != b"PLTE"]
+    path.write_bytes(join([*others[:-1], *palette * after, others[-1]]))
+    with pytest.raises(g2r.ImageFileError, match=r"indices of a palette \(PLTE\), and it has none"):
+        read(path)

@@ -152,3 +152,25 @@ def test_the_depth_is_warned_of_where_it_is_all_that_is_stated(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert read(tmp_path / "stated.pgm").value_range == (0, 4095)
+
+
+@pytest.mark.parametrize("kind", [4, 5, 6])
+@pytest.mark.parametrize("largest", [255, 65535])
+def test_a_line_end_of_windows(tmp_path, kind, largest):
+    """Its second byte isn't a sample if the file has one byte more than its samples."""
+    samples = np.random.default_rng(0).integers(0, 256, 8 * 3 * 3 * 2, np.uint8).tobytes()
+    size = {4: 3, 5: 24, 6: 72}[kind] * (1 if kind == 4 or largest < 256 else 2)
+    head = f"P{kind} 8 3" + f" {largest}" * (kind > 4)
+    path = tmp_path / "x.pnm"
+
+    def write(gap, data):
+        path.write_bytes(head.encode() + gap + data)
+        return read(path)
+
+    plain = write(b"\n", samples[:size])
+    image = write(b"\r\n", samples[:size])
+    np.testing.assert_array_equal(image.array, plain.array)
+    assert image.notes == (r"its header ends in two bytes, \r and \n",)
+    first = write(b"\r", b"\n" + samples[: size - 1])
+    np.testing.assert_array_equal(first.array, write(b"\n", b"\n" + samples[: size - 1]).array)
+    assert first.notes == ()

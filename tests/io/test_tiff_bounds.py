@@ -295,3 +295,19 @@ def test_more_samples_than_a_file_can_hold(tmp_path):
     tifffile.imwrite(path, SMOOTH, metadata=None, description=shape)
     with pytest.raises(g2r.ImageFileError):
         read(path)
+
+
+@pytest.mark.parametrize("tile", [None, (64, 64)])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_a_jpeg_xr_with_alpha(tmp_path, dtype, tile):
+    """jxrlib counts the bytes of its alpha plane from the start of the file."""
+    pixels = np.dstack([COLOR, SMOOTH]).astype(dtype)
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, pixels, compression="jpegxr", tile=tile, extrasamples=["unassalpha"],
+        photometric="rgb")  # fmt: skip
+    np.testing.assert_array_equal(read(path, value_range=(0, 255)).array, pixels)
+    data = bytes(imagecodecs.jpegxr_encode(pixels))
+    for cut in (1, 20, len(data) // 3):
+        write_encoded(path, data[:-cut], pixels, compression="jpegxr", photometric="rgb")
+        with pytest.raises(g2r.ImageFileError):
+            read(path)

@@ -1,11 +1,13 @@
 """Damaged model files, and files of other kinds: a ModelError that names the file, no more."""
 
+import errno
 import json
 import os
 import pickle
 import warnings
 import zipfile
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -245,12 +247,21 @@ class TestNoFile:
         with pytest.raises(IsADirectoryError):
             use(path)
 
-    @pytest.mark.skipif(not hasattr(os, "mkfifo") or os.geteuid() == 0, reason="root reads all")
-    def test_not_readable(self, tmp_path, suffix):
+    def test_not_readable(self, tmp_path, suffix, monkeypatch):
         path = tmp_path / f"net.{suffix}"
         path.touch(0)
-        with pytest.raises(PermissionError):
+        if os.access(path, os.R_OK):  # root may read all, and Windows knows no such files
+
+            def refuse(opened, *args, **options):
+                if opened == path:
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+                return open_path(opened, *args, **options)
+
+            open_path = Path.open
+            monkeypatch.setattr(Path, "open", refuse)
+        with pytest.raises(PermissionError) as caught:
             use(path)
+        assert caught.value.filename == str(path)
 
     @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
     def test_a_pipe(self, tmp_path, suffix):

@@ -137,3 +137,9 @@ def test_a_kept_batch_is_given_up_for_a_larger_one(collate):
     assert [holds(batch, level) for batch, level in zip(large, (2, 3), strict=True)] == [True] * 2
     assert len(collate._kept) == 2
     assert {array.nbytes for array in collate._kept} == {torch.zeros(2, 3, 8, 8).nbytes}
+
+
+@pytest.mark.parametrize("size", [(0, 5), (5, 0), (0, 0)])
+def test_images_without_pixels(collate, size):
+    for _ in range(3):
+        assert collate(samples(7, size=size)).shape == (2, 3, *size)
