@@ -19,7 +19,7 @@ help:
 	@echo "make bench  every backend and every other library, in benchmarks/results (half an hour)"
 
 demo: .venv/demo
-	$(BIN)/python -m benchmarks.demo
+	$(BIN)/python -m examples.demo
 
 test: .venv/test
 	GRAYTORGB_REQUIRE=$(GRAYTORGB_REQUIRE) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -34,12 +34,12 @@ docs: .venv/docs
 	@echo "docs/_build/html/index.html"
 
 bench: .venv/peers
-	$(BIN)/python -m benchmarks.auto
-	$(BIN)/python -m benchmarks.compare
-	$(BIN)/python -m benchmarks.scaling
-	$(BIN)/python -m benchmarks.adapted
-	$(BIN)/python -m benchmarks.accuracy
-	$(BIN)/python -m benchmarks.recover --network mobilenet_v2 --network tf_efficientnet_lite0
+	$(BIN)/python -m benchmarks.speed.auto
+	$(BIN)/python -m benchmarks.speed.compare
+	$(BIN)/python -m benchmarks.speed.scaling
+	$(BIN)/python -m benchmarks.speed.adapted
+	$(BIN)/python -m benchmarks.accuracy.compare
+	$(BIN)/python -m benchmarks.accuracy.recover --network mobilenet_v2 --network tf_efficientnet_lite0
 
 # The package with kernels of another build, in build/NAME/package, and the tests of what they do.
 # An installed package would lend its own kernels where none were built, so that is an error.
@@ -53,7 +53,7 @@ define build_package
 endef
 TEST_KERNELS = GRAYTORGB_REQUIRE=native,torchvision PYTHONPATH=. \
 	  $(CURDIR)/$(BIN)/python -m pytest -p no:cacheprovider -q -m "not slow" \
-	  tests/contract.py tests/test_native.py tests/test_memory.py tests/test_prepare.py
+	  tests/backends/contract.py tests/backends/test_native.py tests/backends/test_result_cache.py tests/functional/test_prepare.py
 
 # Leaks are CPython's own. The libraries are loaded first, because Python isn't instrumented; and
 # their allocator keeps what is freed, so memory doesn't go back.
@@ -82,8 +82,8 @@ wheel: .venv/test
 	cp -r tests conftest.py setup.cfg build/wheel
 	cd build/wheel && GRAYTORGB_REQUIRE=native,opencv,pillow,skimage venv/bin/python -m pytest \
 	  -p no:cacheprovider -q -m "not slow" tests --ignore tests/test_house.py \
-	  --ignore tests/test_benchmarks.py --ignore tests/test_report_page.py \
-	  --ignore tests/native/test_build.py
+	  --ignore tests/benchmarks/test_speed.py --ignore tests/bench/test_report_page.py \
+	  --ignore tests/backends/test_build.py
 
 .venv/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

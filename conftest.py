@@ -18,7 +18,7 @@ pytest_collect_file = Sybil(
     [PythonCodeBlockParser(doctest_optionflags=ELLIPSIS)], patterns=["*.md"], excludes=["_build/*"]
 ).pytest()
 
-# What tests/test_apart.py runs; a file that is named on the command line is collected even so.
+# What tests/test_isolated.py runs; a file that is named on the command line is collected even so.
 collect_ignore_glob = [
     "tests/apart/[a-z]*.py",
     "graytorgb/kinds/tensorflow.py",
@@ -77,5 +77,5 @@ def pytest_runtest_teardown(item):
     """TensorFlow and torch crash in one process, sooner or later and without a word."""
     if sys.modules.get("tensorflow") and sys.modules.get("torch"):
         pytest.exit(
-            f"{item.nodeid} has TensorFlow and torch in one process: see tests/test_apart.py", 3
+            f"{item.nodeid} has TensorFlow and torch in one process: see tests/test_isolated.py", 3
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from graytorgb.writing import write_text
+from graytorgb.core.writing import write_text
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int = 1) -> list[str]:

@@ -9,28 +9,19 @@
 
 from typing import TYPE_CHECKING, Any
 
-from .auto import Choice, choose
-from .convert import to_rgb
-from .errors import (
-    BackendUnavailable,
-    ChannelError,
-    DtypeError,
-    GrayToRGBError,
-    ImageFileError,
-    LayoutError,
-    LevelsError,
-    ModelError,
-    UnknownBackend,
-)
-from .levels import to_uint8
-from .memory import CacheInfo, cache_info, set_cache
-from .prepare import prepare
-from .registry import BackendInfo, backends, require
-from .stats import stats
+from .backends.choose import Choice, choose
+from .functional.to_rgb import to_rgb
+from .errors import BackendUnavailable, ChannelError, DtypeError, GrayToRGBError, ImageFileError, LayoutError, LevelsError, ModelError, UnknownBackend
+from .functional.to_uint8 import to_uint8
+from .backends.result_cache import CacheInfo, cache_info, set_cache
+from .functional.prepare import prepare
+from .backends.registry import BackendInfo, backends
+from .extras import require
+from .core.stats import stats
 
 if TYPE_CHECKING:
     from . import io
-    from .bench.recommend import recommend
+    from .bench.recommendation import recommend
 
 __version__ = "0.1.0"
 
@@ -65,5 +56,5 @@ def __getattr__(name: str) -> Any:
     if name == "io":
         return require("graytorgb.io", "numpy", "io")
     if name == "recommend":
-        return require("graytorgb.bench.recommend", "psutil", "bench").recommend
+        return require("graytorgb.bench.recommendation", "psutil", "bench").recommend
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

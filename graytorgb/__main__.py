@@ -3,7 +3,7 @@
 import sys
 
 from .errors import BackendUnavailable
-from .registry import require
+from .extras import require
 
 
 def main() -> None:

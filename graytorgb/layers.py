@@ -11,20 +11,20 @@ To load a model that has them, import this module first: Keras finds their class
 
 from typing import Any
 
-from .registry import require
+from .extras import require
 
 require("keras", "keras", "keras")  # its hint, instead of a bare ImportError
 
 import keras  # noqa: E402
 
-from . import alpha as alphas  # noqa: E402
+from .core import alpha as alphas  # noqa: E402
 from . import kinds  # noqa: E402
-from .convert import to_rgb  # noqa: E402
+from .functional.to_rgb import to_rgb  # noqa: E402
 from .errors import ChannelError, DtypeError, LayoutError, LevelsError  # noqa: E402
-from .layout import Layout, Shape, parse, resolve  # noqa: E402
-from .prepare import check_dtype, prepare_checked  # noqa: E402
-from .ranges import ValueRange, check_depth, check_policy, looks  # noqa: E402
-from .stats import check as check_statistics  # noqa: E402
+from .core.layout import Layout, Shape, parse, resolve  # noqa: E402
+from .functional.prepare import check_dtype, prepare_checked  # noqa: E402
+from .core.value_range import ValueRange, check_depth, check_policy, looks  # noqa: E402
+from .core.stats import check as check_statistics  # noqa: E402
 
 __all__ = ["Prepare", "ToRGB"]
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import is_dataclass
 from typing import Any, cast
 
-from .registry import require
+from .extras import require
 
 require("torchvision", "torchvision", "torchvision")  # its hint, instead of a bare ImportError
 
@@ -28,15 +28,15 @@ from torch.utils.data import default_collate, get_worker_info  # noqa: E402
 from torchvision import tv_tensors  # noqa: E402
 from torchvision.transforms import v2  # noqa: E402
 
-from . import alpha as alphas  # noqa: E402
-from .convert import Options, to_rgb  # noqa: E402
+from .core import alpha as alphas  # noqa: E402
+from .functional.to_rgb import Options, to_rgb  # noqa: E402
 from .errors import DtypeError, LayoutError  # noqa: E402
 from .kinds.torch import dtype as torch_dtype  # noqa: E402
-from .layout import trailing  # noqa: E402
-from .levels import to_uint8  # noqa: E402
-from .prepare import check_dtype, prepare  # noqa: E402
-from .ranges import ValueRange, check_policy, refuse_depth  # noqa: E402
-from .stats import check as check_statistics  # noqa: E402
+from .core.layout import trailing  # noqa: E402
+from .functional.to_uint8 import to_uint8  # noqa: E402
+from .functional.prepare import check_dtype, prepare  # noqa: E402
+from .core.value_range import ValueRange, check_policy, refuse_depth  # noqa: E402
+from .core.stats import check as check_statistics  # noqa: E402
 
 __all__ = ["Prepare", "PrepareBatch", "ToRGB", "ToUint8"]
 

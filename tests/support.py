@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from graytorgb.errors import BackendUnavailable
-from graytorgb.layout import order, without_channel
-from graytorgb.registry import load
+from graytorgb.core.layout import order, without_channel
+from graytorgb.backends.registry import load
 
 ROOT = Path(__file__).parent.parent
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 from importlinter.cli import lint_imports
 
-from graytorgb.registry import BACKENDS
+from graytorgb.backends.registry import BACKENDS
 
 from .support import ROOT, run_python
 

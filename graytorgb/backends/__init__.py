@@ -6,7 +6,7 @@ explains an import that fails). It may use ``errors``, ``layout`` and the helper
 it knows neither the other backends nor the registry. Where the library has threads of its own,
 ``threads()`` and ``set_threads(count)`` tell and set how many, for the benchmarks.
 
-``tests/contract.py`` is the same contract as a test suite; every backend in the registry
+``tests/backends/contract.py`` is the same contract as a test suite; every backend in the registry
 runs it.
 """
 
@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..layout import insert
+from ..core.layout import insert
 
 Array = NDArray[Any]
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..layout import insert
-from . import Array
+from ..core.layout import insert
+from .protocol import Array
 
 
 def expand(grey: Array, axis: int, out: Array | None = None) -> Array:

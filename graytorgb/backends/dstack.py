@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import Array, room
+from .protocol import Array, room
 
 
 def expand(grey: Array, axis: int, out: Array | None = None) -> Array:

@@ -13,8 +13,8 @@ from .._kernels import empty as new_or_kept
 from .._kernels import expand as expand_buffers
 from .._kernels import normalise as normalise_buffers
 from .._kernels import set_cache_limit, stream_from
-from ..layout import insert
-from . import Array, split, strips
+from ..core.layout import insert
+from .protocol import Array, split, strips
 
 # Starting a thread takes as long as 0.5 MB of result; from here on, each has enough to do.
 _BYTES_A_THREAD = 2 << 20
@@ -86,7 +86,7 @@ def normalise(
     warm: bool,
     threads: int | None,
 ) -> bool:
-    """The arithmetic of :mod:`graytorgb.normalise`; whether a float was outside.
+    """The arithmetic of :mod:`graytorgb.functional.normalize`; whether a float was outside.
 
     `codes` count the dtypes of input and result, and `constants` are 17 float32, as
     ``_kernels.normalise`` says.

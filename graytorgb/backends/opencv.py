@@ -6,7 +6,7 @@ A contiguous batch is one image to them, so it takes one call.
 import numpy as np
 from cv2 import COLOR_GRAY2BGR, cvtColor, getNumThreads, merge, repeat, setNumThreads
 
-from . import Array, is_solid, room, solid, split, strips
+from .protocol import Array, is_solid, room, solid, split, strips
 
 # cvtColor(GRAY2BGR) copies these; every dtype of that width is carried in them, bit for bit.
 _CVTCOLOR = {1: np.uint8, 2: np.uint16, 4: np.float32}

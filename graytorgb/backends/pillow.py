@@ -7,7 +7,7 @@ Pillow.
 import numpy as np
 from PIL import Image
 
-from . import Array, room, solid, strips
+from .protocol import Array, room, solid, strips
 
 
 def expand(grey: Array, axis: int, out: Array | None = None) -> Array:

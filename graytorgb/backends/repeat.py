@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import Array
+from .protocol import Array
 
 
 def expand(grey: Array, axis: int, out: Array | None = None) -> Array:

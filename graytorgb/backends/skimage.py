@@ -3,7 +3,7 @@
 import numpy as np
 from skimage.color import gray2rgb
 
-from . import Array
+from .protocol import Array
 
 
 def expand(grey: Array, axis: int, out: Array | None = None) -> Array:

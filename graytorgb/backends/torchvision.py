@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torchvision.transforms.v2 import functional
 
-from ..layout import insert
-from . import Array, solid, split
+from ..core.layout import insert
+from .protocol import Array, solid, split
 
 # torch knows neither every numpy dtype nor other byte orders: elements are carried as words.
 _WORDS = {1: np.uint8, 2: np.int16, 4: np.int32, 8: np.int64, 16: np.complex128}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ..writing import write_text
-from .machine import one_line
+from ..core.writing import write_text
+from ..measure.machine import one_line
 from .plot import svg
 from .report import Report, cells, recommendation
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import registry
-from ..backends import Array
+from ..backends import registry
+from ..backends.protocol import Array
 
 _BLOCKS = (1 << 18, 1 << 20)  # bytes: read once, and still in the cache when written again
 

@@ -7,9 +7,9 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from ..writing import replacing
+from ..core.writing import replacing
 from .case import Row
-from .machine import one_line
+from ..measure.machine import one_line
 from .report import Report
 
 # Okabe and Ito's colours, told apart with any colour vision

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 from rich.table import Table
 
 from .. import __version__
-from ..writing import write_text
+from ..core.writing import write_text
 from .case import Case, Row
-from .machine import describe
-from .timing import milliseconds
+from ..measure.machine import describe
+from ..measure.timing import milliseconds
 
 SCHEMA_VERSION = 1  # of the JSON; schema.json beside this file describes it
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import registry
-from ..convert import to_rgb
+from ..backends import registry
+from ..functional.to_rgb import to_rgb
 from ..errors import BackendUnavailable, GrayToRGBError
-from . import memory
+from ..measure import peak as memory
 from .case import Case, Row, grey_batch
 from .limit import streaming_copies
-from .timing import Rounds, Timing
+from ..measure.timing import Rounds, Timing
 
 _LIMIT, _REUSED = "limit: ", "reused: "
 

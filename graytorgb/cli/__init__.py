@@ -11,9 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from .. import __version__
-from ..auto import choose
+from ..backends.choose import choose
 from ..errors import GrayToRGBError
-from ..registry import BACKENDS, backends, lookup, require
+from ..backends.registry import BACKENDS, backends, lookup
+from ..extras import require
 from .adapt import adapt_command
 from .files import PICTURES, FileCommand, OutputFile
 from .inspect import inspect_command
@@ -204,7 +205,7 @@ def _that_fit(
     console: Console, cases: list["Case"], limit: int | None, *, explicit: bool
 ) -> list["Case"]:
     """The cases that fit in memory; an error if a shape that was asked for doesn't."""
-    available = require("graytorgb.bench.memory", "psutil", "bench").available_bytes()
+    available = require("graytorgb.measure.peak", "psutil", "bench").available_bytes()
     limit = int(0.9 * available) if limit is None else limit
     large = [case for case in cases if case.needed_bytes > limit]
     for case in large:

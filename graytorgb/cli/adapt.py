@@ -15,11 +15,11 @@ from rich.markup import escape
 from .. import models
 from ..errors import GrayToRGBError, ModelError
 from ..models.weights import Normalisation
-from ..registry import require
-from ..stats import stats as find_stats
-from ..writing import write_text
+from ..extras import require
+from ..core.stats import stats as find_stats
+from ..core.writing import write_text
 from .files import FileCommand, InputPath, ModelOutput, ModelPath, OutputFile
-from .images import image_files, read_grey
+from ..inspection.gray_images import image_files, read_grey
 from .types import Numbers, Shape
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from ..errors import GrayToRGBError
-from ..registry import require
-from ..writing import is_same_file, why_unwritable
+from ..extras import require
+from ..core.writing import is_same_file, why_unwritable
 from .streams import Program
 
 # What matplotlib draws into

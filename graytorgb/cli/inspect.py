@@ -12,15 +12,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..errors import GrayToRGBError
-from ..ranges import ValueRange
-from ..registry import require
-from ..writing import printable, replacing
+from ..core.value_range import ValueRange
+from ..extras import require
+from ..core.writing import printable, replacing
 from .files import PICTURES, FileCommand, InputPath, OutputFile
 from .types import Size
 
 if TYPE_CHECKING:
     from ..io import ImageFile
-    from ..io.naive import Comparison, Picture
+    from ..inspection.comparison import Comparison, Picture
 
 _BINS = 16
 
@@ -84,7 +84,7 @@ def inspect_command(
     console = Console()
     try:
         io = require("graytorgb.io", "numpy", "io")
-        naive = require("graytorgb.io.naive", "PIL", "pillow")
+        naive = require("graytorgb.inspection.comparison", "PIL", "pillow")
         plt = require("matplotlib.figure", "matplotlib", "bench") if png_path else None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # ours is among the notes

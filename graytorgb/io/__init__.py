@@ -19,8 +19,8 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from ..errors import GrayToRGBError, ImageFileError, LevelsError
-from ..ranges import ValueRange, check_policy, is_deeper
-from ..registry import require
+from ..core.value_range import ValueRange, check_policy, is_deeper
+from ..extras import require
 from .image import CT_WINDOWS, ImageFile, Request, Window
 from .orientation import STEPS, orient
 

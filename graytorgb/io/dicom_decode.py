@@ -22,7 +22,7 @@ from pydicom.uid import (
 )
 
 from ..errors import BackendUnavailable
-from ..registry import require
+from ..extras import require
 from .dicom_codestream import check_frames, is_lossy
 from .dicom_header import Scan
 from .image import Array

@@ -7,7 +7,7 @@ import numpy as np
 from pydicom import Dataset
 from pydicom.pixels.processing import apply_modality_lut
 
-from ..ranges import ValueRange
+from ..core.value_range import ValueRange
 from .dicom_codestream import is_lossy
 from .dicom_header import Scan
 from .dicom_lut import check_lut, declare_deep

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageFileError, LevelsError
-from ..ranges import ValueRange
+from ..core.value_range import ValueRange
 
 Array = NDArray[Any]
 Window = str | tuple[float, float] | None

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from ..errors import LayoutError
-from ..layout import resolve
+from ..core.layout import resolve
 from .image import Array, ImageFile, Request
 
 _LARGEST_HEADER = 12 + 10_000  # magic, version and length; and what numpy itself takes at most

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import imagecodecs
 
-from ..registry import require
+from ..extras import require
 from .image import ImageFile, Request, depth_range
 from .orientation import find_orientation
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage, TiffPageSeries
 
-from ..registry import require
+from ..extras import require
 from . import tiff_ccitt
 from .image import Array, ImageFile, Request, depth_range
 from .tiff_checks import Source, check_complete, check_page
@@ -15,15 +15,7 @@ from .tiff_directories import check_directories
 from .tiff_ome import Ome, check_ome, read_ome
 from .tiff_plain import find_tags, read_plain
 from .tiff_range import Range, find_range, turn_round
-from .tiff_samples import (
-    CCITT,
-    Samples,
-    describe_axes,
-    find_samples,
-    look_up,
-    name_axes,
-    straighten,
-)
+from .tiff_samples import CCITT, Samples, describe_axes, find_samples, look_up, name_axes, straighten
 
 _ORIENTATION = 274
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from tifffile import COMPRESSION, TiffFrame, TiffPage
 
-from ..registry import require
+from ..extras import require
 from .image import Array, Request
 
 _LINE = "000000000001"  # an end of line; two of them end T.6 (2.4.1.1)

@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from ..errors import BackendUnavailable, ChannelError, DtypeError, LayoutError
-from ..layout import Layout, parse, resolve
+from ..core.layout import Layout, parse, resolve
 from . import numpy as _numpy
 from .protocols import ArrayKind, OwnLibrary
 

@@ -8,7 +8,7 @@ from array_api_compat import array_namespace, device, is_cupy_array
 from numpy.typing import NDArray
 
 from ..errors import DtypeError, LayoutError
-from ..layout import insert
+from ..core.layout import insert
 
 Array = Any  # of any library
 

@@ -15,7 +15,7 @@ from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 
 from ..errors import DtypeError, GrayToRGBError
-from ..layout import Layout
+from ..core.layout import Layout
 from .numpy import check_dtype, dtype
 
 __all__ = ["dtype"]  # the rest is found by name, as in every kind

@@ -11,7 +11,7 @@ from jax import lax
 from numpy.typing import NDArray
 
 from ..errors import DtypeError, LayoutError
-from ..layout import insert
+from ..core.layout import insert
 from .numpy import nearest
 
 Array = Any  # jax.Array, a tracer too

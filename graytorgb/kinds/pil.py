@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .. import alpha as alphas
+from ..core import alpha as alphas
 from ..errors import ChannelError, DtypeError
 
 PILImage = Image.Image

@@ -12,7 +12,7 @@ from torch.autograd import forward_ad
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from ..errors import DtypeError
-from ..layout import insert, recall, trailing
+from ..core.layout import insert, recall, trailing
 
 Tensor = torch.Tensor
 

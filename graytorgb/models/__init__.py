@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import ModelError
-from ..registry import require
+from ..extras import require
 from .images import batches_of
 from .weights import normalisations
 

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bench.timing import Rounds
+from ..measure.timing import Rounds
 from ..errors import ModelError
-from ..registry import require
+from ..extras import require
 from .probes import largest_of, last_places, rounding_of, variation_of
 from .proof import Verification, limit_of
 
@@ -244,7 +244,7 @@ def _cost(original: Runner, adapted: Runner, batch: Array, seconds: float) -> di
     rounds = Rounds(calls)
     rounds.run(seconds)
     timings = rounds.timings()
-    peak_here = require("graytorgb.bench.memory", "psutil", "bench").peak_here
+    peak_here = require("graytorgb.measure.peak", "psutil", "bench").peak_here
     found: dict[str, Any] = {}
     gc.collect()  # so that memory freed by now can be given back, and its reuse shows
     for name, call in calls.items():

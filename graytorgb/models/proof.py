@@ -8,10 +8,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..bench.timing import Timing, milliseconds
+from ..measure.timing import Timing, milliseconds
 from ..errors import ModelError
-from ..registry import require
-from ..writing import replacing
+from ..extras import require
+from ..core.writing import replacing
 from .probes import PLENTY
 
 Array = NDArray[Any]

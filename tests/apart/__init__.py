@@ -1,4 +1,4 @@
-"""Suites that need a process of their own: tests/test_apart.py runs them."""
+"""Suites that need a process of their own: tests/test_isolated.py runs them."""
 
 import sys
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from graytorgb import writing
+from graytorgb.core import writing
 from graytorgb.cli import main
 from graytorgb.errors import ModelError
 
@@ -141,7 +141,7 @@ class TestAdapt:
     @pytest.fixture
     def model(self, tmp_path):
         needs_package("onnx", "onnxruntime")
-        from ..test_cli_adapt import write_model
+        from .test_adapt import write_model
 
         return write_model(tmp_path / "net.onnx", outside=True)
 
@@ -169,7 +169,7 @@ class TestAdapt:
 
     def test_the_tensors_beside_it(self, tmp_path):
         """OUT brings a file of its own, which may be what MODEL's tensors are in."""
-        from ..test_cli_adapt import write_model
+        from .test_adapt import write_model
 
         other = write_model(tmp_path / "o.onnx", outside=True).rename(tmp_path / "other.onnx")
         assert "OUT is a file of MODEL" in self.refused(other, tmp_path / "o.onnx")
@@ -264,7 +264,7 @@ class TestPython:
         needs_package("onnx", "onnxruntime")
         from graytorgb.models import adapt
 
-        from ..test_cli_adapt import write_model
+        from .test_adapt import write_model
 
         path = write_model(tmp_path / "net.onnx", outside=True)
         before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
@@ -318,7 +318,7 @@ def test_figures_still_come_out(image, tmp_path):
 def test_benchmarks_check_theirs_too(tmp_path):
     """Before they measure for minutes: a folder that can't be made, a name that is no picture's."""
     (tmp_path / "file").write_text("old")
-    from benchmarks import auto
+    from benchmarks.speed import auto
 
     runner = CliRunner()
     result = runner.invoke(auto.main, ["--output", str(tmp_path / "file" / "results")])

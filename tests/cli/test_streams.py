@@ -100,7 +100,7 @@ class TestCommands:
 
     def test_adapt(self, tmp_path, name):
         needs_package("onnx", "onnxruntime")
-        from ..test_cli_adapt import STATS, write_model
+        from .test_adapt import STATS, write_model
 
         write_model(tmp_path / "net.onnx").rename(tmp_path / os.fsdecode(b"n\xff.onnx"))
         files = (b"n\xff.onnx", b"\xc3\xa9\xff.onnx")

@@ -74,7 +74,7 @@ def test_inspect_refuses_a_pipe(tmp_path):
 @posix
 def test_a_folder_with_a_pipe_in_it(tmp_path):
     """It isn't among a folder's images, so that nothing opens it."""
-    from graytorgb.cli.images import image_files
+    from graytorgb.inspection.gray_images import image_files
 
     PIL.Image.fromarray(np.zeros((4, 5), np.uint8)).save(tmp_path / "a.png")
     make_pipe(tmp_path / "b.png")

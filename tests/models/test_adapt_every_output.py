@@ -21,7 +21,7 @@ needs_package("torch")
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
-from ..networks import MEAN, STD, assert_same_outputs, awaken, planes  # noqa: E402
+from .networks import MEAN, STD, assert_same_outputs, awaken, planes  # noqa: E402
 
 
 class Forward(nn.Module):

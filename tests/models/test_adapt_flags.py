@@ -19,7 +19,7 @@ from torch import nn  # noqa: E402
 from torchvision import models as tv  # noqa: E402
 from torchvision.models.feature_extraction import create_feature_extractor  # noqa: E402
 
-from ..networks import MEAN, STD, assert_same_outputs, awaken, planes  # noqa: E402
+from .networks import MEAN, STD, assert_same_outputs, awaken, planes  # noqa: E402
 
 WAYS = [(how, inplace) for how in ("collapse", "expand", "learned") for inplace in (False, True)]
 

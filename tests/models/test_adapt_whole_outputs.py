@@ -20,7 +20,7 @@ import transformers  # noqa: E402
 from torch import nn  # noqa: E402
 from torchvision import models as tv  # noqa: E402
 
-from ..networks import MEAN, STD, assert_same_outputs, awaken, planes  # noqa: E402
+from .networks import MEAN, STD, assert_same_outputs, awaken, planes  # noqa: E402
 
 
 class Forward(nn.Module):

@@ -16,7 +16,7 @@ import torch  # noqa: E402
 from onnx import numpy_helper, parser  # noqa: E402
 from torch import nn  # noqa: E402
 
-from ..networks import MEAN, STD, awaken  # noqa: E402
+from .networks import MEAN, STD, awaken  # noqa: E402
 
 
 def images(*shape, seed=0):

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from ...errors import ModelError
-from ...writing import replacing
+from ...core.writing import replacing
 from ..weights import Normalisation, unstated
 from .collapse import check_range, collapse, structure
 from .copy import is_graph, resized

@@ -13,7 +13,7 @@ from onnx import ModelProto, TensorProto, helper
 from onnx.external_data_helper import uses_external_data
 
 from ...errors import ModelError
-from ...writing import replacing
+from ...core.writing import replacing
 from ..files import ONNX, check_file, reading, unreadable
 from .graph import tensors
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 from onnx.reference import ReferenceEvaluator
 
-from ...registry import require
+from ...extras import require
 
 
 def session(model: bytes | str) -> Any:

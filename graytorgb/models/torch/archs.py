@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from ...errors import ModelError
-from ...registry import require
+from ...extras import require
 from .files import read
 
 _FIRST = 4  # names in a message

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from ...errors import ModelError
-from ...registry import require
-from ...writing import replacing
+from ...extras import require
+from ...core.writing import replacing
 from ..files import SAFETENSORS, TORCH, check_file, reading, unreadable
 from ..weights import Normalisation, collapse
 

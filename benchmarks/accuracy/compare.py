@@ -1,0 +1,223 @@
+"""What a network sees in grey photos, by every way to feed it: `python -m benchmarks.accuracy.compare`.
+
+Any network of `benchmarks.accuracy.networks`, any photos of `benchmarks.accuracy.photos`. What packages ship is the
+default, and runs offline: four networks and 20 photos.
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+
+from graytorgb.measure.machine import describe, one_line
+from graytorgb.cli.files import FileCommand, OutputFolder
+from graytorgb.errors import ModelError
+
+from .networks import PACKAGED, Network, of_name
+from ..paired import Change, Proportion, change, proportion
+from .photos import UNKNOWN, Batch, Photos, batches, chosen, option_photos
+from ..tables import table, write
+
+RESULTS = Path(__file__).parent / "results"
+GREY, OURS = "grey three times", "collapse (ours)"
+Array = NDArray[Any]
+
+
+class Answers(NamedTuple):
+    """The scores of one network by one way, and the photos' labels."""
+
+    scores: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+    def top(self, best: int) -> NDArray[np.bool_]:
+        """Whether a photo that has a label is among the best classes."""
+        known = self.labels != UNKNOWN
+        order = np.argsort(-self.scores[known], 1, kind="stable")[:, :best]
+        return np.asarray((order == self.labels[known, None]).any(1))
+
+
+@click.command(cls=FileCommand)
+@click.option(
+    "--network",
+    "names",
+    multiple=True,
+    help="torchvision:NAME, timm:NAME or FILE.onnx.",
+    show_default="those in packages",
+)
+@click.option("--stats", "statistics", help="Normalisation of an ONNX file: imagenet, -1..1, 0..1.")
+@option_photos
+@click.option(
+    "--batch", type=click.IntRange(1), default=20, show_default=True, help="Photos at a time."
+)
+@click.option("--name", default="accuracy", show_default=True, help="Of the results.")
+@click.option("--output", type=OutputFolder(), default=RESULTS, show_default="benchmarks/results")
+def main(
+    names: tuple[str, ...],
+    statistics: str | None,
+    photos: Path | None,
+    labels: str,
+    exclude: tuple[str, ...],
+    batch: int,
+    name: str,
+    output: Path,
+) -> None:
+    """Run every network on the photos by every way; write NAME.json and NAME.md."""
+    given = chosen(photos, labels, exclude)
+    networks = []
+    for network_name in track(names or tuple(PACKAGED), "networks", transient=True):
+        network = of_name(network_name, statistics)
+        answers, failed = run(network, given, batch)
+        networks.append({"network": network.name, "rows": rows(answers), "failed": failed})
+    document = {
+        "photos": given.name,
+        "images": len(given.paths),
+        "labelled": int((given.labels != UNKNOWN).sum()),
+        "machine": describe(),
+        "networks": networks,
+    }
+    write(output, name, document, markdown(document))
+
+
+def ways(network: Network) -> dict[str, Callable[[Array, Array], Array]]:
+    """What the network of 3 channels is given for colour (N, 3, H, W) and grey (N, 1, H, W).
+
+    Weights of one channel, and grey normalised by one mean and one std, do what three channels
+    of these weights do with that plane three times: so every way but ours is planes for the
+    same network, whatever its framework.
+    """
+    mean, std = (np.reshape(np.float32(v), (-1, 1, 1)) for v in (network.mean, network.std))
+    m, s = mean.mean(), std.mean()
+    three = np.ones((3, 1, 1), np.float32)
+    first = np.float32([1, 0, 0])[:, None, None]
+    return {
+        "colour": lambda colour, grey: (colour - mean) / std,
+        GREY: lambda colour, grey: (grey - mean) / std,
+        "weights summed, mean and std averaged": lambda colour, grey: (grey - m) / s * three,
+        "weights averaged": lambda colour, grey: (grey - m) / s * three / 3,
+        "first channel's weights": lambda colour, grey: (grey - m) / s * first,
+    }
+
+
+def run(network: Network, photos: Photos, size: int) -> tuple[dict[str, Answers], dict[str, str]]:
+    """The answers by each way, and why one can't be had."""
+    original, planes = network.original(), ways(network)
+    calls: dict[str, Callable[[Array, Array], Array]] = {
+        way: lambda colour, grey, make=make: original(make(colour, grey))
+        for way, make in planes.items()
+    }
+    failed = {}
+    try:
+        adapted = network.adapted()
+        calls[OURS] = lambda colour, grey: adapted(grey)
+    except ModelError as error:
+        failed[OURS] = str(error)
+    scores: dict[str, list[Array]] = {way: [] for way in calls}
+    for batch in batches(photos, network.side, network.crop, size):
+        colour, grey = _from_0_to_1(batch)
+        for way, call in calls.items():
+            scores[way].append(call(colour, grey))
+        photos.check(scores[GREY][0].shape[1])
+    order = [way for way in ("colour", GREY, OURS, *planes) if way in calls]
+    return {
+        way: Answers(np.concatenate(scores[way]), photos.labels) for way in dict.fromkeys(order)
+    }, failed
+
+
+def _from_0_to_1(batch: Batch) -> tuple[Array, Array]:
+    """Colour (N, 3, S, S) and grey (N, 1, S, S)."""
+    colour = np.ascontiguousarray(batch.colour.transpose(0, 3, 1, 2))
+    return colour / np.float32(255), batch.grey[:, None] / np.float32(255)
+
+
+def rows(answers: dict[str, Answers]) -> list[dict[str, Any]]:
+    """The figures of each way; differences and changes are from grey three times."""
+    base, found = answers[GREY], []
+    for way, given in answers.items():
+        differences = np.abs(given.scores - base.scores).max(1)
+        agreement = given.scores.argmax(1) == base.scores.argmax(1)
+        row: dict[str, Any] = {
+            "way": way,
+            "same_top1": plain(proportion(agreement)),
+            "max_difference": float(differences.max()),
+            "median_difference": float(np.median(differences)),
+        }
+        for best in (1, 5):
+            right, before = given.top(best), base.top(best)
+            if len(right):
+                row[f"top{best}"] = plain(proportion(right))
+                row[f"top{best}_change"] = plain(change(before, right))
+        found.append(row)
+    return found
+
+
+def plain(figure: Proportion | Change) -> dict[str, Any]:
+    """A figure for JSON."""
+    return {"value": figure.value, **figure._asdict()}
+
+
+def percent(figure: dict[str, Any]) -> str:
+    """A fraction and its interval, in percent."""
+    return f"{100 * figure['value']:.1f} ({100 * figure['low']:.0f}-{100 * figure['high']:.0f})"
+
+
+def points(figure: dict[str, Any]) -> str:
+    """A change and its interval, in points."""
+    low, high = 100 * figure["low"], 100 * figure["high"]
+    return f"{100 * figure['value']:+.1f} ({low:+.0f} to {high:+.0f})"
+
+
+def markdown(document: dict[str, Any]) -> str:
+    """A table for each network."""
+    labelled = document["labelled"]
+    lines = [
+        f"{document['images']} pictures, {labelled} of them labelled: {document['photos']}. In",
+        "brackets exact 95 % intervals; changes are paired, from grey three times, with the p of",
+        "McNemar's exact test. The differences are of class scores (logits): the largest of a",
+        f"picture, then the largest and the median over all pictures.{_warning(labelled)}",
+        "",
+        f"{one_line(document['machine'])}.",
+    ]
+    for network in document["networks"]:
+        heads = ["", "same top-1 %", "max difference", "median"]
+        if labelled:
+            heads[1:1] = ["top-1 %", "top-5 %", "change of top-1, points", "p"]
+        lines += ["", f"**{network['network']}**", "", *table(heads, _lines(network["rows"]))]
+        lines += [f"\n{way}: {why.splitlines()[0]}" for way, why in network["failed"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def _lines(found: Iterable[dict[str, Any]]) -> list[list[str]]:
+    lines = []
+    for row in found:
+        cells = [row["way"]]
+        if "top1" in row:
+            moved = row["top1_change"]
+            cells += [
+                percent(row["top1"]),
+                percent(row["top5"]),
+                points(moved),
+                f"{moved['p']:.2g}",
+            ]
+        cells += [percent(row["same_top1"])]
+        cells += [f"{row[f'{name}_difference']:.2g}" for name in ("max", "median")]
+        lines.append(cells)
+    return lines
+
+
+def _warning(labelled: int) -> str:
+    """What so few labelled photos can't show."""
+    if not 0 < labelled < 1000:
+        return ""
+    same = np.zeros(labelled, bool)
+    return (
+        f"\n\nSo few can't tell small changes: where none of {labelled} answers changes, the "
+        f"interval is still\n{points(plain(change(same, same)))} points."
+    )
+
+
+if __name__ == "__main__":
+    main()

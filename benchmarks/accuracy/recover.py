@@ -1,0 +1,285 @@
+"""Can what grey lost be had back? `python -m benchmarks.accuracy.recover`.
+
+Each attempt is made on one half of the pictures and tested on the other, both ways round, so
+every answer is about a picture that the attempt hasn't seen. None of them reads a label.
+"""
+
+from collections.abc import Callable
+from copy import deepcopy
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import click
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from rich.progress import track
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.swa_utils import update_bn
+
+from graytorgb.measure.machine import describe, one_line
+from graytorgb.cli.files import FileCommand, OutputFolder
+from graytorgb.models import adapt
+
+from .compare import percent, plain, points
+from .networks import Network, of_name
+from ..paired import change, proportion
+from .photos import UNKNOWN, Photos, batches, chosen, option_photos
+from ..tables import table, write
+
+RESULTS = Path(__file__).parent / "results"
+BATCH = 20
+MIXES = (1.0, 0.5, 0.3, 0.1)
+EPOCHS, RATE, SEED = 3, 1e-3, 0
+Array = NDArray[Any]
+
+
+class Pictures(NamedTuple):
+    """Bytes, (N, S, S, 3) and (N, S, S), what is known of their classes, and the colour scores."""
+
+    colour: Array
+    grey: Array
+    labels: Array
+    seen: Tensor
+
+    def part(self, where: Array) -> "Pictures":
+        """Some of them."""
+        return Pictures(*(field[where] for field in self))
+
+
+# From pictures to scores; and what makes it of a network and the pictures to learn from.
+Answer = Callable[[Pictures], Tensor]
+Attempt = Callable[[Network, Pictures], Answer]
+
+
+@click.command(cls=FileCommand)
+@click.option("--network", "names", multiple=True, default=["mobilenet_v2"], show_default=True)
+@option_photos
+@click.option("--only", multiple=True, help="Attempts whose names begin so.")
+@click.option("--name", default="recover", show_default=True, help="Of the results.")
+@click.option("--output", type=OutputFolder(), default=RESULTS, show_default="benchmarks/results")
+def main(
+    names: tuple[str, ...],
+    photos: Path | None,
+    labels: str,
+    exclude: tuple[str, ...],
+    only: tuple[str, ...],
+    name: str,
+    output: Path,
+) -> None:
+    """Make every attempt on every network; write NAME.json and NAME.md."""
+    given = chosen(photos, labels, exclude)
+    if len(given.paths) < 2:
+        raise click.UsageError("one half of the photos teaches the other: two at least are needed")
+    if onnx := [each for each in names if Path(each).suffix == ".onnx"]:
+        raise click.UsageError(f"the attempts change networks of torch, and {onnx[0]} is none")
+    document = {
+        "photos": given.name,
+        "images": len(given.paths),
+        "labelled": int((given.labels != UNKNOWN).sum()),
+        "machine": describe(),
+        "networks": [
+            {"network": each, "rows": measure(of_name(each), given, only)} for each in names
+        ],
+    }
+    write(output, name, document, markdown(document))
+
+
+def measure(network: Network, photos: Photos, only: tuple[str, ...]) -> list[dict[str, Any]]:
+    """A row for each attempt; changes are from the network as it is."""
+    pictures = load(network, photos)
+    base = held_out(untouched, network, pictures)
+    rows = [_row("untouched", base, base, pictures)]
+    names = [each for each in ATTEMPTS if not only or each.startswith(only)]
+    for name in track(names, network.name, transient=True):
+        rows.append(_row(name, base, held_out(ATTEMPTS[name], network, pictures), pictures))
+    return rows
+
+
+def load(network: Network, photos: Photos) -> Pictures:
+    """All pictures, and the network's scores of them in colour."""
+    found = list(batches(photos, network.side, network.crop, BATCH))
+    colour, grey = (np.concatenate([getattr(b, k) for b in found]) for k in ("colour", "grey"))
+    seen = _scores(network.model, _parts(_normalised(network, colour)))
+    photos.check(seen.shape[1])
+    return Pictures(colour, grey, photos.labels, seen)
+
+
+def held_out(attempt: Attempt, network: Network, pictures: Pictures) -> Tensor:
+    """The scores of all pictures, each by what the other half taught."""
+    first = np.random.default_rng(SEED).permutation(len(pictures.labels)) % 2 == 0
+    scores = torch.empty_like(pictures.seen)
+    for half in (first, ~first):
+        answer = attempt(network, pictures.part(half))
+        scores[torch.from_numpy(~half)] = answer(pictures.part(~half))
+    return scores
+
+
+def untouched(network: Network, _: Pictures) -> Answer:
+    """The adapted network, which is the network of 3 channels on grey three times."""
+    return partial(_answer, adapt(network.model, network.mean, network.std))
+
+
+def statistics(network: Network, known: Pictures, *, mix: float, colour: bool = False) -> Answer:
+    """BatchNorm's means and variances, estimated anew, and mixed into the old ones.
+
+    With `colour` they are estimated on the colour pictures: the control, which shows what so few
+    pictures do by themselves.
+    """
+    model = adapt(network.model, network.mean, network.std)
+    taught = deepcopy(network.model if colour else model)
+    images = _normalised(network, known.colour) if colour else _planes(known.grey)
+    update_bn(_parts(images), taught)
+    new = taught.state_dict()
+    for name, old in model.state_dict().items():
+        if name.endswith(("running_mean", "running_var")):
+            old.lerp_(new[name], mix)
+    return partial(_answer, model)
+
+
+def tones(network: Network, _: Pictures, *, change: Callable[[Array], Array]) -> Answer:
+    """Other tones of the grey."""
+    answer = untouched(network, _)
+    return lambda unseen: answer(unseen._replace(grey=np.stack([change(g) for g in unseen.grey])))
+
+
+def mixture(network: Network, _: Pictures, *, weights: tuple[float, ...]) -> Answer:
+    """Grey made of colour by other weights."""
+    answer = untouched(network, _)
+    return lambda unseen: answer(
+        unseen._replace(grey=np.rint(unseen.colour @ np.float32(weights)).astype(np.uint8))
+    )
+
+
+def stem(network: Network, known: Pictures, *, how: Literal["collapse", "learned"]) -> Answer:
+    """The stem alone, trained until the network says of grey what it says of colour.
+
+    Adam on the divergence from the classes' probabilities in colour; everything else is frozen,
+    BatchNorm's statistics too. ``"learned"`` trains the 1 to 3 convolution in front instead.
+    """
+    torch.manual_seed(SEED)
+    model = adapt(network.model, network.mean, network.std, how=how).eval()
+    model.requires_grad_(False)
+    layer = next(m for m in model.modules() if isinstance(m, nn.Conv2d) and m.in_channels < 3)
+    optimiser = torch.optim.Adam(layer.requires_grad_(True).parameters(), RATE)
+    grey, wanted = _planes(known.grey), known.seen.softmax(1)
+    for _ in range(EPOCHS):
+        for part in torch.randperm(len(grey)).split(BATCH):
+            given = model(grey[part]).log_softmax(1)
+            loss = functional.kl_div(given, wanted[part], reduction="batchmean")
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    return partial(_answer, model)
+
+
+def _gamma(grey: Array, exponent: float) -> Array:
+    return np.rint(255 * (grey / 255) ** exponent).astype(np.uint8)
+
+
+def _of_pillow(change: Callable[..., Image.Image], grey: Array, **options: Any) -> Array:
+    return np.asarray(change(Image.fromarray(grey), **options))
+
+
+ATTEMPTS: dict[str, Attempt] = {
+    **{f"statistics of grey, {m:.0%}": partial(statistics, mix=m) for m in MIXES},
+    **{
+        f"statistics of colour, {m:.0%} (control)": partial(statistics, mix=m, colour=True)
+        for m in MIXES[:2]
+    },
+    **{
+        f"tones: gamma {g}": partial(tones, change=partial(_gamma, exponent=g))
+        for g in (0.7, 0.85, 1.2, 1.5)
+    },
+    "tones: contrast stretched, 1 % cut off": partial(
+        tones, change=partial(_of_pillow, ImageOps.autocontrast, cutoff=1)
+    ),
+    "tones: histogram equalised": partial(tones, change=partial(_of_pillow, ImageOps.equalize)),
+    "weights: mean of RGB": partial(mixture, weights=(1 / 3, 1 / 3, 1 / 3)),
+    "weights: ITU-R 709": partial(mixture, weights=(0.2126, 0.7152, 0.0722)),
+    "weights: red alone": partial(mixture, weights=(1, 0, 0)),
+    "weights: green alone": partial(mixture, weights=(0, 1, 0)),
+    "training: the stem alone": partial(stem, how="collapse"),
+    "training: a front alone": partial(stem, how="learned"),
+}
+
+
+def _row(name: str, base: Tensor, scores: Tensor, pictures: Pictures) -> dict[str, Any]:
+    """The figures of an attempt, and their changes from what is untouched."""
+    known = pictures.labels != UNKNOWN
+    wanted = {"colour": (pictures.seen.argmax(1).numpy(), np.full(len(known), fill_value=True))}
+    if known.any():
+        wanted["top1"] = (pictures.labels, known)
+    row: dict[str, Any] = {"attempt": name}
+    for figure, (classes, where) in wanted.items():
+        before, after = ((s.argmax(1).numpy() == classes)[where] for s in (base, scores))
+        row[figure] = plain(proportion(after))
+        row[f"{figure}_change"] = plain(change(before, after))
+    return row
+
+
+def _answer(model: nn.Module, unseen: Pictures) -> Tensor:
+    return _scores(model, _parts(_planes(unseen.grey)))
+
+
+@torch.inference_mode()
+def _scores(model: nn.Module, parts: list[Tensor]) -> Tensor:
+    return torch.cat([model(part) for part in parts])
+
+
+def _parts(images: Tensor) -> list[Tensor]:
+    """Batches of nearly equal sizes, so that each counts alike."""
+    return list(images.tensor_split(-(-len(images) // BATCH)))
+
+
+def _planes(grey: Array) -> Tensor:
+    """Grey (N, 1, S, S) from 0 to 1."""
+    return torch.from_numpy(grey[:, None] / np.float32(255))
+
+
+def _normalised(network: Network, colour: Array) -> Tensor:
+    """Colour (N, 3, S, S)."""
+    planes = (colour / np.float32(255) - np.float32(network.mean)) / np.float32(network.std)
+    return torch.from_numpy(planes).movedim(-1, 1).contiguous()
+
+
+def markdown(document: dict[str, Any]) -> str:
+    """A table for each network, and what is beyond the interval."""
+    lines = [
+        f"{document['images']} pictures, {document['labelled']} of them labelled:",
+        f"{document['photos']}. Each is tested by what was made on the other half. In brackets",
+        "exact 95 % intervals; changes are from the network untouched, with the p of McNemar's",
+        'exact test. "As in colour": the class that the network sees in the colour picture.',
+        "",
+        f"{one_line(document['machine'])}.",
+    ]
+    for network in document["networks"]:
+        heads = ["", "as in colour %", "change, points", "p"]
+        if document["labelled"]:
+            heads += ["top-1 %", "change, points", "p"]
+        rows = network["rows"]
+        lines += ["", f"**{network['network']}**", "", *table(heads, map(_line, rows)), ""]
+        better = [r["attempt"] for r in rows if any(r[k]["low"] > 0 for k in _changes(r))]
+        worse = [r["attempt"] for r in rows if any(r[k]["high"] < 0 for k in _changes(r))]
+        lines += [f"Better beyond the interval: {'; '.join(better) or 'none'}."]
+        lines += [f"Worse beyond the interval: {'; '.join(worse) or 'none'}."]
+    return "\n".join(lines) + "\n"
+
+
+def _changes(row: dict[str, Any]) -> list[str]:
+    return [key for key in row if key.endswith("_change")]
+
+
+def _line(row: dict[str, Any]) -> list[str]:
+    cells = [row["attempt"]]
+    for key in _changes(row):
+        cells += [percent(row[key.removesuffix("_change")]), points(row[key])]
+        cells += [f"{row[key]['p']:.2g}"]
+    return cells
+
+
+if __name__ == "__main__":
+    main()

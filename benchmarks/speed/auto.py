@@ -1,0 +1,93 @@
+"""The evidence for ``backend="auto"``: `python -m benchmarks.speed.auto`.
+
+Runs every backend over the matrix, and shows how far auto's choice is ahead of the others.
+"""
+
+from pathlib import Path
+from statistics import geometric_mean
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import track
+
+import graytorgb as g2r
+from graytorgb.bench.case import PRESETS, cases
+from graytorgb.measure.machine import one_line
+from graytorgb.bench.report import Report, fastest_copy
+from graytorgb.bench.run import measure
+from graytorgb.cli.files import FileCommand, OutputFolder
+from graytorgb.backends.registry import BACKENDS
+from graytorgb.core.writing import write_text
+
+from ..tables import table
+
+RESULTS = Path(__file__).parent / "results"
+NOISE = 0.93
+LARGE = 100e6  # bytes of result, which no cache holds
+
+
+@click.command(cls=FileCommand)
+@click.option("--preset", type=click.Choice(["quick", "full"]), default="full", show_default=True)
+@click.option("--seconds", default=1.0, show_default=True, help="Timing of each cell.")
+@click.option("--threads", default=2, show_default=True, help="For libraries that have threads.")
+@click.option("--memory", default=6.0, show_default=True, help="GB that a cell may need.")
+@click.option("--output", type=OutputFolder(), default=RESULTS, show_default="benchmarks/results")
+def main(preset: str, seconds: float, threads: int, memory: float, output: Path) -> None:
+    """Measure the matrix and write auto.json and auto.md."""
+    report = Report.new()
+    matrix = [c for c in cases(*PRESETS[preset], [threads]) if c.needed_bytes < memory * 1e9]
+    for case in track(matrix, "cells", transient=True):
+        report.rows.extend(measure(case, BACKENDS, budget=seconds, peaks=False))
+    output.mkdir(exist_ok=True)
+    report.write_json(output / "auto.json")
+    write_text(output / "auto.md", markdown(report))
+    Console().print(markdown(report), markup=False)
+
+
+def markdown(report: Report) -> str:
+    """A line for each cell: auto's choice, the best other, and the ratio of their times."""
+    ratios, of_limit, rows, lost = [], [], [], 0
+    for case, measured in report.by_case().items():
+        timed = {row.backend: row for row in measured if row.fresh_s is not None}
+        ours = timed.pop(g2r.choose(case.shape, case.dtype, case.layout).backend or "", None)
+        best = fastest_copy(list(timed.values()))
+        if best is None or ours is None:
+            continue
+        ratios.append(best.fresh_s / ours.fresh_s)
+        # a second of waiting for the system's memory hits whoever is running
+        lost += ratios[-1] < NOISE and best.fresh_high_s < ours.fresh_low_s
+        gain = f"{timed['repeat'].fresh_s / ours.fresh_s:.1f}" if "repeat" in timed else "1.0"
+        if case.result_bytes > LARGE:
+            of_limit.append(ours.reused_percent_of_limit)
+        figures = (ours.backend, _time(ours), best.backend, _time(best), f"{ratios[-1]:.2f}", gain)
+        limit = f"{ours.reused_percent_of_limit:.0f} %"
+        rows.append((case.layout, case.dtype, case.size, *figures, limit))
+    heads = ("layout", "dtype", "shape", "auto", "ms", "best other", "ms", "ratio", "np.repeat")
+    lines = [
+        "Fresh results, milliseconds: medians and quartiles. The ratio is the best other backend's",
+        "time over auto's, and the next column `np.repeat`'s. The last one is with `out=`: what",
+        "plain copying of the same bytes takes, of auto's time.",
+        "",
+        f"{one_line(report.machine)}.",
+        "",
+        *table((*heads, "of the limit, out="), rows, text_columns=4),
+        "",
+        f"Another backend is faster than auto's choice, by more than {1 - NOISE:.0%} and with",
+        f"quartiles apart, in {lost} of {len(ratios)} cells; the geometric mean of the ratios is",
+        f"{geometric_mean(ratios):.2f}.",
+    ]
+    if of_limit:
+        lines.append(
+            f"With `out=`, results above 100 MB: {min(of_limit):.0f} % of the limit or more."
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _time(row: Any) -> str:
+    low, median, high = (1e3 * s for s in (row.fresh_low_s, row.fresh_s, row.fresh_high_s))
+    return f"{median:.3g} ({low:.3g} to {high:.3g})"
+
+
+if __name__ == "__main__":
+    main()

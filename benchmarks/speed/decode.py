@@ -1,0 +1,272 @@
+"""Time `io.read` beside the fastest decoder of each format: `python -m benchmarks.speed.decode`.
+
+Every call reads the same file from the disk's cache and gives the same values, which is checked
+before anything is timed.
+"""
+
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import cv2
+import imagecodecs
+import numpy as np
+import PIL.Image
+import pydicom
+import simplejpeg
+import skimage.data
+import tifffile
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+from rich.progress import track
+
+from graytorgb.measure.machine import describe, one_line
+from graytorgb.measure.timing import Rounds, milliseconds
+from graytorgb.cli.files import FileCommand, OutputFolder
+from graytorgb.io import read
+
+from ..tables import table, write
+
+RESULTS = Path(__file__).parent / "results"
+SIZES = [(375, 500), (1500, 2000)]
+OURS = "io.read"
+BAR = 1.15  # at most so many times the fastest decoder's time
+
+Decoders = Mapping[str, Callable[[], Any]]
+
+
+class Kind(NamedTuple):
+    """A kind of file.
+
+    Attributes
+    ----------
+    save : callable
+        ``save(path, pixels)`` writes it; `color` and `deep` say which pixels.
+    decoders : callable
+        ``decoders(path)`` gives the calls that other libraries read it with.
+    """
+
+    name: str
+    color: bool
+    deep: bool
+    save: Callable[[Path, Any], Any]
+    decoders: Callable[[Path], Decoders]
+
+
+def by_opencv(path: Path, *, color: bool) -> Any:
+    """The pixels by OpenCV, which gives blue first."""
+    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if color else pixels
+
+
+def png_decoders(path: Path, *, color: bool) -> Decoders:
+    """PNG's decoders."""
+    return {
+        "imagecodecs.png_decode": lambda: imagecodecs.png_decode(path.read_bytes()),
+        "cv2.imread": lambda: by_opencv(path, color=color),
+    }
+
+
+def jpeg_decoders(path: Path, *, color: bool) -> Decoders:
+    """JPEG's decoders."""
+    space = "RGB" if color else "GRAY"
+    return {
+        "simplejpeg.decode_jpeg": lambda: simplejpeg.decode_jpeg(path.read_bytes(), space),
+        "imagecodecs.jpeg8_decode": lambda: imagecodecs.jpeg8_decode(path.read_bytes()),
+        "cv2.imread": lambda: by_opencv(path, color=color),
+    }
+
+
+def other_decoders(path: Path, *, color: bool) -> Decoders:
+    """The decoders of TIFF, DICOM, BMP, PNM and .npy, by the name's suffix."""
+    opencv = {"cv2.imread": lambda: by_opencv(path, color=color)}
+    pillow = {"Pillow": lambda: np.asarray(PIL.Image.open(path))}
+    return {
+        ".tif": {
+            "tifffile.imread": lambda: tifffile.imread(path),
+            "imagecodecs.tiff_decode": lambda: imagecodecs.tiff_decode(path.read_bytes()),
+        }
+        | opencv,
+        ".dcm": {"pydicom": lambda: pydicom.dcmread(path).pixel_array},
+        ".npy": {"np.load": lambda: np.load(path)},
+        ".bmp": {"imagecodecs.bmp_decode": lambda: imagecodecs.bmp_decode(path.read_bytes())}
+        | pillow
+        | opencv,
+        ".ppm": pillow | opencv,
+    }[path.suffix]
+
+
+def save_png(path: Path, pixels: Any) -> None:
+    """As libpng packs it by default."""
+    path.write_bytes(imagecodecs.png_encode(pixels, level=6))
+
+
+def save_jpeg(path: Path, pixels: Any, **options: Any) -> None:
+    """At quality 90."""
+    PIL.Image.fromarray(pixels).save(path, quality=90, **options)
+
+
+def save_dicom(path: Path, pixels: Any) -> None:
+    """A secondary capture without a window, not compressed."""
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=["graytorgb"])
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset = pydicom.Dataset()
+    dataset.file_meta = meta
+    dataset.SOPClassUID = meta.MediaStorageSOPClassUID
+    dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
+    dataset.PhotometricInterpretation, dataset.SamplesPerPixel = "MONOCHROME2", 1
+    dataset.Rows, dataset.Columns = pixels.shape
+    dataset.BitsAllocated = dataset.BitsStored = 16
+    dataset.HighBit, dataset.PixelRepresentation = 15, 0
+    dataset.PixelData = pixels.tobytes()
+    dataset.save_as(path, enforce_file_format=True)
+
+
+def save_tiff(path: Path, pixels: Any, compression: str | None = None) -> None:
+    """One page, in strips of 64 rows."""
+    photometric = "rgb" if pixels.ndim == 3 else "minisblack"
+    tifffile.imwrite(
+        path, pixels, photometric=photometric, compression=compression, rowsperstrip=64
+    )
+
+
+def kinds() -> Iterator[Kind]:
+    """Every kind of file."""
+    for color in (False, True):
+        for deep in (False, True):
+            name = f"{'color' if color else 'gray'}, {16 if deep else 8} bits"
+            yield Kind(f"PNG {name}", color, deep, save_png, _with(png_decoders, color))
+            yield Kind(f"TIFF {name}", color, deep, save_tiff, _with(other_decoders, color))
+        name = "color" if color else "gray"
+        yield Kind(f"JPEG {name}", color, False, save_jpeg, _with(jpeg_decoders, color))
+        yield Kind(f"JPEG {name}, progressive", color, False, _save_progressive,
+                   _with(jpeg_decoders, color))  # fmt: skip
+        yield Kind(f"PPM {name}", color, False, _save_by_pillow, _with(other_decoders, color))
+        yield Kind(f"BMP {name}", color, False, _save_by_pillow, _with(other_decoders, color))
+    yield Kind("TIFF gray, 16 bits, deflate", False, True, _save_deflated,
+               _with(other_decoders, False))  # fmt: skip
+    yield Kind("DICOM gray, 16 bits", False, True, save_dicom, _with(other_decoders, False))
+    yield Kind("NumPy gray, 16 bits", False, True, np.save, _with(other_decoders, False))
+
+
+def _with(decoders: Callable[..., Decoders], color: bool) -> Callable[[Path], Decoders]:
+    return lambda path: decoders(path, color=color)
+
+
+def _save_by_pillow(path: Path, pixels: Any) -> None:
+    PIL.Image.fromarray(pixels).save(path)
+
+
+def _save_progressive(path: Path, pixels: Any) -> None:
+    save_jpeg(path, pixels, progressive=True)
+
+
+def _save_deflated(path: Path, pixels: Any) -> None:
+    save_tiff(path, pixels, "zlib")
+
+
+SUFFIXES = {"PNG": ".png", "TIFF": ".tif", "JPEG": ".jpg", "PPM": ".ppm", "BMP": ".bmp",
+            "DICOM": ".dcm", "NumPy": ".npy"}  # fmt: skip
+
+
+def draw(size: tuple[int, int], *, color: bool, deep: bool) -> Any:
+    """A photo of this size, with noise in the bits that 8 don't have."""
+    photo = skimage.data.astronaut() if color else skimage.data.camera()
+    pixels = cv2.resize(photo, size[::-1], interpolation=cv2.INTER_CUBIC)
+    rng = np.random.default_rng(0)
+    if not deep:
+        noise = rng.normal(0, 2, pixels.shape)  # a camera's; resizing leaves none
+        return (pixels + noise).clip(0, 255).astype(np.uint8)
+    return pixels.astype(np.uint16) * 256 + rng.integers(0, 256, pixels.shape, dtype=np.uint16)
+
+
+@click.command(cls=FileCommand)
+@click.option("--only", default="", help="Kinds whose name has this in it.")
+@click.option("--seconds", default=3.0, show_default=True, help="Timing of each file.")
+@click.option("--output", type=OutputFolder(), default=RESULTS, show_default="benchmarks/results")
+def main(only: str, seconds: float, output: Path) -> None:
+    """Time every kind of file in both sizes and write decode.json and decode.md."""
+    cv2.setNumThreads(1)
+    cases = [(kind, size) for size in SIZES for kind in kinds() if only in kind.name]
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        rows = [  # no thread refreshes the progress, which would count too
+            measure(kind, size, Path(folder), seconds)
+            for kind, size in track(cases, "files", transient=True, auto_refresh=False)
+        ]
+    document = {"machine": describe(), "rows": rows}
+    write(output, "decode", document, markdown(document))
+
+
+def measure(kind: Kind, size: tuple[int, int], folder: Path, seconds: float) -> dict[str, Any]:
+    """Write a file, check that every call gives the same, and time them all in turn."""
+    path = folder / f"x{SUFFIXES[kind.name.split()[0]]}"
+    kind.save(path, draw(size, color=kind.color, deep=kind.deep))
+    expected = read(path).array
+    others = {
+        name: call
+        for name, call in kind.decoders(path).items()
+        if np.array_equal(np.squeeze(call()), expected)
+    }
+    rounds = Rounds({OURS: lambda: read(path)} | others, clock=time.process_time)
+    rounds.run(seconds, least=7)
+    timings = rounds.timings()
+    fastest = min(others, key=lambda name: timings[name].median)
+    return {
+        "kind": kind.name,
+        "size": list(size),
+        "file_bytes": path.stat().st_size,
+        "seconds": {name: timing.median for name, timing in timings.items()},
+        "quartiles": {name: [timing.low, timing.high] for name, timing in timings.items()},
+        "rounds": timings[OURS].rounds,
+        "fastest": fastest,
+        "ratio": timings[OURS].median / timings[fastest].median,
+    }
+
+
+def markdown(document: dict[str, Any]) -> str:
+    """A table: a row for each kind and size, and the ratio to the fastest."""
+    rows = [
+        (
+            row["kind"],
+            row["fastest"],
+            f"{row['size'][1]}x{row['size'][0]}",
+            *(
+                milliseconds(row["seconds"][name], *row["quartiles"][name])
+                for name in (OURS, row["fastest"])
+            ),
+            f"{row['ratio']:.2f}",
+        )
+        for row in document["rows"]
+    ]
+    over = [row for row in document["rows"] if row["ratio"] > BAR]
+    lines = [
+        "Milliseconds of the processor (`time.process_time`, not the clock on the wall) to read a",
+        "file that the system has in memory: medians of rounds in random order, ± half the",
+        "distance of the quartiles. The fastest decoder is the one that gives the same values in",
+        "the least time; it reads the file too, without `read`'s checks. OpenCV's time for color",
+        "has the step from BGR to RGB.",
+        "",
+        f"{one_line(document['machine'])}.",
+        "",
+        *table(("file", "fastest decoder", "size", OURS, "decoder", "ratio"), rows, 2),
+        "",
+        f"More than {BAR} times the fastest decoder's time:",
+        "",
+        *(
+            f"- {row['kind']}, {row['size'][1]}x{row['size'][0]}: {row['ratio']:.2f}"
+            for row in over
+        ),
+        *([] if over else ["- nowhere"]),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""Memory of large results, kept for the next one when an array dies.
+
+In a loop the price of a large result is mostly that of getting its memory: the allocator gives
+a large block back to the system when the array dies, and takes it anew, page by page, on the
+next call. Results of the backend ``native`` and of ``prepare`` keep theirs instead; see
+``graytorgb/_native/memory.c``. Until it is used again, Linux may take it when memory is short.
+"""
+
+import sys
+from numbers import Integral
+from typing import Any, NamedTuple
+
+from . import registry
+from ..errors import LevelsError
+
+
+class CacheInfo(NamedTuple):
+    """What :func:`cache_info` tells.
+
+    Attributes
+    ----------
+    limit : int
+        The most bytes to keep.
+    kept_bytes, kept_blocks : int
+        Kept now, in no array.
+    lent_bytes : int
+        In living results of 32 MiB and more.
+    hits, misses : int
+        How many of those took a kept block, and how many a new one.
+    """
+
+    limit: int
+    kept_bytes: int
+    kept_blocks: int
+    lent_bytes: int
+    hits: int
+    misses: int
+
+
+def cache_info() -> CacheInfo:
+    """The state of the memory kept for results; all 0 without the compiled kernels.
+
+    Examples
+    --------
+    >>> import graytorgb as g2r
+    >>> g2r.cache_info().kept_bytes <= g2r.cache_info().limit
+    True
+    """
+    if not registry.usable("native"):
+        return CacheInfo(0, 0, 0, 0, 0, 0)
+    from .._kernels import cache_info as counts
+
+    return CacheInfo(*counts())
+
+
+def set_cache(limit: int | None) -> CacheInfo:
+    """Keep at most so much memory for later results, and give back what is over it.
+
+    Parameters
+    ----------
+    limit : int or None
+        Bytes; 0 keeps nothing. None is the default again: the environment variable
+        ``GRAYTORGB_CACHE`` (bytes), or an eighth of the machine's memory and at most 4 GiB.
+
+    Returns
+    -------
+    CacheInfo
+        The state afterwards.
+
+    Raises
+    ------
+    LevelsError
+        If `limit` isn't a number of bytes.
+    BackendUnavailable
+        If the kernels weren't compiled, and so nothing can be kept.
+
+    Examples
+    --------
+    >>> import graytorgb as g2r
+    >>> g2r.set_cache(0).kept_bytes
+    0
+    >>> g2r.set_cache(None).limit > 0
+    True
+    """
+    if limit is not None and not _is_size(limit):
+        raise LevelsError(f"the limit is a number of bytes, 0 or more, or None, not {limit!r}")
+    native = registry.load("native")
+    native.set_cache(limit)  # type: ignore[attr-defined]  # of this backend alone
+    return cache_info()
+
+
+def _is_size(limit: Any) -> bool:
+    whole = isinstance(limit, Integral) and not isinstance(limit, bool)
+    return whole and 0 <= limit <= sys.maxsize

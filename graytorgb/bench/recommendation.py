@@ -1,0 +1,141 @@
+"""``recommend``: the benchmark's measurement from Python, in under two seconds."""
+
+import math
+import sys
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ..core import layout as layouts
+from ..backends import registry
+from ..backends.protocol import Array
+from ..functional.to_rgb import to_rgb
+from ..kinds.numpy import check_dtype
+from .case import grey_batch
+from ..measure.peak import available_bytes, peak_here
+from ..measure.timing import Rounds
+
+# Bytes of input that are measured at most. The result is then over 32 MiB, from where on the C
+# library takes fresh memory from the system for each one, as it does for larger batches.
+_SAMPLE = 12 << 20
+_BUDGET = 0.7  # seconds of timing
+
+
+class Recommendation(NamedTuple):
+    """A backend's cost for the whole batch: seconds, bytes, and the reason for its rank.
+
+    `times_repeat` is how many times as fast as ``np.repeat`` it is; `result` is "copy" or
+    "view".
+    """
+
+    backend: str
+    fresh_s: float
+    gb_s: float | None
+    times_repeat: float
+    result: str
+    result_bytes: int
+    peak_bytes: int
+    reason: str
+
+
+def recommend(
+    shape: tuple[int, ...],
+    dtype: DTypeLike,
+    layout: str | None = None,
+    *,
+    memory_limit: int | None = None,
+) -> list[Recommendation]:
+    """Measure the backends here and now, for a grey batch like yours.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the input.
+    dtype : dtype-like
+        Its dtype.
+    layout : str, optional
+        As in :func:`graytorgb.to_rgb`.
+    memory_limit : int, optional
+        Bytes that a conversion may need over its input; what needs more is left out. By
+        default, what the machine has available.
+
+    Returns
+    -------
+    list of Recommendation
+        Fastest first. A backend whose result is a view comes first, since it copies nothing;
+        the first with ``result == "copy"`` is the one to take if you write to the result or
+        read it more than once.
+
+    Raises
+    ------
+    LayoutError, ChannelError, DtypeError
+        As :func:`graytorgb.to_rgb` would.
+
+    Notes
+    -----
+    Batches of more than 12 MiB are measured on their first images, and the time is that of the
+    whole by proportion; for caches and true peaks of memory there is ``graytorgb bench``. A
+    library whose import takes seconds (torch's) is left out unless it is imported already.
+
+    Examples
+    --------
+    >>> import graytorgb as g2r
+    >>> ranked = g2r.recommend((64, 224, 224), "uint8", "NHW->NHWC")
+    >>> ranked[0].backend, ranked[0].reason
+    ('broadcast', 'a read-only view: nothing is copied, so take it if you only read')
+    """
+    shape = tuple(shape)
+    kind = check_dtype(np.dtype(dtype))
+    axes = layouts.resolve(layout, shape)
+    sample = _sample(shape, kind)
+    calls = {}
+    peaks = {}
+    for name, entry in registry.BACKENDS.items():
+        slow = entry.slow_import and entry.library not in sys.modules
+        if slow or not entry.takes(kind) or not registry.usable(name):
+            continue
+        calls[name] = partial(to_rgb, sample, str(axes), backend=name)
+        peaks[name] = peak_here(calls[name])
+    rounds = Rounds(calls)
+    rounds.run(_BUDGET, least=3, warm_up=1)
+    scale = math.prod(shape) / max(1, sample.size)
+    views = {name for name in calls if registry.lookup(name).result == "view"}
+    seconds = {
+        name: timing.median * (1 if name in views else scale)
+        for name, timing in rounds.timings().items()
+    }
+    input_bytes = math.prod(shape) * kind.itemsize
+    limit = available_bytes() if memory_limit is None else memory_limit
+    records = []
+    for name in sorted(seconds, key=seconds.__getitem__):
+        needed = 0 if name in views else max(3 * input_bytes, int(peaks[name] * scale))
+        if needed <= limit:
+            records.append(_record(name, seconds, views, input_bytes, needed))
+    return records
+
+
+def _sample(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """The first images of such a batch, at most `_SAMPLE` bytes of them."""
+    image_bytes = math.prod(shape[1:]) * dtype.itemsize
+    count = min(shape[0], max(1, _SAMPLE // max(1, image_bytes)))
+    return grey_batch((count, *shape[1:]), dtype)
+
+
+def _record(
+    name: str, seconds: dict[str, float], views: set[str], input_bytes: int, needed: int
+) -> Recommendation:
+    times_repeat = seconds["repeat"] / seconds[name]
+    if name in views:
+        reason = "a read-only view: nothing is copied, so take it if you only read"
+        return Recommendation(name, seconds[name], None, times_repeat, "view", 0, 0, reason)
+    rate = 4 * input_bytes / 1e9 / seconds[name]
+    fastest = seconds[name] == min(s for other, s in seconds.items() if other not in views)
+    reason = (
+        f"{'the fastest copy: ' if fastest else ''}{rate:.1f} GB/s, {times_repeat:.1f}x np.repeat, "
+        f"needs {needed / 1e6:.3g} MB"
+    )
+    return Recommendation(
+        name, seconds[name], rate, times_repeat, "copy", 3 * input_bytes, needed, reason
+    )

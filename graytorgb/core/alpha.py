@@ -1,0 +1,87 @@
+"""Alpha channels: what grey+alpha and RGBA become before they are RGB."""
+
+import sys
+from numbers import Real
+from typing import Any, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import blocks
+from ..errors import ChannelError, DtypeError
+
+Array = NDArray[Any]
+Background = tuple[float, float, float]
+Alpha = Literal["error", "drop"] | Background
+
+
+def check(alpha: Any) -> Alpha:
+    """`alpha` itself if it is one of the three policies, else ChannelError."""
+    if isinstance(alpha, str) and alpha in ("error", "drop"):
+        return cast(Alpha, alpha)
+    if isinstance(alpha, np.ndarray):
+        alpha = alpha.tolist()
+    if isinstance(alpha, tuple | list) and len(alpha) == 3 and all(map(_is_level, alpha)):
+        return cast(Background, tuple(alpha))
+    raise ChannelError(
+        'alpha is "error", "drop" (the colours as they are) or a background '
+        f"(r, g, b) in the image's own units, not {alpha!r}"
+    )
+
+
+def refuse(channels: int) -> ChannelError:
+    """The error for a number of channels that isn't 1 or 3."""
+    if channels in (2, 4):
+        what = "grey and alpha" if channels == 2 else "RGB and alpha"
+        return ChannelError(
+            f"{channels} channels are {what}, and RGB holds no alpha: "
+            'to_rgb(x, ..., alpha="drop") keeps the colours as they are, and '
+            "to_rgb(x, ..., alpha=(r, g, b)) composites on that background"
+        )
+    return ChannelError(
+        f"the channel axis has {channels} entries; grey has 1, RGB has 3. If this axis counts "
+        'images, say so: to_rgb(x, "NHW")'
+    )
+
+
+def composite(image: Array, background: Background, result: Array) -> None:
+    """Put grey or RGB with alpha on a background, and write it into `result`.
+
+    ``(colour * a + background * (opaque - a)) / opaque`` (Porter and Duff's *over*, straight
+    alpha), in float64, where it is exact for 8 and 16 bits; integers are rounded to nearest,
+    ties to even. `opaque` is the dtype's largest value for unsigned integers, 1 for floats.
+    Where a is 0 the colour doesn't count, whatever it is.
+
+    Parameters
+    ----------
+    image : ndarray of shape (..., 2) or (..., 4)
+        Unsigned integers of up to 32 bits, or floats of up to 64; the last entry is alpha.
+    background : tuple of 3 floats
+        In the image's own units.
+    result : ndarray of shape (..., 3)
+        Of the image's dtype and any strides.
+    """
+    dtype = image.dtype
+    if dtype.kind not in "uf" or dtype.itemsize > {"u": 4, "f": 8}[dtype.kind]:
+        raise DtypeError(
+            "alpha is a fraction: it is composited in unsigned integers of up to 32 bits and "
+            f'floats of up to 64 that NumPy has, not in {dtype}: convert first, or alpha="drop"'
+        )
+    rounded = dtype.kind == "u"
+    opaque = float(np.iinfo(dtype).max) if rounded else 1.0
+    if rounded and not all(0 <= v <= opaque for v in background):
+        raise ChannelError(f"background {background} is outside of {dtype}: 0 to {opaque:.0f}")
+    inputs = image[..., :-1], image[..., -1:], np.asarray(background, np.float64)
+    with np.errstate(invalid="ignore"):
+        for colour, a, ground, block in blocks.read_and_write(inputs, np.dtype(float), result):
+            if not rounded and not ((a >= 0) & (a <= 1)).all():
+                raise ChannelError(
+                    "a float alpha channel holds values from 0 to 1, and this one doesn't"
+                )
+            mixed = (colour * a + ground * (opaque - a)) / opaque
+            mixed = np.where(a == 0, ground, mixed)
+            block[...] = np.rint(mixed) if rounded else mixed
+
+
+def _is_level(value: Any) -> bool:
+    return isinstance(value, Real) and abs(value) <= sys.float_info.max  # type: ignore[operator]

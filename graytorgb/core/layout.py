@@ -1,0 +1,240 @@
+"""Layouts: the arrow strings and the shape rules. Strings and tuples in, strings and tuples out."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from ..errors import LayoutError
+
+_CANDIDATES = {3: (0, 2), 4: (1, 3)}  # by number of axes: those whose size tells which is C
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+RGB_SIZES = (1, 3)  # the channel counts that identify a channel axis without being told
+
+Shape = tuple[int | None, ...]  # None for a size that isn't known yet, in a graph or a plan
+
+
+class Layout(NamedTuple):
+    """The axes of an input and of its result, a letter each: ``("NHW", "NHWC")``."""
+
+    source: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.source}->{self.target}"
+
+    def result_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of the RGB result of an input of this shape."""
+        return tuple(3 if a == "C" else shape[self.source.index(a)] for a in self.target)
+
+
+def resolve(layout: str | None, shape: Shape, channels_first: bool = False) -> Layout:
+    """Read a layout string, or infer one, for an array of this shape.
+
+    Parameters
+    ----------
+    layout : str or None
+        ``"NHW->NHWC"``, ``"HWC"``, … or None to infer the input's axes from `shape`.
+    shape : tuple of int or None
+        Shape of the input; None for a size that isn't known yet.
+    channels_first : bool
+        Where a missing C goes when the layout has no arrow: in front of H (torch) or last.
+
+    Returns
+    -------
+    Layout
+        `source` has one letter an axis of `shape`; `target` has the same letters and C.
+
+    Raises
+    ------
+    LayoutError
+        If the string is malformed, doesn't have an axis for each of the shape's, or, with
+        None, if the shape can be read in two ways or isn't known where that matters.
+
+    Examples
+    --------
+    >>> resolve("NHW->NCHW", (64, 224, 224))
+    Layout(source='NHW', target='NCHW')
+    >>> resolve(None, (224, 224), channels_first=True)
+    Layout(source='HW', target='CHW')
+    """
+    if layout is None:
+        source = _infer(shape)
+        return Layout(source, _with_channel(source, channels_first))
+    parsed = parse(layout, channels_first)
+    if len(parsed.source) != len(shape):
+        raise LayoutError(
+            f"layout {layout!r} names {len(parsed.source)} axes, but the shape {shape} has "
+            f"{len(shape)}: {_suggest(shape)}"
+        )
+    return parsed
+
+
+def parse(layout: str, channels_first: bool = False) -> Layout:
+    """Split a layout string into the input's and the result's axes; spaces don't count."""
+    if not isinstance(layout, str):
+        raise LayoutError(f'layout is a string like "NHW->NHWC" or None, not {layout!r}')
+    return recall(layout, channels_first) or _parse(layout, channels_first)
+
+
+def recall(layout: str, channels_first: bool) -> Layout | None:
+    """What a layout string says, kept; None for one that is malformed."""
+    return _recall(layout, channels_first)
+
+
+@lru_cache(256)  # a pipeline says the same layout each time
+def _recall(layout: str, channels_first: bool) -> Layout | None:
+    try:
+        return _parse(layout, channels_first)
+    except LayoutError:
+        return None
+
+
+def _parse(layout: str, channels_first: bool) -> Layout:
+    source, arrow, target = layout.replace(" ", "").partition("->")
+    _check_axes(source, layout)
+    if not arrow:
+        return Layout(source, _with_channel(source, channels_first))
+    _check_axes(target, layout)
+    expected = set(source) | {"C"}
+    if set(target) != expected:
+        missing, extra = sorted(expected - set(target)), sorted(set(target) - expected)
+        problem = (f"lacks {', '.join(missing)}" if missing else "") + (
+            (" and " if missing else "") + f"adds {', '.join(extra)}" if extra else ""
+        )
+        raise LayoutError(
+            f"layout {layout!r}: the right side holds the left side's axes and C, but it "
+            f'{problem}. Write "{source}->{_with_channel(source, channels_first)}"'
+        )
+    return Layout(source, target)
+
+
+def without_channel(axes: str) -> str:
+    """The same axes, less C."""
+    return axes.replace("C", "")
+
+
+def insert(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    """The shape with an axis of 3 put in at `axis`.
+
+    >>> insert((64, 224, 224), 1)
+    (64, 3, 224, 224)
+    """
+    return (*shape[:axis], 3, *shape[axis:])
+
+
+def order(source: str, target: str) -> tuple[int, ...]:
+    """The transposition that brings axes `source` into the order of `target`.
+
+    >>> order("HWC", "CHW")
+    (2, 0, 1)
+    """
+    return tuple(source.index(letter) for letter in target)
+
+
+def grey_moves(axes: Layout) -> tuple[int, ...] | None:
+    """The transposition of a grey input's axes, less C, to the result's; None where none is needed.
+
+    >>> grey_moves(Layout("HWN", "NCHW"))
+    (2, 0, 1)
+    """
+    source, target = without_channel(axes.source), without_channel(axes.target)
+    return None if source == target else order(source, target)
+
+
+def trailing(ndim: int, last: str) -> str:
+    """Axes that end in `last` and have `ndim` letters, leading ones made up: ``(..., C, H, W)``.
+
+    >>> trailing(5, "CHW")
+    'NTCHW'
+    """
+    spare = "NT" + "".join(c for c in _LETTERS if c not in "NTCHW")
+    return spare[: ndim - len(last)] + last
+
+
+def _check_axes(axes: str, layout: str) -> None:
+    bad = [c for c in axes if c not in _LETTERS]
+    if bad:
+        plain = all(c.upper() in _LETTERS for c in bad)
+        hint = f' Did you mean "{layout.upper()}"?' if plain else ""
+        raise LayoutError(
+            f"layout {layout!r}: axes are upper-case letters, one each (H, W, C, and any other "
+            f'for a leading axis), and "->" between input and result; got {bad[0]!r}.{hint}'
+        )
+    twice = [c for c in axes if axes.count(c) > 1]
+    if twice:
+        raise LayoutError(f"layout {layout!r}: axis {twice[0]} stands twice in {axes!r}")
+    if not {"H", "W"} <= set(axes):
+        raise LayoutError(
+            f"layout {layout!r}: {axes!r} needs both H and W; one image is "
+            '"HW" or "HWC", a batch "NHW" or "NCHW"'
+        )
+
+
+def _with_channel(source: str, channels_first: bool) -> str:
+    if "C" in source:
+        return source
+    at = source.index("H") if channels_first else len(source)
+    return source[:at] + "C" + source[at:]
+
+
+def _infer(shape: Shape) -> str:
+    """The table of the design: one image, or a batch with a channel axis; else an error."""
+    ndim = len(shape)
+    if ndim == 2:
+        return "HW"
+    unknown = [axis for axis in _CANDIDATES.get(ndim, ()) if shape[axis] is None]
+    if unknown:
+        which = " and ".join(map(str, unknown))
+        raise LayoutError(
+            f"the shape {shape} doesn't tell the size of axis {which} here, so say the layout: "
+            f"{_suggest(shape)}"
+        )
+    if ndim == 3:
+        if shape[-1] in RGB_SIZES and shape[0] not in RGB_SIZES:
+            return "HWC"
+        if shape[0] == 1 and shape[-1] not in RGB_SIZES:
+            return "CHW"
+    if ndim == 4:  # two questions: torch's compiler can't compare their answers
+        if shape[1] in RGB_SIZES and shape[3] not in RGB_SIZES:
+            return "NCHW"
+        if shape[3] in RGB_SIZES and shape[1] not in RGB_SIZES:
+            return "NHWC"
+    if ndim < 2:
+        raise LayoutError(_suggest(shape))
+    raise LayoutError(
+        f"the shape {shape} can be read in more than one way, so say the layout: {_suggest(shape)}"
+    )
+
+
+def _suggest(shape: Shape) -> str:
+    """What a shape could be, and the call for each reading that can be converted."""
+    ndim = len(shape)
+    if ndim < 2:
+        return (
+            f"an image has at least the axes H and W, but the shape {shape} has {ndim}: "
+            "reshape it, to_rgb(x.reshape(height, width))"
+        )
+    grey = {2: "HW", 3: "NHW", 4: "NTHW"}.get(ndim) or trailing(ndim, "HW")
+    calls = [f'to_rgb(x, "{grey}") for {_count(shape[: ndim - 2])}']
+    for axes in (trailing(ndim, "CHW"), trailing(ndim, "HWC")) if ndim > 2 else ():
+        channels = shape[axes.index("C")]
+        if channels is None:
+            calls.append(f'to_rgb(x, "{axes}") for channels on axis {axes.index("C")}')
+        elif channels in RGB_SIZES:
+            calls.append(f'to_rgb(x, "{axes}") for {channels} channel(s) on axis {axes.index("C")}')
+        elif channels in (2, 4):
+            calls.append(f'to_rgb(x, "{axes}", alpha="drop") for {channels} channels with alpha')
+    text = ", or ".join(calls)
+    if len(calls) == 1 and ndim > 2:
+        text += (
+            f'. "{trailing(ndim, "CHW")}" or "{trailing(ndim, "HWC")}" would be a colour image, '
+            "whose channel axis has 1 or 3 entries"
+        )
+    return text
+
+
+def _count(leading: Shape) -> str:
+    if not leading:
+        return "one grey image"
+    if None in leading:
+        return "a batch of grey images"
+    return f"a batch of {' x '.join(map(str, leading))} grey images"

@@ -1,0 +1,190 @@
+"""Where a model's mean and standard deviation come from."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..errors import LevelsError
+from .processors import describe, field, find_processors, read_processor
+from ..extras import require
+
+Statistics = tuple[tuple[float, ...], tuple[float, ...]]
+
+_NAMED: Mapping[str, Statistics] = {
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "-1..1": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "0..1": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    # bytes less their mean, blue first
+    "caffe": ((103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255, 1 / 255, 1 / 255)),
+}
+_SOURCES = (
+    f"{', '.join(map(repr, _NAMED))}, torchvision weights (ResNet50_Weights.DEFAULT) or their "
+    'name ("ResNet50_Weights.DEFAULT"), their transforms(), a Normalize, a timm model or data '
+    "config, or a Hugging Face image processor"
+)
+
+
+def stats(source: Any) -> Statistics:
+    """The mean and the standard deviation that a model expects its input normalised by.
+
+    Parameters
+    ----------
+    source : str or object
+        ``"imagenet"``, ``"-1..1"`` or ``"0..1"`` (the range that the values end up in),
+        ``"caffe"`` (bytes less their mean, blue first, as networks of Caffe take them), or the
+        name of torchvision weights, ``"ResNet50_Weights.DEFAULT"``; or what knows it: a
+        torchvision weights object, its ``transforms()``, a ``Normalize``, a timm model or data
+        config, a Hugging Face image or video processor or its configuration.
+
+    Returns
+    -------
+    mean, std : tuples of 1 or 3 floats
+        For values from 0 to 1, in the order of the channels that the network takes: blue first
+        for ``"caffe"`` and for a processor that gives BGR. :func:`graytorgb.prepare` takes them
+        as they are.
+
+    Raises
+    ------
+    LevelsError
+        If `source` isn't any of these, or has no such statistics: a detection model of
+        torchvision's normalises by itself, for example.
+    BackendUnavailable
+        If `source` names torchvision weights, and torchvision is missing.
+
+    Examples
+    --------
+    >>> import graytorgb as g2r
+    >>> g2r.stats("imagenet")
+    ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    >>> g2r.stats({"mean": (0.5,), "std": (0.25,), "input_size": (1, 28, 28)})
+    ((0.5,), (0.25,))
+    """
+    if isinstance(source, str):
+        return _NAMED[source] if source in _NAMED else stats(_find_weights(source))
+    for read in (_of_timm, _of_processors, _of_torchvision, _of_pair):
+        found = read(source)
+        if found is not None:
+            return check(*found)
+    raise LevelsError(f"{describe(source)} has no mean and std: expected {_SOURCES}")
+
+
+def check(mean: Any, std: Any) -> Statistics:
+    """The same as tuples of floats, or LevelsError unless they are 1 or 3 usable numbers each."""
+    checked = []
+    for name, values in (("mean", mean), ("std", std)):
+        try:
+            numbers = tuple(float(v) for v in _as_list(values))
+        except (TypeError, ValueError):
+            numbers = ()
+        if len(numbers) not in (1, 3) or not all(abs(v) < 1e30 for v in numbers):
+            raise LevelsError(
+                f"{name} is 1 or 3 finite numbers, one for each channel, not {values!r}: "
+                'g2r.stats("imagenet") gives both'
+            )
+        checked.append(numbers)
+    if not all(v > 1e-30 for v in checked[1]):
+        raise LevelsError(f"std divides, so it must be above 0, not {std!r}")
+    return checked[0], checked[1]
+
+
+def _as_list(values: Any) -> list[Any]:
+    """A number, sequence, array or tensor as a list."""
+    values = values.tolist() if hasattr(values, "tolist") else values
+    return list(values) if isinstance(values, list | tuple) else [values]
+
+
+def _of_processors(source: Any) -> Statistics | None:
+    """The statistics of a Hugging Face processor, or of those that a processor holds."""
+    held = find_processors(source)
+    found = [statistics for each in held if (statistics := _of_processor(each)) is not None]
+    spread = [[np.broadcast_to(values, 3) for values in statistics] for statistics in found]
+    if not all(np.allclose(each, spread[0], rtol=1e-6, atol=0) for each in spread):
+        raise LevelsError(
+            f"{describe(source)} holds processors of different statistics, "
+            f"{' and '.join(map(describe, held))}: give one of them"
+        )
+    return found[0] if found else None
+
+
+def _of_processor(source: Any) -> Statistics | None:
+    """The statistics of one, which its own are once its rescaling is folded into them."""
+    does = read_processor(source)
+    if does is None:
+        return None
+    mean, std = ((0.0,), (1.0,)) if does.mean is None else check(does.mean, does.std)
+    divisor = np.array((1.0,) if does.divisor is None else check(0, does.divisor)[1])
+    scale = 255 * does.scale
+    scale = 1.0 if abs(scale - 1) < 1e-6 else scale  # 0.00392156862745098 is meant as 1 / 255
+    means = [(v + does.offset) / scale for v in mean]
+    stds = (np.array(std) * divisor / scale).tolist()
+    step = -1 if does.flips else 1
+    return check(means[::step], stds[::step])
+
+
+def _find_weights(name: str) -> Any:
+    """The torchvision weights of a name such as ``"ResNet50_Weights.DEFAULT"``, or LevelsError."""
+    if "weight" not in name.lower():
+        raise LevelsError(f"no statistics are called {name!r}{_near(name, _NAMED)}: "
+            f"expected {_SOURCES}{_of_which_network(name)}")  # fmt: skip
+    api = require("torchvision.models", "torchvision", "torchvision")
+    networks = (api.get_model_weights(network) for network in api.list_models())
+    kinds = {kind.__name__: kind for kind in networks}
+    title, _, member = name.removeprefix("torchvision.").rpartition(".")
+    kind = kinds.get(title.rpartition(".")[2])
+    if kind is not None and member in kind.__members__:
+        return kind[member]
+    known = [f"{title}.{each}" for title, kind in kinds.items() for each in kind.__members__]
+    if name in kinds:
+        listed = ", ".join(each for each in known if each.startswith(f"{name}."))
+        raise LevelsError(f"{name!r} names several weights: {listed}")
+    raise LevelsError(f"torchvision has no weights called {name!r}{_near(name, known)}")
+
+
+def _near(name: str, known: Any) -> str:
+    """The names that are nearly this one, as a question."""
+    from difflib import get_close_matches
+
+    lower = {each.lower(): each for each in known}
+    near = [lower[each] for each in get_close_matches(name.lower(), lower, n=3, cutoff=0.7)]
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
+def _of_which_network(name: str) -> str:
+    """What is to be added to the name of a member, such as IMAGENET1K_V1 or DEFAULT."""
+    if not re.fullmatch(r"DEFAULT|[A-Z0-9_]+_V\d+", name):
+        return ""
+    return f". {name} are weights of many networks, so name one: 'ResNet50_Weights.{name}'"
+
+
+def _of_torchvision(source: Any) -> tuple[Any, Any] | None:
+    """A weights object, whose `transforms` make the preset that knows them, or a preset."""
+    is_weights = callable(field(source, "transforms")) and field(source, "url") is not None
+    preset = source.transforms() if is_weights else source
+    of_torchvision = type(preset).__module__ == "torchvision.transforms._presets"
+    if of_torchvision and type(preset).__name__ == "OpticalFlow":
+        return _NAMED["-1..1"]  # the preset normalizes, and has no fields that say so
+    if (is_weights or of_torchvision) and field(preset, "mean") is None:
+        raise LevelsError(
+            f"the preset of {source} has no mean and std, because the model normalises by "
+            'itself: give it values from 0 to 1, g2r.stats("0..1")'
+        )
+    return (preset.mean, preset.std) if is_weights else None
+
+
+def _of_timm(source: Any) -> tuple[Any, Any] | None:
+    """A timm model, or the wrapper of one by Hugging Face."""
+    for name in ("pretrained_cfg", "default_cfg", "data_config"):
+        config = field(source, name)
+        if config is not None and field(config, "mean") is not None:
+            return field(config, "mean"), field(config, "std")
+    return None
+
+
+def _of_pair(source: Any) -> tuple[Any, Any] | None:
+    """Whatever has a `mean` and a `std` that aren't functions, such as an array's."""
+    mean, std = field(source, "mean"), field(source, "std")
+    if mean is None or std is None or callable(mean) or callable(std):
+        return None
+    return mean, std

@@ -1,0 +1,168 @@
+"""Building the kernels: by every compiler that is here, and what a failed build leaves behind."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from ..support import REQUIRED, ROOT, needs, needs_package, run_python
+from .source_layouts import STATUS, python
+
+needs("native")
+needs_package("setuptools")
+
+from graytorgb import _kernels  # noqa: E402
+
+LOG = "_kernels_build.log"
+VERSIONS = [f"gcc-{v}" for v in range(9, 20)] + [f"clang-{v}" for v in range(14, 30)]
+
+
+def program(name):
+    """The file of a program on the path, or None."""
+    path = shutil.which(name)
+    return path and Path(path).resolve()
+
+
+# gcc and clang are among the versions, too
+MAIN = {program("gcc"), program("clang"), None}
+COMPILERS = ["gcc", "clang", *(name for name in VERSIONS if program(name) not in MAIN)]
+WARNINGS = "-Wall -Wextra -Wvla -Werror"
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="CC is for Unix")
+
+
+def setup_py(source, *arguments, compiler, flags=""):
+    """Run setup.py in a source tree; what it printed."""
+    done = subprocess.run(
+        [sys.executable, "setup.py", *map(str, arguments)],
+        cwd=source, env=dict(os.environ, CC=compiler, CFLAGS=flags), timeout=600,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A copy of the source tree, never built."""
+    folder = tmp_path / "source"
+    ignored = shutil.ignore_patterns("*.so", "*.pyd", "*.log", "__pycache__")
+    shutil.copytree(ROOT / "graytorgb", folder / "graytorgb", ignore=ignored)
+    for name in ("setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+@pytest.fixture
+def compilers(tmp_path):
+    """Programs that stand for a compiler: one that fails, one that makes empty files."""
+    scripts = {
+        "fails": 'echo "kernels.c:1:2: warning: first" >&2; echo "kernels.c:3:4: error: why" >&2\n'
+        'echo "and more of its words" >&2; exit 1',
+        "silent": "exit 3",
+        "works": 'while [ "$1" != -o ]; do shift; done; : > "$2"',
+    }
+    found = {"absent": str(tmp_path / "absent-cc")}
+    for name, script in scripts.items():
+        path = tmp_path / f"{name}-cc"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        found[name] = str(path)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_the_kernels_compile_without_a_warning_and_with_every_level(compiler, source, tmp_path):
+    if not program(compiler):
+        if compiler in REQUIRED:
+            pytest.fail(f"GRAYTORGB_REQUIRE names {compiler}, which isn't installed")
+        pytest.skip(f"needs {compiler}")
+    built = tmp_path / "built"
+    setup_py(source, "build", "--build-lib", built, compiler=compiler, flags=WARNINGS)
+    log = built / "graytorgb" / LOG
+    assert not log.exists(), log.read_text()
+    code = """
+import json, numpy as np, graytorgb as g2r
+from graytorgb import _kernels
+grey = np.arange(5 * 71 * 73, dtype=np.uint16).reshape(5, 71, 73)
+rgb = g2r.to_rgb(grey, "NHW", backend="native")
+same = all((rgb[..., c] == grey).all() for c in range(3))
+print(json.dumps([_kernels.__file__, list(_kernels.levels), bool(same)]))
+"""
+    file, levels, same = json.loads(python(code, built, cwd=built))
+    assert same
+    assert Path(file).parent == built / "graytorgb"
+    assert levels == list(_kernels.levels)
+
+
+def test_a_failed_build_keeps_the_compilers_words(source, tmp_path, compilers):
+    built = tmp_path / "built"
+    printed = setup_py(source, "build", "--build-lib", built, compiler=compilers["fails"])
+    log = built / "graytorgb" / LOG
+    words = log.read_text()
+    assert words.splitlines()[0] == "kernels.c:3:4: error: why"
+    for text in (words, printed):
+        assert "kernels.c:1:2: warning: first\n" in text
+        assert "and more of its words\n" in text
+    text = python(STATUS, built, cwd=source.parent)
+    assert f"here it is not compiled: see {log}, kernels.c:3:4: error: why." in text
+    assert "no C compiler" not in text
+
+
+def test_a_compiler_that_says_nothing(source, tmp_path, compilers):
+    built = tmp_path / "built"
+    setup_py(source, "build", "--build-lib", built, compiler=compilers["silent"])
+    first = (built / "graytorgb" / LOG).read_text().splitlines()[0]
+    assert compilers["silent"] in first
+    assert len(first) <= 160
+
+
+def test_no_compiler_is_told_where_there_was_none(source, tmp_path, compilers):
+    built = tmp_path / "built"
+    setup_py(source, "build", "--build-lib", built, compiler=compilers["absent"])
+    text = python(STATUS, built, cwd=source.parent)
+    assert f"no C compiler was found: there is no {compilers['absent']!r} (see" in text
+    assert "With one: pip install" in text
+
+
+def test_a_source_tree_has_the_log_of_its_last_build_alone(source, compilers):
+    log = source / "graytorgb" / LOG
+    setup_py(source, "build_ext", "--inplace", compiler=compilers["fails"])
+    assert log.read_text().startswith("kernels.c:3:4: error: why\n")
+    assert "kernels.c:3:4: error: why. When" in python(STATUS, cwd=source)
+    setup_py(source, "build_ext", "--inplace", compiler=compilers["works"])
+    assert not list(source.rglob(LOG))
+    assert python(STATUS, cwd=source).startswith("broken")  # an empty file
+
+
+def test_a_failed_build_installs_no_older_kernels(source, compilers):
+    setup_py(source, "build", "--build-lib", "built", compiler=compilers["works"])
+    assert list((source / "built").rglob("_kernels.*so"))
+    (source / "graytorgb" / "_native" / "work.c").touch()  # newer than what was built
+    setup_py(source, "build", "--build-lib", "built", compiler=compilers["fails"])
+    assert not list((source / "built").rglob("_kernels.*so"))
+    assert list((source / "built").rglob(LOG))
+
+
+def test_a_wheel_takes_the_log_along(source, compilers):
+    setup_py(source, "bdist_wheel", "--dist-dir", "wheels", compiler=compilers["fails"])
+    (wheel,) = (source / "wheels").iterdir()
+    names = zipfile.ZipFile(wheel).namelist()
+    assert f"graytorgb/{LOG}" in names
+    assert not [name for name in names if name.endswith(".so")]
+
+
+def test_git_ignores_the_log():
+    assert f"/graytorgb/{LOG}" in (ROOT / ".gitignore").read_text().splitlines()
+
+
+def test_the_package_and_its_build_agree_on_the_logs_name():
+    text = run_python("from graytorgb import compiled; print(compiled._LOG)")
+    assert text == LOG
+    assert f'LOG = "{LOG}"' in (ROOT / "setup.py").read_text()

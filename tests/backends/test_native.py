@@ -1,0 +1,320 @@
+"""The compiled kernels, called as nothing in the package calls them."""
+
+import itertools
+import multiprocessing
+import threading
+
+import numpy as np
+import pytest
+
+import graytorgb as g2r
+from graytorgb.functional import normalize as normalise
+from graytorgb.backends.registry import load
+
+from ..support import assert_same_bits, needs, oracle, random_bits, run_python
+
+needs("native")
+
+from graytorgb import _kernels  # noqa: E402
+
+LEVELS = range(len(_kernels.levels))
+WIDTHS = (1, 2, 3, 4, 8, 12, 16, 32)
+# around every vector width, in elements of every size, and a few blocks
+COUNTS = (*range(1, 70), 127, 128, 129, 255, 257, 1023, 4095, 4096, 4097, 12_345)
+SOURCES = [np.dtype(t) for t in ("u1", "u2", "i2", "f2", "f4")]
+TARGETS = normalise.DTYPES
+INFINITE = (-np.inf,) * 3, (np.inf,) * 3
+
+
+def unaligned(nbytes, offset):
+    """Bytes that begin so far into a line of the cache."""
+    memory = np.zeros(nbytes + 128, np.uint8)
+    start = -memory.ctypes.data % 64 + offset
+    return memory[start : start + nbytes]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_expand_at_every_level_size_and_alignment(level, width):
+    for n, stream, offset in itertools.product(COUNTS, (False, True), (0, 1, 8)):
+        grey = unaligned(n * width, offset)
+        grey[...] = random_bits(n * width, np.uint8, seed=n)
+        pixels = grey.reshape(n, 1, width)
+        out = unaligned(3 * n * width, offset)
+        _kernels.expand(grey, out, 1, n, width, True, stream, 1, level)
+        assert (out.reshape(n, 3, width) == pixels).all()
+        out[...] = 0
+        _kernels.expand(grey, out, 1, n, width, False, stream, 1, level)
+        assert (out.reshape(3, -1) == grey).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8])
+def test_write_writes_every_byte_and_no_other(threads):
+    for n, stream, offset in itertools.product((0, 1, 63, 64, 65, 700_001), (0, 1), (0, 1)):
+        memory = np.full(n + 192, 0xA5, np.uint8)
+        start = -memory.ctypes.data % 64 + 64 + offset
+        _kernels.write(memory[start : start + n], stream, threads)
+        assert not memory[start : start + n].any()
+        assert (memory[:start] == 0xA5).all()
+        assert (memory[start + n :] == 0xA5).all()
+
+
+@pytest.mark.parametrize("threads", range(1, 9))
+@pytest.mark.parametrize("stream", [False, True])
+def test_expand_by_any_number_of_threads(threads, stream):
+    grey = random_bits((7, 301, 211), np.uint16)
+    for layout in ("NHW->NHWC", "NHW->NCHW"):
+        expected = oracle(grey, layout)
+        for level in LEVELS:
+            out = np.zeros_like(expected)
+            interleaved = layout.endswith("C")
+            before, after = (1, grey.size) if interleaved else (7, 301 * 211)
+            _kernels.expand(grey, out, before, after, 2, interleaved, stream, threads, level)
+            assert_same_bits(out, expected)
+
+
+def run_normalise(x, target, numbers, *, offset=1, images=1, **options):
+    """(n,) to (images, n / images, 3) or (images, 3, n / images), `offset` bytes into a line.
+
+    The bytes before and after must stay as they are.
+    """
+    size = {"float32": 4, "float16": 2, "bfloat16": 2, "uint8": 1}[target]
+    memory = np.full(3 * x.size * size + 192, 0xA5, np.uint8)
+    start = -memory.ctypes.data % 64 + 64 + offset
+    out = memory[start : start + 3 * x.size * size]
+    flag = _kernels.normalise(
+        np.ascontiguousarray(x),
+        out,
+        images,
+        x.size // images,
+        SOURCES.index(x.dtype),
+        TARGETS.index(target),
+        numbers,
+        *(options[name] for name in ("interleaved", "stream", "threads", "level")),
+    )
+    assert (memory[:start] == 0xA5).all()
+    assert (memory[start + out.size :] == 0xA5).all()
+    return flag, out
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("source", SOURCES, ids=str)
+def test_normalise_gives_the_same_bits_at_every_level_and_with_any_threads(source, target):
+    statistics = g2r.stats("imagenet") if target != "uint8" else ((0.1,) * 3, (0.004,) * 3)
+    lo, hi = (0, 1) if source.kind == "f" else (-1000, 40_000)
+    numbers = normalise.pack(normalise.constants(lo, hi, statistics, target, stated=True))
+    for n in (*range(1, 40), 64, 640, 4097, 100_000):
+        x = random_bits(n, source, seed=n)
+        if source.kind == "f":
+            x = np.random.default_rng(n).normal(0.5, 0.4, n).astype(source)
+        for interleaved, images in itertools.product((False, True), {1, 5 if n % 5 == 0 else 1}):
+            batch = {"interleaved": interleaved, "images": images}
+
+            def run(**how):
+                return run_normalise(x, target, numbers, **batch, **how)  # noqa: B023
+
+            flag, expected = run(stream=False, threads=1, level=0)
+            assert not flag
+            for level, stream, offset in itertools.product(LEVELS, (False, True), (0, 1, 4, 32)):
+                for threads in (1, *(range(2, 9) if n == 100_000 and offset == 4 else ())):
+                    _, result = run(stream=stream, threads=threads, level=level, offset=offset)
+                    assert (result == expected).all(), (n, level, stream, offset, threads, batch)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_half_precision_is_ieees(level):
+    """All 65,536 float16 values in, and out again; and what rounds to each from a float32."""
+    identity = np.float32([0] * 6 + [1] * 3 + [-np.inf] * 3 + [np.inf] * 3 + [-np.inf, np.inf])
+    options = {"interleaved": False, "stream": False, "threads": 1, "level": level}
+    half = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    numbers = half[~np.isnan(half)]
+    _, result = run_normalise(numbers, "float32", identity, **options)
+    # (0 - 0) is 0 whatever the sign, so zeros are compared by value
+    assert (result.view(np.float32).reshape(3, -1) == numbers.astype(np.float32)).all()
+    finite = np.unique(numbers[np.isfinite(numbers)].astype(np.float32))
+    ties = (finite[:-1] + finite[1:]) / 2
+    largest = np.float32([65519.9, 65520, 65521, 1e30])
+    around = np.concatenate([np.nextafter(ties, -np.inf), ties, np.nextafter(ties, np.inf)])
+    x = np.concatenate([around, finite, largest, -largest]).astype(np.float32)
+    with np.errstate(over="ignore"):
+        expected = x.astype(np.float16)
+    _, result = run_normalise(x, "float16", identity, **options)
+    assert (result.view(np.float16).reshape(3, -1) == expected).all()
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_bfloat16_is_rounded_to_nearest_even(level):
+    torch = pytest.importorskip("torch")
+    identity = np.float32([0] * 6 + [1] * 3 + [-np.inf] * 3 + [np.inf] * 3 + [-np.inf, np.inf])
+    bits = random_bits(200_000, np.uint32)
+    bits[:100_000] = bits[:100_000] & 0xFFFF0000 | 0x8000  # ties
+    x = bits.view(np.float32)
+    x = x[np.isfinite(x)]
+    options = {"interleaved": True, "stream": False, "threads": 1, "level": level}
+    _, result = run_normalise(x, "bfloat16", identity, **options)
+    expected = (torch.from_numpy(x) + 0).to(torch.bfloat16).view(torch.uint16).numpy()
+    assert (result.view(np.uint16).reshape(-1, 3) == expected[:, None]).all()
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("n", [1, 7, 8, 9, 15, 16, 17, 100, 5000])
+@pytest.mark.parametrize("bad", [np.nan, -0.001, 1.002, np.inf, -np.inf])
+def test_a_float_outside_is_reported_wherever_it_is(level, n, bad):
+    numbers = normalise.pack(normalise.constants(0, 1, ((0.5,), (0.5,)), "float32", stated=False))
+    options = {"interleaved": False, "stream": False, "threads": 2, "level": level}
+    for dtype in (np.float16, np.float32):
+        x = np.linspace(0, 1, n).astype(dtype)
+        assert run_normalise(x, "float32", numbers, **options)[0] is False
+        for place in {0, n // 2, n - 1}:
+            x[place] = bad
+            assert run_normalise(x, "float32", numbers, **options)[0] is True
+            x[place] = 0
+
+
+GREY, OUT = np.zeros(8, np.uint8), np.zeros(24, np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"before": 0}, "at least 1"),
+        ({"after": -8}, "at least 1"),
+        ({"width": 0}, "at least 1"),
+        ({"before": 2}, "source hasn't"),
+        ({"after": 2**62, "before": 2**62}, "source hasn't"),
+        ({"width": 2**62}, "more bytes than any"),
+        ({"width": 65}, "more bytes than any"),
+        ({"grey": np.zeros(7, np.uint8)}, "source hasn't"),
+        ({"out": np.zeros(23, np.uint8)}, "result hasn't"),
+        ({"out": np.zeros(25, np.uint8)}, "result hasn't"),
+        ({"level": len(_kernels.levels) + 5}, "no such level"),
+        ({"level": -2}, "no such level"),
+    ],
+)
+def test_what_does_not_fit_is_refused(change, message):
+    arguments = {"grey": GREY, "out": OUT.copy(), "before": 1, "after": 8, "width": 1}
+    arguments |= {"interleaved": True, "stream": False, "threads": 1, "level": -1} | change
+    with pytest.raises(ValueError, match=message):
+        _kernels.expand(*arguments.values())
+    assert not arguments["out"].any()
+
+
+def test_overlap_is_refused():
+    memory = np.zeros(32, np.uint8)
+    for start, at in itertools.product(range(25), range(9)):
+        grey, out = memory[start : start + 8], memory[at : at + 24]
+        if start < at + 24 and at < start + 8:
+            with pytest.raises(ValueError, match="overlap"):
+                _kernels.expand(grey, out, 1, 8, 1, True, False, 1, -1)
+    _kernels.expand(memory[:8], memory[8:], 1, 8, 1, True, False, 1, -1)
+    _kernels.expand(memory[24:], memory[:24], 1, 8, 1, True, False, 1, -1)
+
+
+def test_memory_that_cannot_be_written_or_is_not_one_piece_is_refused():
+    frozen = OUT.copy()
+    frozen.flags.writeable = False
+    for grey, out in [(GREY, frozen), (GREY, np.zeros(48, np.uint8)[::2]), (GREY[::2], OUT)]:
+        with pytest.raises((ValueError, BufferError, TypeError)):
+            _kernels.expand(grey, out, 1, 8, 1, True, False, 1, -1)
+    with pytest.raises(TypeError):
+        _kernels.expand("grey", OUT, 1, 8, 1, True, False, 1, -1)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"), [(4, -1), (4, 5), (5, 4), (5, -1), (6, np.zeros(16, np.float32))]
+)
+def test_normalise_refuses_codes_and_constants_that_do_not_exist(place, value):
+    arguments = [GREY, np.zeros(96, np.uint8), 1, 8, 0, 0, np.zeros(17, np.float32)]
+    arguments += [True, False, 1, -1]
+    _kernels.normalise(*arguments)
+    arguments[place] = value
+    with pytest.raises(ValueError, match=r"no such|17 float32"):
+        _kernels.normalise(*arguments)
+
+
+def work(seed):
+    grey = random_bits((40, 300, 301), np.uint8, seed)
+    result = g2r.to_rgb(grey, "NHW->NHWC", backend="native")
+    return bool((result == grey[..., None]).all())
+
+
+def test_other_threads_run_meanwhile():
+    grey = np.zeros(200_000_000, np.uint8)
+    out = np.zeros(3 * grey.size, np.uint8)
+    arguments = (grey, out, 1, grey.size, 1, True, False, 1, 0)
+    thread = threading.Thread(target=_kernels.expand, args=arguments)
+    thread.start()
+    turns = 0
+    while thread.is_alive():
+        turns += 1
+    assert turns > 1000
+
+
+def test_threads_of_the_caller():
+    done = []
+    threads = [threading.Thread(target=lambda i=i: done.append(work(i))) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert done == [True] * 8
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_processes(method):
+    assert work(0)  # the parent has used threads and the cache before
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        assert pool.map_async(work, range(4)).get(60) == [True] * 4
+        assert pool.apply_async(load("native").threads).get(60) == 1
+
+
+def test_measuring_leaves_workers_their_one_thread():
+    from graytorgb.bench.run import threads_of
+
+    native = load("native")
+    with threads_of(["native"], native.threads() + 1):
+        pass
+    with threads_of(["native"], native.threads()):
+        pass
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.apply_async(native.threads).get(60) == 1
+
+
+def test_set_threads():
+    native = load("native")
+    before = native.threads()
+    native.set_threads(3)
+    try:
+        assert native.threads() == 3
+        assert native.threads_for(1 << 30) == 3
+        assert native.threads_for(1 << 30, most=2) == 2
+        assert native.threads_for(1000) == 1
+        assert work(1)
+    finally:
+        native.set_threads(None)
+    assert native.threads() == before
+
+
+def test_without_the_extension():
+    """As on a machine without a compiler."""
+    text = run_python("""
+import sys
+sys.modules["graytorgb._kernels"] = None
+import numpy as np, graytorgb as g2r
+x = np.arange(64 * 300 * 300, dtype=np.uint16).reshape(64, 300, 300)
+print(g2r.to_rgb(x, "NHW->NCHW").shape)
+print(g2r.prepare(x, 0.5, 0.5, "NHW->NCHW", value_range="dtype").shape)
+print(g2r.cache_info())
+for call in (lambda: g2r.set_cache(0), lambda: g2r.to_rgb(x, "NHW", backend="native")):
+    try:
+        call()
+    except g2r.BackendUnavailable as error:
+        print(error.missing, str(error).splitlines()[0])
+""")
+    lines = text.splitlines()
+    assert lines[:2] == ["(64, 3, 300, 300)"] * 2
+    assert "limit=0" in lines[2]
+    assert len(lines) == 5
+    for line in lines[3:]:
+        assert line.startswith("True backend 'native' needs graytorgb._kernels: it is compiled")
+        assert "pip install" in line

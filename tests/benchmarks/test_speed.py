@@ -1,0 +1,100 @@
+"""The scripts in benchmarks/ and the demo: they run, and their arithmetic is right."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from ..support import needs
+
+needs("opencv", "pillow", "skimage")
+
+from benchmarks.speed import auto, compare, scaling  # noqa: E402
+from examples import demo  # noqa: E402
+from graytorgb.bench import report  # noqa: E402
+from graytorgb.bench.case import Row  # noqa: E402
+
+pytestmark = pytest.mark.slow
+
+TINY = {"quick": ([(1, 20, 30), (4, 20, 30)], ["uint8", "float32"], ["NHW->NHWC", "NHW->NCHW"])}
+
+
+def run(command, *arguments):
+    result = CliRunner().invoke(command, arguments, catch_exceptions=False, env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_the_demo(tmp_path):
+    from PIL import Image
+
+    path = tmp_path / "sheet.png"
+    output = run(demo.main, "--seconds", "0.1", "--output", str(path))
+    assert "all equal, bit for bit" in output
+    for name in ("repeat", "opencv", "broadcast", "pillow", "auto (native)"):
+        assert f" {name} " in output
+    with Image.open(path) as image:
+        assert image.size[0] > 1000
+
+
+def test_the_evidence_for_auto(monkeypatch, tmp_path):
+    monkeypatch.setattr(auto, "PRESETS", TINY)
+    output = run(auto.main, "--preset", "quick", "--seconds", "0.01", "--output", str(tmp_path))
+    assert "of 8 cells; the geometric mean" in output
+    assert len(report.read_json(tmp_path / "auto.json").by_case()) == 8
+
+
+def test_the_other_libraries(monkeypatch, tmp_path):
+    monkeypatch.setattr(compare, "PRESETS", TINY)
+    run(compare.main, "--preset", "quick", "--seconds", "0.01", "--output", str(tmp_path))
+    rows = json.loads((tmp_path / "peers.json").read_text())["rows"]
+    timed = {row["library"] for row in rows if "seconds" in row}
+    assert {"graytorgb", "numpy", "opencv", "pillow", "scikit-image", "torchvision"} <= timed
+    reasons = ("not installed", "doesn't take", "refuses")
+    assert all("seconds" in row or row["why"].startswith(reasons) for row in rows)
+    assert (tmp_path / "peers.png").stat().st_size > 10_000
+
+
+def test_ratios_and_losses():
+    def row(library, seconds):
+        cell = {"shape": [1, 2, 3], "dtype": "uint8", "layout": "NHW->NHWC", "why": ""}
+        return cell | {"library": library, "call": "f(x)", "seconds": seconds}
+
+    machine = {
+        "processor": "P", "cores": 2, "memory_bytes": 2**34, "system": "S", "python": "3",
+        "packages": {"numpy": "2"},
+    }  # fmt: skip
+    rows = [row("graytorgb", 0.2), row("graytorgb, out=", 0.1), row("slow", 1.0), row("fast", 0.1)]
+    document = {"machine": machine, "rows": rows}
+    (values,) = compare.ratios(document).values()
+    assert values["slow: f(x)"] == pytest.approx(5)
+    text = compare.markdown(document)
+    assert "- NHW->NHWC, 1x2x3 uint8: fast: f(x) takes 0.50 of our time" in text
+    assert "slow: f(x) takes" not in text
+    rows.pop()
+    assert "- nowhere" in compare.markdown(document)
+
+
+def test_growth(monkeypatch, tmp_path):
+    monkeypatch.setattr(scaling, "BACKENDS", ["fill", "broadcast"])
+    output = run(scaling.main, "--largest", "0.2", "--seconds", "0.05", "--output", str(tmp_path))
+    assert "| fill |" in output
+    document = json.loads((tmp_path / "scaling.json").read_text())
+    fit = next(f for f in document["fits"] if f["backend"] == "fill" and f["threads"] == 1)
+    assert 0.99 < fit["peak_bytes_per_byte"] < 1.05
+    assert fit["above_s_per_gb"] > 0
+
+
+def test_the_fit_finds_the_line_that_made_the_points():
+    rows = []
+    for size in [2**k for k in range(16, 32)]:
+        slope = 1e-9 if size < scaling.CLIFF else 4e-9
+        row = Row("fill", (1, 1, size // 3), "uint8", "NHW->NHWC", 1, available=True, why="")
+        rows.append(
+            row._replace(fresh_s=1e-5 + slope * size, result_bytes=size, peak_bytes=1000 + size)
+        )
+    (fit,) = scaling.fits(rows)
+    assert fit["below_s_per_gb"] == pytest.approx(1)
+    assert fit["above_s_per_gb"] == pytest.approx(4)
+    assert fit["below_start_s"] == pytest.approx(1e-5)
+    assert fit["peak_bytes_per_byte"] == pytest.approx(1)

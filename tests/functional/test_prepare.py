@@ -1,0 +1,477 @@
+"""``prepare`` against the formula in float64, in kernels and in NumPy."""
+
+import itertools
+import warnings
+
+import numpy as np
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import graytorgb as g2r
+from graytorgb.backends import registry
+from graytorgb.core.layout import order, without_channel
+
+from ..support import NUMBERS, assert_same_bits, awkward_arrays, needs, run_python, shapes
+
+STATISTICS = {
+    "imagenet": g2r.stats("imagenet"),
+    "-1..1": g2r.stats("-1..1"),
+    "0..1": g2r.stats("0..1"),
+    "one": (0.449, 0.226),
+}
+EVERY = {
+    "uint8": np.arange(256, dtype=np.uint8).reshape(1, 16, 16),
+    "uint16": np.arange(1 << 16, dtype=np.uint16).reshape(1, 256, 256),
+    "int16": np.arange(1 << 16, dtype=np.uint16).view(np.int16).reshape(1, 256, 256),
+    "float16": np.arange(0x3C01, dtype=np.uint16).view(np.float16).reshape(1, 1, -1),
+    "float32": np.random.default_rng(0).random((1, 100, 101), dtype=np.float32),
+}
+RANGES = {"uint8": (0, 255), "uint16": (0, 65535), "int16": (-1024, 3071)}
+
+
+@pytest.fixture(params=["native", "numpy"])
+def engine(request, monkeypatch):
+    """With the kernels, and as if they had not been compiled."""
+    if request.param == "native":
+        needs("native")
+    else:
+        monkeypatch.setattr(registry, "usable", lambda name: False)
+    return request.param
+
+
+def formula(grey, layout, mean, std, lo, hi):
+    """In float64, saturated at the ends of the range."""
+    source, target = layout.split("->")
+    axis = target.index("C")
+    moved = grey.transpose(order(source, without_channel(target)))
+    scaled = ((moved.astype(np.float64) - lo) / (hi - lo)).clip(0, 1)
+    shape = [3 if i == axis else 1 for i in range(moved.ndim + 1)]
+    mean, std = (np.resize(np.asarray(v, float), 3).reshape(shape) for v in (mean, std))
+    return (np.expand_dims(scaled, axis) - mean) / std
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+@pytest.mark.parametrize("dtype", EVERY)
+@pytest.mark.parametrize("layout", ["NHW->NCHW", "NHW->NHWC"])
+def test_every_value_of_every_dtype(engine, layout, dtype, name):
+    grey, (mean, std) = EVERY[dtype], STATISTICS[name]
+    lo, hi = RANGES.get(dtype, (0, 1))
+    exact = formula(grey, layout, mean, std, lo, hi)
+    stated = None if dtype in ("uint8", "float16", "float32") else (lo, hi)
+    result = g2r.prepare(grey, mean, std, layout, value_range=stated)
+    assert result.dtype == np.float32
+    assert np.abs(result - exact).max() <= 1e-6
+    half = g2r.prepare(grey, mean, std, layout, value_range=stated, dtype="float16")
+    nearest = exact.astype(np.float16)
+    around = np.nextafter(nearest, np.float16(-np.inf)), np.nextafter(nearest, np.float16(np.inf))
+    assert ((half >= around[0]) & (half <= around[1])).all()
+    # levels again, a thousandth of a level from a tie at most
+    levels = g2r.prepare(grey, 0, 1 / 255, layout, value_range=stated, dtype=np.uint8)
+    wanted = formula(grey, layout, 0, 1 / 255, lo, hi)
+    assert levels.dtype == np.uint8
+    assert np.abs(levels - wanted).max() <= 0.501
+
+
+@pytest.mark.parametrize("dtype", EVERY)
+def test_bfloat16_is_the_nearest_or_the_next(engine, dtype):
+    torch = pytest.importorskip("torch")
+    grey = torch.from_numpy(EVERY[dtype])
+    lo, hi = RANGES.get(dtype, (0, 1))
+    mean, std = STATISTICS["imagenet"]
+    result = g2r.prepare(grey, mean, std, "NHW->NCHW", value_range=(lo, hi), dtype=torch.bfloat16)
+    assert result.dtype == torch.bfloat16
+    exact = torch.from_numpy(formula(EVERY[dtype], "NHW->NCHW", mean, std, lo, hi))
+    nearest = exact.to(torch.bfloat16).view(torch.int16).int()
+    nearest = torch.where(nearest < 0, -(nearest & 0x7FFF), nearest)  # ordered as the values are
+    words = result.view(torch.int16).int()
+    words = torch.where(words < 0, -(words & 0x7FFF), words)
+    assert (words - nearest).abs().max() <= 1
+
+
+LAYOUTS = {2: ["HW->HWC", "WH->CHW"], 3: ["NHW->NHWC", "NHW->NCHW", "HWN->NHWC", "NHW->CWNH"]}
+REAL = [d for d in NUMBERS if d.kind in "biuf" and d.itemsize <= 8]
+
+
+@pytest.mark.filterwarnings("ignore:more than half of an image is above")
+@given(data=st.data())
+def test_any_memory_dtype_and_layout(data):
+    """Kernels and NumPy alike, and with the same bits where float32 holds every value."""
+    needs("native")
+    ndim = data.draw(st.sampled_from(list(LAYOUTS)))
+    layout = data.draw(st.sampled_from(LAYOUTS[ndim]))
+    grey = data.draw(awkward_arrays(shapes(ndim), st.sampled_from(REAL)))
+    target = data.draw(st.sampled_from(["float32", "float16", "uint8"]))
+    lo, hi = (0, 200) if grey.dtype.kind != "b" else (0, 1)
+    if grey.dtype.kind == "f":
+        grey = np.nan_to_num(grey, nan=1, posinf=2, neginf=-2)
+    mean, std = (0.0, 0.5, 0.6), (0.2, 0.3, 0.4)
+    if target == "uint8":
+        mean, std = (0.0, 0.1, 0.2), (1 / 200, 1 / 150, 1 / 100)
+    arguments = (grey, mean, std, layout)
+    result = g2r.prepare(*arguments, value_range=(lo, hi), dtype=target)
+    exact = formula(grey, layout, mean, std, lo, hi)
+    tolerance = {"float32": 1e-6, "float16": 2e-3, "uint8": 0.501}[target]
+    clipped = exact.clip(0, 255) if target == "uint8" else exact
+    assert result.flags.c_contiguous
+    assert np.abs(result - clipped).max() <= tolerance
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "usable", lambda name: False)
+        assert_same_bits(g2r.prepare(*arguments, value_range=(lo, hi), dtype=target), result)
+    out = np.empty_like(result)
+    assert g2r.prepare(*arguments, value_range=(lo, hi), dtype=target, out=out) is out
+    assert_same_bits(out, result)
+
+
+@pytest.mark.parametrize("layout", ["NHW->NCHW", "NHW->NHWC"])
+@pytest.mark.parametrize("threads", [1, 2, 5, None])
+def test_large_batches_and_threads(engine, layout, threads):
+    grey = np.random.default_rng(0).integers(0, 256, (70, 224, 230), dtype=np.uint8)
+    views = {"whole": grey, "cropped": grey[:, :, 3:227], "reversed": grey[::-1, ::2]}
+    for view in views.values():
+        result = g2r.prepare(view, *STATISTICS["imagenet"], layout, threads=threads)
+        exact = formula(view, layout, *STATISTICS["imagenet"], 0, 255)
+        assert np.abs(result - exact).max() <= 1e-6
+
+
+def test_policies_of_the_range(engine):
+    grey = np.array([[10, 20, 30, 110]], np.int32)
+    assert g2r.prepare(grey, 0, 1, value_range="minmax")[0, :, 0].tolist() == pytest.approx(
+        [0, 0.1, 0.2, 1]
+    )
+    bent = g2r.prepare(grey, 0, 1, value_range=("percentile", 0, 50))
+    assert bent[0, :, 2].tolist() == pytest.approx([0, 2 / 3, 1, 1])
+    every = g2r.prepare(grey.astype(np.int8), 0, 1, value_range="dtype")
+    assert every[0, 0].tolist() == pytest.approx([138 / 255] * 3)
+
+
+def test_wide_and_narrow_ranges_lose_nothing(engine):
+    """Where float32's arithmetic would: far from zero, and beyond its exponents."""
+    for lo, hi in ((1e6, 1e6 + 1), (-1e300, 1e300), (1e-300, 3e-300), (2.0**40, 2.0**40 + 1)):
+        grey = np.linspace(lo, hi, 12).reshape(3, 4)
+        result = g2r.prepare(grey, *STATISTICS["imagenet"], value_range=(lo, hi))
+        exact = formula(grey, "HW->HWC", *STATISTICS["imagenet"], lo, hi)
+        assert np.abs(result - exact).max() <= 1e-6
+    grey = np.linspace(1e6, 1e6 + 1, 17, dtype=np.float32).reshape(1, 17)
+    result = g2r.prepare(grey, *STATISTICS["imagenet"], value_range=(1e6, 1e6 + 1))
+    exact = formula(grey, "HW->HWC", *STATISTICS["imagenet"], 1e6, 1e6 + 1)
+    assert np.abs(result - exact).max() <= 1e-6
+
+
+@pytest.mark.parametrize("layout", ["NHWC->NCHW", "NCHW->NCHW", "NHWC", "NCHW->NHWC"])
+def test_rgb_is_normalised_by_channel(engine, layout):
+    source, _, target = layout.partition("->")
+    target = target or source
+    rgb = np.random.default_rng(0).integers(0, 256, (4, 3, 20, 21), dtype=np.uint8)
+    given_rgb = rgb.transpose(["NCHW".index(a) for a in source])
+    mean, std = STATISTICS["imagenet"]
+    result = g2r.prepare(given_rgb, mean, std, layout).transpose(order(target, "NCHW"))
+    exact = (rgb / 255 - np.reshape(mean, (3, 1, 1))) / np.reshape(std, (3, 1, 1))
+    assert np.abs(result - exact).max() <= 1e-6
+
+
+def test_numpy_scalars_are_a_range(engine):
+    grey = np.linspace(3, 7, 12, dtype=np.float32).reshape(3, 4)
+    want = g2r.prepare(grey, 0, 1, value_range=(3.0, 7.0))
+    assert_same_bits(g2r.prepare(grey, 0, 1, value_range=(grey.min(), grey.max())), want)
+    with pytest.raises(g2r.LevelsError, match="finite"):
+        g2r.prepare(grey, 0, 1, value_range=(np.float32(0), np.float32(np.inf)))
+
+
+@pytest.mark.parametrize("value_range", ["minmax", (2**62, 2**62 + 2)])
+def test_integers_that_float64_does_not_tell_apart(engine, value_range):
+    grey = np.array([[2**62, 2**62 + 1, 2**62 + 2]])
+    with pytest.raises(g2r.LevelsError, match=r"subtract its lower end"):
+        g2r.prepare(grey, 0, 1, value_range=value_range)
+    assert g2r.prepare(grey - 2**62, 0, 1, value_range=(0, 2))[0, :, 0].tolist() == [0, 0.5, 1]
+
+
+def test_a_channel_axis_of_one_and_empty_batches(engine):
+    grey = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    want = g2r.prepare(grey, 0.5, 0.5, "NHW->NCHW")
+    assert_same_bits(g2r.prepare(grey[:, None], 0.5, 0.5, "NCHW"), want)
+    assert_same_bits(g2r.prepare(grey[..., None], 0.5, 0.5, "NHWC->NCHW"), want)
+    for value_range in (None, "minmax", ("percentile", 1, 99)):
+        empty = g2r.prepare(grey[:0], 0.5, 0.5, "NHW->NCHW", value_range=value_range)
+        assert empty.shape == (0, 3, 3, 4)
+
+
+class TestErrors:
+    grey = np.zeros((4, 5, 6), np.uint8)
+
+    @pytest.mark.parametrize("dtype", ["uint16", "int16", "int32", "int64", "uint64"])
+    def test_a_depth_that_is_not_told(self, engine, dtype):
+        with pytest.raises(g2r.LevelsError, match=r"doesn't tell how deep.*value_range=\(0, 4095"):
+            g2r.prepare(self.grey.astype(dtype), 0.5, 0.5, "NHW")
+
+    @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+    def test_floats_that_are_not_from_0_to_1(self, engine, dtype):
+        levels = np.full((4, 5, 6), 200, dtype)
+        levels[0, 0, 0] = -3
+        with pytest.raises(g2r.LevelsError, match=r"go from -3 to 200.*value_range=\(0, 255\)"):
+            g2r.prepare(levels, 0.5, 0.5, "NHW")
+        with pytest.warns(UserWarning, match="more than half"):
+            saturated = g2r.prepare(levels, 0, 1, "NHW", value_range=(0, 1))
+        assert sorted(set(saturated.ravel().tolist())) == [0, 1]
+
+    @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+    @pytest.mark.parametrize("value_range", [None, (0, 1), "minmax", ("percentile", 0, 100)])
+    def test_nan(self, engine, dtype, value_range):
+        levels = np.linspace(0, 1, 120, dtype=dtype).reshape(4, 5, 6)
+        levels[3, 4, 5] = np.nan
+        with pytest.raises(g2r.LevelsError, match="NaN"):
+            g2r.prepare(levels, 0.5, 0.5, "NHW", value_range=value_range)
+
+    @pytest.mark.parametrize(
+        ("mean", "std"),
+        [
+            ((0.5, 0.5), 0.5),
+            (0.5, (1, 2, 3, 4)),
+            ((), 0.5),
+            (0.5, None),
+            ("grey", 0.5),
+            (np.nan, 0.5),
+            (0.5, np.inf),
+            (0.5, 0),
+            (0.5, (0.5, -0.5, 0.5)),
+            (np.zeros((3, 1)), 0.5),
+        ],
+    )
+    def test_statistics(self, mean, std):
+        with pytest.raises(g2r.LevelsError, match=r"mean|std"):
+            g2r.prepare(self.grey, mean, std, "NHW")
+
+    def test_statistics_may_be_arrays(self):
+        want = g2r.prepare(self.grey, (0.1, 0.2, 0.3), 0.5, "NHW")
+        for mean in ([0.1, 0.2, 0.3], np.array([0.1, 0.2, 0.3])):
+            assert_same_bits(g2r.prepare(self.grey, mean, [0.5], "NHW"), want)
+
+    @pytest.mark.parametrize("dtype", ["float64", np.int32, "bf16", object, None])
+    def test_dtypes(self, dtype):
+        with pytest.raises(g2r.DtypeError, match="float32, float16, bfloat16, uint8"):
+            g2r.prepare(self.grey, 0.5, 0.5, "NHW", dtype=dtype)
+
+    def test_bfloat16_for_numpy(self):
+        with pytest.raises(g2r.DtypeError, match=r"torch.from_numpy"):
+            g2r.prepare(self.grey, 0.5, 0.5, "NHW", dtype="bfloat16")
+
+    @pytest.mark.parametrize("channels", [2, 4, 5])
+    def test_channels(self, channels):
+        with pytest.raises(g2r.ChannelError):
+            g2r.prepare(np.zeros((5, 6, channels), np.uint8), 0.5, 0.5, "HWC")
+
+    @pytest.mark.parametrize("threads", [0, -1, 1.5, "2", True])
+    def test_threads(self, threads):
+        with pytest.raises(g2r.LevelsError, match="threads"):
+            g2r.prepare(self.grey, 0.5, 0.5, "NHW", threads=threads)
+
+    def test_complex_and_strings(self):
+        with pytest.raises(g2r.DtypeError, match="no order"):
+            g2r.prepare(self.grey.astype(complex), 0.5, 0.5, "NHW", value_range=(0, 1))
+        with pytest.raises(g2r.DtypeError):
+            g2r.prepare("scan.png", 0.5, 0.5)
+
+    def test_a_layout_that_could_be_two(self):
+        with pytest.raises(g2r.LayoutError, match='"NHW"'):
+            g2r.prepare(self.grey, 0.5, 0.5)
+
+    @pytest.mark.parametrize(
+        ("out", "error"),
+        [
+            (np.zeros((4, 3, 5, 6), np.float64), g2r.DtypeError),
+            (np.zeros((4, 5, 6, 3), np.float32), g2r.LayoutError),
+            (np.zeros((4, 3, 5, 12), np.float32)[..., ::2], g2r.LayoutError),
+            ([0], g2r.DtypeError),
+        ],
+    )
+    def test_out(self, engine, out, error):
+        with pytest.raises(error, match=r"np.empty\(\(4, 3, 5, 6\)"):
+            g2r.prepare(self.grey, 0.5, 0.5, "NHW->NCHW", out=out)
+
+    def test_out_that_overlaps(self, engine):
+        memory = np.zeros(4 * 3 * 5 * 6 * 4, np.uint8)
+        out = memory.view(np.float32).reshape(4, 3, 5, 6)
+        with pytest.raises(g2r.LayoutError, match="overlaps"):
+            g2r.prepare(memory[:120].reshape(4, 5, 6), 0.5, 0.5, "NHW->NCHW", out=out)
+
+    def test_pil(self):
+        image = pytest.importorskip("PIL.Image")
+        with pytest.raises(g2r.DtypeError, match=r"transforms\.Prepare"):
+            g2r.prepare(image.new("L", (4, 5)), 0.5, 0.5)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(psutil.Process(), "memory_maps"), reason="no high-water mark")
+@pytest.mark.parametrize("engine", ["native", "numpy"])
+@pytest.mark.parametrize("layout", ["NHW->NCHW", "NHW->NHWC"])
+@pytest.mark.parametrize("view", ["", "[:, :, 8:]", "[:, ::-1]"])
+def test_memory_over_the_result(engine, layout, view):
+    """At most 1 % of the result."""
+    if engine == "native":
+        needs("native")
+    code = f"""
+import sys
+if {engine!r} == "numpy":
+    sys.modules["graytorgb._kernels"] = None
+import numpy as np
+import graytorgb as g2r
+def kib(field):
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field))
+grey = np.ones((128, 384, 392), np.uint8){view}
+g2r.prepare(grey[:2], 0.5, 0.5, {layout!r})
+before = kib("VmRSS")
+result = g2r.prepare(grey, 0.5, 0.5, {layout!r})
+print(1024 * (kib("VmHWM") - before), result.nbytes)
+"""
+    used, nbytes = map(int, run_python(code).split())
+    assert used <= 1.01 * nbytes, f"{used / nbytes - 1:.1%} over the result"
+
+
+class TestTorch:
+    @pytest.fixture(autouse=True)
+    def torch(self):
+        needs("torchvision")
+        import torch
+
+        self.torch = torch
+        self.grey = torch.arange(256, dtype=torch.uint8).reshape(2, 1, 8, 16)
+        self.want = g2r.prepare(self.grey.numpy(), *STATISTICS["imagenet"], "NCHW")
+
+    def prepare(self, x, layout="NCHW", **options):
+        return g2r.prepare(x, *STATISTICS["imagenet"], layout, **options)
+
+    def test_in_and_out(self):
+        result = self.prepare(self.grey)
+        assert result.dtype == self.torch.float32
+        assert_same_bits(result.numpy(), self.want)
+        out = self.torch.empty(2, 3, 8, 16)
+        assert self.prepare(self.grey, out=out) is out
+        assert_same_bits(out.numpy(), self.want)
+        for name in ("float16", "bfloat16", "uint8"):
+            dtype = getattr(self.torch, name)
+            out = self.torch.empty((2, 3, 8, 16), dtype=dtype)
+            assert self.prepare(self.grey, out=out, dtype=dtype) is out
+            assert self.torch.equal(out, self.prepare(self.grey, dtype=name))
+
+    def test_a_missing_channel_goes_in_front(self):
+        result = self.prepare(self.grey[:, 0], "NHW")
+        assert result.shape == (2, 3, 8, 16)
+
+    def test_tv_tensors_stay_what_they_are(self):
+        from torchvision import tv_tensors
+
+        for kind in (tv_tensors.Image, tv_tensors.Video):
+            result = self.prepare(kind(self.grey), None)
+            assert type(result) is kind
+            assert_same_bits(result.as_subclass(self.torch.Tensor).numpy(), self.want)
+
+    def test_bfloat16_in(self):
+        result = self.prepare((self.grey / 255).bfloat16())
+        assert np.abs(result.numpy() - self.want).max() < 0.02
+
+    @pytest.mark.parametrize("how", ["gradient", "vmap", "compile", "export", "jit", "functional"])
+    def test_by_torchs_own_operations(self, how):
+        torch = self.torch
+        x = self.grey.float() / 255
+
+        def call(x):
+            return self.prepare(x, "CHW" if x.ndim == 3 else "NCHW")
+
+        if how == "gradient":
+            leaf = x.clone().requires_grad_()
+            result = call(leaf)
+            result.sum().backward()
+            std = STATISTICS["imagenet"][1]
+            assert torch.allclose(leaf.grad, torch.tensor(sum(1 / s for s in std)))
+        elif how == "vmap":
+            result = torch.vmap(call)(x)
+        elif how == "compile":
+            result = torch.compile(call, fullgraph=True, backend="eager")(x)
+        elif how == "functional":
+            result = torch.func.functionalize(call)(x)
+        elif how == "jit":
+            with warnings.catch_warnings():  # of torch's about itself
+                warnings.simplefilter("ignore")
+                result = torch.jit.trace(call, x)(x)
+        else:
+
+            class Model(torch.nn.Module):
+                def forward(self, x):
+                    return call(x)
+
+            result = torch.export.export(Model(), (x,)).module()(x)
+        assert np.abs(result.detach().numpy() - self.want).max() <= 1e-6
+        assert result.is_contiguous()
+
+    def test_uint8_by_torchs_own_operations(self):
+        def call(x):
+            return g2r.prepare(x, 0.1, 1 / 300, "NCHW", dtype="uint8")
+
+        assert self.torch.equal(self.torch.vmap(call)(self.grey[None])[0], call(self.grey))
+
+    def test_rgb_and_layouts_by_torchs_own_operations(self):
+        rgb = self.torch.rand(2, 8, 9, 3, requires_grad=True)
+        own = self.prepare(rgb, "NHWC->NCHW").detach()
+        assert self.torch.equal(own, self.prepare(rgb.detach(), "NHWC->NCHW"))
+
+    def test_a_stated_range_by_torchs_own_operations(self):
+        torch = self.torch
+        x = (torch.arange(-4.0, 9.0) / 4).reshape(1, 1, 1, 13).requires_grad_()
+        own = self.prepare(x, value_range=(0, 1))
+        assert torch.allclose(own, self.prepare(x.detach(), value_range=(0, 1)), atol=1e-6)
+        own.sum().backward()
+        assert ((x.grad == 0) == ((x <= 0) | (x >= 1))).all()
+
+    def test_wide_integers_by_torchs_own_operations(self):
+        x = self.torch.tensor([[2**30, 2**30 + 5, 2**30 + 10]], dtype=self.torch.int32)
+
+        def call(x):
+            return g2r.prepare(x, 0, 1, "HW", value_range=(2**30, 2**30 + 10))
+
+        assert self.torch.vmap(call)(x[None])[0, 0, 0].tolist() == [0, 0.5, 1]
+
+    def test_autograd_notices_what_out_overwrites(self):
+        torch = self.torch
+        p = torch.ones(2, 3, 8, 16, requires_grad=True)
+        calls = [
+            lambda out: self.prepare(self.grey, out=out),
+            lambda out: g2r.to_rgb(self.grey / 255, "NCHW", out=out),
+            lambda out: g2r.to_rgb(self.want_tensor(), "NCHW", out=out),
+        ]
+        for call in calls:
+            out = torch.zeros(2, 3, 8, 16)
+            loss = (out * p).sum()
+            call(out)
+            with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+                loss.backward()
+        with torch.inference_mode():
+            self.prepare(self.grey, out=torch.zeros(2, 3, 8, 16))
+
+    def want_tensor(self):
+        return self.torch.from_numpy(self.want)
+
+    @pytest.mark.parametrize("value_range", ["minmax", ("percentile", 1, 99)])
+    def test_what_looks_at_values_needs_values(self, value_range):
+        x = self.torch.rand(2, 1, 8, 9, requires_grad=True)
+        with pytest.raises(g2r.LevelsError, match="state the range"):
+            self.prepare(x, value_range=value_range)
+        with pytest.raises(g2r.DtypeError, match="leave out= away"):
+            self.prepare(x, out=self.torch.empty(2, 3, 8, 9))
+
+    def test_out_of_another_kind(self):
+        with pytest.raises(g2r.DtypeError, match=r"torch.empty"):
+            self.prepare(self.grey, out=np.empty((2, 3, 8, 16), np.float32))
+
+
+def test_the_kinds_agree_for_every_pair_of_dtypes():
+    needs("torchvision", "native")
+    import torch
+
+    for dtype, target in itertools.product(EVERY, ("float32", "float16", "uint8")):
+        x = EVERY[dtype]
+        options = {"value_range": RANGES.get(dtype, (0, 1)), "dtype": target}
+        want = g2r.prepare(x, 0.5, 0.25, "NHW->NCHW", **options)
+        result = g2r.prepare(torch.from_numpy(x), 0.5, 0.25, "NHW->NCHW", **options)
+        assert_same_bits(result.numpy(), want)

@@ -1,0 +1,304 @@
+"""adapt on the networks that people have: every family, small, with random weights."""
+
+import copy
+import warnings
+
+import numpy as np
+import pytest
+
+import graytorgb as g2r
+from graytorgb import ModelError
+from graytorgb.errors import ChannelError
+from graytorgb.models import adapt
+
+from ...support import needs, needs_package
+
+needs("torchvision")
+needs_package("timm", "transformers", "segmentation_models_pytorch")
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import segmentation_models_pytorch as smp
+    import timm
+    import torch
+    import transformers
+    from torch import nn
+    from torch.utils._pytree import tree_leaves
+    from torchvision import models as tv
+
+from ..networks import MEAN, STD, assert_same_detections, assert_same_outputs, awaken, floats, planes  # noqa: E402
+
+
+def assert_adapted(model, size, **options):
+    """The network adapted by collapse gives the same outputs, and they depend on the border."""
+    model = awaken(model)
+    before = copy.deepcopy(model.state_dict())
+    adapted = adapt(model, MEAN, STD, **options)
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+    size = (size, size) if isinstance(size, int) else size
+    grey = torch.rand(2, 1, *size, dtype=torch.float64)
+    with torch.no_grad():
+        expected = model(planes(grey))
+        assert_same_outputs(adapted(grey), expected)
+        other = floats(adapted(1 - grey))
+    assert any(not torch.equal(o, e) for o, e in zip(other, floats(expected), strict=True))
+    return adapted
+
+
+TORCHVISION = {
+    "resnet": (lambda: tv.resnet18(), 64),
+    "mobilenet_v2": (lambda: tv.mobilenet_v2(), 64),
+    "mobilenet_v3": (lambda: tv.mobilenet_v3_small(), 64),
+    "efficientnet": (lambda: tv.efficientnet_b0(), 64),
+    "convnext": (lambda: tv.convnext.ConvNeXt([tv.convnext.CNBlockConfig(8, None, 2)]), 32),
+    "vit": (lambda: tv.VisionTransformer(32, 8, 1, 2, 16, 32), 32),
+    "swin": (lambda: tv.SwinTransformer([4, 4], 8, [2], [2], [4, 4]), 32),
+    "regnet": (lambda: tv.regnet_y_400mf(), 64),
+    "densenet": (lambda: tv.DenseNet(8, (1, 1), 8), 64),
+    "vgg": (
+        # without its classifier, whose 120 million weights say nothing here
+        lambda: nn.Sequential(tv.vgg.make_layers(tv.vgg.cfgs["A"], batch_norm=True)),
+        32,
+    ),
+    "squeezenet": (lambda: tv.squeezenet1_1(), 64),
+    "shufflenet": (lambda: tv.shufflenet_v2_x0_5(), 64),
+    "inception": (lambda: tv.inception_v3(init_weights=False), 96),
+    "inception that normalises": (
+        lambda: tv.inception_v3(init_weights=False, transform_input=True),
+        96,
+    ),
+    "googlenet that normalises": (
+        lambda: tv.googlenet(init_weights=False, transform_input=True),
+        64,
+    ),
+    "deeplab": (
+        lambda: tv.segmentation.deeplabv3_mobilenet_v3_large(weights_backbone=None),
+        64,
+    ),
+    "clips": (lambda: tv.video.r3d_18(), (4, 32, 32)),
+}
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_torchvision(name):
+    make, size = TORCHVISION[name]
+    adapted = assert_adapted(make(), size, example=size)
+    assert not getattr(adapted, "transform_input", False)
+
+
+DETECTION = {
+    "fasterrcnn": lambda: tv.detection.fasterrcnn_mobilenet_v3_large_fpn(
+        weights=None, weights_backbone=None, min_size=96, max_size=128, box_score_thresh=0
+    ),
+    "retinanet": lambda: tv.detection.retinanet_resnet50_fpn(
+        weights=None, weights_backbone=None, min_size=96, max_size=128, score_thresh=0
+    ),
+    "ssd": lambda: tv.detection.ssdlite320_mobilenet_v3_large(
+        weights=None, weights_backbone=None, score_thresh=0
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DETECTION)
+@pytest.mark.parametrize("how", ["collapse", "expand"])
+def test_detection_normalises_itself(name, how):
+    """Images of several sizes: each ends somewhere else in the batch that is padded with zeros."""
+    model = awaken(DETECTION[name]())
+    adapted = adapt(model, how=how)
+    sizes = (60, 80), (100, 70)
+    grey = [torch.rand(1, *size, dtype=torch.float64) for size in sizes]
+    with torch.no_grad():
+        assert_same_detections(adapted, grey, model, [image.expand(3, -1, -1) for image in grey])
+        features = [
+            tree_leaves(network.backbone(network.transform(images)[0].tensors))
+            for network, images in (
+                (model, [image.expand(3, -1, -1) for image in grey]),
+                (model, [1 - image.expand(3, -1, -1) for image in grey]),
+            )
+        ]
+    assert not torch.equal(features[0][0], features[1][0])
+    with pytest.raises(ModelError, match=r"normalises its images itself.*adapt\(model\)"):
+        adapt(model, MEAN, STD, how=how)
+    adapt(model, *g2r.stats("0..1"), how=how)  # as stats(its weights) advises
+
+
+def test_detection_in_bytes():
+    model = awaken(DETECTION["ssd"]())
+    adapted = adapt(model, value_range=(0, 255))
+    grey = torch.rand(1, 40, 50, dtype=torch.float64)
+    with torch.no_grad():
+        assert_same_detections(adapted, [grey * 255], model, [grey.expand(3, -1, -1)])
+
+
+TIMM = {
+    "resnet18": ({}, 64),
+    "tf_efficientnet_lite0": ({}, 65),  # pads by the image's size, in its own convolution
+    "vit_tiny_patch16_224": ({"img_size": 32}, 32),
+    "swin_tiny_patch4_window7_224": ({"img_size": 56}, 56),
+    "convnext_atto": ({}, 64),
+    "mobilenetv3_small_050": ({}, 64),
+    "repvgg_a0": ({}, 64),  # three branches of kernels see the image
+    "crossvit_tiny_240": ({}, 240),  # two branches, one of them resized
+    "pvt_v2_b0": ({}, 64),
+    "levit_128s": ({}, 224),
+}
+
+
+@pytest.mark.parametrize("name", TIMM)
+def test_timm(name):
+    options, size = TIMM[name]
+    assert_adapted(timm.create_model(name, **options), size, example=size)
+
+
+def test_timms_data_config_says_what_the_network_takes_now():
+    model = timm.create_model("mobilenetv3_small_050")
+    assert g2r.stats(adapt(model, *g2r.stats(model))) == ((0,), (1,))
+    for value_range, mean, std in (((0, 1), 0, 1), ((0, 255), 0, 1 / 255), ((-1, 1), 0.5, 0.5)):
+        adapted = adapt(model, MEAN, STD, value_range=value_range)
+        config = timm.data.resolve_model_data_config(adapted)
+        assert config["input_size"] == (1, 224, 224)
+        np.testing.assert_allclose((config["mean"], config["std"]), ([mean], [std]))
+    assert timm.data.resolve_model_data_config(model)["input_size"] == (3, 224, 224)
+
+
+def test_a_timm_pipeline_goes_with_it():
+    from PIL import Image
+
+    model = awaken(timm.create_model("mobilenetv3_small_050"))
+    adapted = adapt(model, MEAN, STD)
+    grey = Image.fromarray(np.random.default_rng(0).integers(0, 256, (224, 224), np.uint8))
+    images = []
+    for network, image in ((model, grey.convert("RGB")), (adapted, grey)):
+        config = timm.data.resolve_model_data_config(network)
+        images.append(timm.data.create_transform(**config)(image)[None].double())
+    with torch.no_grad():
+        assert_same_outputs(adapted(images[1]), model(images[0]), rtol=1e-5)
+        assert_same_outputs(
+            adapted.forward_features(images[1]), model.forward_features(images[0]), rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize("encoder", ["resnet18", "mit_b0", "tu-mobilenetv3_small_050"])
+@pytest.mark.parametrize("kind", [smp.Unet, smp.FPN], ids=lambda kind: kind.__name__)
+def test_segmentation_models_pytorch(kind, encoder):
+    assert_adapted(kind(encoder, encoder_weights=None), 64, example=64)
+
+
+SMALL = {
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 37,
+    "image_size": 32,
+    "patch_size": 8,
+}
+STAGES = {"depths": [1, 1], "hidden_sizes": [8, 16]}
+HUGGING_FACE = {
+    "ViT": (SMALL, 32),
+    "Beit": (SMALL, 32),
+    "ResNet": ({"embedding_size": 8, "layer_type": "basic", **STAGES}, 33),
+    "ConvNext": ({"num_stages": 2, **STAGES}, 32),
+    # 33 pixels are padded to 36, before and outside the convolution
+    "Swin": (
+        {"image_size": 32, "embed_dim": 8, "depths": [1], "num_heads": [2], "window_size": 4},
+        33,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HUGGING_FACE)
+def test_hugging_face(name):
+    config, size = HUGGING_FACE[name]
+    config = getattr(transformers, f"{name}Config")(**config)
+    model = getattr(transformers, f"{name}ForImageClassification")(config)
+    adapted = assert_adapted(model, size)
+    assert adapted.config.num_channels == 1
+    assert model.config.num_channels == 3
+    grey = torch.rand(1, 1, size, size, dtype=torch.float64)
+    by_name = adapted(pixel_values=grey).logits
+    assert torch.equal(by_name, adapted(grey).logits)
+    with pytest.raises((ValueError, ChannelError)):
+        adapted(grey.expand(-1, 3, -1, -1))
+
+
+def test_a_network_of_several_arguments():
+    """CLIP: the image is not the first one."""
+    text = {"vocab_size": 20, "hidden_size": 16, "num_hidden_layers": 1, "intermediate_size": 16}
+    text |= {"num_attention_heads": 2, "max_position_embeddings": 8, "eos_token_id": 3}
+    config = transformers.CLIPConfig(text_config=text, vision_config=SMALL, projection_dim=8)
+    model = awaken(transformers.CLIPModel(config))
+    words = torch.tensor([[1, 4, 3]])
+    grey = torch.rand(1, 1, 32, 32, dtype=torch.float64)
+    example = {"input_ids": words, "pixel_values": grey}
+    adapted = adapt(model, MEAN, STD, example=example)
+    assert adapted.config.vision_config.num_channels == 1
+    expected = model(input_ids=words, pixel_values=planes(grey))
+    assert_same_outputs(
+        adapted(input_ids=words, pixel_values=grey).image_embeds, expected.image_embeds
+    )
+    with pytest.raises(ModelError, match=r"can't be followed.*example="):
+        adapt(model, MEAN, STD)
+
+
+class TestFront:
+    """how="expand" and "learned"."""
+
+    @pytest.fixture
+    def model(self):
+        return awaken(tv.mobilenet_v2(num_classes=5))
+
+    @pytest.mark.parametrize("how", ["expand", "learned"])
+    def test_same_outputs(self, model, how):
+        grey = torch.rand(2, 1, 40, 40, dtype=torch.float64)
+        assert_same_outputs(adapt(model, MEAN, STD, how=how)(grey), model(planes(grey)))
+
+    def test_expand_is_a_view(self):
+        colour = nn.Sequential(nn.Identity())
+        grey = torch.rand(2, 1, 8, 8)
+        result = adapt(colour, 0, 1, how="expand")(grey)
+        assert result.shape == (2, 3, 8, 8)
+        assert result.data_ptr() == grey.data_ptr()
+        assert result.stride()[1] == 0
+
+    @pytest.mark.parametrize("how", ["expand", "learned"])
+    def test_any_network(self, how):
+        """Those that collapse refuses too."""
+        model = awaken(timm.create_model("resnetv2_50x1_bit", num_classes=3))
+        with pytest.raises(ModelError, match=r"weight is computed at each call.*expand"):
+            adapt(model, MEAN, STD, example=64)
+        grey = torch.rand(1, 1, 64, 64, dtype=torch.float64)
+        with torch.no_grad():
+            assert_same_outputs(adapt(model, MEAN, STD, how=how)(grey), model(planes(grey)))
+
+    def test_clips(self):
+        model = awaken(nn.Sequential(nn.Conv3d(3, 2, 3)))
+        clip = torch.rand(1, 1, 4, 8, 8, dtype=torch.float64)
+        for how in ("expand", "learned"):
+            adapted = adapt(model, MEAN, STD, how=how, example=(4, 8, 8))
+            assert_same_outputs(adapted(clip), model(planes(clip)))
+
+    def test_only_the_front_learns_if_asked(self, model):
+        adapted = adapt(model, MEAN, STD, how="learned", freeze=True)
+        names = [name for name, p in adapted.named_parameters() if p.requires_grad]
+        assert names == ["front.convolution.weight", "front.convolution.bias"]
+        assert all(p.requires_grad for p in model.parameters())
+        before = {name: p.clone() for name, p in adapted.named_parameters()}
+        optimiser = torch.optim.SGD([p for p in adapted.parameters() if p.requires_grad], 0.1)
+        adapted(torch.rand(2, 1, 32, 32, dtype=torch.float64)).pow(2).sum().backward()
+        optimiser.step()
+        changed = {n for n, p in adapted.named_parameters() if not torch.equal(p, before[n])}
+        assert changed == set(names)
+
+    def test_without_freeze_everything_learns(self, model):
+        adapted = adapt(model, MEAN, STD, how="learned")
+        assert all(p.requires_grad for p in adapted.parameters())
+
+    def test_colour_is_refused(self, model):
+        for how in ("expand", "learned", "collapse"):
+            with pytest.raises(ChannelError, match=r"\(N, 1, H, W\)"):
+                adapt(model, MEAN, STD, how=how)(torch.rand(1, 3, 32, 32, dtype=torch.float64))
+
+
+def test_out_is_for_onnx_models(tmp_path):
+    with pytest.raises(ModelError, match=r"torch\.save\(adapted\.state_dict\(\), path\)"):
+        adapt(nn.Sequential(nn.Conv2d(3, 4, 3)), MEAN, STD, out=tmp_path / "net.pt")

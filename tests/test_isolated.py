@@ -1,0 +1,94 @@
+"""Suites that need a process of their own.
+
+TensorFlow and torch crash in one process, JAX warns when a process with its threads forks, and
+Keras has one backend in each. Every suite is a run of pytest, of the files and with the
+environment named here; the main run leaves these files out.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from .support import ROOT, needs_package
+
+
+class Suite(NamedTuple):
+    files: tuple[str, ...]
+    packages: tuple[str, ...]
+    environment: dict[str, str] = {}  # noqa: RUF012  # never written
+    select: str = ""
+
+
+_DEVICES = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+SUITES = {
+    "tensorflow": Suite(
+        ("tests/isolated/kinds_tensorflow.py", "graytorgb/kinds/tensorflow.py"), ("tensorflow",)
+    ),
+    "jax": Suite(
+        ("tests/isolated/kinds_jax.py", "graytorgb/kinds/jax.py", "docs/guide/kinds.md"),
+        ("jax", "dask"),
+        _DEVICES,
+    ),
+    "jax-x64": Suite(
+        ("tests/isolated/kinds_jax.py",),
+        ("jax",),
+        _DEVICES | {"JAX_ENABLE_X64": "1"},
+        "TestEager or TestJit",
+    ),
+    "keras-tensorflow": Suite(
+        (
+            "tests/isolated/layers.py",
+            "tests/isolated/models_keras.py",
+            "tests/isolated/models_keras_whole.py",
+            "graytorgb/layers.py",
+            "docs/guide/keras.md",
+        ),
+        ("keras", "tensorflow"),
+        {"KERAS_BACKEND": "tensorflow"},
+    ),
+    "keras-jax": Suite(
+        ("tests/isolated/layers.py", "tests/isolated/models_keras.py"),
+        ("keras", "jax"),
+        {"KERAS_BACKEND": "jax"} | _DEVICES,
+    ),
+    "keras-torch": Suite(
+        (
+            "tests/isolated/layers.py",
+            "tests/isolated/models_keras.py",
+            "tests/isolated/models_keras_whole.py",
+        ),
+        ("keras", "torch"),
+        {"KERAS_BACKEND": "torch"},
+    ),
+    "peers-tensorflow": Suite(
+        ("tests/isolated/peers.py",), ("keras", "tensorflow"), select="tensorflow or keras"
+    ),
+    "peers": Suite(("tests/isolated/peers.py",), (), select="not tensorflow and not keras"),
+}
+KEPT_APART = {file for suite in SUITES.values() for file in suite.files}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SUITES)
+def test_in_a_process_of_its_own(name, request):
+    suite = SUITES[name]
+    needs_package(*suite.packages)
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+    environment = inherited | {"TF_CPP_MIN_LOG_LEVEL": "3"} | suite.environment
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *suite.files]
+    command += ["--seed", str(request.config.option.seed)]
+    command += ["-k", suite.select] if suite.select else []
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    print(f"{name}: {done.stdout.splitlines()[-1]}")
+
+
+def test_every_file_is_in_a_suite():
+    files = {str(p.relative_to(ROOT)) for p in Path(ROOT, "tests", "apart").glob("[a-z]*.py")}
+    assert files <= KEPT_APART
