@@ -20,7 +20,7 @@ pytest_collect_file = Sybil(
 
 # What tests/test_isolated.py runs; a file that is named on the command line is collected even so.
 collect_ignore_glob = [
-    "tests/apart/[a-z]*.py",
+    "tests/isolated/[a-z]*.py",
     "graytorgb/kinds/tensorflow.py",
     "graytorgb/kinds/jax.py",
     "graytorgb/layers.py",

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import graytorgb as g2r
+from graytorgb.backends.registry import BACKENDS
 
 GREY = np.arange(2 * 4 * 5, dtype=np.uint8).reshape(2, 4, 5)
 VERBS: dict[str, Callable[..., Any]] = {
@@ -156,11 +157,11 @@ def probe(held: Held) -> dict[str, str]:
     def rgb(**options: Any) -> Callable[[], Any]:
         return lambda: g2r.to_rgb(x, held.layout, **options)
 
-    named = [name for name in g2r.registry.BACKENDS if works(rgb(backend=name))]
+    named = [name for name in BACKENDS if works(rgb(backend=name))]
     return {
         "you hold": held.what,
         "the result is of that kind": verbs(lambda f: works(lambda: f(x)) and same(x, f(x))),
-        "backends by name": spoken(named, g2r.registry.BACKENDS),
+        "backends by name": spoken(named, BACKENDS),
         "copy": "yes" if works(rgb(copy=True)) else "no",
         "view": "yes" if works(rgb(copy=False)) else "no",
         "`out=`": "yes" if works(lambda: rgb(out=rgb()())()) else "no",
@@ -195,7 +196,7 @@ def backends() -> list[dict[str, str]]:
             "how": info.how,
             "result": info.result,
             "takes": info.takes,
-            "extra": f"`{name}`" if g2r.registry.BACKENDS[name].installed else "none",
+            "extra": f"`{name}`" if BACKENDS[name].installed else "none",
         }
         for name, info in g2r.backends().items()
     ]

@@ -19,10 +19,11 @@ from rich.console import Console
 from rich.table import Table
 
 import graytorgb as g2r
-from graytorgb.measure.peak import peak_bytes
-from graytorgb.measure.timing import Rounds
+from graytorgb.backends.registry import BACKENDS
+from graytorgb.bench.peaks import peak_bytes
 from graytorgb.cli.files import PICTURES, FileCommand, OutputFile
 from graytorgb.core.writing import replacing
+from graytorgb.measure.timing import Rounds
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -104,7 +105,7 @@ def print_costs(console: Console, batch: Array, seconds: float) -> None:
     console.print(f"The result itself is {3 * batch.size / 1e6:.1f} MB.")
     for info in infos.values():
         if not info.available:
-            extra = g2r.registry.BACKENDS[info.name].installed
+            extra = BACKENDS[info.name].installed
             add = f" Here: .venv/bin/pip install '.[{info.name}]'" if extra else ""
             console.print(f"Not shown: {info.name} {info.why}.{add}", markup=False)
     console.print()

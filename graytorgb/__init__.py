@@ -10,14 +10,24 @@
 from typing import TYPE_CHECKING, Any
 
 from .backends.choose import Choice, choose
-from .functional.to_rgb import to_rgb
-from .errors import BackendUnavailable, ChannelError, DtypeError, GrayToRGBError, ImageFileError, LayoutError, LevelsError, ModelError, UnknownBackend
-from .functional.to_uint8 import to_uint8
-from .backends.result_cache import CacheInfo, cache_info, set_cache
-from .functional.prepare import prepare
 from .backends.registry import BackendInfo, backends
-from .extras import require
+from .backends.result_cache import CacheInfo, cache_info, set_cache
 from .core.stats import stats
+from .errors import (
+    BackendUnavailable,
+    ChannelError,
+    DtypeError,
+    GrayToRGBError,
+    ImageFileError,
+    LayoutError,
+    LevelsError,
+    ModelError,
+    UnknownBackend,
+)
+from .extras import require
+from .functional.prepare import prepare
+from .functional.to_rgb import to_rgb
+from .functional.to_uint8 import to_uint8
 
 if TYPE_CHECKING:
     from . import io

@@ -21,14 +21,14 @@ require("albumentations", "albumentations", "albumentations")  # its hint instea
 import albumentations as A  # noqa: E402
 
 from .core import alpha as alphas  # noqa: E402
-from .functional.to_rgb import Options, to_rgb  # noqa: E402
-from .errors import ChannelError, DtypeError, LayoutError  # noqa: E402
-from .kinds import is_tensor  # noqa: E402
 from .core.layout import trailing  # noqa: E402
-from .functional.to_uint8 import to_uint8  # noqa: E402
-from .functional.prepare import prepare  # noqa: E402
-from .core.value_range import ValueRange, check_policy  # noqa: E402
 from .core.stats import check as check_statistics  # noqa: E402
+from .core.value_range import ValueRange, check_policy  # noqa: E402
+from .errors import ChannelError, DtypeError, LayoutError  # noqa: E402
+from .functional.prepare import prepare  # noqa: E402
+from .functional.to_rgb import Options, to_rgb  # noqa: E402
+from .functional.to_uint8 import to_uint8  # noqa: E402
+from .kinds import is_tensor  # noqa: E402
 
 __all__ = ["Prepare", "ToRGB", "ToUint8"]
 

@@ -17,14 +17,14 @@ require("keras", "keras", "keras")  # its hint, instead of a bare ImportError
 
 import keras  # noqa: E402
 
-from .core import alpha as alphas  # noqa: E402
 from . import kinds  # noqa: E402
-from .functional.to_rgb import to_rgb  # noqa: E402
-from .errors import ChannelError, DtypeError, LayoutError, LevelsError  # noqa: E402
+from .core import alpha as alphas  # noqa: E402
 from .core.layout import Layout, Shape, parse, resolve  # noqa: E402
-from .functional.prepare import check_dtype, prepare_checked  # noqa: E402
-from .core.value_range import ValueRange, check_depth, check_policy, looks  # noqa: E402
 from .core.stats import check as check_statistics  # noqa: E402
+from .core.value_range import ValueRange, check_depth, check_policy, looks  # noqa: E402
+from .errors import ChannelError, DtypeError, LayoutError, LevelsError  # noqa: E402
+from .functional.prepare import check_dtype, prepare_checked  # noqa: E402
+from .functional.to_rgb import to_rgb  # noqa: E402
 
 __all__ = ["Prepare", "ToRGB"]
 

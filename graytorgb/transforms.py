@@ -29,14 +29,14 @@ from torchvision import tv_tensors  # noqa: E402
 from torchvision.transforms import v2  # noqa: E402
 
 from .core import alpha as alphas  # noqa: E402
-from .functional.to_rgb import Options, to_rgb  # noqa: E402
-from .errors import DtypeError, LayoutError  # noqa: E402
-from .kinds.torch import dtype as torch_dtype  # noqa: E402
 from .core.layout import trailing  # noqa: E402
-from .functional.to_uint8 import to_uint8  # noqa: E402
-from .functional.prepare import check_dtype, prepare  # noqa: E402
-from .core.value_range import ValueRange, check_policy, refuse_depth  # noqa: E402
 from .core.stats import check as check_statistics  # noqa: E402
+from .core.value_range import ValueRange, check_policy, refuse_depth  # noqa: E402
+from .errors import DtypeError, LayoutError  # noqa: E402
+from .functional.prepare import check_dtype, prepare  # noqa: E402
+from .functional.to_rgb import Options, to_rgb  # noqa: E402
+from .functional.to_uint8 import to_uint8  # noqa: E402
+from .kinds.torch import dtype as torch_dtype  # noqa: E402
 
 __all__ = ["Prepare", "PrepareBatch", "ToRGB", "ToUint8"]
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from graytorgb.errors import BackendUnavailable
-from graytorgb.core.layout import order, without_channel
 from graytorgb.backends.registry import load
+from graytorgb.core.layout import order, without_channel
+from graytorgb.errors import BackendUnavailable
 
 ROOT = Path(__file__).parent.parent
 

@@ -90,5 +90,5 @@ def test_in_a_process_of_its_own(name, request):
 
 
 def test_every_file_is_in_a_suite():
-    files = {str(p.relative_to(ROOT)) for p in Path(ROOT, "tests", "apart").glob("[a-z]*.py")}
+    files = {str(p.relative_to(ROOT)) for p in Path(ROOT, "tests", "isolated").glob("[a-z]*.py")}
     assert files <= KEPT_APART

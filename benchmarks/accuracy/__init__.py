@@ -1,1 +1,1 @@
-""""""
+"""What networks see in gray images, by every way to feed them."""

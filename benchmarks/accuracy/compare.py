@@ -1,7 +1,7 @@
-"""What a network sees in grey photos, by every way to feed it: `python -m benchmarks.accuracy.compare`.
+"""What a network sees in gray photos, by every way: `python -m benchmarks.accuracy.compare`.
 
-Any network of `benchmarks.accuracy.networks`, any photos of `benchmarks.accuracy.photos`. What packages ship is the
-default, and runs offline: four networks and 20 photos.
+Any network of `networks.py` and any photos of `photos.py`. What packages ship is the default,
+and runs offline: four networks and 20 photos.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from graytorgb.measure.machine import describe, one_line
 from graytorgb.cli.files import FileCommand, OutputFolder
 from graytorgb.errors import ModelError
+from graytorgb.measure.machine import describe, one_line
 
-from .networks import PACKAGED, Network, of_name
 from ..paired import Change, Proportion, change, proportion
-from .photos import UNKNOWN, Batch, Photos, batches, chosen, option_photos
 from ..tables import table, write
+from .networks import PACKAGED, Network, of_name
+from .photos import UNKNOWN, Batch, Photos, batches, chosen, option_photos
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 GREY, OURS = "grey three times", "collapse (ours)"
 Array = NDArray[Any]
 

@@ -20,17 +20,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import update_bn
 
-from graytorgb.measure.machine import describe, one_line
 from graytorgb.cli.files import FileCommand, OutputFolder
+from graytorgb.measure.machine import describe, one_line
 from graytorgb.models import adapt
 
+from ..paired import change, proportion
+from ..tables import table, write
 from .compare import percent, plain, points
 from .networks import Network, of_name
-from ..paired import change, proportion
 from .photos import UNKNOWN, Photos, batches, chosen, option_photos
-from ..tables import table, write
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 BATCH = 20
 MIXES = (1.0, 0.5, 0.3, 0.1)
 EPOCHS, RATE, SEED = 3, 1e-3, 0

@@ -17,15 +17,15 @@ from torch import Tensor, nn
 from torchvision import models
 
 import graytorgb as g2r
+from graytorgb.cli.files import FileCommand, OutputFolder
 from graytorgb.measure.machine import describe, one_line
 from graytorgb.measure.peak import peak_here
 from graytorgb.measure.timing import Rounds, Timing
-from graytorgb.cli.files import FileCommand, OutputFolder
 from graytorgb.models import adapt
 
 from ..tables import table, write
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 # Each network and its stem.
 NETWORKS = {
     "resnet50": "conv1",

@@ -12,17 +12,17 @@ from rich.console import Console
 from rich.progress import track
 
 import graytorgb as g2r
+from graytorgb.backends.registry import BACKENDS
 from graytorgb.bench.case import PRESETS, cases
-from graytorgb.measure.machine import one_line
 from graytorgb.bench.report import Report, fastest_copy
 from graytorgb.bench.run import measure
 from graytorgb.cli.files import FileCommand, OutputFolder
-from graytorgb.backends.registry import BACKENDS
 from graytorgb.core.writing import write_text
+from graytorgb.measure.machine import one_line
 
 from ..tables import table
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 NOISE = 0.93
 LARGE = 100e6  # bytes of result, which no cache holds
 

@@ -17,17 +17,17 @@ import numpy as np
 from rich.progress import track
 
 from graytorgb.bench.case import PRESETS, Case, cases, grey_batch
+from graytorgb.cli.files import FileCommand, OutputFolder
 from graytorgb.measure.machine import describe, one_line
 from graytorgb.measure.timing import Rounds
-from graytorgb.cli.files import FileCommand, OutputFolder
 
-from .peers import OURS, PEERS, Converter, Peer
 from ..tables import table, write
+from .peers import OURS, PEERS, Converter, Peer
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 
 
 @click.command(cls=FileCommand)

@@ -24,14 +24,14 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 from rich.progress import track
 
-from graytorgb.measure.machine import describe, one_line
-from graytorgb.measure.timing import Rounds, milliseconds
 from graytorgb.cli.files import FileCommand, OutputFolder
 from graytorgb.io import read
+from graytorgb.measure.machine import describe, one_line
+from graytorgb.measure.timing import Rounds, milliseconds
 
 from ..tables import table, write
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 SIZES = [(375, 500), (1500, 2000)]
 OURS = "io.read"
 BAR = 1.15  # at most so many times the fastest decoder's time

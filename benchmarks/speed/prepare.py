@@ -1,4 +1,4 @@
-"""Grey bytes to a normalised batch, beside what people write today: `python -m benchmarks.speed.prepare`.
+"""Gray bytes to a normalized batch, beside what people write: `python -m benchmarks.speed.prepare`.
 
 Outputs are checked equal before they are timed; losses are in the same table.
 """
@@ -16,14 +16,14 @@ from torchvision.transforms import v2
 import graytorgb as g2r
 from graytorgb.bench.case import grey_batch
 from graytorgb.bench.limit import writes
+from graytorgb.cli.files import FileCommand, OutputFolder
 from graytorgb.measure.machine import describe, one_line
 from graytorgb.measure.peak import peak_of
 from graytorgb.measure.timing import Rounds
-from graytorgb.cli.files import FileCommand, OutputFolder
 
 from ..tables import table, write
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 MEAN, STD = g2r.stats("imagenet")
 LAYOUT = "NHW->NCHW"
 SHAPES = [(1, 512, 512), (8, 224, 224), (64, 224, 224), (512, 224, 224)]

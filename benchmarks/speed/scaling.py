@@ -7,18 +7,18 @@ import click
 import numpy as np
 from rich.progress import track
 
+from graytorgb.backends.registry import BACKENDS
 from graytorgb.bench.case import Case, Row
-from graytorgb.measure.machine import one_line
-from graytorgb.measure.peak import available_bytes
 from graytorgb.bench.plot import write_png
 from graytorgb.bench.report import Report
 from graytorgb.bench.run import measure
 from graytorgb.cli.files import FileCommand, OutputFolder
-from graytorgb.backends.registry import BACKENDS
+from graytorgb.measure.machine import one_line
+from graytorgb.measure.peak import available_bytes
 
 from ..tables import table, write
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 IMAGE = (224, 224)
 # The C library's allocator takes every larger block from the system anew, and gives it back.
 CLIFF = 32 << 20

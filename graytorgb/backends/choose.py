@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 from numpy import dtype as Dtype
 from numpy.typing import DTypeLike
 
-from . import registry
 from ..core.alpha import refuse
-from ..kinds.numpy import check_dtype
 from ..core.layout import resolve
+from ..kinds.numpy import check_dtype
+from . import registry
 
 _SMALL = 1024  # elements: up to here a call costs more than its work, whoever does it
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 NAME = "graytorgb._kernels"
-_HOME = Path(__file__).resolve().parent
+_HOME = Path(__file__).resolve().parents[1]
 _LOG = "_kernels_build.log"  # setup.py writes it where the compiler fails
 _BINARIES = (".so", ".pyd", ".dylib")
 

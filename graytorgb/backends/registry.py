@@ -1,16 +1,14 @@
-"""The table of backends, as strings, and the one place that imports by name."""
+"""The table of backends, as strings: a module is imported when its backend is first asked for."""
 
-import importlib
 from functools import cache
-from importlib.machinery import EXTENSION_SUFFIXES
-from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 
-from .protocol import Backend
 from ..errors import BackendUnavailable, UnknownBackend
+from ..extras import EXTENSION_SUFFIXES, describe_version, is_missing, require
+from .protocol import Backend
 
 
 class Entry(NamedTuple):
@@ -149,7 +147,7 @@ def load(name: str) -> Backend:
     try:
         return _import(name, entry)
     except BackendUnavailable as error:
-        ready = [n for n, e in BACKENDS.items() if e.library is None or not _missing(e.library)]
+        ready = [n for n, e in BACKENDS.items() if e.library is None or not is_missing(e.library)]
         ready = [n for n in ready if n != name]
         error.args = (f"backend {name!r} {error}; usable now: {', '.join(ready)}",)
         raise
@@ -157,7 +155,8 @@ def load(name: str) -> Backend:
 
 def _import(name: str, entry: Entry) -> Backend:
     if name not in loaded:
-        module = require(f"graytorgb.backends.{name}", entry.library, name)
+        explain = None if entry.library == entry.installed else _explain_kernels
+        module = require(f"graytorgb.backends.{name}", entry.library, name, explain)
         loaded[name] = cast(Backend, module)
     return loaded[name]
 
@@ -177,61 +176,20 @@ def carriers(dtype: np.dtype[Any]) -> list[str]:
     return [name for name, entry in BACKENDS.items() if entry.takes(dtype)]
 
 
-def require(module: str, library: str | None, extra: str) -> Any:
-    """Import a module that needs a library, and explain a failure.
-
-    Raises
-    ------
-    BackendUnavailable
-        "needs …: pip install" if the library isn't installed, "is installed but failed to
-        import" if it is; the import's own error is the cause.
-    """
-    try:
-        return importlib.import_module(module)
-    except Exception as error:  # an extension module can fail with any class
-        if library is None:
-            raise
-        missing = _missing(library)
-        if missing:
-            why = f"needs {library}: {_remedy(library, extra)}"
-        else:
-            why = f"can't be used: {library} is installed but failed to import: {error}"
-            why += _remedy_of_broken(library)
-        unavailable = BackendUnavailable(why)
-        unavailable.missing = missing
-        raise unavailable from error
-
-
-def _remedy(library: str, extra: str) -> str:
-    if not library.startswith("graytorgb."):
-        return f"pip install 'graytorgb[{extra}]'"
+def _explain_kernels(missing: bool) -> str:
+    """Say what to do about the compiled kernels, which are a part of this package."""
     from . import compiled
 
-    return compiled.explain(EXTENSION_SUFFIXES)
-
-
-def _remedy_of_broken(library: str) -> str:
-    """What to do with a module of this package; other libraries tell it themselves."""
-    if not library.startswith("graytorgb."):
-        return ""
-    from . import compiled
-
+    if missing:
+        return compiled.explain(EXTENSION_SUFFIXES)
     return f". Compile it again: {compiled.install_command()}"
-
-
-def _missing(library: str) -> bool:
-    try:
-        return find_spec(library) is None
-    except ValueError:  # an entry of sys.modules without a spec
-        return True
 
 
 def _inspect(name: str, entry: Entry) -> BackendInfo:
     status: Literal["available", "missing", "broken"] = "available"
     try:
         _import(name, entry)
-        library = importlib.import_module(entry.library or "numpy")
-        why = f"{library.__name__} {getattr(library, '__version__', 'of unknown version')}"
+        why = describe_version(entry.library or "numpy")
     except BackendUnavailable as error:
         status = "missing" if error.missing else "broken"
         why = str(error)

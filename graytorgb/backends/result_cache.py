@@ -10,8 +10,8 @@ import sys
 from numbers import Integral
 from typing import Any, NamedTuple
 
-from . import registry
 from ..errors import LevelsError
+from . import registry
 
 
 class CacheInfo(NamedTuple):

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..core import layout as layouts
 from ..backends.protocol import Array
+from ..core import layout as layouts
 from ..errors import LayoutError
 
 # Shapes, dtypes and layouts of each preset. "full" is the matrix that `auto` is judged by.

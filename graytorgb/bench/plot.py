@@ -8,8 +8,8 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from ..core.writing import replacing
-from .case import Row
 from ..measure.machine import one_line
+from .case import Row
 from .report import Report
 
 # Okabe and Ito's colours, told apart with any colour vision

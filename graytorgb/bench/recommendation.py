@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..core import layout as layouts
 from ..backends import registry
 from ..backends.protocol import Array
+from ..core import layout as layouts
 from ..functional.to_rgb import to_rgb
 from ..kinds.numpy import check_dtype
-from .case import grey_batch
 from ..measure.peak import available_bytes, peak_here
 from ..measure.timing import Rounds
+from .case import grey_batch
 
 # Bytes of input that are measured at most. The result is then over 32 MiB, from where on the C
 # library takes fresh memory from the system for each one, as it does for larger batches.

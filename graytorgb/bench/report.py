@@ -13,9 +13,9 @@ from rich.table import Table
 
 from .. import __version__
 from ..core.writing import write_text
-from .case import Case, Row
 from ..measure.machine import describe
 from ..measure.timing import milliseconds
+from .case import Case, Row
 
 SCHEMA_VERSION = 1  # of the JSON; schema.json beside this file describes it
 

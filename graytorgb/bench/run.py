@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..backends import registry
-from ..functional.to_rgb import to_rgb
 from ..errors import BackendUnavailable, GrayToRGBError
-from ..measure import peak as memory
+from ..functional.to_rgb import to_rgb
+from ..measure.timing import Rounds, Timing
 from .case import Case, Row, grey_batch
 from .limit import streaming_copies
-from ..measure.timing import Rounds, Timing
+from .peaks import peak_bytes
 
 _LIMIT, _REUSED = "limit: ", "reused: "
 
@@ -158,7 +158,7 @@ def _timed_row(
 
 def _with_peak(row: Row) -> Row:
     try:
-        peak = memory.peak_bytes(row.backend, row.shape, row.dtype, row.layout)
+        peak = peak_bytes(row.backend, row.shape, row.dtype, row.layout)
     except (BrokenProcessPool, MemoryError) as error:
         return row._replace(why=f"its memory couldn't be measured: {error}")
     return row._replace(peak_bytes=peak)

@@ -12,8 +12,8 @@ from rich.table import Table
 
 from .. import __version__
 from ..backends.choose import choose
-from ..errors import GrayToRGBError
 from ..backends.registry import BACKENDS, backends, lookup
+from ..errors import GrayToRGBError
 from ..extras import require
 from .adapt import adapt_command
 from .files import PICTURES, FileCommand, OutputFile

@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from .. import models
-from ..errors import GrayToRGBError, ModelError
-from ..models.weights import Normalisation
-from ..extras import require
 from ..core.stats import stats as find_stats
 from ..core.writing import write_text
-from .files import FileCommand, InputPath, ModelOutput, ModelPath, OutputFile
+from ..errors import GrayToRGBError, ModelError
+from ..extras import require
 from ..inspection.gray_images import image_files, read_grey
+from ..models.weights import Normalisation
+from .files import FileCommand, InputPath, ModelOutput, ModelPath, OutputFile
 from .types import Numbers, Shape
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
+from ..core.writing import is_same_file, why_unwritable
 from ..errors import GrayToRGBError
 from ..extras import require
-from ..core.writing import is_same_file, why_unwritable
 from .streams import Program
 
 # What matplotlib draws into

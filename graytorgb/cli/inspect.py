@@ -11,16 +11,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..errors import GrayToRGBError
 from ..core.value_range import ValueRange
-from ..extras import require
 from ..core.writing import printable, replacing
+from ..errors import GrayToRGBError
+from ..extras import require
 from .files import PICTURES, FileCommand, InputPath, OutputFile
 from .types import Size
 
 if TYPE_CHECKING:
-    from ..io import ImageFile
     from ..inspection.comparison import Comparison, Picture
+    from ..io import ImageFile
 
 _BINS = 16
 

@@ -7,8 +7,8 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from . import blocks
 from ..errors import ChannelError, DtypeError
+from . import blocks
 
 Array = NDArray[Any]
 Background = tuple[float, float, float]

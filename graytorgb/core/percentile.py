@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import blocks
 from ..errors import LevelsError
+from . import blocks
 
 Array = NDArray[Any]
 Found = dict[int, tuple[int, int]]  # rank: the key's leading digits, the rank among those keys

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import LevelsError
-from .processors import describe, field, find_processors, read_processor
 from ..extras import require
+from .processors import describe, field, find_processors, read_processor
 
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]
 

@@ -9,9 +9,9 @@ from typing import Any, Literal, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import DtypeError, LevelsError
 from . import notice
 from . import percentile as percentiles
-from ..errors import DtypeError, LevelsError
 from .percentile import nan_error, percentile
 
 Array = NDArray[Any]

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core import blocks
 from ..backends import registry
 from ..backends.protocol import Array, strips
-from ..errors import LevelsError
+from ..core import blocks
 from ..core.layout import Layout, grey_moves, order
-from ..core.value_range import NEARLY_0_TO_1
 from ..core.stats import Statistics
+from ..core.value_range import NEARLY_0_TO_1
+from ..errors import LevelsError
 
 DTYPES = ("float32", "float16", "bfloat16", "uint8")  # of a result, in the kernels' order
 _CODES = {np.dtype(t): i for i, t in enumerate(("u1", "u2", "i2", "f2", "f4"))}  # likewise

@@ -7,17 +7,28 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from ..core import alpha as alphas
 from .. import kinds
-from . import normalize as normalise
 from ..backends import registry
+from ..core import alpha as alphas
 from ..core import saturation
-from ..errors import DtypeError, GrayToRGBError, LevelsError
-from ..kinds import numpy as numpy_kind
 from ..core.layout import Layout, grey_moves, order
 from ..core.percentile import nan_error
-from ..core.value_range import NEARLY_0_TO_1, ValueRange, are_0_to_1, check_policy, map_blocks, nearest, ordered, outside_error, settle, stated_range
 from ..core.stats import Statistics, check
+from ..core.value_range import (
+    NEARLY_0_TO_1,
+    ValueRange,
+    are_0_to_1,
+    check_policy,
+    map_blocks,
+    nearest,
+    ordered,
+    outside_error,
+    settle,
+    stated_range,
+)
+from ..errors import DtypeError, GrayToRGBError, LevelsError
+from ..kinds import numpy as numpy_kind
+from . import normalize as normalise
 
 Batch = TypeVar("Batch")
 Array = np.ndarray[Any, Any]

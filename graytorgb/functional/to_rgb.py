@@ -6,14 +6,14 @@ from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 import numpy as np
 
-from ..core import alpha as alphas
 from .. import kinds
 from ..backends import registry
 from ..backends.choose import pick
+from ..core import alpha as alphas
+from ..core.layout import Layout, grey_moves, insert, order, parse, resolve, without_channel
 from ..errors import DtypeError, GrayToRGBError, LayoutError
 from ..kinds.numpy import NUMBERS
 from ..kinds.protocols import ArrayKind, Blocks, OwnLibrary
-from ..core.layout import Layout, grey_moves, insert, order, parse, resolve, without_channel
 
 Image = TypeVar("Image")
 Array = np.ndarray[Any, Any]

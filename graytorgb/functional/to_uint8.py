@@ -7,13 +7,24 @@ from typing import Any, NamedTuple, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import blocks, saturation
 from .. import kinds
+from ..core import blocks, saturation
 from ..core import percentile as percentiles
+from ..core.percentile import nan_error
+from ..core.value_range import (
+    NEARLY_0_TO_1,
+    ValueRange,
+    are_0_to_1,
+    check_policy,
+    map_blocks,
+    nearest,
+    ordered,
+    outside_error,
+    settle,
+    stated_range,
+)
 from ..errors import DtypeError, GrayToRGBError, LevelsError
 from ..kinds import numpy as numpy_kind
-from ..core.percentile import nan_error
-from ..core.value_range import NEARLY_0_TO_1, ValueRange, are_0_to_1, check_policy, map_blocks, nearest, ordered, outside_error, settle, stated_range
 
 Image = TypeVar("Image")
 Array = NDArray[Any]

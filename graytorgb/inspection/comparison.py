@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from ..functional.to_rgb import to_rgb
 from ..core.layout import order
-from ..functional.to_uint8 import to_uint8
 from ..core.value_range import ValueRange
+from ..functional.to_rgb import to_rgb
+from ..functional.to_uint8 import to_uint8
 from ..io.image import Array, ImageFile, Request
 
 _READERS = {

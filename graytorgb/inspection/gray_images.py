@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ImageFileError
-from ..kinds import numpy as numpy_kind
 from ..core.value_range import settle
+from ..errors import ImageFileError
 from ..extras import require
+from ..kinds import numpy as numpy_kind
 
 if TYPE_CHECKING:
     from ..io import ImageFile

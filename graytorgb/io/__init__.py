@@ -18,8 +18,8 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from ..errors import GrayToRGBError, ImageFileError, LevelsError
 from ..core.value_range import ValueRange, check_policy, is_deeper
+from ..errors import GrayToRGBError, ImageFileError, LevelsError
 from ..extras import require
 from .image import CT_WINDOWS, ImageFile, Request, Window
 from .orientation import STEPS, orient

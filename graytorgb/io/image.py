@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ImageFileError, LevelsError
 from ..core.value_range import ValueRange
+from ..errors import ImageFileError, LevelsError
 
 Array = NDArray[Any]
 Window = str | tuple[float, float] | None

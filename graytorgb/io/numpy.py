@@ -9,8 +9,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib import format as npy
 
-from ..errors import LayoutError
 from ..core.layout import resolve
+from ..errors import LayoutError
 from .image import Array, ImageFile, Request
 
 _LARGEST_HEADER = 12 + 10_000  # magic, version and length; and what numpy itself takes at most

@@ -15,7 +15,15 @@ from .tiff_directories import check_directories
 from .tiff_ome import Ome, check_ome, read_ome
 from .tiff_plain import find_tags, read_plain
 from .tiff_range import Range, find_range, turn_round
-from .tiff_samples import CCITT, Samples, describe_axes, find_samples, look_up, name_axes, straighten
+from .tiff_samples import (
+    CCITT,
+    Samples,
+    describe_axes,
+    find_samples,
+    look_up,
+    name_axes,
+    straighten,
+)
 
 _ORIENTATION = 274
 

@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..errors import BackendUnavailable, ChannelError, DtypeError, LayoutError
 from ..core.layout import Layout, parse, resolve
+from ..errors import BackendUnavailable, ChannelError, DtypeError, LayoutError
 from . import numpy as _numpy
 from .protocols import ArrayKind, OwnLibrary
 

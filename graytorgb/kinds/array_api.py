@@ -7,8 +7,8 @@ import numpy as np
 from array_api_compat import array_namespace, device, is_cupy_array
 from numpy.typing import NDArray
 
-from ..errors import DtypeError, LayoutError
 from ..core.layout import insert
+from ..errors import DtypeError, LayoutError
 
 Array = Any  # of any library
 

@@ -14,8 +14,8 @@ from dask.base import clone_key, tokenize
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 
-from ..errors import DtypeError, GrayToRGBError
 from ..core.layout import Layout
+from ..errors import DtypeError, GrayToRGBError
 from .numpy import check_dtype, dtype
 
 __all__ = ["dtype"]  # the rest is found by name, as in every kind

@@ -10,8 +10,8 @@ import numpy as np
 from jax import lax
 from numpy.typing import NDArray
 
-from ..errors import DtypeError, LayoutError
 from ..core.layout import insert
+from ..errors import DtypeError, LayoutError
 from .numpy import nearest
 
 Array = Any  # jax.Array, a tracer too

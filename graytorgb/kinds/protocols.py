@@ -91,7 +91,7 @@ class OwnLibrary(Protocol):
         """The result of a function that sees no values, so that a compiler needs not trace it."""
 
     def normalise(self, image: Any, axis: int, arithmetic: Any, dtype: Any) -> Any:
-        """The arithmetic of :mod:`graytorgb.functional.normalize`: 3 channels at `axis` of 1 or 3."""
+        """The arithmetic of ``graytorgb.functional.normalize``: 3 channels at `axis` of 1 or 3."""
 
     def look(self, array: Any) -> np.ndarray[Any, Any] | None:
         """The values, copied to the host; None in a graph or a trace, which has none yet."""
@@ -109,7 +109,7 @@ class OwnLibrary(Protocol):
         """
 
     def digitise(self, array: Any, levels: Any) -> Any:
-        """The level of each value in uint8, by the ``graytorgb.functional.to_uint8.Levels`` of its dtype."""
+        """The level of each value in uint8, by the ``Levels`` of its dtype (``to_uint8``)."""
 
 
 class Blocks(Protocol):

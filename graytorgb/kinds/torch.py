@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch.autograd import forward_ad
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
-from ..errors import DtypeError
 from ..core.layout import insert, recall, trailing
+from ..errors import DtypeError
 
 Tensor = torch.Tensor
 

@@ -1,4 +1,4 @@
-"""Peak memory of one conversion.
+"""Peak memory of one call.
 
 OpenCV's and torch's memory is invisible to Python's tracer, so this is the resident
 high-water mark that the operating system keeps.
@@ -14,33 +14,11 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
-
-from ..functional.to_rgb import to_rgb
-
-
-def peak_bytes(backend: str, shape: tuple[int, ...], dtype: str, layout: str) -> int:
-    """Bytes that ``to_rgb`` needs at its peak, in a process of its own.
-
-    Parameters
-    ----------
-    backend : str
-        A backend's name, or ``"auto"``.
-    shape, dtype, layout
-        Of the input.
-
-    Returns
-    -------
-    int
-        What it needs over its input and the loaded library; the result's own bytes are part
-        of it.
-    """
-    return peak_of(_conversion, backend, shape, dtype, layout)
 
 
 def peak_of(make: Callable[..., Callable[[], Any]], *arguments: Any) -> int:
-    """The same of the call that ``make(*arguments)`` returns, once in a process of its own."""
+    """Return the peak memory in bytes of ``make(*arguments)()``, once in a fresh process."""
     # spawn, because a forked process inherits its parent's high-water mark
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         with _interrupts_held_back():
@@ -66,7 +44,7 @@ def _interrupts_held_back() -> Iterator[None]:
 
 
 def peak_here(call: Callable[[], Any]) -> int:
-    """The same in this process.
+    """Return the peak memory, in bytes, of calling ``call()`` once in this process.
 
     Where the C library can't be told to give freed memory back (all but glibc can't), this is a
     lower bound: what is reused doesn't show.
@@ -87,12 +65,6 @@ def available_bytes() -> int:
 
 def _measure(make: Callable[..., Callable[[], Any]], arguments: tuple[Any, ...]) -> int:
     return peak_here(make(*arguments))
-
-
-def _conversion(backend: str, shape: tuple[int, ...], dtype: str, layout: str) -> Callable[[], Any]:
-    grey = np.ones(shape, dtype)
-    to_rgb(grey[:1], layout, backend=backend)  # the library is loaded, and its pools are there
-    return lambda: to_rgb(grey, layout, backend=backend)
 
 
 def _high_water_mark() -> int:

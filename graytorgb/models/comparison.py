@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..measure.timing import Rounds
 from ..errors import ModelError
 from ..extras import require
+from ..measure.timing import Rounds
 from .probes import largest_of, last_places, rounding_of, variation_of
 from .proof import Verification, limit_of
 

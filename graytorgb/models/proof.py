@@ -8,10 +8,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..measure.timing import Timing, milliseconds
+from ..core.writing import replacing
 from ..errors import ModelError
 from ..extras import require
-from ..core.writing import replacing
+from ..measure.timing import Timing, milliseconds
 from .probes import PLENTY
 
 Array = NDArray[Any]

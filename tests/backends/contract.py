@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 import graytorgb as g2r
 from graytorgb.backends.registry import BACKENDS, lookup
 
-from ..support import NUMBERS, assert_own_memory, assert_same_bits, awkward_arrays, needs, oracle, random_bits, run_python, shapes
+from ..support import (
+    NUMBERS,
+    assert_own_memory,
+    assert_same_bits,
+    awkward_arrays,
+    needs,
+    oracle,
+    random_bits,
+    run_python,
+    shapes,
+)
 
 LAYOUTS = {
     2: ["HW->HWC", "HW->CHW", "HW->HCW", "WH->HWC"],

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import graytorgb as g2r
-from graytorgb.functional import normalize as normalise
 from graytorgb.backends.registry import load
+from graytorgb.functional import normalize as normalise
 
 from ..support import assert_same_bits, needs, oracle, random_bits, run_python
 

@@ -5,6 +5,7 @@ from ..support import needs, run_python
 COLD = """
 import random, sys, threading
 import numpy as np, graytorgb as g2r
+from graytorgb.backends import registry
 from graytorgb.backends.registry import BACKENDS
 
 sys.setswitchinterval(1e-6)
@@ -27,7 +28,7 @@ def work(number):
         check(prepared, np.moveaxis(expected, -1, 1) / np.float32(127.5) - 1, "prepare")
         check(g2r.to_uint8(grey.astype(np.uint16) << 4, (0, 4080)), grey, "to_uint8")
         if CHANGES and turn % 3 == 1:
-            native = g2r.registry.load("native")
+            native = registry.load("native")
             native.set_threads(rng.choice([None, 1, 2, 3]))
             g2r.set_cache(rng.choice([0, 64 << 20, None]))
             large = g2r.to_rgb(np.full((16, 840, 840), number, np.uint8), "NHW", backend="native")

@@ -1,1 +1,1 @@
-""""""
+"""Tests of the benchmark that chooses a backend."""

@@ -19,9 +19,10 @@ from click.testing import CliRunner  # noqa: E402
 import graytorgb as g2r  # noqa: E402
 from graytorgb.backends import registry  # noqa: E402
 from graytorgb.bench import case as cases  # noqa: E402
-from graytorgb.measure import peak as memory, timing  # noqa: E402
 from graytorgb.bench import report, run  # noqa: E402
+from graytorgb.bench.peaks import peak_bytes  # noqa: E402
 from graytorgb.cli import main  # noqa: E402
+from graytorgb.measure import peak, timing  # noqa: E402
 
 from ..support import ROOT  # noqa: E402
 
@@ -104,19 +105,19 @@ class TestTiming:
 class TestMemory:
     def test_peak_is_the_results_bytes(self):
         shape = (64, 256, 256)
-        peak = memory.peak_bytes("fill", shape, "uint8", "NHW->NHWC")
-        assert 0.99 <= peak / (3 * np.prod(shape)) <= 1.06
+        needed = peak_bytes("fill", shape, "uint8", "NHW->NHWC")
+        assert 0.99 <= needed / (3 * np.prod(shape)) <= 1.06
 
     def test_a_view_needs_nothing(self):
-        assert memory.peak_bytes("broadcast", (64, 256, 256), "uint8", "NHW->NHWC") < 200_000
+        assert peak_bytes("broadcast", (64, 256, 256), "uint8", "NHW->NHWC") < 200_000
 
     def test_a_temporary_shows(self):
         """A conversion that copies its input needs the copy too."""
         x = np.ones((16 << 20,), np.uint8)
-        assert memory.peak_here(lambda: np.repeat(x, 3)[::-1].copy()) > 5 * x.nbytes
+        assert peak.peak_here(lambda: np.repeat(x, 3)[::-1].copy()) > 5 * x.nbytes
 
     def test_available(self):
-        assert memory.available_bytes() > 1 << 20
+        assert peak.available_bytes() > 1 << 20
 
 
 class TestMeasure:
@@ -439,7 +440,7 @@ class TestRecommend:
 # Interrupts its own group of processes, as a terminal does, from the call that it is told to.
 INTERRUPTED = """
 import os, signal, sys, threading
-import graytorgb.measure.peak, graytorgb.measure.timing
+import graytorgb.bench.run, graytorgb.measure.timing
 from graytorgb.cli import main
 
 interrupt = lambda: os.killpg(0, signal.SIGINT)
@@ -451,11 +452,11 @@ if {when!r} == "timing":
         (next(turns) or (lambda: None))()
     graytorgb.measure.timing.Rounds._round = interrupted
 else:
-    peak = graytorgb.measure.peak.peak_bytes
+    peak = graytorgb.bench.run.peak_bytes
     def interrupted(*arguments):
         threading.Timer(0.5, interrupt).start()  # its process starts, or measures
         return peak(*arguments)
-    graytorgb.measure.peak.peak_bytes = interrupted
+    graytorgb.bench.run.peak_bytes = interrupted
 if __name__ == "__main__":
     main()
 """

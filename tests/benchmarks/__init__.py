@@ -1,1 +1,1 @@
-""""""
+"""Tests of the scripts in benchmarks/ and examples/."""

@@ -21,9 +21,10 @@ from torch import nn  # noqa: E402
 from torchvision import models  # noqa: E402
 from torchvision.datasets import ImageFolder  # noqa: E402
 
-from benchmarks.accuracy.compare import compare as accuracy, networks, photos, recover  # noqa: E402
-from benchmarks.speed import adapted  # noqa: E402
 from benchmarks import paired  # noqa: E402
+from benchmarks.accuracy import compare as accuracy  # noqa: E402
+from benchmarks.accuracy import networks, photos, recover  # noqa: E402
+from benchmarks.speed import adapted  # noqa: E402
 from graytorgb.models import adapt  # noqa: E402
 
 from ..models.networks import MEAN, STD  # noqa: E402

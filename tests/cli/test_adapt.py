@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from graytorgb.cli import main
-from graytorgb.inspection.gray_images import read_grey
 from graytorgb.errors import LevelsError
+from graytorgb.inspection.gray_images import read_grey
 from graytorgb.models import adapt
 
 from ..support import needs, needs_package, packaged

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from graytorgb.core import writing
 from graytorgb.cli import main
+from graytorgb.core import writing
 from graytorgb.errors import ModelError
 
 from ..support import ROOT, needs, needs_package, run_python

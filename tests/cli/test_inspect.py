@@ -14,8 +14,8 @@ from pydicom.data import get_testdata_file
 
 import graytorgb as g2r
 from graytorgb.cli import main
-from graytorgb.io import read
 from graytorgb.inspection.comparison import compare
+from graytorgb.io import read
 
 from ..support import run_python
 

@@ -1,1 +1,1 @@
-""""""
+"""Tests of the verbs on one image or batch."""

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import graytorgb as g2r
-from graytorgb.functional import to_rgb as convert
 from graytorgb.backends.registry import BACKENDS
+from graytorgb.functional import to_rgb as convert
 
 from ..support import assert_same_bits, oracle, random_bits
 

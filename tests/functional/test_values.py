@@ -1,6 +1,6 @@
 """Values that would make an image white or black: an error, or told once. Bool has no range.
 
-tests/kinds/kinds_contract.py tries most of it on every kind; here are NumPy, PIL and the transforms.
+tests/kinds/kinds_contract.py tries most of it on every kind; here are NumPy, PIL and transforms.
 """
 
 import warnings

@@ -14,7 +14,7 @@ import graytorgb as g2r
 from graytorgb.layers import Prepare, ToRGB
 
 from ..support import needs_package, oracle
-from ..apart import hide_tensorflow
+from . import hide_tensorflow
 
 # Keras' own way from a torch tensor to numpy
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")

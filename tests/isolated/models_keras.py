@@ -12,7 +12,7 @@ from graytorgb import ModelError
 from graytorgb.models import adapt, verify
 
 from ..support import needs_package
-from ..apart import hide_tensorflow
+from . import hide_tensorflow
 
 BACKEND = keras.backend.backend()
 if BACKEND == "torch":

@@ -10,7 +10,7 @@ from keras import layers
 from graytorgb import ModelError
 from graytorgb.models import adapt, verify
 
-from ..apart import hide_tensorflow
+from . import hide_tensorflow
 
 if keras.backend.backend() == "torch":
     hide_tensorflow()

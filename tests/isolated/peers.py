@@ -1,4 +1,4 @@
-"""Every other way that benchmarks/speed/compare.py times and that is installed gives NumPy's pixels."""
+"""Every installed way that benchmarks/speed/compare.py times gives NumPy's pixels."""
 
 import numpy as np
 import pytest

@@ -1,1 +1,1 @@
-""""""
+"""Tests of the kinds of arrays and images."""

@@ -1,4 +1,4 @@
-"""Kinds whose libraries go together in one process; tests/apart has the others."""
+"""Kinds whose libraries go together in one process; tests/isolated has the others."""
 
 import pickle
 import sys
@@ -9,8 +9,8 @@ import pytest
 
 import graytorgb as g2r
 
-from .kinds_contract import FLOATS, INTEGERS, KindContract
 from ..support import needs_package, run_python
+from .kinds_contract import FLOATS, INTEGERS, KindContract
 
 needs_package("dask", "array_api_compat", "array_api_strict")
 

@@ -5,8 +5,8 @@ import warnings
 import numpy as np
 from PIL import Image
 
-from .networks import MEAN, STD
 from ..support import packaged
+from .networks import MEAN, STD
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -9,7 +9,15 @@ import pytest
 
 import graytorgb as g2r
 
-from ..support import NUMBERS, ROOT, assert_same_bits, needs_package, oracle, random_bits, run_python
+from ..support import (
+    NUMBERS,
+    ROOT,
+    assert_same_bits,
+    needs_package,
+    oracle,
+    random_bits,
+    run_python,
+)
 
 needs_package("albumentations", "skimage")
 
@@ -17,6 +25,7 @@ import albumentations as A  # noqa: E402
 import skimage.data  # noqa: E402
 
 from graytorgb.albumentations import Prepare, ToRGB, ToUint8  # noqa: E402
+from graytorgb.backends.registry import BACKENDS  # noqa: E402
 
 IMAGENET = g2r.stats("imagenet")
 BOXES = A.BboxParams("pascal_voc", label_fields=["labels"])
@@ -58,7 +67,7 @@ class TestToRGB:
         result = ToRGB()(image=grey)["image"]
         assert_same_bits(result, oracle(grey.reshape(shape[:2]), "HW->HWC"))
 
-    @pytest.mark.parametrize("backend", g2r.registry.BACKENDS)
+    @pytest.mark.parametrize("backend", BACKENDS)
     def test_backends(self, backend):
         if not g2r.backends()[backend].available:
             pytest.skip(f"{backend} isn't usable here")

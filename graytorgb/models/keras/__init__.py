@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from ...errors import ModelError
 from ...core.writing import replacing
+from ...errors import ModelError
 from ..weights import Normalisation, unstated
 from .collapse import check_range, collapse, structure
 from .copy import is_graph, resized

@@ -12,7 +12,18 @@ from ...errors import ModelError
 from ..agreement import OTHERWISE
 from ..planes import Planes
 from .inputs import ImageInput, input_like, inputs_of, layers_of
-from .operations import STEMS, Refused, Step, again, is_float, is_kerass, join, kind_of, operate, where
+from .operations import (
+    STEMS,
+    Refused,
+    Step,
+    again,
+    is_float,
+    is_kerass,
+    join,
+    kind_of,
+    operate,
+    where,
+)
 from .run import not_compiled
 
 

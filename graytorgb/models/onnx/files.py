@@ -12,8 +12,8 @@ from google.protobuf.message import EncodeError
 from onnx import ModelProto, TensorProto, helper
 from onnx.external_data_helper import uses_external_data
 
-from ...errors import ModelError
 from ...core.writing import replacing
+from ...errors import ModelError
 from ..files import ONNX, check_file, reading, unreadable
 from .graph import tensors
 

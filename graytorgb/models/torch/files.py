@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...core.writing import replacing
 from ...errors import ModelError
 from ...extras import require
-from ...core.writing import replacing
 from ..files import SAFETENSORS, TORCH, check_file, reading, unreadable
 from ..weights import Normalisation, collapse
 

@@ -1,1 +1,1 @@
-""""""
+"""Tests of ONNX models with one input channel."""

@@ -1,1 +1,1 @@
-""""""
+"""Tests of torch networks with one input channel."""

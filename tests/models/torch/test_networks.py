@@ -26,7 +26,15 @@ with warnings.catch_warnings():
     from torch.utils._pytree import tree_leaves
     from torchvision import models as tv
 
-from ..networks import MEAN, STD, assert_same_detections, assert_same_outputs, awaken, floats, planes  # noqa: E402
+from ..networks import (  # noqa: E402
+    MEAN,
+    STD,
+    assert_same_detections,
+    assert_same_outputs,
+    awaken,
+    floats,
+    planes,
+)
 
 
 def assert_adapted(model, size, **options):
