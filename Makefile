@@ -9,11 +9,11 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 DECLARED := setup.cfg setup.py pyproject.toml constraints.txt $(wildcard graytorgb/_native/*)
 
 help:
-	@echo "make demo  real grey images through every backend; writes contact_sheet.png"
+	@echo "make demo  real gray images through every backend; writes contact_sheet.png"
 	@echo "make test  the whole test suite, every library required"
 	@echo "make lint  ruff and mypy"
 	@echo "make docs  the documentation, in docs/_build/html"
-	@echo "make sanitize  the kernels and the contract under the address and undefined-behaviour sanitizers"
+	@echo "make sanitize  the kernels and the contract under the address and undefined-behavior sanitizers"
 	@echo "make clang  the kernels and the contract, built by Clang with every warning an error"
 	@echo "make wheel  an sdist and a wheel in dist, and the tests against the installed wheel"
 	@echo "make bench  every backend and every other library, in benchmarks/results (half an hour)"

@@ -18,7 +18,7 @@ import numpy as np
 import graytorgb as g2r
 from graytorgb.backends.registry import BACKENDS
 
-GREY = np.arange(2 * 4 * 5, dtype=np.uint8).reshape(2, 4, 5)
+GRAY = np.arange(2 * 4 * 5, dtype=np.uint8).reshape(2, 4, 5)
 VERBS: dict[str, Callable[..., Any]] = {
     "to_rgb": g2r.to_rgb,
     "to_uint8": lambda x, layout: g2r.to_uint8(x, (0, 40)),
@@ -29,7 +29,7 @@ VERBS: dict[str, Callable[..., Any]] = {
 class Held(NamedTuple):
     """A kind of array, as the caller holds it.
 
-    `make` makes one of the grey batch; `elsewhere` puts it on another device; `unseen` calls a
+    `make` makes one of the gray batch; `elsewhere` puts it on another device; `unseen` calls a
     verb of such an array before it has values, as a trace, a graph or a plan does.
     """
 
@@ -59,29 +59,29 @@ def of_arrays() -> Iterable[Held]:
         raise AssertionError("computed")
 
     def plan(verb: Callable[[Any], Any]) -> Any:
-        return verb(da.from_array(GREY, chunks=1).map_blocks(fail, meta=GREY[:0]))
+        return verb(da.from_array(GRAY, chunks=1).map_blocks(fail, meta=GRAY[:0]))
 
     to_meta = partial(torch.Tensor.to, device="meta")
     gradient = partial(torch.rand, 2, 4, 5, requires_grad=True)
     device1 = array_api_strict.Device("device1")
-    yield Held("`numpy.ndarray`, whatever has `__array__`", "numpy", None, lambda: GREY)
-    yield Held("`torch.Tensor`", "torch", "torchvision", lambda: torch.tensor(GREY), to_meta, fake)
+    yield Held("`numpy.ndarray`, whatever has `__array__`", "numpy", None, lambda: GRAY)
+    yield Held("`torch.Tensor`", "torch", "torchvision", lambda: torch.tensor(GRAY), to_meta, fake)
     yield Held(
         "`torch.Tensor` with a gradient", "torch", "torchvision", gradient, to_meta,
         partial(fake, requires_grad=True),
     )  # fmt: skip
     yield Held(  # torch's compiler, without a break in its graph, has no as_subclass of these
         "`tv_tensors.Image`, `Video`", "torch", "torchvision",
-        lambda: tv_tensors.Image(GREY[:1]), lambda x: tv_tensors.wrap(to_meta(x), like=x),
+        lambda: tv_tensors.Image(GRAY[:1]), lambda x: tv_tensors.wrap(to_meta(x), like=x),
         layout=None,
     )  # fmt: skip
-    yield Held("`PIL.Image.Image`", "pil", "pillow", lambda: Image.fromarray(GREY[0]), layout=None)
+    yield Held("`PIL.Image.Image`", "pil", "pillow", lambda: Image.fromarray(GRAY[0]), layout=None)
     yield Held(
-        "`dask.array.Array`", "dask", "dask", lambda: da.from_array(GREY, chunks=1), unseen=plan
+        "`dask.array.Array`", "dask", "dask", lambda: da.from_array(GRAY, chunks=1), unseen=plan
     )
     yield Held(
         "arrays of the array API standard", "array_api", "array-api",
-        lambda: array_api_strict.asarray(GREY), lambda x: x.to_device(device1),
+        lambda: array_api_strict.asarray(GRAY), lambda x: x.to_device(device1),
     )  # fmt: skip
 
 
@@ -90,7 +90,7 @@ def of_jax() -> Iterable[Held]:
     os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
     import jax
 
-    x = jax.numpy.asarray(GREY)
+    x = jax.numpy.asarray(GRAY)
     to_other = partial(jax.device_put, device=jax.devices()[1])
     yield Held("`jax.Array`", "jax", "jax", lambda: x, to_other, lambda f: jax.eval_shape(f, x))
 
@@ -112,13 +112,13 @@ def of_tensorflow() -> Iterable[Held]:
         return tf.function(verb, autograph=False).get_concrete_function(spec)
 
     def graph_of_variable(verb: Callable[[Any], Any]) -> Any:
-        variable = tf.Variable(GREY)
+        variable = tf.Variable(GRAY)
         return tf.function(lambda: verb(variable), autograph=False).get_concrete_function()
 
-    make = partial(tf.constant, GREY)
+    make = partial(tf.constant, GRAY)
     yield Held("`tf.Tensor`", "tensorflow", "tensorflow", make, to_other, graph)
     yield Held(
-        "`tf.Variable`", "tensorflow", "tensorflow", lambda: tf.Variable(GREY), to_other,
+        "`tf.Variable`", "tensorflow", "tensorflow", lambda: tf.Variable(GRAY), to_other,
         graph_of_variable,
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Real grey images through every backend: `make demo`.
+"""Real gray images through every backend: `make demo`.
 
 Checks that the backends agree, prints what each costs on a batch, and draws what becomes of
 16-bit images.
@@ -39,7 +39,7 @@ SCANS = {"MR, 12 bits": "examples_overlay.dcm", "CT, 12 bits": "CT_small.dcm"}
 @click.option("--output", default="contact_sheet.png", show_default=True, type=OutputFile(PICTURES))
 @click.option("--seconds", default=6.0, show_default=True, help="How long to time the backends.")
 def main(output: Path, seconds: float) -> None:
-    """Run every backend on real grey images and draw contact_sheet.png."""
+    """Run every backend on real gray images and draw contact_sheet.png."""
     console = Console()
     photos = {name: getattr(skimage.data, name)() for name in PHOTOS}
     scans = {title: read_scan(file) for title, file in SCANS.items()}
@@ -128,7 +128,7 @@ def draw_contact_sheet(photos: dict[str, Array], scans: dict[str, Array], output
             for axis, shown in zip(column, (image, naive, ours), strict=True):
                 axis.imshow(shown, cmap="gray" if shown.ndim == 2 else None)
                 levels, white = len(np.unique(shown)), np.mean(shown == shown.max())
-                axis.set_xlabel(f"{levels:,} grey levels, {white:.0%} white", fontsize=9)
+                axis.set_xlabel(f"{levels:,} gray levels, {white:.0%} white", fontsize=9)
                 axis.set_xticks([])
                 axis.set_yticks([])
             column[0].set_title(title.strip(), fontsize=11)

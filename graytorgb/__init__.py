@@ -1,4 +1,4 @@
-"""Greyscale images for networks pretrained on RGB.
+"""Grayscale images for networks pretrained on RGB.
 
 >>> import numpy as np
 >>> import graytorgb as g2r

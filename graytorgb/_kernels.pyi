@@ -12,7 +12,7 @@ most_threads: int
 stream_from: int
 
 def expand(
-    grey: Buffer,
+    gray: Buffer,
     out: Buffer,
     before: int,
     after: int,
@@ -23,8 +23,8 @@ def expand(
     level: int,
     /,
 ) -> None: ...
-def normalise(
-    grey: Buffer,
+def normalize(
+    gray: Buffer,
     out: Buffer,
     before: int,
     after: int,

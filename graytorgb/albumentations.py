@@ -87,13 +87,13 @@ def _layout(array: Array, leading: int) -> str:
         raise ChannelError(
             f"albumentations reads the last axis as channels, and here it has {array.shape[-1]} "
             f"entries, {array.shape}: np.moveaxis(x, 0, -1) for a channel in front, images=x for a "
-            "batch of grey images"
+            "batch of gray images"
         )
     return trailing(array.ndim, last)
 
 
 class ToRGB(_ImageTransform):
-    """Give grey images three equal channels; :func:`graytorgb.to_rgb` in an ``A.Compose``.
+    """Give gray images three equal channels; :func:`graytorgb.to_rgb` in an ``A.Compose``.
 
     What is RGB already passes through, without a warning; boxes, masks, keypoints and labels
     are left as they are.
@@ -122,8 +122,8 @@ class ToRGB(_ImageTransform):
     >>> from graytorgb.albumentations import ToRGB
     >>> boxes = A.BboxParams("pascal_voc", label_fields=["labels"])
     >>> pipeline = A.Compose([A.HorizontalFlip(p=1), ToRGB()], bbox_params=boxes)
-    >>> grey = np.zeros((60, 80, 1), np.float32)
-    >>> result = pipeline(image=grey, bboxes=[[0, 0, 20, 30]], labels=["cell"])
+    >>> gray = np.zeros((60, 80, 1), np.float32)
+    >>> result = pipeline(image=gray, bboxes=[[0, 0, 20, 30]], labels=["cell"])
     >>> result["image"].shape, result["bboxes"]
     ((60, 80, 3), [[60.0, 0.0, 80.0, 30.0]])
     """
@@ -183,7 +183,7 @@ class ToUint8(_ImageTransform):
 
 
 class Prepare(_ImageTransform):
-    """Scale, normalise and expand; :func:`graytorgb.prepare` in an ``A.Compose``.
+    """Scale, normalize and expand; :func:`graytorgb.prepare` in an ``A.Compose``.
 
     It replaces ``[A.ToRGB(), A.Normalize(mean, std)]``; ``A.ToTensorV2()`` comes after it.
 

@@ -4,8 +4,8 @@ To load a model that has them, import this module first: Keras finds their class
 
 >>> import keras
 >>> from graytorgb.layers import ToRGB
->>> grey = keras.Input((224, 224))
->>> ToRGB()(grey).shape
+>>> gray = keras.Input((224, 224))
+>>> ToRGB()(gray).shape
 (None, 224, 224, 3)
 """
 
@@ -78,7 +78,7 @@ class _ImageLayer(keras.layers.Layer):
         if layout is None:
             name = type(self).__name__
             raise LayoutError(
-                f"an input of shape {shape} could be a batch of grey images or one image with "
+                f"an input of shape {shape} could be a batch of gray images or one image with "
                 f'channels: {name}(..., layout="NHW") or layout="HWC" or "CHW" says which; '
                 f"(N, H, W, 1) in {self.data_format} needs no word"
             )
@@ -178,7 +178,7 @@ class ToRGB(_ImageLayer):
 
 @keras.saving.register_keras_serializable(package="graytorgb")
 class Prepare(_ImageLayer):
-    """Scale, normalise and expand inside a model; :func:`graytorgb.prepare` as a layer.
+    """Scale, normalize and expand inside a model; :func:`graytorgb.prepare` as a layer.
 
     Parameters
     ----------
@@ -205,8 +205,8 @@ class Prepare(_ImageLayer):
     --------
     >>> import keras, graytorgb as g2r
     >>> from graytorgb.layers import Prepare
-    >>> grey = keras.Input((224, 224, 1), dtype="uint8")
-    >>> batch = Prepare(*g2r.stats("imagenet"))(grey)
+    >>> gray = keras.Input((224, 224, 1), dtype="uint8")
+    >>> batch = Prepare(*g2r.stats("imagenet"))(gray)
     >>> batch.shape, batch.dtype
     ((None, 224, 224, 3), 'float32')
     """

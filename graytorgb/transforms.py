@@ -90,7 +90,7 @@ class _ImageTransform(v2.Transform):
 
 
 class ToRGB(_ImageTransform):
-    """Give grey images and videos three equal channels; :func:`graytorgb.to_rgb` in a Compose.
+    """Give gray images and videos three equal channels; :func:`graytorgb.to_rgb` in a Compose.
 
     What is RGB already passes through; masks, boxes, labels and whatever else a sample holds
     are left as they are. It works before and after ``ToTensor`` or ``ToImage``, in v1's and
@@ -112,7 +112,7 @@ class ToRGB(_ImageTransform):
 
     Notes
     -----
-    Takes PIL images in any mode of grey, RGB or palette, tensors of shape (..., C, H, W) or
+    Takes PIL images in any mode of gray, RGB or palette, tensors of shape (..., C, H, W) or
     (H, W), ``tv_tensors.Image`` and ``Video``, and a numpy array on its own.
 
     Examples
@@ -192,7 +192,7 @@ class ToUint8(_ImageTransform):
 
 
 class Prepare(_ImageTransform):
-    """Scale, normalise and expand; :func:`graytorgb.prepare` in a Compose.
+    """Scale, normalize and expand; :func:`graytorgb.prepare` in a Compose.
 
     It replaces ``[RGB(), ToDtype(torch.float32, scale=True), Normalize(mean, std)]``, and
     ``ToImage`` in front of them.
@@ -214,7 +214,7 @@ class Prepare(_ImageTransform):
 
     Notes
     -----
-    A PIL image, in any mode of grey, RGB or palette without alpha, becomes a tensor of shape
+    A PIL image, in any mode of gray, RGB or palette without alpha, becomes a tensor of shape
     (3, H, W). A tensor, (..., C, H, W) or (H, W), stays what it is, a ``tv_tensors.Image`` for
     example. A numpy array on its own stays one, with its channel last.
 

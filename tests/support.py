@@ -56,11 +56,11 @@ def packaged(package, suffix):
     return sorted(Path(file) for file in found)
 
 
-def oracle(grey, layout):
-    """What to_rgb must give for a grey array without a channel axis, by NumPy alone."""
+def oracle(gray, layout):
+    """What to_rgb must give for a gray array without a channel axis, by NumPy alone."""
     source, target = layout.split("->")
     axis = target.index("C")
-    moved = grey.transpose(order(source, without_channel(target)))
+    moved = gray.transpose(order(source, without_channel(target)))
     return np.repeat(moved[(slice(None),) * axis + (None,)], 3, axis)
 
 

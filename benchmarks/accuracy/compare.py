@@ -23,7 +23,7 @@ from .networks import PACKAGED, Network, of_name
 from .photos import UNKNOWN, Batch, Photos, batches, chosen, option_photos
 
 RESULTS = Path(__file__).parents[1] / "results"
-GREY, OURS = "grey three times", "collapse (ours)"
+GRAY, OURS = "gray three times", "collapse (ours)"
 Array = NDArray[Any]
 
 
@@ -48,7 +48,7 @@ class Answers(NamedTuple):
     help="torchvision:NAME, timm:NAME or FILE.onnx.",
     show_default="those in packages",
 )
-@click.option("--stats", "statistics", help="Normalisation of an ONNX file: imagenet, -1..1, 0..1.")
+@click.option("--stats", "statistics", help="Normalization of an ONNX file: imagenet, -1..1, 0..1.")
 @option_photos
 @click.option(
     "--batch", type=click.IntRange(1), default=20, show_default=True, help="Photos at a time."
@@ -75,7 +75,7 @@ def main(
     document = {
         "photos": given.name,
         "images": len(given.paths),
-        "labelled": int((given.labels != UNKNOWN).sum()),
+        "labeled": int((given.labels != UNKNOWN).sum()),
         "machine": describe(),
         "networks": networks,
     }
@@ -83,9 +83,9 @@ def main(
 
 
 def ways(network: Network) -> dict[str, Callable[[Array, Array], Array]]:
-    """What the network of 3 channels is given for colour (N, 3, H, W) and grey (N, 1, H, W).
+    """What the network of 3 channels is given for color (N, 3, H, W) and gray (N, 1, H, W).
 
-    Weights of one channel, and grey normalised by one mean and one std, do what three channels
+    Weights of one channel, and gray normalized by one mean and one std, do what three channels
     of these weights do with that plane three times: so every way but ours is planes for the
     same network, whatever its framework.
     """
@@ -94,11 +94,11 @@ def ways(network: Network) -> dict[str, Callable[[Array, Array], Array]]:
     three = np.ones((3, 1, 1), np.float32)
     first = np.float32([1, 0, 0])[:, None, None]
     return {
-        "colour": lambda colour, grey: (colour - mean) / std,
-        GREY: lambda colour, grey: (grey - mean) / std,
-        "weights summed, mean and std averaged": lambda colour, grey: (grey - m) / s * three,
-        "weights averaged": lambda colour, grey: (grey - m) / s * three / 3,
-        "first channel's weights": lambda colour, grey: (grey - m) / s * first,
+        "color": lambda color, gray: (color - mean) / std,
+        GRAY: lambda color, gray: (gray - mean) / std,
+        "weights summed, mean and std averaged": lambda color, gray: (gray - m) / s * three,
+        "weights averaged": lambda color, gray: (gray - m) / s * three / 3,
+        "first channel's weights": lambda color, gray: (gray - m) / s * first,
     }
 
 
@@ -106,36 +106,36 @@ def run(network: Network, photos: Photos, size: int) -> tuple[dict[str, Answers]
     """The answers by each way, and why one can't be had."""
     original, planes = network.original(), ways(network)
     calls: dict[str, Callable[[Array, Array], Array]] = {
-        way: lambda colour, grey, make=make: original(make(colour, grey))
+        way: lambda color, gray, make=make: original(make(color, gray))
         for way, make in planes.items()
     }
     failed = {}
     try:
         adapted = network.adapted()
-        calls[OURS] = lambda colour, grey: adapted(grey)
+        calls[OURS] = lambda color, gray: adapted(gray)
     except ModelError as error:
         failed[OURS] = str(error)
     scores: dict[str, list[Array]] = {way: [] for way in calls}
     for batch in batches(photos, network.side, network.crop, size):
-        colour, grey = _from_0_to_1(batch)
+        color, gray = _from_0_to_1(batch)
         for way, call in calls.items():
-            scores[way].append(call(colour, grey))
-        photos.check(scores[GREY][0].shape[1])
-    order = [way for way in ("colour", GREY, OURS, *planes) if way in calls]
+            scores[way].append(call(color, gray))
+        photos.check(scores[GRAY][0].shape[1])
+    order = [way for way in ("color", GRAY, OURS, *planes) if way in calls]
     return {
         way: Answers(np.concatenate(scores[way]), photos.labels) for way in dict.fromkeys(order)
     }, failed
 
 
 def _from_0_to_1(batch: Batch) -> tuple[Array, Array]:
-    """Colour (N, 3, S, S) and grey (N, 1, S, S)."""
-    colour = np.ascontiguousarray(batch.colour.transpose(0, 3, 1, 2))
-    return colour / np.float32(255), batch.grey[:, None] / np.float32(255)
+    """Color (N, 3, S, S) and gray (N, 1, S, S)."""
+    color = np.ascontiguousarray(batch.color.transpose(0, 3, 1, 2))
+    return color / np.float32(255), batch.gray[:, None] / np.float32(255)
 
 
 def rows(answers: dict[str, Answers]) -> list[dict[str, Any]]:
-    """The figures of each way; differences and changes are from grey three times."""
-    base, found = answers[GREY], []
+    """The figures of each way; differences and changes are from gray three times."""
+    base, found = answers[GRAY], []
     for way, given in answers.items():
         differences = np.abs(given.scores - base.scores).max(1)
         agreement = given.scores.argmax(1) == base.scores.argmax(1)
@@ -172,18 +172,18 @@ def points(figure: dict[str, Any]) -> str:
 
 def markdown(document: dict[str, Any]) -> str:
     """A table for each network."""
-    labelled = document["labelled"]
+    labeled = document["labeled"]
     lines = [
-        f"{document['images']} pictures, {labelled} of them labelled: {document['photos']}. In",
-        "brackets exact 95 % intervals; changes are paired, from grey three times, with the p of",
+        f"{document['images']} pictures, {labeled} of them labeled: {document['photos']}. In",
+        "brackets exact 95 % intervals; changes are paired, from gray three times, with the p of",
         "McNemar's exact test. The differences are of class scores (logits): the largest of a",
-        f"picture, then the largest and the median over all pictures.{_warning(labelled)}",
+        f"picture, then the largest and the median over all pictures.{_warning(labeled)}",
         "",
         f"{one_line(document['machine'])}.",
     ]
     for network in document["networks"]:
         heads = ["", "same top-1 %", "max difference", "median"]
-        if labelled:
+        if labeled:
             heads[1:1] = ["top-1 %", "top-5 %", "change of top-1, points", "p"]
         lines += ["", f"**{network['network']}**", "", *table(heads, _lines(network["rows"]))]
         lines += [f"\n{way}: {why.splitlines()[0]}" for way, why in network["failed"].items()]
@@ -208,13 +208,13 @@ def _lines(found: Iterable[dict[str, Any]]) -> list[list[str]]:
     return lines
 
 
-def _warning(labelled: int) -> str:
-    """What so few labelled photos can't show."""
-    if not 0 < labelled < 1000:
+def _warning(labeled: int) -> str:
+    """What so few labeled photos can't show."""
+    if not 0 < labeled < 1000:
         return ""
-    same = np.zeros(labelled, bool)
+    same = np.zeros(labeled, bool)
     return (
-        f"\n\nSo few can't tell small changes: where none of {labelled} answers changes, the "
+        f"\n\nSo few can't tell small changes: where none of {labeled} answers changes, the "
         f"interval is still\n{points(plain(change(same, same)))} points."
     )
 

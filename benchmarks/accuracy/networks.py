@@ -48,11 +48,11 @@ class Network(NamedTuple):
     crop: float
 
     def original(self) -> Scores:
-        """Class scores of a batch (N, 3, S, S) that is normalised."""
+        """Class scores of a batch (N, 3, S, S) that is normalized."""
         return _call(self.model)
 
     def adapted(self) -> Scores:
-        """The same by ``graytorgb.models.adapt``, of grey (N, 1, S, S) from 0 to 1."""
+        """The same by ``graytorgb.models.adapt``, of gray (N, 1, S, S) from 0 to 1."""
         return _call(adapt(self.model, self.mean, self.std, example=self.side))
 
 
@@ -134,7 +134,7 @@ def _of_onnx(path: Path, statistics: str | None) -> Network:
     import onnx
 
     if statistics is None:
-        raise click.UsageError(f"--stats says how images are normalised for {path.name}")
+        raise click.UsageError(f"--stats says how images are normalized for {path.name}")
     if not path.is_file():
         raise click.UsageError(f"there is no file {path}")
     try:

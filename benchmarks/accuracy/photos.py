@@ -1,4 +1,4 @@
-"""Labelled photos: what packages ship, or a folder of one's own."""
+"""Labeled photos: what packages ship, or a folder of one's own."""
 
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
@@ -46,10 +46,10 @@ class Photos(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Bytes: colour (N, S, S, 3), the grey of it (N, S, S), and the labels (N,)."""
+    """Bytes: color (N, S, S, 3), the gray of it (N, S, S), and the labels (N,)."""
 
-    colour: NDArray[np.uint8]
-    grey: NDArray[np.uint8]
+    color: NDArray[np.uint8]
+    gray: NDArray[np.uint8]
     labels: NDArray[np.int64]
 
 
@@ -94,7 +94,7 @@ def batches(photos: Photos, side: int, crop: float, size: int) -> Iterator[Batch
     """The photos, `size` at a time, in squares of `side` pixels.
 
     The middle is cut out, `crop` of the shorter side. A cut-out, which has transparent pixels,
-    is shown whole, on a white square. Grey is Pillow's, 0.299 R + 0.587 G + 0.114 B.
+    is shown whole, on a white square. Gray is Pillow's, 0.299 R + 0.587 G + 0.114 B.
     """
     for start in range(0, len(photos.paths), size):
         images = [_square(path, side, crop) for path in photos.paths[start : start + size]]

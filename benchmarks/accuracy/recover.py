@@ -1,4 +1,4 @@
-"""Can what grey lost be had back? `python -m benchmarks.accuracy.recover`.
+"""Can what gray lost be had back? `python -m benchmarks.accuracy.recover`.
 
 Each attempt is made on one half of the pictures and tested on the other, both ways round, so
 every answer is about a picture that the attempt hasn't seen. None of them reads a label.
@@ -38,10 +38,10 @@ Array = NDArray[Any]
 
 
 class Pictures(NamedTuple):
-    """Bytes, (N, S, S, 3) and (N, S, S), what is known of their classes, and the colour scores."""
+    """Bytes, (N, S, S, 3) and (N, S, S), what is known of their classes, and the color scores."""
 
-    colour: Array
-    grey: Array
+    color: Array
+    gray: Array
     labels: Array
     seen: Tensor
 
@@ -79,7 +79,7 @@ def main(
     document = {
         "photos": given.name,
         "images": len(given.paths),
-        "labelled": int((given.labels != UNKNOWN).sum()),
+        "labeled": int((given.labels != UNKNOWN).sum()),
         "machine": describe(),
         "networks": [
             {"network": each, "rows": measure(of_name(each), given, only)} for each in names
@@ -100,12 +100,12 @@ def measure(network: Network, photos: Photos, only: tuple[str, ...]) -> list[dic
 
 
 def load(network: Network, photos: Photos) -> Pictures:
-    """All pictures, and the network's scores of them in colour."""
+    """All pictures, and the network's scores of them in color."""
     found = list(batches(photos, network.side, network.crop, BATCH))
-    colour, grey = (np.concatenate([getattr(b, k) for b in found]) for k in ("colour", "grey"))
-    seen = _scores(network.model, _parts(_normalised(network, colour)))
+    color, gray = (np.concatenate([getattr(b, k) for b in found]) for k in ("color", "gray"))
+    seen = _scores(network.model, _parts(_normalized(network, color)))
     photos.check(seen.shape[1])
-    return Pictures(colour, grey, photos.labels, seen)
+    return Pictures(color, gray, photos.labels, seen)
 
 
 def held_out(attempt: Attempt, network: Network, pictures: Pictures) -> Tensor:
@@ -119,19 +119,19 @@ def held_out(attempt: Attempt, network: Network, pictures: Pictures) -> Tensor:
 
 
 def untouched(network: Network, _: Pictures) -> Answer:
-    """The adapted network, which is the network of 3 channels on grey three times."""
+    """The adapted network, which is the network of 3 channels on gray three times."""
     return partial(_answer, adapt(network.model, network.mean, network.std))
 
 
-def statistics(network: Network, known: Pictures, *, mix: float, colour: bool = False) -> Answer:
+def statistics(network: Network, known: Pictures, *, mix: float, color: bool = False) -> Answer:
     """BatchNorm's means and variances, estimated anew, and mixed into the old ones.
 
-    With `colour` they are estimated on the colour pictures: the control, which shows what so few
+    With `color` they are estimated on the color pictures: the control, which shows what so few
     pictures do by themselves.
     """
     model = adapt(network.model, network.mean, network.std)
-    taught = deepcopy(network.model if colour else model)
-    images = _normalised(network, known.colour) if colour else _planes(known.grey)
+    taught = deepcopy(network.model if color else model)
+    images = _normalized(network, known.color) if color else _planes(known.gray)
     update_bn(_parts(images), taught)
     new = taught.state_dict()
     for name, old in model.state_dict().items():
@@ -141,53 +141,53 @@ def statistics(network: Network, known: Pictures, *, mix: float, colour: bool = 
 
 
 def tones(network: Network, _: Pictures, *, change: Callable[[Array], Array]) -> Answer:
-    """Other tones of the grey."""
+    """Other tones of the gray."""
     answer = untouched(network, _)
-    return lambda unseen: answer(unseen._replace(grey=np.stack([change(g) for g in unseen.grey])))
+    return lambda unseen: answer(unseen._replace(gray=np.stack([change(g) for g in unseen.gray])))
 
 
 def mixture(network: Network, _: Pictures, *, weights: tuple[float, ...]) -> Answer:
-    """Grey made of colour by other weights."""
+    """Gray made of color by other weights."""
     answer = untouched(network, _)
     return lambda unseen: answer(
-        unseen._replace(grey=np.rint(unseen.colour @ np.float32(weights)).astype(np.uint8))
+        unseen._replace(gray=np.rint(unseen.color @ np.float32(weights)).astype(np.uint8))
     )
 
 
 def stem(network: Network, known: Pictures, *, how: Literal["collapse", "learned"]) -> Answer:
-    """The stem alone, trained until the network says of grey what it says of colour.
+    """The stem alone, trained until the network says of gray what it says of color.
 
-    Adam on the divergence from the classes' probabilities in colour; everything else is frozen,
+    Adam on the divergence from the classes' probabilities in color; everything else is frozen,
     BatchNorm's statistics too. ``"learned"`` trains the 1 to 3 convolution in front instead.
     """
     torch.manual_seed(SEED)
     model = adapt(network.model, network.mean, network.std, how=how).eval()
     model.requires_grad_(False)
     layer = next(m for m in model.modules() if isinstance(m, nn.Conv2d) and m.in_channels < 3)
-    optimiser = torch.optim.Adam(layer.requires_grad_(True).parameters(), RATE)
-    grey, wanted = _planes(known.grey), known.seen.softmax(1)
+    optimizer = torch.optim.Adam(layer.requires_grad_(True).parameters(), RATE)
+    gray, wanted = _planes(known.gray), known.seen.softmax(1)
     for _ in range(EPOCHS):
-        for part in torch.randperm(len(grey)).split(BATCH):
-            given = model(grey[part]).log_softmax(1)
+        for part in torch.randperm(len(gray)).split(BATCH):
+            given = model(gray[part]).log_softmax(1)
             loss = functional.kl_div(given, wanted[part], reduction="batchmean")
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
     return partial(_answer, model)
 
 
-def _gamma(grey: Array, exponent: float) -> Array:
-    return np.rint(255 * (grey / 255) ** exponent).astype(np.uint8)
+def _gamma(gray: Array, exponent: float) -> Array:
+    return np.rint(255 * (gray / 255) ** exponent).astype(np.uint8)
 
 
-def _of_pillow(change: Callable[..., Image.Image], grey: Array, **options: Any) -> Array:
-    return np.asarray(change(Image.fromarray(grey), **options))
+def _of_pillow(change: Callable[..., Image.Image], gray: Array, **options: Any) -> Array:
+    return np.asarray(change(Image.fromarray(gray), **options))
 
 
 ATTEMPTS: dict[str, Attempt] = {
-    **{f"statistics of grey, {m:.0%}": partial(statistics, mix=m) for m in MIXES},
+    **{f"statistics of gray, {m:.0%}": partial(statistics, mix=m) for m in MIXES},
     **{
-        f"statistics of colour, {m:.0%} (control)": partial(statistics, mix=m, colour=True)
+        f"statistics of color, {m:.0%} (control)": partial(statistics, mix=m, color=True)
         for m in MIXES[:2]
     },
     **{
@@ -197,7 +197,7 @@ ATTEMPTS: dict[str, Attempt] = {
     "tones: contrast stretched, 1 % cut off": partial(
         tones, change=partial(_of_pillow, ImageOps.autocontrast, cutoff=1)
     ),
-    "tones: histogram equalised": partial(tones, change=partial(_of_pillow, ImageOps.equalize)),
+    "tones: histogram equalized": partial(tones, change=partial(_of_pillow, ImageOps.equalize)),
     "weights: mean of RGB": partial(mixture, weights=(1 / 3, 1 / 3, 1 / 3)),
     "weights: ITU-R 709": partial(mixture, weights=(0.2126, 0.7152, 0.0722)),
     "weights: red alone": partial(mixture, weights=(1, 0, 0)),
@@ -210,7 +210,7 @@ ATTEMPTS: dict[str, Attempt] = {
 def _row(name: str, base: Tensor, scores: Tensor, pictures: Pictures) -> dict[str, Any]:
     """The figures of an attempt, and their changes from what is untouched."""
     known = pictures.labels != UNKNOWN
-    wanted = {"colour": (pictures.seen.argmax(1).numpy(), np.full(len(known), fill_value=True))}
+    wanted = {"color": (pictures.seen.argmax(1).numpy(), np.full(len(known), fill_value=True))}
     if known.any():
         wanted["top1"] = (pictures.labels, known)
     row: dict[str, Any] = {"attempt": name}
@@ -222,7 +222,7 @@ def _row(name: str, base: Tensor, scores: Tensor, pictures: Pictures) -> dict[st
 
 
 def _answer(model: nn.Module, unseen: Pictures) -> Tensor:
-    return _scores(model, _parts(_planes(unseen.grey)))
+    return _scores(model, _parts(_planes(unseen.gray)))
 
 
 @torch.inference_mode()
@@ -235,30 +235,30 @@ def _parts(images: Tensor) -> list[Tensor]:
     return list(images.tensor_split(-(-len(images) // BATCH)))
 
 
-def _planes(grey: Array) -> Tensor:
-    """Grey (N, 1, S, S) from 0 to 1."""
-    return torch.from_numpy(grey[:, None] / np.float32(255))
+def _planes(gray: Array) -> Tensor:
+    """Gray (N, 1, S, S) from 0 to 1."""
+    return torch.from_numpy(gray[:, None] / np.float32(255))
 
 
-def _normalised(network: Network, colour: Array) -> Tensor:
-    """Colour (N, 3, S, S)."""
-    planes = (colour / np.float32(255) - np.float32(network.mean)) / np.float32(network.std)
+def _normalized(network: Network, color: Array) -> Tensor:
+    """Color (N, 3, S, S)."""
+    planes = (color / np.float32(255) - np.float32(network.mean)) / np.float32(network.std)
     return torch.from_numpy(planes).movedim(-1, 1).contiguous()
 
 
 def markdown(document: dict[str, Any]) -> str:
     """A table for each network, and what is beyond the interval."""
     lines = [
-        f"{document['images']} pictures, {document['labelled']} of them labelled:",
+        f"{document['images']} pictures, {document['labeled']} of them labeled:",
         f"{document['photos']}. Each is tested by what was made on the other half. In brackets",
         "exact 95 % intervals; changes are from the network untouched, with the p of McNemar's",
-        'exact test. "As in colour": the class that the network sees in the colour picture.',
+        'exact test. "As in color": the class that the network sees in the color picture.',
         "",
         f"{one_line(document['machine'])}.",
     ]
     for network in document["networks"]:
-        heads = ["", "as in colour %", "change, points", "p"]
-        if document["labelled"]:
+        heads = ["", "as in color %", "change, points", "p"]
+        if document["labeled"]:
             heads += ["top-1 %", "change, points", "p"]
         rows = network["rows"]
         lines += ["", f"**{network['network']}**", "", *table(heads, map(_line, rows)), ""]

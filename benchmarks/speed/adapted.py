@@ -33,7 +33,7 @@ NETWORKS = {
     "vit_b_16": "conv_proj",
     "convnext_tiny": "features.0.0",
 }
-READY, BEFORE, AFTER = "3 channels, normalised already", "3 channels, from grey", "1 channel"
+READY, BEFORE, AFTER = "3 channels, normalized already", "3 channels, from gray", "1 channel"
 SIDE = 224
 
 
@@ -78,25 +78,25 @@ def pairs(name: str) -> dict[str, Pair]:
     return {"stem": stem, "whole": whole}
 
 
-def ways(pair: Pair, grey: Tensor) -> dict[str, Callable[[], Tensor]]:
+def ways(pair: Pair, gray: Tensor) -> dict[str, Callable[[], Tensor]]:
     """Each way as a call without arguments, all with the same output."""
-    mean, std = (torch.tensor(v)[:, None, None].to(grey) for v in g2r.stats("imagenet"))
-    planes = (grey - mean) / std
+    mean, std = (torch.tensor(v)[:, None, None].to(gray) for v in g2r.stats("imagenet"))
+    planes = (gray - mean) / std
     return {
         READY: _inference(lambda: pair.before(planes)),
-        BEFORE: _inference(lambda: pair.before((grey - mean) / std)),
-        AFTER: _inference(lambda: pair.after(grey)),
+        BEFORE: _inference(lambda: pair.before((gray - mean) / std)),
+        AFTER: _inference(lambda: pair.after(gray)),
     }
 
 
 def measure(name: str, batch: int, seconds: float) -> list[dict[str, Any]]:
     """A row for each part of a network and each way."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    grey = torch.rand(batch, 1, SIDE, SIDE).to(device)
+    gray = torch.rand(batch, 1, SIDE, SIDE).to(device)
     peaks = _peaks(name, batch, device)
     rows = []
     for part, pair in pairs(name).items():
-        calls = ways(Pair(*(module.to(device) for module in pair)), grey)
+        calls = ways(Pair(*(module.to(device) for module in pair)), gray)
         expected = calls[BEFORE]()
         error = float((calls[AFTER]() - expected).abs().max() / expected.abs().max())
         if error > 1e-4:
@@ -149,14 +149,14 @@ def _peaks(name: str, batch: int, device: str) -> dict[str, dict[str, int]]:
 
 def _peaks_here(name: str, batch: int, device: str, threads: int) -> dict[str, dict[str, int]]:
     torch.set_num_threads(threads)
-    grey = torch.rand(batch, 1, SIDE, SIDE).to(device)
+    gray = torch.rand(batch, 1, SIDE, SIDE).to(device)
     peak = _peak_of_cuda if device == "cuda" else peak_here
     found = {}
     for part, pair in pairs(name).items():
         pair = Pair(*(module.to(device) for module in pair))
-        for call in ways(pair, grey[:1]).values():
+        for call in ways(pair, gray[:1]).values():
             call()  # the library is loaded, and its pools are there
-        found[part] = {way: peak(call) for way, call in ways(pair, grey).items()}
+        found[part] = {way: peak(call) for way, call in ways(pair, gray).items()}
     return found
 
 
@@ -181,7 +181,7 @@ def markdown(document: dict[str, Any]) -> str:
     lines = [
         f"{document['batch']} images of {SIDE}x{SIDE} in float32, random weights, medians",
         f"and quartiles of rounds in random order, warm, {document['threads']} threads. In",
-        "brackets the time over that of 3 channels from grey, which normalises and repeats in each",
+        "brackets the time over that of 3 channels from gray, which normalizes and repeats in each",
         "call: above 1 one channel is slower.",
         "",
         f"{one_line(document['machine'])}.",

@@ -16,7 +16,7 @@ import matplotlib as mpl
 import numpy as np
 from rich.progress import track
 
-from graytorgb.bench.case import PRESETS, Case, cases, grey_batch
+from graytorgb.bench.case import PRESETS, Case, cases, gray_batch
 from graytorgb.cli.files import FileCommand, OutputFolder
 from graytorgb.measure.machine import describe, one_line
 from graytorgb.measure.timing import Rounds
@@ -52,7 +52,7 @@ def main(preset: str, seconds: float, memory: float, output: Path) -> None:
 
 def measure(case: Case, seconds: float) -> list[dict[str, Any]]:
     """A row for each peer in a cell."""
-    x = grey_batch(case.shape, case.dtype)
+    x = gray_batch(case.shape, case.dtype)
     axis = case.layout.partition("->")[2].index("C")
     expected = np.repeat(np.expand_dims(x, axis), 3, axis)
     why: dict[str, str] = {}
@@ -158,8 +158,8 @@ def draw(document: dict[str, Any], path: Path) -> None:
             for name, value in values.items() if key == layout else ():
                 by_name.setdefault(name, []).append(value)
         means = sorted(((geometric_mean(v), name) for name, v in by_name.items()), reverse=True)
-        colours = ["#0072b2" if name.startswith(OURS) else "#bbbbbb" for _, name in means]
-        axis.barh([name for _, name in means], [mean for mean, _ in means], color=colours)
+        colors = ["#0072b2" if name.startswith(OURS) else "#bbbbbb" for _, name in means]
+        axis.barh([name for _, name in means], [mean for mean, _ in means], color=colors)
         for i, (mean, _) in enumerate(means):
             axis.text(mean, i, f" {mean:.2f}", va="center", fontsize=8)
         axis.set(title=layout, xlabel="time over graytorgb's (geometric mean)", xscale="log")

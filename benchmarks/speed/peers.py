@@ -71,46 +71,46 @@ def _albumentations_batch(x: Array) -> Converter:
     import albumentations
 
     transform = albumentations.Compose([albumentations.ToRGB(p=1)])
-    grey = x[..., None]
-    return lambda: transform(images=grey)["images"]
+    gray = x[..., None]
+    return lambda: transform(images=gray)["images"]
 
 
 def _torchvision(x: Array) -> Converter:
     import torch
     from torchvision.transforms import v2
 
-    transform, grey = v2.RGB(), torch.from_numpy(x)[:, None]
-    return lambda: transform(grey)
+    transform, gray = v2.RGB(), torch.from_numpy(x)[:, None]
+    return lambda: transform(gray)
 
 
 def _torch_repeat(x: Array) -> Converter:
     import torch
 
-    grey = torch.from_numpy(x)[:, None]
-    return lambda: grey.repeat(1, 3, 1, 1)
+    gray = torch.from_numpy(x)[:, None]
+    return lambda: gray.repeat(1, 3, 1, 1)
 
 
 def _kornia(x: Array) -> Converter:
     import kornia
     import torch
 
-    grey = torch.from_numpy(x)[:, None]
-    return lambda: kornia.color.grayscale_to_rgb(grey).contiguous()
+    gray = torch.from_numpy(x)[:, None]
+    return lambda: kornia.color.grayscale_to_rgb(gray).contiguous()
 
 
 def _tensorflow(x: Array) -> Converter:
     import tensorflow as tf
 
-    grey = tf.constant(x[..., None])
-    return lambda: tf.image.grayscale_to_rgb(grey)
+    gray = tf.constant(x[..., None])
+    return lambda: tf.image.grayscale_to_rgb(gray)
 
 
 def _keras(x: Array) -> Converter:
     import keras
 
-    grey = keras.ops.convert_to_tensor(x[..., None])
+    gray = keras.ops.convert_to_tensor(x[..., None])
     layer = keras.layers.Concatenate(axis=-1)
-    return lambda: layer([grey, grey, grey])
+    return lambda: layer([gray, gray, gray])
 
 
 def _ours(layout: str) -> Callable[[Array], Converter]:

@@ -14,7 +14,7 @@ from rich.progress import track
 from torchvision.transforms import v2
 
 import graytorgb as g2r
-from graytorgb.bench.case import grey_batch
+from graytorgb.bench.case import gray_batch
 from graytorgb.bench.limit import writes
 from graytorgb.cli.files import FileCommand, OutputFolder
 from graytorgb.measure.machine import describe, one_line
@@ -74,7 +74,7 @@ def ways(x: Any, threads: int) -> dict[str, Callable[[], Any]]:
 
 def measure(shape: tuple[int, ...], seconds: float, threads: int) -> list[dict[str, Any]]:
     """A row for each way, and for the limit."""
-    x = grey_batch(shape, "uint8")
+    x = gray_batch(shape, "uint8")
     calls = ways(x, threads)
     exact = (x[:, None] / 255 - np.reshape(MEAN, (3, 1, 1))) / np.reshape(STD, (3, 1, 1))
     for name, call in calls.items():
@@ -138,7 +138,7 @@ def markdown(document: dict[str, Any]) -> str:
         ),
     ]
     lines = [
-        "uint8 (N, H, W) to float32 (N, 3, H, W), scaled, normalised and expanded: milliseconds,",
+        "uint8 (N, H, W) to float32 (N, 3, H, W), scaled, normalized and expanded: milliseconds,",
         f"medians of rounds in random order, warm, {document['threads']} threads; in brackets the",
         "time over graytorgb's with a fresh result. The write limit is the time to write as many",
         "bytes and read none, with the best store of the machine.",

@@ -4,7 +4,7 @@
  *
  *                          portable      avx2               avx512 (with VBMI)
  *   interleave, any width  21 elements   4 shuffles         1 shuffle
- *   normalise to float32   16 x 6        2 x 6, 2 permutes  1 x 6, 1 permute
+ *   normalize to float32   16 x 6        2 x 6, 2 permutes  1 x 6, 1 permute
  *
  * which is less than the time in which memory takes 64 bytes, about 10 cycles a core, except
  * for the portable twin.

@@ -39,14 +39,14 @@ struct arithmetic {
  * the caches, and then the result and each plane of it begin where a line of the cache does;
  * without, no address needs an alignment.
  * interleave: n elements.
- * normalise:  returns whether an x was outside. `plane` is the bytes from one plane to the next;
+ * normalize:  returns whether an x was outside. `plane` is the bytes from one plane to the next;
  *             the arithmetic is laid out for the level's lanes, and for the one of its tail.
  * stream:     copies n bytes by such stores, to any address.
  * fence:      after which other threads see what was streamed. */
 #define LINE 64
 typedef void interleave_kernel(const char *src, char *dst, size_t n, const struct shuffle *,
                                int stream);
-typedef int normalise_kernel(const char *src, char *dst, size_t plane, size_t n,
+typedef int normalize_kernel(const char *src, char *dst, size_t plane, size_t n,
                              const struct arithmetic *vectors, const struct arithmetic *tail,
                              int stream);
 typedef void stream_kernel(const char *src, char *dst, size_t n);
@@ -56,7 +56,7 @@ struct level {
     int lanes; /* float32 values in a vector */
     int (*usable)(void);
     interleave_kernel *interleave;
-    normalise_kernel *normalise[SOURCES][TARGETS];
+    normalize_kernel *normalize[SOURCES][TARGETS];
     stream_kernel *stream;
     void (*fence)(void);
 };

@@ -82,7 +82,7 @@ static int do_without_gil(struct batch *batch)
 }
 
 PyDoc_STRVAR(expand_doc,
-"expand(grey, out, before, after, width, interleaved, stream, threads, level)\n--\n\n"
+"expand(gray, out, before, after, width, interleaved, stream, threads, level)\n--\n\n"
 "Copy (before, after) elements of `width` bytes three times into `out`, (before, after, 3) if\n"
 "`interleaved` and (before, 3, after) if not. Level -1 is the best that the processor has.");
 
@@ -106,15 +106,15 @@ static PyObject *expand(PyObject *module, PyObject *arguments)
     return result;
 }
 
-PyDoc_STRVAR(normalise_doc,
-"normalise(grey, out, before, after, source, target, constants, interleaved, stream, threads,\n"
+PyDoc_STRVAR(normalize_doc,
+"normalize(gray, out, before, after, source, target, constants, interleaved, stream, threads,\n"
 "          level)\n--\n\n"
 "Write clamp(((x - mean) - rest) * scale, lowest, highest) for each of three channels, in\n"
 "float32. `source` counts uint8, uint16, int16, float16, float32, and `target` float32, float16,\n"
 "bfloat16, uint8. `constants` are 17 float32: mean, rest, scale, lowest and highest of each\n"
 "channel, then the bounds of a float x. Returns whether a float x was outside of them, or NaN.");
 
-static PyObject *normalise(PyObject *module, PyObject *arguments)
+static PyObject *normalize(PyObject *module, PyObject *arguments)
 {
     struct batch batch = {0};
     struct work *work = &batch.work;
@@ -124,7 +124,7 @@ static PyObject *normalise(PyObject *module, PyObject *arguments)
     int source, target, level;
     PyObject *result = NULL;
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "y*w*nniiy*ppii:normalise", &batch.src, &batch.dst, &before,
+    if (!PyArg_ParseTuple(arguments, "y*w*nniiy*ppii:normalize", &batch.src, &batch.dst, &before,
                           &after, &source, &target, &constants, &batch.work.interleaved,
                           &batch.work.stream, &batch.threads, &level))
         goto done;
@@ -139,7 +139,7 @@ static PyObject *normalise(PyObject *module, PyObject *arguments)
     if (!check(&batch, before, after, source_size[source], target_size[target], level))
         goto done;
     memcpy(&values, constants.buf, sizeof values);
-    work->normalise = work->level->normalise[source][target];
+    work->normalize = work->level->normalize[source][target];
     lay_out_arithmetic(&work->vectors, work->level, work->interleaved, &values);
     lay_out_arithmetic(&work->tail, levels[0], work->interleaved, &values);
     result = PyBool_FromLong(do_without_gil(&batch));
@@ -240,7 +240,7 @@ static PyObject *set_cache_limit(PyObject *module, PyObject *limit)
 
 static PyMethodDef methods[] = {
     {"expand", expand, METH_VARARGS, expand_doc},
-    {"normalise", normalise, METH_VARARGS, normalise_doc},
+    {"normalize", normalize, METH_VARARGS, normalize_doc},
     {"write", write_all, METH_VARARGS, write_doc},
     {"empty", empty, METH_VARARGS, empty_doc},
     {"cache_info", cache_info, METH_NOARGS, cache_info_doc},

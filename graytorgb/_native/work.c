@@ -12,8 +12,8 @@
 static int make(const struct work *work, const char *src, char *dst, size_t plane, size_t n,
                 int stream)
 {
-    if (work->normalise)
-        return work->normalise(src, dst, plane, n, &work->vectors, &work->tail, stream);
+    if (work->normalize)
+        return work->normalize(src, dst, plane, n, &work->vectors, &work->tail, stream);
     if (work->interleaved)
         work->level->interleave(src, dst, n, &work->shuffle, stream);
     else
@@ -55,7 +55,7 @@ static int do_part(const struct work *work, size_t start, size_t stop)
     const size_t plane = work->after * work->result_width;
     const size_t pixel = work->result_width * (work->interleaved ? 3 : 1);
     const size_t most = BLOCK / 3 / work->result_width;
-    const int copies = !work->interleaved && !work->normalise; /* stream takes any address */
+    const int copies = !work->interleaved && !work->normalize; /* stream takes any address */
     const int together = work->interleaved || plane % LINE == 0;
     int outside = 0;
     for (size_t n; start < stop; start += n) {

@@ -5,7 +5,7 @@
 #include "kernels.h"
 
 /* (before, after) pixels become (before, after, 3), or (before, 3, after) where planar: the same
- * values, or, with a `normalise`, its arithmetic. `width` and `result_width` are the bytes of a
+ * values, or, with a `normalize`, its arithmetic. `width` and `result_width` are the bytes of a
  * value. */
 #define WIDEST 64
 struct work {
@@ -14,12 +14,12 @@ struct work {
     char *dst;
     size_t before, after, width, result_width;
     int interleaved, stream;
-    normalise_kernel *normalise;
+    normalize_kernel *normalize;
     struct shuffle shuffle;
     struct arithmetic vectors, tail;
 };
 
-/* Does all of it, by at most MOST_THREADS threads; returns whether `normalise` reported a pixel. */
+/* Does all of it, by at most MOST_THREADS threads; returns whether `normalize` reported a pixel. */
 int do_work(const struct work *, int threads);
 
 /* Writes n bytes, whatever they are, and reads none: what writing takes by itself. */

@@ -6,6 +6,6 @@ from ..core.layout import insert
 from .protocol import Array
 
 
-def expand(grey: Array, axis: int, out: Array | None = None) -> Array:
+def expand(gray: Array, axis: int, out: Array | None = None) -> Array:
     """See :class:`graytorgb.backends.Backend`. A view has no use for `out`."""
-    return np.broadcast_to(np.expand_dims(grey, axis), insert(grey.shape, axis))
+    return np.broadcast_to(np.expand_dims(gray, axis), insert(gray.shape, axis))

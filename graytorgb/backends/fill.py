@@ -5,14 +5,14 @@ import numpy as np
 from .protocol import Array, room
 
 
-def expand(grey: Array, axis: int, out: Array | None = None) -> Array:
+def expand(gray: Array, axis: int, out: Array | None = None) -> Array:
     """See :class:`graytorgb.backends.Backend`."""
-    out = room(grey, axis, out)
-    if axis == grey.ndim:
+    out = room(gray, axis, out)
+    if axis == gray.ndim:
         # One strided pass a channel. A single broadcast assignment would loop over the
         # three channels innermost, which takes 8 times as long.
         for channel in range(3):
-            out[..., channel] = grey
+            out[..., channel] = gray
     else:
-        out[...] = np.expand_dims(grey, axis)  # the inner loop copies whole planes
+        out[...] = np.expand_dims(gray, axis)  # the inner loop copies whole planes
     return out

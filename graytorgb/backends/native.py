@@ -11,7 +11,7 @@ import numpy as np
 
 from .._kernels import empty as new_or_kept
 from .._kernels import expand as expand_buffers
-from .._kernels import normalise as normalise_buffers
+from .._kernels import normalize as normalize_buffers
 from .._kernels import set_cache_limit, stream_from
 from ..core.layout import insert
 from .protocol import Array, split, strips
@@ -30,24 +30,24 @@ def empty(shape: tuple[int, ...], dtype: Any) -> tuple[Array, bool]:
     return (np.empty(shape, dtype), True) if small else new_or_kept(shape, dtype)
 
 
-def expand(grey: Array, axis: int, out: Array | None = None) -> Array:
+def expand(gray: Array, axis: int, out: Array | None = None) -> Array:
     """See :class:`graytorgb.backends.Backend`."""
-    run = _run_of(grey.shape, axis, grey.itemsize)
+    run = _run_of(gray.shape, axis, gray.itemsize)
     if out is not None:
         warm = True
     elif run.nbytes < _KEPT_FROM:
-        out, warm = np.empty(run.shape, grey.dtype), True
+        out, warm = np.empty(run.shape, gray.dtype), True
     else:
-        out, warm = new_or_kept(run.shape, grey.dtype)
-    if grey.flags.c_contiguous:
-        _expand_run(grey, out, run, warm)
+        out, warm = new_or_kept(run.shape, gray.dtype)
+    if gray.flags.c_contiguous:
+        _expand_run(gray, out, run, warm)
     elif run.interleaved:
-        for part in strips(grey, 1 << 20):
-            strip = grey[part].copy()
+        for part in strips(gray, 1 << 20):
+            strip = gray[part].copy()
             _expand_run(strip, out[part], _run_of(strip.shape, strip.ndim, strip.itemsize), warm)
     else:
         first, second, third = (out[(slice(None),) * axis + (i,)] for i in range(3))
-        first[...] = grey
+        first[...] = gray
         second[...] = third[...] = first
     return out
 
@@ -69,15 +69,15 @@ def _run_of(shape: tuple[int, ...], axis: int, itemsize: int) -> _Run:
     return _Run(insert(shape, axis), 3 * size * itemsize, before, after, interleaved)
 
 
-def _expand_run(grey: Array, out: Array, run: _Run, warm: bool) -> None:
+def _expand_run(gray: Array, out: Array, run: _Run, warm: bool) -> None:
     _, nbytes, before, after, interleaved = run
     stream = warm and nbytes >= stream_from
     count = 1 if nbytes < 2 * _BYTES_A_THREAD else threads_for(nbytes)
-    expand_buffers(grey, out, before, after, grey.itemsize, interleaved, stream, count, _BEST_LEVEL)
+    expand_buffers(gray, out, before, after, gray.itemsize, interleaved, stream, count, _BEST_LEVEL)
 
 
-def normalise(
-    grey: Array,
+def normalize(
+    gray: Array,
     axis: int,
     out: Array,
     codes: tuple[int, int],
@@ -89,13 +89,13 @@ def normalise(
     """The arithmetic of :mod:`graytorgb.functional.normalize`; whether a float was outside.
 
     `codes` count the dtypes of input and result, and `constants` are 17 float32, as
-    ``_kernels.normalise`` says.
+    ``_kernels.normalize`` says.
     """
-    _, _, before, after, interleaved = _run_of(grey.shape, axis, grey.itemsize)
+    _, _, before, after, interleaved = _run_of(gray.shape, axis, gray.itemsize)
     count = threads_for(out.nbytes, threads)
     stream = warm and out.nbytes >= stream_from
-    return normalise_buffers(
-        grey, out, before, after, *codes, constants, interleaved, stream, count, _BEST_LEVEL
+    return normalize_buffers(
+        gray, out, before, after, *codes, constants, interleaved, stream, count, _BEST_LEVEL
     )
 
 

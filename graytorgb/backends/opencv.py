@@ -17,52 +17,52 @@ _COLUMNS = 4096
 _INT_MAX = 2**31 - 1
 
 
-def expand(grey: Array, axis: int, out: Array | None = None) -> Array:
+def expand(gray: Array, axis: int, out: Array | None = None) -> Array:
     """See :class:`graytorgb.backends.Backend`."""
-    out = room(grey, axis, out)
-    if axis == grey.ndim and is_solid(grey):
-        _interleave(grey.reshape(-1), out.reshape(-1, 3))
-    elif axis == grey.ndim:
-        for part in strips(grey, 1 << 20):
-            _interleave(np.array(grey[part], order="C").reshape(-1), out[part].reshape(-1, 3))
-    elif axis > 0 and not is_solid(grey):
-        for image, planes in zip(grey, out, strict=True):
+    out = room(gray, axis, out)
+    if axis == gray.ndim and is_solid(gray):
+        _interleave(gray.reshape(-1), out.reshape(-1, 3))
+    elif axis == gray.ndim:
+        for part in strips(gray, 1 << 20):
+            _interleave(np.array(gray[part], order="C").reshape(-1), out[part].reshape(-1, 3))
+    elif axis > 0 and not is_solid(gray):
+        for image, planes in zip(gray, out, strict=True):
             _repeat_planes(solid(image), axis - 1, planes)
     else:
-        _repeat_planes(solid(grey), axis, out)
+        _repeat_planes(solid(gray), axis, out)
     return out
 
 
-def _interleave(grey: Array, out: Array) -> None:
+def _interleave(gray: Array, out: Array) -> None:
     """(A,) to (A, 3)."""
-    whole = grey.size - grey.size % _COLUMNS
-    for start, stop, columns in ((0, whole, _COLUMNS), (whole, grey.size, grey.size - whole)):
+    whole = gray.size - gray.size % _COLUMNS
+    for start, stop, columns in ((0, whole, _COLUMNS), (whole, gray.size, gray.size - whole)):
         if start < stop:
-            _interleave_rows(grey[start:stop].reshape(-1, columns), out[start:stop])
+            _interleave_rows(gray[start:stop].reshape(-1, columns), out[start:stop])
 
 
-def _interleave_rows(grey: Array, out: Array) -> None:
-    rows, columns = grey.shape
-    if grey.itemsize in _CVTCOLOR:
-        word = _CVTCOLOR[grey.itemsize]
+def _interleave_rows(gray: Array, out: Array) -> None:
+    rows, columns = gray.shape
+    if gray.itemsize in _CVTCOLOR:
+        word = _CVTCOLOR[gray.itemsize]
         result = out.view(word).reshape(rows, columns, 3)
-        cvtColor(grey.view(word), COLOR_GRAY2BGR, dst=result)
+        cvtColor(gray.view(word), COLOR_GRAY2BGR, dst=result)
     else:
         # cvtColor has no wider type; merge has float64, and takes a 16-byte element as two.
-        words = grey.itemsize // 8
-        plane = grey.view(np.float64).reshape(rows, columns, words)
+        words = gray.itemsize // 8
+        plane = gray.view(np.float64).reshape(rows, columns, words)
         merged = out.view(np.float64).reshape(rows, columns, 3 * words)
         merge((plane, plane, plane), dst=merged)
 
 
-def _repeat_planes(grey: Array, axis: int, out: Array) -> None:
+def _repeat_planes(gray: Array, axis: int, out: Array) -> None:
     """The run of bytes behind each index before the channel axis, three times in a row."""
-    before, after = split(grey.shape, axis)
-    if 3 * after * grey.itemsize <= _INT_MAX:
-        flat = grey.reshape(before, -1).view(np.uint8)
+    before, after = split(gray.shape, axis)
+    if 3 * after * gray.itemsize <= _INT_MAX:
+        flat = gray.reshape(before, -1).view(np.uint8)
         repeat(flat, 1, 3, dst=out.reshape(before, -1).view(np.uint8))
         return
-    runs = grey.reshape(before, -1, grey.shape[-1]).view(np.uint8)
+    runs = gray.reshape(before, -1, gray.shape[-1]).view(np.uint8)
     results = out.view(np.uint8).reshape(before, -1, runs.shape[-1])
     for run, result in zip(runs, results, strict=True):
         repeat(run, 3, 1, dst=result)

@@ -10,12 +10,12 @@ from PIL import Image
 from .protocol import Array, room, solid, strips
 
 
-def expand(grey: Array, axis: int, out: Array | None = None) -> Array:
+def expand(gray: Array, axis: int, out: Array | None = None) -> Array:
     """See :class:`graytorgb.backends.Backend`."""
-    out = room(grey, axis, out)
+    out = room(gray, axis, out)
     channel_last = np.moveaxis(out, axis, -1)
-    for part in strips(grey, 1 << 17):
-        strip = solid(grey[part])
+    for part in strips(gray, 1 << 17):
+        strip = solid(gray[part])
         image = Image.fromarray(strip.reshape(-1, strip.shape[-1]))
         channel_last[part] = np.asarray(image.convert("RGB")).reshape(*strip.shape, 3)
     return out

@@ -25,20 +25,20 @@ Array = NDArray[Any]
 class Backend(Protocol):
     """The one function of a backend's module."""
 
-    def expand(self, grey: Array, axis: int, out: Array | None = None) -> Array:
-        """Put three equal channels into a grey array.
+    def expand(self, gray: Array, axis: int, out: Array | None = None) -> Array:
+        """Put three equal channels into a gray array.
 
         Parameters
         ----------
-        grey : ndarray of shape (a, …, b, …)
-            Grey values without a channel axis: at least 2-D, not empty, of a dtype that the
+        gray : ndarray of shape (a, …, b, …)
+            Gray values without a channel axis: at least 2-D, not empty, of a dtype that the
             registry's line allows. Any strides, alignment and byte order, perhaps read-only.
         axis : int
-            Where the channel goes, 0 to ``grey.ndim``. ``grey.ndim`` interleaves (NHWC);
+            Where the channel goes, 0 to ``gray.ndim``. ``gray.ndim`` interleaves (NHWC);
             anything else is planar (NCHW).
         out : ndarray of shape (a, …, 3, b, …), optional
             Checked memory for the result: this dtype, C-contiguous, writable, apart from
-            `grey`. A backend that can't write there returns a fresh array and the caller
+            `gray`. A backend that can't write there returns a fresh array and the caller
             copies it.
 
         Returns
@@ -50,35 +50,35 @@ class Backend(Protocol):
         ...
 
 
-def room(grey: Array, axis: int, out: Array | None) -> Array:
+def room(gray: Array, axis: int, out: Array | None) -> Array:
     """`out`, or new memory for the result."""
-    return np.empty(insert(grey.shape, axis), grey.dtype) if out is None else out
+    return np.empty(insert(gray.shape, axis), gray.dtype) if out is None else out
 
 
-def solid(grey: Array) -> Array:
-    """`grey` itself where it is C-contiguous and aligned, else a copy that is.
+def solid(gray: Array) -> Array:
+    """`gray` itself where it is C-contiguous and aligned, else a copy that is.
 
     For libraries that read memory through a plain pointer.
     """
-    return grey if is_solid(grey) else np.array(grey, order="C")
+    return gray if is_solid(gray) else np.array(gray, order="C")
 
 
-def is_solid(grey: Array) -> bool:
-    """Whether a library can read `grey` from its first byte to its last.
+def is_solid(gray: Array) -> bool:
+    """Whether a library can read `gray` from its first byte to its last.
 
     NumPy calls an array contiguous whatever the strides of its axes of size 1; torch doesn't.
     """
-    return grey.flags.c_contiguous and grey.flags.aligned and min(grey.strides) >= 0
+    return gray.flags.c_contiguous and gray.flags.aligned and min(gray.strides) >= 0
 
 
-def strips(grey: Array, most: int) -> Iterator[tuple[int | slice, ...]]:
-    """Indices that cut `grey` into parts of at most `most` bytes, for bounded temporaries."""
+def strips(gray: Array, most: int) -> Iterator[tuple[int | slice, ...]]:
+    """Indices that cut `gray` into parts of at most `most` bytes, for bounded temporaries."""
     axis = 0
-    while axis < grey.ndim - 1 and math.prod(grey.shape[axis + 1 :]) * grey.itemsize > most:
+    while axis < gray.ndim - 1 and math.prod(gray.shape[axis + 1 :]) * gray.itemsize > most:
         axis += 1
-    step = max(1, most // (math.prod(grey.shape[axis + 1 :]) * grey.itemsize))
-    for leading in np.ndindex(grey.shape[:axis]):
-        for start in range(0, grey.shape[axis], step):
+    step = max(1, most // (math.prod(gray.shape[axis + 1 :]) * gray.itemsize))
+    for leading in np.ndindex(gray.shape[:axis]):
+        for start in range(0, gray.shape[axis], step):
             yield (*leading, slice(start, start + step))
 
 

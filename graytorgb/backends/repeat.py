@@ -5,6 +5,6 @@ import numpy as np
 from .protocol import Array
 
 
-def expand(grey: Array, axis: int, out: Array | None = None) -> Array:
+def expand(gray: Array, axis: int, out: Array | None = None) -> Array:
     """See :class:`graytorgb.backends.Backend`. ``np.repeat`` can't write into `out`."""
-    return np.repeat(np.expand_dims(grey, axis), 3, axis)
+    return np.repeat(np.expand_dims(gray, axis), 3, axis)

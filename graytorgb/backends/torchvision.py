@@ -20,17 +20,17 @@ class _Writable:
         self.keep = array
 
 
-def expand(grey: Array, axis: int, out: Array | None = None) -> Array:
+def expand(gray: Array, axis: int, out: Array | None = None) -> Array:
     """See :class:`graytorgb.backends.Backend`. grayscale_to_rgb can't write into `out`."""
-    before, after = split(grey.shape, axis)
-    word = _WORDS.get(grey.itemsize, np.complex128)
-    words: Array = solid(grey).reshape(before, after).view(word)
+    before, after = split(gray.shape, axis)
+    word = _WORDS.get(gray.itemsize, np.complex128)
+    words: Array = solid(gray).reshape(before, after).view(word)
     if not words.flags.writeable:
         words = np.asarray(_Writable(words))
     # As images of one row, (A, 1, 1, B), so that either layout is a single copy.
-    grey_rows = torch.from_numpy(words).reshape(before, 1, 1, -1)
-    rgb: Array = functional.grayscale_to_rgb(grey_rows).numpy()
-    return rgb.view(grey.dtype).reshape(insert(grey.shape, axis))
+    gray_rows = torch.from_numpy(words).reshape(before, 1, 1, -1)
+    rgb: Array = functional.grayscale_to_rgb(gray_rows).numpy()
+    return rgb.view(gray.dtype).reshape(insert(gray.shape, axis))
 
 
 def threads() -> int:

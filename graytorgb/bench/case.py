@@ -27,7 +27,7 @@ PRESETS = {
 
 
 class Case(NamedTuple):
-    """One grey batch to convert: its shape, dtype, layout with an arrow, and threads."""
+    """One gray batch to convert: its shape, dtype, layout with an arrow, and threads."""
 
     shape: tuple[int, ...]
     dtype: str
@@ -102,8 +102,8 @@ class Row(NamedTuple):
         return Case(self.shape, self.dtype, self.layout, self.threads)
 
 
-def grey_batch(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-    """Grey levels that repeat after a prime number of pixels, quick to make at any size."""
+def gray_batch(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """Gray levels that repeat after a prime number of pixels, quick to make at any size."""
     return np.resize(np.arange(251).astype(dtype), shape)
 
 
@@ -122,7 +122,7 @@ def cases(
         axes = layouts.resolve(layout, shape)
         if "C" in axes.source:
             raise LayoutError(
-                f"a benchmark's input is grey, without a channel axis: not {layout!r}"
+                f"a benchmark's input is gray, without a channel axis: not {layout!r}"
             )
         found.append(Case(shape, np.dtype(dtype).name, str(axes), count))
     return sorted(found, key=lambda case: case.result_bytes)

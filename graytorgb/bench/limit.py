@@ -17,15 +17,15 @@ _BLOCKS = (1 << 18, 1 << 20)  # bytes: read once, and still in the cache when wr
 
 @contextmanager
 def streaming_copies(
-    grey: Array, out: Array, threads: int
+    gray: Array, out: Array, threads: int
 ) -> Iterator[dict[str, Callable[[], None]]]:
-    """Ways to copy the bytes of `grey` three times into `out`; the fastest is the limit.
+    """Ways to copy the bytes of `gray` three times into `out`; the fastest is the limit.
 
     Each is plain copying of runs of bytes: by NumPy in blocks of several sizes or whole, and
     by the kernels' copies with ordinary stores and with those that bypass the caches; by one
     thread or several. Which is fastest depends on the caches.
     """
-    source = np.ascontiguousarray(grey).reshape(-1).view(np.uint8)
+    source = np.ascontiguousarray(gray).reshape(-1).view(np.uint8)
     target = out.reshape(-1).view(np.uint8).reshape(3, -1)
     blocks = (*_BLOCKS, source.size)
     with ThreadPoolExecutor(threads) as pool:

@@ -29,6 +29,6 @@ def peak_bytes(backend: str, shape: tuple[int, ...], dtype: str, layout: str) ->
 
 
 def _conversion(backend: str, shape: tuple[int, ...], dtype: str, layout: str) -> Callable[[], Any]:
-    grey = np.ones(shape, dtype)
-    to_rgb(grey[:1], layout, backend=backend)  # the library is loaded, and its pools are there
-    return lambda: to_rgb(grey, layout, backend=backend)
+    gray = np.ones(shape, dtype)
+    to_rgb(gray[:1], layout, backend=backend)  # the library is loaded, and its pools are there
+    return lambda: to_rgb(gray, layout, backend=backend)

@@ -12,8 +12,8 @@ from ..measure.machine import one_line
 from .case import Row
 from .report import Report
 
-# Okabe and Ito's colours, told apart with any colour vision
-_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#000000", "#999999")
+# Okabe and Ito's colors, told apart with any color vision
+_COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#000000", "#999999")
 _MARKERS = "osD^vP*X"
 
 
@@ -42,21 +42,21 @@ def figure(report: Report) -> Figure:
             groups.setdefault((row.dtype, row.layout, row.threads), []).append(row)
     drawn = Figure(figsize=(10, 3.6 * max(1, len(groups)) + 0.4), layout="constrained")
     axes = drawn.subplots(max(1, len(groups)), 2, squeeze=False)
-    colours = {name: i for i, name in enumerate(dict.fromkeys(row.backend for row in report.rows))}
+    colors = {name: i for i, name in enumerate(dict.fromkeys(row.backend for row in report.rows))}
     for (throughput, memory), (key, rows) in zip(axes, groups.items(), strict=False):
         title = "{}, {}, {} thread(s)".format(*key)
-        _draw_throughput(throughput, rows, colours, title)
-        _draw_memory(memory, rows, colours)
+        _draw_throughput(throughput, rows, colors, title)
+        _draw_memory(memory, rows, colors)
     drawn.supxlabel(one_line(report.machine), fontsize=7, color="#555555")
     return drawn
 
 
-def _draw_throughput(axis: Any, rows: list[Row], colours: dict[str, int], title: str) -> None:
+def _draw_throughput(axis: Any, rows: list[Row], colors: dict[str, int], title: str) -> None:
     for name, points in _series(rows).items():
         rated = [row for row in points if row.gb_s is not None]
         if rated:
             x = [_input_bytes(row) / 1e6 for row in rated]
-            axis.plot(x, [row.gb_s for row in rated], label=name, **_style(colours[name]))
+            axis.plot(x, [row.gb_s for row in rated], label=name, **_style(colors[name]))
     limits = {_input_bytes(row) / 1e6: row.limit_gb_s for row in rows if row.limit_gb_s}
     axis.plot(
         sorted(limits), [limits[x] for x in sorted(limits)], "k--", lw=1, label="plain copying"
@@ -68,7 +68,7 @@ def _draw_throughput(axis: Any, rows: list[Row], colours: dict[str, int], title:
     axis.legend(fontsize=7, ncols=2)
 
 
-def _draw_memory(axis: Any, rows: list[Row], colours: dict[str, int]) -> None:
+def _draw_memory(axis: Any, rows: list[Row], colors: dict[str, int]) -> None:
     if not any(row.peak_bytes for row in rows):
         axis.axis("off")  # memory wasn't measured
         return
@@ -77,7 +77,7 @@ def _draw_memory(axis: Any, rows: list[Row], colours: dict[str, int]) -> None:
         if known:
             x = [_input_bytes(row) / 1e6 for row in known]
             y = [row.peak_bytes / 1e6 for row in known if row.peak_bytes]
-            axis.plot(x, y, label=name, **_style(colours[name]))
+            axis.plot(x, y, label=name, **_style(colors[name]))
     results = {_input_bytes(row) / 1e6: row.result_bytes for row in rows if row.result_bytes}
     x = sorted(results)
     axis.plot(x, [results[v] / 1e6 for v in x], "k--", lw=1, label="the result itself")
@@ -105,7 +105,7 @@ def _input_bytes(row: Row) -> int:
 
 def _style(index: int) -> dict[str, Any]:
     return {
-        "color": _COLOURS[index % len(_COLOURS)],
+        "color": _COLORS[index % len(_COLORS)],
         "marker": _MARKERS[index % len(_MARKERS)],
         "markersize": 4,
         "lw": 1.2,

@@ -15,7 +15,7 @@ from ..functional.to_rgb import to_rgb
 from ..kinds.numpy import check_dtype
 from ..measure.peak import available_bytes, peak_here
 from ..measure.timing import Rounds
-from .case import grey_batch
+from .case import gray_batch
 
 # Bytes of input that are measured at most. The result is then over 32 MiB, from where on the C
 # library takes fresh memory from the system for each one, as it does for larger batches.
@@ -47,7 +47,7 @@ def recommend(
     *,
     memory_limit: int | None = None,
 ) -> list[Recommendation]:
-    """Measure the backends here and now, for a grey batch like yours.
+    """Measure the backends here and now, for a gray batch like yours.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def _sample(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """The first images of such a batch, at most `_SAMPLE` bytes of them."""
     image_bytes = math.prod(shape[1:]) * dtype.itemsize
     count = min(shape[0], max(1, _SAMPLE // max(1, image_bytes)))
-    return grey_batch((count, *shape[1:]), dtype)
+    return gray_batch((count, *shape[1:]), dtype)
 
 
 def _record(

@@ -12,7 +12,7 @@ from ..backends import registry
 from ..errors import BackendUnavailable, GrayToRGBError
 from ..functional.to_rgb import to_rgb
 from ..measure.timing import Rounds, Timing
-from .case import Case, Row, grey_batch
+from .case import Case, Row, gray_batch
 from .limit import streaming_copies
 from .peaks import peak_bytes
 
@@ -56,21 +56,21 @@ def measure(
     runnable = [name for name in names if name not in refused]
     for name, why in refused.items():
         yield _row(case, name, why)
-    grey = grey_batch(case.shape, case.dtype)
+    gray = gray_batch(case.shape, case.dtype)
     out = np.ones(case.result_shape, case.dtype)
     calls: dict[str, Callable[[], Any]] = {}
     for name in runnable:
-        calls[name] = partial(to_rgb, grey, case.layout, backend=name)
-        calls[_REUSED + name] = partial(to_rgb, grey, case.layout, backend=name, out=out)
+        calls[name] = partial(to_rgb, gray, case.layout, backend=name)
+        calls[_REUSED + name] = partial(to_rgb, gray, case.layout, backend=name, out=out)
     interrupted = False
-    with threads_of(runnable, case.threads), streaming_copies(grey, out, case.threads) as copies:
+    with threads_of(runnable, case.threads), streaming_copies(gray, out, case.threads) as copies:
         calls |= {_LIMIT + name: copy for name, copy in copies.items()}
         rounds = Rounds(calls)
         try:
             rounds.run(budget, least, warm_up)
         except KeyboardInterrupt:
             interrupted = True
-    del grey, out, calls
+    del gray, out, calls
     done("timed")
     timings = rounds.timings()
     limit = min((t.median for name, t in timings.items() if name.startswith(_LIMIT)), default=None)

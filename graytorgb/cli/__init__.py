@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..bench.case import Case
     from ..bench.report import Report
 
-_COLOURS = {"available": "green", "missing": "yellow", "broken": "red"}
+_COLORS = {"available": "green", "missing": "yellow", "broken": "red"}
 
 
 def _names(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str]:
@@ -44,7 +44,7 @@ def _names(ctx: click.Context, param: click.Parameter, value: str | None) -> lis
 @click.group(cls=ProgramGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
-    """Greyscale images for networks pretrained on RGB."""
+    """Grayscale images for networks pretrained on RGB."""
 
 
 main.add_command(adapt_command)
@@ -63,7 +63,7 @@ def backends_command(shape: tuple[int, ...] | None, dtype: str | None, layout: s
     table = Table("backend", "status", "result", "takes")
     table.add_column("how, or why not", overflow="fold")
     for info in backends().values():
-        status = f"[{_COLOURS[info.status]}]{info.status}[/]"
+        status = f"[{_COLORS[info.status]}]{info.status}[/]"
         detail = f"{info.how} ({info.why})" if info.available else info.why
         table.add_row(info.name, status, info.result, info.takes, escape(detail))
     console.print(table)
@@ -82,7 +82,7 @@ def backends_command(shape: tuple[int, ...] | None, dtype: str | None, layout: s
     type=Shape(),
     multiple=True,
     metavar="64x224x224",
-    help="Shape of the grey batch.  [default: 64x224x224]",
+    help="Shape of the gray batch.  [default: 64x224x224]",
 )
 @click.option("--dtype", "dtypes", multiple=True, help="Its dtype.  [default: uint8]")
 @click.option(

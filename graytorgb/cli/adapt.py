@@ -17,8 +17,8 @@ from ..core.stats import stats as find_stats
 from ..core.writing import write_text
 from ..errors import GrayToRGBError, ModelError
 from ..extras import require
-from ..inspection.gray_images import image_files, read_grey
-from ..models.weights import Normalisation
+from ..inspection.gray_images import image_files, read_gray
+from ..models.weights import Normalization
 from .files import FileCommand, InputPath, ModelOutput, ModelPath, OutputFile
 from .types import Numbers, Shape
 
@@ -34,8 +34,8 @@ _NOISE = 8  # images
 
 _EXAMPLES = """\b
 Examples:
-  graytorgb adapt model.onnx grey.onnx --stats imagenet --verify photos
-  graytorgb adapt model.pth grey.pth --stats imagenet --arch timm:resnet18
+  graytorgb adapt model.onnx gray.onnx --stats imagenet --verify photos
+  graytorgb adapt model.pth gray.pth --stats imagenet --arch timm:resnet18
 """
 
 
@@ -46,7 +46,7 @@ class Options:
     Attributes
     ----------
     preprocessing : dict
-        mean, std, value_range and normalised, as :func:`graytorgb.models.adapt` takes them.
+        mean, std, value_range and normalized, as :func:`graytorgb.models.adapt` takes them.
     """
 
     model: Path
@@ -93,13 +93,13 @@ class Options:
     "--value-range",
     type=(float, float),
     metavar="LO HI",
-    help="The grey that stands for 0 and 1.  [default: 0 1]",
+    help="The gray that stands for 0 and 1.  [default: 0 1]",
 )
 @click.option(
-    "--normalised",
+    "--normalized",
     type=(float, float),
     metavar="MEAN STD",
-    help="The grey is normalised already, by these.",
+    help="The gray is normalized already, by these.",
 )
 @click.option(
     "--arch",
@@ -167,7 +167,7 @@ def adapt_command(
     std: tuple[float, ...] | None,
     stats: str | None,
     value_range: tuple[float, float] | None,
-    normalised: tuple[float, float] | None,
+    normalized: tuple[float, float] | None,
     layers: tuple[str, ...],
     json_path: Path | None,
     png_path: Path | None,
@@ -176,12 +176,12 @@ def adapt_command(
     """Give the network in the file MODEL an input of one channel, and write it as OUT.
 
     MODEL is an ONNX or a Keras model, or the weights of a torch network in .safetensors, .pt or
-    .pth. Both networks are run on the same grey images; OUT is written if their outputs are equal.
+    .pth. Both networks are run on the same gray images; OUT is written if their outputs are equal.
     """
     console = Console()
     options = None
     try:
-        preprocessing = {"value_range": value_range, "normalised": normalised}
+        preprocessing = {"value_range": value_range, "normalized": normalized}
         preprocessing |= _statistics(mean, std, stats)
         options = Options(preprocessing=preprocessing, layers=list(layers) or None, **rest)
         _check(options, proof_wanted=json_path is not None or png_path is not None)
@@ -202,8 +202,8 @@ def adapt_command(
 
 # What messages say in Python, and the options for it.
 _HINTS = {
-    "how the images were normalised": "--stats imagenet, or --mean and --std",
-    "takes whole numbers, so nothing is normalised": "no --stats and --mean, or --stats 0..1",
+    "how the images were normalized": "--stats imagenet, or --mean and --std",
+    "takes whole numbers, so nothing is normalized": "no --stats and --mean, or --stats 0..1",
     'how="expand" works': "--how expand, with --stats or --mean and --std",
     "black and white have to be stated": "--image-range LO HI",
     "key=name": "--layer NAME",
@@ -328,7 +328,7 @@ def _verify(options: Options, original: Any, adapted: Any, images: Any) -> "Veri
 def _images(
     console: Console, options: Options, sides: tuple[int | None, ...], *, integers: bool = False
 ) -> list[NDArray[Any]]:
-    """Grey in the range that the adapted network takes: those of files, or noise."""
+    """Gray in the range that the adapted network takes: those of files, or noise."""
     size = _size(options, sides)
     if not integers and not any(value is not None for value in options.preprocessing.values()):
         console.print("proven on values from 0 to 1; --value-range LO HI if it takes others")
@@ -342,8 +342,8 @@ def _images(
         units = _units(console, options, (size[0], size[1]))
     if integers:
         return [np.rint(255 * unit).astype(np.uint8) for unit in units]
-    limits = options.preprocessing["value_range"], options.preprocessing["normalised"]
-    plain = Normalisation.of(0, 1, *limits)
+    limits = options.preprocessing["value_range"], options.preprocessing["normalized"]
+    plain = Normalization.of(0, 1, *limits)
     lo, span = np.float32(plain.mean[0]), np.float32(plain.std[0])
     return [lo + span * unit for unit in units]
 
@@ -354,7 +354,7 @@ def _units(console: Console, options: Options, size: tuple[int, int]) -> list[ND
     files = image_files(options.images)
     units: list[NDArray[Any]] = []
     for file in files:
-        units.extend(read_grey(file, size, options.image_range))
+        units.extend(read_gray(file, size, options.image_range))
         if len(units) > options.most:
             break
     if len(units) > options.most or file != files[-1]:
@@ -390,7 +390,7 @@ def _report(
 def _why(proof: "Verification") -> str:
     """Why nothing is written."""
     if proof.max_difference <= proof.limit:
-        return "the proof failed, so nothing is written: images are recognised as other classes"
+        return "the proof failed, so nothing is written: images are recognized as other classes"
     relative = " of the largest" if proof.limit < proof.tolerance else ""
     return (
         f"the proof failed, so nothing is written: outputs differ by {proof.max_difference:.2g}, "
@@ -416,12 +416,12 @@ def _fits(options: Options) -> str:
 
 def _input(options: Options) -> str:
     """What the adapted network takes."""
-    normalised, limits = options.preprocessing["normalised"], options.preprocessing["value_range"]
-    if normalised is not None:
-        return f"one channel, normalised by {normalised[0]:g} and {normalised[1]:g}"
+    normalized, limits = options.preprocessing["normalized"], options.preprocessing["value_range"]
+    if normalized is not None:
+        return f"one channel, normalized by {normalized[0]:g} and {normalized[1]:g}"
     mean, std = options.preprocessing["mean"], options.preprocessing["std"]
     # an input of integers takes its own, whatever "0..1" is called
-    if mean is None or Normalisation.of(mean, std, limits).is_identity:
+    if mean is None or Normalization.of(mean, std, limits).is_identity:
         return "one channel, of the values that the original takes"
     lo, hi = (0, 1) if limits is None else limits
     return f"one channel, from {lo:g} to {hi:g}"

@@ -64,7 +64,7 @@ def _is_number(text: str) -> bool:
 @click.option(
     "--window",
     type=(float, float),
-    metavar="CENTRE WIDTH",
+    metavar="CENTER WIDTH",
     help="DICOM: another window than the file's; for CT also lung, bone, brain, abdomen or "
     '"soft tissue".',
 )
@@ -179,8 +179,8 @@ def _draw_histogram(image: "ImageFile") -> Table:
         black = limits is not None and edges[k + 1] <= limits[0]
         white = limits is not None and edges[k] >= limits[1]
         row = Table.grid(padding=(0, 1))
-        colour = "bright_black" if black else "bright_white" if white else "cyan"
-        bar = Bar(counts.max(), 0, count, width=40, color=colour)
+        color = "bright_black" if black else "bright_white" if white else "cyan"
+        bar = Bar(counts.max(), 0, count, width=40, color=color)
         row.add_row(bar, "black" if black else "white" if white else "")
         table.add_row(_interval(shown[k : k + 2]), f"{count / values.size:.1%}", row)
     return table

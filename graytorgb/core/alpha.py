@@ -1,4 +1,4 @@
-"""Alpha channels: what grey+alpha and RGBA become before they are RGB."""
+"""Alpha channels: what gray+alpha and RGBA become before they are RGB."""
 
 import sys
 from numbers import Real
@@ -24,7 +24,7 @@ def check(alpha: Any) -> Alpha:
     if isinstance(alpha, tuple | list) and len(alpha) == 3 and all(map(_is_level, alpha)):
         return cast(Background, tuple(alpha))
     raise ChannelError(
-        'alpha is "error", "drop" (the colours as they are) or a background '
+        'alpha is "error", "drop" (the colors as they are) or a background '
         f"(r, g, b) in the image's own units, not {alpha!r}"
     )
 
@@ -32,25 +32,25 @@ def check(alpha: Any) -> Alpha:
 def refuse(channels: int) -> ChannelError:
     """The error for a number of channels that isn't 1 or 3."""
     if channels in (2, 4):
-        what = "grey and alpha" if channels == 2 else "RGB and alpha"
+        what = "gray and alpha" if channels == 2 else "RGB and alpha"
         return ChannelError(
             f"{channels} channels are {what}, and RGB holds no alpha: "
-            'to_rgb(x, ..., alpha="drop") keeps the colours as they are, and '
+            'to_rgb(x, ..., alpha="drop") keeps the colors as they are, and '
             "to_rgb(x, ..., alpha=(r, g, b)) composites on that background"
         )
     return ChannelError(
-        f"the channel axis has {channels} entries; grey has 1, RGB has 3. If this axis counts "
+        f"the channel axis has {channels} entries; gray has 1, RGB has 3. If this axis counts "
         'images, say so: to_rgb(x, "NHW")'
     )
 
 
 def composite(image: Array, background: Background, result: Array) -> None:
-    """Put grey or RGB with alpha on a background, and write it into `result`.
+    """Put gray or RGB with alpha on a background, and write it into `result`.
 
-    ``(colour * a + background * (opaque - a)) / opaque`` (Porter and Duff's *over*, straight
+    ``(color * a + background * (opaque - a)) / opaque`` (Porter and Duff's *over*, straight
     alpha), in float64, where it is exact for 8 and 16 bits; integers are rounded to nearest,
     ties to even. `opaque` is the dtype's largest value for unsigned integers, 1 for floats.
-    Where a is 0 the colour doesn't count, whatever it is.
+    Where a is 0 the color doesn't count, whatever it is.
 
     Parameters
     ----------
@@ -73,12 +73,12 @@ def composite(image: Array, background: Background, result: Array) -> None:
         raise ChannelError(f"background {background} is outside of {dtype}: 0 to {opaque:.0f}")
     inputs = image[..., :-1], image[..., -1:], np.asarray(background, np.float64)
     with np.errstate(invalid="ignore"):
-        for colour, a, ground, block in blocks.read_and_write(inputs, np.dtype(float), result):
+        for color, a, ground, block in blocks.read_and_write(inputs, np.dtype(float), result):
             if not rounded and not ((a >= 0) & (a <= 1)).all():
                 raise ChannelError(
                     "a float alpha channel holds values from 0 to 1, and this one doesn't"
                 )
-            mixed = (colour * a + ground * (opaque - a)) / opaque
+            mixed = (color * a + ground * (opaque - a)) / opaque
             mixed = np.where(a == 0, ground, mixed)
             block[...] = np.rint(mixed) if rounded else mixed
 

@@ -130,10 +130,10 @@ def order(source: str, target: str) -> tuple[int, ...]:
     return tuple(source.index(letter) for letter in target)
 
 
-def grey_moves(axes: Layout) -> tuple[int, ...] | None:
-    """The transposition of a grey input's axes, less C, to the result's; None where none is needed.
+def gray_moves(axes: Layout) -> tuple[int, ...] | None:
+    """The transposition of a gray input's axes, less C, to the result's; None where none is needed.
 
-    >>> grey_moves(Layout("HWN", "NCHW"))
+    >>> gray_moves(Layout("HWN", "NCHW"))
     (2, 0, 1)
     """
     source, target = without_channel(axes.source), without_channel(axes.target)
@@ -213,8 +213,8 @@ def _suggest(shape: Shape) -> str:
             f"an image has at least the axes H and W, but the shape {shape} has {ndim}: "
             "reshape it, to_rgb(x.reshape(height, width))"
         )
-    grey = {2: "HW", 3: "NHW", 4: "NTHW"}.get(ndim) or trailing(ndim, "HW")
-    calls = [f'to_rgb(x, "{grey}") for {_count(shape[: ndim - 2])}']
+    gray = {2: "HW", 3: "NHW", 4: "NTHW"}.get(ndim) or trailing(ndim, "HW")
+    calls = [f'to_rgb(x, "{gray}") for {_count(shape[: ndim - 2])}']
     for axes in (trailing(ndim, "CHW"), trailing(ndim, "HWC")) if ndim > 2 else ():
         channels = shape[axes.index("C")]
         if channels is None:
@@ -226,7 +226,7 @@ def _suggest(shape: Shape) -> str:
     text = ", or ".join(calls)
     if len(calls) == 1 and ndim > 2:
         text += (
-            f'. "{trailing(ndim, "CHW")}" or "{trailing(ndim, "HWC")}" would be a colour image, '
+            f'. "{trailing(ndim, "CHW")}" or "{trailing(ndim, "HWC")}" would be a color image, '
             "whose channel axis has 1 or 3 entries"
         )
     return text
@@ -234,7 +234,7 @@ def _suggest(shape: Shape) -> str:
 
 def _count(leading: Shape) -> str:
     if not leading:
-        return "one grey image"
+        return "one gray image"
     if None in leading:
-        return "a batch of grey images"
-    return f"a batch of {' x '.join(map(str, leading))} grey images"
+        return "a batch of gray images"
+    return f"a batch of {' x '.join(map(str, leading))} gray images"

@@ -27,7 +27,7 @@ _SOURCES = (
 
 
 def stats(source: Any) -> Statistics:
-    """The mean and the standard deviation that a model expects its input normalised by.
+    """The mean and the standard deviation that a model expects its input normalized by.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def stats(source: Any) -> Statistics:
     ------
     LevelsError
         If `source` isn't any of these, or has no such statistics: a detection model of
-        torchvision's normalises by itself, for example.
+        torchvision's normalizes by itself, for example.
     BackendUnavailable
         If `source` names torchvision weights, and torchvision is missing.
 
@@ -167,7 +167,7 @@ def _of_torchvision(source: Any) -> tuple[Any, Any] | None:
         return _NAMED["-1..1"]  # the preset normalizes, and has no fields that say so
     if (is_weights or of_torchvision) and field(preset, "mean") is None:
         raise LevelsError(
-            f"the preset of {source} has no mean and std, because the model normalises by "
+            f"the preset of {source} has no mean and std, because the model normalizes by "
             'itself: give it values from 0 to 1, g2r.stats("0..1")'
         )
     return (preset.mean, preset.std) if is_weights else None

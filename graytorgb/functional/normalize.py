@@ -9,7 +9,7 @@ import numpy as np
 from ..backends import registry
 from ..backends.protocol import Array, strips
 from ..core import blocks
-from ..core.layout import Layout, grey_moves, order
+from ..core.layout import Layout, gray_moves, order
 from ..core.stats import Statistics
 from ..core.value_range import NEARLY_0_TO_1
 from ..errors import LevelsError
@@ -61,8 +61,8 @@ def constants(
     """
     mean, std = (np.resize(np.array(part, float), 3) for part in statistics)
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        centre, scale = lo + mean * (hi - lo), 1 / (std * (hi - lo))
-    if not np.isfinite([centre, scale]).all():
+        center, scale = lo + mean * (hi - lo), 1 / (std * (hi - lo))
+    if not np.isfinite([center, scale]).all():
         raise LevelsError(
             f"float64 can't scale the range {lo} to {hi} by these statistics: too wide, or too "
             "narrow"
@@ -70,8 +70,8 @@ def constants(
     ends = np.array([-mean / std, (1 - mean) / std]) + 0.0  # of -0 and 0, 0
     if target == "uint8":
         ends = ends.clip(0, 255)
-    near = centre.clip(*_FLOAT32).astype(np.float32).astype(float)
-    rest = (lo - near) + mean * (hi - lo)  # centre - near, had centre not been rounded
+    near = center.clip(*_FLOAT32).astype(np.float32).astype(float)
+    rest = (lo - near) + mean * (hi - lo)  # center - near, had center not been rounded
     parts: list[Triple] = [tuple(v.tolist()) for v in (near, rest, scale, *ends)]
     sizes = np.abs([near, scale])
     wide = target == "float64" or not np.all(((sizes > 1e-30) & (sizes < 1e30)) | (sizes == 0))
@@ -102,7 +102,7 @@ def fill(
     Parameters
     ----------
     array : ndarray
-        Grey, or with a channel axis of 1 or 3, in the axes of the layout's source.
+        Gray, or with a channel axis of 1 or 3, in the axes of the layout's source.
     out : ndarray
         C-contiguous, in the axes of its target; the words of it for bfloat16.
     warm : bool
@@ -116,7 +116,7 @@ def fill(
         return _by_numpy(rgb, axis, out, arithmetic, target)
     if "C" in axes.source:
         array = array[(slice(None),) * axes.source.index("C") + (0,)]
-    if moves := grey_moves(axes):
+    if moves := gray_moves(axes):
         array = array.transpose(moves)
     packed = pack(arithmetic)
     if packed is not None and array.dtype in _CODES and registry.usable("native"):
@@ -125,7 +125,7 @@ def fill(
 
 
 def _by_kernel(
-    grey: Array,
+    gray: Array,
     axis: int,
     out: Array,
     numbers: Array,
@@ -134,16 +134,16 @@ def _by_kernel(
     threads: int | None,
 ) -> bool:
     native: Any = registry.load("native")
-    codes = _CODES[grey.dtype], DTYPES.index(target)
-    if grey.flags.c_contiguous:
-        return bool(native.normalise(grey, axis, out, codes, numbers, warm=warm, threads=threads))
+    codes = _CODES[gray.dtype], DTYPES.index(target)
+    if gray.flags.c_contiguous:
+        return bool(native.normalize(gray, axis, out, codes, numbers, warm=warm, threads=threads))
     outside = False
-    for part in strips(grey, 1 << 15):
-        strip = grey[part].copy()
-        planar = axis < grey.ndim
+    for part in strips(gray, 1 << 15):
+        strip = gray[part].copy()
+        planar = axis < gray.ndim
         room = np.empty((3, *strip.shape), out.dtype) if planar else out[part]
         where = 0 if planar else strip.ndim
-        outside |= native.normalise(strip, where, room, codes, numbers, warm=True, threads=1)
+        outside |= native.normalize(strip, where, room, codes, numbers, warm=True, threads=1)
         if planar:
             np.moveaxis(out, axis, 0)[:, *part] = room
     return outside

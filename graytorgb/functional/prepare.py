@@ -1,4 +1,4 @@
-"""``prepare``: grey levels to a normalised batch of three channels, in one pass."""
+"""``prepare``: gray levels to a normalized batch of three channels, in one pass."""
 
 from contextlib import suppress
 from functools import partial
@@ -11,7 +11,7 @@ from .. import kinds
 from ..backends import registry
 from ..core import alpha as alphas
 from ..core import saturation
-from ..core.layout import Layout, grey_moves, order
+from ..core.layout import Layout, gray_moves, order
 from ..core.percentile import nan_error
 from ..core.stats import Statistics, check
 from ..core.value_range import (
@@ -28,7 +28,7 @@ from ..core.value_range import (
 )
 from ..errors import DtypeError, GrayToRGBError, LevelsError
 from ..kinds import numpy as numpy_kind
-from . import normalize as normalise
+from . import normalize as normalize
 
 Batch = TypeVar("Batch")
 Array = np.ndarray[Any, Any]
@@ -45,16 +45,16 @@ def prepare(
     out: Any = None,
     threads: int | None = None,
 ) -> Batch:
-    """Scale, normalise and expand grey images to what a pretrained RGB network takes.
+    """Scale, normalize and expand gray images to what a pretrained RGB network takes.
 
     Each value becomes ``((value - lo) / (hi - lo) - mean) / std`` for each of three channels,
     where `lo` and `hi` are the ends of the value range. One pass, without temporaries. What
-    is RGB already is normalised, each channel by its own statistics.
+    is RGB already is normalized, each channel by its own statistics.
 
     Parameters
     ----------
     batch : ndarray, torch.Tensor, or another array as in :func:`graytorgb.to_rgb`
-        Grey or RGB; integers, floats or bool, any strides. uint8, uint16, int16, float16 and
+        Gray or RGB; integers, floats or bool, any strides. uint8, uint16, int16, float16 and
         float32 have compiled kernels, all others go through NumPy.
     mean, std : float or sequence of 1 or 3 floats
         For values from 0 to 1; :func:`graytorgb.stats` knows a model's.
@@ -166,7 +166,7 @@ def prepare_checked(
     values, limits = settle(numpy_kind, values, value_range)
     arithmetic = _find_arithmetic(values.dtype, statistics, limits, target)
     room, warm = (room, True) if room is not None else _empty(shape, target)
-    if values.size and normalise.fill(
+    if values.size and normalize.fill(
         values, axes, room, arithmetic, target, warm=warm, threads=threads
     ):
         raise nan_error() if arithmetic.stated else outside_error(values)
@@ -192,7 +192,7 @@ def _empty(shape: tuple[int, ...], target: str) -> tuple[Array, bool]:
 
 def _find_arithmetic(
     dtype: np.dtype[Any], statistics: Statistics, value_range: ValueRange | None, target: str
-) -> normalise.Arithmetic:
+) -> normalize.Arithmetic:
     """The arithmetic for a range that doesn't look at values any more."""
     ordered(dtype)
     stated = value_range is not None and not are_0_to_1(dtype, value_range)
@@ -211,7 +211,7 @@ def _find_arithmetic(
             f"{dtype} doesn't tell how deep the image is: value_range=(0, 4095) for 12 "
             'bits, "dtype" for all of them'
         )
-    return normalise.constants(lo, hi, statistics, target, stated=stated)
+    return normalize.constants(lo, hi, statistics, target, stated=stated)
 
 
 def _by_own_library(
@@ -232,28 +232,28 @@ def _by_own_library(
     if "C" in axes.source:  # of one channel the arithmetic makes three
         array = kind.transpose(array, order(axes.source, axes.target))
     else:
-        if moves := grey_moves(axes):
+        if moves := gray_moves(axes):
             array = kind.transpose(array, moves)
         array = kind.insert_axis(array, axis)
-    result = kind.normalise(array, axis, arithmetic, kind.dtype(target))
+    result = kind.normalize(array, axis, arithmetic, kind.dtype(target))
     saturation.check(kind, array, value_range)
     return result
 
 
 def _find_by_name(
     dtype: str, statistics: Statistics, value_range: ValueRange | None, target: str
-) -> normalise.Arithmetic:
+) -> normalize.Arithmetic:
     return _find_arithmetic(nearest(dtype), statistics, value_range, target)
 
 
 def check_dtype(dtype: Any) -> str:
     """The name of one of the four dtypes, as numpy or torch or a string says it."""
     name = str(dtype).removeprefix("torch.")
-    if name not in normalise.DTYPES:
+    if name not in normalize.DTYPES:
         with suppress(TypeError):
             name = np.dtype(dtype).name
-    if name not in normalise.DTYPES:
-        raise DtypeError(f"the result is one of {', '.join(normalise.DTYPES)}, not {dtype!r}")
+    if name not in normalize.DTYPES:
+        raise DtypeError(f"the result is one of {', '.join(normalize.DTYPES)}, not {dtype!r}")
     return name
 
 

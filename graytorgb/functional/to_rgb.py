@@ -10,7 +10,7 @@ from .. import kinds
 from ..backends import registry
 from ..backends.choose import pick
 from ..core import alpha as alphas
-from ..core.layout import Layout, grey_moves, insert, order, parse, resolve, without_channel
+from ..core.layout import Layout, gray_moves, insert, order, parse, resolve, without_channel
 from ..errors import DtypeError, GrayToRGBError, LayoutError
 from ..kinds.numpy import NUMBERS
 from ..kinds.protocols import ArrayKind, Blocks, OwnLibrary
@@ -29,7 +29,7 @@ def to_rgb(
     out: Any = None,
     alpha: alphas.Alpha = _ERROR,
 ) -> Image:
-    """Give a grey image, or a batch of them, three equal channels.
+    """Give a gray image, or a batch of them, three equal channels.
 
     Values and dtype never change, and every backend gives the same bits. What is RGB already
     passes through.
@@ -37,7 +37,7 @@ def to_rgb(
     Parameters
     ----------
     image : ndarray, torch.Tensor, tv_tensors.Image or Video, PIL.Image.Image, or another array
-        Grey, RGB, or either with alpha; any number dtype or bool, any strides. Arrays of
+        Gray, RGB, or either with alpha; any number dtype or bool, any strides. Arrays of
         TensorFlow, JAX, dask and of the array API standard are converted by their own library,
         in graphs, traces and plans too. Whatever else has ``__array__`` is read as numpy.
     layout : str, optional
@@ -105,20 +105,20 @@ def to_rgb(
 
 
 class Steps(NamedTuple):
-    """What is done to a grey array, once everything is checked."""
+    """What is done to a gray array, once everything is checked."""
 
     moves: tuple[int, ...] | None
     axis: int
     backend: str
 
-    def follow(self, grey: Array) -> Array:
+    def follow(self, gray: Array) -> Array:
         """Three equal channels, in memory of their own."""
         expand = registry.loaded[self.backend].expand
-        return expand(grey if self.moves is None else grey.transpose(self.moves), self.axis)
+        return expand(gray if self.moves is None else gray.transpose(self.moves), self.axis)
 
 
 def _find_steps(image: Any, layout: str | None, backend: str) -> Steps | None:
-    """The steps for a plain grey array; None where there is more to it.
+    """The steps for a plain gray array; None where there is more to it.
 
     A loop over batches asks for the same again and again, and for one small image the checks
     take as long as the work. What is no string or dtype of numbers is kept nowhere: it meets
@@ -146,7 +146,7 @@ def _steps(
         if entry.result == "view" or not entry.takes(dtype):
             return None
         registry.load(backend)
-        return Steps(grey_moves(axes), axis, backend)
+        return Steps(gray_moves(axes), axis, backend)
     except GrayToRGBError:  # with the whole message, from the way that all others go
         return None
 
@@ -197,7 +197,7 @@ def _convert_array(image: Any, layout: str | None, out: Any, options: Options) -
     room = None if out is None else _lend_out(kind, array, axes, out)
     source = axes.source
     if "C" in source:
-        options.loaded()  # though what isn't grey has no use for a backend
+        options.loaded()  # though what isn't gray has no use for a backend
         channels = array.shape[source.index("C")]
         if channels in (2, 4) and not isinstance(options.alpha, str):
             result = _composite(kind, array, axes, room, options)
@@ -210,7 +210,7 @@ def _convert_array(image: Any, layout: str | None, out: Any, options: Options) -
                 return _finish(kind, rgb, image, out)
             return kind.wrap(kind.view(rgb) if options.view else kind.copy(rgb), image)
         array = array[(slice(None),) * source.index("C") + (0, ...)]
-    if moves := grey_moves(axes):
+    if moves := gray_moves(axes):
         array = kind.transpose(array, moves)
     result = _expand(kind, array, axes.target.index("C"), options, room)
     return _finish(kind, result, image, out)
@@ -254,7 +254,7 @@ def _drop_alpha(array: Any, source: str, alpha: alphas.Alpha) -> Any:
 def _composite(
     kind: ArrayKind, array: Any, axes: Layout, room: Array | None, options: Options
 ) -> Any:
-    """Grey or RGB with alpha on a background, in the axes asked for."""
+    """Gray or RGB with alpha on a background, in the axes asked for."""
     if options.view:
         raise LayoutError(
             'compositing makes new values, and a view has none: copy=True, or alpha="drop"'
@@ -277,31 +277,31 @@ def _composite(
     return kind.adopt(room, array.dtype)
 
 
-def _expand(kind: Any, grey: Any, axis: int, options: Options, room: Array | None) -> Any:
+def _expand(kind: Any, gray: Any, axis: int, options: Options, room: Array | None) -> Any:
     backend = "broadcast" if options.view and options.backend == "auto" else options.backend
     view = options.view and room is None
-    lent = kind.lend(grey)
+    lent = kind.lend(gray)
     if (lent is None or view) and kind.expand is not None:
         if backend not in ("auto", "broadcast"):
             raise kinds.refuse_backend(kind, backend)
-        return kind.expand(grey, axis, view=view)
+        return kind.expand(gray, axis, view=view)
     result = expand_array(cast(Array, lent), axis, backend, view=view, out=room)
-    return kind.adopt(result, grey.dtype)
+    return kind.adopt(result, gray.dtype)
 
 
 def expand_array(
-    grey: Array, axis: int, backend: str, *, view: bool = False, out: Array | None = None
+    gray: Array, axis: int, backend: str, *, view: bool = False, out: Array | None = None
 ) -> Array:
     """Put three equal channels into a numpy array at `axis`; see :func:`to_rgb`."""
     if backend == "auto":
-        backend = cast(str, pick(grey.size, grey.dtype, axis == grey.ndim).backend)
+        backend = cast(str, pick(gray.size, gray.dtype, axis == gray.ndim).backend)
     entry = registry.lookup(backend)
-    if not entry.takes(grey.dtype):
-        able = ", ".join(registry.carriers(grey.dtype))
-        raise DtypeError(f"backend {backend!r} can't carry {grey.dtype}; these can: auto, {able}")
-    if grey.size == 0 and not view:  # some libraries refuse empty images
-        return np.empty(insert(grey.shape, axis), grey.dtype) if out is None else out
-    result = registry.load(backend).expand(grey, axis, out)
+    if not entry.takes(gray.dtype):
+        able = ", ".join(registry.carriers(gray.dtype))
+        raise DtypeError(f"backend {backend!r} can't carry {gray.dtype}; these can: auto, {able}")
+    if gray.size == 0 and not view:  # some libraries refuse empty images
+        return np.empty(insert(gray.shape, axis), gray.dtype) if out is None else out
+    result = registry.load(backend).expand(gray, axis, out)
     if out is None and entry.result == "view" and not view:
         out = np.empty(result.shape, result.dtype)
     if out is not None and result is not out:

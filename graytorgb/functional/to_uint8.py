@@ -96,9 +96,9 @@ def to_uint8(image: Image, value_range: ValueRange, *, out: Any = None) -> Image
             return cast(Image, _to_uint8_elsewhere(kind, image, array, value_range))
         uint8 = kind.dtype("uint8")
         if out is None:
-            return cast(Image, kind.wrap(kind.adopt(quantise(lent, value_range), uint8), image))
+            return cast(Image, kind.wrap(kind.adopt(quantize(lent, value_range), uint8), image))
         lent_out = kinds.lend_out(kind, out, tuple(lent.shape), uint8, lent)
-        quantise(lent, value_range, lent_out)
+        quantize(lent, value_range, lent_out)
         kind.written(out)
         return cast(Image, out)
     except GrayToRGBError as error:
@@ -119,10 +119,10 @@ def _to_uint8_elsewhere(kind: Any, image: Any, array: Any, value_range: ValueRan
     elif "float" in dtype:
         array = kind.demand(array, -math.inf, math.inf, nan_error())
     saturation.check(kind, array, stated)
-    return kind.wrap(kind.digitise(array, levels), image)
+    return kind.wrap(kind.digitize(array, levels), image)
 
 
-def quantise(array: Array, value_range: ValueRange, out: Array | None = None) -> Array:
+def quantize(array: Array, value_range: ValueRange, out: Array | None = None) -> Array:
     """:func:`to_uint8` for a numpy array, with a checked policy and `out`."""
     ordered(array.dtype)
     if out is None:
@@ -130,19 +130,19 @@ def quantise(array: Array, value_range: ValueRange, out: Array | None = None) ->
     whole, limits = settle(numpy_kind, array, value_range)
     if array.size:
         bounds = NEARLY_0_TO_1 if are_0_to_1(array.dtype, limits) else None
-        _quantise(whole, *stated_range(array.dtype, limits), out, bounds)
+        _quantize(whole, *stated_range(array.dtype, limits), out, bounds)
         saturation.check(numpy_kind, array, value_range)
     return out
 
 
-def _quantise(
+def _quantize(
     array: Array, lo: Any, hi: Any, out: Array, bounds: tuple[float, float] | None = None
 ) -> None:
     """Write the levels of a range; LevelsError for a float that is NaN or out of `bounds`."""
     if array.dtype.kind in "iu" and not _is_exact_in_float64(array.dtype, lo, hi):
-        _quantise_by_thresholds(array, lo, hi, out)
+        _quantize_by_thresholds(array, lo, hi, out)
     else:
-        _quantise_by_arithmetic(array, float(lo), float(hi), out, bounds)
+        _quantize_by_arithmetic(array, float(lo), float(hi), out, bounds)
 
 
 class Levels(NamedTuple):
@@ -164,7 +164,7 @@ class Levels(NamedTuple):
 
 
 def find_levels(dtype: str, value_range: ValueRange) -> Levels:
-    """The levels by :func:`quantise`, to the same bits."""
+    """The levels by :func:`quantize`, to the same bits."""
     return _find_levels(dtype, value_range)  # torch's compiler can't call what is cached
 
 
@@ -181,7 +181,7 @@ def _find_levels(dtype: str, value_range: ValueRange) -> Levels:
     first, last = stated_range(number, "dtype")
     every = np.arange(first, last + 1).astype(number)
     table = np.empty(every.shape, np.uint8)
-    _quantise(every, lo, hi, table)
+    _quantize(every, lo, hi, table)
     return Levels(table, first, None)
 
 
@@ -191,7 +191,7 @@ def _is_exact_in_float64(dtype: np.dtype[Any], lo: Any, hi: Any) -> bool:
     return moderate and dtype.itemsize <= 4
 
 
-def _quantise_by_arithmetic(
+def _quantize_by_arithmetic(
     array: Array, lo: float, hi: float, out: Array, bounds: tuple[float, float] | None = None
 ) -> None:
     """In float64."""
@@ -216,7 +216,7 @@ def _quantise_by_arithmetic(
             result[...] = scaled
 
 
-def _quantise_by_thresholds(array: Array, lo: Any, hi: Any, out: Array) -> None:
+def _quantize_by_thresholds(array: Array, lo: Any, hi: Any, out: Array) -> None:
     """For integers that float64 doesn't scale exactly."""
     native = array.dtype.newbyteorder("=")
     thresholds = _steps_of_integers(native, lo, hi)
@@ -256,7 +256,7 @@ def _steps_of_floats(dtype: np.dtype[Any], lo: float, hi: float) -> Array:
     while (reached - below > 1).any():
         middle = below + (reached - below) // 2
         values, found = percentiles.values(middle, dtype), np.empty(255, np.uint8)
-        _quantise_by_arithmetic(values, lo, hi, found)
+        _quantize_by_arithmetic(values, lo, hi, found)
         below = np.where(found < levels, middle, below)
         reached = np.where(found < levels, reached, middle)
     return percentiles.values(reached, dtype)
@@ -271,5 +271,5 @@ def _pil_to_uint8(image: Any, value_range: ValueRange, out: Any) -> Any:
             "to_uint8(np.asarray(image), value_range, out=...)"
         )
     levels, opacity = pil.split_alpha(image)
-    result = pil.from_array(quantise(np.asarray(levels), value_range), like=image)
+    result = pil.from_array(quantize(np.asarray(levels), value_range), like=image)
     return pil.join_alpha(result, opacity)

@@ -1,4 +1,4 @@
-"""Image files as grey for a network: any depth, each in its own range."""
+"""Image files as gray for a network: any depth, each in its own range."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ from ..kinds import numpy as numpy_kind
 if TYPE_CHECKING:
     from ..io import ImageFile
 
-Grey = NDArray[np.float32]
+Gray = NDArray[np.float32]
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601
 
@@ -38,9 +38,9 @@ def image_files(path: Path) -> list[Path]:
     return found
 
 
-def read_grey(
+def read_gray(
     path: Path, size: tuple[int, int], limits: tuple[float, float] | None
-) -> Iterator[Grey]:
+) -> Iterator[Gray]:
     """Each image of a file, from 0 to 1, resized.
 
     Parameters
@@ -52,7 +52,7 @@ def read_grey(
     Yields
     ------
     ndarray of shape (height, width), float32
-        Black is 0 and white is 1, saturated. Of colour, the luma of Rec. 601; alpha is left out.
+        Black is 0 and white is 1, saturated. Of color, the luma of Rec. 601; alpha is left out.
     """
     image = require("graytorgb.io", "numpy", "io").read(path, value_range=limits)
     array, stated = image
@@ -65,7 +65,7 @@ def read_grey(
         yield np.asarray(small, np.float32).clip(0, 1)  # bicubic overshoots at edges
 
 
-def _planes(image: "ImageFile", array: Any) -> Grey:
+def _planes(image: "ImageFile", array: Any) -> Gray:
     """Every image of a file, (N, H, W)."""
     layout = image.layout
     if layout is None:
@@ -75,6 +75,6 @@ def _planes(image: "ImageFile", array: Any) -> Grey:
     values = array.astype(np.float32)
     if "C" in layout:
         values = np.moveaxis(values, layout.index("C"), -1)
-        colour = values.shape[-1] >= 3
-        values = values[..., :3] @ _LUMA if colour else values[..., 0]
+        color = values.shape[-1] >= 3
+        values = values[..., :3] @ _LUMA if color else values[..., 0]
     return np.asarray(values.reshape(-1, *values.shape[-2:]))

@@ -59,11 +59,11 @@ _AS_PILLOW = ("as Pillow opens it; every frame", "Pillow")
 FORMATS = {
     "PNG": Format(
         "png", "imagecodecs", "png", (".png", ".apng"),
-        "1 to 16 bits; grey, RGB, palette, alpha; animated in 8 bits", "imagecodecs",
+        "1 to 16 bits; gray, RGB, palette, alpha; animated in 8 bits", "imagecodecs",
     ),
     "JPEG": Format(
         "jpeg", "simplejpeg", "jpeg", (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
-        "8 bits, grey and RGB", "simplejpeg",
+        "8 bits, gray and RGB", "simplejpeg",
     ),
     "WebP": Format("pillow", "PIL", "pillow", (".webp",), *_AS_PILLOW),
     "GIF": Format("gif", "PIL", "pillow", (".gif",), *_AS_PILLOW),
@@ -80,7 +80,7 @@ FORMATS = {
     ),
     "DICOM": Format(
         "dicom", "pydicom", "dicom", (".dcm", ".dicom", ".ima"),
-        "rescale, Modality LUT, window, VOI LUT, MONOCHROME1, frames, colour; the compressions of "
+        "rescale, Modality LUT, window, VOI LUT, MONOCHROME1, frames, color; the compressions of "
         "libjpeg-turbo, OpenJPEG and CharLS, RLE, deflate", "pydicom",
     ),
     "NumPy": Format(
@@ -138,9 +138,9 @@ def read(
     index : int or str, optional
         One frame of DICOM, one page of TIFF, one frame of an animation, from 0; the name of
         an array in .npz. None: all of them, with a leading axis.
-    window : "file", (centre, width), "lung", "bone", "brain", "abdomen", "soft tissue" or None
+    window : "file", (center, width), "lung", "bone", "brain", "abdomen", "soft tissue" or None
         DICOM: which values become black and white. ``"file"``: the window, or the VOI LUT,
-        that the file states; its first, if it states several. ``(centre, width)``: yours, by
+        that the file states; its first, if it states several. ``(center, width)``: yours, by
         DICOM's linear function, in the modality's values (Hounsfield units). The names are
         usual windows for CT, in Hounsfield units, and refused for other files. None: the
         whole depth.
@@ -160,7 +160,7 @@ def read(
     ------
     ImageFileError
         If the file is empty, damaged, truncated, of no format that is read, larger than the
-        limit, contradicts itself, or holds what has no grey or RGB values; or if it is a pipe,
+        limit, contradicts itself, or holds what has no gray or RGB values; or if it is a pipe,
         a socket or a device. An OSError too; it names the file.
     FileNotFoundError, IsADirectoryError, PermissionError
         As ``open`` raises them.
@@ -210,7 +210,7 @@ def read(
     >>> path = pydicom.data.get_testdata_file("examples_overlay.dcm", download=False)
     >>> scan = read(path)
     >>> scan.value_range, scan.range_source
-    ((55, 844), 'the window in the file, centre 450, width 790')
+    ((55, 844), 'the window in the file, center 450, width 790')
     >>> read(path, window=None).value_range
     (0, 4095)
     """
@@ -264,15 +264,15 @@ def _check_window(window: Any) -> Window:
         return cast(Window, window)
     if not isinstance(window, str):
         try:
-            centre, width = map(float, window)
+            center, width = map(float, window)
         except (TypeError, ValueError):
             pass
         else:
-            if width >= 1 and abs(centre) + width < float("inf"):
-                return centre, width
+            if width >= 1 and abs(center) + width < float("inf"):
+                return center, width
     names = ", ".join(f'"{name}"' for name in CT_WINDOWS)
     raise LevelsError(
-        f'window is "file", None, (centre, width) with width >= 1, or for CT one of {names}; '
+        f'window is "file", None, (center, width) with width >= 1, or for CT one of {names}; '
         f"not {window!r}"
     )
 

@@ -33,7 +33,7 @@ def read(request: Request) -> ImageFile:
         value_range=depth_range(8),
         range_source="BMP's depth",
         format="BMP",
-        mode="RGB, 8 bits" if len(shape) == 3 else "grey, 8 bits",
+        mode="RGB, 8 bits" if len(shape) == 3 else "gray, 8 bits",
         bits=8,
         depth_only=True,
     )

@@ -1,14 +1,14 @@
 """DICOM by pydicom: what the file holds, checked, decoded, and as it is to be seen.
 
 ``dicom_header`` has the elements, ``dicom_codestream`` the headers of compressed frames,
-``dicom_decode`` the codecs, ``dicom_grey``, ``dicom_window``, ``dicom_lut`` and ``dicom_color``
+``dicom_decode`` the codecs, ``dicom_gray``, ``dicom_window``, ``dicom_lut`` and ``dicom_color``
 what the values are.
 """
 
 from ..errors import ImageFileError
 from .dicom_color import find_color_form, show_color
 from .dicom_decode import decode
-from .dicom_grey import find_dtype, fit_depth, show
+from .dicom_gray import find_dtype, fit_depth, show
 from .dicom_header import Scan, open_scan
 from .dicom_window import is_hounsfield, note_windows
 from .image import CT_WINDOWS, ImageFile, Request
@@ -18,7 +18,7 @@ def read(request: Request) -> ImageFile:
     """Read every frame, or the one asked for."""
     scan = open_scan(request)
     if request.window not in ("file", None) and not scan.is_gray:
-        raise request.error(f"a window is for grey, and this is {scan.colors}")
+        raise request.error(f"a window is for gray, and this is {scan.colors}")
     frames = "N" if scan.count > 1 and scan.index is None else ""
     _check_size(scan, frames)
     stored = fit_depth(scan, decode(scan))
@@ -61,7 +61,7 @@ def _note_stated(scan: Scan) -> None:
 def _advise(scan: Scan) -> str:
     if scan.is_gray and is_hounsfield(scan):
         return "window=" + ", ".join(f'"{name}"' for name in CT_WINDOWS) + " or (center, width)"
-    return "window=(centre, width)"
+    return "window=(center, width)"
 
 
 def _describe_mode(scan: Scan) -> str:

@@ -72,7 +72,7 @@ def _palette_cells(scan: Scan) -> int:
         raise scan.error("the tables of its palette differ in length")
     found = cells.pop()
     if found == 8 and entries > 256:
-        raise scan.error("a palette of more than 256 colours of 8 bits, which pydicom lacks")
+        raise scan.error("a palette of more than 256 colors of 8 bits, which pydicom lacks")
     return found
 
 

@@ -322,7 +322,7 @@ def _check_pixels(scan: Scan) -> None:
     for keyword in ("Rows", "Columns", "BitsAllocated"):
         scan.integer(keyword)
     if scan.colors not in _SAMPLES:
-        raise scan.error(f"its colours are {scan.colors}, neither grey nor RGB")
+        raise scan.error(f"its colors are {scan.colors}, neither gray nor RGB")
     needed = _NEEDED if scan.pixels == "PixelData" else ("SamplesPerPixel",)
     for keyword in needed:
         if scan.integer(keyword) is None:

@@ -37,7 +37,7 @@ def apply_window(scan: Scan, values: Array, full: Range | None) -> Shown:
     if isinstance(window, tuple):
         center, width = window
         edges = window_edges(center, width, "LINEAR")
-        return Shown(values, edges, f"the window asked for, centre {center:g}, width {width:g}")
+        return Shown(values, edges, f"the window asked for, center {center:g}, width {width:g}")
     source = f"DICOM's depth, {scan.bits} bits stored"
     if full is None:
         source = "DICOM of floats without a window states no range"
@@ -66,7 +66,7 @@ def _apply_function(
     scan: Scan, by_depth: Shown, center: float, width: float, function: str
 ) -> Shown:
     """A window in the file, by its VOI LUT function."""
-    source = f"the window in the file, centre {center:g}, width {width:g}"
+    source = f"the window in the file, center {center:g}, width {width:g}"
     if function != "LINEAR":
         source += f", {function}"
     if width < (1 if function == "LINEAR" else 0) or width == 0:

@@ -24,7 +24,7 @@ _ALONE = {0x01, *range(0xD0, 0xDA)}  # without a length
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _EXIF, _XMP, _MPF = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"MPF\0"
-_KINDS = {1: ("grey", "GRAY"), 3: ("RGB", "RGB")}
+_KINDS = {1: ("gray", "GRAY"), 3: ("RGB", "RGB")}
 
 # A scan costs time for each block of the image, and few bytes where it changes nothing: 44 KB can
 # ask for 400 of 4000x4000. Encoders write 6 to 20; libjpeg-turbo's own tools refuse more than 500
@@ -46,7 +46,7 @@ class Frame(NamedTuple):
 
 
 def read(request: Request) -> ImageFile:
-    """The image, 8 bits grey or RGB."""
+    """The image, 8 bits gray or RGB."""
     data = request.read_bytes()
     frame = _read_frame(request, data)
     request.pick(1, "image")
@@ -121,7 +121,7 @@ def _read_frame(request: Request, data: bytes) -> Frame:
     if components not in _KINDS:
         named = {4: "CMYK"}.get(components, f"{components} components")
         raise request.error(
-            f"its colours are {named}, neither grey nor RGB: "
+            f"its colors are {named}, neither gray nor RGB: "
             "Image.open(path).convert('RGB') if Pillow's conversion is what you want"
         )
     exif, xmp, others = extras.get(_EXIF), extras.get(_XMP, b""), _MPF in extras

@@ -11,7 +11,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from .image import Array, ImageFile, Request, depth_range
 from .orientation import find_orientation
 
-_KINDS = {"1": "grey", "L": "grey", "LA": "grey with alpha", "P": "palette",
+_KINDS = {"1": "gray", "L": "gray", "LA": "gray with alpha", "P": "palette",
           "RGB": "RGB", "RGBA": "RGB with alpha"}  # fmt: skip
 MOST_FRAMES = 1 << 16  # each takes time, however small it is
 
@@ -29,7 +29,7 @@ def read_frames(
     """The pixels of an image of `count` frames, which Pillow opened and hasn't decoded yet."""
     if image.mode not in _KINDS:
         raise request.error(
-            f"its colours are {image.mode}, neither grey nor RGB: "
+            f"its colors are {image.mode}, neither gray nor RGB: "
             "Image.open(path).convert('RGB') if Pillow's conversion is what you want"
         )
     index = request.pick(count, "frames")
@@ -80,7 +80,7 @@ def _count_channels(image: Image) -> int:
 
 
 def _decode_all(image: PILImageFile, count: int) -> Array:
-    """Every frame, all of one mode: grey, RGB or either with alpha."""
+    """Every frame, all of one mode: gray, RGB or either with alpha."""
     mode, frames = "", np.empty(0, np.uint8)
     for k in range(count):
         image.seek(k)

@@ -20,10 +20,10 @@ _END = struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))
 _HEADER_END = 33  # the signature and IHDR
 # color type -> what it is, channels, bits (PNG specification, table 11.1)
 _KINDS = {
-    0: ("grey", 1, (1, 2, 4, 8, 16)),
+    0: ("gray", 1, (1, 2, 4, 8, 16)),
     2: ("RGB", 3, (8, 16)),
     3: ("palette", 3, (1, 2, 4, 8)),
-    4: ("grey with alpha", 2, (8, 16)),
+    4: ("gray with alpha", 2, (8, 16)),
     6: ("RGB with alpha", 4, (8, 16)),
 }
 _ANIMATION = (b"acTL", b"fcTL", b"fdAT")
@@ -68,7 +68,7 @@ def read(request: Request) -> ImageFile:
     request.pick(1, "image")
     if b"tRNS" in extras:
         channels += 1
-        notes.append("a transparent colour is its alpha channel")
+        notes.append("a transparent color is its alpha channel")
     request.check_size((height, width, channels)[: 2 + (channels > 1)], 2 if bits == 16 else 1)
     array = imagecodecs.png_decode(_rebuild(data, chunks, extras))
     source = f"PNG's depth, {bits} bits"

@@ -79,7 +79,7 @@ def read(request: Request) -> ImageFile:
         value_range=(0, largest),
         range_source="PPM's depth" if is_depth else f"the largest sample stated, {largest}",
         format="PPM",
-        mode=f"{'RGB' if color else 'grey'}, {bits} bits",
+        mode=f"{'RGB' if color else 'gray'}, {bits} bits",
         bits=bits,
         depth_only=is_depth,
         notes=tuple(notes),

@@ -22,7 +22,7 @@ _SINGLE = (_WIDTH, _HEIGHT, _PHOTOMETRIC, _SAMPLES, _ROWS)
 _DEFAULTS = {259: 1, 266: 1, 274: 1, 284: 1, 317: 1, 339: 1}
 _USED = {*_SINGLE, _KIND, _BITS, _OFFSETS, _COUNTS, *_DEFAULTS}
 _UNUSED = {282, 283, 296, 305, 306}  # the resolution, the software and the time
-_COLORS = {(1, 1): "grey", (2, 3): "RGB"}  # by PhotometricInterpretation and samples a pixel
+_COLORS = {(1, 1): "gray", (2, 3): "RGB"}  # by PhotometricInterpretation and samples a pixel
 
 Tags = dict[int, tuple[int, ...]]
 
@@ -47,7 +47,7 @@ def read_plain(request: Request, tags: Tags | None) -> ImageFile | None:
     return ImageFile(
         path=request.path,
         array=request.read_array(found.shape, found.dtype, found.offset),
-        layout="HW" if found.kind == "grey" else "HWC",
+        layout="HW" if found.kind == "gray" else "HWC",
         value_range=depth_range(bits),
         range_source=f"TIFF's depth, {bits} bits",
         format="TIFF",

@@ -21,7 +21,7 @@ class Samples(NamedTuple):
     Attributes
     ----------
     kind : str
-        ``"grey"``, ``"RGB"`` or ``"palette"``.
+        ``"gray"``, ``"RGB"`` or ``"palette"``.
     colors : int
         The samples of a pixel that are its gray value, its color or its index.
     extra : tuple of int
@@ -59,7 +59,7 @@ class Samples(NamedTuple):
     @property
     def are_colors(self) -> bool:
         """Whether the axis of samples is one of colors and alpha, and not of bands."""
-        return self.kind != "grey" or (len(self.extra) == 1 and self.alpha is not None)
+        return self.kind != "gray" or (len(self.extra) == 1 and self.alpha is not None)
 
 
 def find_samples(request: Request, page: TiffPage) -> Samples:
@@ -69,14 +69,14 @@ def find_samples(request: Request, page: TiffPage) -> Samples:
         photometric = PHOTOMETRIC.RGB
     is_ycc = page.compression == COMPRESSION.APERIO_JP2000_YCBC and page.samplesperpixel > 1
     if photometric in _GRAY:
-        kind, count = "grey", 1
+        kind, count = "gray", 1
     elif photometric == PHOTOMETRIC.RGB and not is_ycc:
         kind, count = "RGB", 3
     elif photometric == PHOTOMETRIC.PALETTE:
         kind, count = "palette", 1
     else:
         raise request.error(
-            f"its colours are {'YCBCR' if is_ycc else photometric.name}, neither grey nor RGB: "
+            f"its colors are {'YCBCR' if is_ycc else photometric.name}, neither gray nor RGB: "
             "tifffile.imread(path) gives the values as they are"
         )
     if not isinstance(page.bitspersample, int):
@@ -97,7 +97,7 @@ def find_samples(request: Request, page: TiffPage) -> Samples:
     extra = extra or (0,) * (total - count)
     if kind == "palette" and EXTRASAMPLE.ASSOCALPHA in extra:
         raise request.error("its palette's colors are said to be multiplied by alpha")
-    if kind != "grey" and set(extra) - set(_ALPHA):
+    if kind != "gray" and set(extra) - set(_ALPHA):
         kept = "left out" if kind == "palette" else "kept, though they may be no alpha"
         notes += (f"what its further samples are isn't stated, so they are {kept}",)
     return Samples(kind, count, extra, photometric == PHOTOMETRIC.MINISWHITE, notes)

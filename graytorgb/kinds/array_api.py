@@ -22,7 +22,7 @@ _VIEWS = ("cupy", "array_api_strict")
 
 
 def dtype(name: str) -> str:
-    return name  # an array's own namespace knows more: see normalise
+    return name  # an array's own namespace knows more: see normalize
 
 
 def unwrap(image: Array) -> Array:
@@ -91,7 +91,7 @@ def settle(function: Callable[..., Any], *arguments: Any) -> Any:
     return function(*arguments)
 
 
-def normalise(image: Array, axis: int, arithmetic: Any, dtype: str) -> Array:
+def normalize(image: Array, axis: int, arithmetic: Any, dtype: str) -> Array:
     xp = array_namespace(image)
     target = getattr(xp, dtype, None)
     if target is None:
@@ -132,7 +132,7 @@ def demand(array: Array, lo: float, hi: float, error: Exception) -> Array:
     return array
 
 
-def digitise(array: Array, levels: Any) -> Array:
+def digitize(array: Array, levels: Any) -> Array:
     xp = array_namespace(array)
     if levels.table is None:
         steps = xp.asarray(levels.steps, device=device(array))

@@ -82,7 +82,7 @@ def settle(function: Callable[..., Any], *arguments: Any) -> Any:
     return function(*arguments)
 
 
-def normalise(image: Array, axis: int, arithmetic: Any, dtype: Any) -> Array:
+def normalize(image: Array, axis: int, arithmetic: Any, dtype: Any) -> Array:
     real = jnp.float64 if image.dtype == jnp.float64 or arithmetic.wide else jnp.float32
     if real == jnp.float64 and not jax.config.jax_enable_x64:
         raise DtypeError(
@@ -156,7 +156,7 @@ def demand(array: Array, lo: float, hi: float, error: Exception) -> Array:
     return array
 
 
-def digitise(array: Array, levels: Any) -> Array:
+def digitize(array: Array, levels: Any) -> Array:
     if levels.table is not None:
         return _entries(levels.table, array.astype(jnp.int32) - levels.first)
     steps = levels.steps

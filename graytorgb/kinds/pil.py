@@ -14,7 +14,7 @@ PILImage = Image.Image
 _DEEP = ("I", "F")  # and every mode that begins with "I;"
 
 # Of each mode that is taken: the mode of its levels, and the one that has alpha beside them.
-_COLOURS = {
+_COLORS = {
     "1": ("1", "LA"),
     "L": ("L", "LA"),
     "LA": ("L", "LA"),
@@ -33,14 +33,14 @@ def is_deep(image: PILImage) -> bool:
 def flatten(image: PILImage, alpha: alphas.Alpha) -> PILImage:
     """The image in mode L or RGB, its palette looked up and its alpha resolved.
 
-    An image that has one of those modes, and no transparent colour, is returned itself.
+    An image that has one of those modes, and no transparent color, is returned itself.
 
     Raises
     ------
     DtypeError
         For the deep modes, which no RGB mode of Pillow's can hold.
     ChannelError
-        For transparency with ``alpha="error"``, and for other colour spaces.
+        For transparency with ``alpha="error"``, and for other color spaces.
     """
     if is_deep(image):
         raise DtypeError(
@@ -49,9 +49,9 @@ def flatten(image: PILImage, alpha: alphas.Alpha) -> PILImage:
             'to_rgb(to_uint8(image, (lo, hi))) or to_uint8(image, "minmax"), or convert '
             "np.asarray(image), which keeps every value"
         )
-    if image.mode not in _COLOURS:
+    if image.mode not in _COLORS:
         raise ChannelError(
-            f"mode {image.mode!r} is neither grey nor RGB: {_conversion(image)} if Pillow's "
+            f"mode {image.mode!r} is neither gray nor RGB: {_conversion(image)} if Pillow's "
             "conversion is what you want"
         )
     if image.has_transparency_data:
@@ -62,7 +62,7 @@ def flatten(image: PILImage, alpha: alphas.Alpha) -> PILImage:
 
 
 def from_array(rgb: NDArray[Any], like: PILImage) -> PILImage:
-    """An image of these pixels with the metadata of `like`, less its transparent colour."""
+    """An image of these pixels with the metadata of `like`, less its transparent color."""
     image = Image.fromarray(rgb)
     image.info = {k: v for k, v in like.info.items() if k != "transparency"}
     return image
@@ -74,19 +74,19 @@ def split_alpha(image: PILImage) -> tuple[PILImage, PILImage | None]:
     Raises
     ------
     ChannelError
-        For colour spaces whose values aren't levels of grey or RGB.
+        For color spaces whose values aren't levels of gray or RGB.
     """
     if is_deep(image):
         key = image.info.get("transparency")
         if key is None:
             return image, None
         return image, Image.fromarray(np.where(np.asarray(image) == key, 0, 255).astype(np.uint8))
-    if image.mode not in _COLOURS:
+    if image.mode not in _COLORS:
         raise ChannelError(
-            f"the values of mode {image.mode!r} aren't levels of grey or RGB: "
+            f"the values of mode {image.mode!r} aren't levels of gray or RGB: "
             f"{_conversion(image)} first"
         )
-    mode, full = _COLOURS[image.mode]
+    mode, full = _COLORS[image.mode]
     if not image.has_transparency_data:
         return image if image.mode == mode else image.convert(mode), None
     whole = image.convert(full)
@@ -101,14 +101,14 @@ def join_alpha(levels: PILImage, opacity: PILImage | None) -> PILImage:
 
 
 def _conversion(image: PILImage) -> str:
-    """The call that brings another colour space to one that is taken."""
+    """The call that brings another color space to one that is taken."""
     premultiplied = {"La": "LA", "RGBa": "RGBA"}
     return f"image.convert({premultiplied.get(image.mode, 'RGB')!r})"
 
 
 def _resolve_alpha(image: PILImage, alpha: alphas.Alpha) -> PILImage:
     if alpha == "error":
-        raise alphas.refuse(2 if _COLOURS[image.mode][1] == "LA" else 4)
+        raise alphas.refuse(2 if _COLORS[image.mode][1] == "LA" else 4)
     levels, opacity = split_alpha(image)
     levels = levels.convert("L") if levels.mode == "1" else levels.copy()
     if alpha == "drop":

@@ -90,7 +90,7 @@ class OwnLibrary(Protocol):
     def settle(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """The result of a function that sees no values, so that a compiler needs not trace it."""
 
-    def normalise(self, image: Any, axis: int, arithmetic: Any, dtype: Any) -> Any:
+    def normalize(self, image: Any, axis: int, arithmetic: Any, dtype: Any) -> Any:
         """The arithmetic of ``graytorgb.functional.normalize``: 3 channels at `axis` of 1 or 3."""
 
     def look(self, array: Any) -> np.ndarray[Any, Any] | None:
@@ -108,7 +108,7 @@ class OwnLibrary(Protocol):
         In a graph the library raises an error of its own with this one's text, when it runs.
         """
 
-    def digitise(self, array: Any, levels: Any) -> Any:
+    def digitize(self, array: Any, levels: Any) -> Any:
         """The level of each value in uint8, by the ``Levels`` of its dtype (``to_uint8``)."""
 
 

@@ -122,10 +122,10 @@ def settle(function: Callable[..., Any], *arguments: Any) -> Any:
     return function(*arguments)
 
 
-def normalise(image: Tensor, axis: int, arithmetic: Any, dtype: Any) -> Tensor:
+def normalize(image: Tensor, axis: int, arithmetic: Any, dtype: Any) -> Tensor:
     """In float32 where that holds every x, as TFLite needs it.
 
-    ``(x - mean) * scale - rest * scale``, because a graph's optimiser makes one of the two parts
+    ``(x - mean) * scale - rest * scale``, because a graph's optimizer makes one of the two parts
     of the mean when one is subtracted after the other.
     """
     wide = image.dtype.size >= 4 and image.dtype != tf.float32
@@ -170,7 +170,7 @@ def demand(array: Tensor, lo: float, hi: float, error: Exception) -> Tensor:
         return tf.identity(array)
 
 
-def digitise(array: Tensor, levels: Any) -> Tensor:
+def digitize(array: Tensor, levels: Any) -> Tensor:
     if levels.table is not None:
         return tf.gather(levels.table, tf.cast(array, tf.int32) - levels.first)
     x = tf.reshape(tf.cast(array, levels.steps.dtype), [-1])

@@ -91,7 +91,7 @@ def settle(function: Callable[..., Any], *arguments: Any) -> Any:
     return function(*arguments)
 
 
-def normalise(image: Tensor, axis: int, arithmetic: Any, dtype: torch.dtype) -> Tensor:
+def normalize(image: Tensor, axis: int, arithmetic: Any, dtype: torch.dtype) -> Tensor:
     wide = image.dtype.itemsize >= 4 and image.dtype != torch.float32  # more than float32 holds
     real = torch.float64 if wide or arithmetic.wide else torch.float32
     shape = [3 if i == axis else 1 for i in range(image.ndim)]
@@ -197,7 +197,7 @@ def demand(array: Tensor, lo: float, hi: float, error: Exception) -> Tensor:
     return array
 
 
-def digitise(array: Tensor, levels: Any) -> Tensor:
+def digitize(array: Tensor, levels: Any) -> Tensor:
     if levels.table is not None:
         table = torch.from_numpy(levels.table).to(array.device)
         return table[array.to(torch.int32) - levels.first]

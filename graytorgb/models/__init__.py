@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from ..errors import ModelError
 from ..extras import require
 from .images import batches_of
-from .weights import normalisations
+from .weights import normalizations
 
 if TYPE_CHECKING:
     from .proof import Verification
@@ -41,7 +41,7 @@ def adapt(
     layer: str | list[str] | None = None,
     example: Any = None,
     value_range: tuple[float, float] | None = None,
-    normalised: tuple[float, float] | None = None,
+    normalized: tuple[float, float] | None = None,
     out: str | os.PathLike[str] | None = None,
 ) -> Any: ...
 @overload
@@ -54,7 +54,7 @@ def adapt(
     layer: str | list[str] | None = None,
     example: Any = None,
     value_range: tuple[float, float] | None = None,
-    normalised: tuple[float, float] | None = None,
+    normalized: tuple[float, float] | None = None,
     freeze: bool = False,
     inplace: bool = False,
     out: str | os.PathLike[str] | None = None,
@@ -68,27 +68,27 @@ def adapt(
     layer: str | list[str] | None = None,
     example: Any = None,
     value_range: tuple[float, float] | None = None,
-    normalised: tuple[float, float] | None = None,
+    normalized: tuple[float, float] | None = None,
     freeze: bool = False,
     inplace: bool = False,
     out: str | os.PathLike[str] | None = None,
 ) -> Any:
     """Give a network that was trained on RGB images an input of one channel.
 
-    The adapted network's outputs for a grey image are those of `model` for the image repeated
-    and normalised, ``model((grey - mean) / std)``, up to rounding, borders included.
+    The adapted network's outputs for a gray image are those of `model` for the image repeated
+    and normalized, ``model((gray - mean) / std)``, up to rounding, borders included.
 
     Parameters
     ----------
     model : torch.nn.Module, keras.Model, onnx.ModelProto or path
         The network, or an .onnx or .keras file. It is copied, not changed, unless `inplace`.
     mean, std : float or sequence of 1 or 3 floats
-        How its images were normalised in training, for values from 0 to 1;
-        ``*graytorgb.stats(source)`` finds them. Left out for networks that normalise their
+        How its images were normalized in training, for values from 0 to 1;
+        ``*graytorgb.stats(source)`` finds them. Left out for networks that normalize their
         images themselves: torchvision's detection models, EfficientNet of ``keras.applications``.
     how : {"collapse", "expand", "learned"}
-        ``"collapse"``: the first convolution (the stem) sees grey, with the normalisation
-        folded into its weights. ``"expand"``: weights stay, and the grey is repeated in front
+        ``"collapse"``: the first convolution (the stem) sees gray, with the normalization
+        folded into its weights. ``"expand"``: weights stay, and the gray is repeated in front
         of the network, as a view where the planes are equal. ``"learned"``: a trainable
         1 to 3 convolution of size 1 in front, which starts as exact repetition; not for ONNX.
     layer : str or list of str, optional
@@ -102,10 +102,10 @@ def adapt(
         batch, or a dict of the network's arguments. Usual sizes are tried otherwise. For Keras
         a size alone, which the adapted network's input then has; its own otherwise.
     value_range : (lo, hi), optional
-        The values of the grey that stand for 0 and 1: ``(0, 255)`` for bytes. From 0 to 1 if
+        The values of the gray that stand for 0 and 1: ``(0, 255)`` for bytes. From 0 to 1 if
         nothing is said.
-    normalised : (m, s), optional
-        The grey is normalised already, ``(g - m) / s`` of values ``g`` from 0 to 1. One mean
+    normalized : (m, s), optional
+        The gray is normalized already, ``(g - m) / s`` of values ``g`` from 0 to 1. One mean
         and one std: three channels' statistics don't fit into one plane, and `mean` and `std`
         bring them.
     freeze : bool
@@ -121,7 +121,7 @@ def adapt(
     -------
     of the type of `model`
         For ``"collapse"`` the network itself or its copy, with other weights in its stem;
-        otherwise a module ``GreyInput`` with the layers ``front`` and ``model``, or a
+        otherwise a module ``GrayInput`` with the layers ``front`` and ``model``, or a
         ``keras.Model`` with `model` as its last layer. Of a path, an ``onnx.ModelProto`` or a
         ``keras.Model``.
 
@@ -150,7 +150,7 @@ def adapt(
     backbone. Every layer keeps its mode, hooks, buffers and attributes. Of a Keras network or an
     ONNX graph every operation on the image is followed, and the stems are compared.
 
-    With ``w`` the stem's weights, the grey's are ``sum_c w[c] / std[c]``. What the means add is
+    With ``w`` the stem's weights, the gray's are ``sum_c w[c] / std[c]``. What the means add is
     a bias where the stem doesn't pad with zeros. Where it does, a bias would be wrong within
     the kernel's reach of the border, and the stem gets a second input channel, a plane of ones
     that a hook, or a node of an ONNX graph, appends inside the network; its weights are
@@ -160,15 +160,15 @@ def adapt(
     --------
     >>> import torch, graytorgb as g2r
     >>> from graytorgb.models import adapt
-    >>> colour = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.ReLU()).eval()
-    >>> grey = adapt(colour, *g2r.stats("imagenet"))
+    >>> color = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.ReLU()).eval()
+    >>> gray = adapt(color, *g2r.stats("imagenet"))
     >>> x = torch.rand(1, 1, 32, 32)
     >>> mean, std = (torch.tensor(v)[:, None, None] for v in g2r.stats("imagenet"))
-    >>> torch.allclose(grey(x), colour((x - mean) / std), atol=1e-5)
+    >>> torch.allclose(gray(x), color((x - mean) / std), atol=1e-5)
     True
     """
     adapter = _adapter(model)
-    stated, plain = normalisations(mean, std, value_range, normalised)
+    stated, plain = normalizations(mean, std, value_range, normalized)
     if how not in ("collapse", "expand", "learned"):
         raise ModelError(f'how is "collapse", "expand" or "learned", not {how!r}')
     layers = _layers(layer)
@@ -200,26 +200,26 @@ def adapt_state_dict(
     key: str | None = None,
     offset: Literal["plane", "bias"] = "plane",
     value_range: tuple[float, float] | None = None,
-    normalised: tuple[float, float] | None = None,
+    normalized: tuple[float, float] | None = None,
     out: Any = None,
 ) -> dict[str, Any]:
     """Adapt the weights of a torch network alone, without the network.
 
     A file of weights doesn't say how its stem pads, so it can't hold a border's share of the
-    normalisation by itself: `offset` says how the network will.
+    normalization by itself: `offset` says how the network will.
 
     Parameters
     ----------
     source : dict of str to Tensor, or path
         A state dict, or a .pt, .pth or .safetensors file of one. Files are read as weights
         only: nothing in them is run.
-    mean, std, value_range, normalised
+    mean, std, value_range, normalized
         As for :func:`adapt`; ``0, 1`` sums the weights as they are.
     key : str, optional
         The stem's weight. It is found if one weight alone sees 3 channels.
     offset : {"plane", "bias"}
         Where the share of the means goes, unless they are 0. ``"plane"``: a second input
-        channel, for ``Conv2d(2, ...)`` given the grey and a plane of ones, exact for any
+        channel, for ``Conv2d(2, ...)`` given the gray and a plane of ones, exact for any
         padding; this is what :func:`adapt` makes of a stem that pads with zeros, so the result
         loads into it. ``"bias"``: a bias, exact only where the stem doesn't pad with zeros, as
         in patch embeddings; it is added if there is none, and this is what :func:`adapt` makes
@@ -246,19 +246,19 @@ def adapt_state_dict(
     --------
     >>> import torch
     >>> from graytorgb.models import adapt, adapt_state_dict
-    >>> colour = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.ReLU())
-    >>> weights = adapt_state_dict(colour.state_dict(), 0.5, 0.5)
+    >>> color = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.ReLU())
+    >>> weights = adapt_state_dict(color.state_dict(), 0.5, 0.5)
     >>> weights["0.weight"].shape
     torch.Size([8, 2, 3, 3])
-    >>> adapt(colour, 0.5, 0.5).load_state_dict(weights)
+    >>> adapt(color, 0.5, 0.5).load_state_dict(weights)
     <All keys matched successfully>
     """
     if offset not in ("plane", "bias"):
         raise ModelError(f'offset is "plane" or "bias", not {offset!r}')
-    stated, _ = normalisations(mean, std, value_range, normalised)
+    stated, _ = normalizations(mean, std, value_range, normalized)
     if stated is None:
         raise ModelError(
-            "say how the images were normalised, adapt_state_dict(source, mean, std), for values "
+            "say how the images were normalized, adapt_state_dict(source, mean, std), for values "
             'from 0 to 1: *graytorgb.stats("imagenet") for most ImageNet weights; 0, 1 for none'
         )
     files = require(f"{__name__}.torch.files", "torch", "models")
@@ -275,7 +275,7 @@ def verify(
     std: ArrayLike | None = None,
     *,
     value_range: tuple[float, float] | None = None,
-    normalised: tuple[float, float] | None = None,
+    normalized: tuple[float, float] | None = None,
     layer: str | None = None,
     tolerance: float = 1e-4,
     batch_size: int = 8,
@@ -283,7 +283,7 @@ def verify(
 ) -> "Verification":
     """Prove that an adapted network's outputs are the original's.
 
-    The original is given the grey three times, normalised; the adapted one is given the grey.
+    The original is given the gray three times, normalized; the adapted one is given the gray.
     Both run in eval mode, and are left in the mode they were in.
 
     Parameters
@@ -292,12 +292,12 @@ def verify(
         The network of 3 channels, and what :func:`adapt` made of it. ONNX Runtime runs ONNX
         models; a network can be compared with one that was made of it in another framework.
     images : array, or sequence of arrays of shape (H, W)
-        Grey in the range that the adapted network takes: numpy arrays or CPU tensors, of shape
+        Gray in the range that the adapted network takes: numpy arrays or CPU tensors, of shape
         (N, H, W), (N, 1, H, W), (N, H, W, 1) or (N, 1, T, H, W) if it is one. Images of several
         sizes in a sequence are run one by one. An ONNX model that takes several images is given
         each of these several times, shifted sideways.
-    mean, std, value_range, normalised
-        What :func:`adapt` was given. Left out for a network that normalises by itself.
+    mean, std, value_range, normalized
+        What :func:`adapt` was given. Left out for a network that normalizes by itself.
     layer : str, optional
         The stem's name, found as in :func:`adapt` otherwise.
     tolerance : float
@@ -318,15 +318,15 @@ def verify(
     Raises
     ------
     ModelError
-        If `images` aren't grey images, a network can't be run on them, nothing comes out that
+        If `images` aren't gray images, a network can't be run on them, nothing comes out that
         can be compared, or both networks agree and their outputs don't depend on the images.
 
     Examples
     --------
     >>> import torch
     >>> from graytorgb.models import adapt, verify
-    >>> colour = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.ReLU())
-    >>> proof = verify(colour, adapt(colour, 0.5, 0.25), torch.rand(4, 32, 32), 0.5, 0.25)
+    >>> color = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.ReLU())
+    >>> proof = verify(color, adapt(color, 0.5, 0.25), torch.rand(4, 32, 32), 0.5, 0.25)
     >>> proof.passed, proof.images
     (True, 4)
     """
@@ -339,13 +339,13 @@ def verify(
     if not 0 <= tolerance < np.inf:
         raise ModelError(f"tolerance is a number, 0 or more, not {tolerance!r}")
     adapters = _adapter(original), _adapter(adapted)
-    stated, plain = normalisations(mean, std, value_range, normalised)
+    stated, plain = normalizations(mean, std, value_range, normalized)
     before = adapters[0].Runner(original, stated or plain)
     after = adapters[1].Runner(adapted, None)
-    stated_range = value_range is not None or normalised is not None or before.integers
+    stated_range = value_range is not None or normalized is not None or before.integers
     batches = batches_of(images, batch_size, stated_range=stated_range)
     lo, width = float(plain.mean[0]), float(plain.std[0])
-    span = (lo, lo + width) if value_range or normalised or not before.integers else (0.0, 255.0)
+    span = (lo, lo + width) if value_range or normalized or not before.integers else (0.0, 255.0)
     with before.evaluating(), after.evaluating():
         return compare(
             before, after, batches, layer=layer, tolerance=tolerance, seconds=seconds, span=span

@@ -21,14 +21,14 @@ def check_stem(
     eps = _EPS.get(precision or expected.dtype.name, 2**-7)
     if expected.shape != given.shape:
         raise ModelError(
-            f"{name!r} gives {given.shape} for grey, and {expected.shape} for three planes; "
+            f"{name!r} gives {given.shape} for gray, and {expected.shape} for three planes; "
             f"{OTHERWISE}"
         )
     e, g = expected.astype(np.float64), given.astype(np.float64)
     scale, difference = float(np.abs(e).max()), float(np.abs(e - g).max())
     if not difference <= eps**0.5 * scale:
         raise ModelError(
-            f"{name!r} doesn't give for grey what it gave for three planes: they differ by "
+            f"{name!r} doesn't give for gray what it gave for three planes: they differ by "
             f"{difference:.2g}, of values up to {scale:.2g}; {OTHERWISE}"
         )
 

@@ -21,7 +21,7 @@ _FOR_MEDIAN = 10_000  # values of a batch
 
 
 class Runner(Protocol):
-    """A network of some framework, with what it does to grey images.
+    """A network of some framework, with what it does to gray images.
 
     Attributes
     ----------
@@ -37,10 +37,10 @@ class Runner(Protocol):
     def evaluating(self) -> AbstractContextManager[None]:
         """A context in which the network is in eval mode."""
 
-    def grey(self, batch: Array) -> Any:
+    def gray(self, batch: Array) -> Any:
         """A batch, (N, 1, H, W), in the framework's own kind."""
 
-    def __call__(self, grey: Any) -> Any:
+    def __call__(self, gray: Any) -> Any:
         """The network's output for it."""
 
     def arrays(self, output: Any) -> list[Array]:
@@ -49,10 +49,10 @@ class Runner(Protocol):
     def scores(self, output: Any) -> Array | None:
         """The class scores of an output, classes on axis 1."""
 
-    def stem(self, grey: Any) -> str | None:
+    def stem(self, gray: Any) -> str | None:
         """The name of the first convolution."""
 
-    def stem_output(self, layer: str, grey: Any) -> tuple[Any, Array] | None:
+    def stem_output(self, layer: str, gray: Any) -> tuple[Any, Array] | None:
         """The shape of its input, and its output."""
 
     def inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -108,8 +108,8 @@ class _Figures:
     def add(self, batch: Array) -> None:
         """Run both on a batch."""
         original, adapted = self._original, self._adapted
-        expected = original(original.grey(batch))
-        given = adapted(adapted.grey(batch))
+        expected = original(original.gray(batch))
+        given = adapted(adapted.gray(batch))
         arrays = original.arrays(expected)
         difference = _differences(arrays, adapted.arrays(given))
         self.images += len(batch)
@@ -169,7 +169,7 @@ class _Figures:
         return {"variation": variation, "rounding": rounding}
 
     def _outputs(self, batch: Array) -> list[Array]:
-        return self._original.arrays(self._original(self._original.grey(batch)))
+        return self._original.arrays(self._original(self._original.gray(batch)))
 
 
 def _differences(expected: list[Array], given: list[Array]) -> Array:
@@ -207,18 +207,18 @@ def _behind_the_stem(
     original: Runner, adapted: Runner, batch: Array, layer: str | None
 ) -> dict[str, Any]:
     """Where the outputs of the stems differ, on one batch."""
-    grey = original.grey(batch)
-    name = original.stem(grey) if layer is None else layer
+    gray = original.gray(batch)
+    name = original.stem(gray) if layer is None else layer
     if name is None:
         return {}
-    before = original.stem_output(name, grey)
+    before = original.stem_output(name, gray)
     if before is None and layer is not None:
         raise ModelError(
             f"the original has no convolution {layer!r}: leave layer out, or name its stem"
         )
     after = None
     for candidate in (name, f"model.{name}"):  # how="expand" has the network behind its front
-        after = after or adapted.stem_output(candidate, adapted.grey(batch))
+        after = after or adapted.stem_output(candidate, adapted.gray(batch))
     if before is None or after is None or before[1].shape != after[1].shape:
         return {}
     shape, expected = before
@@ -238,7 +238,7 @@ def _behind_the_stem(
 def _cost(original: Runner, adapted: Runner, batch: Array, seconds: float) -> dict[str, Any]:
     """Time in rounds, and peak memory, of both networks."""
     calls = {
-        name: partial(runner, runner.grey(batch))
+        name: partial(runner, runner.gray(batch))
         for name, runner in (("original", original), ("adapted", adapted))
     }
     rounds = Rounds(calls)

@@ -15,7 +15,7 @@ def batches_of(images: Any, size: int, *, stated_range: bool) -> Iterator[NDArra
     for image in given:
         if image.dtype.kind not in "biuf" or image.ndim < 2 or 0 in image.shape:
             raise ModelError(
-                "images is an array (N, H, W) or a sequence of grey images (H, W), and one has "
+                "images is an array (N, H, W) or a sequence of gray images (H, W), and one has "
                 f"the shape {image.shape} and dtype {image.dtype}"
             )
         if image.dtype.kind != "f" and not stated_range:

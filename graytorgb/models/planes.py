@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
-from .weights import Normalisation
+from .weights import Normalization
 
 Array = NDArray[Any]
 # statistics that cancel leave a rounding error behind
@@ -19,7 +19,7 @@ class Planes:
     """A value of the original graph, whose channels are made of a value of the adapted one.
 
     Channel ``c`` is ``sum_p matrix[c, p] * base[p] + constant[c]``, where ``base`` starts as
-    the grey input, one plane. Arithmetic changes the matrix and the constant and leaves no node
+    the gray input, one plane. Arithmetic changes the matrix and the constant and leaves no node
     behind; what moves pixels is done to the base.
 
     Attributes
@@ -46,10 +46,10 @@ class Planes:
 
     @classmethod
     def of_input(
-        cls, base: Any, normalisation: Normalisation, axis: int, rank: int, dtype: Any
+        cls, base: Any, normalization: Normalization, axis: int, rank: int, dtype: Any
     ) -> "Planes":
-        """The colour input, whose planes are those of the grey, normalised."""
-        mean, std = normalisation
+        """The color input, whose planes are those of the gray, normalized."""
+        mean, std = normalization
         return cls(base, 1 / std[:, None], -mean / std, axis, rank, dtype)
 
     @property
@@ -137,17 +137,17 @@ def as_taken(
     ):
         taken = " x ".join("any" if n is None else str(n) for n in sides)
         raise ModelError(f"the network takes images of {taken}, not {' x '.join(map(str, given))}")
-    grey = np.asarray(batch).astype(dtype)
-    if integers and not np.array_equal(grey, batch):
+    gray = np.asarray(batch).astype(dtype)
+    if integers and not np.array_equal(gray, batch):
         raise ModelError(f"the network takes whole numbers, {dtype}, and these images aren't")
-    return np.ascontiguousarray(np.moveaxis(grey, 1, axis))
+    return np.ascontiguousarray(np.moveaxis(gray, 1, axis))
 
 
-def planes_of(grey: NDArray[Any], axis: int, normalisation: Normalisation) -> NDArray[Any]:
-    """What the original is given: the grey three times, normalised."""
-    if normalisation.is_identity:
-        return np.repeat(grey, len(normalisation.mean), axis)
-    shape = [-1 if k == axis else 1 for k in range(grey.ndim)]
-    mean, std = (v.reshape(shape) for v in normalisation)
-    work = np.promote_types(grey.dtype, np.float32)  # small floats are rounded once, at the end
-    return np.asarray((grey.astype(work) - mean.astype(work)) / std.astype(work), grey.dtype)
+def planes_of(gray: NDArray[Any], axis: int, normalization: Normalization) -> NDArray[Any]:
+    """What the original is given: the gray three times, normalized."""
+    if normalization.is_identity:
+        return np.repeat(gray, len(normalization.mean), axis)
+    shape = [-1 if k == axis else 1 for k in range(gray.ndim)]
+    mean, std = (v.reshape(shape) for v in normalization)
+    work = np.promote_types(gray.dtype, np.float32)  # small floats are rounded once, at the end
+    return np.asarray((gray.astype(work) - mean.astype(work)) / std.astype(work), gray.dtype)

@@ -58,9 +58,9 @@ class Verification:
     stem_difference : ndarray of shape (H, W) or None
         The same at each place.
     batch : tuple of int
-        The shape of the grey batch that was timed.
+        The shape of the gray batch that was timed.
     original_s, adapted_s : Timing or None
-        Seconds for it, from grey to output: the original's normalisation is in it.
+        Seconds for it, from gray to output: the original's normalization is in it.
     original_peak_bytes, adapted_peak_bytes : int or None
         Memory needed over what was there before: a lower bound.
     """
@@ -106,7 +106,7 @@ class Verification:
         if self.passed:
             return ""
         if self.max_difference <= self.limit:
-            return "images are recognised as other classes"
+            return "images are recognized as other classes"
         if not math.isfinite(self.max_difference):
             return "outputs have other shapes, or values that aren't finite"
         told = (

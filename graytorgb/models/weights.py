@@ -1,6 +1,6 @@
-"""The arithmetic of a stem that sees grey: kernels in, kernels out, by NumPy alone.
+"""The arithmetic of a stem that sees gray: kernels in, kernels out, by NumPy alone.
 
-A network trained on RGB sees the planes ``(g - mean[c]) / std[c]``, where ``g`` is the grey
+A network trained on RGB sees the planes ``(g - mean[c]) / std[c]``, where ``g`` is the gray
 image three times. Its first convolution (the stem) is linear, so the planes need not exist:
 
     sum_c w[c] * (g - mean[c]) / std[c]  =  (sum_c w[c] / std[c]) * g
@@ -8,7 +8,7 @@ image three times. Its first convolution (the stem) is linear, so the planes nee
 
 where ``*`` is the convolution and ``1`` a plane of ones. The second term is a constant, a bias,
 where the kernel lies wholly inside the image. Within its reach of a border that is padded with
-zeros it is not: the network pads after it normalises, so the ones end where the image ends. The
+zeros it is not: the network pads after it normalizes, so the ones end where the image ends. The
 plane of ones says so exactly, at every size.
 """
 
@@ -22,8 +22,8 @@ from ..errors import ModelError
 Array = NDArray[Any]
 
 
-class Normalisation(NamedTuple):
-    """What the network's preprocessing does to the grey ``x`` that the adapted one is given.
+class Normalization(NamedTuple):
+    """What the network's preprocessing does to the gray ``x`` that the adapted one is given.
 
     Plane ``c`` is ``(x - mean[c]) / std[c]``, in the units of ``x``.
 
@@ -41,20 +41,20 @@ class Normalisation(NamedTuple):
         mean: ArrayLike,
         std: ArrayLike,
         value_range: tuple[float, float] | None = None,
-        normalised: tuple[float, float] | None = None,
+        normalized: tuple[float, float] | None = None,
         channels: int = 3,
-    ) -> "Normalisation":
-        """From statistics for values 0 to 1, and what the grey's own values are.
+    ) -> "Normalization":
+        """From statistics for values 0 to 1, and what the gray's own values are.
 
         Parameters
         ----------
         mean, std : float or sequence of 1 or `channels` floats
             What the network was trained with, for values from 0 to 1.
         value_range : (lo, hi), optional
-            The grey values that stand for 0 and 1; ``(0, 1)`` if neither this nor `normalised`
+            The gray values that stand for 0 and 1; ``(0, 1)`` if neither this nor `normalized`
             is given.
-        normalised : (m, s), optional
-            The grey is ``(g - m) / s`` of values ``g`` from 0 to 1.
+        normalized : (m, s), optional
+            The gray is ``(g - m) / s`` of values ``g`` from 0 to 1.
         channels : int
 
         Raises
@@ -68,49 +68,49 @@ class Normalisation(NamedTuple):
             raise ModelError(
                 f"mean and std are those of values from 0 to 1, and a mean of {mu.tolist()} is of "
                 f"bytes, perhaps: divide both by 255, mean={_quoted(mu / 255)}, "
-                f"std={_quoted(sigma / 255)}; value_range=(0, 255) is for grey in bytes"
+                f"std={_quoted(sigma / 255)}; value_range=(0, 255) is for gray in bytes"
             )
         if not (sigma > 0).all():
             raise ModelError(f"every std is above 0, and these aren't: {sigma.tolist()}")
-        lo, hi = _limits(value_range, normalised)
+        lo, hi = _limits(value_range, normalized)
         return cls(lo + (hi - lo) * mu, (hi - lo) * sigma)
 
     @classmethod
-    def none(cls, channels: int = 3) -> "Normalisation":
-        """Every plane is the grey itself."""
+    def none(cls, channels: int = 3) -> "Normalization":
+        """Every plane is the gray itself."""
         return cls(np.zeros(channels), np.ones(channels))
 
-    def then(self, scale: ArrayLike, offset: ArrayLike) -> "Normalisation":
+    def then(self, scale: ArrayLike, offset: ArrayLike) -> "Normalization":
         """Followed by ``plane * scale[c] + offset[c]``, in the network's own first layers."""
         std = self.std / np.asarray(scale, np.float64)
-        return Normalisation(self.mean - np.asarray(offset, np.float64) * std, std)
+        return Normalization(self.mean - np.asarray(offset, np.float64) * std, std)
 
-    def equals(self, other: "Normalisation") -> bool:
+    def equals(self, other: "Normalization") -> bool:
         """Whether both make the same planes."""
         return bool((self.mean == other.mean).all() and (self.std == other.std).all())
 
     @property
     def is_identity(self) -> bool:
-        """Whether every plane is the grey itself."""
-        return self.equals(Normalisation.none(len(self.mean)))
+        """Whether every plane is the gray itself."""
+        return self.equals(Normalization.none(len(self.mean)))
 
     @property
     def has_offset(self) -> bool:
-        """Whether a grey of 0 isn't 0 in every plane, so that padding with zeros shows."""
+        """Whether a gray of 0 isn't 0 in every plane, so that padding with zeros shows."""
         # statistics that cancel, as 0.5 - 1 * 0.5, leave a rounding error behind
         return bool((np.abs(self.mean / self.std) > 1e-9).any())
 
 
 def collapse(
-    kernel: ArrayLike, normalisation: Normalisation, axes: str = "OIHW", groups: int = 1
+    kernel: ArrayLike, normalization: Normalization, axes: str = "OIHW", groups: int = 1
 ) -> tuple[Array, Array]:
-    """The kernels that see the grey and a plane of ones, instead of the colour planes.
+    """The kernels that see the gray and a plane of ones, instead of the color planes.
 
     Parameters
     ----------
     kernel : array_like, floating point
         The stem's weights: one axis for each letter of `axes`.
-    normalisation : Normalisation
+    normalization : Normalization
         Of as many channels as the stem sees.
     axes : str
         ``O``: output channels, ``I``: input channels in a group. ``"OIHW"`` is torch's and
@@ -121,27 +121,27 @@ def collapse(
 
     Returns
     -------
-    grey, ones : ndarray of float64
+    gray, ones : ndarray of float64
         Like `kernel` with an ``I`` of 1 (and an ``O`` of all groups): ``sum_c w[c] / std[c]``
         and ``-sum_c w[c] mean[c] / std[c]``.
 
     Raises
     ------
     ModelError
-        If the kernel doesn't see as many channels as `normalisation` has.
+        If the kernel doesn't see as many channels as `normalization` has.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from graytorgb.models.weights import Normalisation, collapse
+    >>> from graytorgb.models.weights import Normalization, collapse
     >>> kernel = np.ones((8, 3, 5, 5), np.float32)
-    >>> grey, ones = collapse(kernel, Normalisation.of(0.5, 0.25))
-    >>> grey.shape, grey[0, 0, 0, 0], ones[0, 0, 0, 0]
+    >>> gray, ones = collapse(kernel, Normalization.of(0.5, 0.25))
+    >>> gray.shape, gray[0, 0, 0, 0], ones[0, 0, 0, 0]
     ((8, 1, 5, 5), np.float64(12.0), np.float64(-6.0))
     """
-    columns = np.stack([1 / normalisation.std, -normalisation.mean / normalisation.std], 1)
-    grey, ones = np.split(mix(kernel, columns, axes, groups), 2, axes.index("I"))
-    return grey, ones
+    columns = np.stack([1 / normalization.std, -normalization.mean / normalization.std], 1)
+    gray, ones = np.split(mix(kernel, columns, axes, groups), 2, axes.index("I"))
+    return gray, ones
 
 
 def mix(kernel: ArrayLike, matrix: ArrayLike, axes: str = "OIHW", groups: int = 1) -> Array:
@@ -215,17 +215,17 @@ def _quoted(numbers: NDArray[np.float64]) -> str:
 
 
 def _limits(
-    value_range: tuple[float, float] | None, normalised: tuple[float, float] | None
+    value_range: tuple[float, float] | None, normalized: tuple[float, float] | None
 ) -> tuple[float, float]:
-    """The grey values that stand for 0 and 1."""
-    if normalised is not None:
+    """The gray values that stand for 0 and 1."""
+    if normalized is not None:
         if value_range is not None:
             raise ModelError(
-                "the grey is either in value_range=(lo, hi) or normalised=(mean, std), not both"
+                "the gray is either in value_range=(lo, hi) or normalized=(mean, std), not both"
             )
-        mean, std = (float(_vector("normalised", v, 1)[0]) for v in _pair("normalised", normalised))
+        mean, std = (float(_vector("normalized", v, 1)[0]) for v in _pair("normalized", normalized))
         if not std > 0:
-            raise ModelError(f"normalised=(mean, std) has a std above 0, not {normalised!r}")
+            raise ModelError(f"normalized=(mean, std) has a std above 0, not {normalized!r}")
         return -mean / std, (1 - mean) / std
     lo, hi = (
         float(_vector("value_range", v, 1)[0])
@@ -243,29 +243,29 @@ def _pair(name: str, values: Any) -> tuple[Any, Any]:
     return first, second
 
 
-def normalisations(
+def normalizations(
     mean: ArrayLike | None,
     std: ArrayLike | None,
     value_range: tuple[float, float] | None,
-    normalised: tuple[float, float] | None,
-) -> tuple[Normalisation | None, Normalisation]:
+    normalized: tuple[float, float] | None,
+) -> tuple[Normalization | None, Normalization]:
     """What is stated of the network's preprocessing, and the one that only rescales to 0 to 1."""
     if (mean is None) != (std is None):
         raise ModelError(f"mean and std go together: mean={mean!r}, std={std!r}")
-    plain = Normalisation.of(0, 1, value_range, normalised)
+    plain = Normalization.of(0, 1, value_range, normalized)
     if mean is None or std is None:
         return None, plain
-    return Normalisation.of(mean, std, value_range, normalised), plain
+    return Normalization.of(mean, std, value_range, normalized), plain
 
 
 def unstated(how: str) -> str:
     """What to pass where nothing is said of a network's preprocessing, for a message."""
     rest = "" if how == "collapse" else f', how="{how}"'
     return (
-        "say how the images were normalised that the network was trained on: adapt(model, "
+        "say how the images were normalized that the network was trained on: adapt(model, "
         f'*graytorgb.stats(source){rest}), where source is "imagenet" for most ImageNet weights, '
         '"-1..1", "0..1" for a network that takes three equal planes as they are, or what knows '
         "it, such as torchvision's weights, a timm model or a Hugging Face processor (for "
         "keras.applications the guide's page on Keras has them). The adapted "
-        "one takes grey from 0 to 1, or what value_range=(lo, hi) or normalised=(mean, std) says"
+        "one takes gray from 0 to 1, or what value_range=(lo, hi) or normalized=(mean, std) says"
     )

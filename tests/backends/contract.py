@@ -60,22 +60,22 @@ def arrays_with_layouts(dtypes):
 
 @given(data=st.data())
 def test_bits_are_the_oracles(backend, data):
-    grey, layout = data.draw(arrays_with_layouts(taken(backend)))
-    result = g2r.to_rgb(grey, layout, backend=backend)
-    assert_same_bits(result, oracle(grey, layout))
+    gray, layout = data.draw(arrays_with_layouts(taken(backend)))
+    result = g2r.to_rgb(gray, layout, backend=backend)
+    assert_same_bits(result, oracle(gray, layout))
     if is_view(backend):
         assert not result.flags.writeable
-        assert np.shares_memory(result, grey)
+        assert np.shares_memory(result, gray)
         assert result.strides[layout.split("->")[1].index("C")] == 0
     else:
-        assert_own_memory(result, grey)
+        assert_own_memory(result, gray)
 
 
 @pytest.mark.parametrize("layout", ["HW->HWC", "HW->CHW"])
 def test_reversed_single_axes(backend, layout):
     """NumPy calls these contiguous, with a negative stride that libraries trip over."""
-    for grey in (random_bits((1, 9), np.uint8)[::-1], random_bits((9, 1), np.uint8)[:, ::-1]):
-        assert_same_bits(g2r.to_rgb(grey, layout, backend=backend), oracle(grey, layout))
+    for gray in (random_bits((1, 9), np.uint8)[::-1], random_bits((9, 1), np.uint8)[:, ::-1]):
+        assert_same_bits(g2r.to_rgb(gray, layout, backend=backend), oracle(gray, layout))
 
 
 @pytest.mark.slow
@@ -93,54 +93,54 @@ def test_more_bytes_than_an_int_counts(backend, shape, layout):
         shape = tuple(max(1, size // 100) for size in shape)
     elif 5 * np.prod(shape, dtype=np.int64) > psutil.virtual_memory().available:
         pytest.skip("needs five times the input's memory")
-    grey = np.resize(np.arange(251, dtype=np.uint8), shape)
-    result = np.moveaxis(g2r.to_rgb(grey, layout, backend=backend), layout[4:].index("C"), 0)
+    gray = np.resize(np.arange(251, dtype=np.uint8), shape)
+    result = np.moveaxis(g2r.to_rgb(gray, layout, backend=backend), layout[4:].index("C"), 0)
     for channel in result:
-        assert np.array_equal(channel, grey)
+        assert np.array_equal(channel, gray)
 
 
 @given(data=st.data())
 def test_out_is_filled_and_returned(backend, data):
-    grey, layout = data.draw(arrays_with_layouts(taken(backend)))
-    expected = oracle(grey, layout)
+    gray, layout = data.draw(arrays_with_layouts(taken(backend)))
+    expected = oracle(gray, layout)
     out = np.empty(expected.shape, expected.dtype)
-    assert g2r.to_rgb(grey, layout, backend=backend, out=out) is out
+    assert g2r.to_rgb(gray, layout, backend=backend, out=out) is out
     assert_same_bits(out, expected)
 
 
 @given(data=st.data())
 def test_copy_true_never_shares(backend, data):
-    grey, layout = data.draw(arrays_with_layouts(taken(backend)))
-    result = g2r.to_rgb(grey, layout, backend=backend, copy=True)
-    assert_same_bits(result, oracle(grey, layout))
-    assert_own_memory(result, grey)
+    gray, layout = data.draw(arrays_with_layouts(taken(backend)))
+    result = g2r.to_rgb(gray, layout, backend=backend, copy=True)
+    assert_same_bits(result, oracle(gray, layout))
+    assert_own_memory(result, gray)
 
 
 def test_copy_false_is_a_view_or_an_error(backend):
-    grey = random_bits((4, 5, 6), np.uint8)
+    gray = random_bits((4, 5, 6), np.uint8)
     if is_view(backend) or backend == "auto":
-        result = g2r.to_rgb(grey, "NHW", backend=backend, copy=False)
-        assert_same_bits(result, oracle(grey, "NHW->NHWC"))
-        grey[0, 0, 0] ^= 0xFF  # a view sees it
-        assert (result[0, 0, 0] == grey[0, 0, 0]).all()
+        result = g2r.to_rgb(gray, "NHW", backend=backend, copy=False)
+        assert_same_bits(result, oracle(gray, "NHW->NHWC"))
+        gray[0, 0, 0] ^= 0xFF  # a view sees it
+        assert (result[0, 0, 0] == gray[0, 0, 0]).all()
         with pytest.raises(ValueError, match="read-only"):
             result[0, 0, 0] = 0
     else:
         with pytest.raises(g2r.LayoutError, match='backend="broadcast"'):
-            g2r.to_rgb(grey, "NHW", backend=backend, copy=False)
+            g2r.to_rgb(gray, "NHW", backend=backend, copy=False)
 
 
 @pytest.mark.parametrize("dtype", NUMBERS, ids=lambda d: d.name)
 def test_every_dtype_is_carried_or_refused_by_name(backend, dtype):
-    grey = random_bits((3, 16, 17), dtype)
+    gray = random_bits((3, 16, 17), dtype)
     if backend == "auto" or lookup(backend).takes(dtype):
         for layout in ("NHW->NHWC", "NHW->NCHW"):
             assert_same_bits(
-                g2r.to_rgb(grey, layout, backend=backend, copy=True), oracle(grey, layout)
+                g2r.to_rgb(gray, layout, backend=backend, copy=True), oracle(gray, layout)
             )
         return
     with pytest.raises(g2r.DtypeError) as caught:
-        g2r.to_rgb(grey, "NHW", backend=backend)
+        g2r.to_rgb(gray, "NHW", backend=backend)
     text = str(caught.value)
     assert dtype.name in text
     able = text.split("these can: ")[1].split("\n")[0].split(", ")
@@ -154,13 +154,13 @@ def test_nan_payloads_survive(backend, dtype):
     # quiet and signalling, either sign, the smallest payload and a large one
     patterns = [exponent | 1, exponent | (exponent >> 1 & ~exponent) | 5]
     patterns += [p | 1 << (8 * width - 1) for p in patterns]
-    grey = np.resize(np.array(patterns, f"{dtype[0]}u{width}"), (40, 41)).view(dtype)
-    if backend != "auto" and not lookup(backend).takes(grey.dtype):
+    gray = np.resize(np.array(patterns, f"{dtype[0]}u{width}"), (40, 41)).view(dtype)
+    if backend != "auto" and not lookup(backend).takes(gray.dtype):
         with pytest.raises(g2r.DtypeError):
-            g2r.to_rgb(grey, backend=backend)
+            g2r.to_rgb(gray, backend=backend)
         return
     for layout in ("HW->HWC", "HW->CHW"):
-        assert_same_bits(g2r.to_rgb(grey, layout, backend=backend), oracle(grey, layout))
+        assert_same_bits(g2r.to_rgb(gray, layout, backend=backend), oracle(gray, layout))
 
 
 @pytest.mark.parametrize(
@@ -168,17 +168,17 @@ def test_nan_payloads_survive(backend, dtype):
 )
 @pytest.mark.parametrize("layout", ["NHW->NHWC", "NHW->NCHW"])
 def test_empty_and_single_axes_are_kept(backend, shape, layout):
-    grey = random_bits(shape, np.uint8)
-    assert_same_bits(g2r.to_rgb(grey, layout, backend=backend), oracle(grey, layout))
+    gray = random_bits(shape, np.uint8)
+    assert_same_bits(g2r.to_rgb(gray, layout, backend=backend), oracle(gray, layout))
 
 
 @pytest.mark.parametrize("layout", ["NHWC->NHWC", "NHWC->NCHW", "NCHW->NHWC", "NCHW"])
 def test_a_channel_of_one_is_replaced(backend, layout):
     source, target = layout.split("->") if "->" in layout else (layout, layout)
-    grey = random_bits((4, 5, 6), np.uint8)
+    gray = random_bits((4, 5, 6), np.uint8)
     given_axis = source.index("C")
-    result = g2r.to_rgb(np.expand_dims(grey, given_axis), layout, backend=backend)
-    assert_same_bits(result, oracle(grey, f"NHW->{target}"))
+    result = g2r.to_rgb(np.expand_dims(gray, given_axis), layout, backend=backend)
+    assert_same_bits(result, oracle(gray, f"NHW->{target}"))
 
 
 @pytest.mark.parametrize("layout", ["NHWC", "NHWC->NCHW", "NCHW->NHWC"])
@@ -204,9 +204,9 @@ def test_idempotent_without_a_layout(backend):
 
 @pytest.mark.parametrize("shape", [(64, 224, 224), (3, 1000, 1), (70000, 2, 3), (1, 3, 70001)])
 def test_sizes_of_real_batches(backend, shape):
-    grey = random_bits(shape, np.uint8)
+    gray = random_bits(shape, np.uint8)
     for layout in ("NHW->NHWC", "NHW->NCHW"):
-        assert_same_bits(g2r.to_rgb(grey, layout, backend=backend), oracle(grey, layout))
+        assert_same_bits(g2r.to_rgb(gray, layout, backend=backend), oracle(gray, layout))
 
 
 @pytest.mark.parametrize("shape", [(64, 224, 224), (4000, 2000), (1, 3000, 1000), (3, 700_000, 1)])
@@ -214,24 +214,24 @@ def test_sizes_of_real_batches(backend, shape):
 def test_sizes_of_real_batches_in_other_memory(backend, shape, memory):
     """Large enough for several strips, where a backend works in strips."""
     if memory == "strided":
-        grey = random_bits((*shape[:-1], 2 * shape[-1]), np.uint8)[..., ::2]
+        gray = random_bits((*shape[:-1], 2 * shape[-1]), np.uint8)[..., ::2]
     elif memory == "reversed":
-        grey = random_bits(shape, np.uint8)[::-1, ::-1]
+        gray = random_bits(shape, np.uint8)[::-1, ::-1]
     else:
-        grey = random_bits(shape[::-1], np.uint8).T
-    grey.flags.writeable = False
+        gray = random_bits(shape[::-1], np.uint8).T
+    gray.flags.writeable = False
     axes = "HW" if len(shape) == 2 else "NHW"
     for target in (f"{axes}C", axes.replace("H", "CH")):
         layout = f"{axes}->{target}"
-        assert_same_bits(g2r.to_rgb(grey, layout, backend=backend), oracle(grey, layout))
+        assert_same_bits(g2r.to_rgb(gray, layout, backend=backend), oracle(gray, layout))
 
 
 @pytest.mark.parametrize("layout", ["NHW->NHWC", "NHW->NCHW"])
 def test_input_is_never_written(backend, layout):
-    grey = random_bits((4, 30, 31), np.uint8)
-    before = grey.copy()
-    g2r.to_rgb(grey, layout, backend=backend)
-    assert (grey == before).all()
+    gray = random_bits((4, 30, 31), np.uint8)
+    before = gray.copy()
+    g2r.to_rgb(gray, layout, backend=backend)
+    assert (gray == before).all()
 
 
 @pytest.mark.slow
@@ -248,10 +248,10 @@ import graytorgb as g2r
 def kib(field):
     lines = open("/proc/self/status").read().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(field))
-grey = np.ones((512, 384, 384), np.uint8)
-g2r.to_rgb(grey[:2], {layout!r}, backend={backend!r})
+gray = np.ones((512, 384, 384), np.uint8)
+g2r.to_rgb(gray[:2], {layout!r}, backend={backend!r})
 before = kib("VmRSS")
-result = g2r.to_rgb(grey, {layout!r}, backend={backend!r})
+result = g2r.to_rgb(gray, {layout!r}, backend={backend!r})
 print(1024 * (kib("VmHWM") - before), result.nbytes)
 """
     used, nbytes = map(int, run_python(code).split())

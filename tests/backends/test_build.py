@@ -90,9 +90,9 @@ def test_the_kernels_compile_without_a_warning_and_with_every_level(compiler, so
     code = """
 import json, numpy as np, graytorgb as g2r
 from graytorgb import _kernels
-grey = np.arange(5 * 71 * 73, dtype=np.uint16).reshape(5, 71, 73)
-rgb = g2r.to_rgb(grey, "NHW", backend="native")
-same = all((rgb[..., c] == grey).all() for c in range(3))
+gray = np.arange(5 * 71 * 73, dtype=np.uint16).reshape(5, 71, 73)
+rgb = g2r.to_rgb(gray, "NHW", backend="native")
+same = all((rgb[..., c] == gray).all() for c in range(3))
 print(json.dumps([_kernels.__file__, list(_kernels.levels), bool(same)]))
 """
     file, levels, same = json.loads(python(code, built, cwd=built))

@@ -9,7 +9,7 @@ import pytest
 
 import graytorgb as g2r
 from graytorgb.backends.registry import load
-from graytorgb.functional import normalize as normalise
+from graytorgb.functional import normalize as normalize
 
 from ..support import assert_same_bits, needs, oracle, random_bits, run_python
 
@@ -22,7 +22,7 @@ WIDTHS = (1, 2, 3, 4, 8, 12, 16, 32)
 # around every vector width, in elements of every size, and a few blocks
 COUNTS = (*range(1, 70), 127, 128, 129, 255, 257, 1023, 4095, 4096, 4097, 12_345)
 SOURCES = [np.dtype(t) for t in ("u1", "u2", "i2", "f2", "f4")]
-TARGETS = normalise.DTYPES
+TARGETS = normalize.DTYPES
 INFINITE = (-np.inf,) * 3, (np.inf,) * 3
 
 
@@ -37,15 +37,15 @@ def unaligned(nbytes, offset):
 @pytest.mark.parametrize("width", WIDTHS)
 def test_expand_at_every_level_size_and_alignment(level, width):
     for n, stream, offset in itertools.product(COUNTS, (False, True), (0, 1, 8)):
-        grey = unaligned(n * width, offset)
-        grey[...] = random_bits(n * width, np.uint8, seed=n)
-        pixels = grey.reshape(n, 1, width)
+        gray = unaligned(n * width, offset)
+        gray[...] = random_bits(n * width, np.uint8, seed=n)
+        pixels = gray.reshape(n, 1, width)
         out = unaligned(3 * n * width, offset)
-        _kernels.expand(grey, out, 1, n, width, True, stream, 1, level)
+        _kernels.expand(gray, out, 1, n, width, True, stream, 1, level)
         assert (out.reshape(n, 3, width) == pixels).all()
         out[...] = 0
-        _kernels.expand(grey, out, 1, n, width, False, stream, 1, level)
-        assert (out.reshape(3, -1) == grey).all()
+        _kernels.expand(gray, out, 1, n, width, False, stream, 1, level)
+        assert (out.reshape(3, -1) == gray).all()
 
 
 @pytest.mark.parametrize("threads", [1, 2, 8])
@@ -62,18 +62,18 @@ def test_write_writes_every_byte_and_no_other(threads):
 @pytest.mark.parametrize("threads", range(1, 9))
 @pytest.mark.parametrize("stream", [False, True])
 def test_expand_by_any_number_of_threads(threads, stream):
-    grey = random_bits((7, 301, 211), np.uint16)
+    gray = random_bits((7, 301, 211), np.uint16)
     for layout in ("NHW->NHWC", "NHW->NCHW"):
-        expected = oracle(grey, layout)
+        expected = oracle(gray, layout)
         for level in LEVELS:
             out = np.zeros_like(expected)
             interleaved = layout.endswith("C")
-            before, after = (1, grey.size) if interleaved else (7, 301 * 211)
-            _kernels.expand(grey, out, before, after, 2, interleaved, stream, threads, level)
+            before, after = (1, gray.size) if interleaved else (7, 301 * 211)
+            _kernels.expand(gray, out, before, after, 2, interleaved, stream, threads, level)
             assert_same_bits(out, expected)
 
 
-def run_normalise(x, target, numbers, *, offset=1, images=1, **options):
+def run_normalize(x, target, numbers, *, offset=1, images=1, **options):
     """(n,) to (images, n / images, 3) or (images, 3, n / images), `offset` bytes into a line.
 
     The bytes before and after must stay as they are.
@@ -82,7 +82,7 @@ def run_normalise(x, target, numbers, *, offset=1, images=1, **options):
     memory = np.full(3 * x.size * size + 192, 0xA5, np.uint8)
     start = -memory.ctypes.data % 64 + 64 + offset
     out = memory[start : start + 3 * x.size * size]
-    flag = _kernels.normalise(
+    flag = _kernels.normalize(
         np.ascontiguousarray(x),
         out,
         images,
@@ -99,10 +99,10 @@ def run_normalise(x, target, numbers, *, offset=1, images=1, **options):
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("source", SOURCES, ids=str)
-def test_normalise_gives_the_same_bits_at_every_level_and_with_any_threads(source, target):
+def test_normalize_gives_the_same_bits_at_every_level_and_with_any_threads(source, target):
     statistics = g2r.stats("imagenet") if target != "uint8" else ((0.1,) * 3, (0.004,) * 3)
     lo, hi = (0, 1) if source.kind == "f" else (-1000, 40_000)
-    numbers = normalise.pack(normalise.constants(lo, hi, statistics, target, stated=True))
+    numbers = normalize.pack(normalize.constants(lo, hi, statistics, target, stated=True))
     for n in (*range(1, 40), 64, 640, 4097, 100_000):
         x = random_bits(n, source, seed=n)
         if source.kind == "f":
@@ -111,7 +111,7 @@ def test_normalise_gives_the_same_bits_at_every_level_and_with_any_threads(sourc
             batch = {"interleaved": interleaved, "images": images}
 
             def run(**how):
-                return run_normalise(x, target, numbers, **batch, **how)  # noqa: B023
+                return run_normalize(x, target, numbers, **batch, **how)  # noqa: B023
 
             flag, expected = run(stream=False, threads=1, level=0)
             assert not flag
@@ -128,7 +128,7 @@ def test_half_precision_is_ieees(level):
     options = {"interleaved": False, "stream": False, "threads": 1, "level": level}
     half = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
     numbers = half[~np.isnan(half)]
-    _, result = run_normalise(numbers, "float32", identity, **options)
+    _, result = run_normalize(numbers, "float32", identity, **options)
     # (0 - 0) is 0 whatever the sign, so zeros are compared by value
     assert (result.view(np.float32).reshape(3, -1) == numbers.astype(np.float32)).all()
     finite = np.unique(numbers[np.isfinite(numbers)].astype(np.float32))
@@ -138,7 +138,7 @@ def test_half_precision_is_ieees(level):
     x = np.concatenate([around, finite, largest, -largest]).astype(np.float32)
     with np.errstate(over="ignore"):
         expected = x.astype(np.float16)
-    _, result = run_normalise(x, "float16", identity, **options)
+    _, result = run_normalize(x, "float16", identity, **options)
     assert (result.view(np.float16).reshape(3, -1) == expected).all()
 
 
@@ -151,7 +151,7 @@ def test_bfloat16_is_rounded_to_nearest_even(level):
     x = bits.view(np.float32)
     x = x[np.isfinite(x)]
     options = {"interleaved": True, "stream": False, "threads": 1, "level": level}
-    _, result = run_normalise(x, "bfloat16", identity, **options)
+    _, result = run_normalize(x, "bfloat16", identity, **options)
     expected = (torch.from_numpy(x) + 0).to(torch.bfloat16).view(torch.uint16).numpy()
     assert (result.view(np.uint16).reshape(-1, 3) == expected[:, None]).all()
 
@@ -160,18 +160,18 @@ def test_bfloat16_is_rounded_to_nearest_even(level):
 @pytest.mark.parametrize("n", [1, 7, 8, 9, 15, 16, 17, 100, 5000])
 @pytest.mark.parametrize("bad", [np.nan, -0.001, 1.002, np.inf, -np.inf])
 def test_a_float_outside_is_reported_wherever_it_is(level, n, bad):
-    numbers = normalise.pack(normalise.constants(0, 1, ((0.5,), (0.5,)), "float32", stated=False))
+    numbers = normalize.pack(normalize.constants(0, 1, ((0.5,), (0.5,)), "float32", stated=False))
     options = {"interleaved": False, "stream": False, "threads": 2, "level": level}
     for dtype in (np.float16, np.float32):
         x = np.linspace(0, 1, n).astype(dtype)
-        assert run_normalise(x, "float32", numbers, **options)[0] is False
+        assert run_normalize(x, "float32", numbers, **options)[0] is False
         for place in {0, n // 2, n - 1}:
             x[place] = bad
-            assert run_normalise(x, "float32", numbers, **options)[0] is True
+            assert run_normalize(x, "float32", numbers, **options)[0] is True
             x[place] = 0
 
 
-GREY, OUT = np.zeros(8, np.uint8), np.zeros(24, np.uint8)
+GRAY, OUT = np.zeros(8, np.uint8), np.zeros(24, np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ GREY, OUT = np.zeros(8, np.uint8), np.zeros(24, np.uint8)
         ({"after": 2**62, "before": 2**62}, "source hasn't"),
         ({"width": 2**62}, "more bytes than any"),
         ({"width": 65}, "more bytes than any"),
-        ({"grey": np.zeros(7, np.uint8)}, "source hasn't"),
+        ({"gray": np.zeros(7, np.uint8)}, "source hasn't"),
         ({"out": np.zeros(23, np.uint8)}, "result hasn't"),
         ({"out": np.zeros(25, np.uint8)}, "result hasn't"),
         ({"level": len(_kernels.levels) + 5}, "no such level"),
@@ -192,7 +192,7 @@ GREY, OUT = np.zeros(8, np.uint8), np.zeros(24, np.uint8)
     ],
 )
 def test_what_does_not_fit_is_refused(change, message):
-    arguments = {"grey": GREY, "out": OUT.copy(), "before": 1, "after": 8, "width": 1}
+    arguments = {"gray": GRAY, "out": OUT.copy(), "before": 1, "after": 8, "width": 1}
     arguments |= {"interleaved": True, "stream": False, "threads": 1, "level": -1} | change
     with pytest.raises(ValueError, match=message):
         _kernels.expand(*arguments.values())
@@ -202,10 +202,10 @@ def test_what_does_not_fit_is_refused(change, message):
 def test_overlap_is_refused():
     memory = np.zeros(32, np.uint8)
     for start, at in itertools.product(range(25), range(9)):
-        grey, out = memory[start : start + 8], memory[at : at + 24]
+        gray, out = memory[start : start + 8], memory[at : at + 24]
         if start < at + 24 and at < start + 8:
             with pytest.raises(ValueError, match="overlap"):
-                _kernels.expand(grey, out, 1, 8, 1, True, False, 1, -1)
+                _kernels.expand(gray, out, 1, 8, 1, True, False, 1, -1)
     _kernels.expand(memory[:8], memory[8:], 1, 8, 1, True, False, 1, -1)
     _kernels.expand(memory[24:], memory[:24], 1, 8, 1, True, False, 1, -1)
 
@@ -213,35 +213,35 @@ def test_overlap_is_refused():
 def test_memory_that_cannot_be_written_or_is_not_one_piece_is_refused():
     frozen = OUT.copy()
     frozen.flags.writeable = False
-    for grey, out in [(GREY, frozen), (GREY, np.zeros(48, np.uint8)[::2]), (GREY[::2], OUT)]:
+    for gray, out in [(GRAY, frozen), (GRAY, np.zeros(48, np.uint8)[::2]), (GRAY[::2], OUT)]:
         with pytest.raises((ValueError, BufferError, TypeError)):
-            _kernels.expand(grey, out, 1, 8, 1, True, False, 1, -1)
+            _kernels.expand(gray, out, 1, 8, 1, True, False, 1, -1)
     with pytest.raises(TypeError):
-        _kernels.expand("grey", OUT, 1, 8, 1, True, False, 1, -1)
+        _kernels.expand("gray", OUT, 1, 8, 1, True, False, 1, -1)
 
 
 @pytest.mark.parametrize(
     ("place", "value"), [(4, -1), (4, 5), (5, 4), (5, -1), (6, np.zeros(16, np.float32))]
 )
-def test_normalise_refuses_codes_and_constants_that_do_not_exist(place, value):
-    arguments = [GREY, np.zeros(96, np.uint8), 1, 8, 0, 0, np.zeros(17, np.float32)]
+def test_normalize_refuses_codes_and_constants_that_do_not_exist(place, value):
+    arguments = [GRAY, np.zeros(96, np.uint8), 1, 8, 0, 0, np.zeros(17, np.float32)]
     arguments += [True, False, 1, -1]
-    _kernels.normalise(*arguments)
+    _kernels.normalize(*arguments)
     arguments[place] = value
     with pytest.raises(ValueError, match=r"no such|17 float32"):
-        _kernels.normalise(*arguments)
+        _kernels.normalize(*arguments)
 
 
 def work(seed):
-    grey = random_bits((40, 300, 301), np.uint8, seed)
-    result = g2r.to_rgb(grey, "NHW->NHWC", backend="native")
-    return bool((result == grey[..., None]).all())
+    gray = random_bits((40, 300, 301), np.uint8, seed)
+    result = g2r.to_rgb(gray, "NHW->NHWC", backend="native")
+    return bool((result == gray[..., None]).all())
 
 
 def test_other_threads_run_meanwhile():
-    grey = np.zeros(200_000_000, np.uint8)
-    out = np.zeros(3 * grey.size, np.uint8)
-    arguments = (grey, out, 1, grey.size, 1, True, False, 1, 0)
+    gray = np.zeros(200_000_000, np.uint8)
+    out = np.zeros(3 * gray.size, np.uint8)
+    arguments = (gray, out, 1, gray.size, 1, True, False, 1, 0)
     thread = threading.Thread(target=_kernels.expand, args=arguments)
     thread.start()
     turns = 0

@@ -40,14 +40,14 @@ def new(nbytes):
 
 
 def test_a_dying_result_gives_its_memory_to_the_next():
-    grey = np.ones((200, 300, 210), np.uint8)
+    gray = np.ones((200, 300, 210), np.uint8)
     before = g2r.cache_info()
-    first = g2r.to_rgb(grey, "NHW", backend="native")
+    first = g2r.to_rgb(gray, "NHW", backend="native")
     where = address(first)
     assert g2r.cache_info().lent_bytes - before.lent_bytes == first.nbytes
     del first
-    assert g2r.cache_info().kept_bytes == 3 * grey.nbytes
-    second = g2r.to_rgb(grey, "NHW", backend="native")
+    assert g2r.cache_info().kept_bytes == 3 * gray.nbytes
+    second = g2r.to_rgb(gray, "NHW", backend="native")
     assert address(second) == where
     after = g2r.cache_info()
     assert (after.hits - before.hits, after.misses - before.misses) == (1, 1)
@@ -159,16 +159,16 @@ def test_memory_goes_back_when_it_runs_short():
     """What is kept is given up first; then it is NumPy's error, and nothing else is lost."""
     text = run_python("""
 import resource, numpy as np, psutil, graytorgb as g2r
-grey = np.ones((200, 256, 256), np.uint8)  # 37.5 MiB of result
-g2r.to_rgb(grey, "NHW", backend="native")
+gray = np.ones((200, 256, 256), np.uint8)  # 37.5 MiB of result
+g2r.to_rgb(gray, "NHW", backend="native")
 kept = g2r.cache_info().kept_blocks
 used = psutil.Process().memory_info().vms
 resource.setrlimit(resource.RLIMIT_AS, (used + (20 << 20),) * 2)
 result = g2r.to_rgb(np.ones((210, 256, 256), np.uint8), "NHW", backend="native")
 print(kept, g2r.cache_info().kept_blocks, end=" ")
 for call in (
-    lambda: g2r.to_rgb(grey, "NHW", backend="native"),
-    lambda: g2r.prepare(grey, 0.5, 0.5, "NHW->NCHW"),
+    lambda: g2r.to_rgb(gray, "NHW", backend="native"),
+    lambda: g2r.prepare(gray, 0.5, 0.5, "NHW->NCHW"),
     lambda: result.resize(10**9, refcheck=False),
 ):
     try:
@@ -258,12 +258,12 @@ def test_threads():
 def test_a_fork_has_its_own():
     text = run_python("""
 import os, numpy as np, graytorgb as g2r
-grey = np.ones((200, 256, 256), np.uint8)
-held = g2r.to_rgb(grey, "NHW", backend="native")
-g2r.to_rgb(grey, "NHW", backend="native")  # and a kept one
+gray = np.ones((200, 256, 256), np.uint8)
+held = g2r.to_rgb(gray, "NHW", backend="native")
+g2r.to_rgb(gray, "NHW", backend="native")  # and a kept one
 child = os.fork()
 if not child:
-    mine = g2r.to_rgb(2 * grey, "NHW", backend="native")
+    mine = g2r.to_rgb(2 * gray, "NHW", backend="native")
     held[...] = 3
     ok = (mine == 2).all() and g2r.cache_info().kept_blocks == 0
     del mine, held

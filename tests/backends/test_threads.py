@@ -17,16 +17,16 @@ wrong = []
 
 def work(number):
     rng = random.Random(number)
-    grey = np.random.default_rng(number).integers(0, 256, (3 + number, 40, 41), np.uint8)
-    expected = np.stack([grey] * 3, -1)
+    gray = np.random.default_rng(number).integers(0, 256, (3 + number, 40, 41), np.uint8)
+    expected = np.stack([gray] * 3, -1)
     names = NAMES[number % len(NAMES):] + NAMES[:number % len(NAMES)]
     START.wait(60)  # nothing is imported or cached yet
     for turn in range(6):
         for name in ["auto", *names]:
-            check(g2r.to_rgb(grey, "NHW", backend=name), expected, name)
-        prepared = g2r.prepare(grey, 0.5, 0.5, "NHW->NCHW")
+            check(g2r.to_rgb(gray, "NHW", backend=name), expected, name)
+        prepared = g2r.prepare(gray, 0.5, 0.5, "NHW->NCHW")
         check(prepared, np.moveaxis(expected, -1, 1) / np.float32(127.5) - 1, "prepare")
-        check(g2r.to_uint8(grey.astype(np.uint16) << 4, (0, 4080)), grey, "to_uint8")
+        check(g2r.to_uint8(gray.astype(np.uint16) << 4, (0, 4080)), gray, "to_uint8")
         if CHANGES and turn % 3 == 1:
             native = registry.load("native")
             native.set_threads(rng.choice([None, 1, 2, 3]))

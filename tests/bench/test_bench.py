@@ -45,11 +45,11 @@ class Raising:
     def __init__(self, after, error):
         self.calls, self.after, self.error = 0, after, error
 
-    def expand(self, grey, axis, out=None):
+    def expand(self, gray, axis, out=None):
         self.calls += 1
         if self.calls > self.after:
             raise self.error
-        return np.repeat(np.expand_dims(grey, axis), 3, axis)
+        return np.repeat(np.expand_dims(gray, axis), 3, axis)
 
 
 class Clock:
@@ -327,7 +327,7 @@ class TestCommand:
         assert "of 8 cases" in result.output
 
     def test_what_does_not_fit_is_refused_before_it_is_allocated(self, monkeypatch):
-        monkeypatch.setattr(run, "grey_batch", lambda *case: pytest.fail("it was allocated"))
+        monkeypatch.setattr(run, "gray_batch", lambda *case: pytest.fail("it was allocated"))
         result = bench("--shape", "100000x1000x1000")
         assert result.exit_code == 1
         assert f"{100_000 * 1000 * 1000 * 10:,} bytes" in result.output

@@ -145,9 +145,9 @@ def test_the_middle_of_a_photo(tmp_path):
     Image.fromarray(pixels).save(tmp_path / "photo_1.png")
     given = photos.of_folder(tmp_path, "names")
     [batch] = photos.batches(given, 32, 0.5, 7)
-    np.testing.assert_array_equal(batch.colour[0], pixels[16:48, 24:56])
-    weighed = batch.colour[0] @ np.array([0.299, 0.587, 0.114])
-    np.testing.assert_allclose(batch.grey[0], weighed, atol=0.51)
+    np.testing.assert_array_equal(batch.color[0], pixels[16:48, 24:56])
+    weighed = batch.color[0] @ np.array([0.299, 0.587, 0.114])
+    np.testing.assert_allclose(batch.gray[0], weighed, atol=0.51)
 
 
 def test_a_cut_out_is_whole_and_on_white(tmp_path):
@@ -157,7 +157,7 @@ def test_a_cut_out_is_whole_and_on_white(tmp_path):
     [batch] = photos.batches(photos.of_folder(tmp_path, "names"), 32, 0.5, 7)
     expected = np.full((32, 32, 3), 255)
     expected[:, 8:24] = np.where(pixels[..., 3:] > 0, pixels[..., :3], 255)
-    np.testing.assert_array_equal(batch.colour[0], expected)
+    np.testing.assert_array_equal(batch.color[0], expected)
 
 
 # intervals
@@ -214,13 +214,13 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(truth):
 )
 def test_a_way_is_the_network_with_one_channel_that_it_stands_for(way, weights):
     network = tiny()
-    grey = torch.rand(5, 1, SIDE, SIDE)
-    planes = accuracy.ways(network)[way](None, grey.numpy())
+    gray = torch.rand(5, 1, SIDE, SIDE)
+    planes = accuracy.ways(network)[way](None, gray.numpy())
     given = network.original()(planes)
     stem = network.model[0]
     stem.weight = nn.Parameter(weights(stem.weight.detach()))
     with torch.inference_mode():
-        expected = network.model((grey - np.mean(MEAN)) / np.mean(STD)).numpy()
+        expected = network.model((gray - np.mean(MEAN)) / np.mean(STD)).numpy()
     np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -228,7 +228,7 @@ def test_accuracy(monkeypatch, folder, tmp_path):
     network = tiny()
     monkeypatch.setattr(accuracy, "of_name", lambda *_: network)
     output = run(accuracy.main, "--network", "x", "--photos", folder, "--output", tmp_path)
-    assert "12 pictures, 12 of them labelled" in output
+    assert "12 pictures, 12 of them labeled" in output
     document = json.loads((tmp_path / "accuracy.json").read_text())
     rows = {row["way"]: row for row in document["networks"][0]["rows"]}
     ours = rows["collapse (ours)"]
@@ -239,9 +239,9 @@ def test_accuracy(monkeypatch, folder, tmp_path):
     given = photos.of_folder(folder, "folders")
     [batch] = photos.batches(given, SIDE, 0.875, 12)
     mean, std = np.float32(MEAN), np.float32(STD)
-    planes = ((batch.colour / np.float32(255) - mean) / std).transpose(0, 3, 1, 2)
+    planes = ((batch.color / np.float32(255) - mean) / std).transpose(0, 3, 1, 2)
     best = network.original()(np.ascontiguousarray(planes)).argmax(1)
-    assert rows["colour"]["top1"]["count"] == (best == given.labels).sum()
+    assert rows["color"]["top1"]["count"] == (best == given.labels).sum()
 
 
 def test_answers_in_a_table():
@@ -251,7 +251,7 @@ def test_answers_in_a_table():
     assert base.top(1).tolist() == [True, False]
     assert base.top(4).tolist() == [True, True]
     found = accuracy.rows(
-        {accuracy.GREY: base, "other": accuracy.Answers(scores[:, ::-1] + 1, labels)}
+        {accuracy.GRAY: base, "other": accuracy.Answers(scores[:, ::-1] + 1, labels)}
     )
     assert found[1]["top1_change"]["gained"] == found[1]["top1_change"]["lost"] == 1
     assert found[1]["same_top1"]["count"] == 0
@@ -317,7 +317,7 @@ def test_real_weights_on_the_photos_that_packages_ship(tmp_path):
     run(accuracy.main, "--network", "mobilenet_v2", "--output", tmp_path)
     document = json.loads((tmp_path / "accuracy.json").read_text())
     rows = {row["way"]: row for row in document["networks"][0]["rows"]}
-    assert rows["colour"]["top1"]["count"] >= 15
+    assert rows["color"]["top1"]["count"] >= 15
     ours, usual = rows[accuracy.OURS], rows["weights summed, mean and std averaged"]
     assert ours["same_top1"]["count"] == 20
     assert ours["max_difference"] <= 1e-4
@@ -372,15 +372,15 @@ def test_a_wrong_network_is_not_timed(here, monkeypatch):
         adapted.measure("mobilenet_v3_small", 2, 0.01)
 
 
-# what grey lost
+# what gray lost
 
 
 @pytest.fixture
 def pictures():
-    colour = noise(12, SIDE, SIDE, 3)
-    grey = np.stack([np.asarray(Image.fromarray(c).convert("L")) for c in colour])
+    color = noise(12, SIDE, SIDE, 3)
+    gray = np.stack([np.asarray(Image.fromarray(c).convert("L")) for c in color])
     seen = torch.randn(12, 6, generator=torch.Generator().manual_seed(0))
-    return recover.Pictures(colour, grey, np.arange(12) % 6, seen)
+    return recover.Pictures(color, gray, np.arange(12) % 6, seen)
 
 
 def test_no_picture_is_tested_by_what_it_taught(pictures):
@@ -402,12 +402,12 @@ def test_no_picture_is_tested_by_what_it_taught(pictures):
 
 
 @pytest.mark.parametrize("mix", [1, 0.25])
-@pytest.mark.parametrize("colour", [False, True])
-def test_statistics_estimated_anew(pictures, mix, colour):
+@pytest.mark.parametrize("color", [False, True])
+def test_statistics_estimated_anew(pictures, mix, color):
     network = tiny()
-    answer = recover.statistics(network, pictures, mix=mix, colour=colour)
-    planes = pictures.colour if colour else np.repeat(pictures.grey[..., None], 3, -1)
-    stem = network.model[0](recover._normalised(network, planes)).detach()
+    answer = recover.statistics(network, pictures, mix=mix, color=color)
+    planes = pictures.color if color else np.repeat(pictures.gray[..., None], 3, -1)
+    stem = network.model[0](recover._normalized(network, planes)).detach()
     found = answer.args[0][1]
     mean, variance = stem.mean((0, 2, 3)), stem.var((0, 2, 3))
     torch.testing.assert_close(found.running_mean, mix * mean, rtol=1e-4, atol=1e-5)
@@ -460,8 +460,8 @@ def test_better_is_said_to_be_better():
         found = recover.plain(paired.proportion(after))
         return {
             "attempt": name,
-            "colour": found,
-            "colour_change": recover.plain(paired.change(before, after)),
+            "color": found,
+            "color_change": recover.plain(paired.change(before, after)),
         }
 
     rows = [row("untouched", after=False), row("good", after=True)]
@@ -469,6 +469,6 @@ def test_better_is_said_to_be_better():
         "processor": "P", "cores": 2, "memory_bytes": 2**34, "system": "S", "python": "3",
         "packages": {"numpy": "2"},
     }  # fmt: skip
-    document = {"images": 50, "labelled": 0, "photos": "p", "machine": machine}
+    document = {"images": 50, "labeled": 0, "photos": "p", "machine": machine}
     text = recover.markdown(document | {"networks": [{"network": "n", "rows": rows}]})
     assert "Better beyond the interval: good." in text

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from graytorgb.cli import main
 from graytorgb.errors import LevelsError
-from graytorgb.inspection.gray_images import read_grey
+from graytorgb.inspection.gray_images import read_gray
 from graytorgb.models import adapt
 
 from ..support import needs, needs_package, packaged
@@ -69,7 +69,7 @@ def folder(tmp_path):
     camera = skimage.data.camera()
     PIL.Image.fromarray(camera).save(images / "camera.png")
     PIL.Image.fromarray(camera.astype(np.uint16) * 257).save(images / "deep.png")
-    PIL.Image.fromarray(skimage.data.astronaut()).save(images / "inner" / "colour.jpg")
+    PIL.Image.fromarray(skimage.data.astronaut()).save(images / "inner" / "color.jpg")
     stack = np.stack([camera, camera[::-1]])
     tifffile.imwrite(images / "stack.tif", stack, photometric="minisblack")
     shutil.copyfile(MR, images / "scan.dcm")
@@ -87,26 +87,26 @@ class TestImages:
         camera = skimage.data.camera() / 255
         size = camera.shape
         for name, tolerance in (("camera.png", 1e-6), ("deep.png", 1e-6)):
-            [unit] = read_grey(folder / name, size, None)
+            [unit] = read_gray(folder / name, size, None)
             assert unit.dtype == np.float32
             assert np.abs(unit - camera).max() <= tolerance
-        first, second = read_grey(folder / "stack.tif", size, None)
+        first, second = read_gray(folder / "stack.tif", size, None)
         assert np.array_equal(first, second[::-1])
-        [colour] = read_grey(folder / "inner" / "colour.jpg", (512, 512), None)
+        [color] = read_gray(folder / "inner" / "color.jpg", (512, 512), None)
         expected = skimage.data.astronaut() @ [0.299, 0.587, 0.114] / 255
-        assert np.abs(colour - expected).mean() < 0.02
+        assert np.abs(color - expected).mean() < 0.02
 
     def test_a_range_of_ones_own(self, folder):
-        [unit] = read_grey(folder / "deep.png", (512, 512), (0, 32767.5))
+        [unit] = read_gray(folder / "deep.png", (512, 512), (0, 32767.5))
         expected = np.minimum(skimage.data.camera().astype(float) * 257 / 32767.5, 1)
         assert np.abs(unit - expected).max() <= 1e-6
 
     def test_a_range_of_more_than_the_file_has(self, folder):
         with pytest.raises(LevelsError, match=r"go to 255 at most.*to 4095"):
-            list(read_grey(folder / "camera.png", (512, 512), (0, 4095)))
+            list(read_gray(folder / "camera.png", (512, 512), (0, 4095)))
 
     def test_resized(self, folder):
-        [unit] = read_grey(folder / "camera.png", (31, 47), None)
+        [unit] = read_gray(folder / "camera.png", (31, 47), None)
         assert unit.shape == (31, 47)
         assert 0 <= unit.min() < unit.max() <= 1
 
@@ -114,7 +114,7 @@ class TestImages:
 class TestOnnx:
     @pytest.mark.parametrize("how", ["collapse", "expand"])
     def test_proven_on_images(self, model, folder, tmp_path, how):
-        out, figures = tmp_path / "grey.onnx", tmp_path / "proof.json"
+        out, figures = tmp_path / "gray.onnx", tmp_path / "proof.json"
         output, code = run(
             model, out, "--mean", MEAN, "--std", STD, "--how", how, "--verify", folder,
             "--json", figures, "--png", tmp_path / "where.png", "--seconds", "0.02",
@@ -135,7 +135,7 @@ class TestOnnx:
             assert picture.size[0] > 300
 
     def test_proven_on_noise(self, model, tmp_path):
-        output, code = run(model, tmp_path / "grey.onnx", *STATS, "--value-range", 0, 4095)
+        output, code = run(model, tmp_path / "gray.onnx", *STATS, "--value-range", 0, 4095)
         assert code == 0, output
         assert "proven on noise; --verify IMAGES proves it on yours" in output
         assert "passed: 8 images" in output
@@ -143,50 +143,50 @@ class TestOnnx:
 
     def test_one_file_at_a_size(self, model, tmp_path):
         output, code = run(
-            model, tmp_path / "grey.onnx", *STATS, "--verify", MR, "--size", "40x50",
-            "--normalised", 0.4, 0.2, "--json", tmp_path / "a.json",
+            model, tmp_path / "gray.onnx", *STATS, "--verify", MR, "--size", "40x50",
+            "--normalized", 0.4, 0.2, "--json", tmp_path / "a.json",
         )  # fmt: skip
         assert code == 0, output
-        assert "one channel, normalised by 0.4 and 0.2" in output
+        assert "one channel, normalized by 0.4 and 0.2" in output
         assert json.loads((tmp_path / "a.json").read_text())["batch"] == [1, 1, 40, 50]
 
     def test_the_size_that_it_takes(self, tmp_path, folder):
         model = write_model(tmp_path / "net.onnx", "float[1, 3, 40, W] x")
-        output, code = run(model, tmp_path / "grey.onnx", *STATS, "--verify", folder / "camera.png",
+        output, code = run(model, tmp_path / "gray.onnx", *STATS, "--verify", folder / "camera.png",
             "--json", tmp_path / "a.json")  # fmt: skip
         assert code == 0, output
         assert json.loads((tmp_path / "a.json").read_text())["batch"] == [1, 1, 40, 224]
-        output, code = run(model, tmp_path / "grey.onnx", *STATS, "--size", "50x50")
+        output, code = run(model, tmp_path / "gray.onnx", *STATS, "--size", "50x50")
         assert code == 1
         assert "takes images of 40 x any, and --size says 50 x 50" in output
 
     def test_at_most(self, model, tmp_path, folder):
-        output, code = run(model, tmp_path / "grey.onnx", *STATS, "--verify", folder,
+        output, code = run(model, tmp_path / "gray.onnx", *STATS, "--verify", folder,
             "--at-most", 2)  # fmt: skip
         assert code == 0, output
         assert "proven on the first 2 images; --at-most takes more" in output
         assert "passed: 2 images" in output
 
-    def test_it_normalises_itself(self, tmp_path, folder):
+    def test_it_normalizes_itself(self, tmp_path, folder):
         model = write_model(
             tmp_path / "net.onnx", "uint8[N, 3, H, W] x",
             "f = Cast <to = 1> (x) c = Div(f, white)",
         )  # fmt: skip
-        output, code = run(model, tmp_path / "grey.onnx", "--verify", folder, "--seconds", 0)
+        output, code = run(model, tmp_path / "gray.onnx", "--verify", folder, "--seconds", 0)
         assert code == 0, output
         assert "passed: 6 images" in output
         assert "one channel, of the values that the original takes" in output
-        output, code = run(model, tmp_path / "grey.onnx", "--stats", "0..1", "--seconds", 0)
+        output, code = run(model, tmp_path / "gray.onnx", "--stats", "0..1", "--seconds", 0)
         assert code == 0, output
         assert "one channel, of the values that the original takes" in output  # bytes, not 0 to 1
-        output, code = run(model, tmp_path / "grey.onnx", *STATS)
+        output, code = run(model, tmp_path / "gray.onnx", *STATS)
         assert code == 1
         assert "Here: no --stats and --mean, or --stats 0..1" in output
 
     def test_no_picture(self, tmp_path):
         """Where the first convolution can't be followed; the model is proven and written."""
         model = write_model(tmp_path / "net.onnx", body="c = Sqrt(x)")
-        out, picture = tmp_path / "grey.onnx", tmp_path / "a.png"
+        out, picture = tmp_path / "gray.onnx", tmp_path / "a.png"
         options = ("--stats", "0..1", "--seconds", 0, "--png", picture)
         output, code = run(model, out, *options)
         assert code == 1
@@ -200,32 +200,32 @@ class TestOnnx:
 
     def test_tensors_outside(self, tmp_path):
         model = write_model(tmp_path / "net.onnx", outside=True)
-        output, code = run(model, tmp_path / "grey.onnx", *STATS, "--how", "expand")
+        output, code = run(model, tmp_path / "gray.onnx", *STATS, "--how", "expand")
         assert code == 0, output
         assert sorted(p.name for p in tmp_path.iterdir()) == [
-            "grey.onnx", "grey.onnx.data", "net.onnx", "net.onnx.data"
+            "gray.onnx", "gray.onnx.data", "net.onnx", "net.onnx.data"
         ]  # fmt: skip
-        onnx.checker.check_model(tmp_path / "grey.onnx", full_check=True)
-        assert onnx.load(tmp_path / "grey.onnx").graph.initializer
+        onnx.checker.check_model(tmp_path / "gray.onnx", full_check=True)
+        assert onnx.load(tmp_path / "gray.onnx").graph.initializer
 
     def test_what_was_there_is_replaced(self, model, tmp_path):
-        (tmp_path / "grey.onnx").write_bytes(b"old")
-        assert run(model, tmp_path / "grey.onnx", *STATS)[1] == 0
-        onnx.checker.check_model(tmp_path / "grey.onnx", full_check=True)
+        (tmp_path / "gray.onnx").write_bytes(b"old")
+        assert run(model, tmp_path / "gray.onnx", *STATS)[1] == 0
+        onnx.checker.check_model(tmp_path / "gray.onnx", full_check=True)
 
 
 class TestNothingIsWritten:
     @pytest.fixture(autouse=True)
     def nothing(self, tmp_path):
-        (tmp_path / "grey.onnx").write_bytes(b"old")
+        (tmp_path / "gray.onnx").write_bytes(b"old")
         yield
-        assert (tmp_path / "grey.onnx").read_bytes() == b"old"
+        assert (tmp_path / "gray.onnx").read_bytes() == b"old"
         left = {p.name for p in tmp_path.iterdir()} - {"images", "net.onnx", "net.onnx.data"}
-        assert left <= {"grey.onnx", "a.json", "broken.png"}
+        assert left <= {"gray.onnx", "a.json", "broken.png"}
 
     def test_if_the_proof_fails(self, model, folder, tmp_path):
         figures = tmp_path / "a.json"
-        output, code = run(model, tmp_path / "grey.onnx", *STATS, "--verify", folder,
+        output, code = run(model, tmp_path / "gray.onnx", *STATS, "--verify", folder,
             "--tolerance", "1e-12", "--json", figures)  # fmt: skip
         assert code == 1
         assert "failed: 6 images" in output
@@ -236,10 +236,10 @@ class TestNothingIsWritten:
     def test_if_large_outputs_are_rounded(self, tmp_path):
         """As boxes in pixels are; what the message says works."""
         net = write_model(tmp_path / "net.onnx", "float[N, 3, H, W] x", end="Mul(flat, large)")
-        output, code = run(net, tmp_path / "grey.onnx", *STATS, "--seconds", 0)
+        output, code = run(net, tmp_path / "gray.onnx", *STATS, "--seconds", 0)
         assert code == 1
         assert ". Rounding explains up to " in output
-        out = tmp_path / "images" / "grey.onnx"
+        out = tmp_path / "images" / "gray.onnx"
         out.parent.mkdir()
         options = output.rpartition(": ")[2].split()
         output, code = run(net, out, *STATS, "--seconds", 0, *options)
@@ -251,38 +251,38 @@ class TestNothingIsWritten:
 
         def wrong(path, *arguments, out, **options):
             adapted = adapt(path, 0, 1)
-            kernel = next(t for t in adapted.graph.initializer if t.name == "w_grey")
+            kernel = next(t for t in adapted.graph.initializer if t.name == "w_gray")
             values = -numpy_helper.to_array(kernel)
-            kernel.CopyFrom(numpy_helper.from_array(values, "w_grey"))
+            kernel.CopyFrom(numpy_helper.from_array(values, "w_gray"))
             onnx.save(adapted, out)
 
         monkeypatch.setattr(models, "adapt", wrong)
-        output, code = run(model, tmp_path / "grey.onnx", *STATS, "--tolerance", "1e9")
+        output, code = run(model, tmp_path / "gray.onnx", *STATS, "--tolerance", "1e9")
         assert code == 1
-        assert "images are recognised as other classes" in output
+        assert "images are recognized as other classes" in output
 
     def test_if_nothing_is_stated(self, model, tmp_path):
-        output, code = run(model, tmp_path / "grey.onnx")
+        output, code = run(model, tmp_path / "gray.onnx")
         assert code == 1
-        assert "say how the images were normalised" in output
+        assert "say how the images were normalized" in output
         assert "Here: --stats imagenet, or --mean and --std" in output
 
     def test_if_an_image_is_broken(self, model, tmp_path):
         image = tmp_path / "broken.png"
         image.write_bytes(b"no image")
-        output, code = run(model, tmp_path / "grey.onnx", *STATS, "--verify", image)
+        output, code = run(model, tmp_path / "gray.onnx", *STATS, "--verify", image)
         assert code == 1
         assert "broken.png: not an image that can be read" in output
 
     def test_if_a_file_states_no_range(self, model, folder, tmp_path):
         np.save(folder / "floats.npy", np.zeros((9, 9), np.float32))
-        output, code = run(model, tmp_path / "grey.onnx", *STATS, "--verify", folder / "floats.npy")
+        output, code = run(model, tmp_path / "gray.onnx", *STATS, "--verify", folder / "floats.npy")
         assert code == 1
         assert "Here: --image-range LO HI" in output
 
     def test_if_there_is_no_image(self, model, folder, tmp_path):
         (folder / "empty").mkdir()
-        output, code = run(model, tmp_path / "grey.onnx", *STATS, "--verify", folder / "empty")
+        output, code = run(model, tmp_path / "gray.onnx", *STATS, "--verify", folder / "empty")
         assert code == 1
         assert "no image file is in this folder" in output
 
@@ -313,17 +313,17 @@ class TestNothingIsWritten:
         ],
     )
     def test_if_an_option_is_wrong(self, model, tmp_path, arguments, message):
-        output, code = run(model, tmp_path / "grey.onnx", *arguments)
+        output, code = run(model, tmp_path / "gray.onnx", *arguments)
         assert code in (1, 2)
         assert message in output
 
     def test_if_the_files_are_wrong(self, model, tmp_path):
         for arguments, message in (
-            ((model, tmp_path / "grey.pt"), "OUT is of the same kind as MODEL: .onnx"),
+            ((model, tmp_path / "gray.pt"), "OUT is of the same kind as MODEL: .onnx"),
             ((model, model), "OUT is MODEL"),
-            ((model, tmp_path / "nowhere" / "grey.onnx"), "there is no folder"),
-            ((folder_file(tmp_path), tmp_path / "grey.onnx"), "MODEL is a file of .onnx"),
-            ((tmp_path / "nothing.onnx", tmp_path / "grey.onnx"), "does not exist"),
+            ((model, tmp_path / "nowhere" / "gray.onnx"), "there is no folder"),
+            ((folder_file(tmp_path), tmp_path / "gray.onnx"), "MODEL is a file of .onnx"),
+            ((tmp_path / "nothing.onnx", tmp_path / "gray.onnx"), "does not exist"),
         ):
             output, code = run(*arguments, *STATS)
             assert code == 2
@@ -360,19 +360,19 @@ class TestWeights:
     @pytest.mark.parametrize("suffix", ["pt", "safetensors"])
     @pytest.mark.parametrize("arch", NETWORKS)
     def test_proven_by_their_network(self, weights, folder, tmp_path, arch, suffix):
-        out = tmp_path / f"grey.{suffix}"
+        out = tmp_path / f"gray.{suffix}"
         output, code = run(
             weights / f"{arch.partition(':')[2]}.{suffix}", out, *STATS, "--arch", arch,
             "--classes", 7, "--verify", folder,
         )  # fmt: skip
         assert code == 0, output
         assert "passed: 6 images" in output
-        grey = adapt(NETWORKS[arch](num_classes=7).eval(), 0.5, 0.5)
+        gray = adapt(NETWORKS[arch](num_classes=7).eval(), 0.5, 0.5)
         state = load_file(out) if suffix == "safetensors" else torch.load(out, weights_only=True)
-        grey.load_state_dict(state)
+        gray.load_state_dict(state)
 
     def test_without_a_network(self, weights, tmp_path):
-        out = tmp_path / "grey.safetensors"
+        out = tmp_path / "gray.safetensors"
         source = weights / "squeezenet1_1.pt"
         output, code = run(source, out, *STATS, "--layer", "features.0")
         assert code == 0, output
@@ -399,7 +399,7 @@ class TestWeights:
         ],
     )  # fmt: skip
     def test_nothing_is_written(self, weights, tmp_path, arguments, message):
-        output, code = run(weights / "squeezenet1_1.pt", tmp_path / "grey.pt", *STATS, *arguments)
+        output, code = run(weights / "squeezenet1_1.pt", tmp_path / "gray.pt", *STATS, *arguments)
         assert code in (1, 2)
         assert message in output
         assert not list(tmp_path.iterdir())
@@ -410,20 +410,20 @@ class TestWeights:
         path = tmp_path / "parallel.pt"
         torch.save({f"module.{name}": tensor for name, tensor in state.items()}, path)
         options = (*STATS, "--arch", "torchvision:squeezenet1_1", "--classes", 7, "--seconds", 0)
-        output, code = run(path, tmp_path / "grey.pt", *options)
+        output, code = run(path, tmp_path / "gray.pt", *options)
         assert code == 1
         assert "their names begin with 'module.'" in output
         call = output.partition("they are its: ")[2].strip()
         exec(call.replace("'weights.pt'", "tmp_path / 'weights.pt'"))
-        output, code = run(tmp_path / "weights.pt", tmp_path / "grey.pt", *options)
+        output, code = run(tmp_path / "weights.pt", tmp_path / "gray.pt", *options)
         assert code == 0, output
 
     def test_other_names(self, weights, tmp_path):
-        output, _ = run(weights / "squeezenet1_1.pt", tmp_path / "grey.pt", *STATS,
+        output, _ = run(weights / "squeezenet1_1.pt", tmp_path / "gray.pt", *STATS,
             "--arch", "torchvision:resnet18")  # fmt: skip
         assert "missing 'bn1.bias', 'bn1.num_batches_tracked', " in output
         assert "more; unknown 'classifier.1.bias', " in output
-        output, _ = run(weights / "squeezenet1_1.pt", tmp_path / "grey.pt", *STATS,
+        output, _ = run(weights / "squeezenet1_1.pt", tmp_path / "gray.pt", *STATS,
             "--arch", "torchvision:squeezenet1_1")  # fmt: skip
         assert "'classifier.1.weight' is (7, 512, 1, 1) and not (1000, 512, 1, 1)" in output
         assert "missing" not in output
@@ -451,7 +451,7 @@ def test_real_weights(tmp_path):
     photos.mkdir()
     for photo in packaged("foolbox", ".jpg")[:20]:
         (photos / photo.name).write_bytes(photo.read_bytes())
-    output, code = run(file, tmp_path / "grey.pth", *STATS, "--arch", "torchvision:mobilenet_v2",
+    output, code = run(file, tmp_path / "gray.pth", *STATS, "--arch", "torchvision:mobilenet_v2",
         "--verify", photos)  # fmt: skip
     assert code == 0, output
     assert "passed: 20 images" in output

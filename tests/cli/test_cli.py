@@ -33,7 +33,7 @@ def test_backends_tells_what_auto_picks():
         (["--shape", "64x224x224"], "say the layout"),
         (["--shape", "64,224"], "write it as 64x224x224"),
         (["--layout", "NHW"], "go with --shape"),
-        (["--shape", "4x4x2", "--layout", "HWC"], "grey and alpha"),
+        (["--shape", "4x4x2", "--layout", "HWC"], "gray and alpha"),
         (["--shape", "4x4", "--dtype", "uint7"], "uint7"),
         (["--shape", "4x4", "--layout", "hw"], 'Did you mean "HW"'),
     ],

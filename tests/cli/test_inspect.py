@@ -44,7 +44,7 @@ def test_a_dicom_file():
         "DICOM",
         "MR, MONOCHROME2, 12 of 16 bits",
         "300x484 uint16, HW",
-        "55 to 844 (the window in the file, centre 450, width 790)",
+        "55 to 844 (the window in the file, center 450, width 790)",
         "0 to 1,123, 896 different values",
         "windows in the file: (450, 790) WINDOW1; (200, 443) WINDOW2",
         'Image.fromarray(pydicom.dcmread(path).pixel_array).convert("RGB")',
@@ -101,7 +101,7 @@ def test_a_depth_that_is_not_used(tmp_path):
     assert output.count("its depth alone, 16 bits") == 1
     assert "ours has 9 levels, until --window or --range says what is white" in output
     output, _ = inspect(CT, "--window", "40", "400")
-    assert "-160 to 239 (the window asked for, centre 40, width 400)" in output
+    assert "-160 to 239 (the window asked for, center 40, width 400)" in output
     assert "ours has" not in output
     assert inspect(CT, "--window=40", "400")[0] == output
     output, _ = inspect(CT, "--range", "-1000", "1000")

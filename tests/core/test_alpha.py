@@ -11,10 +11,10 @@ import graytorgb as g2r
 from ..support import assert_same_bits, random_bits
 
 
-def over(colour, alpha, ground, opaque):
+def over(color, alpha, ground, opaque):
     """The formula in exact arithmetic, rounded to nearest, ties to even."""
     weight = Fraction(int(alpha), opaque)
-    return round(Fraction(int(colour)) * weight + Fraction(ground) * (1 - weight))
+    return round(Fraction(int(color)) * weight + Fraction(ground) * (1 - weight))
 
 
 @pytest.mark.parametrize(("dtype", "opaque"), [(np.uint8, 255), (np.uint16, 65535)])
@@ -26,8 +26,8 @@ def test_composite_is_the_exact_formula(dtype, opaque, channels):
     result = g2r.to_rgb(image, "HWC", alpha=background)
     assert result.dtype == dtype
     for y, x, c in np.ndindex(result.shape):
-        colour = image[y, x, c if channels == 4 else 0]
-        assert result[y, x, c] == over(colour, image[y, x, -1], background[c], opaque)
+        color = image[y, x, c if channels == 4 else 0]
+        assert result[y, x, c] == over(color, image[y, x, -1], background[c], opaque)
 
 
 @pytest.mark.parametrize("layout", ["HWC", "HWC->CHW"])
@@ -48,14 +48,14 @@ def test_composite_of_floats(dtype, layout):
     ("layout", "axis"), [("NHWC", 3), ("NCHW", 1), ("NHWC->NCHW", 3), ("NCHW->NHWC", 1)]
 )
 @pytest.mark.parametrize("channels", [2, 4])
-def test_drop_keeps_the_colours(layout, axis, channels):
+def test_drop_keeps_the_colors(layout, axis, channels):
     shape = [4, 5, 6]
     shape.insert(axis, channels)
     image = random_bits(tuple(shape), np.uint16)
     result = g2r.to_rgb(image, layout, alpha="drop")
-    colours = np.take(image, [0, 0, 0] if channels == 2 else [0, 1, 2], axis)
+    colors = np.take(image, [0, 0, 0] if channels == 2 else [0, 1, 2], axis)
     target = layout.split("->")[-1]
-    expected = np.ascontiguousarray(np.moveaxis(colours, axis, target.index("C")))
+    expected = np.ascontiguousarray(np.moveaxis(colors, axis, target.index("C")))
     assert_same_bits(result, expected)
 
 
@@ -97,7 +97,7 @@ def test_float_alpha_outside_of_0_to_1(value):
         g2r.to_rgb(image, "HWC", alpha=(0, 0, 0))
 
 
-def test_the_colour_of_nothing_does_not_count():
+def test_the_color_of_nothing_does_not_count():
     image = np.array([[[np.nan, np.inf, 0.5, 0], [0.1, 0.2, 0.3, 1]]], np.float32)
     result = g2r.to_rgb(image, "HWC", alpha=[1, 2, 3])
     assert result.tolist() == [[[1, 2, 3], image[0, 1, :3].tolist()]]

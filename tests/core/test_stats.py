@@ -48,7 +48,7 @@ class TestTorchvision:
                 assert g2r.stats(weights) == (tuple(preset.mean), tuple(preset.std))
 
     def test_every_weight_there_is_by_name(self):
-        """Each preset is run on grey, which its name's statistics have to agree with."""
+        """Each preset is run on gray, which its name's statistics have to agree with."""
         import torch
         from torchvision import models
 
@@ -57,7 +57,7 @@ class TestTorchvision:
             preset = weights.transforms()
             kind = type(preset).__name__
             if kind == "ObjectDetection":
-                with pytest.raises(g2r.LevelsError, match="normalises by itself"):
+                with pytest.raises(g2r.LevelsError, match="normalizes by itself"):
                     g2r.stats(str(weights))
                 continue
             statistics = g2r.stats(str(weights))
@@ -68,8 +68,8 @@ class TestTorchvision:
             mean, std = (torch.tensor(values)[:, None] for values in statistics)
             shape = (2, 3, 32, 32) if kind == "VideoClassification" else (3, 32, 32)
             for level in (0, 100, 255):
-                grey = torch.full(shape, level, dtype=torch.uint8)
-                result = preset(grey, grey)[0] if kind == "OpticalFlow" else preset(grey)
+                gray = torch.full(shape, level, dtype=torch.uint8)
+                result = preset(gray, gray)[0] if kind == "OpticalFlow" else preset(gray)
                 want = (level / 255 - mean) / std
                 assert (result.reshape(3, -1) - want).abs().max() < 1e-4 * want.abs().max()
         assert {said[0].partition("(")[0] for said in run} == {
@@ -123,7 +123,7 @@ except g2r.LevelsError:
         hint = "needs torchvision: pip install 'graytorgb[torchvision]'"
         assert run_python(code).splitlines() == [hint, "False"]
 
-    def test_presets_and_normalise(self):
+    def test_presets_and_normalize(self):
         from torchvision import models
         from torchvision.transforms import v2
 
@@ -131,10 +131,10 @@ except g2r.LevelsError:
         assert g2r.stats(preset) == IMAGENET
         assert g2r.stats(v2.Normalize([0.1], [0.2])) == ((0.1,), (0.2,))
 
-    def test_a_model_that_normalises_by_itself(self):
+    def test_a_model_that_normalizes_by_itself(self):
         from torchvision.models import detection
 
-        with pytest.raises(g2r.LevelsError, match=r'normalises by itself.*"0..1"'):
+        with pytest.raises(g2r.LevelsError, match=r'normalizes by itself.*"0..1"'):
             g2r.stats(detection.FasterRCNN_ResNet50_FPN_Weights.DEFAULT)
 
     def test_the_class_of_the_weights(self):

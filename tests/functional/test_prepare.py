@@ -41,11 +41,11 @@ def engine(request, monkeypatch):
     return request.param
 
 
-def formula(grey, layout, mean, std, lo, hi):
+def formula(gray, layout, mean, std, lo, hi):
     """In float64, saturated at the ends of the range."""
     source, target = layout.split("->")
     axis = target.index("C")
-    moved = grey.transpose(order(source, without_channel(target)))
+    moved = gray.transpose(order(source, without_channel(target)))
     scaled = ((moved.astype(np.float64) - lo) / (hi - lo)).clip(0, 1)
     shape = [3 if i == axis else 1 for i in range(moved.ndim + 1)]
     mean, std = (np.resize(np.asarray(v, float), 3).reshape(shape) for v in (mean, std))
@@ -56,20 +56,20 @@ def formula(grey, layout, mean, std, lo, hi):
 @pytest.mark.parametrize("dtype", EVERY)
 @pytest.mark.parametrize("layout", ["NHW->NCHW", "NHW->NHWC"])
 def test_every_value_of_every_dtype(engine, layout, dtype, name):
-    grey, (mean, std) = EVERY[dtype], STATISTICS[name]
+    gray, (mean, std) = EVERY[dtype], STATISTICS[name]
     lo, hi = RANGES.get(dtype, (0, 1))
-    exact = formula(grey, layout, mean, std, lo, hi)
+    exact = formula(gray, layout, mean, std, lo, hi)
     stated = None if dtype in ("uint8", "float16", "float32") else (lo, hi)
-    result = g2r.prepare(grey, mean, std, layout, value_range=stated)
+    result = g2r.prepare(gray, mean, std, layout, value_range=stated)
     assert result.dtype == np.float32
     assert np.abs(result - exact).max() <= 1e-6
-    half = g2r.prepare(grey, mean, std, layout, value_range=stated, dtype="float16")
+    half = g2r.prepare(gray, mean, std, layout, value_range=stated, dtype="float16")
     nearest = exact.astype(np.float16)
     around = np.nextafter(nearest, np.float16(-np.inf)), np.nextafter(nearest, np.float16(np.inf))
     assert ((half >= around[0]) & (half <= around[1])).all()
     # levels again, a thousandth of a level from a tie at most
-    levels = g2r.prepare(grey, 0, 1 / 255, layout, value_range=stated, dtype=np.uint8)
-    wanted = formula(grey, layout, 0, 1 / 255, lo, hi)
+    levels = g2r.prepare(gray, 0, 1 / 255, layout, value_range=stated, dtype=np.uint8)
+    wanted = formula(gray, layout, 0, 1 / 255, lo, hi)
     assert levels.dtype == np.uint8
     assert np.abs(levels - wanted).max() <= 0.501
 
@@ -77,10 +77,10 @@ def test_every_value_of_every_dtype(engine, layout, dtype, name):
 @pytest.mark.parametrize("dtype", EVERY)
 def test_bfloat16_is_the_nearest_or_the_next(engine, dtype):
     torch = pytest.importorskip("torch")
-    grey = torch.from_numpy(EVERY[dtype])
+    gray = torch.from_numpy(EVERY[dtype])
     lo, hi = RANGES.get(dtype, (0, 1))
     mean, std = STATISTICS["imagenet"]
-    result = g2r.prepare(grey, mean, std, "NHW->NCHW", value_range=(lo, hi), dtype=torch.bfloat16)
+    result = g2r.prepare(gray, mean, std, "NHW->NCHW", value_range=(lo, hi), dtype=torch.bfloat16)
     assert result.dtype == torch.bfloat16
     exact = torch.from_numpy(formula(EVERY[dtype], "NHW->NCHW", mean, std, lo, hi))
     nearest = exact.to(torch.bfloat16).view(torch.int16).int()
@@ -101,17 +101,17 @@ def test_any_memory_dtype_and_layout(data):
     needs("native")
     ndim = data.draw(st.sampled_from(list(LAYOUTS)))
     layout = data.draw(st.sampled_from(LAYOUTS[ndim]))
-    grey = data.draw(awkward_arrays(shapes(ndim), st.sampled_from(REAL)))
+    gray = data.draw(awkward_arrays(shapes(ndim), st.sampled_from(REAL)))
     target = data.draw(st.sampled_from(["float32", "float16", "uint8"]))
-    lo, hi = (0, 200) if grey.dtype.kind != "b" else (0, 1)
-    if grey.dtype.kind == "f":
-        grey = np.nan_to_num(grey, nan=1, posinf=2, neginf=-2)
+    lo, hi = (0, 200) if gray.dtype.kind != "b" else (0, 1)
+    if gray.dtype.kind == "f":
+        gray = np.nan_to_num(gray, nan=1, posinf=2, neginf=-2)
     mean, std = (0.0, 0.5, 0.6), (0.2, 0.3, 0.4)
     if target == "uint8":
         mean, std = (0.0, 0.1, 0.2), (1 / 200, 1 / 150, 1 / 100)
-    arguments = (grey, mean, std, layout)
+    arguments = (gray, mean, std, layout)
     result = g2r.prepare(*arguments, value_range=(lo, hi), dtype=target)
-    exact = formula(grey, layout, mean, std, lo, hi)
+    exact = formula(gray, layout, mean, std, lo, hi)
     tolerance = {"float32": 1e-6, "float16": 2e-3, "uint8": 0.501}[target]
     clipped = exact.clip(0, 255) if target == "uint8" else exact
     assert result.flags.c_contiguous
@@ -127,8 +127,8 @@ def test_any_memory_dtype_and_layout(data):
 @pytest.mark.parametrize("layout", ["NHW->NCHW", "NHW->NHWC"])
 @pytest.mark.parametrize("threads", [1, 2, 5, None])
 def test_large_batches_and_threads(engine, layout, threads):
-    grey = np.random.default_rng(0).integers(0, 256, (70, 224, 230), dtype=np.uint8)
-    views = {"whole": grey, "cropped": grey[:, :, 3:227], "reversed": grey[::-1, ::2]}
+    gray = np.random.default_rng(0).integers(0, 256, (70, 224, 230), dtype=np.uint8)
+    views = {"whole": gray, "cropped": gray[:, :, 3:227], "reversed": gray[::-1, ::2]}
     for view in views.values():
         result = g2r.prepare(view, *STATISTICS["imagenet"], layout, threads=threads)
         exact = formula(view, layout, *STATISTICS["imagenet"], 0, 255)
@@ -136,31 +136,31 @@ def test_large_batches_and_threads(engine, layout, threads):
 
 
 def test_policies_of_the_range(engine):
-    grey = np.array([[10, 20, 30, 110]], np.int32)
-    assert g2r.prepare(grey, 0, 1, value_range="minmax")[0, :, 0].tolist() == pytest.approx(
+    gray = np.array([[10, 20, 30, 110]], np.int32)
+    assert g2r.prepare(gray, 0, 1, value_range="minmax")[0, :, 0].tolist() == pytest.approx(
         [0, 0.1, 0.2, 1]
     )
-    bent = g2r.prepare(grey, 0, 1, value_range=("percentile", 0, 50))
+    bent = g2r.prepare(gray, 0, 1, value_range=("percentile", 0, 50))
     assert bent[0, :, 2].tolist() == pytest.approx([0, 2 / 3, 1, 1])
-    every = g2r.prepare(grey.astype(np.int8), 0, 1, value_range="dtype")
+    every = g2r.prepare(gray.astype(np.int8), 0, 1, value_range="dtype")
     assert every[0, 0].tolist() == pytest.approx([138 / 255] * 3)
 
 
 def test_wide_and_narrow_ranges_lose_nothing(engine):
     """Where float32's arithmetic would: far from zero, and beyond its exponents."""
     for lo, hi in ((1e6, 1e6 + 1), (-1e300, 1e300), (1e-300, 3e-300), (2.0**40, 2.0**40 + 1)):
-        grey = np.linspace(lo, hi, 12).reshape(3, 4)
-        result = g2r.prepare(grey, *STATISTICS["imagenet"], value_range=(lo, hi))
-        exact = formula(grey, "HW->HWC", *STATISTICS["imagenet"], lo, hi)
+        gray = np.linspace(lo, hi, 12).reshape(3, 4)
+        result = g2r.prepare(gray, *STATISTICS["imagenet"], value_range=(lo, hi))
+        exact = formula(gray, "HW->HWC", *STATISTICS["imagenet"], lo, hi)
         assert np.abs(result - exact).max() <= 1e-6
-    grey = np.linspace(1e6, 1e6 + 1, 17, dtype=np.float32).reshape(1, 17)
-    result = g2r.prepare(grey, *STATISTICS["imagenet"], value_range=(1e6, 1e6 + 1))
-    exact = formula(grey, "HW->HWC", *STATISTICS["imagenet"], 1e6, 1e6 + 1)
+    gray = np.linspace(1e6, 1e6 + 1, 17, dtype=np.float32).reshape(1, 17)
+    result = g2r.prepare(gray, *STATISTICS["imagenet"], value_range=(1e6, 1e6 + 1))
+    exact = formula(gray, "HW->HWC", *STATISTICS["imagenet"], 1e6, 1e6 + 1)
     assert np.abs(result - exact).max() <= 1e-6
 
 
 @pytest.mark.parametrize("layout", ["NHWC->NCHW", "NCHW->NCHW", "NHWC", "NCHW->NHWC"])
-def test_rgb_is_normalised_by_channel(engine, layout):
+def test_rgb_is_normalized_by_channel(engine, layout):
     source, _, target = layout.partition("->")
     target = target or source
     rgb = np.random.default_rng(0).integers(0, 256, (4, 3, 20, 21), dtype=np.uint8)
@@ -172,38 +172,38 @@ def test_rgb_is_normalised_by_channel(engine, layout):
 
 
 def test_numpy_scalars_are_a_range(engine):
-    grey = np.linspace(3, 7, 12, dtype=np.float32).reshape(3, 4)
-    want = g2r.prepare(grey, 0, 1, value_range=(3.0, 7.0))
-    assert_same_bits(g2r.prepare(grey, 0, 1, value_range=(grey.min(), grey.max())), want)
+    gray = np.linspace(3, 7, 12, dtype=np.float32).reshape(3, 4)
+    want = g2r.prepare(gray, 0, 1, value_range=(3.0, 7.0))
+    assert_same_bits(g2r.prepare(gray, 0, 1, value_range=(gray.min(), gray.max())), want)
     with pytest.raises(g2r.LevelsError, match="finite"):
-        g2r.prepare(grey, 0, 1, value_range=(np.float32(0), np.float32(np.inf)))
+        g2r.prepare(gray, 0, 1, value_range=(np.float32(0), np.float32(np.inf)))
 
 
 @pytest.mark.parametrize("value_range", ["minmax", (2**62, 2**62 + 2)])
 def test_integers_that_float64_does_not_tell_apart(engine, value_range):
-    grey = np.array([[2**62, 2**62 + 1, 2**62 + 2]])
+    gray = np.array([[2**62, 2**62 + 1, 2**62 + 2]])
     with pytest.raises(g2r.LevelsError, match=r"subtract its lower end"):
-        g2r.prepare(grey, 0, 1, value_range=value_range)
-    assert g2r.prepare(grey - 2**62, 0, 1, value_range=(0, 2))[0, :, 0].tolist() == [0, 0.5, 1]
+        g2r.prepare(gray, 0, 1, value_range=value_range)
+    assert g2r.prepare(gray - 2**62, 0, 1, value_range=(0, 2))[0, :, 0].tolist() == [0, 0.5, 1]
 
 
 def test_a_channel_axis_of_one_and_empty_batches(engine):
-    grey = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
-    want = g2r.prepare(grey, 0.5, 0.5, "NHW->NCHW")
-    assert_same_bits(g2r.prepare(grey[:, None], 0.5, 0.5, "NCHW"), want)
-    assert_same_bits(g2r.prepare(grey[..., None], 0.5, 0.5, "NHWC->NCHW"), want)
+    gray = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    want = g2r.prepare(gray, 0.5, 0.5, "NHW->NCHW")
+    assert_same_bits(g2r.prepare(gray[:, None], 0.5, 0.5, "NCHW"), want)
+    assert_same_bits(g2r.prepare(gray[..., None], 0.5, 0.5, "NHWC->NCHW"), want)
     for value_range in (None, "minmax", ("percentile", 1, 99)):
-        empty = g2r.prepare(grey[:0], 0.5, 0.5, "NHW->NCHW", value_range=value_range)
+        empty = g2r.prepare(gray[:0], 0.5, 0.5, "NHW->NCHW", value_range=value_range)
         assert empty.shape == (0, 3, 3, 4)
 
 
 class TestErrors:
-    grey = np.zeros((4, 5, 6), np.uint8)
+    gray = np.zeros((4, 5, 6), np.uint8)
 
     @pytest.mark.parametrize("dtype", ["uint16", "int16", "int32", "int64", "uint64"])
     def test_a_depth_that_is_not_told(self, engine, dtype):
         with pytest.raises(g2r.LevelsError, match=r"doesn't tell how deep.*value_range=\(0, 4095"):
-            g2r.prepare(self.grey.astype(dtype), 0.5, 0.5, "NHW")
+            g2r.prepare(self.gray.astype(dtype), 0.5, 0.5, "NHW")
 
     @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
     def test_floats_that_are_not_from_0_to_1(self, engine, dtype):
@@ -230,7 +230,7 @@ class TestErrors:
             (0.5, (1, 2, 3, 4)),
             ((), 0.5),
             (0.5, None),
-            ("grey", 0.5),
+            ("gray", 0.5),
             (np.nan, 0.5),
             (0.5, np.inf),
             (0.5, 0),
@@ -240,21 +240,21 @@ class TestErrors:
     )
     def test_statistics(self, mean, std):
         with pytest.raises(g2r.LevelsError, match=r"mean|std"):
-            g2r.prepare(self.grey, mean, std, "NHW")
+            g2r.prepare(self.gray, mean, std, "NHW")
 
     def test_statistics_may_be_arrays(self):
-        want = g2r.prepare(self.grey, (0.1, 0.2, 0.3), 0.5, "NHW")
+        want = g2r.prepare(self.gray, (0.1, 0.2, 0.3), 0.5, "NHW")
         for mean in ([0.1, 0.2, 0.3], np.array([0.1, 0.2, 0.3])):
-            assert_same_bits(g2r.prepare(self.grey, mean, [0.5], "NHW"), want)
+            assert_same_bits(g2r.prepare(self.gray, mean, [0.5], "NHW"), want)
 
     @pytest.mark.parametrize("dtype", ["float64", np.int32, "bf16", object, None])
     def test_dtypes(self, dtype):
         with pytest.raises(g2r.DtypeError, match="float32, float16, bfloat16, uint8"):
-            g2r.prepare(self.grey, 0.5, 0.5, "NHW", dtype=dtype)
+            g2r.prepare(self.gray, 0.5, 0.5, "NHW", dtype=dtype)
 
     def test_bfloat16_for_numpy(self):
         with pytest.raises(g2r.DtypeError, match=r"torch.from_numpy"):
-            g2r.prepare(self.grey, 0.5, 0.5, "NHW", dtype="bfloat16")
+            g2r.prepare(self.gray, 0.5, 0.5, "NHW", dtype="bfloat16")
 
     @pytest.mark.parametrize("channels", [2, 4, 5])
     def test_channels(self, channels):
@@ -264,17 +264,17 @@ class TestErrors:
     @pytest.mark.parametrize("threads", [0, -1, 1.5, "2", True])
     def test_threads(self, threads):
         with pytest.raises(g2r.LevelsError, match="threads"):
-            g2r.prepare(self.grey, 0.5, 0.5, "NHW", threads=threads)
+            g2r.prepare(self.gray, 0.5, 0.5, "NHW", threads=threads)
 
     def test_complex_and_strings(self):
         with pytest.raises(g2r.DtypeError, match="no order"):
-            g2r.prepare(self.grey.astype(complex), 0.5, 0.5, "NHW", value_range=(0, 1))
+            g2r.prepare(self.gray.astype(complex), 0.5, 0.5, "NHW", value_range=(0, 1))
         with pytest.raises(g2r.DtypeError):
             g2r.prepare("scan.png", 0.5, 0.5)
 
     def test_a_layout_that_could_be_two(self):
         with pytest.raises(g2r.LayoutError, match='"NHW"'):
-            g2r.prepare(self.grey, 0.5, 0.5)
+            g2r.prepare(self.gray, 0.5, 0.5)
 
     @pytest.mark.parametrize(
         ("out", "error"),
@@ -287,7 +287,7 @@ class TestErrors:
     )
     def test_out(self, engine, out, error):
         with pytest.raises(error, match=r"np.empty\(\(4, 3, 5, 6\)"):
-            g2r.prepare(self.grey, 0.5, 0.5, "NHW->NCHW", out=out)
+            g2r.prepare(self.gray, 0.5, 0.5, "NHW->NCHW", out=out)
 
     def test_out_that_overlaps(self, engine):
         memory = np.zeros(4 * 3 * 5 * 6 * 4, np.uint8)
@@ -319,10 +319,10 @@ import graytorgb as g2r
 def kib(field):
     lines = open("/proc/self/status").read().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(field))
-grey = np.ones((128, 384, 392), np.uint8){view}
-g2r.prepare(grey[:2], 0.5, 0.5, {layout!r})
+gray = np.ones((128, 384, 392), np.uint8){view}
+g2r.prepare(gray[:2], 0.5, 0.5, {layout!r})
 before = kib("VmRSS")
-result = g2r.prepare(grey, 0.5, 0.5, {layout!r})
+result = g2r.prepare(gray, 0.5, 0.5, {layout!r})
 print(1024 * (kib("VmHWM") - before), result.nbytes)
 """
     used, nbytes = map(int, run_python(code).split())
@@ -336,45 +336,45 @@ class TestTorch:
         import torch
 
         self.torch = torch
-        self.grey = torch.arange(256, dtype=torch.uint8).reshape(2, 1, 8, 16)
-        self.want = g2r.prepare(self.grey.numpy(), *STATISTICS["imagenet"], "NCHW")
+        self.gray = torch.arange(256, dtype=torch.uint8).reshape(2, 1, 8, 16)
+        self.want = g2r.prepare(self.gray.numpy(), *STATISTICS["imagenet"], "NCHW")
 
     def prepare(self, x, layout="NCHW", **options):
         return g2r.prepare(x, *STATISTICS["imagenet"], layout, **options)
 
     def test_in_and_out(self):
-        result = self.prepare(self.grey)
+        result = self.prepare(self.gray)
         assert result.dtype == self.torch.float32
         assert_same_bits(result.numpy(), self.want)
         out = self.torch.empty(2, 3, 8, 16)
-        assert self.prepare(self.grey, out=out) is out
+        assert self.prepare(self.gray, out=out) is out
         assert_same_bits(out.numpy(), self.want)
         for name in ("float16", "bfloat16", "uint8"):
             dtype = getattr(self.torch, name)
             out = self.torch.empty((2, 3, 8, 16), dtype=dtype)
-            assert self.prepare(self.grey, out=out, dtype=dtype) is out
-            assert self.torch.equal(out, self.prepare(self.grey, dtype=name))
+            assert self.prepare(self.gray, out=out, dtype=dtype) is out
+            assert self.torch.equal(out, self.prepare(self.gray, dtype=name))
 
     def test_a_missing_channel_goes_in_front(self):
-        result = self.prepare(self.grey[:, 0], "NHW")
+        result = self.prepare(self.gray[:, 0], "NHW")
         assert result.shape == (2, 3, 8, 16)
 
     def test_tv_tensors_stay_what_they_are(self):
         from torchvision import tv_tensors
 
         for kind in (tv_tensors.Image, tv_tensors.Video):
-            result = self.prepare(kind(self.grey), None)
+            result = self.prepare(kind(self.gray), None)
             assert type(result) is kind
             assert_same_bits(result.as_subclass(self.torch.Tensor).numpy(), self.want)
 
     def test_bfloat16_in(self):
-        result = self.prepare((self.grey / 255).bfloat16())
+        result = self.prepare((self.gray / 255).bfloat16())
         assert np.abs(result.numpy() - self.want).max() < 0.02
 
     @pytest.mark.parametrize("how", ["gradient", "vmap", "compile", "export", "jit", "functional"])
     def test_by_torchs_own_operations(self, how):
         torch = self.torch
-        x = self.grey.float() / 255
+        x = self.gray.float() / 255
 
         def call(x):
             return self.prepare(x, "CHW" if x.ndim == 3 else "NCHW")
@@ -409,7 +409,7 @@ class TestTorch:
         def call(x):
             return g2r.prepare(x, 0.1, 1 / 300, "NCHW", dtype="uint8")
 
-        assert self.torch.equal(self.torch.vmap(call)(self.grey[None])[0], call(self.grey))
+        assert self.torch.equal(self.torch.vmap(call)(self.gray[None])[0], call(self.gray))
 
     def test_rgb_and_layouts_by_torchs_own_operations(self):
         rgb = self.torch.rand(2, 8, 9, 3, requires_grad=True)
@@ -436,8 +436,8 @@ class TestTorch:
         torch = self.torch
         p = torch.ones(2, 3, 8, 16, requires_grad=True)
         calls = [
-            lambda out: self.prepare(self.grey, out=out),
-            lambda out: g2r.to_rgb(self.grey / 255, "NCHW", out=out),
+            lambda out: self.prepare(self.gray, out=out),
+            lambda out: g2r.to_rgb(self.gray / 255, "NCHW", out=out),
             lambda out: g2r.to_rgb(self.want_tensor(), "NCHW", out=out),
         ]
         for call in calls:
@@ -447,7 +447,7 @@ class TestTorch:
             with pytest.raises(RuntimeError, match="modified by an inplace operation"):
                 loss.backward()
         with torch.inference_mode():
-            self.prepare(self.grey, out=torch.zeros(2, 3, 8, 16))
+            self.prepare(self.gray, out=torch.zeros(2, 3, 8, 16))
 
     def want_tensor(self):
         return self.torch.from_numpy(self.want)
@@ -462,7 +462,7 @@ class TestTorch:
 
     def test_out_of_another_kind(self):
         with pytest.raises(g2r.DtypeError, match=r"torch.empty"):
-            self.prepare(self.grey, out=np.empty((2, 3, 8, 16), np.float32))
+            self.prepare(self.gray, out=np.empty((2, 3, 8, 16), np.float32))
 
 
 def test_the_kinds_agree_for_every_pair_of_dtypes():

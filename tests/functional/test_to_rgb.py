@@ -16,11 +16,11 @@ from ..support import assert_same_bits, oracle, random_bits
 
 
 class TestOut:
-    grey = random_bits((4, 5, 6), np.uint16)
+    gray = random_bits((4, 5, 6), np.uint16)
 
-    def refused(self, error, says, out, grey=None, **options):
+    def refused(self, error, says, out, gray=None, **options):
         with pytest.raises(error) as caught:
-            g2r.to_rgb(self.grey if grey is None else grey, "NHW", out=out, **options)
+            g2r.to_rgb(self.gray if gray is None else gray, "NHW", out=out, **options)
         assert says in str(caught.value)
         assert "given: numpy.ndarray, shape (4, 5, 6), dtype" in str(caught.value)
 
@@ -30,14 +30,14 @@ class TestOut:
     def test_layout(self):
         out = np.empty((4, 3, 5, 6), np.uint16)
         self.refused(g2r.LayoutError, "(4, 3, 5, 6), the result (4, 5, 6, 3)", out)
-        assert g2r.to_rgb(self.grey, "NHW->NCHW", out=out) is out
+        assert g2r.to_rgb(self.gray, "NHW->NCHW", out=out) is out
 
     def test_the_call_it_suggests_works(self):
         with pytest.raises(g2r.LayoutError) as caught:
-            g2r.to_rgb(self.grey, "NHW", out=np.empty((4, 5, 6), np.uint16))
+            g2r.to_rgb(self.gray, "NHW", out=np.empty((4, 5, 6), np.uint16))
         call = str(caught.value).split("out=")[1].split("\n")[0]
         out = eval(call, {"np": np})
-        assert g2r.to_rgb(self.grey, "NHW", out=out) is out
+        assert g2r.to_rgb(self.gray, "NHW", out=out) is out
 
     @pytest.mark.parametrize("dtype", [np.uint8, np.int16, ">u2", np.float32])
     def test_dtype(self, dtype):
@@ -61,13 +61,13 @@ class TestOut:
 
     def test_overlap(self):
         out = np.zeros((4, 5, 6, 3), np.uint16)
-        self.refused(g2r.LayoutError, "overlaps", out, grey=out[..., 0])
+        self.refused(g2r.LayoutError, "overlaps", out, gray=out[..., 0])
 
-    def test_neighbours_in_one_buffer_are_fine(self):
+    def test_neighbors_in_one_buffer_are_fine(self):
         buffer = np.zeros(5 * 6 * 4, np.uint8)
         buffer[:30] = np.arange(30)
-        grey, out = buffer[:30].reshape(5, 6), buffer[30:].reshape(5, 6, 3)
-        assert_same_bits(g2r.to_rgb(grey, out=out), oracle(grey, "HW->HWC"))
+        gray, out = buffer[:30].reshape(5, 6), buffer[30:].reshape(5, 6, 3)
+        assert_same_bits(g2r.to_rgb(gray, out=out), oracle(gray, "HW->HWC"))
 
     @pytest.mark.parametrize("out", [[[0]], "out", 3, b"\0" * 720])
     def test_kind(self, out):
@@ -253,15 +253,15 @@ class TestKeptSteps:
     NAMES = ("auto", *BACKENDS, "nope", Text("fill"), None, True, ["fill"])
 
     @staticmethod
-    def told(grey, layout, options):
+    def told(gray, layout, options):
         """All that a call gives: of the result, or of the error."""
         try:
-            rgb = g2r.to_rgb(grey, layout, **options)
+            rgb = g2r.to_rgb(gray, layout, **options)
         except g2r.GrayToRGBError as error:
             return type(error), str(error)
         return (
             type(rgb), rgb.dtype, rgb.dtype.metadata, rgb.shape, rgb.strides, rgb.flags.writeable,
-            rgb.tobytes(), np.may_share_memory(rgb, grey),
+            rgb.tobytes(), np.may_share_memory(rgb, gray),
         )  # fmt: skip
 
     @settings(max_examples=300, deadline=None)
@@ -279,16 +279,16 @@ class TestKeptSteps:
         st.booleans(),
     )
     def test_either_way_is_the_same(self, shape, dtype, layout, options, turned):
-        grey = np.zeros(shape, dtype)
-        if grey.dtype.kind in "biufc":
-            grey.flat = np.arange(grey.size) % 2
+        gray = np.zeros(shape, dtype)
+        if gray.dtype.kind in "biufc":
+            gray.flat = np.arange(gray.size) % 2
         if turned:
-            grey = grey.T
-            grey.flags.writeable = False
-        first, again = (self.told(grey, layout, options) for _ in range(2))
+            gray = gray.T
+            gray.flags.writeable = False
+        first, again = (self.told(gray, layout, options) for _ in range(2))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(convert, "_find_steps", lambda *_: None)
-            assert self.told(grey, layout, options) == first == again
+            assert self.told(gray, layout, options) == first == again
 
     @pytest.mark.parametrize("option", ["layout", "backend"])
     def test_nothing_wrong_is_held(self, option):

@@ -113,11 +113,11 @@ class TestDepth:
 
         from graytorgb.transforms import Prepare, PrepareBatch, ToUint8
 
-        grey = random_bits((6, 8), np.uint8)
+        gray = random_bits((6, 8), np.uint8)
         transforms = [ToUint8((0, 4095)), Prepare(0.5, 0.5, value_range=(0, 4095))]
         transforms.append(lambda x: PrepareBatch(0.5, 0.5, value_range=(0, 4095))([x]))
         for transform in transforms:
-            for x in (grey, torch.from_numpy(grey)[None], Image.fromarray(grey)):
+            for x in (gray, torch.from_numpy(gray)[None], Image.fromarray(gray)):
                 with pytest.raises(g2r.LevelsError, match="lost when it was opened"):
                     transform(x)
         wrapped = torch.zeros(1, 6, 8, dtype=torch.int16)
@@ -127,8 +127,8 @@ class TestDepth:
         assert (ToUint8((-32768, 32767))(wrapped) == 128).all()
 
     def test_a_channel_axis_an_empty_batch_and_out(self):
-        grey = np.zeros((0, 6, 8), np.uint8)
-        for x in (grey, grey[..., None], np.zeros((2, 6, 8, 3), np.uint8)):
+        gray = np.zeros((0, 6, 8), np.uint8)
+        for x in (gray, gray[..., None], np.zeros((2, 6, 8, 3), np.uint8)):
             layout = "NHW" if x.ndim == 3 else "NHWC"
             with pytest.raises(g2r.LevelsError, match="the range goes to 4095"):
                 g2r.to_uint8(x, (0, 4095))
@@ -136,11 +136,11 @@ class TestDepth:
                 g2r.prepare(x, 0.5, 0.5, layout, value_range=(0, 4095))
 
     def test_what_8_bits_have(self):
-        grey = np.arange(256, dtype=np.uint8)[None]
+        gray = np.arange(256, dtype=np.uint8)[None]
         for value_range in ((0, 255), (0, 256), (-1, 255), (100, 101), "dtype", (0.5, 12.25)):
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "more than half")
-                assert g2r.to_uint8(grey, value_range).shape == (1, 256)
+                assert g2r.to_uint8(gray, value_range).shape == (1, 256)
 
 
 class TestFloats:

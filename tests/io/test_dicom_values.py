@@ -415,7 +415,7 @@ def test_the_warning_names_them(path):
     with pytest.warns(UserWarning, match='read.path, window="lung", "bone", "brain", "abdomen",'):
         g2r.io.read(scan("CT_small.dcm"))
     write(path, GRAY, Modality="MR")
-    with pytest.warns(UserWarning, match=r"read\(path, window=\(centre, width\)\)"):
+    with pytest.warns(UserWarning, match=r"read\(path, window=\(center, width\)\)"):
         g2r.io.read(write(path, GRAY // 4, Modality="MR"))
 
 

@@ -72,7 +72,7 @@ def test_bits(tmp_path, kind):
     (tmp_path / "x.pbm").write_bytes(encode(kind, bits))
     image = read(tmp_path / "x.pbm")
     np.testing.assert_array_equal(image.array, 255 * (1 - bits))  # 1 is black
-    assert (image.value_range, image.bits, image.mode) == ((0, 255), 1, "grey, 1 bits")
+    assert (image.value_range, image.bits, image.mode) == ((0, 255), 1, "gray, 1 bits")
 
 
 HEADERS = [

@@ -24,7 +24,7 @@ from graytorgb.io import FORMATS, read
 from ..support import ROOT, run_python
 
 CAMERA = skimage.data.camera()[100:228, 200:300]
-COLOUR = skimage.data.astronaut()[:64, 100:200]
+COLOR = skimage.data.astronaut()[:64, 100:200]
 DEEP = np.random.default_rng(0).integers(0, 65536, (40, 50), dtype=np.uint16)
 DEEP_RGB = np.random.default_rng(1).integers(0, 65536, (20, 30, 3), dtype=np.uint16)
 SCANS = Path(pydicom.data.__file__).parent
@@ -71,7 +71,7 @@ def assert_read(path, expected, layout, value_range, **options):
     [("1", "HW"), ("L", "HW"), ("LA", "HWC"), ("P", "HWC"), ("RGB", "HWC"), ("RGBA", "HWC")],
 )
 def test_8_bit_png(tmp_path, mode, layout):
-    image = PIL.Image.fromarray(COLOUR).convert(mode)
+    image = PIL.Image.fromarray(COLOR).convert(mode)
     image.save(tmp_path / "x.png")
     expected = np.asarray(image.convert({"1": "L", "P": "RGB"}.get(mode, mode)))
     assert_read(tmp_path / "x.png", expected, layout, (0, 255))
@@ -117,7 +117,7 @@ def test_significant_bits_of_a_png_are_the_upper_ones(tmp_path):
     np.testing.assert_array_equal(g2r.to_uint8(*image), g2r.to_uint8(twelve, (0, 4095)))
 
 
-def test_a_transparent_colour_becomes_alpha(tmp_path):
+def test_a_transparent_color_becomes_alpha(tmp_path):
     path = save(tmp_path / "x.png", DEEP, transparency=int(DEEP[0, 0]))
     image = read(path)
     assert image.array.shape == (*DEEP.shape, 2)
@@ -129,7 +129,7 @@ def test_a_transparent_colour_becomes_alpha(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["png", "gif", "webp"])
 def test_animations(tmp_path, suffix):
-    frames = [PIL.Image.fromarray(np.roll(COLOUR, k, 0)) for k in range(3)]
+    frames = [PIL.Image.fromarray(np.roll(COLOR, k, 0)) for k in range(3)]
     path = tmp_path / f"x.{suffix}"
     options = {"lossless": True} if suffix == "webp" else {}
     frames[0].save(path, save_all=True, append_images=frames[1:], **options)
@@ -150,7 +150,7 @@ def test_animations(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"quality": 30}], ids=str)
-@pytest.mark.parametrize(("pixels", "layout"), [(CAMERA, "HW"), (COLOUR, "HWC")], ids=["L", "RGB"])
+@pytest.mark.parametrize(("pixels", "layout"), [(CAMERA, "HW"), (COLOR, "HWC")], ids=["L", "RGB"])
 def test_jpeg(tmp_path, pixels, layout, options):
     path = save(tmp_path / "x.jpg", pixels, **options)
     assert_read(path, by_pillow(path), layout, (0, 255))
@@ -160,17 +160,15 @@ def test_orientation_is_told(tmp_path):
     exif = PIL.Image.Exif()
     exif[0x0112] = 6
     for name in ("x.jpg", "x.png", "x.webp"):
-        path = save(tmp_path / name, COLOUR, exif=exif)
+        path = save(tmp_path / name, COLOR, exif=exif)
         image = read(path)
         assert "orientation 6 isn't applied" in image.notes[0]
-        assert image.array.shape[:2] == COLOUR.shape[:2]
+        assert image.array.shape[:2] == COLOR.shape[:2]
 
 
 @pytest.mark.parametrize("suffix", ["bmp", "ppm", "webp", "gif"])
 def test_the_rest_of_pillow(tmp_path, suffix):
-    path = save(
-        tmp_path / f"x.{suffix}", COLOUR, **({"lossless": True} if suffix == "webp" else {})
-    )
+    path = save(tmp_path / f"x.{suffix}", COLOR, **({"lossless": True} if suffix == "webp" else {}))
     expected = by_pillow(path, "RGB")
     assert_read(path, expected, "HWC", (0, 255))
 
@@ -185,9 +183,9 @@ def test_deep_pgm(tmp_path):
 
 
 @pytest.mark.parametrize(("mode", "suffix"), [("CMYK", "jpg")])
-def test_other_colours_are_refused(tmp_path, mode, suffix):
-    PIL.Image.fromarray(COLOUR).convert(mode).save(tmp_path / f"x.{suffix}")
-    with pytest.raises(g2r.ImageFileError, match="CMYK, neither grey nor RGB"):
+def test_other_colors_are_refused(tmp_path, mode, suffix):
+    PIL.Image.fromarray(COLOR).convert(mode).save(tmp_path / f"x.{suffix}")
+    with pytest.raises(g2r.ImageFileError, match="CMYK, neither gray nor RGB"):
         read(tmp_path / f"x.{suffix}")
 
 
@@ -301,7 +299,7 @@ def test_tiff_with_white_as_0(tmp_path):
         read(floats)
 
 
-def test_tiff_colours(tmp_path):
+def test_tiff_colors(tmp_path):
     path = write_tiff(tmp_path / "rgb.tif", DEEP_RGB, photometric="rgb")
     assert_read(path, DEEP_RGB, "HWC", (0, 65535))
     planes = np.ascontiguousarray(DEEP_RGB.transpose(2, 0, 1))
@@ -312,16 +310,16 @@ def test_tiff_colours(tmp_path):
     assert_read(path, palette.T[CAMERA], "HWC", (0, 65535))
     path = write_tiff(tmp_path / "p8.tif", CAMERA, photometric="palette", colormap=palette >> 8)
     assert_read(path, (palette >> 8).T[CAMERA], "HWC", (0, 255))
-    for colours, options in [("rgb", {}), ("ycbcr", {"compression": "jpeg"})]:
-        path = write_tiff(tmp_path / "c.tif", COLOUR, photometric=colours, **options)
+    for colors, options in [("rgb", {}), ("ycbcr", {"compression": "jpeg"})]:
+        path = write_tiff(tmp_path / "c.tif", COLOR, photometric=colors, **options)
         assert_read(path, tifffile.imread(path), "HWC", (0, 255))
-    four = np.dstack([COLOUR, COLOUR[..., 0]])
+    four = np.dstack([COLOR, COLOR[..., 0]])
     path = write_tiff(tmp_path / "cmyk.tif", four, photometric="separated")
-    with pytest.raises(g2r.ImageFileError, match="SEPARATED, neither grey nor RGB"):
+    with pytest.raises(g2r.ImageFileError, match="SEPARATED, neither gray nor RGB"):
         read(path)
 
 
-def test_bands_of_a_microscope_are_not_colours(tmp_path):
+def test_bands_of_a_microscope_are_not_colors(tmp_path):
     bands = np.stack([DEEP, DEEP // 2, DEEP // 3], -1)
     path = write_tiff(tmp_path / "x.tif", bands, photometric="minisblack", planarconfig="contig")
     image = assert_read(path, bands, "HWS", (0, 65535))
@@ -396,13 +394,13 @@ def test_every_dicom_file_of_pydicoms_against_pydicom():
 
 def pydicom_values(path):
     dataset = pydicom.dcmread(path)
-    colours = dataset.PhotometricInterpretation
-    if colours == "PALETTE COLOR":
+    colors = dataset.PhotometricInterpretation
+    if colors == "PALETTE COLOR":
         return apply_color_lut(dataset.pixel_array, dataset)
-    if not colours.startswith("MONO"):
+    if not colors.startswith("MONO"):
         return dataset.pixel_array
     values = apply_rescale(dataset.pixel_array, dataset)
-    if colours == "MONOCHROME1":
+    if colors == "MONOCHROME1":
         ends = apply_rescale(np.array([0, (1 << dataset.BitsStored) - 1]), dataset)
         values = ends.sum() - values
     return values
@@ -459,8 +457,8 @@ def test_monochrome1_is_turned_round_window_and_all():
 @pytest.mark.filterwarnings("ignore:more than half of an image is above")
 @pytest.mark.parametrize("window", [(40, 400), (0, 1), (-600.5, 1500.25), (50.5, 1)])
 def test_a_window_of_ones_own(window):
-    centre, width = window
-    expected = shown_by_pydicom(scan("CT_small.dcm"), WindowCenter=centre, WindowWidth=width)
+    center, width = window
+    expected = shown_by_pydicom(scan("CT_small.dcm"), WindowCenter=center, WindowWidth=width)
     image = read(scan("CT_small.dcm"), window=window)
     result = g2r.to_uint8(*image)
     assert np.abs(result - 255 * expected).max() <= 0.5 + 1e-6
@@ -483,11 +481,11 @@ def ct(tmp_path):
     return change
 
 
-@pytest.mark.parametrize("colours", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("colors", ["MONOCHROME1", "MONOCHROME2"])
 @pytest.mark.parametrize("function", ["LINEAR_EXACT", "SIGMOID"])
-def test_other_functions_of_a_window(ct, function, colours):
+def test_other_functions_of_a_window(ct, function, colors):
     changes = {"WindowCenter": 40, "WindowWidth": 400, "VOILUTFunction": function}
-    changes["PhotometricInterpretation"] = colours
+    changes["PhotometricInterpretation"] = colors
     image = read(ct(**changes))
     assert function in image.range_source
     assert_shown(image, shown_by_pydicom(scan("CT_small.dcm"), **changes))
@@ -580,10 +578,10 @@ def enhanced(tmp_path, *, slopes=(1, 1), windows=((40, 400), (40, 400)), shared=
     dataset.PixelData = np.stack([stored, stored[::-1]]).tobytes()
     del dataset.RescaleSlope, dataset.RescaleIntercept
     groups = []
-    for slope, (centre, width) in zip(slopes, windows, strict=True):
+    for slope, (center, width) in zip(slopes, windows, strict=True):
         rescale, window, group = pydicom.Dataset(), pydicom.Dataset(), pydicom.Dataset()
         rescale.RescaleSlope, rescale.RescaleIntercept = slope, -1024
-        window.WindowCenter, window.WindowWidth = centre, width
+        window.WindowCenter, window.WindowWidth = center, width
         group.PixelValueTransformationSequence = pydicom.Sequence([rescale])
         group.FrameVOILUTSequence = pydicom.Sequence([window])
         groups.append(group)
@@ -654,8 +652,8 @@ def test_a_window_is_for_dicom(tmp_path):
         read(save(tmp_path / "x.png", CAMERA), window=(40, 400))
 
 
-def test_a_window_is_for_grey():
-    with pytest.raises(g2r.ImageFileError, match="a window is for grey, and this is RGB"):
+def test_a_window_is_for_gray():
+    with pytest.raises(g2r.ImageFileError, match="a window is for gray, and this is RGB"):
         read(scan("examples_rgb_color.dcm"), window=(40, 400))
 
 
@@ -709,10 +707,10 @@ def test_npy_and_npz(tmp_path):
     assert_read(tmp_path / "x.npy", CAMERA, "HW", (0, 255))
     np.save(tmp_path / "b.npy", np.asfortranarray(CAMERA > 99))
     assert_read(tmp_path / "b.npy", CAMERA > 99, "HW", (0, 1))
-    np.savez_compressed(tmp_path / "one.npz", pixels=COLOUR)
-    assert_read(tmp_path / "one.npz", COLOUR, "HWC", (0, 255))
-    np.savez(tmp_path / "two.npz", a=CAMERA, b=COLOUR)
-    assert_read(tmp_path / "two.npz", COLOUR, "HWC", (0, 255), index="b")
+    np.savez_compressed(tmp_path / "one.npz", pixels=COLOR)
+    assert_read(tmp_path / "one.npz", COLOR, "HWC", (0, 255))
+    np.savez(tmp_path / "two.npz", a=CAMERA, b=COLOR)
+    assert_read(tmp_path / "two.npz", COLOR, "HWC", (0, 255), index="b")
     for index in (None, "c", 0):
         with pytest.raises(g2r.ImageFileError, match=r"an \.npz of 'a', 'b': read"):
             read(tmp_path / "two.npz", index=index)
@@ -782,7 +780,7 @@ def test_bad_ranges(tmp_path):
 def test_it_says_what_it_is(tmp_path):
     path = save(tmp_path / "x.png", DEEP)
     assert repr(read(path)) == (
-        "ImageFile('x.png', PNG: grey, 16 bits; shape (40, 50), dtype uint16, layout 'HW', "
+        "ImageFile('x.png', PNG: gray, 16 bits; shape (40, 50), dtype uint16, layout 'HW', "
         "value_range (0, 65535) from PNG's depth, 16 bits)"
     )
     with pytest.raises(AttributeError):
@@ -799,8 +797,8 @@ def samples(folder):
         "png": save(folder / "a.png", CAMERA),
         "deep png": save(folder / "b.png", DEEP),
         "jpeg": save(folder / "c.jpg", CAMERA),
-        "progressive": save(folder / "d.jpg", COLOUR, progressive=True),
-        "webp": save(folder / "e.webp", COLOUR),
+        "progressive": save(folder / "d.jpg", COLOR, progressive=True),
+        "webp": save(folder / "e.webp", COLOR),
         "gif": save(folder / "f.gif", CAMERA),
         "bmp": save(folder / "g.bmp", CAMERA),
         "pgm": save(folder / "h.pgm", CAMERA),
@@ -961,7 +959,7 @@ def test_a_truncated_set_of_ome_planes(tmp_path):
 
 
 def png_of_zeros(width, height):
-    """A grey PNG whose header and data agree: a bomb of a thousandth of its size."""
+    """A gray PNG whose header and data agree: a bomb of a thousandth of its size."""
     data = zlib.compress(bytes((width + 1) * 64)) if height > 64 else b""
     head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     png = b"\x89PNG\r\n\x1a\n"

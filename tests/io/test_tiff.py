@@ -319,7 +319,7 @@ def test_samples_that_contradict_the_colors(tmp_path, photometric, samples):
         file.pages[0].tags["PhotometricInterpretation"].overwrite(photometric)
         if photometric in (0, 1, 3):
             file.pages[0].tags["ExtraSamples"].overwrite((2, 2))
-    with pytest.raises(g2r.ImageFileError, match=r"contradict each other|neither grey nor RGB"):
+    with pytest.raises(g2r.ImageFileError, match=r"contradict each other|neither gray nor RGB"):
         read(path)
 
 

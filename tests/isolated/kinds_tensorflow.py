@@ -78,11 +78,11 @@ class TestData:
         data = tf.data.Dataset.from_tensor_slices(files)
         data = data.map(load, num_parallel_calls=tf.data.AUTOTUNE).batch(8)
         assert data.element_spec[0].shape.as_list() == [None, None, None, 3]
-        grey = np.stack([tf.io.decode_png(f).numpy() for f in files])
+        gray = np.stack([tf.io.decode_png(f).numpy() for f in files])
         rgb = np.concatenate([batch.numpy() for batch, _ in data])
-        assert rgb.tobytes() == g2r.to_rgb(grey, "NHWC").tobytes()
+        assert rgb.tobytes() == g2r.to_rgb(gray, "NHWC").tobytes()
         prepared = np.concatenate([batch.numpy() for _, batch in data])
-        assert np.abs(prepared - g2r.prepare(grey, mean, std, "NHWC")).max() <= 1e-6
+        assert np.abs(prepared - g2r.prepare(gray, mean, std, "NHWC")).max() <= 1e-6
 
     def test_batches_whose_last_is_smaller(self):
         deep = np.random.default_rng(0).integers(0, 4096, (21, 8, 9), dtype=np.uint16)
@@ -105,8 +105,8 @@ class TestData:
         deep = np.random.default_rng(0).integers(0, 4096, (3, 8, 9), dtype=np.uint16)
 
         def scale(image):
-            grey = tf.numpy_function(lambda x: g2r.to_uint8(x, "minmax"), [image], tf.uint8)
-            return tf.ensure_shape(grey, image.shape)
+            gray = tf.numpy_function(lambda x: g2r.to_uint8(x, "minmax"), [image], tf.uint8)
+            return tf.ensure_shape(gray, image.shape)
 
         data = tf.data.Dataset.from_tensor_slices(deep).map(scale)
         for result, image in zip(data, deep, strict=True):
@@ -214,8 +214,8 @@ class TestShapes:
 
         data = tf.data.Dataset.from_tensor_slices(files).map(load)
         for rgb, file in zip(data, files, strict=True):
-            grey = tf.io.decode_png(file).numpy()
-            assert rgb.numpy().tobytes() == g2r.to_rgb(grey).tobytes()
+            gray = tf.io.decode_png(file).numpy()
+            assert rgb.numpy().tobytes() == g2r.to_rgb(gray).tobytes()
 
 
 class TestOtherObjects:

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't
 BACKEND = keras.backend.backend()
 if BACKEND == "torch":
     hide_tensorflow()
-GREY = np.random.default_rng(0).integers(0, 256, (4, 32, 48, 1), dtype=np.uint8)
+GRAY = np.random.default_rng(0).integers(0, 256, (4, 32, 48, 1), dtype=np.uint8)
 IMAGENET = g2r.stats("imagenet")
 
 
@@ -37,8 +37,8 @@ def same(result, expected):
     assert result.tobytes() == expected.tobytes()
 
 
-def rgb(grey=GREY, target="NHWC"):
-    return oracle(grey[..., 0], f"NHW->{target}")
+def rgb(gray=GRAY, target="NHWC"):
+    return oracle(gray[..., 0], f"NHW->{target}")
 
 
 def saved(model, tmp_path):
@@ -57,7 +57,7 @@ class TestToRGB:
     )
     @pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"])
     def test_values_and_dtype_never_change(self, dtype, policy):
-        x = keras.ops.cast(GREY, dtype)  # uint16 is int32 in Keras on torch
+        x = keras.ops.cast(GRAY, dtype)  # uint16 is int32 in Keras on torch
         result = ToRGB(dtype=policy)(x)
         assert result.dtype == x.dtype
         assert (values(keras.ops.cast(result, "float32")) == rgb()).all()
@@ -65,7 +65,7 @@ class TestToRGB:
     def test_under_a_global_policy(self):
         keras.config.set_dtype_policy("mixed_float16")
         try:
-            x = np.float32(GREY) + np.float32(1e-4)  # what float16 would round
+            x = np.float32(GRAY) + np.float32(1e-4)  # what float16 would round
             same(ToRGB()(x), rgb(x))
         finally:
             keras.config.set_dtype_policy("float32")
@@ -74,8 +74,8 @@ class TestToRGB:
     @pytest.mark.parametrize("size", [(32, 48), (None, None)], ids=["fixed", "any"])
     def test_models(self, how, size, tmp_path):
         if how == "functional":
-            grey = keras.Input((*size, 1), dtype="uint8")
-            model = keras.Model(grey, ToRGB()(grey))
+            gray = keras.Input((*size, 1), dtype="uint8")
+            model = keras.Model(gray, ToRGB()(gray))
         elif how == "sequential":
             model = keras.Sequential([keras.Input((*size, 1), dtype="uint8"), ToRGB()])
         else:
@@ -88,29 +88,29 @@ class TestToRGB:
                 def call(self, x):
                     return self.rgb(x)
 
-            same(Model().predict(GREY, verbose=0), rgb())
+            same(Model().predict(GRAY, verbose=0), rgb())
             return
         assert model.output_shape == (None, *size, 3)
-        same(model.predict(GREY, batch_size=3, verbose=0), rgb())
+        same(model.predict(GRAY, batch_size=3, verbose=0), rgb())
         again = saved(model, tmp_path)
         assert again.layers[-1].get_config() == model.layers[-1].get_config()
-        same(again.predict(GREY, verbose=0), rgb())
+        same(again.predict(GRAY, verbose=0), rgb())
 
     def test_it_replaces_concatenate(self):
         """The forum's answer, and ours, in one model."""
-        grey = keras.Input((32, 48, 1))
-        theirs = keras.layers.Concatenate()([grey, grey, grey])
-        model = keras.Model(grey, [theirs, ToRGB()(grey)])
-        both = model.predict(np.float32(GREY), verbose=0)
+        gray = keras.Input((32, 48, 1))
+        theirs = keras.layers.Concatenate()([gray, gray, gray])
+        model = keras.Model(gray, [theirs, ToRGB()(gray)])
+        both = model.predict(np.float32(GRAY), verbose=0)
         assert (both[0] == both[1]).all()
 
     @pytest.mark.parametrize("data_format", ["channels_first", "channels_last", None])
     def test_data_formats(self, data_format, tmp_path):
         first = data_format == "channels_first"
         shape = (1, 32, 48) if first else (32, 48, 1)
-        x = GREY.transpose(0, 3, 1, 2) if first else GREY
-        grey = keras.Input(shape, dtype="uint8")
-        model = keras.Model(grey, ToRGB(data_format=data_format)(grey))
+        x = GRAY.transpose(0, 3, 1, 2) if first else GRAY
+        gray = keras.Input(shape, dtype="uint8")
+        model = keras.Model(gray, ToRGB(data_format=data_format)(gray))
         same(model.predict(x, verbose=0), rgb(target="NCHW" if first else "NHWC"))
         same(saved(model, tmp_path).predict(x, verbose=0), values(model(x)))
 
@@ -122,13 +122,13 @@ class TestToRGB:
         finally:
             keras.config.set_image_data_format("channels_last")
         again = keras.models.load_model(tmp_path / "m.keras")
-        same(again.predict(GREY.transpose(0, 3, 1, 2), verbose=0), rgb(target="NCHW"))
+        same(again.predict(GRAY.transpose(0, 3, 1, 2), verbose=0), rgb(target="NCHW"))
 
     def test_without_a_channel_axis(self):
         """Batches (64, 224, 224) for a model that wants (64, 224, 224, 3)."""
         x = np.random.default_rng(0).integers(0, 256, (64, 224, 224), dtype=np.uint8)
-        grey = keras.Input((224, 224), dtype="uint8")
-        model = keras.Model(grey, ToRGB()(grey))
+        gray = keras.Input((224, 224), dtype="uint8")
+        model = keras.Model(gray, ToRGB()(gray))
         assert model.output_shape == (None, 224, 224, 3)
         same(model.predict(x, batch_size=64, verbose=0), oracle(x, "NHW->NHWC"))
 
@@ -186,7 +186,7 @@ class TestToRGB:
             ToRGB(**options)
 
     def test_a_list_as_concatenate_takes_it(self):
-        for x in (GREY, keras.Input((32, 48, 1))):
+        for x in (GRAY, keras.Input((32, 48, 1))):
             with pytest.raises(g2r.DtypeError, match=r"one tensor, not a list.*ToRGB\(...\)\(x\)"):
                 ToRGB()([x, x, x])
 
@@ -196,17 +196,17 @@ class TestToRGB:
         import tensorflow as tf
 
         prepare = Prepare(*IMAGENET)
-        data = tf.data.Dataset.from_tensor_slices(GREY).batch(3)
+        data = tf.data.Dataset.from_tensor_slices(GRAY).batch(3)
         data = data.map(lambda x: (ToRGB()(x), prepare(x)), num_parallel_calls=tf.data.AUTOTUNE)
         result, prepared = (np.concatenate(parts) for parts in zip(*data, strict=True))
         same(result, rgb())
-        assert np.abs(prepared - g2r.prepare(GREY, *IMAGENET, "NHWC")).max() <= 1e-6
+        assert np.abs(prepared - g2r.prepare(GRAY, *IMAGENET, "NHWC")).max() <= 1e-6
 
     def test_gradients_reach_the_input(self):
         """A trainable layer in front learns through it."""
-        grey = keras.Input((8, 8, 1))
-        x = ToRGB()(keras.layers.Conv2D(1, 3, padding="same")(grey))
-        model = keras.Model(grey, keras.layers.GlobalAveragePooling2D()(x))
+        gray = keras.Input((8, 8, 1))
+        x = ToRGB()(keras.layers.Conv2D(1, 3, padding="same")(gray))
+        model = keras.Model(gray, keras.layers.GlobalAveragePooling2D()(x))
         before = model.get_weights()[0]
         model.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
         model.fit(np.ones((4, 8, 8, 1), np.float32), np.zeros((4, 3)), verbose=0)
@@ -216,11 +216,11 @@ class TestToRGB:
 class TestPrepare:
     @pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16", "float16"])
     def test_policies(self, policy, tmp_path):
-        grey = keras.Input((32, 48, 1), dtype="uint8")
-        model = keras.Model(grey, Prepare(*IMAGENET, dtype=policy)(grey))
-        expected = g2r.prepare(GREY, *IMAGENET, "NHWC")
+        gray = keras.Input((32, 48, 1), dtype="uint8")
+        model = keras.Model(gray, Prepare(*IMAGENET, dtype=policy)(gray))
+        expected = g2r.prepare(GRAY, *IMAGENET, "NHWC")
         for it in (model, saved(model, tmp_path)):
-            result = it(GREY)
+            result = it(GRAY)
             dtype = keras.backend.standardize_dtype(result.dtype)
             assert dtype == policy.removeprefix("mixed_") == it.output.dtype
             tolerance = {"float32": 1e-6, "float16": 2e-3, "bfloat16": 2e-2}[dtype]
@@ -232,9 +232,9 @@ class TestPrepare:
         first = data_format == "channels_first"
         deep = np.random.default_rng(0).integers(0, 4096, (4, 32, 48, 1), dtype=np.uint16)
         x = deep.transpose(0, 3, 1, 2) if first else deep
-        grey = keras.Input((1, None, None) if first else (None, None, 1), dtype="uint16")
+        gray = keras.Input((1, None, None) if first else (None, None, 1), dtype="uint16")
         layer = Prepare(*IMAGENET, value_range=(0, 4095), data_format=data_format)
-        model = keras.Model(grey, layer(grey))
+        model = keras.Model(gray, layer(gray))
         layout = "NHWC->NCHW" if first else "NHWC"
         expected = g2r.prepare(deep, *IMAGENET, layout, value_range=(0, 4095))
         for it in (model, saved(model, tmp_path)):
@@ -245,7 +245,7 @@ class TestPrepare:
 
     @pytest.mark.parametrize("dtype", ["float32", "float16", "uint16", "int32"])
     def test_a_range_that_is_not_stated(self, dtype):
-        for given in (GREY.astype(dtype), keras.KerasTensor((None, 32, 48, 1), dtype=dtype)):
+        for given in (GRAY.astype(dtype), keras.KerasTensor((None, 32, 48, 1), dtype=dtype)):
             with pytest.raises(g2r.LevelsError, match=r"value_range=\(0, 255\) for what image_dat"):
                 Prepare(*IMAGENET)(given)
 
@@ -266,9 +266,9 @@ class TestPrepare:
     @pytest.mark.skipif(BACKEND == "jax", reason="JAX has no float64 without jax_enable_x64")
     @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64", "int32"])
     def test_a_float64_policy_is_exact_to_it(self, dtype, tmp_path):
-        grey = keras.Input((32, 48, 1), dtype=dtype)
-        model = keras.Model(grey, Prepare(*IMAGENET, value_range=(0, 255), dtype="float64")(grey))
-        x = GREY.astype(dtype)
+        gray = keras.Input((32, 48, 1), dtype=dtype)
+        model = keras.Model(gray, Prepare(*IMAGENET, value_range=(0, 255), dtype="float64")(gray))
+        x = GRAY.astype(dtype)
         exact = (x.astype(np.float64) / 255 - np.array(IMAGENET[0])) / np.array(IMAGENET[1])
         for it in (model, saved(model, tmp_path)):
             result = values(it(x))
@@ -278,34 +278,34 @@ class TestPrepare:
     @pytest.mark.skipif(BACKEND != "jax", reason="the others have float64")
     def test_a_float64_policy_where_jax_has_none(self):
         with pytest.raises(g2r.DtypeError, match="jax_enable_x64"):
-            Prepare(*IMAGENET, dtype="float64")(GREY)
+            Prepare(*IMAGENET, dtype="float64")(GRAY)
 
     @pytest.mark.parametrize("value_range", [(0, 4095), (-1024, 200)])
     def test_8_bits_under_a_range_of_more(self, value_range):
         layer = Prepare(*IMAGENET, value_range=value_range)
-        for given in (GREY, keras.KerasTensor((None, 32, 48, 1), dtype="uint8")):
+        for given in (GRAY, keras.KerasTensor((None, 32, 48, 1), dtype="uint8")):
             with pytest.raises(g2r.LevelsError, match="lost when it was opened"):
                 layer(given)
 
     @pytest.mark.parametrize("value_range", [None, (0, 255), (0, 4095)])
     def test_bool_is_black_and_white(self, value_range):
-        grey = keras.Input((32, 48, 1), dtype="bool")
-        model = keras.Model(grey, Prepare(0.5, 0.25, value_range=value_range)(grey))
-        mask = GREY > 100
+        gray = keras.Input((32, 48, 1), dtype="bool")
+        model = keras.Model(gray, Prepare(0.5, 0.25, value_range=value_range)(gray))
+        mask = GRAY > 100
         expected = np.repeat(np.where(mask, 2, -2), 3, -1).astype(np.float32)
         same(model(mask), expected)
 
     def test_floats_clearly_beyond_0_to_1_under_dtype(self):
         layer = Prepare(*IMAGENET, value_range="dtype")
         with pytest.raises(g2r.LevelsError, match="unless you say their range"):
-            layer(GREY.astype(np.float32))
+            layer(GRAY.astype(np.float32))
         overshot = np.float32([[[[-0.2], [1.01]]]])
         assert np.abs(values(layer(overshot)) - values(layer(overshot.clip(0, 1)))).max() <= 1e-6
 
     def test_a_range_that_float64_cannot_scale(self):
         for value_range in ((-1e308, 1e308), (0, 5e-324)):
             with pytest.raises(g2r.LevelsError, match="float64 can't scale"):
-                Prepare(*IMAGENET, value_range=value_range)(GREY.astype(np.float32))
+                Prepare(*IMAGENET, value_range=value_range)(GRAY.astype(np.float32))
 
     def test_channels(self):
         with pytest.raises(g2r.ChannelError):
@@ -341,24 +341,24 @@ def test_a_mask_goes_through(layer):
 def test_axes_that_tf_data_does_not_count(layout):
     import tensorflow as tf
 
-    grey = GREY if layout == "NHWC" else GREY[..., 0]
+    gray = GRAY if layout == "NHWC" else GRAY[..., 0]
     layers = ToRGB(layout), Prepare(*IMAGENET, layout=layout)
 
     def load(i):
-        images = tf.py_function(lambda i: grey, [i], tf.uint8)
+        images = tf.py_function(lambda i: gray, [i], tf.uint8)
         return [layer(images) for layer in layers]
 
     for result, prepared in tf.data.Dataset.range(1).map(lambda i: tuple(load(i))):
         assert result.numpy().tobytes() == rgb().tobytes()
-        assert np.abs(prepared - g2r.prepare(GREY, *IMAGENET, "NHWC")).max() <= 1e-6
+        assert np.abs(prepared - g2r.prepare(GRAY, *IMAGENET, "NHWC")).max() <= 1e-6
     with pytest.raises(g2r.LayoutError, match="how many axes there are isn't known"):
         tf.data.Dataset.range(1).map(
-            lambda i: ToRGB()(tf.py_function(lambda i: grey, [i], tf.uint8))
+            lambda i: ToRGB()(tf.py_function(lambda i: gray, [i], tf.uint8))
         )
 
 
 def write_folder(root):
-    """Grey photos of scikit-image and MNIST digits of foolbox, as PNG files in two classes."""
+    """Gray photos of scikit-image and MNIST digits of foolbox, as PNG files in two classes."""
     from importlib.metadata import files
 
     from skimage import data
@@ -385,7 +385,7 @@ def load(root):
     return np.concatenate([x.numpy() for x, _ in dataset]), None, dataset
 
 
-def test_a_grey_folder_into_an_application_model(tmp_path):
+def test_a_gray_folder_into_an_application_model(tmp_path):
     """The question that this package began with: (N, 224, 224) for a model of (N, 224, 224, 3)."""
     needs_package("skimage", "foolbox")
     (tmp_path / "data").mkdir()
@@ -394,9 +394,9 @@ def test_a_grey_folder_into_an_application_model(tmp_path):
     core = keras.applications.MobileNet(
         input_shape=(224, 224, 3), alpha=0.25, weights=None, classes=2
     )
-    grey = keras.Input((224, 224, 1))
-    prepared = Prepare(*g2r.stats("-1..1"), value_range=(0, 255))(grey)
-    model = keras.Model(grey, core(prepared))
+    gray = keras.Input((224, 224, 1))
+    prepared = Prepare(*g2r.stats("-1..1"), value_range=(0, 255))(gray)
+    model = keras.Model(gray, core(prepared))
     model.compile(optimizer="sgd", loss="sparse_categorical_crossentropy")
     model.fit(dataset if dataset is not None else images, labels, shuffle=False, verbose=0)
     assert images.shape == (24, 224, 224, 1)

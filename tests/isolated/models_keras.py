@@ -21,12 +21,12 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CAFFE = np.array([103.939, 116.779, 123.68]) / 255  # BGR
 
 
-def grey(*shape, seed=0):
+def gray(*shape, seed=0):
     return np.random.default_rng(seed).random(shape).astype(np.float32)
 
 
 def planes(x, mean=MEAN, std=STD, axis=-1):
-    """The grey three times, normalised."""
+    """The gray three times, normalized."""
     shape = [1] * x.ndim
     shape[axis] = -1
     mean, std = (np.broadcast_to(np.array(v, float), 3).reshape(shape) for v in (mean, std))
@@ -45,7 +45,7 @@ def assert_same(given, expected, tolerance=2e-6):
 
 
 def filled(model):
-    """Statistics as after a training, so that normalisations do something."""
+    """Statistics as after a training, so that normalizations do something."""
     rng = np.random.default_rng(0)
     for layer in model.layers:
         if isinstance(layer, keras.Model):
@@ -90,7 +90,7 @@ def small(**options):
     return functional(layers.Conv2D(4, 3, padding="same", name="stem", **options))
 
 
-# name: options, whether it normalises by itself, side
+# name: options, whether it normalizes by itself, side
 APPLICATIONS = {
     "MobileNetV3Small": ({}, True, 64),
     "ResNet50": ({}, False, 64),
@@ -121,7 +121,7 @@ EVERY = 4 if BACKEND == "jax" else 1
 
 @pytest.mark.parametrize("name", SHARE)
 def test_applications(name):
-    options, normalises, side = (APPLICATIONS | BEGINNINGS)[name]
+    options, normalizes, side = (APPLICATIONS | BEGINNINGS)[name]
     options = {"weights": None, "input_shape": (side, side, 3), "classes": 8, **options}
     if options.get("include_top", True):
         options["classifier_activation"] = None
@@ -131,8 +131,8 @@ def test_applications(name):
     if name in BEGINNINGS:
         model = keras.Model(model.input, model.layers[16].output, name=name)
     model = filled(model)
-    x = grey(2, side, side, 1)
-    if normalises:  # these take values from 0 to 255
+    x = gray(2, side, side, 1)
+    if normalizes:  # these take values from 0 to 255
         adapted, x = adapt(model), 255 * x
         expected = run(model, np.repeat(x, 3, -1))
     else:
@@ -166,7 +166,7 @@ STEMS = {
 def test_stems(name, tmp_path):
     template = STEMS[name]
     model = functional(type(template).from_config(template.get_config()))
-    x = grey(2, 12, 13, 1)
+    x = gray(2, 12, 13, 1)
     adapted = adapt(model, MEAN, STD)
     assert_same(run(adapted, x), run(model, planes(x)))
     assert_same(run(saved(adapted, tmp_path), x), run(model, planes(x)))
@@ -177,7 +177,7 @@ def test_stems(name, tmp_path):
 
 def test_volumes():
     model = functional(layers.Conv3D(4, 3, padding="same"), shape=(5, 6, 7, 3))
-    x = grey(2, 5, 6, 7, 1)
+    x = gray(2, 5, 6, 7, 1)
     assert_same(run(adapt(model, MEAN, STD), x), run(model, planes(x)))
 
 
@@ -189,7 +189,7 @@ def test_channels_first(how):
     image = keras.Input((3, 12, 13))
     x = layers.ZeroPadding2D(1, data_format="channels_first")(image)
     model = keras.Model(image, layers.Conv2D(4, 3, data_format="channels_first")(x))
-    x = grey(2, 1, 12, 13)
+    x = gray(2, 1, 12, 13)
     adapted = adapt(model, MEAN, STD, how=how)
     assert adapted.input_shape == (None, 1, 12, 13)
     assert_same(run(adapted, x), run(model, planes(x, axis=1)))
@@ -214,11 +214,11 @@ WAYS = {
     "padded twice": lambda: [layers.ZeroPadding2D(1), conv()],
     "rescaled": lambda: [layers.Rescaling(0.5, offset=-1), conv()],
     "rescaled by channel": lambda: [layers.Rescaling([1, 2, 3], [0.1, 0.2, 0.3]), conv()],
-    "normalised": lambda: [layers.Normalization(), conv()],
-    "normalised by numbers": lambda: [layers.Normalization(mean=MEAN, variance=STD), conv()],
+    "normalized": lambda: [layers.Normalization(), conv()],
+    "normalized by numbers": lambda: [layers.Normalization(mean=MEAN, variance=STD), conv()],
     "inverted": lambda: [layers.Normalization(mean=MEAN, variance=STD, invert=True), conv()],
     "one mean": lambda: [layers.Normalization(axis=None, mean=0.3, variance=0.1), conv()],
-    "frozen batch normalisation": lambda: [frozen(layers.BatchNormalization()), conv()],
+    "frozen batch normalization": lambda: [frozen(layers.BatchNormalization()), conv()],
     "padded, calculated, padded": lambda: [
         layers.ZeroPadding2D(1), layers.Rescaling(2, 1), layers.ZeroPadding2D(1), conv()],
     "called as in inference": lambda: [lambda x: functional(conv(), layers.BatchNormalization())(
@@ -256,7 +256,7 @@ def test_ways_to_the_stem(name, tmp_path):
     if name == "reversed" and BACKEND == "torch":
         pytest.skip("torch has no negative steps, so the network itself doesn't run")
     model = functional(*WAYS[name]())
-    x = grey(2, 12, 13, 1)
+    x = gray(2, 12, 13, 1)
     plain = name == "largest" or name == "augmented"  # what isn't linear takes three equal planes
     mean, std = (0, 1) if plain else (MEAN, STD)
     adapted = adapt(model, mean, std)
@@ -279,7 +279,7 @@ class TestNetworks:
             ],
             name="mine",
         )
-        x = 255 * grey(2, 12, 13, 1)
+        x = 255 * gray(2, 12, 13, 1)
         adapted = adapt(model)
         assert type(adapted) is keras.Sequential
         assert [layer.name for layer in adapted.layers] == [layer.name for layer in model.layers][
@@ -303,7 +303,7 @@ class TestNetworks:
         x = keras.applications.mobilenet.preprocess_input(x)
         x = layers.GlobalAveragePooling2D()(base(x, training=False))
         model = keras.Model(image, layers.Dense(2)(layers.Dropout(0.2)(x)))
-        x = 255 * grey(2, 16, 16, 1)
+        x = 255 * gray(2, 16, 16, 1)
         adapted = adapt(model)
         for it in (adapted, saved(adapted, tmp_path)):
             assert_same(run(it, x), run(model, np.repeat(x, 3, -1)), 1e-5)
@@ -343,9 +343,9 @@ class TestNetworks:
             {"score": layers.Dense(2)(joined), "raw": tower(right)},
         )
         given = {
-            "left": grey(2, 12, 13, 1),
-            "right": grey(2, 12, 13, 1, seed=1),
-            "table": grey(2, 4),
+            "left": gray(2, 12, 13, 1),
+            "right": gray(2, 12, 13, 1, seed=1),
+            "table": gray(2, 4),
         }
         expected = run(model, {k: planes(v) if v.ndim > 2 else v for k, v in given.items()})
         adapted = adapt(model, MEAN, STD)
@@ -365,7 +365,7 @@ class TestNetworks:
                 image = keras.Input((12, 13, 3))
                 super().__init__(image, layers.Conv2D(width, 3, padding="same")(image))
 
-        x = grey(2, 12, 13, 1)
+        x = gray(2, 12, 13, 1)
         image = keras.Input((12, 13, 3))
         backbone = Backbone(7)
         for model in (backbone, keras.Model(image, backbone(image))):
@@ -375,12 +375,12 @@ class TestNetworks:
     def test_an_optional_input(self, how):
         image, table = keras.Input((12, 13, 3)), keras.Input((4,), optional=True)
         model = keras.Model([image, table], PlusIfAny()(conv()(image), table))
-        x = grey(2, 12, 13, 1)
+        x = gray(2, 12, 13, 1)
         adapted = adapt(model, MEAN, STD, how=how)
         names = [[layer.name for layer in m.layers if isinstance(layer, layers.InputLayer)]
             for m in (model, adapted)]  # fmt: skip
         assert set(names[0]) == set(names[1])
-        for values in (None, grey(2, 4)):
+        for values in (None, gray(2, 4)):
             assert_same(run(adapted, [x, values]), run(model, [planes(x), values]))
 
     def test_a_call_of_ones_own(self):
@@ -395,7 +395,7 @@ class TestNetworks:
             def call(self, x, training=None, mask=None):
                 return 2 * super().call(x)
 
-        x = grey(2, 12, 13, 1)
+        x = gray(2, 12, 13, 1)
         model = Twice()
         for network in (model, functional(Twice())):
             with pytest.raises(ModelError, match=r"call\(\) of its own|goes into .*Twice"):
@@ -410,7 +410,7 @@ class TestNetworks:
         x = layers.Add()([conv(name="one")(left), conv(name="two")(right)])
         model = keras.Model([left, right], x)
         adapted = adapt(model, MEAN, STD, layer="two")
-        x, y = grey(2, 12, 13, 1), grey(2, 12, 13, 3)
+        x, y = gray(2, 12, 13, 1), gray(2, 12, 13, 3)
         assert_same(run(adapted, [y, x]), run(model, [y, planes(x)]))
 
     def test_whole_numbers(self, tmp_path):
@@ -423,7 +423,7 @@ class TestNetworks:
         proof = verify(model, adapt(model), x[..., 0], seconds=0)
         assert proof.passed
         with pytest.raises(ModelError, match="whole numbers"):
-            verify(model, adapt(model), grey(2, 12, 13))
+            verify(model, adapt(model), gray(2, 12, 13))
 
     @pytest.mark.parametrize(
         "body",
@@ -450,7 +450,7 @@ class TestNetworks:
             return feature + layers.Conv2D(3, 1)(keras.ops.flip(image[:, 1:], 1))
 
         model = functional(body)
-        x = grey(2, 12, 13, 1)
+        x = gray(2, 12, 13, 1)
         loaded = saved(model, tmp_path)
         keras.backend.clear_session()
         assert_same(run(adapt(loaded, MEAN, STD), x), run(model, planes(x)))
@@ -460,7 +460,7 @@ class TestNetworks:
         if BACKEND == "torch":
             pytest.skip("torch has no negative steps, so the network itself doesn't run")
         model = functional(keras.applications.resnet50.preprocess_input, conv())
-        x = 255 * grey(2, 12, 13, 1)
+        x = 255 * gray(2, 12, 13, 1)
         assert_same(run(adapt(saved(model, tmp_path)), x), run(model, np.repeat(x, 3, -1)), 1e-5)
 
     def test_lambda(self):
@@ -471,7 +471,7 @@ class TestNetworks:
             layers.Lambda(lambda x: x * number),
             layers.Lambda(lambda x, by: x * by, (12, 13, 4), arguments={"by": 2.0}),
         )
-        x = grey(2, 12, 13, 1)
+        x = gray(2, 12, 13, 1)
         adapted = adapt(model, MEAN, STD)
         assert_same(run(adapted, x), run(model, planes(x)))
         assert [layer.name for layer in adapted.layers[-2:]] == [
@@ -483,12 +483,12 @@ class TestNetworks:
         """What the message of a refusal says to do."""
         model = small(kernel_constraint="non_neg")
         setattr(model.layers[1], name, value)
-        x = grey(2, 12, 13, 1)
+        x = gray(2, 12, 13, 1)
         assert_same(run(adapt(model, MEAN, STD), x), run(model, planes(x)))
 
     def test_called_by_a_keyword(self):
         model = functional(lambda image: conv()(inputs=layers.Rescaling(2, 1)(inputs=image)))
-        x = grey(2, 12, 13, 1)
+        x = gray(2, 12, 13, 1)
         assert_same(run(adapt(model, MEAN, STD), x), run(model, planes(x)))
 
     @pytest.mark.parametrize("how", ["collapse", "expand", "learned"])
@@ -498,7 +498,7 @@ class TestNetworks:
         adapted = adapt(model, MEAN, STD, how=how)
         assert adapted.input_shape == (None, None, None, 1)
         for side in (7, 20):
-            x = grey(1, side, 9, 1)
+            x = gray(1, side, 9, 1)
             assert_same(run(adapted, x), run(model, planes(x)))
         assert adapt(model, MEAN, STD, how=how, example=256).input_shape == (None, 256, 256, 1)
         fixed = functional(conv(), layers.GlobalAveragePooling2D())
@@ -520,7 +520,7 @@ class TestNetworks:
             dtype="float64" if policy == "float64" else "float32",
         )  # fmt: skip
         adapted = adapt(model, 0, 1)
-        x = 255 * grey(2, 9, 9, 1)
+        x = 255 * gray(2, 9, 9, 1)
         precise = functional(layers.Rescaling(1 / 255), conv(), shape=(9, 9, 3))
         precise.set_weights(model.get_weights())
         truth = run(precise, np.repeat(x, 3, -1)).astype(float)
@@ -533,7 +533,7 @@ class TestNetworks:
         model = small()
         model.compile(optimizer="sgd", loss="mse")
         adapted = adapt(model, MEAN, STD)
-        x = grey(2, 12, 13, 1)
+        x = gray(2, 12, 13, 1)
         y = np.zeros((2, 12, 13, 4), np.float32)
         assert (
             abs(adapted.evaluate(x, y, verbose=0) - model.evaluate(planes(x), y, verbose=0)) < 1e-5
@@ -548,7 +548,7 @@ class TestNetworks:
             recwarn.clear()
             assert not adapted.compiled
             assert model.compiled
-            x = grey(2, 12, 13, 1)
+            x = gray(2, 12, 13, 1)
             assert_same(run(adapted, x), run(model, planes(x)))
             path = tmp_path / f"{model.name}.keras"  # a warning is given once for each text
             model.save(path)
@@ -559,7 +559,7 @@ class TestNetworks:
 
     def test_a_range_beyond_float16(self):
         model = small(dtype="mixed_float16")
-        x = 65535 * grey(2, 12, 13, 1)
+        x = 65535 * gray(2, 12, 13, 1)
         with pytest.raises(ModelError, match=r"'stem' calculates in float16.*0 to 1, or how"):
             adapt(model, MEAN, STD, value_range=(0, 65535))
         expected = run(model, planes(x / 65535))
@@ -575,25 +575,25 @@ class TestTraining:
         adapted = adapt(model, MEAN, STD)
         stems = model.layers[1], adapted.get_layer(model.layers[1].name)
         before = [stem.get_weights()[0] for stem in stems]
-        x, y = grey(8, 12, 13, 1), grey(8, 3)
+        x, y = gray(8, 12, 13, 1), gray(8, 3)
         for network, given in ((model, planes(x)), (adapted, x)):
             network.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
             network.train_on_batch(given, y)
         for a, b in zip(model.layers[2:], adapted.layers[3:], strict=True):
             assert_same(a.get_weights(), b.get_weights(), 1e-5)
-        colour, ours = (stem.get_weights()[0] - w for stem, w in zip(stems, before, strict=True))
+        color, ours = (stem.get_weights()[0] - w for stem, w in zip(stems, before, strict=True))
         assert np.abs(ours).max() > 1e-3
         for c in range(3):
-            assert_same(colour[:, :, c], (ours[:, :, 0] - MEAN[c] * ours[:, :, 1]) / STD[c], 1e-4)
+            assert_same(color[:, :, c], (ours[:, :, 0] - MEAN[c] * ours[:, :, 1]) / STD[c], 1e-4)
 
     def test_learned(self, tmp_path):
         model = functional(conv(), layers.Flatten(), layers.Dense(3))
         adapted = adapt(model, MEAN, STD, how="learned", freeze=True)
-        x = grey(4, 12, 13, 1)
+        x = gray(4, 12, 13, 1)
         assert_same(run(adapted, x), run(model, planes(x)))
         assert [w.path for w in adapted.trainable_weights] == [
-            "grey_to_rgb/kernel",
-            "grey_to_rgb/bias",
+            "gray_to_rgb/kernel",
+            "gray_to_rgb/bias",
         ]
         assert model.trainable
         adapted.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
@@ -609,7 +609,7 @@ class TestInFront:
     def test_expand(self, statistics, tmp_path):
         model = functional(layers.Flatten(), layers.Dense(3))  # no convolution
         adapted = adapt(model, *statistics, how="expand")
-        x = grey(2, 12, 13, 1)
+        x = gray(2, 12, 13, 1)
         for it in (adapted, saved(adapted, tmp_path)):
             assert_same(run(it, x), run(model, planes(x, *statistics)))
         assert adapted.get_layer(model.name) is not model
@@ -627,7 +627,7 @@ class TestInFront:
                 return self.conv(x)
 
         model = Own()
-        x = grey(2, 12, 13, 1)
+        x = gray(2, 12, 13, 1)
         expected = run(model, planes(x))
         for how in ("expand", "learned"):
             for inplace in (False, True):
@@ -721,8 +721,8 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"mean": None, "std": None}, "say how the images were normalised"),
-            ({"mean": None, "std": None, "how": "expand"}, "say how the images were normalised"),
+            ({"mean": None, "std": None}, "say how the images were normalized"),
+            ({"mean": None, "std": None, "how": "expand"}, "say how the images were normalized"),
             ({"inplace": True}, "no inplace=True here"),
             ({"layer": "stm"}, "isn't there, did you mean 'stem'"),
             ({"layer": "after"}, "'after' isn't a convolution that sees the image.*'stem'"),
@@ -762,7 +762,7 @@ class TestProof:
             layers.Dense(6), shape=(None, None, 3),
         )  # fmt: skip
         adapted = adapt(model, MEAN, STD)
-        proof = verify(model, adapted, grey(5, 12, 13), MEAN, STD, seconds=0.1)
+        proof = verify(model, adapted, gray(5, 12, 13), MEAN, STD, seconds=0.1)
         assert proof.passed
         assert (proof.images, proof.top1, proof.top5) == (5, 1.0, 1.0)
         assert proof.adapted_s.median > 0
@@ -771,7 +771,7 @@ class TestProof:
         spread = kernel[:, :, 1].sum((0, 1))
         kernel[:, :, 1] = 0  # the means as a bias, as they usually are: wrong at the border alone
         adapted.get_layer("stem").set_weights([kernel, bias + spread])
-        proof = verify(model, adapted, [grey(12, 13), grey(9, 9)], MEAN, STD, seconds=0)
+        proof = verify(model, adapted, [gray(12, 13), gray(9, 9)], MEAN, STD, seconds=0)
         assert not proof.passed
         assert proof.inside_difference <= 1e-5 < 1e-2 < proof.border_difference
         assert proof.stem_difference.shape == (12, 13)
@@ -780,7 +780,7 @@ class TestProof:
         model = functional(conv(name="stem"), layers.Conv2D(7, 1))
         for how in ("collapse", "expand", "learned"):
             proof = verify(
-                model, adapt(model, 0.5, 0.5, how=how), grey(3, 12, 13), 0.5, 0.5, seconds=0
+                model, adapt(model, 0.5, 0.5, how=how), gray(3, 12, 13), 0.5, 0.5, seconds=0
             )
             assert proof.passed
             assert proof.top1 == 1
@@ -789,19 +789,19 @@ class TestProof:
     def test_images_that_do_not_fit(self):
         model = small()
         with pytest.raises(ModelError, match="takes images of 12 x 13, not 9 x 9"):
-            verify(model, adapt(model, MEAN, STD), grey(2, 9, 9), MEAN, STD)
-        x = grey(2, 12, 13, 1)  # as the network takes them
+            verify(model, adapt(model, MEAN, STD), gray(2, 9, 9), MEAN, STD)
+        x = gray(2, 12, 13, 1)  # as the network takes them
         assert verify(model, adapt(model, MEAN, STD), x, MEAN, STD, seconds=0).passed
         with pytest.raises(ModelError, match="no images of 1 channel"):
-            verify(model, model, grey(2, 12, 13), MEAN, STD)
+            verify(model, model, gray(2, 12, 13), MEAN, STD)
 
     def test_files(self, tmp_path):
         model = functional(conv(name="stem"), layers.GlobalAveragePooling2D())
-        source, target = tmp_path / "model.keras", tmp_path / "grey.keras"
+        source, target = tmp_path / "model.keras", tmp_path / "gray.keras"
         model.save(source)
         adapted = adapt(source, MEAN, STD, out=target)
         assert isinstance(adapted, keras.Model)
-        assert verify(source, target, grey(2, 12, 13), MEAN, STD, seconds=0).passed
+        assert verify(source, target, gray(2, 12, 13), MEAN, STD, seconds=0).passed
 
     def test_from_the_shell(self, tmp_path):
         needs_package("click", "rich")
@@ -810,14 +810,14 @@ class TestProof:
         from graytorgb.cli import main
 
         model = functional(conv(name="stem"), layers.GlobalAveragePooling2D())
-        source, target = tmp_path / "model.keras", tmp_path / "grey.keras"
+        source, target = tmp_path / "model.keras", tmp_path / "gray.keras"
         model.save(source)
         arguments = ["adapt", source, target, "--stats", "imagenet", "--seconds", "0"]
         done = CliRunner().invoke(main, list(map(str, arguments)))
         assert done.exit_code == 0, done.output
         assert "passed" in done.output
         assert "values from 0 to 1" not in done.output
-        x = grey(2, 12, 13, 1)
+        x = gray(2, 12, 13, 1)
         assert_same(run(keras.models.load_model(target), x), run(model, planes(x)))
         functional(layers.Rescaling(1 / 255), conv()).save(source)
         arguments = list(map(str, ["adapt", source, target, "--seconds", "0"]))
@@ -830,7 +830,7 @@ class TestProof:
 def test_preprocess_input_outside():
     """The calls that the guide names, for the three ways of keras.applications."""
     model = small()
-    photo = 255 * grey(2, 12, 13, 1)
+    photo = 255 * gray(2, 12, 13, 1)
     for module, statistics in (
         ("mobilenet", (0.5, 0.5)),
         ("resnet50", (CAFFE, 1 / 255)),
@@ -849,7 +849,7 @@ def test_tensorflow(tmp_path):
 
     model = functional(conv(), layers.BatchNormalization())
     adapted = adapt(model, MEAN, STD)
-    x = grey(2, 12, 13, 1)
+    x = gray(2, 12, 13, 1)
     expected = run(model, planes(x))
     for compiled in (False, True):
         assert_same(tf.function(adapted, jit_compile=compiled)(x).numpy(), expected)
@@ -864,7 +864,7 @@ def test_jax():
 
     model = functional(conv(), layers.BatchNormalization())
     adapted = adapt(model, MEAN, STD)
-    x = grey(2, 12, 13, 1)
+    x = gray(2, 12, 13, 1)
     expected = run(model, planes(x))
     assert_same(np.asarray(jax.jit(lambda x: adapted(x, training=False))(x)), expected)
     assert_same(adapted.predict(x, verbose=0), expected)
@@ -882,9 +882,9 @@ class TestTorch:
         assert adapted.input_shape == (None, 12, 13, 1)
         x = torch.rand(1, 12, 13, 1, requires_grad=True)
         adapted(x).sum().backward()
-        colour = torch.from_numpy(planes(x.detach().numpy())).requires_grad_()
-        model(colour).sum().backward()
-        summed = (colour.grad / torch.tensor(STD)).sum(-1, keepdim=True)
+        color = torch.from_numpy(planes(x.detach().numpy())).requires_grad_()
+        model(color).sum().backward()
+        summed = (color.grad / torch.tensor(STD)).sum(-1, keepdim=True)
         assert torch.allclose(x.grad, summed, atol=1e-4)
 
     def test_real_weights(self):
@@ -897,10 +897,10 @@ class TestTorch:
         original, _, _ = mobilenet()
         model = mobilenet_in_keras(list(original.state_dict().values()))
         images = photos()[0] @ np.array([0.299, 0.587, 0.114], np.float32)
-        colour = planes(images[:4, ..., None])
+        color = planes(images[:4, ..., None])
         with torch.no_grad():
-            expected = original(torch.from_numpy(colour).permute(0, 3, 1, 2)).numpy()
-        assert_same(run(model, colour), expected, 1e-5)
+            expected = original(torch.from_numpy(color).permute(0, 3, 1, 2)).numpy()
+        assert_same(run(model, color), expected, 1e-5)
         proof = verify(model, adapt(model, MEAN, STD), images, MEAN, STD, seconds=0)
         assert proof.passed
         assert (proof.images, proof.top1, proof.top5) == (20, 1, 1)
@@ -913,7 +913,7 @@ def mobilenet_in_keras(weights):
     image = keras.Input((224, 224, 3))
     made = []
 
-    def normalised(x, convolution, relu=True):
+    def normalized(x, convolution, relu=True):
         made.extend((convolution, layers.BatchNormalization(epsilon=1e-5)))
         for layer in made[-2:]:
             x = layer(x)
@@ -922,11 +922,11 @@ def mobilenet_in_keras(weights):
     def wide(x, stride, depthwise=None):
         x = layers.ZeroPadding2D(1)(x)
         if depthwise:
-            return normalised(x, layers.DepthwiseConv2D(3, stride, use_bias=False))
-        return normalised(x, layers.Conv2D(32, 3, stride, use_bias=False))
+            return normalized(x, layers.DepthwiseConv2D(3, stride, use_bias=False))
+        return normalized(x, layers.Conv2D(32, 3, stride, use_bias=False))
 
     def point(x, channels, relu=True):
-        return normalised(x, layers.Conv2D(channels, 1, use_bias=False), relu)
+        return normalized(x, layers.Conv2D(channels, 1, use_bias=False), relu)
 
     x = wide(image, 2)
     for expansion, channels, count, stride in (

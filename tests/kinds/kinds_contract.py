@@ -104,36 +104,36 @@ class KindContract:
         for name in self.dtypes:
             for layout in self.layouts:
                 source = layout.partition("->")[0]
-                grey = bits_of(name, tuple(SHAPE[a] for a in source))
-                result = self.run(lambda x, layout=layout: g2r.to_rgb(x, layout), grey)
-                self.same(result, oracle(grey, layout))
+                gray = bits_of(name, tuple(SHAPE[a] for a in source))
+                result = self.run(lambda x, layout=layout: g2r.to_rgb(x, layout), gray)
+                self.same(result, oracle(gray, layout))
 
     def test_a_missing_channel(self):
-        grey = bits_of("uint8", (2, 5, 6))
+        gray = bits_of("uint8", (2, 5, 6))
         layout = "NHW->NCHW" if self.channels_first else "NHW->NHWC"
-        self.same(self.run(lambda x: g2r.to_rgb(x, "NHW"), grey), oracle(grey, layout))
+        self.same(self.run(lambda x: g2r.to_rgb(x, "NHW"), gray), oracle(gray, layout))
 
     @pytest.mark.parametrize("layout", ["NHWC->NHWC", "NHWC->NCHW", "NCHW->NHWC", "NCHW->NCHW"])
     @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
     def test_a_channel_of_one_is_replaced_and_rgb_passes(self, layout, dtype):
         source, target = layout.split("->")
-        grey = bits_of(dtype, (2, 5, 6))
-        expected = oracle(grey, f"NHW->{target}")
-        one = np.expand_dims(grey, source.index("C"))
+        gray = bits_of(dtype, (2, 5, 6))
+        expected = oracle(gray, f"NHW->{target}")
+        one = np.expand_dims(gray, source.index("C"))
         self.same(self.run(lambda x: g2r.to_rgb(x, layout), one), expected)
-        rgb = np.ascontiguousarray(oracle(grey, f"NHW->{source}"))
+        rgb = np.ascontiguousarray(oracle(gray, f"NHW->{source}"))
         rgb[...] = bits_of(dtype, rgb.shape)
         moved = np.ascontiguousarray(rgb.transpose([source.index(a) for a in target]))
         self.same(self.run(lambda x: g2r.to_rgb(x, layout, copy=True), rgb), moved)
 
     @pytest.mark.parametrize("shape", [(0, 5, 6), (4, 0, 6), (1, 1, 1), (1, 5, 1), (1, 1, 7)])
     def test_empty_and_single_axes_are_kept(self, shape):
-        grey = bits_of("uint8", shape)
+        gray = bits_of("uint8", shape)
         for layout in ("NHW->NHWC", "NHW->NCHW"):
-            self.same(self.run(lambda x, layout=layout: g2r.to_rgb(x, layout), grey),
-                      oracle(grey, layout))  # fmt: skip
-        self.same(self.run(lambda x: g2r.to_uint8(x, (0, 255)), grey), grey)
-        result = self.run(lambda x: g2r.prepare(x, 0.5, 0.5, "NHW->NCHW"), grey)
+            self.same(self.run(lambda x, layout=layout: g2r.to_rgb(x, layout), gray),
+                      oracle(gray, layout))  # fmt: skip
+        self.same(self.run(lambda x: g2r.to_uint8(x, (0, 255)), gray), gray)
+        result = self.run(lambda x: g2r.prepare(x, 0.5, 0.5, "NHW->NCHW"), gray)
         assert result.shape == (shape[0], 3, *shape[1:])
 
     @pytest.mark.parametrize(
@@ -142,13 +142,13 @@ class KindContract:
          ((7, 5, 6, 1), "NHWC"), ((64, 8, 8), None), ((3, 8, 8), None), ((2, 1, 8, 3), None)],
     )  # fmt: skip
     def test_inference_is_numpys(self, shape, axes):
-        grey = bits_of("uint8", shape)
+        gray = bits_of("uint8", shape)
         if axes is None:
             with pytest.raises(g2r.LayoutError, match="say the layout"):
-                self.run(g2r.to_rgb, grey)
+                self.run(g2r.to_rgb, gray)
             return
-        result = self.run(g2r.to_rgb, grey)
-        assert result.shape == self.run(lambda x: g2r.to_rgb(x, axes), grey).shape
+        result = self.run(g2r.to_rgb, gray)
+        assert result.shape == self.run(lambda x: g2r.to_rgb(x, axes), gray).shape
 
     def test_alpha(self):
         for channels in (2, 4):
@@ -171,25 +171,25 @@ class KindContract:
             self.run(lambda x: g2r.to_rgb(x, "NHW", backend=backend), bits_of("uint8", (2, 5, 6)))
 
     def test_views(self):
-        grey = bits_of("float32", (2, 5, 6))
+        gray = bits_of("float32", (2, 5, 6))
         for options in ({"copy": False}, {"backend": "broadcast"}):
 
             def call(x, options=options):
                 return g2r.to_rgb(x, "NHW->NHWC", **options)
 
             if self.views:
-                self.same(self.run(call, grey), oracle(grey, "NHW->NHWC"))
+                self.same(self.run(call, gray), oracle(gray, "NHW->NHWC"))
                 continue
             with pytest.raises(g2r.LayoutError, match=f"{self.text}.*copy=False"):
-                self.run(call, grey)
+                self.run(call, gray)
         copied = self.run(
-            lambda x: g2r.to_rgb(x, "NHW->NHWC", backend="broadcast", copy=True), grey
+            lambda x: g2r.to_rgb(x, "NHW->NHWC", backend="broadcast", copy=True), gray
         )
-        self.same(copied, oracle(grey, "NHW->NHWC"))
+        self.same(copied, oracle(gray, "NHW->NHWC"))
 
     @pytest.mark.parametrize("of", ["kind", "numpy"])
     def test_out_is_refused(self, of):
-        grey = bits_of("uint8", (2, 5, 6))
+        gray = bits_of("uint8", (2, 5, 6))
         out = np.empty((2, 5, 6, 3), np.uint8)
         out = self.make(out) if of == "kind" else out
         for call in (
@@ -198,7 +198,7 @@ class KindContract:
             lambda x: g2r.to_uint8(x, (0, 1), out=out),
         ):
             with pytest.raises(g2r.DtypeError, match=f"{self.text}.*leave out= away"):
-                self.run(call, grey)
+                self.run(call, gray)
 
     @pytest.mark.filterwarnings("ignore:more than half of an image is above")
     def test_levels_are_numpys(self):

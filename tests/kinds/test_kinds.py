@@ -39,11 +39,11 @@ class TestArrayApi(KindContract):
         return type(result) is type(array_api_strict.zeros(1))
 
     def test_views_share_memory(self):
-        grey = np.zeros((2, 5, 6), np.uint8)
-        view = g2r.to_rgb(array_api_strict.asarray(grey, copy=False), "NHW", copy=False)
-        copied = g2r.to_rgb(array_api_strict.asarray(grey, copy=False), "NHW")
-        assert np.shares_memory(np.asarray(view), grey)
-        assert not np.shares_memory(np.asarray(copied), grey)
+        gray = np.zeros((2, 5, 6), np.uint8)
+        view = g2r.to_rgb(array_api_strict.asarray(gray, copy=False), "NHW", copy=False)
+        copied = g2r.to_rgb(array_api_strict.asarray(gray, copy=False), "NHW")
+        assert np.shares_memory(np.asarray(view), gray)
+        assert not np.shares_memory(np.asarray(copied), gray)
 
     def test_a_library_that_is_not_known_to_have_views(self, monkeypatch):
         monkeypatch.setattr("graytorgb.kinds.array_api._VIEWS", ())
@@ -154,8 +154,8 @@ class TestDask(KindContract):
         assert g2r.to_rgb(x, "NHW->WCNH").chunks == (x.chunks[2], (3,), *x.chunks[:2])
         assert g2r.to_uint8(x, "dtype").chunks == x.chunks
         assert g2r.prepare(x, 0.5, 0.5, "NHW->NCHW").chunks == (x.chunks[0], (3,), *x.chunks[1:])
-        colours = da.zeros((4, 5, 3), chunks=(2, 5, 1), dtype=np.uint8)
-        assert g2r.to_rgb(colours, "HWC").chunks == ((2, 2), (5,), (3,))
+        colors = da.zeros((4, 5, 3), chunks=(2, 5, 1), dtype=np.uint8)
+        assert g2r.to_rgb(colors, "HWC").chunks == ((2, 2), (5,), (3,))
 
     def test_views_have_no_bytes(self):
         x = da.zeros((4, 5, 6), chunks=(4, 5, 6), dtype=np.uint8)

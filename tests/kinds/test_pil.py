@@ -13,11 +13,11 @@ needs("pillow")
 from PIL import Image  # noqa: E402
 
 LEVELS = random_bits((5, 6), np.uint8)
-COLOURS = random_bits((5, 6, 3), np.uint8, seed=1)
+COLORS = random_bits((5, 6, 3), np.uint8, seed=1)
 OPACITY = random_bits((5, 6), np.uint8, seed=2)
 
 
-def grey():
+def gray():
     return Image.fromarray(LEVELS)
 
 
@@ -30,18 +30,18 @@ def palette():
 
 def with_alpha(mode):
     if mode == "LA":
-        return Image.merge("LA", (grey(), Image.fromarray(OPACITY)))
+        return Image.merge("LA", (gray(), Image.fromarray(OPACITY)))
     if mode == "PA":
         image = palette().convert("PA")
         image.putalpha(Image.fromarray(OPACITY))
         return image
-    return Image.merge("RGBA", (*Image.fromarray(COLOURS).split(), Image.fromarray(OPACITY)))
+    return Image.merge("RGBA", (*Image.fromarray(COLORS).split(), Image.fromarray(OPACITY)))
 
 
 @pytest.mark.parametrize("backend", ["auto", *(b for b in BACKENDS if b != "broadcast")])
-def test_grey_becomes_three_equal_channels(backend):
+def test_gray_becomes_three_equal_channels(backend):
     needs(*({backend} - {"auto"}))
-    result = g2r.to_rgb(grey(), backend=backend)
+    result = g2r.to_rgb(gray(), backend=backend)
     assert isinstance(result, Image.Image)
     assert result.mode == "RGB"
     np.testing.assert_array_equal(np.asarray(result), np.stack([LEVELS] * 3, -1))
@@ -49,22 +49,22 @@ def test_grey_becomes_three_equal_channels(backend):
 
 @pytest.mark.parametrize("backend", ["auto", "fill", "pillow"])
 def test_bilevel_is_0_and_255(backend):
-    image = grey().convert("1")
+    image = gray().convert("1")
     expected = np.where(np.asarray(image)[..., None], 255, 0).repeat(3, -1)
     np.testing.assert_array_equal(np.asarray(g2r.to_rgb(image, backend=backend)), expected)
 
 
-def test_palette_gives_its_colours():
+def test_palette_gives_its_colors():
     table = np.array(palette().getpalette()).reshape(-1, 3)
     np.testing.assert_array_equal(np.asarray(g2r.to_rgb(palette())), table[LEVELS])
 
 
 def test_rgb_passes_through():
-    image = Image.fromarray(COLOURS)
+    image = Image.fromarray(COLORS)
     result = g2r.to_rgb(image)
     assert result is not image
     result.putpixel((0, 0), (1, 2, 3))
-    np.testing.assert_array_equal(np.asarray(image), COLOURS)  # no memory in common
+    np.testing.assert_array_equal(np.asarray(image), COLORS)  # no memory in common
     assert g2r.to_rgb(image, copy=False) is image
 
 
@@ -77,7 +77,7 @@ class TestAlpha:
 
     def test_drop(self, mode):
         table = np.array(palette().getpalette()).reshape(-1, 3)
-        expected = {"LA": np.stack([LEVELS] * 3, -1), "PA": table[LEVELS], "RGBA": COLOURS}[mode]
+        expected = {"LA": np.stack([LEVELS] * 3, -1), "PA": table[LEVELS], "RGBA": COLORS}[mode]
         result = g2r.to_rgb(with_alpha(mode), alpha="drop")
         np.testing.assert_array_equal(np.asarray(result), expected)
 
@@ -90,12 +90,12 @@ class TestAlpha:
         np.testing.assert_array_equal(np.asarray(result), expected)
 
 
-@pytest.mark.parametrize("make", [palette, grey, lambda: Image.fromarray(COLOURS)])
-def test_a_transparent_colour_is_alpha(make, tmp_path):
+@pytest.mark.parametrize("make", [palette, gray, lambda: Image.fromarray(COLORS)])
+def test_a_transparent_color_is_alpha(make, tmp_path):
     path = tmp_path / "x.png"
     image = make()
-    colour = image.getpixel((0, 0))
-    image.save(path, transparency=colour)
+    color = image.getpixel((0, 0))
+    image.save(path, transparency=color)
     with Image.open(path) as image:
         with pytest.raises(g2r.ChannelError):
             g2r.to_rgb(image)
@@ -162,7 +162,7 @@ def test_16_bit_png_from_a_file(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "YCbCr", "LAB", "HSV", "La", "RGBa", "RGBX"])
-def test_other_colour_spaces_are_refused_by_name(mode):
+def test_other_color_spaces_are_refused_by_name(mode):
     image = Image.new(mode, (6, 5))
     for call in (g2r.to_rgb, lambda v: g2r.to_uint8(v, (0, 1))):
         with pytest.raises(g2r.ChannelError, match=mode):
@@ -172,25 +172,25 @@ def test_other_colour_spaces_are_refused_by_name(mode):
 class TestToUint8:
     @pytest.mark.filterwarnings("ignore:more than half of an image is above")
     def test_8_bit_modes(self):
-        for image in (grey(), Image.fromarray(COLOURS)):
+        for image in (gray(), Image.fromarray(COLORS)):
             np.testing.assert_array_equal(
                 np.asarray(g2r.to_uint8(image, (50, 100))),
                 g2r.to_uint8(np.asarray(image), (50, 100)),
             )
 
     def test_bilevel_by_its_own_range(self):
-        image = grey().convert("1")
+        image = gray().convert("1")
         result = g2r.to_uint8(image, "dtype")
         np.testing.assert_array_equal(np.asarray(result), np.asarray(image) * 255)
 
-    def test_palette_by_its_colours(self):
+    def test_palette_by_its_colors(self):
         result = g2r.to_uint8(palette(), (0, 255))
         assert result.mode == "RGB"
         np.testing.assert_array_equal(np.asarray(result), np.asarray(palette().convert("RGB")))
 
     def test_a_range_beyond_8_bits_means_that_the_depth_is_lost(self):
         with pytest.raises(g2r.LevelsError, match=r"loader=PIL\.Image\.open"):
-            g2r.to_uint8(Image.fromarray(COLOURS), (0, 4095))
+            g2r.to_uint8(Image.fromarray(COLORS), (0, 4095))
 
     def test_transparent_values_of_16_bits_become_alpha(self, tmp_path):
         path = tmp_path / "x.png"
@@ -203,7 +203,7 @@ class TestToUint8:
 
     def test_bilevel_with_a_transparent_value(self, tmp_path):
         path = tmp_path / "x.png"
-        grey().convert("1").save(path, transparency=0)
+        gray().convert("1").save(path, transparency=0)
         with Image.open(path) as image:
             assert image.mode == "1"
             result = g2r.to_uint8(image, "dtype")
@@ -220,9 +220,9 @@ class TestToUint8:
         result = g2r.to_uint8(image, (0, 100))
         assert result.mode == {"PA": "RGBA"}.get(mode, mode)
         np.testing.assert_array_equal(np.asarray(result.getchannel("A")), OPACITY)
-        colours = np.asarray(image.convert("RGBA"))[..., :3]
+        colors = np.asarray(image.convert("RGBA"))[..., :3]
         np.testing.assert_array_equal(
-            np.asarray(result.convert("RGBA"))[..., :3], g2r.to_uint8(colours, (0, 100))
+            np.asarray(result.convert("RGBA"))[..., :3], g2r.to_uint8(colors, (0, 100))
         )
 
     def test_nan(self):
@@ -234,28 +234,28 @@ class TestToUint8:
 class TestOptions:
     @pytest.mark.parametrize("layout", ["HW", "HWC", "HW->HWC"])
     def test_its_own_layout_may_be_said(self, layout):
-        assert g2r.to_rgb(grey(), layout).mode == "RGB"
+        assert g2r.to_rgb(gray(), layout).mode == "RGB"
 
     @pytest.mark.parametrize("layout", ["CHW", "HW->CHW", "NHW", "WH"])
     def test_another_is_an_error(self, layout):
         with pytest.raises(g2r.LayoutError, match=r"np\.asarray\(image\)"):
-            g2r.to_rgb(grey(), layout)
+            g2r.to_rgb(gray(), layout)
 
     def test_out(self):
         for call in (g2r.to_rgb, lambda v, out: g2r.to_uint8(v, (0, 1), out=out)):
             with pytest.raises(g2r.DtypeError, match=r"np\.asarray\(image\)"):
-                call(grey(), out=np.empty((5, 6, 3), np.uint8))
+                call(gray(), out=np.empty((5, 6, 3), np.uint8))
 
     @pytest.mark.parametrize("options", [{"copy": False}, {"backend": "broadcast"}])
     def test_views(self, options):
         with pytest.raises(g2r.LayoutError, match="can't share"):
-            g2r.to_rgb(grey(), **options)
+            g2r.to_rgb(gray(), **options)
 
     def test_broadcast_copied(self):
-        assert g2r.to_rgb(grey(), backend="broadcast", copy=True).mode == "RGB"
+        assert g2r.to_rgb(gray(), backend="broadcast", copy=True).mode == "RGB"
 
     def test_metadata_stays(self):
-        image = grey()
+        image = gray()
         image.info["dpi"] = (300, 300)
         for backend in ("auto", "fill"):
             assert g2r.to_rgb(image, backend=backend).info["dpi"] == (300, 300)

@@ -73,10 +73,10 @@ def test_broadcast_shares_memory_with_stride_0(dtype):
 
 
 def test_no_warning_from_read_only_memory():
-    grey = random_bits((4, 5, 6), np.uint8)
-    grey.flags.writeable = False  # filterwarnings=error would raise here
-    result = g2r.to_rgb(grey, "NHW", backend="torchvision")
-    assert result.tobytes() == oracle(grey, "NHW->NHWC").tobytes()
+    gray = random_bits((4, 5, 6), np.uint8)
+    gray.flags.writeable = False  # filterwarnings=error would raise here
+    result = g2r.to_rgb(gray, "NHW", backend="torchvision")
+    assert result.tobytes() == oracle(gray, "NHW->NHWC").tobytes()
 
 
 @pytest.mark.parametrize(
@@ -259,13 +259,13 @@ class TestOwnLibrary:
 class TestChannelsLast:
     """A memory format isn't a layout: the axes are the same, and so are the values."""
 
-    grey = torch.randint(0, 256, (4, 1, 6, 7), dtype=torch.uint8)
+    gray = torch.randint(0, 256, (4, 1, 6, 7), dtype=torch.uint8)
 
     @pytest.mark.parametrize("gradient", [False, True])
     @pytest.mark.parametrize("channels", [1, 3])
     @pytest.mark.parametrize("layout", ["NCHW", "NCHW->NHWC"])
     def test_in(self, layout, channels, gradient):
-        x = self.grey.expand(-1, channels, -1, -1).contiguous().float().div(255)
+        x = self.gray.expand(-1, channels, -1, -1).contiguous().float().div(255)
         last = x.contiguous(memory_format=torch.channels_last).requires_grad_(gradient)
         for call in (
             lambda x: g2r.to_rgb(x, layout),
@@ -278,8 +278,8 @@ class TestChannelsLast:
     def test_out_by_the_layout(self):
         """NHWC memory, seen as NCHW, is what torch calls channels_last."""
         for result in (
-            g2r.to_rgb(self.grey, "NCHW->NHWC"),
-            g2r.prepare(self.grey, 0.5, 0.5, "NCHW->NHWC"),
+            g2r.to_rgb(self.gray, "NCHW->NHWC"),
+            g2r.prepare(self.gray, 0.5, 0.5, "NCHW->NHWC"),
         ):
             seen = result.permute(0, 3, 1, 2)
             assert seen.is_contiguous(memory_format=torch.channels_last)
@@ -287,8 +287,8 @@ class TestChannelsLast:
             assert model(seen.float()).is_contiguous(memory_format=torch.channels_last)
 
     def test_levels(self):
-        last = self.grey.to(memory_format=torch.channels_last)
-        assert torch.equal(g2r.to_uint8(last, (0, 255)), self.grey)
+        last = self.gray.to(memory_format=torch.channels_last)
+        assert torch.equal(g2r.to_uint8(last, (0, 255)), self.gray)
 
 
 class TestTvTensors:
@@ -519,16 +519,16 @@ class TestCompile:
         def levels(x):
             return g2r.to_uint8(x, (0, 1))
 
-        def normalised(x):
+        def normalized(x):
             return g2r.prepare(x, 0.5, 0.5, "HW->CHW")
 
         x = torch.rand(5, 6)
-        for verb, message in [(levels, "NaN"), (normalised, "unless you say their range")]:
+        for verb, message in [(levels, "NaN"), (normalized, "unless you say their range")]:
             compiled = torch.compile(verb, fullgraph=True)
             torch.testing.assert_close(compiled(x), verb(x))
             with pytest.raises(RuntimeError, match=message):
                 compiled(torch.full((5, 6), torch.nan))
-        assert torch.compile(torch.vmap(normalised), fullgraph=True)(x[None]).shape == (1, 3, 5, 6)
+        assert torch.compile(torch.vmap(normalized), fullgraph=True)(x[None]).shape == (1, 3, 5, 6)
 
     @pytest.mark.parametrize("dtype", [torch.uint16, torch.float32], ids=str)
     def test_export_of_to_uint8(self, dtype):

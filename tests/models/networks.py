@@ -24,10 +24,10 @@ def awaken(model):
     return model
 
 
-def planes(grey, mean=MEAN, std=STD):
-    shape = (3, *(1,) * (grey.ndim - 2))
-    mean, std = (torch.tensor(v, dtype=grey.dtype).reshape(shape) for v in (mean, std))
-    return (grey - mean) / std
+def planes(gray, mean=MEAN, std=STD):
+    shape = (3, *(1,) * (gray.ndim - 2))
+    mean, std = (torch.tensor(v, dtype=gray.dtype).reshape(shape) for v in (mean, std))
+    return (gray - mean) / std
 
 
 def floats(output):

@@ -239,7 +239,7 @@ class TestRounding:
         gray = torch.rand(1, 1, 9, 9, dtype=torch.float64)
         assert_same_outputs(adapted.stem(gray), model.stem(planes(gray)))
         wrong = off(lambda net, x, y: net.stem(x.flip(1)) * own.random())
-        with pytest.raises(ModelError, match="doesn't give for grey what it gave"):
+        with pytest.raises(ModelError, match="doesn't give for gray what it gave"):
             adapt(wrong, MEAN, STD)
 
     def test_dropout_and_batch_norm_in_training_mode(self):

@@ -57,8 +57,8 @@ def test_equal(images):
 
 def test_a_bias_in_place_of_the_ones_differs_at_the_border_alone(images):
     model = network()
-    grey, ones = adapt(model, MEAN, STD)[0].weight.detach().split(1, 1)
-    wrong = one_channel(model, grey, model[0].bias + ones.sum((1, 2, 3)))
+    gray, ones = adapt(model, MEAN, STD)[0].weight.detach().split(1, 1)
+    wrong = one_channel(model, gray, model[0].bias + ones.sum((1, 2, 3)))
     proof = verify(model, wrong, images, MEAN, STD, seconds=0)
     assert not proof.passed
     assert proof.border_difference > 0.1
@@ -255,7 +255,7 @@ def test_bytes():
     ("images", "message"),
     [
         (np.zeros((2, 3, 9, 9)), "images have one channel"),
-        (np.zeros((9, 9)), "sequence of grey images"),
+        (np.zeros((9, 9)), "sequence of gray images"),
         (np.zeros((0, 9, 9)), "no images"),
         (np.zeros((1, 0, 9)), "shape"),
         (["photo.png"], "dtype <U"),
@@ -266,7 +266,7 @@ def test_bytes():
         (torch.zeros(1, 9, 9, dtype=torch.bfloat16), r"images.detach\(\).float\(\).cpu\(\)"),
     ],
 )
-def test_what_is_no_grey_image(images, message):
+def test_what_is_no_gray_image(images, message):
     model = network()
     with pytest.raises(ModelError, match=message):
         verify(model, adapt(model, MEAN, STD), images, MEAN, STD, seconds=0)
@@ -278,7 +278,7 @@ def test_networks_that_cannot_be_run(images):
     adapted = adapt(model, MEAN, STD)
     for pair, message in (
         ((adapted, model), r"the original network, .*ChannelError for 3 planes.*\(8, 3, 16, 18\)"),
-        ((model, model), r"the adapted network, .*RuntimeError for grey of shape \(8, 1, 16, 18\)"),
+        ((model, model), r"the adapted network, .*RuntimeError for gray of shape \(8, 1, 16, 18\)"),
     ):
         with pytest.raises(ModelError, match=message):
             verify(*pair, images, MEAN, STD)

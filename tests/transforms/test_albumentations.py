@@ -54,18 +54,18 @@ class TestToRGB:
     @pytest.mark.parametrize("dtype", NUMBERS, ids=str)
     @pytest.mark.parametrize("channel", [(), (1,)], ids=["HW", "HW1"])
     def test_one_image(self, dtype, channel):
-        grey = random_bits((7, 9), dtype)
-        result = ToRGB()(image=grey.reshape(7, 9, *channel))["image"]
-        assert_same_bits(result, oracle(grey, "HW->HWC"))
-        assert not np.shares_memory(result, grey)
+        gray = random_bits((7, 9), dtype)
+        result = ToRGB()(image=gray.reshape(7, 9, *channel))["image"]
+        assert_same_bits(result, oracle(gray, "HW->HWC"))
+        assert not np.shares_memory(result, gray)
 
     @pytest.mark.parametrize(
         "shape", [(1, 8), (8, 1), (1, 1), (1, 8, 1), (8, 1, 1), (3, 3), (3, 8)]
     )
     def test_sizes_at_which_albumentations_loses_an_axis(self, shape):
-        grey = random_bits(shape, np.uint8)
-        result = ToRGB()(image=grey)["image"]
-        assert_same_bits(result, oracle(grey.reshape(shape[:2]), "HW->HWC"))
+        gray = random_bits(shape, np.uint8)
+        result = ToRGB()(image=gray)["image"]
+        assert_same_bits(result, oracle(gray.reshape(shape[:2]), "HW->HWC"))
 
     @pytest.mark.parametrize("backend", BACKENDS)
     def test_backends(self, backend):
@@ -80,12 +80,12 @@ class TestToRGB:
         assert_same_bits(A.Compose([ToRGB(), ToRGB()])(image=photo)["image"], photo)
 
     def test_alpha(self):
-        grey = np.dstack([skimage.data.camera(), np.zeros((512, 512), np.uint8)])
+        gray = np.dstack([skimage.data.camera(), np.zeros((512, 512), np.uint8)])
         with pytest.raises(g2r.ChannelError, match='alpha="drop"'):
-            ToRGB()(image=grey)
-        dropped = ToRGB(alpha="drop")(image=grey)["image"]
-        assert_same_bits(dropped, oracle(grey[..., 0], "HW->HWC"))
-        assert (ToRGB(alpha=(1, 2, 3))(image=grey)["image"] == (1, 2, 3)).all()
+            ToRGB()(image=gray)
+        dropped = ToRGB(alpha="drop")(image=gray)["image"]
+        assert_same_bits(dropped, oracle(gray[..., 0], "HW->HWC"))
+        assert (ToRGB(alpha=(1, 2, 3))(image=gray)["image"] == (1, 2, 3)).all()
 
     def test_what_could_be_a_batch(self):
         for shape in [(64, 24, 24), (1, 24, 24)]:
@@ -114,8 +114,8 @@ class TestToRGB:
             ToRGB(**options)
 
     def test_probability(self):
-        grey = skimage.data.camera()
-        assert ToRGB(p=0)(image=grey)["image"] is grey
+        gray = skimage.data.camera()
+        assert ToRGB(p=0)(image=gray)["image"] is gray
 
 
 class TestToUint8:
@@ -228,8 +228,8 @@ class TestAnnotations:
 
     def test_other_names(self):
         pipeline = A.Compose([ToRGB()], additional_targets={"second": "image", "where": "mask"})
-        grey = skimage.data.camera()
-        result = pipeline(image=grey, second=grey, where=grey)
+        gray = skimage.data.camera()
+        result = pipeline(image=gray, second=gray, where=gray)
         assert result["second"].shape == (512, 512, 3)
         assert result["where"].shape == (512, 512)
 
@@ -255,7 +255,7 @@ class TestTargets:
     @pytest.mark.parametrize("transform", [ToRGB(), Prepare(*IMAGENET)], ids=str)
     @pytest.mark.parametrize("shape", [(28, 28), (5, 3, 1)])
     def test_behind_to_tensor(self, transform, shape):
-        """A tensor is (C, H, W), of which (1, 5, 3) would be one row of colours here."""
+        """A tensor is (C, H, W), of which (1, 5, 3) would be one row of colors here."""
         pipeline = A.Compose([A.ToTensorV2(), transform])
         with pytest.raises(g2r.DtypeError, match=r"before A\.ToTensorV2\(\)"):
             pipeline(image=np.ones(shape, np.uint8))
@@ -288,7 +288,7 @@ class TestTargets:
             assert_same_bits(transform(volumes=volumes)["volumes"], want)
 
 
-class TestSerialisation:
+class TestSerialization:
     CASES = (
         ToRGB(),
         ToRGB(alpha=(np.int64(1), 2, 3), backend="repeat", p=0.25),

@@ -1,4 +1,4 @@
-"""Grey files through timm, Hugging Face and a plain training loop, with the real libraries.
+"""Gray files through timm, Hugging Face and a plain training loop, with the real libraries.
 
 What the libraries do by themselves is tested too, because the documentation says it: a change
 there is news here.
@@ -39,7 +39,7 @@ def white(images):
 
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 class TestTimm:
-    """foolbox's 20 ImageNet photos, made grey, and EfficientNet-Lite0's real weights."""
+    """foolbox's 20 ImageNet photos, made gray, and EfficientNet-Lite0's real weights."""
 
     @pytest.fixture(autouse=True)
     def files(self):
@@ -54,8 +54,8 @@ class TestTimm:
         root = tmp_path_factory.mktemp("photos")
         for file in packaged("foolbox", ".jpg"):
             with PIL.Image.open(file) as photo:
-                grey = np.asarray(photo.convert("L"))
-            for depth, levels in (("8", grey), ("16", grey.astype(np.uint16) * 16)):
+                gray = np.asarray(photo.convert("L"))
+            for depth, levels in (("8", gray), ("16", gray.astype(np.uint16) * 16)):
                 folder = root / depth / file.stem.split("_")[-1]
                 folder.mkdir(parents=True, exist_ok=True)
                 PIL.Image.fromarray(levels).save(folder / "1.png")
@@ -95,13 +95,13 @@ class TestTimm:
         data = create_dataset("", folder, transform=transform, input_img_mode=mode)
         return torch.stack([image for image, _ in data])
 
-    def recognised(self, model, images, root):
+    def recognized(self, model, images, root):
         labels = torch.tensor(sorted(int(folder.name) for folder in root.iterdir()))
         with torch.inference_mode():
             return int((model(images).argmax(1) == labels).sum())
 
     def test_alone(self, root, usual):
-        """Grey fails, and what isn't asked for is clipped in silence."""
+        """Gray fails, and what isn't asked for is clipped in silence."""
         with pytest.raises(RuntimeError, match="broadcast shape"):
             self.images(root / "8", usual)
         with pytest.raises(TypeError, match="int16"):
@@ -115,10 +115,10 @@ class TestTimm:
     def test_files_of_16_bits(self, root, model, usual, expected, record_property):
         images = self.images(root / "16", v2.Compose([ToUint8(DEEP), ToRGB(), usual]))
         assert torch.equal(images, expected)
-        ours = self.recognised(model, images, root / "16")
-        alone = self.recognised(model, self.images(root / "16", usual, "RGB"), root / "16")
-        record_property("recognised_of_20", ours)
-        record_property("recognised_without", alone)
+        ours = self.recognized(model, images, root / "16")
+        alone = self.recognized(model, self.images(root / "16", usual, "RGB"), root / "16")
+        record_property("recognized_of_20", ours)
+        record_property("recognized_without", alone)
         assert ours >= 14
         assert alone <= 2
 
@@ -134,7 +134,7 @@ class TestTimm:
             assert images.dtype == torch.float32
             assert (images - expected).abs().mean() <= most
             assert (images - expected).abs().max() <= 12 * most  # bicubic overshoots, unclipped
-        assert self.recognised(model, images, root / "16") >= 14
+        assert self.recognized(model, images, root / "16") >= 14
 
     def test_training(self, root, config):
         """timm's loader makes its transform itself, augmentations of PIL images included."""
@@ -166,12 +166,12 @@ class TestHuggingFace:
     PROCESSORS = ("ViTImageProcessor", "ConvNextImageProcessor", "CLIPImageProcessor")
 
     @pytest.fixture
-    def grey(self):
+    def gray(self):
         return skimage.data.camera()
 
     @pytest.fixture
-    def deep(self, grey):
-        return grey.astype(np.uint16) * 16
+    def deep(self, gray):
+        return gray.astype(np.uint16) * 16
 
     @staticmethod
     def make(name):
@@ -184,13 +184,13 @@ class TestHuggingFace:
         return processor(images, return_tensors="pt", **options).pixel_values
 
     @pytest.mark.parametrize("name", ["ViTImageProcessor", "ViTImageProcessorPil"])
-    def test_alone(self, name, grey, deep):
-        """Grey fails in three ways, and 16 bits are clipped or taken for 8 in silence."""
+    def test_alone(self, name, gray, deep):
+        """Gray fails in three ways, and 16 bits are clipped or taken for 8 in silence."""
         processor = self.make(name)
         with pytest.raises(ValueError, match="flat list of images"):
-            self.pixels(processor, grey)
+            self.pixels(processor, gray)
         one_channel = "broadcast shape|must have 1 elements"
-        for image in (PIL.Image.fromarray(grey), grey[..., None], grey[None]):
+        for image in (PIL.Image.fromarray(gray), gray[..., None], gray[None]):
             with pytest.raises((RuntimeError, ValueError), match=one_channel):
                 self.pixels(processor, image)
         converted = self.pixels(processor, PIL.Image.fromarray(deep), do_convert_rgb=True)
@@ -199,10 +199,10 @@ class TestHuggingFace:
             assert self.pixels(processor, g2r.to_rgb(deep)).max() > 30
 
     @pytest.mark.parametrize("name", [*PROCESSORS, "ViTImageProcessorPil"])
-    def test_ours_in_front(self, name, grey, deep):
+    def test_ours_in_front(self, name, gray, deep):
         processor = self.make(name)
-        want = self.pixels(processor, np.repeat(grey[..., None], 3, 2))
-        for image in (grey, grey[..., None], PIL.Image.fromarray(grey)):
+        want = self.pixels(processor, np.repeat(gray[..., None], 3, 2))
+        for image in (gray, gray[..., None], PIL.Image.fromarray(gray)):
             assert torch.equal(self.pixels(processor, g2r.to_rgb(image)), want)
         for image in (deep, PIL.Image.fromarray(deep)):
             rgb = g2r.to_rgb(g2r.to_uint8(image, DEEP))
@@ -211,21 +211,21 @@ class TestHuggingFace:
         assert torch.equal(self.pixels(processor, [compose(PIL.Image.fromarray(deep))]), want)
 
     @pytest.mark.parametrize("name", [*PROCESSORS, "ViTImageProcessorPil"])
-    def test_prepare_is_what_the_processor_does(self, name, grey):
+    def test_prepare_is_what_the_processor_does(self, name, gray):
         processor = self.make(name)
-        want = self.pixels(processor, [g2r.to_rgb(grey)] * 2)
+        want = self.pixels(processor, [g2r.to_rgb(gray)] * 2)
         plain = {"do_rescale": False, "do_normalize": False, "do_convert_rgb": False}
-        resized = self.pixels(processor, [grey[..., None]] * 2, **plain)
+        resized = self.pixels(processor, [gray[..., None]] * 2, **plain)
         assert resized.shape[:2] == (2, 1)
         batch = g2r.prepare(resized, *g2r.stats(processor), "NCHW")
         assert batch.shape == want.shape
         assert (batch - want).abs().max() <= 2e-6
 
     @pytest.mark.parametrize("name", PROCESSORS)
-    def test_prepare_keeps_16_bits(self, name, grey, deep):
+    def test_prepare_keeps_16_bits(self, name, gray, deep):
         """The processor resizes them; no 8 bits are in between."""
         processor = self.make(name)
-        want = self.pixels(processor, g2r.to_rgb(grey))
+        want = self.pixels(processor, g2r.to_rgb(gray))
         plain = {"do_rescale": False, "do_normalize": False, "do_convert_rgb": False}
         resized = self.pixels(processor, deep[..., None], **plain)
         assert resized.dtype == torch.uint16
@@ -234,7 +234,7 @@ class TestHuggingFace:
         assert (batch - want).abs().mean() <= 0.5 * level
         assert len(batch[0, 0].unique()) > 2 * len(want[0, 0].unique())
 
-    def test_a_model_takes_either(self, grey):
+    def test_a_model_takes_either(self, gray):
         import transformers
 
         torch.manual_seed(0)
@@ -243,7 +243,7 @@ class TestHuggingFace:
         )
         model = transformers.ViTForImageClassification(config).eval()
         processor = self.make("ViTImageProcessor")
-        levels = np.ascontiguousarray(grey[:224, 100:324])
+        levels = np.ascontiguousarray(gray[:224, 100:324])
         with torch.inference_mode():
             theirs = model(**processor(g2r.to_rgb(levels), return_tensors="pt")).logits
             batch = torch.from_numpy(levels)[None]
@@ -290,13 +290,13 @@ class TestTrainingLoop:
         torch.manual_seed(0)
         model = mobilenet()[0]
         model.classifier[1] = nn.Linear(model.last_channel, 3)
-        optimiser = torch.optim.Adam(model.train().parameters(), 1e-3)
+        optimizer = torch.optim.Adam(model.train().parameters(), 1e-3)
         losses = []
         for images, labels in loader:
             loss = nn.functional.cross_entropy(model(images), labels)
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             losses.append(float(loss.detach()))
         return losses, model.eval()
 

@@ -148,7 +148,7 @@ class TestPrepare:
 
 
 class Photos(Dataset):
-    """Grey images with their numbers as labels; picklable for spawned workers."""
+    """Gray images with their numbers as labels; picklable for spawned workers."""
 
     def __len__(self):
         return 10
@@ -171,10 +171,10 @@ class TestPrepareBatch:
         assert torch.equal(labels, want[1])
 
     def test_images_of_any_kind(self):
-        grey = random_bits((30, 40), np.uint8)
-        tensor = torch.from_numpy(grey)
-        kinds = [grey, tensor, tensor[None], tv_tensors.Image(tensor), Image.fromarray(grey)]
-        kinds.append(Image.fromarray(grey).convert("RGB"))
+        gray = random_bits((30, 40), np.uint8)
+        tensor = torch.from_numpy(gray)
+        kinds = [gray, tensor, tensor[None], tv_tensors.Image(tensor), Image.fromarray(gray)]
+        kinds.append(Image.fromarray(gray).convert("RGB"))
         batch = PrepareBatch(*IMAGENET)(kinds)
         assert batch.shape == (6, 3, 30, 40)
         for image in batch:

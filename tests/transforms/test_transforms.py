@@ -24,33 +24,33 @@ from torchvision.transforms import v2  # noqa: E402
 from graytorgb.transforms import ToRGB, ToUint8  # noqa: E402
 
 
-def pil_grey():
+def pil_gray():
     return Image.fromarray(skimage.data.camera()[:40, :50].copy())
 
 
 @pytest.mark.parametrize("compose", [v1.Compose, v2.Compose], ids=["v1", "v2"])
 class TestCompose:
     def test_before_to_tensor(self, compose):
-        result = compose([ToRGB(), v1.ToTensor()])(pil_grey())
+        result = compose([ToRGB(), v1.ToTensor()])(pil_gray())
         assert result.shape == (3, 40, 50)
         assert torch.equal(result[0], result[2])
 
     def test_after_to_tensor(self, compose):
-        before = compose([ToRGB(), v1.ToTensor()])(pil_grey())
-        assert torch.equal(compose([v1.ToTensor(), ToRGB()])(pil_grey()), before)
+        before = compose([ToRGB(), v1.ToTensor()])(pil_gray())
+        assert torch.equal(compose([v1.ToTensor(), ToRGB()])(pil_gray()), before)
 
     def test_around_to_image(self, compose):
-        before = compose([ToRGB(), v2.ToImage()])(pil_grey())
-        after = compose([v2.ToImage(), ToRGB()])(pil_grey())
+        before = compose([ToRGB(), v2.ToImage()])(pil_gray())
+        after = compose([v2.ToImage(), ToRGB()])(pil_gray())
         assert type(before) is type(after) is tv_tensors.Image
         assert torch.equal(before, after)
 
     def test_with_normalize(self, compose):
         steps = [ToRGB(), v1.ToTensor(), v1.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])]
-        result = compose(steps)(pil_grey())
-        grey = np.asarray(pil_grey(), np.float64) / 255
+        result = compose(steps)(pil_gray())
+        gray = np.asarray(pil_gray(), np.float64) / 255
         for c, (m, s) in enumerate(zip([0.485, 0.456, 0.406], [0.229, 0.224, 0.225], strict=True)):
-            np.testing.assert_allclose(result[c], (grey - m) / s, atol=1e-6)
+            np.testing.assert_allclose(result[c], (gray - m) / s, atol=1e-6)
 
     def test_16_bits(self, compose):
         deep = skimage.data.camera().astype(np.uint16) * 257
@@ -99,7 +99,7 @@ class TestSamples:
     def sample(self):
         return {
             "image": tv_tensors.Image(torch.randint(0, 255, (1, 5, 6), dtype=torch.uint8)),
-            "views": [pil_grey(), (tv_tensors.Video(torch.zeros(4, 1, 5, 6)), "caption")],
+            "views": [pil_gray(), (tv_tensors.Video(torch.zeros(4, 1, 5, 6)), "caption")],
             "mask": tv_tensors.Mask(torch.zeros(1, 5, 6, dtype=torch.uint8)),
             "boxes": tv_tensors.BoundingBoxes([[0, 0, 2, 2]], format="XYXY", canvas_size=(5, 6)),
             "feature": torch.zeros(1, 5, 6),
@@ -224,14 +224,14 @@ def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("folder")
     camera = skimage.data.camera()[100:164, 200:264].copy()
     astronaut = skimage.data.astronaut()[:64, :64].copy()
-    grey = Image.fromarray(camera)
+    gray = Image.fromarray(camera)
     opacity = Image.fromarray(random_bits((64, 64), np.uint8))
     images = {
-        "L": grey,
+        "L": gray,
         "RGB": Image.fromarray(astronaut),
-        "LA": Image.merge("LA", (grey, opacity)),
+        "LA": Image.merge("LA", (gray, opacity)),
         "P": Image.fromarray(astronaut).quantize(64),
-        "1": grey.convert("1"),
+        "1": gray.convert("1"),
         "I;16": Image.fromarray(camera.astype(np.uint16) * 257),
     }
     for mode, image in images.items():

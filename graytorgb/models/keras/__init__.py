@@ -9,7 +9,7 @@ import numpy as np
 
 from ...core.writing import replacing
 from ...errors import ModelError
-from ..weights import Normalisation, unstated
+from ..weights import Normalization, unstated
 from .collapse import check_range, collapse, structure
 from .copy import is_graph, resized
 from .inputs import CHANNELS, ImageInput, has_inputs, image_inputs, input_like, inputs_of, size_of
@@ -22,8 +22,8 @@ SUFFIX = ".keras"
 
 def adapt(
     model: keras.Model | str | os.PathLike[str],
-    stated: Normalisation | None,
-    plain: Normalisation,
+    stated: Normalization | None,
+    plain: Normalization,
     *,
     how: str,
     layer: list[str] | None,
@@ -75,14 +75,14 @@ def input_size(path: Path) -> tuple[tuple[int | None, ...], bool]:
 
 def _in_front(
     model: keras.Model,
-    normalisation: Normalisation,
+    normalization: Normalization,
     how: str,
     *,
     size: tuple[int | None, ...] | None,
     freeze: bool,
     inplace: bool,
 ) -> keras.Model:
-    """The network behind layers that make its planes of grey."""
+    """The network behind layers that make its planes of gray."""
     images = [image.resized(size) for image in _images(model, size)]
     if has_inputs(model):
         shapes = {image.place: image.with_channels(1) for image in images}
@@ -92,17 +92,17 @@ def _in_front(
         inputs = [keras.Input(batch_shape=images[0].with_channels(1))]
     planes: list[Any] = list(inputs)
     for image in images:
-        check_range(image, normalisation)
-        grey = inputs[image.place]
+        check_range(image, normalization)
+        gray = inputs[image.place]
         front = _repeat if how == "expand" else _learned
         suffix = f"_{image.place}" if len(images) > 1 else ""
-        planes[image.place] = front(grey, image, normalisation, model, suffix)
+        planes[image.place] = front(gray, image, normalization, model, suffix)
     inner = model if inplace else _copy(model, images)
     if freeze:
         inner.trainable = False
     pack = structure(model) if has_inputs(model) else inputs[0]
     given, taken = (keras.tree.pack_sequence_as(pack, values) for values in (inputs, planes))
-    return keras.Model(given, inner(taken), name=f"{model.name}_grey")
+    return keras.Model(given, inner(taken), name=f"{model.name}_gray")
 
 
 def _images(model: keras.Model, size: tuple[int | None, ...] | None) -> list[ImageInput]:
@@ -134,26 +134,26 @@ def _copy(model: keras.Model, images: list[ImageInput]) -> keras.Model:
 
 
 def _repeat(
-    grey: Any, image: ImageInput, normalisation: Normalisation, model: Any, suffix: str
+    gray: Any, image: ImageInput, normalization: Normalization, model: Any, suffix: str
 ) -> Any:
-    """The grey three times, normalised, in the precision of the network's weights."""
+    """The gray three times, normalized, in the precision of the network's weights."""
     dtype = image.dtype if image.has_integers else model.variable_dtype
-    layer = keras.layers.Concatenate(image.axis, dtype=dtype, name=f"grey_to_rgb{suffix}")
-    planes = layer([grey] * CHANNELS)
-    if normalisation.is_identity:
+    layer = keras.layers.Concatenate(image.axis, dtype=dtype, name=f"gray_to_rgb{suffix}")
+    planes = layer([gray] * CHANNELS)
+    if normalization.is_identity:
         return planes
-    mean, std = (v.tolist() for v in normalisation)
+    mean, std = (v.tolist() for v in normalization)
     return keras.layers.Normalization(
         image.axis,
         mean,
         [s**2 for s in std],
         dtype=model.variable_dtype,
-        name=f"normalised{suffix}",
+        name=f"normalized{suffix}",
     )(planes)
 
 
 def _learned(
-    grey: Any, image: ImageInput, normalisation: Normalisation, model: Any, suffix: str
+    gray: Any, image: ImageInput, normalization: Normalization, model: Any, suffix: str
 ) -> Any:
     """A trainable 1 to 3 convolution of size 1 that starts as :func:`_repeat`."""
     volume = len(image.spatial) == 3
@@ -166,9 +166,9 @@ def _learned(
         1,
         data_format="channels_first" if image.axis == 1 else "channels_last",
         dtype=model.dtype_policy,
-        name=f"grey_to_rgb{suffix}",
+        name=f"gray_to_rgb{suffix}",
     )
-    planes = layer(grey)
-    mean, std = normalisation
+    planes = layer(gray)
+    mean, std = normalization
     layer.set_weights([(1 / std).reshape(*(1,) * (3 + volume), CHANNELS), -mean / std])
     return planes

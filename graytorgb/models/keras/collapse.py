@@ -8,24 +8,24 @@ import keras
 from ...errors import ModelError
 from ..agreement import OTHERWISE, check_stem
 from ..planes import Planes, planes_of
-from ..weights import Normalisation, unstated
+from ..weights import Normalization, unstated
 from .copy import Copy, is_graph, resized
 from .inputs import ImageInput, find_layer, image_inputs, input_like, layers_of
 from .run import at_layers, noise
 
-# times weights around 0.05 this ends where float16 has 10 bits, and grey of 65535 is infinite
+# times weights around 0.05 this ends where float16 has 10 bits, and gray of 65535 is infinite
 _LARGEST_IN_FLOAT16 = 1024
 
 
 def collapse(
     model: keras.Model,
-    stated: Normalisation | None,
-    plain: Normalisation,
+    stated: Normalization | None,
+    plain: Normalization,
     *,
     layer: list[str] | None,
     size: tuple[int | None, ...] | None,
 ) -> keras.Model:
-    """A copy of a network whose stems see one plane of grey, proven on noise.
+    """A copy of a network whose stems see one plane of gray, proven on noise.
 
     Raises
     ------
@@ -37,51 +37,51 @@ def collapse(
             f"a {type(model).__name__} isn't made of a graph of layers, or has a call() of its "
             f"own, so its image can't be followed; {OTHERWISE}"
         )
-    normalisation = stated or plain
+    normalization = stated or plain
     images = [image.resized(size) for image in image_inputs(model)]
     for image in images:
-        check_range(image, normalisation)
+        check_range(image, normalization)
     if layer is not None and len(images) > 1:
-        images = [image for image in images if _leads(model, image, normalisation, layer)]
-    copy, adapted = follow(model, images, normalisation)
+        images = [image for image in images if _leads(model, image, normalization, layer)]
+    copy, adapted = follow(model, images, normalization)
     if layer is not None:
         _check_names(model, layer, copy.stems)
     if stated is None and not copy.folds:
         raise ModelError(unstated("collapse"))
-    _check_precision(adapted, normalisation, copy.stems)
+    _check_precision(adapted, normalization, copy.stems)
     original = model if size is None else resized(model, images)
-    _prove(original, adapted, images, normalisation, plain, copy.stems)
+    _prove(original, adapted, images, normalization, plain, copy.stems)
     return adapted
 
 
-def check_range(image: ImageInput, normalisation: Normalisation) -> None:
-    """ModelError where normalised values would go into an input of integers."""
-    if image.has_integers and not normalisation.is_identity:
+def check_range(image: ImageInput, normalization: Normalization) -> None:
+    """ModelError where normalized values would go into an input of integers."""
+    if image.has_integers and not normalization.is_identity:
         raise ModelError(
-            f"the input is {image.dtype} and takes whole numbers, so nothing is normalised before "
+            f"the input is {image.dtype} and takes whole numbers, so nothing is normalized before "
             "it: leave mean, std and value_range out"
         )
 
 
-def _check_precision(model: keras.Model, normalisation: Normalisation, stems: list[str]) -> None:
-    """ModelError where numbers or weights of the grey's range don't fit into float16."""
+def _check_precision(model: keras.Model, normalization: Normalization, stems: list[str]) -> None:
+    """ModelError where numbers or weights of the gray's range don't fit into float16."""
     halves = [name for name in stems if find_layer(model, name).compute_dtype == "float16"]
-    if halves and normalisation.std.max() > _LARGEST_IN_FLOAT16:
+    if halves and normalization.std.max() > _LARGEST_IN_FLOAT16:
         raise ModelError(
-            f"{halves[0]!r} calculates in float16, which grey in such a range doesn't fit into: "
-            f"leave value_range out and give it grey from 0 to 1, or {OTHERWISE}"
+            f"{halves[0]!r} calculates in float16, which gray in such a range doesn't fit into: "
+            f"leave value_range out and give it gray from 0 to 1, or {OTHERWISE}"
         )
 
 
 def follow(
-    model: keras.Model, images: list[ImageInput], normalisation: Normalisation
+    model: keras.Model, images: list[ImageInput], normalization: Normalization
 ) -> tuple[Copy, keras.Model]:
-    """The network copied, with these of its inputs grey."""
+    """The network copied, with these of its inputs gray."""
     copy, given = Copy(), {}
     for image in images:
         shape = image.with_channels(1)
         tensor = input_like(model, image.place, shape)
-        planes = Planes.of_input(tensor, normalisation, image.axis, len(shape), image.dtype)
+        planes = Planes.of_input(tensor, normalization, image.axis, len(shape), image.dtype)
         given[image.place] = copy.image(tensor, planes)
     adapted, outputs = copy.network(model, given)
     names = [model.layers[-1].name] if isinstance(model, keras.Sequential) else model.output_names
@@ -93,10 +93,10 @@ def follow(
     return copy, adapted
 
 
-def _leads(model: Any, image: ImageInput, normalisation: Normalisation, layer: list[str]) -> bool:
+def _leads(model: Any, image: ImageInput, normalization: Normalization, layer: list[str]) -> bool:
     """Whether an input alone leads to one of these layers."""
     try:
-        stems = follow(model, [image], normalisation)[0].stems
+        stems = follow(model, [image], normalization)[0].stems
     except ModelError:
         return False
     return any(_is(name, stem) for name in layer for stem in stems)
@@ -131,19 +131,19 @@ def _prove(
     model: keras.Model,
     adapted: keras.Model,
     images: list[ImageInput],
-    normalisation: Normalisation,
-    plain: Normalisation,
+    normalization: Normalization,
+    plain: Normalization,
     stems: list[str],
 ) -> None:
     """Run both as far as the stems, on noise, and compare what comes out of those."""
-    grey = noise(model, images, plain)
-    colour = list(grey)
+    gray = noise(model, images, plain)
+    color = list(gray)
     for image in images:
-        colour[image.place] = planes_of(grey[image.place], image.axis, normalisation)
+        color[image.place] = planes_of(gray[image.place], image.axis, normalization)
     try:
         expected, given = (
             at_layers(network, stems, keras.tree.pack_sequence_as(structure(network), values))
-            for network, values in ((model, colour), (adapted, grey))
+            for network, values in ((model, color), (adapted, gray))
         )
     except Exception as error:  # whatever a layer raises for noise of this size
         raise ModelError(

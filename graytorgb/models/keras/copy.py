@@ -235,10 +235,10 @@ class Copy:
         """A network that appends a plane of ones; Keras loads it without this package."""
         if id(base) not in self._ones:
             width = [(0, int(k == axis)) for k in range(len(base.shape))]
-            grey = keras.Input(batch_shape=base.shape, dtype=base.dtype)
+            gray = keras.Input(batch_shape=base.shape, dtype=base.dtype)
             network = keras.Model(
-                grey,
-                keras.ops.pad(grey, width, constant_values=1),
+                gray,
+                keras.ops.pad(gray, width, constant_values=1),
                 name=f"{operation.name}_ones" + (f"_{len(self._ones)}" if self._ones else ""),
             )
             self._ones[id(base)] = base, network

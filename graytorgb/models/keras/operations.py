@@ -122,7 +122,7 @@ _CONSTRAINTS = ("kernel_constraint", "depthwise_constraint", "bias_constraint")
 def _stem(layer: Any, planes: Planes, args: Any, place: int) -> Step:
     _check_axis(layer, planes)
     if getattr(layer, "lora_enabled", False) or getattr(layer, "quantization_mode", None):
-        raise Refused(f"goes into {where(layer)}, which is quantised or has LoRA weights")
+        raise Refused(f"goes into {where(layer)}, which is quantized or has LoRA weights")
     constraints = [c for c in _CONSTRAINTS if getattr(layer, c, None) is not None]
     if layer.trainable and constraints:
         raise Refused(

@@ -14,7 +14,7 @@ from ...errors import ModelError
 from ..agreement import not_run
 from ..files import KERAS, check_file, unreadable
 from ..planes import as_taken, planes_of
-from ..weights import Normalisation
+from ..weights import Normalization
 from .inputs import CHANNELS, ImageInput, find_layer, image_inputs, inputs_of, layers_of
 from .operations import STEMS, kind_of
 from .stems import channels_seen, counter
@@ -95,8 +95,8 @@ def _listening(layer: Any, name: str, names: list[str], seen: Any) -> Iterator[N
             layer.call = own
 
 
-def noise(model: keras.Model, images: list[ImageInput], plain: Normalisation) -> list[Array]:
-    """Something for each input: grey noise in the range that the adapted network takes."""
+def noise(model: keras.Model, images: list[ImageInput], plain: Normalization) -> list[Array]:
+    """Something for each input: gray noise in the range that the adapted network takes."""
     rng = np.random.default_rng(0)
     given = []
     for tensor in inputs_of(model):
@@ -113,19 +113,19 @@ def noise(model: keras.Model, images: list[ImageInput], plain: Normalisation) ->
 
 
 class Runner:
-    """A network, with what it does to grey images.
+    """A network, with what it does to gray images.
 
     Parameters
     ----------
     model : keras.Model or path
-    normalisation : Normalisation or None
-        How grey becomes its planes; None for an adapted network, which takes grey.
+    normalization : Normalization or None
+        How gray becomes its planes; None for an adapted network, which takes gray.
     """
 
-    def __init__(self, model: Any, normalisation: Normalisation | None) -> None:
+    def __init__(self, model: Any, normalization: Normalization | None) -> None:
         self._model = read(model)
-        self._normalisation = normalisation
-        images = image_inputs(self._model, 1 if normalisation is None else CHANNELS)
+        self._normalization = normalization
+        images = image_inputs(self._model, 1 if normalization is None else CHANNELS)
         if len(images) != 1 or len(inputs_of(self._model)) != 1:
             names = [tensor.name for tensor in inputs_of(self._model)]
             raise ModelError(f"verify gives a network one image, and this one takes {names}")
@@ -146,24 +146,24 @@ class Runner:
         """Each call says by itself that it isn't training."""
         return nullcontext()
 
-    def grey(self, batch: Array) -> Array:
+    def gray(self, batch: Array) -> Array:
         """A batch (N, 1, ...) with the network's order of axes."""
         image = self._image
         dtype = image.dtype if self.integers else np.float32
         return as_taken(batch, image.spatial, dtype, image.axis, integers=self.integers)
 
-    def __call__(self, grey: Array) -> Any:
-        """The network's output for grey, preprocessing included, compiled as in predict()."""
+    def __call__(self, gray: Array) -> Any:
+        """The network's output for gray, preprocessing included, compiled as in predict()."""
         try:
-            return self._model.predict_on_batch(self._given(grey))
+            return self._model.predict_on_batch(self._given(gray))
         except Exception as error:  # whatever a layer raises
-            adapted = self._normalisation is None
-            raise not_run(f"images of shape {grey.shape}", error, adapted=adapted) from error
+            adapted = self._normalization is None
+            raise not_run(f"images of shape {gray.shape}", error, adapted=adapted) from error
 
-    def _given(self, grey: Array) -> Array:
-        if self._normalisation is None:
-            return grey
-        return planes_of(grey, self._image.axis, self._normalisation)
+    def _given(self, gray: Array) -> Array:
+        if self._normalization is None:
+            return gray
+        return planes_of(gray, self._image.axis, self._normalization)
 
     def arrays(self, output: Any) -> list[NDArray[np.float64]]:
         """Every array of an output."""
@@ -178,7 +178,7 @@ class Runner:
             return None
         return first if first.shape[1] > 1 else None
 
-    def stem(self, grey: Array) -> str | None:
+    def stem(self, gray: Array) -> str | None:
         """The path of the first layer whose kernel sees three channels."""
         stems = (
             path
@@ -187,14 +187,14 @@ class Runner:
         )
         return next(stems, None)
 
-    def stem_output(self, layer: str, grey: Array) -> tuple[Any, Array] | None:
-        """The grey's shape and the output of a layer, channels on axis 1; None without it."""
+    def stem_output(self, layer: str, gray: Array) -> tuple[Any, Array] | None:
+        """The gray's shape and the output of a layer, channels on axis 1; None without it."""
         if find_layer(self._model, layer) is None:
             return None
-        seen = at_layers(self._model, [layer], self._given(grey))
+        seen = at_layers(self._model, [layer], self._given(gray))
         if layer not in seen:
             return None
-        return grey.shape, np.moveaxis(seen[layer][1].astype(np.float64), self._image.axis, 1)
+        return gray.shape, np.moveaxis(seen[layer][1].astype(np.float64), self._image.axis, 1)
 
     def inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         """Where a kernel lies wholly inside the image, padding in front of it counted.

@@ -1,4 +1,4 @@
-"""Keras layers whose kernels see the image, and the layers that see grey in their place."""
+"""Keras layers whose kernels see the image, and the layers that see gray in their place."""
 
 from typing import Any
 

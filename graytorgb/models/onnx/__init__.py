@@ -9,7 +9,7 @@ from onnx import ModelProto
 
 from ...errors import ModelError
 from ..files import ONNX, reading
-from ..weights import Normalisation, unstated
+from ..weights import Normalization, unstated
 from .collapse import choose, collapse
 from .expand import expand
 from .files import read, write
@@ -22,8 +22,8 @@ __all__ = ["Runner", "adapt", "input_size"]
 
 def adapt(
     model: ModelProto | str | os.PathLike[str],
-    stated: Normalisation | None,
-    plain: Normalisation,
+    stated: Normalization | None,
+    plain: Normalization,
     *,
     how: str,
     layer: list[str] | None,
@@ -95,7 +95,7 @@ _RANGES = {(0.0, 1.0): "Normalized_0_1", (-1.0, 1.0): "Normalized_1_1",
     (0.0, 255.0): "NominalRange_0_255"}  # fmt: skip
 
 
-def _describe(model: ModelProto, plain: Normalisation, *, changed: bool) -> None:
+def _describe(model: ModelProto, plain: Normalization, *, changed: bool) -> None:
     """Correct what the model's metadata say of its input, if they do."""
     lo, span = float(plain.mean[0]), float(plain.std[0])
     for entry in list(model.metadata_props):

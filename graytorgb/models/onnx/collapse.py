@@ -11,7 +11,7 @@ from onnx import helper
 from ...errors import ModelError
 from ..agreement import OTHERWISE, check_stem
 from ..planes import Planes, planes_of
-from ..weights import Normalisation, unstated
+from ..weights import Normalization, unstated
 from .edit import Edit
 from .graph import Graph, names
 from .inputs import ImageInput, image_inputs
@@ -23,22 +23,22 @@ _SIZES = (64, 224, 512)
 
 def collapse(
     graph: Graph,
-    stated: Normalisation | None,
-    plain: Normalisation,
+    stated: Normalization | None,
+    plain: Normalization,
     *,
     layer: list[str] | None,
     example: tuple[int, ...] | None,
 ) -> Edit:
-    """The edit that makes the model's convolutions see grey, proven on a small image.
+    """The edit that makes the model's convolutions see gray, proven on a small image.
 
     Raises
     ------
     ModelError
         If it can't be done exactly.
     """
-    normalisation = stated or plain
-    images = choose(graph, normalisation, layer)
-    edit, problems = follow(graph, images, normalisation)
+    normalization = stated or plain
+    images = choose(graph, normalization, layer)
+    edit, problems = follow(graph, images, normalization)
     if problems and graph.functions:
         inlined = onnx.inliner.inline_local_functions(graph.model)
         return collapse(Graph(inlined, graph.folder), stated, plain, layer=layer, example=example)
@@ -51,12 +51,12 @@ def collapse(
         _check_names(graph, layer, edit.stems)
     if stated is None and not edit.folds:
         raise ModelError(unstated("collapse"))
-    _prove(graph, edit, images, normalisation, plain, example)
+    _prove(graph, edit, images, normalization, plain, example)
     return edit
 
 
 def choose(
-    graph: Graph, normalisation: Normalisation, layer: list[str] | None = None
+    graph: Graph, normalization: Normalization, layer: list[str] | None = None
 ) -> list[ImageInput]:
     """The image inputs, each with the axis of its channels; those that lead to `layer` alone.
 
@@ -67,7 +67,7 @@ def choose(
     """
     chosen = []
     for readings in image_inputs(graph):
-        edits = [follow(graph, [r], normalisation) for r in readings if len(readings) > 1 or layer]
+        edits = [follow(graph, [r], normalization) for r in readings if len(readings) > 1 or layer]
         leading = [r for r, (edit, problems) in zip(readings, edits, strict=False)
             if edit.stems and not problems]  # fmt: skip
         if len(readings) > 1 and len(leading) != 1:
@@ -84,13 +84,13 @@ def choose(
 
 
 def follow(
-    graph: Graph, images: list[ImageInput], normalisation: Normalisation
+    graph: Graph, images: list[ImageInput], normalization: Normalization
 ) -> tuple[Edit, list[str]]:
     """Pass every node; the edit, and what the image meets that can't be passed."""
     edit, problems = Edit(graph), []
     for image in images:
-        image.check(normalisation)
-        planes = Planes.of_input(image.name, normalisation, image.axis, image.rank, image.dtype)
+        image.check(normalization)
+        planes = Planes.of_input(image.name, normalization, image.axis, image.rank, image.dtype)
         edit.made(image.name, planes)
     for node in graph.nodes:
         if not any(name in edit.images for name in names(node)):
@@ -132,8 +132,8 @@ def _prove(
     graph: Graph,
     edit: Edit,
     images: list[ImageInput],
-    normalisation: Normalisation,
-    plain: Normalisation,
+    normalization: Normalization,
+    plain: Normalization,
     example: tuple[int, ...] | None,
 ) -> None:
     """Run the stems before and after, on a small image, and compare."""
@@ -141,8 +141,8 @@ def _prove(
     before, after = graph.cut(outputs), edit.preview().cut(outputs)
     refused: Exception | None = None
     for size in [example] if example is not None else _SIZES:
-        greys = {image.name: _noise(image, size, plain) for image in images}
-        planes = {i.name: planes_of(greys[i.name], i.axis, normalisation) for i in images}
+        grays = {image.name: _noise(image, size, plain) for image in images}
+        planes = {i.name: planes_of(grays[i.name], i.axis, normalization) for i in images}
         try:
             expected = evaluate(before, planes)
         except Exception as error:  # whatever an operator raises at a size it doesn't take
@@ -157,7 +157,7 @@ def _prove(
             f"that the network takes, example=(height, width); {OTHERWISE}"
         ) from refused
     try:
-        given = evaluate(after, greys)
+        given = evaluate(after, grays)
     except Exception as error:
         raise ModelError(
             f"with one channel the first layers raise {type(error).__name__}: {error}; {OTHERWISE}"
@@ -166,8 +166,8 @@ def _prove(
         check_stem(name, e, g)
 
 
-def _noise(image: ImageInput, size: Any, plain: Normalisation) -> NDArray[Any]:
-    """Grey in the range that the adapted network takes, always the same."""
+def _noise(image: ImageInput, size: Any, plain: Normalization) -> NDArray[Any]:
+    """Gray in the range that the adapted network takes, always the same."""
     sides = size if isinstance(size, tuple) else (size,) * len(image.spatial)
     if len(sides) != len(image.spatial):
         raise ModelError(f"example is {len(image.spatial)} sides of an image here, not {size}")

@@ -1,9 +1,9 @@
-"""how="expand" for ONNX: nodes in front that normalise and repeat the grey."""
+"""how="expand" for ONNX: nodes in front that normalize and repeat the gray."""
 
 from onnx import NodeProto, TensorProto
 
 from ...errors import ModelError
-from ..weights import Normalisation
+from ..weights import Normalization
 from .edit import Edit
 from .graph import Graph, subgraphs
 from .inputs import CHANNELS, ImageInput
@@ -11,10 +11,10 @@ from .inputs import CHANNELS, ImageInput
 _SMALL_FLOATS = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
 
-def expand(graph: Graph, images: list[ImageInput], normalisation: Normalisation) -> Edit:
+def expand(graph: Graph, images: list[ImageInput], normalization: Normalization) -> Edit:
     """The edit that puts the nodes in front; the network stays as it is."""
     edit = Edit(graph)
-    planes = {image.name: _front(edit, image, normalisation) for image in images}
+    planes = {image.name: _front(edit, image, normalization) for image in images}
     for node in graph.nodes:
         copy = NodeProto()
         copy.CopyFrom(node)
@@ -23,16 +23,16 @@ def expand(graph: Graph, images: list[ImageInput], normalisation: Normalisation)
     return edit
 
 
-def _front(edit: Edit, image: ImageInput, normalisation: Normalisation) -> str:
+def _front(edit: Edit, image: ImageInput, normalization: Normalization) -> str:
     """``(x - mean) / std``, which broadcasts to the planes, or x three times; its name."""
-    image.check(normalisation)
+    image.check(normalization)
     edit.set_planes(image.name, image.axis, 1)
     name = edit.fresh(f"{image.name}_planes")
-    if normalisation.is_identity:
+    if normalization.is_identity:
         return edit.add("Concat", [image.name] * CHANNELS, name, axis=image.axis)
     if edit.graph.opset < 7:
         raise ModelError(
-            f"the model's opset is {edit.graph.opset}, and from 7 on it can be normalised in "
+            f"the model's opset is {edit.graph.opset}, and from 7 on it can be normalized in "
             "front: onnx.version_converter.convert_version(model, 13)"
         )
     small = image.dtype in _SMALL_FLOATS  # to be rounded once, at the end
@@ -42,7 +42,7 @@ def _front(edit: Edit, image: ImageInput, normalisation: Normalisation) -> str:
         value = edit.add("Cast", [value], edit.fresh(f"{image.name}_float"), to=dtype)
     shape = [-1 if k == image.axis else 1 for k in range(image.rank)]
     for operator, numbers, neutral in (
-        ("Sub", normalisation.mean, 0), ("Div", normalisation.std, 1)
+        ("Sub", normalization.mean, 0), ("Div", normalization.std, 1)
     ):  # fmt: skip
         if (numbers != neutral).any():
             constant = edit.tensor(numbers.reshape(shape), f"{name}_{operator.lower()}", dtype)

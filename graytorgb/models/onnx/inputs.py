@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from onnx import TensorProto, ValueInfoProto
 
 from ...errors import ModelError
-from ..weights import Normalisation
+from ..weights import Normalization
 from .graph import Graph
 
 CHANNELS = 3
@@ -54,11 +54,11 @@ class ImageInput:
         """The sizes of an image."""
         return tuple(n for k, n in enumerate(self.shape) if k != self.axis)[self.is_batch :]
 
-    def check(self, normalisation: Normalisation) -> None:
-        """ModelError for whole numbers that would have to be normalised before."""
-        if self.has_integers and not normalisation.is_identity:
+    def check(self, normalization: Normalization) -> None:
+        """ModelError for whole numbers that would have to be normalized before."""
+        if self.has_integers and not normalization.is_identity:
             raise ModelError(
-                f"the input {self.name!r} takes whole numbers, so nothing is normalised before "
+                f"the input {self.name!r} takes whole numbers, so nothing is normalized before "
                 "it: adapt(model) where the network does it itself, adapt(model, 0, 1) where it "
                 "takes three equal planes"
             )

@@ -28,7 +28,7 @@ _WHOLE_AXIS = 1 << 31
 _BINARY = ("Add", "Sub", "Mul", "Div")
 _TAKE_SEVERAL = (*_BINARY, "Concat")
 _TAKE_ONE_CHANNEL = (*_BINARY, "Neg", "Identity", "Unsqueeze")
-_QUANTISED = ("QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "ConvInteger",
+_QUANTIZED = ("QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "ConvInteger",
     "DequantizeLinear")  # fmt: skip
 
 
@@ -260,7 +260,7 @@ def _shape(edit: Edit, node: NodeProto, image: Planes) -> None:
     if not missing.any():
         edit.keep(node, {0: image.base})
         return
-    shape = edit.fresh(f"{node.output[0]}_of_grey")
+    shape = edit.fresh(f"{node.output[0]}_of_gray")
     bounds = {a.name: a.i for a in node.attribute}
     edit.add("Shape", [image.base], shape, **bounds)
     edit.add("Add", [shape, edit.tensor(missing, f"{shape}_missing")], node.output[0])
@@ -375,8 +375,8 @@ def _squeeze(edit: Edit, node: NodeProto, image: Planes) -> None:
         _moved(edit, node, image, axis=axis, rank=image.rank - len(gone))
 
 
-def _quantised(edit: Edit, node: NodeProto, image: Planes) -> None:
-    raise Refused(f"is quantised by {_where(node)}: adapt the float model, then quantise it")
+def _quantized(edit: Edit, node: NodeProto, image: Planes) -> None:
+    raise Refused(f"is quantized by {_where(node)}: adapt the float model, then quantize it")
 
 
 def _convolution(edit: Edit, node: NodeProto, image: Planes, *, axes: str) -> None:
@@ -397,9 +397,9 @@ def _convolution(edit: Edit, node: NodeProto, image: Planes, *, axes: str) -> No
         bias = share.sum(tuple(i for i, letter in enumerate(spread) if letter != "O"))
         given = constant(edit, node, 2, "bias")
         bias = bias if given is None else bias + given.astype(np.float64)
-        changed[2] = edit.tensor(bias, f"{title(node)}_bias_grey", dtype)
+        changed[2] = edit.tensor(bias, f"{title(node)}_bias_gray", dtype)
     mixed = weights.mix(kernel, image.matrix, spread, groups)
-    changed[1] = edit.tensor(mixed, f"{node.input[1]}_grey", dtype)
+    changed[1] = edit.tensor(mixed, f"{node.input[1]}_gray", dtype)
     edit.keep(node, changed, group=1)
     edit.stems[title(node)] = node.output[0]
 
@@ -423,7 +423,7 @@ OPERATIONS: dict[str, Operation] = {
     "Concat": _concat,
     "Unsqueeze": _unsqueeze,
     "Squeeze": _squeeze,
-    **dict.fromkeys(_QUANTISED, _quantised),
+    **dict.fromkeys(_QUANTIZED, _quantized),
     "Conv": partial(_convolution, axes="OI"),
     "ConvTranspose": partial(_convolution, axes="IO"),
 }

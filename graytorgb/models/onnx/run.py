@@ -13,7 +13,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from ...errors import BackendUnavailable, ModelError
 from ..files import ONNX, reading
 from ..planes import as_taken, planes_of
-from ..weights import Normalisation
+from ..weights import Normalization
 from .collapse import choose, follow
 from .files import external, is_large, read
 from .graph import Graph, tensors, title
@@ -30,17 +30,17 @@ _EPS: dict[int, float] = {
 
 
 class Runner:
-    """A model, with what it does to grey images.
+    """A model, with what it does to gray images.
 
     Parameters
     ----------
     model : ModelProto or path
-    normalisation : Normalisation or None
-        How grey becomes its planes; None for an adapted model, which takes grey.
+    normalization : Normalization or None
+        How gray becomes its planes; None for an adapted model, which takes gray.
     """
 
     def __init__(
-        self, model: ModelProto | str | os.PathLike[str], normalisation: Normalisation | None
+        self, model: ModelProto | str | os.PathLike[str], normalization: Normalization | None
     ) -> None:
         if isinstance(model, ModelProto):
             self._graph = Graph(model)
@@ -51,11 +51,11 @@ class Runner:
             with reading(path, ONNX):
                 self._graph = Graph(proto, path.parent)
                 self._session = _session(str(path))
-        self._normalisation = normalisation
+        self._normalization = normalization
         self._images = (
             [readings[0] for readings in image_inputs(self._graph, 1)]
-            if normalisation is None
-            else choose(self._graph, normalisation)
+            if normalization is None
+            else choose(self._graph, normalization)
         )
         others = {v.name for v in self._graph.inputs} - {image.name for image in self._images}
         if others:
@@ -81,21 +81,21 @@ class Runner:
         """A model of ONNX has no other mode."""
         return nullcontext()
 
-    def grey(self, batch: Array) -> Array:
+    def gray(self, batch: Array) -> Array:
         """A batch (N, 1, ...) in the model's dtype and order of axes."""
         image = self._images[0]
         dtype = helper.tensor_dtype_to_np_dtype(image.dtype)
         axis = image.axis if image.is_batch else image.axis + 1
         return as_taken(batch, image.spatial, dtype, axis, integers=image.has_integers)
 
-    def __call__(self, grey: Array) -> list[Any]:
-        """The model's outputs for grey, preprocessing included."""
-        return self._run(self._session, grey)
+    def __call__(self, gray: Array) -> list[Any]:
+        """The model's outputs for gray, preprocessing included."""
+        return self._run(self._session, gray)
 
-    def _run(self, runner: Any, grey: Array, join: Any = np.stack) -> list[Any]:
+    def _run(self, runner: Any, gray: Array, join: Any = np.stack) -> list[Any]:
         results = []
         names = {value.name for value in runner.get_inputs()}
-        for part, count in self._batches(grey):
+        for part, count in self._batches(gray):
             given = {image.name: self._given(part, image, place)
                 for place, image in enumerate(self._images) if image.name in names}  # fmt: skip
             try:
@@ -109,29 +109,29 @@ class Runner:
                 return results[0]
         return [join(parts) for parts in zip(*results, strict=True)]
 
-    def _batches(self, grey: Array) -> Iterator[tuple[Array, int]]:
+    def _batches(self, gray: Array) -> Iterator[tuple[Array, int]]:
         """Parts of the size that the model takes, and how many images of each are new."""
         image = self._images[0]
         if not image.is_batch:
-            yield from ((one, 1) for one in grey)
+            yield from ((one, 1) for one in gray)
             return
-        size = image.shape[0] or len(grey)
-        for start in range(0, len(grey), size):
-            part = grey[start : start + size]
+        size = image.shape[0] or len(gray)
+        for start in range(0, len(gray), size):
+            part = gray[start : start + size]
             filled = np.resize(part, (size, *part.shape[1:])) if len(part) < size else part
             yield filled, len(part)
 
-    def _given(self, grey: Array, image: ImageInput, place: int) -> Array:
+    def _given(self, gray: Array, image: ImageInput, place: int) -> Array:
         """The planes of an input; several are given the image shifted by parts of its width.
 
         What a network sees in the difference of two equal images would prove nothing.
         """
         if place:
             side = -2 if image.axis == image.rank - 1 else -1
-            grey = np.roll(grey, place * grey.shape[side] // len(self._images), side)
-        if self._normalisation is None:
-            return grey
-        return planes_of(grey, image.axis, self._normalisation)
+            gray = np.roll(gray, place * gray.shape[side] // len(self._images), side)
+        if self._normalization is None:
+            return gray
+        return planes_of(gray, image.axis, self._normalization)
 
     def arrays(self, output: list[Any]) -> list[NDArray[np.float64]]:
         """Every array of numbers of an output."""
@@ -146,20 +146,20 @@ class Runner:
             return None
         return first
 
-    def stem(self, grey: Array) -> str | None:
+    def stem(self, gray: Array) -> str | None:
         """The name of the first convolution that the image meets."""
-        assert self._normalisation is not None
-        edit, _ = follow(self._graph, self._images, self._normalisation)
+        assert self._normalization is not None
+        edit, _ = follow(self._graph, self._images, self._normalization)
         return next(iter(edit.stems), None)
 
-    def stem_output(self, layer: str, grey: Array) -> tuple[Any, Array] | None:
-        """The grey's shape, and the output of a node; None if there is no such node."""
+    def stem_output(self, layer: str, gray: Array) -> tuple[Any, Array] | None:
+        """The gray's shape, and the output of a node; None if there is no such node."""
         node = self._node(layer)
         if node is None:
             return None
         part = self._graph.cut([node.output[0]])
-        [output] = self._run(_session(_bytes(part)), grey, np.concatenate)
-        return grey.shape, output.astype(np.float64)
+        [output] = self._run(_session(_bytes(part)), gray, np.concatenate)
+        return gray.shape, output.astype(np.float64)
 
     def _node(self, layer: str) -> NodeProto | None:
         return next((n for n in self._graph.nodes if title(n) == layer), None)
@@ -169,7 +169,7 @@ class Runner:
 
         Its taps are counted: a kernel of ones sees an image of ones.
         """
-        edit, _ = follow(self._graph, self._images, Normalisation.none())
+        edit, _ = follow(self._graph, self._images, Normalization.none())
         if layer not in edit.stems:
             raise ModelError(
                 f"layer {layer!r} isn't a convolution that sees the image: leave layer out"

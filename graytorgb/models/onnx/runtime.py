@@ -13,7 +13,7 @@ from ...extras import require
 
 
 def session(model: bytes | str) -> Any:
-    """A session of ONNX Runtime for a serialised model or the path of one."""
+    """A session of ONNX Runtime for a serialized model or the path of one."""
     runtime = require("onnxruntime", "onnxruntime", "onnx")
     options = runtime.SessionOptions()
     # threads that wait busily would take the other model's time

@@ -6,12 +6,12 @@ import torch
 from torch import nn
 
 from ...errors import ModelError
-from ..weights import Normalisation, unstated
+from ..weights import Normalization, unstated
 from .collapse import collapse
 from .copy import copied
 from .example import any_parameter, calls
 from .fronts import is_rcnn_transform
-from .modules import GreyInput, Learned, Repeat, is_adapted
+from .modules import GrayInput, Learned, Repeat, is_adapted
 from .run import Runner
 
 __all__ = ["Runner", "adapt"]
@@ -19,8 +19,8 @@ __all__ = ["Runner", "adapt"]
 
 def adapt(
     model: nn.Module,
-    stated: Normalisation | None,
-    plain: Normalisation,
+    stated: Normalization | None,
+    plain: Normalization,
     *,
     how: str,
     layer: list[str] | None,
@@ -33,9 +33,9 @@ def adapt(
 
     Parameters
     ----------
-    stated : Normalisation or None
+    stated : Normalization or None
         What the caller says of the network's preprocessing.
-    plain : Normalisation
+    plain : Normalization
         The same for a network that is given values from 0 to 1.
     """
     if out is not None:
@@ -48,7 +48,7 @@ def adapt(
     if as_list and stated is not None and not stated.equals(plain):
         transform: Any = model.transform
         raise ModelError(
-            f"a {type(model).__name__} normalises its images itself, by the mean "
+            f"a {type(model).__name__} normalizes its images itself, by the mean "
             f"{transform.image_mean} and the std {transform.image_std}: leave mean and std out, "
             "adapt(model)"
         )
@@ -64,7 +64,7 @@ def adapt(
     front.to(like.device, like.dtype)
     if freeze:
         model.requires_grad_(False)
-    return GreyInput(front, model)
+    return GrayInput(front, model)
 
 
 def _refuse(model: nn.Module) -> None:

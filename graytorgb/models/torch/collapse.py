@@ -1,4 +1,4 @@
-"""The stem of a torch network, found and made to see grey."""
+"""The stem of a torch network, found and made to see gray."""
 
 from copy import deepcopy
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from torch.nn.modules.conv import _ConvTransposeNd
 
 from ...errors import ModelError
 from .. import weights
-from ..weights import Normalisation, unstated
+from ..weights import Normalization, unstated
 from .changes import Changes
 from .example import Call, in_float64
 from .modules import AppendOnes
@@ -29,8 +29,8 @@ _COUNTS = ("num_channels", "in_channels", "_in_channels", "in_chans", "input_cha
 
 def collapse(
     model: nn.Module,
-    stated: Normalisation | None,
-    plain: Normalisation,
+    stated: Normalization | None,
+    plain: Normalization,
     *,
     layer: list[str] | None,
     example: Any,
@@ -69,7 +69,7 @@ class Work(NamedTuple):
     plan : Plan
     passes : list of Pass
         Of the original; none if it can't be run by an image alone.
-    normalisation, folded : Normalisation
+    normalization, folded : Normalization
         The stated one, and the stems' own: the network's arithmetic in front of them is in it.
     alone : dict of str to Tensor
         What the stems give by themselves, if they are named.
@@ -77,8 +77,8 @@ class Work(NamedTuple):
 
     plan: Plan
     passes: list[Pass]
-    normalisation: Normalisation
-    folded: Normalisation
+    normalization: Normalization
+    folded: Normalization
     alone: dict[str, Tensor]
 
 
@@ -104,8 +104,8 @@ class Different(NamedTuple):
 
 def _plan(
     model: nn.Module,
-    normalisation: Normalisation,
-    plain: Normalisation,
+    normalization: Normalization,
+    plain: Normalization,
     *,
     layer: list[str] | None,
     example: Any,
@@ -113,30 +113,30 @@ def _plan(
 ) -> Work:
     """Follow an image through the network, or find what is named."""
     if layer is None:
-        passes = follow_at_two_sizes(model, normalisation, plain, example, as_list=as_list)
+        passes = follow_at_two_sizes(model, normalization, plain, example, as_list=as_list)
         plan = found(model, [made.followed for made in passes])
     else:
         plan = named(model, layer, as_list=as_list)
-        passes = _passes_of_named(model, plan, normalisation, plain, example, as_list=as_list)
-    folded = normalisation
+        passes = _passes_of_named(model, plan, normalization, plain, example, as_list=as_list)
+    folded = normalization
     for front in plan.fronts:
         folded = folded.then(front.scale, front.offset)
     alone = {} if layer is None else _run_alone(model, plan, folded, plain)
-    return Work(plan, passes, normalisation, folded, alone)
+    return Work(plan, passes, normalization, folded, alone)
 
 
 def _passes_of_named(
     model: nn.Module,
     plan: Plan,
-    normalisation: Normalisation,
-    plain: Normalisation,
+    normalization: Normalization,
+    plain: Normalization,
     example: Any,
     *,
     as_list: bool,
 ) -> list[Pass]:
     """The passes of a network whose stem is named; none if it can't be run by an image alone."""
     try:
-        passes = follow_at_two_sizes(model, normalisation, plain, example, as_list=as_list)
+        passes = follow_at_two_sizes(model, normalization, plain, example, as_list=as_list)
     except ModelError:
         if example is not None:
             raise
@@ -146,20 +146,20 @@ def _passes_of_named(
     return passes if example is not None or seen >= set(plan.stems) else []
 
 
-def _apply(model: nn.Module, work: Work, plain: Normalisation, changes: Changes) -> None:
+def _apply(model: nn.Module, work: Work, plain: Normalization, changes: Changes) -> None:
     """Change the layers, and what the network says of its input."""
-    plan, normalisation = work.plan, work.folded
+    plan, normalization = work.plan, work.folded
     for front in plan.fronts:
         front.remove(changes)
     places = set()
     for name, place in plan.stems.items():
         stem: Any = model.get_submodule(name)
-        if not normalisation.has_offset:
-            _set_kernel(stem, normalisation, "grey", changes)
+        if not normalization.has_offset:
+            _set_kernel(stem, normalization, "gray", changes)
         elif place == name and _pads_no_zeros(stem):
-            _set_kernel(stem, normalisation, "bias", changes)
+            _set_kernel(stem, normalization, "bias", changes)
         else:
-            _set_kernel(stem, normalisation, "ones", changes)
+            _set_kernel(stem, normalization, "ones", changes)
             places.add(place)
             spatial = len(stem.kernel_size)
     for place in places:
@@ -182,15 +182,15 @@ def _pads_no_zeros(stem: Any) -> bool:
     return not isinstance(stem.padding, str) and not any(stem.padding)
 
 
-def _set_kernel(stem: Any, normalisation: Normalisation, form: str, changes: Changes) -> None:
-    """Make the convolution see the grey alone, with a bias, or with a plane of ones."""
+def _set_kernel(stem: Any, normalization: Normalization, form: str, changes: Changes) -> None:
+    """Make the convolution see the gray alone, with a bias, or with a plane of ones."""
     transposed = isinstance(stem, _ConvTransposeNd)
     axes = ("IO" if transposed else "OI") + "DHW"[-len(stem.kernel_size) :]
     kernel = stem.weight.detach().double().cpu().numpy()
-    grey, ones = weights.collapse(kernel, normalisation, axes, stem.groups)
+    gray, ones = weights.collapse(kernel, normalization, axes, stem.groups)
     channel = axes.index("I")
     if form == "ones":
-        grey = np.concatenate((grey, ones), channel)
+        gray = np.concatenate((gray, ones), channel)
     if form == "bias":
         spread = ones.sum(tuple(i for i, axis in enumerate(axes) if axis != "O"))
         if stem.bias is not None:
@@ -198,8 +198,8 @@ def _set_kernel(stem: Any, normalisation: Normalisation, form: str, changes: Cha
         changes.set(
             stem, "bias", _parameter(spread, stem.weight if stem.bias is None else stem.bias)
         )
-    changes.set(stem, "weight", _parameter(grey, stem.weight))
-    changes.set(stem, "in_channels", grey.shape[channel])
+    changes.set(stem, "weight", _parameter(gray, stem.weight))
+    changes.set(stem, "in_channels", gray.shape[channel])
     changes.set(stem, "groups", 1)
 
 
@@ -220,7 +220,7 @@ def _parameter(values: NDArray[np.float64], like: nn.Parameter) -> nn.Parameter:
     return made
 
 
-def _describe(model: nn.Module, plain: Normalisation, changes: Changes) -> None:
+def _describe(model: nn.Module, plain: Normalization, changes: Changes) -> None:
     """Correct what the network says of its input, for who builds a pipeline from that."""
     for name in ("pretrained_cfg", "default_cfg"):  # timm
         said = getattr(model, name, None)
@@ -240,7 +240,7 @@ def _describe(model: nn.Module, plain: Normalisation, changes: Changes) -> None:
 
 
 def _carry_out(
-    model: nn.Module, work: Work, plain: Normalisation, changes: Changes
+    model: nn.Module, work: Work, plain: Normalization, changes: Changes
 ) -> Different | None:
     """Change the network, run it, and compare what comes out of the stems and of the whole."""
     _apply(model, work, plain, changes)
@@ -254,7 +254,7 @@ def _carry_out(
     return None
 
 
-def _prove(model: nn.Module, plan: Plan, made: Pass, plain: Normalisation) -> Different | None:
+def _prove(model: nn.Module, plan: Plan, made: Pass, plain: Normalization) -> Different | None:
     stems, given = run_adapted(model, made.call, plain, list(plan.stems))
     expected = made.followed.outputs
     for name in plan.stems:
@@ -280,7 +280,7 @@ def _is_rounding(
     model: nn.Module,
     work: Work,
     different: Different,
-    plain: Normalisation,
+    plain: Normalization,
     options: dict[str, Any],
 ) -> bool:
     """Whether outputs differ for no other reason than numbers that are rounded or random.
@@ -289,7 +289,7 @@ def _is_rounding(
     every other stays.
     """
     made, coarsest = different.made, _eps(model)[1]
-    again = [run_again(model, made.call, work.normalisation, plain) for _ in range(_RUNS)]
+    again = [run_again(model, made.call, work.normalization, plain) for _ in range(_RUNS)]
     noise = noise_of(made.outputs, *again)
     if noise is None:
         return True  # not even as many outputs from run to run, so the stems have to do
@@ -304,7 +304,7 @@ def _is_rounding(
         double = deepcopy(model).double()
         return (
             _carry_out(
-                double, _plan(double, work.normalisation, plain, **options), plain, Changes()
+                double, _plan(double, work.normalization, plain, **options), plain, Changes()
             )
             is None
         )
@@ -326,23 +326,23 @@ def _eps(model: nn.Module) -> tuple[float, float]:
 
 
 def _run_alone(
-    model: nn.Module, plan: Plan, normalisation: Normalisation, plain: Normalisation
+    model: nn.Module, plan: Plan, normalization: Normalization, plain: Normalization
 ) -> dict[str, Tensor]:
-    """What each stem makes of grey noise, where the network around it can't be run.
+    """What each stem makes of gray noise, where the network around it can't be run.
 
-    A class of its own may do more than convolve: standardise its weight, for one.
+    A class of its own may do more than convolve: standardize its weight, for one.
     """
     outputs = {}
     for name, place in plan.stems.items():
         stem: Any = model.get_submodule(name)
         sides = [d * (k - 1) + 9 for d, k in zip(stem.dilation, stem.kernel_size, strict=True)]
-        grey = gray_noise(stem, Call((1, *sides)), plain)
+        gray = gray_noise(stem, Call((1, *sides)), plain)
         if stem.in_channels == CHANNELS:
-            grey = planes_of(grey, normalisation)
+            gray = planes_of(gray, normalization)
         elif stem.in_channels == 2 and place != name:  # the ones come from a layer around it
-            grey = AppendOnes(len(sides)).append(grey)
+            gray = AppendOnes(len(sides)).append(gray)
         with torch.no_grad(), evaluating(stem):
-            outputs[name] = stem(grey)
+            outputs[name] = stem(gray)
     return outputs
 
 
@@ -350,14 +350,14 @@ def _compare(name: str, expected: list[Tensor], given: list[Tensor]) -> None:
     """ModelError unless a stem's outputs agree, for each call of it."""
     if [e.shape for e in expected] != [g.shape for g in given]:
         raise ModelError(
-            f"layer {name!r} gives {[tuple(g.shape) for g in given]} for grey and "
+            f"layer {name!r} gives {[tuple(g.shape) for g in given]} for gray and "
             f"{[tuple(e.shape) for e in expected]} for three planes; {OTHERWISE}"
         )
     for e, g in zip(expected, given, strict=True):
         scale, difference = float(e.abs().max()), float((e - g).abs().max())
         if not difference <= torch.finfo(e.dtype).eps ** 0.5 * scale:
             raise ModelError(
-                f"layer {name!r} doesn't give for grey what it gave for three planes: they differ "
+                f"layer {name!r} doesn't give for gray what it gave for three planes: they differ "
                 f"by {difference:.2g}, of values up to {scale:.2g}. Something changes the image "
                 f"before it, the order of the channels perhaps; {OTHERWISE}"
             )

@@ -39,7 +39,7 @@ class Call(NamedTuple):
         """Axes behind the channel."""
         return len(self.shape) - 1
 
-    def grey(self, model: nn.Module) -> Tensor:
+    def gray(self, model: nn.Module) -> Tensor:
         """Noise from 0 to 1, always the same, of the network's dtype and device."""
         like = any_parameter(model)
         batch, *size = self.shape

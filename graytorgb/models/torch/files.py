@@ -16,7 +16,7 @@ from ...core.writing import replacing
 from ...errors import ModelError
 from ...extras import require
 from ..files import SAFETENSORS, TORCH, check_file, reading, unreadable
-from ..weights import Normalisation, collapse
+from ..weights import Normalization, collapse
 
 _SAFETENSORS = ".safetensors"
 # how torch names a class or a function that a file would call
@@ -24,12 +24,12 @@ _BEYOND_WEIGHTS = re.compile(r"[Uu]nsupported (?:global|class)\W+(?:GLOBAL )?([\
 
 
 def adapt_state_dict(
-    source: Any, normalisation: Normalisation, *, key: str | None, offset: str, out: Any
+    source: Any, normalization: Normalization, *, key: str | None, offset: str, out: Any
 ) -> dict[str, Tensor]:
     """:func:`graytorgb.models.adapt_state_dict`, with its arguments checked."""
     tensors, metadata = read(source)
     name = _checked(tensors, _find(tensors) if key is None else key)
-    adapted = {**tensors, **_stem(tensors, name, normalisation, offset)}
+    adapted = {**tensors, **_stem(tensors, name, normalization, offset)}
     if out is not None:
         _write(adapted, Path(out), metadata)
     return adapted
@@ -107,7 +107,7 @@ def _only_tensors(loaded: Any, name: str, call: str = "checkpoint") -> dict[str,
 
 def _find(tensors: dict[str, Tensor]) -> str:
     """The only weight that can be a stem's."""
-    names = [name for name in tensors if _sees_colour(tensors[name]) and name.endswith("weight")]
+    names = [name for name in tensors if _sees_color(tensors[name]) and name.endswith("weight")]
     if len(names) == 1:
         return names[0]
     shapes = ", ".join(f"{name!r} {tuple(tensors[name].shape)}" for name in names)
@@ -118,18 +118,18 @@ def _find(tensors: dict[str, Tensor]) -> str:
     )
 
 
-def _sees_colour(tensor: Tensor) -> bool:
+def _sees_color(tensor: Tensor) -> bool:
     return tensor.ndim in (4, 5) and tensor.shape[1] == 3
 
 
 def _checked(tensors: dict[str, Tensor], key: str) -> str:
     if key not in tensors:
         raise ModelError(f"no weight is called {key!r}; with 3 input channels there are "
-            f"{[name for name, tensor in tensors.items() if _sees_colour(tensor)]}")  # fmt: skip
+            f"{[name for name, tensor in tensors.items() if _sees_color(tensor)]}")  # fmt: skip
     if tensors[key].is_meta or tensors[key].layout != torch.strided:
         kind = "on the meta device, without values" if tensors[key].is_meta else "sparse"
         raise ModelError(f"{key!r} is {kind}, and a dense weight is expected")
-    if not _sees_colour(tensors[key]) or not tensors[key].is_floating_point():
+    if not _sees_color(tensors[key]) or not tensors[key].is_floating_point():
         raise ModelError(
             f"{key!r} is no stem's weight: its shape is {tuple(tensors[key].shape)}, its dtype "
             f"{tensors[key].dtype}, and (out, 3, height, width) of floats is expected"
@@ -138,16 +138,16 @@ def _checked(tensors: dict[str, Tensor], key: str) -> str:
 
 
 def _stem(
-    tensors: dict[str, Tensor], name: str, normalisation: Normalisation, offset: str
+    tensors: dict[str, Tensor], name: str, normalization: Normalization, offset: str
 ) -> dict[str, Tensor]:
     """The tensors that change."""
     weight = tensors[name]
     axes = "OI" + "DHW"[-(weight.ndim - 2) :]
-    grey, ones = collapse(weight.detach().double().cpu().numpy(), normalisation, axes)
-    if not normalisation.has_offset:
-        return {name: _like(weight, grey)}
+    gray, ones = collapse(weight.detach().double().cpu().numpy(), normalization, axes)
+    if not normalization.has_offset:
+        return {name: _like(weight, gray)}
     if offset == "plane":
-        return {name: _like(weight, np.concatenate((grey, ones), 1))}
+        return {name: _like(weight, np.concatenate((gray, ones), 1))}
     if not name.endswith("weight"):
         raise ModelError(
             f"offset='bias' adds to the bias beside a weight, and {name!r} isn't called one: "
@@ -157,7 +157,7 @@ def _stem(
     bias = name.removesuffix("weight") + "bias"
     if bias in tensors:
         spread += tensors[bias].detach().double().cpu().numpy()
-    return {name: _like(weight, grey), bias: _like(weight, spread)}
+    return {name: _like(weight, gray), bias: _like(weight, spread)}
 
 
 def _like(weight: Tensor, values: Any) -> Tensor:

@@ -29,7 +29,7 @@ class Front(NamedTuple):
 
 
 def is_rcnn_transform(module: Any) -> bool:
-    """Whether it is what torchvision's detection models normalise, resize and batch with."""
+    """Whether it is what torchvision's detection models normalize, resize and batch with."""
     detection = sys.modules.get("torchvision.models.detection.transform")
     return detection is not None and isinstance(module, detection.GeneralizedRCNNTransform)
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import ChannelError
-from ..weights import Normalisation
+from ..weights import Normalization
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -24,7 +24,7 @@ def on_image(call: Callable[[Tensor], Tensor], args: tuple[Any, ...], kwargs: An
     for name, value in kwargs.items():
         if _is_image(value):
             return args, {**kwargs, name: _each(call, value)}
-    raise ChannelError("this network takes a batch of grey images, (N, 1, H, W), and got no image")
+    raise ChannelError("this network takes a batch of gray images, (N, 1, H, W), and got no image")
 
 
 def _is_image(value: Any) -> bool:
@@ -39,7 +39,7 @@ def _each(call: Callable[[Tensor], Tensor], value: Any) -> Any:
     return call(value)
 
 
-def _check_grey(image: Tensor, spatial: int) -> None:
+def _check_gray(image: Tensor, spatial: int) -> None:
     if image.ndim <= spatial or image.shape[-spatial - 1] != 1:
         axes = "TCHW"[-spatial - 1 :] if spatial == 2 else "CTHW"
         raise ChannelError(
@@ -49,9 +49,9 @@ def _check_grey(image: Tensor, spatial: int) -> None:
 
 
 class AppendOnes:
-    """A forward pre-hook: the layer is given the grey, and a plane of ones beside it.
+    """A forward pre-hook: the layer is given the gray, and a plane of ones beside it.
 
-    The ones carry what the normalisation adds to a grey of 0; they end where the image ends,
+    The ones carry what the normalization adds to a gray of 0; they end where the image ends,
     and so does that.
 
     Parameters
@@ -69,35 +69,35 @@ class AppendOnes:
 
     def append(self, image: Tensor) -> Tensor:
         """The image and its ones, along the channel axis."""
-        _check_grey(image, self.spatial)
+        _check_gray(image, self.spatial)
         return torch.cat((image, torch.ones_like(image)), -self.spatial - 1)
 
 
 class Repeat(nn.Module):
-    """One grey channel as the planes that the network was trained on.
+    """One gray channel as the planes that the network was trained on.
 
-    A view that repeats the grey where the planes are equal, else ``(x - mean) / std``. Made in
+    A view that repeats the gray where the planes are equal, else ``(x - mean) / std``. Made in
     float64, like :class:`Learned`, to be rounded once, into the network's dtype.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, normalisation: Normalisation, spatial: int = 2) -> None:
+    def __init__(self, normalization: Normalization, spatial: int = 2) -> None:
         super().__init__()
         self.spatial = spatial
-        self.is_view = normalisation.is_identity
-        for name, values in normalisation._asdict().items():
+        self.is_view = normalization.is_identity
+        for name, values in normalization._asdict().items():
             self.register_buffer(name, torch.tensor(values).reshape(-1, *(1,) * spatial))
 
-    def forward(self, grey: Tensor) -> Tensor:
+    def forward(self, gray: Tensor) -> Tensor:
         """``(N, 1, H, W)`` to ``(N, 3, H, W)``."""
-        _check_grey(grey, self.spatial)
+        _check_gray(gray, self.spatial)
         if not self.is_view:
-            return (grey - self.mean) / self.std
-        shape = list(grey.shape)
+            return (gray - self.mean) / self.std
+        shape = list(gray.shape)
         shape[-self.spatial - 1] = self.mean.shape[0]
-        return grey.expand(shape)
+        return gray.expand(shape)
 
     def extra_repr(self) -> str:
         """What it does, in the network's printout."""
@@ -109,10 +109,10 @@ class Repeat(nn.Module):
 class Learned(nn.Module):
     """A trainable 1 to 3 convolution of size 1 that starts as :class:`Repeat`."""
 
-    def __init__(self, normalisation: Normalisation, spatial: int = 2) -> None:
+    def __init__(self, normalization: Normalization, spatial: int = 2) -> None:
         super().__init__()
         self.spatial = spatial
-        mean, std = (torch.from_numpy(values) for values in normalisation)
+        mean, std = (torch.from_numpy(values) for values in normalization)
         convolution = nn.Conv3d if spatial == 3 else nn.Conv2d
         self.convolution = convolution(1, len(mean), 1, dtype=torch.float64)
         with torch.no_grad():
@@ -120,15 +120,15 @@ class Learned(nn.Module):
             assert self.convolution.bias is not None
             self.convolution.bias.copy_(-mean / std)
 
-    def forward(self, grey: Tensor) -> Tensor:
+    def forward(self, gray: Tensor) -> Tensor:
         """``(N, 1, H, W)`` to ``(N, 3, H, W)``."""
-        _check_grey(grey, self.spatial)
-        planes: Tensor = self.convolution(grey)
+        _check_gray(gray, self.spatial)
+        planes: Tensor = self.convolution(gray)
         return planes
 
 
-class GreyInput(nn.Module):
-    """A network behind a layer that makes its colour planes of grey.
+class GrayInput(nn.Module):
+    """A network behind a layer that makes its color planes of gray.
 
     Attributes
     ----------
@@ -146,12 +146,12 @@ class GreyInput(nn.Module):
             module.training = model.training
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """The network's own output for the grey image, or list of images, among the arguments."""
+        """The network's own output for the gray image, or list of images, among the arguments."""
         args, kwargs = on_image(self.front, args, kwargs)
         return self.model(*args, **kwargs)
 
 
 def is_adapted(module: nn.Module) -> bool:
-    """Whether a layer is one that takes grey in the place of colour."""
+    """Whether a layer is one that takes gray in the place of color."""
     hooks = module._forward_pre_hooks.values()
-    return isinstance(module, GreyInput) or any(isinstance(hook, AppendOnes) for hook in hooks)
+    return isinstance(module, GrayInput) or any(isinstance(hook, AppendOnes) for hook in hooks)

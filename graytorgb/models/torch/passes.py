@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import ModelError
-from ..weights import Normalisation
+from ..weights import Normalization
 from .example import Call, any_parameter, calls
 from .follow import Follower, Stopped, follow
 from .outputs import Outputs, outputs_of
@@ -38,8 +38,8 @@ class Pass(NamedTuple):
 
 def follow_at_two_sizes(
     model: nn.Module,
-    normalisation: Normalisation,
-    plain: Normalisation,
+    normalization: Normalization,
+    plain: Normalization,
     example: Any,
     *,
     as_list: bool,
@@ -57,7 +57,7 @@ def follow_at_two_sizes(
     refused: list[tuple[Call, Exception]] = []
     for call in calls(model, example, as_list=as_list):
         try:
-            first = _pass(model, call, normalisation, plain)
+            first = _pass(model, call, normalization, plain)
         except ModelError:
             raise
         except Exception as error:  # whatever a network raises at a size that it doesn't take
@@ -65,7 +65,7 @@ def follow_at_two_sizes(
             continue
         for other in _awkward_sizes(call):
             with suppress(Exception):  # it doesn't take this size, so nothing is padded for it
-                return [first, _pass(model, other, normalisation, plain)]
+                return [first, _pass(model, other, normalization, plain)]
         return [first]
     call, raised = refused[0]
     shape = (call.shape[0], CHANNELS, *call.shape[1:])
@@ -85,24 +85,24 @@ def _awkward_sizes(call: Call) -> Iterator[Call]:
     yield call._replace(shape=(call.shape[0], *larger))
 
 
-def _pass(model: nn.Module, call: Call, normalisation: Normalisation, plain: Normalisation) -> Pass:
-    planes = planes_of(gray_noise(model, call, plain), normalisation)
+def _pass(model: nn.Module, call: Call, normalization: Normalization, plain: Normalization) -> Pass:
+    planes = planes_of(gray_noise(model, call, plain), normalization)
     with _alone(model):
         followed = follow(model, lambda: _run(model, call, planes), [planes])
         return Pass(call, followed, outputs_of(followed.result))
 
 
 def run_again(
-    model: nn.Module, call: Call, normalisation: Normalisation, plain: Normalisation
+    model: nn.Module, call: Call, normalization: Normalization, plain: Normalization
 ) -> Outputs:
     """Return the outputs of the original once more, by which a random network is known."""
-    planes = planes_of(gray_noise(model, call, plain), normalisation)
+    planes = planes_of(gray_noise(model, call, plain), normalization)
     with _alone(model), torch.no_grad():
         return outputs_of(_run(model, call, planes))
 
 
 def run_adapted(
-    model: nn.Module, call: Call, plain: Normalisation, stems: list[str]
+    model: nn.Module, call: Call, plain: Normalization, stems: list[str]
 ) -> tuple[dict[str, list[Tensor]], Outputs]:
     """Run the changed network on gray.
 
@@ -169,15 +169,15 @@ def _run(model: nn.Module, call: Call, images: Tensor) -> Any:
     return features
 
 
-def gray_noise(model: nn.Module, call: Call, plain: Normalisation) -> Tensor:
+def gray_noise(model: nn.Module, call: Call, plain: Normalization) -> Tensor:
     """Return noise in the value range that the adapted network takes."""
-    return call.grey(model) * float(plain.std[0]) + float(plain.mean[0])
+    return call.gray(model) * float(plain.std[0]) + float(plain.mean[0])
 
 
-def planes_of(gray: Tensor, normalisation: Normalisation) -> Tensor:
+def planes_of(gray: Tensor, normalization: Normalization) -> Tensor:
     """Return what the original is given: the gray image three times, normalized."""
     shape = (-1, *(1,) * (gray.ndim - 2))
     mean, std = (
-        torch.from_numpy(v).to(gray.device, gray.dtype).reshape(shape) for v in normalisation
+        torch.from_numpy(v).to(gray.device, gray.dtype).reshape(shape) for v in normalization
     )
     return (gray - mean) / std

@@ -110,7 +110,7 @@ def _problem(meeting: Meeting, modules: dict[str, nn.Module]) -> str | None:
     """Why what the image meets isn't a stem; None if it is."""
     where = f"layer {meeting.layer!r}" if meeting.layer else "the network's own forward()"
     if "quantize" in meeting.operation:
-        return f"is quantised in {where}: adapt the float network, then quantise it"
+        return f"is quantized in {where}: adapt the float network, then quantize it"
     if not meeting.is_convolution:
         return f"goes into {meeting.operation}, in {where}"
     module = modules[meeting.layer]
@@ -118,7 +118,7 @@ def _problem(meeting: Meeting, modules: dict[str, nn.Module]) -> str | None:
     if why:
         return f"goes into {where}, {why}"
     if not meeting.plain:
-        return f"goes into {where}, {_COMPUTED} (by weight standardisation or autocast, perhaps)"
+        return f"goes into {where}, {_COMPUTED} (by weight standardization or autocast, perhaps)"
     if _is_padded_before_arithmetic(meeting):
         return f"is padded before arithmetic, on its way to {where}"
     return None

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from ..agreement import not_run
-from ..weights import Normalisation
+from ..weights import Normalization
 from .example import any_parameter
 from .follow import follow
 from .fronts import is_rcnn_transform
-from .modules import GreyInput
+from .modules import GrayInput
 from .outputs import outputs_of
 from .state import evaluating, seed, seeded
 
@@ -24,21 +24,21 @@ _EPS = float(torch.finfo(torch.float32).eps)
 
 
 class Runner:
-    """A network, with what it does to grey images.
+    """A network, with what it does to gray images.
 
     Parameters
     ----------
     model : nn.Module
-    normalisation : Normalisation or None
-        How grey becomes its planes; None for an adapted network, which takes grey.
+    normalization : Normalization or None
+        How gray becomes its planes; None for an adapted network, which takes gray.
     """
 
     integers = False
 
-    def __init__(self, model: nn.Module, normalisation: Normalisation | None) -> None:
+    def __init__(self, model: nn.Module, normalization: Normalization | None) -> None:
         self.model = model
-        self._normalisation = normalisation
-        inner = model.model if isinstance(model, GreyInput) else model
+        self._normalization = normalization
+        inner = model.model if isinstance(model, GrayInput) else model
         self._as_list = is_rcnn_transform(getattr(inner, "transform", None))
         self._like = any_parameter(model)
         dtypes = {p.dtype for p in model.parameters() if p.is_floating_point()}
@@ -50,29 +50,29 @@ class Runner:
         with evaluating(self.model), seeded(self._like.device):
             yield
 
-    def grey(self, batch: NDArray[Any]) -> Tensor:
+    def gray(self, batch: NDArray[Any]) -> Tensor:
         """A batch (N, 1, ...) on the network's device, in its dtype."""
         return torch.from_numpy(batch).to(self._like.device, self._like.dtype)
 
-    def __call__(self, grey: Tensor) -> Any:
-        """The network's output for grey, preprocessing included."""
-        images = grey
-        if self._normalisation is not None:
-            shape = (-1, *(1,) * (grey.ndim - 2))
+    def __call__(self, gray: Tensor) -> Any:
+        """The network's output for gray, preprocessing included."""
+        images = gray
+        if self._normalization is not None:
+            shape = (-1, *(1,) * (gray.ndim - 2))
             mean, std = (
-                torch.from_numpy(v).to(grey.device, grey.dtype).reshape(shape)
-                for v in self._normalisation
+                torch.from_numpy(v).to(gray.device, gray.dtype).reshape(shape)
+                for v in self._normalization
             )
-            if self._normalisation.is_identity:
-                images = grey.expand(-1, len(mean), *grey.shape[2:])
+            if self._normalization.is_identity:
+                images = gray.expand(-1, len(mean), *gray.shape[2:])
             else:
-                images = (grey - mean) / std
+                images = (gray - mean) / std
         try:
-            seed(grey.device)  # a network that draws random numbers draws the same ones
+            seed(gray.device)  # a network that draws random numbers draws the same ones
             with torch.inference_mode():
                 return self.model(list(images) if self._as_list else images)
         except Exception as error:  # whatever a network raises
-            adapted = self._normalisation is None
+            adapted = self._normalization is None
             raise not_run(_described(images), error, adapted=adapted) from error
 
     def arrays(self, output: Any) -> list[NDArray[np.float64]]:
@@ -95,17 +95,17 @@ class Runner:
             return None
         return output.double().cpu().numpy()
 
-    def stem(self, grey: Tensor) -> str | None:
+    def stem(self, gray: Tensor) -> str | None:
         """The name of the first convolution that the image meets, in a network of 3 channels."""
         if any(isinstance(module, torch.jit.ScriptModule) for module in self.model.modules()):
             return None  # it takes no hooks
-        images: Tensor = grey.expand(-1, 3, *grey.shape[2:]).clone()
+        images: Tensor = gray.expand(-1, 3, *gray.shape[2:]).clone()
         given = list(images) if self._as_list else images
         followed = follow(self.model, lambda: self.model(given), [images], stop=True)
         found = [m.layer for m in followed.meetings if m.is_convolution and m.plain]
         return found[0] if found else None
 
-    def stem_output(self, layer: str, grey: Tensor) -> tuple[Any, NDArray[np.float64]] | None:
+    def stem_output(self, layer: str, gray: Tensor) -> tuple[Any, NDArray[np.float64]] | None:
         """The input's shape and the output of a layer; None if there is no such convolution."""
         try:
             module = self.model.get_submodule(layer)
@@ -120,7 +120,7 @@ class Runner:
 
         handle = module.register_forward_hook(keep)
         try:
-            self(grey)
+            self(gray)
         finally:
             handle.remove()
         return seen[0] if seen else None
@@ -141,5 +141,5 @@ class Runner:
 
 
 def _described(images: Tensor) -> str:
-    kind = "grey" if images.shape[1] == 1 else f"{images.shape[1]} planes"
+    kind = "gray" if images.shape[1] == 1 else f"{images.shape[1]} planes"
     return f"{kind} of shape {tuple(images.shape)}"

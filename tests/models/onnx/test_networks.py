@@ -53,13 +53,13 @@ def run(proto, **inputs):
     return session.run(None, inputs)
 
 
-def planes(grey, mean=MEAN, std=STD, axis=1):
-    shape = [-1 if k == axis else 1 for k in range(grey.ndim)]
+def planes(gray, mean=MEAN, std=STD, axis=1):
+    shape = [-1 if k == axis else 1 for k in range(gray.ndim)]
     mean, std = (np.broadcast_to(np.array(v, float), 3).reshape(shape) for v in (mean, std))
-    return ((grey - mean) / std).astype(np.float32)
+    return ((gray - mean) / std).astype(np.float32)
 
 
-def grey(*shape, seed=0):
+def gray(*shape, seed=0):
     return np.random.default_rng(seed).random(shape).astype(np.float32)
 
 
@@ -92,13 +92,13 @@ WAYS = {
                    .transpose(1, 0, 2, 3), "out": "float[N, 3, P, Q] y"}),
     "transposed, grouped": ("y = ConvTranspose <group = 3, pads = [1, 1, 1, 1]> (x, v)",
                             {"v": KERNEL[:3, :2], "out": "float[N, 6, P, Q] y"}),
-    "normalised inside": ("a = Sub(x, m) b = Div(a, s) " + CONV % "b",
+    "normalized inside": ("a = Sub(x, m) b = Div(a, s) " + CONV % "b",
                           {"m": f32(0.4, 0.5, 0.6, shape=(1, 3, 1, 1)),
                            "s": f32(0.2, 0.3, 0.4, shape=(3, 1, 1))}),
     "from the other side": ("a = Sub(m, x) b = Mul(s, a) c = Add(t, b) n = Neg(c)" + CONV % "n",
                             {"m": f32(1), "s": f32(0.2, 0.3, 0.4, shape=(3, 1, 1)),
                              "t": np.float32(0.25)}),
-    "batch normalisation": ("a = BatchNormalization <epsilon = 0.01> (x, s, b, m, v)" + CONV % "a",
+    "batch normalization": ("a = BatchNormalization <epsilon = 0.01> (x, s, b, m, v)" + CONV % "a",
                             {"s": f32(1, 2, 3), "b": f32(3, 2, 1), "m": f32(0.1, 0.2, 0.3),
                              "v": f32(0.5, 1, 2)}),
     "padded before": ("a = Pad(x, p) y = Conv(a, w)", {"p": ints(0, 0, 1, 2, 0, 0, 3, 4)}),
@@ -232,7 +232,7 @@ def image_shape(proto, axis, channels=1):
 @pytest.mark.parametrize("name", WAYS)
 def test_every_way(name, how):
     proto, axis = way(name)
-    x = grey(*image_shape(proto, axis))
+    x = gray(*image_shape(proto, axis))
     adapted = adapt(proto, MEAN, STD, how=how)
     assert_valid(adapted)
     assert_same(run(adapted, x=x), run(proto, x=planes(x, axis=axis)), 1e-5)
@@ -240,19 +240,19 @@ def test_every_way(name, how):
     assert adapted.graph.output == proto.graph.output
 
 
-@pytest.mark.parametrize("name", ["padded", "normalised inside", "focus", "padded before"])
+@pytest.mark.parametrize("name", ["padded", "normalized inside", "focus", "padded before"])
 @pytest.mark.parametrize(
     ("mean", "std", "options", "limits"),
     [
         (0, 1, {}, (0, 1)),
         (0.5, 0.5, {"value_range": (0, 255)}, (0, 255)),
-        (MEAN, STD, {"normalised": (0.4, 0.2)}, (-2, 3)),
+        (MEAN, STD, {"normalized": (0.4, 0.2)}, (-2, 3)),
         (MEAN, STD, {"value_range": (-1, 1)}, (-1, 1)),
     ],
 )
 def test_every_range(name, mean, std, options, limits):
     proto, axis = way(name)
-    unit = grey(*image_shape(proto, axis))
+    unit = gray(*image_shape(proto, axis))
     x = (unit * (limits[1] - limits[0]) + limits[0]).astype(np.float32)
     adapted = adapt(proto, mean, std, **options)
     assert_same(run(adapted, x=x), run(proto, x=planes(unit, mean, std)), 2e-5)
@@ -264,7 +264,7 @@ def test_the_smallest_change():
     adapted = adapt(proto, MEAN, STD)
     assert [n.op_type for n in adapted.graph.node] == ["Conv", "Relu"]
     assert {t.name: list(t.dims) for t in adapted.graph.initializer} == {
-        "w_grey": [8, 1, 3, 3], "node0_bias_grey": [8]
+        "w_gray": [8, 1, 3, 3], "node0_bias_gray": [8]
     }  # fmt: skip
     proto = model(CONV % "x")
     adapted = adapt(proto, MEAN, STD)
@@ -279,7 +279,7 @@ def test_the_smallest_change():
 @pytest.mark.parametrize("how", ["collapse", "expand"])
 def test_every_opset(opset, how):
     proto = model("a = Sub(x, m) " + CONV % "a", opset=opset, m=f32(0.5))
-    x = grey(2, 1, 12, 13)
+    x = gray(2, 1, 12, 13)
     adapted = adapt(proto, MEAN, STD, how=how)
     assert_valid(adapted)
     assert adapted.opset_import[0].version == opset
@@ -293,8 +293,8 @@ def test_opsets_before_numpys_broadcasting(opset):
     proto = model("y = Conv(x, w)", given, opset=opset, ir=3)
     adapted = adapt(proto, MEAN, STD)
     onnx.checker.check_model(adapted, full_check=True)
-    assert {v.name for v in adapted.graph.input} == {"x", "w_grey", "node0_bias_grey"}
-    x = grey(2, 1, 12, 13)
+    assert {v.name for v in adapted.graph.input} == {"x", "w_gray", "node0_bias_gray"}
+    x = gray(2, 1, 12, 13)
     expected = ReferenceEvaluator(proto).run(None, {"x": planes(x), "w": KERNEL})
     tensors = {t.name: numpy_helper.to_array(t) for t in adapted.graph.initializer}
     assert_same(ReferenceEvaluator(adapted).run(None, {"x": x, **tensors}), expected)
@@ -310,7 +310,7 @@ def test_opsets_before_numpys_broadcasting(opset):
 
 
 def test_bytes_in():
-    """A model that takes bytes and normalises them itself needs nothing stated."""
+    """A model that takes bytes and normalizes them itself needs nothing stated."""
     proto = model(
         "a = Cast <to = 1> (x) b = Div(a, s) c = Transpose <perm = [0, 3, 1, 2]> (b) "
         "d = Sub(c, m) " + CONV % "d",
@@ -341,7 +341,7 @@ def test_functions_of_one_plane_while_the_planes_are_equal(body):
         body + " d = Sub(c, m) " + CONV % "d", zero=np.float32(0), one=np.float32(1),
         half=np.float32(0.5), p=ints(0, 0, 1, 1, 0, 0, 1, 1), m=f32(*MEAN, shape=(3, 1, 1)),
     )  # fmt: skip
-    x = 2 * grey(2, 1, 12, 13) - 0.5
+    x = 2 * gray(2, 1, 12, 13) - 0.5
     adapted = adapt(proto)
     assert_valid(adapted)
     assert_same(run(adapted, x=x), run(proto, x=np.repeat(x, 3, 1)))
@@ -351,19 +351,19 @@ def test_functions_of_one_plane_while_the_planes_are_equal(body):
 
 
 def test_two_images():
-    """A change detector: both are grey, and the stem is shared."""
+    """A change detector: both are gray, and the stem is shared."""
     proto = model(
         "a = Conv <pads = [1, 1, 1, 1]> (x, w) b = Conv <pads = [1, 1, 1, 1]> (z, w) y = Sub(a, b)",
         given="float[N, 3, H, W] x, float[N, 3, H, W] z",
     )
     adapted = adapt(proto, MEAN, STD)
     assert_valid(adapted)
-    x, z = grey(1, 1, 9, 9), grey(1, 1, 9, 9, seed=1)
+    x, z = gray(1, 1, 9, 9), gray(1, 1, 9, 9, seed=1)
     assert_same(run(adapted, x=x, z=z), run(proto, x=planes(x), z=planes(z)), 1e-5)
     proof = verify(proto, adapted, x, MEAN, STD, seconds=0)
     assert proof.passed
     assert proof.largest_output > 1  # and not the difference of an image and itself
-    kernel = next(t for t in adapted.graph.initializer if t.name == "w_grey")
+    kernel = next(t for t in adapted.graph.initializer if t.name == "w_gray")
     values = -numpy_helper.to_array(kernel)
     kernel.CopyFrom(numpy_helper.from_array(values, kernel.name))
     assert not verify(proto, adapted, x, MEAN, STD, seconds=0).passed
@@ -373,7 +373,7 @@ def test_other_inputs_stay():
     proto = model(CONV % "x" + " q = Neg(k)", given="float[N, 3, H, W] x, float[1] k",
         out="float[N, 8, P, Q] y, float[1] q")  # fmt: skip
     adapted = adapt(proto, MEAN, STD)
-    x, k = grey(1, 1, 9, 9), f32(3)
+    x, k = gray(1, 1, 9, 9), f32(3)
     assert_same(run(adapted, x=x, k=k), run(proto, x=planes(x), k=k))
     with pytest.raises(ModelError, match=r"inputs that aren't images, \['k'\]"):
         verify(proto, adapted, x, MEAN, STD)
@@ -389,7 +389,7 @@ def test_functions_are_inlined_where_the_image_goes_into_one():
     """
     proto = parser.parse_model(text % ", ".join(map(str, KERNEL.ravel())))
     before = proto.SerializeToString()
-    x = grey(2, 1, 9, 9)
+    x = gray(2, 1, 9, 9)
     for inplace in (False, True):
         copy = type(proto).FromString(before)
         adapted = adapt(copy, MEAN, STD, inplace=inplace)
@@ -405,7 +405,7 @@ def test_the_size_that_some_converters_write_for_any(how):
     for axis in (0, 2, 3):
         proto.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = -1
     adapted = adapt(proto, MEAN, STD, how=how)
-    images = grey(2, 9, 8)
+    images = gray(2, 9, 8)
     assert verify(proto, adapted, images, MEAN, STD, seconds=0).passed
 
 
@@ -413,13 +413,13 @@ def test_names_of_values_in_branches_and_of_nodes():
     """ONNX wants every name once in a graph and its branches, and ONNX Runtime of nodes too."""
     proto = model(
         CONV.replace("y", "c") % "x" + " y = If(yes) <"
-        "then_branch = a () => (float[N, 8, P, Q] r) { w_grey = Neg(c) r = Relu(w_grey) }, "
+        "then_branch = a () => (float[N, 8, P, Q] r) { w_gray = Neg(c) r = Relu(w_gray) }, "
         "else_branch = b () => (float[N, 8, P, Q] q) { x_and_ones = Neg(c) q = Abs(x_and_ones) }>",
         yes=np.array(True),
     )
     proto.graph.node[0].name = "x_planes_node"
     proto.graph.node[1].name = "x_and_ones_node"
-    x = grey(2, 1, 9, 8)
+    x = gray(2, 1, 9, 8)
     for how in ("collapse", "expand"):
         adapted = adapt(proto, MEAN, STD, how=how)
         assert_valid(adapted)
@@ -429,7 +429,7 @@ def test_names_of_values_in_branches_and_of_nodes():
 def test_stale_shapes_of_another_rank():
     proto = model("a = Transpose <perm = [0, 1, 3, 2]> (x)" + CONV % "a")
     proto.graph.value_info.append(onnx.helper.make_tensor_value_info("a", 1, [7]))
-    x = grey(2, 1, 9, 8)
+    x = gray(2, 1, 9, 8)
     assert_same(run(adapt(proto, MEAN, STD), x=x), run(proto, x=planes(x)), 1e-5)
 
 
@@ -443,7 +443,7 @@ def test_nodes_in_a_circle():
 def test_nodes_in_any_order():
     """Some converters append the casts of the inputs behind everything else."""
     proto = model("a = Sub(x, m) b = Conv(a, w) y = Relu(b)", m=f32(0.5))
-    x = grey(2, 1, 9, 9)
+    x = gray(2, 1, 9, 9)
     expected = run(proto, x=planes(x))
     nodes = list(proto.graph.node)[::-1]
     del proto.graph.node[:]
@@ -509,7 +509,7 @@ class TestWhatStays:
             m=f32(0.5), out="float[N, 8, P, Q] y, float[1] f",
         )  # fmt: skip
         adapted = adapt(proto, MEAN, STD)
-        x = grey(2, 1, 9, 9)
+        x = gray(2, 1, 9, 9)
         assert_same(run(adapted, x=x), run(proto, x=planes(x)))
 
     def test_fixed_sizes(self):
@@ -519,12 +519,12 @@ class TestWhatStays:
             assert_valid(adapted)
             dims = adapted.graph.input[0].type.tensor_type.shape.dim
             assert [d.dim_value for d in dims] == [4, 1, 12, 13]
-            images = grey(11, 12, 13)  # not a multiple of the batch that is fixed
+            images = gray(11, 12, 13)  # not a multiple of the batch that is fixed
             proof = verify(proto, adapted, images, MEAN, STD, seconds=0)
             assert proof.passed
             assert proof.images == 11
         with pytest.raises(ModelError, match="takes images of 12 x 13, not 13 x 12"):
-            verify(proto, adapted, grey(2, 13, 12), MEAN, STD)
+            verify(proto, adapted, gray(2, 13, 12), MEAN, STD)
 
 
 # what the image meets, and what is said of it
@@ -534,25 +534,25 @@ REFUSED = {
     "its own mean": ("a = ReduceMean <axes = [2, 3]> (x) b = Sub(x, a) " + CONV % "b", {},
         r"goes into ReduceMean 'node0'; goes into Sub 'node1', whose other operand is computed"),
     "itself": ("a = Mul(x, x) " + CONV % "a", {}, "goes into Mul 'node0' twice"),
-    "a mean image": ("a = Sub(x, m) " + CONV % "a", {"m": grey(1, 3, 12, 13),
+    "a mean image": ("a = Sub(x, m) " + CONV % "a", {"m": gray(1, 3, 12, 13),
         "given": "float[N, 3, 12, 13] x"}, "meets other numbers at each pixel in Sub"),
     "a division by it": ("a = Div(m, x) " + CONV % "a", {"m": f32(1)}, "divides in Div"),
     "zero": ("a = Div(x, m) " + CONV % "a", {"m": f32(0)}, "becomes infinite"),
-    "quantised": ("a = QuantizeLinear(x, s, z) b = DequantizeLinear(a, s, z) " + CONV % "b",
+    "quantized": ("a = QuantizeLinear(x, s, z) b = DequantizeLinear(a, s, z) " + CONV % "b",
         {"s": np.float32(0.02), "z": np.uint8(128)},
-        "is quantised by QuantizeLinear 'node0': adapt the float model"),
+        "is quantized by QuantizeLinear 'node0': adapt the float model"),
     "a nonlinear function": ("a = Relu(x) " + CONV % "a", {}, "as three different planes"),
     "a kernel that is computed": ("v = Add(w, t) " + CONV.replace("w", "v") % "x",
         {"given": "float[N, 3, H, W] x, float[1] t"}, "whose kernel is computed at each run"),
     "itself as a kernel": ("v = Identity(x) " + CONV.replace("w", "v") % "x",
         {"out": "float[N, M, P, Q] y"}, "not as what is worked on"),
     "more channels": ("a = Pad(x, p) y = Conv(a, v)", {"p": ints(0, 0, 0, 0, 0, 1, 0, 0),
-        "v": grey(8, 4, 3, 3)}, "gets more channels in Pad"),
-    "something beside it": ("a = Concat <axis = 1> (x, z) y = Conv(a, v)", {"v": grey(8, 4, 3, 3),
+        "v": gray(8, 4, 3, 3)}, "gets more channels in Pad"),
+    "something beside it": ("a = Concat <axis = 1> (x, z) y = Conv(a, v)", {"v": gray(8, 4, 3, 3),
         "given": "float[N, 3, H, W] x, float[N, 1, H, W] z"}, "put together with something else"),
     "another axis": ("a = Concat <axis = 2> (x, x) " + CONV % "a", {}, "along another axis"),
     "a crop of everything": ("a = Slice(x, s, e, i) y = Conv(a, v)", {"s": ints(0, 1),
-        "e": ints(2, 9), "i": ints(1, 2), "v": grey(8, 2, 3, 3)}, "and other axes at once"),
+        "e": ints(2, 9), "i": ints(1, 2), "v": gray(8, 2, 3, 3)}, "and other axes at once"),
     "a branch": (
         "y = If (c) <then_branch = g () => (float[N, 3, H, W] t) {t = Identity(x)}, "
         "else_branch = h () => (float[N, 3, H, W] e) {e = Neg(x)}>",
@@ -561,7 +561,7 @@ REFUSED = {
     "the output": (CONV % "x" + " z = Neg(x)", {"out": "float[N, 8, P, Q] y, float[N, 3, H, W] z"},
         "is returned as the output 'z', beside the convolution.s. 'node0'"),
     "nothing": ("y = Conv(z, v)", {"given": "float[N, 3, H, W] x, float[N, 1, H, W] z",
-        "v": grey(8, 1, 3, 3)}, "reaches no convolution"),
+        "v": gray(8, 1, 3, 3)}, "reaches no convolution"),
     "training": ("a, b = Dropout(x) c = Cast <to = 1> (b) " + CONV % "a",
         {"out": "float[N, 8, P, Q] y, float[N, 3, H, W] c"}, "Dropout 'node0' in training mode"),
     "a crop and a resize": (
@@ -584,14 +584,14 @@ def test_what_is_refused(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["a matrix", "a mean image", "a branch", "quantised", "a nonlinear function"]
+    "name", ["a matrix", "a mean image", "a branch", "quantized", "a nonlinear function"]
 )
 def test_expand_works_with_them(name):
     body, options, _ = REFUSED[name]
     proto = model(body, **options)
     adapted = adapt(proto, MEAN, STD, how="expand")
     assert_valid(adapted)
-    x = grey(1, 1, *((13, 13) if name == "a matrix" else (12, 13)))
+    x = gray(1, 1, *((13, 13) if name == "a matrix" else (12, 13)))
     others = {"c": np.array(False)} if name == "a branch" else {}
     for g, e in zip(run(adapted, x=x, **others), run(proto, x=planes(x), **others), strict=True):
         assert np.abs(g - e).max() <= 1e-5 * np.abs(e).max()
@@ -600,8 +600,8 @@ def test_expand_works_with_them(name):
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
-        ((), {}, "say how the images were normalised"),
-        ((), {"how": "expand"}, "say how the images were normalised"),
+        ((), {}, "say how the images were normalized"),
+        ((), {"how": "expand"}, "say how the images were normalized"),
         ((MEAN, STD), {"how": "learned"}, "ONNX models are for inference"),
         ((MEAN, STD), {"layer": "node7"}, "isn't there, did you mean 'node[01]'"),
         (
@@ -629,7 +629,7 @@ def test_layer_names_the_image_among_several_inputs():
     with pytest.raises(ModelError, match="goes into Flatten"):
         adapt(proto, MEAN, STD)
     adapted = adapt(proto, MEAN, STD, layer="node0")
-    x, z = grey(1, 1, 9, 9), grey(1, 3, 9, 9)
+    x, z = gray(1, 1, 9, 9), gray(1, 3, 9, 9)
     assert_same(run(adapted, x=x, z=z), run(proto, x=planes(x), z=z))
     several = way("several stems")[0]
     with pytest.raises(ModelError, match="the image goes into 'node2', 'node3' too"):
@@ -664,7 +664,7 @@ def test_nothing_tells_the_axis():
     with pytest.raises(ModelError, match="axis 1 or 3"):
         adapt(proto, MEAN, STD, how="expand")
     proto.graph.input[0].type.tensor_type.shape.dim[3].denotation = "DATA_CHANNEL"
-    x = grey(2, 5, 6, 1)
+    x = gray(2, 5, 6, 1)
     adapted = adapt(proto, MEAN, STD, how="expand")
     assert_same(run(adapted, x=x), run(proto, x=planes(x, axis=3)))
 
@@ -679,11 +679,11 @@ class TestFloat16:
 
     @pytest.mark.parametrize("how", ["collapse", "expand"])
     @pytest.mark.parametrize("limits", [(0, 1), (0, 255)])
-    @pytest.mark.parametrize("name", ["padded", "normalised inside", "not padded", "padded before"])
+    @pytest.mark.parametrize("name", ["padded", "normalized inside", "not padded", "padded before"])
     def test_as_near_as_the_original(self, name, limits, how):
         body, tensors = WAYS[name]
         half = self.half(body, **tensors)
-        unit = grey(2, 1, 32, 33)
+        unit = gray(2, 1, 32, 33)
         x = (unit * limits[1]).astype(np.float16)
         unit = x.astype(np.float64) / limits[1]
         [truth] = run(model(body, **tensors), x=planes(unit))
@@ -698,7 +698,7 @@ class TestFloat16:
     def test_proof(self):
         half = self.half(CONV % "x")
         adapted = adapt(half, MEAN, STD)
-        proof = verify(half, adapted, grey(2, 12, 13), MEAN, STD, seconds=0, tolerance=0.2)
+        proof = verify(half, adapted, gray(2, 12, 13), MEAN, STD, seconds=0, tolerance=0.2)
         assert proof.max_difference > 1e-4
         assert proof.passed
 
@@ -707,7 +707,7 @@ class TestFloat16:
         body = "a = Cast <to = 10> (x) b = Conv <pads = [1, 1, 1, 1]> (a, h) y = Cast <to = 1> (b)"
         proto = model(body, h=KERNEL.astype(np.float16))
         adapted = adapt(proto, MEAN, STD)
-        x = grey(2, 1, 12, 13)
+        x = gray(2, 1, 12, 13)
         assert_same(run(adapted, x=x), run(proto, x=planes(x)), 2e-3)
 
     def test_bfloat16(self):
@@ -721,14 +721,14 @@ class TestFloat16:
         )
         adapted = adapt(proto, MEAN, STD)
         onnx.checker.check_model(adapted, full_check=True)
-        kernel = next(t for t in adapted.graph.initializer if t.name == "w_grey")
+        kernel = next(t for t in adapted.graph.initializer if t.name == "w_gray")
         assert (kernel.data_type, list(kernel.dims)) == (TensorProto.BFLOAT16, [8, 2, 3, 3])
 
 
 class TestProof:
     def test_figures(self):
         proto = model(CONV % "x")
-        images = grey(5, 16, 18)
+        images = gray(5, 16, 18)
         proof = verify(proto, adapt(proto, MEAN, STD), images, MEAN, STD, seconds=0.02)
         assert proof.passed
         assert proof.stem_difference.shape == (16, 18)
@@ -754,7 +754,7 @@ class TestProof:
                     node.input[k] = pad.input[0]
         adapted.graph.node.remove(pad)
         onnx.checker.check_model(adapted)
-        proof = verify(proto, adapted, grey(2, 16, 18), MEAN, STD, seconds=0)
+        proof = verify(proto, adapted, gray(2, 16, 18), MEAN, STD, seconds=0)
         assert not proof.passed
         assert proof.border_difference > 0.1
         assert proof.inside_difference < 1e-5
@@ -762,20 +762,20 @@ class TestProof:
     def test_expand_is_followed_too(self):
         proto = model(CONV % "x")
         adapted = adapt(proto, MEAN, STD, how="expand")
-        proof = verify(proto, adapted, grey(2, 16, 18), MEAN, STD, seconds=0)
+        proof = verify(proto, adapted, gray(2, 16, 18), MEAN, STD, seconds=0)
         assert proof.max_difference == 0
         assert proof.stem_difference.max() == 0
 
     def test_classes(self):
         body = "a = Conv(x, w) b = GlobalAveragePool(a) y = Flatten(b)"
         proto = model(body, out="float[N, 8] y")
-        proof = verify(proto, adapt(proto, MEAN, STD), grey(5, 16, 18), MEAN, STD, seconds=0)
+        proof = verify(proto, adapt(proto, MEAN, STD), gray(5, 16, 18), MEAN, STD, seconds=0)
         assert (proof.top1, proof.top5) == (1, 1)
 
     @pytest.mark.parametrize("kind", ["one size", "several"])
     def test_one_image_at_a_time(self, kind):
         proto = way("one image")[0]
-        images = [grey(12, 13), grey(14, 9) if kind == "several" else grey(12, 13, seed=1)]
+        images = [gray(12, 13), gray(14, 9) if kind == "several" else gray(12, 13, seed=1)]
         assert verify(proto, adapt(proto, MEAN, STD), images, MEAN, STD, seconds=0).passed
 
     @pytest.mark.parametrize(
@@ -785,17 +785,17 @@ class TestProof:
     def test_named_wrong(self, layer, message):
         proto = model(CONV.replace("y", "a") % "x" + " y = Relu(a)")
         with pytest.raises(ModelError, match=f"{message}.*leave layer out"):
-            verify(proto, adapt(proto, MEAN, STD), grey(1, 9, 9), MEAN, STD, layer=layer)
+            verify(proto, adapt(proto, MEAN, STD), gray(1, 9, 9), MEAN, STD, layer=layer)
 
     def test_what_cannot_be_run(self):
         proto = model(CONV % "x")
         broken = type(proto).FromString(proto.SerializeToString())
         broken.graph.node[0].input[1] = "nothing"
         with pytest.raises(ModelError, match="can't load the model"):
-            verify(broken, proto, grey(1, 9, 9), MEAN, STD)
+            verify(broken, proto, gray(1, 9, 9), MEAN, STD)
         large = model("a = Reshape(x, s) " + CONV % "a", s=ints(1, 3, 9, 9))
         with pytest.raises(ModelError, match="ONNX Runtime can't run the model"):
-            verify(large, adapt(large, MEAN, STD, how="expand"), grey(2, 9, 9), MEAN, STD)
+            verify(large, adapt(large, MEAN, STD, how="expand"), gray(2, 9, 9), MEAN, STD)
 
 
 OPERATORS = {
@@ -838,7 +838,7 @@ def test_any_chain_of_these(chain, padded, doubled):
     pads = "<pads = [1, 1, 1, 1]> " if padded else ""
     kernel = np.concatenate((KERNEL, KERNEL[::-1]), 1) if doubled else KERNEL
     proto = model(f"{body}y = Conv {pads}({value}, w)", **{**CONSTANTS, "w": kernel})
-    x = grey(2, 1, 10, 11)
+    x = gray(2, 1, 10, 11)
     adapted = adapt(proto, MEAN, STD)
     assert_valid(adapted)
     assert_same(run(adapted, x=x), run(proto, x=planes(x)), 1e-5)
@@ -862,18 +862,18 @@ class TestFiles:
 
     @pytest.mark.parametrize("how", ["collapse", "expand"])
     def test_tensors_outside_stay_outside(self, path, tmp_path, how):
-        out = tmp_path / "grey.onnx"
+        out = tmp_path / "gray.onnx"
         adapted = adapt(path, MEAN, STD, how=how, out=out)
         written = onnx.load(out, load_external_data=False)
         assert written == adapted
         outside = {t.name: t.external_data[0].value for t in written.graph.initializer
             if t.external_data}  # fmt: skip
-        assert outside["v"] == "grey.onnx.data"
+        assert outside["v"] == "gray.onnx.data"
         assert sorted(p.name for p in tmp_path.iterdir()) == [
-            "grey.onnx", "grey.onnx.data", "source"
+            "gray.onnx", "gray.onnx.data", "source"
         ]  # fmt: skip
         onnx.checker.check_model(out, full_check=True)
-        proof = verify(path, out, grey(2, 16, 18), MEAN, STD, seconds=0)
+        proof = verify(path, out, gray(2, 16, 18), MEAN, STD, seconds=0)
         assert proof.passed
         assert proof.stem_difference is not None
 
@@ -881,7 +881,7 @@ class TestFiles:
         adapted = adapt(str(path), MEAN, STD)
         assert not any(t.external_data for t in adapted.graph.initializer)
         assert_valid(adapted)
-        assert verify(path, adapted, grey(2, 16, 18), MEAN, STD, seconds=0).passed
+        assert verify(path, adapted, gray(2, 16, 18), MEAN, STD, seconds=0).passed
 
     def test_a_file_for_each_tensor(self, path, tmp_path):
         proto = onnx.load(path)
@@ -889,37 +889,37 @@ class TestFiles:
         many.mkdir()
         onnx.save(proto, many / "net.onnx", save_as_external_data=True, size_threshold=0,
             all_tensors_to_one_file=False)  # fmt: skip
-        out = tmp_path / "grey.onnx"
+        out = tmp_path / "gray.onnx"
         adapt(many / "net.onnx", MEAN, STD, out=out)
-        assert verify(many / "net.onnx", out, grey(2, 16, 18), MEAN, STD, seconds=0).passed
-        assert (tmp_path / "grey.onnx.data").exists()
+        assert verify(many / "net.onnx", out, gray(2, 16, 18), MEAN, STD, seconds=0).passed
+        assert (tmp_path / "gray.onnx.data").exists()
 
     def test_onto_itself(self, path):
-        x = grey(2, 1, 16, 18)
+        x = gray(2, 1, 16, 18)
         expected = run(onnx.load(path), x=planes(x))
         adapt(path, MEAN, STD, out=path)
         assert_same(run(onnx.load(path), x=x), expected, 1e-5)
 
     def test_a_model_in_memory(self, path, tmp_path):
         proto = onnx.load(path)
-        adapt(proto, MEAN, STD, out=tmp_path / "grey.onnx")
-        assert verify(proto, tmp_path / "grey.onnx", grey(2, 9, 9), MEAN, STD, seconds=0).passed
+        adapt(proto, MEAN, STD, out=tmp_path / "gray.onnx")
+        assert verify(proto, tmp_path / "gray.onnx", gray(2, 9, 9), MEAN, STD, seconds=0).passed
 
     def test_tensors_that_were_not_loaded(self, path, tmp_path):
         proto = onnx.load(path, load_external_data=False)
         with pytest.raises(ModelError, match=r"wasn't loaded: onnx.load\(path\) loads it"):
             adapt(proto, MEAN, STD)
         with pytest.raises(ModelError, match="or pass the model's path"):
-            adapt(proto, MEAN, STD, how="expand", out=tmp_path / "grey.onnx")
+            adapt(proto, MEAN, STD, how="expand", out=tmp_path / "gray.onnx")
         with pytest.raises(ModelError, match="pass its path"):
-            verify(proto, proto, grey(2, 9, 9), MEAN, STD)
+            verify(proto, proto, gray(2, 9, 9), MEAN, STD)
 
     def test_tensors_that_are_not_there(self, path, tmp_path):
         (path.parent / "net.data").unlink()
-        for options in ({}, {"out": tmp_path / "grey.onnx"}):
+        for options in ({}, {"out": tmp_path / "gray.onnx"}):
             with pytest.raises(ModelError, match="can't be read"):
                 adapt(path, MEAN, STD, **options)
-        assert not (tmp_path / "grey.onnx").exists()
+        assert not (tmp_path / "gray.onnx").exists()
 
     def test_tensors_elsewhere(self, path, tmp_path):
         """A model can't make us copy files from outside of its folder."""
@@ -930,7 +930,7 @@ class TestFiles:
                 tensor.external_data[0].value = "../secret"
         path.write_bytes(proto.SerializeToString())
         with pytest.raises(ModelError, match="outside of the model's folder"):
-            adapt(path, MEAN, STD, out=tmp_path / "grey.onnx")
+            adapt(path, MEAN, STD, out=tmp_path / "gray.onnx")
 
     @pytest.mark.parametrize("content", [b"", b"no model", None])
     def test_no_model(self, tmp_path, content):

@@ -42,9 +42,9 @@ def export(network, path, *, dynamo=True, size=224):
 
 
 @pytest.fixture(scope="module")
-def grey():
-    colour, _ = photos()
-    return colour @ np.array([0.299, 0.587, 0.114], np.float32)
+def gray():
+    color, _ = photos()
+    return color @ np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @pytest.fixture(scope="module", params=["dynamo", "legacy"])
@@ -61,31 +61,31 @@ def plain(tmp_path_factory):
 
 
 @pytest.mark.parametrize("how", ["collapse", "expand"])
-def test_the_adapted_model_is_the_original(real, how, grey, tmp_path, record_property):
-    out = tmp_path / "grey.onnx"
+def test_the_adapted_model_is_the_original(real, how, gray, tmp_path, record_property):
+    out = tmp_path / "gray.onnx"
     adapt(real, MEAN, STD, how=how, out=out)
     onnx.checker.check_model(out, full_check=True)
-    proof = verify(real, out, grey, MEAN, STD, seconds=0)
+    proof = verify(real, out, gray, MEAN, STD, seconds=0)
     record_property("max_logit_difference", proof.max_difference)
     assert proof.images == 20
     assert proof.max_difference <= 1e-4
     assert proof.passed
     assert proof.top1 == proof.top5 == 1
     has_data = real.with_name("mobilenet.onnx.data").exists()
-    assert (tmp_path / "grey.onnx.data").exists() == has_data
+    assert (tmp_path / "gray.onnx.data").exists() == has_data
 
 
-def test_it_is_the_torch_network_too(plain, grey):
+def test_it_is_the_torch_network_too(plain, gray):
     network, _, _ = mobilenet()
-    proof = verify(network, adapt(plain, MEAN, STD), grey, MEAN, STD, seconds=0)
+    proof = verify(network, adapt(plain, MEAN, STD), gray, MEAN, STD, seconds=0)
     assert proof.max_difference <= 1e-4
     assert proof.top1 == 1
 
 
-def test_the_usual_way_changes_what_is_recognised(plain, grey):
+def test_the_usual_way_changes_what_is_recognized(plain, gray):
     """The control: a proof that passes everything would prove nothing."""
     usual = adapt(plain, 0, 1)
-    [stem] = [n for n in usual.graph.node if n.op_type == "Conv" and n.input[1].endswith("_grey")]
+    [stem] = [n for n in usual.graph.node if n.op_type == "Conv" and n.input[1].endswith("_gray")]
     kernel = next(t for t in usual.graph.initializer if t.name == stem.input[1])
     bias = next(t for t in usual.graph.initializer if t.name == stem.input[2])
     summed = onnx.numpy_helper.to_array(kernel) / np.float32(np.mean(STD))
@@ -94,25 +94,25 @@ def test_the_usual_way_changes_what_is_recognised(plain, grey):
     )
     kernel.CopyFrom(onnx.numpy_helper.from_array(summed, kernel.name))
     bias.CopyFrom(onnx.numpy_helper.from_array(shift, bias.name))
-    proof = verify(plain, usual, grey, MEAN, STD, seconds=0)
+    proof = verify(plain, usual, gray, MEAN, STD, seconds=0)
     assert not proof.passed
     assert proof.median_difference > 0.1
     assert proof.top1 < 1
 
 
 @pytest.mark.parametrize("keep_io_types", [True, False])
-def test_float16(plain, keep_io_types, grey):
-    """Rounded once: what is recognised stays, as near as half precision is to itself."""
+def test_float16(plain, keep_io_types, gray):
+    """Rounded once: what is recognized stays, as near as half precision is to itself."""
     half = convert_float_to_float16(onnx.load(plain), keep_io_types=keep_io_types)
     adapted = adapt(half, MEAN, STD)
     onnx.checker.check_model(adapted, full_check=True)
-    proof = verify(half, adapted, grey, MEAN, STD, seconds=0, tolerance=0.1)
+    proof = verify(half, adapted, gray, MEAN, STD, seconds=0, tolerance=0.1)
     assert proof.max_difference <= 0.1
     assert proof.largest_output > 10
 
 
 class Photos(quantization.CalibrationDataReader):
-    """What a model is quantised on."""
+    """What a model is quantized on."""
 
     def __init__(self, path, images):
         name = onnx.load(path, load_external_data=False).graph.input[0].name
@@ -122,40 +122,40 @@ class Photos(quantization.CalibrationDataReader):
         return next(self.given, None)
 
 
-def quantise(path, out, images):
+def quantize(path, out, images):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         quantization.quantize_static(path, out, Photos(path, images))
     return out
 
 
-def test_quantised(plain, grey, tmp_path):
+def test_quantized(plain, gray, tmp_path):
     """Integers can't be folded exactly: refused, and repeated in front bit for bit.
 
-    What the refusal recommends is as good: the float model adapted, and quantised on grey.
+    What the refusal recommends is as good: the float model adapted, and quantized on gray.
     """
     mean, std = (np.reshape(np.float32(v), (3, 1, 1)) for v in (MEAN, STD))
-    some = grey[:4, None]
-    path = quantise(plain, tmp_path / "colour8.onnx", (some - mean) / std)
-    with pytest.raises(ModelError, match=r"is quantised by QuantizeLinear.*then quantise it"):
+    some = gray[:4, None]
+    path = quantize(plain, tmp_path / "color8.onnx", (some - mean) / std)
+    with pytest.raises(ModelError, match=r"is quantized by QuantizeLinear.*then quantize it"):
         adapt(path, MEAN, STD)
     adapted = adapt(path, MEAN, STD, how="expand")
     onnx.checker.check_model(adapted, full_check=True)
-    proof = verify(path, adapted, grey, MEAN, STD, seconds=0)
+    proof = verify(path, adapted, gray, MEAN, STD, seconds=0)
     assert proof.max_difference == 0
     assert proof.top1 == 1
-    adapt(plain, MEAN, STD, out=tmp_path / "grey.onnx")
-    other = quantise(tmp_path / "grey.onnx", tmp_path / "grey8.onnx", some)
-    lost = [verify(plain, model, grey, MEAN, STD, seconds=0) for model in (adapted, other)]
+    adapt(plain, MEAN, STD, out=tmp_path / "gray.onnx")
+    other = quantize(tmp_path / "gray.onnx", tmp_path / "gray8.onnx", some)
+    lost = [verify(plain, model, gray, MEAN, STD, seconds=0) for model in (adapted, other)]
     assert lost[1].median_difference <= 1.25 * lost[0].median_difference
 
 
-def test_quantised_at_each_run(plain, tmp_path):
+def test_quantized_at_each_run(plain, tmp_path):
     path = tmp_path / "dynamic.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         quantization.quantize_dynamic(plain, path, weight_type=quantization.QuantType.QUInt8)
-    with pytest.raises(ModelError, match="is quantised by DynamicQuantizeLinear"):
+    with pytest.raises(ModelError, match="is quantized by DynamicQuantizeLinear"):
         adapt(path, MEAN, STD)
 
 
@@ -171,7 +171,7 @@ def test_other_networks(name, tmp_path, record_property):
     make, dynamo, size = NETWORKS[name]
     network = awaken(make()).float()
     path = export(network, tmp_path / "net.onnx", dynamo=dynamo, size=size)
-    out = tmp_path / "grey.onnx"
+    out = tmp_path / "gray.onnx"
     adapt(path, MEAN, STD, out=out)
     onnx.checker.check_model(out, full_check=True)
     images = np.random.default_rng(0).random((2, size or 96, size or 128), np.float32)

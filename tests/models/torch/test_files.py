@@ -31,8 +31,8 @@ def test_the_plane_form_is_exact_in_a_convolution_of_two_planes(padding):
     weights = adapt_state_dict(model.state_dict(), MEAN, STD)
     other = nn.Sequential(nn.Conv2d(2, 8, 3, padding=padding), nn.BatchNorm2d(8)).double().eval()
     other.load_state_dict(weights)
-    grey = torch.rand(2, 1, 9, 9, dtype=torch.float64)
-    assert_same_outputs(other(torch.cat((grey, torch.ones_like(grey)), 1)), model(planes(grey)))
+    gray = torch.rand(2, 1, 9, 9, dtype=torch.float64)
+    assert_same_outputs(other(torch.cat((gray, torch.ones_like(gray)), 1)), model(planes(gray)))
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -42,8 +42,8 @@ def test_the_bias_form_is_exact_without_padding(bias):
     assert set(weights) == {"0.weight", "0.bias"}
     other = nn.Sequential(nn.Conv2d(1, 8, 3)).double()
     other.load_state_dict(weights)
-    grey = torch.rand(2, 1, 9, 9, dtype=torch.float64)
-    assert_same_outputs(other(grey), model(planes(grey)))
+    gray = torch.rand(2, 1, 9, 9, dtype=torch.float64)
+    assert_same_outputs(other(gray), model(planes(gray)))
 
 
 def test_without_an_offset_the_weights_are_summed():

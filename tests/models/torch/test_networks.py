@@ -44,11 +44,11 @@ def assert_adapted(model, size, **options):
     adapted = adapt(model, MEAN, STD, **options)
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
     size = (size, size) if isinstance(size, int) else size
-    grey = torch.rand(2, 1, *size, dtype=torch.float64)
+    gray = torch.rand(2, 1, *size, dtype=torch.float64)
     with torch.no_grad():
-        expected = model(planes(grey))
-        assert_same_outputs(adapted(grey), expected)
-        other = floats(adapted(1 - grey))
+        expected = model(planes(gray))
+        assert_same_outputs(adapted(gray), expected)
+        other = floats(adapted(1 - gray))
     assert any(not torch.equal(o, e) for o, e in zip(other, floats(expected), strict=True))
     return adapted
 
@@ -71,11 +71,11 @@ TORCHVISION = {
     "squeezenet": (lambda: tv.squeezenet1_1(), 64),
     "shufflenet": (lambda: tv.shufflenet_v2_x0_5(), 64),
     "inception": (lambda: tv.inception_v3(init_weights=False), 96),
-    "inception that normalises": (
+    "inception that normalizes": (
         lambda: tv.inception_v3(init_weights=False, transform_input=True),
         96,
     ),
-    "googlenet that normalises": (
+    "googlenet that normalizes": (
         lambda: tv.googlenet(init_weights=False, transform_input=True),
         64,
     ),
@@ -109,23 +109,23 @@ DETECTION = {
 
 @pytest.mark.parametrize("name", DETECTION)
 @pytest.mark.parametrize("how", ["collapse", "expand"])
-def test_detection_normalises_itself(name, how):
+def test_detection_normalizes_itself(name, how):
     """Images of several sizes: each ends somewhere else in the batch that is padded with zeros."""
     model = awaken(DETECTION[name]())
     adapted = adapt(model, how=how)
     sizes = (60, 80), (100, 70)
-    grey = [torch.rand(1, *size, dtype=torch.float64) for size in sizes]
+    gray = [torch.rand(1, *size, dtype=torch.float64) for size in sizes]
     with torch.no_grad():
-        assert_same_detections(adapted, grey, model, [image.expand(3, -1, -1) for image in grey])
+        assert_same_detections(adapted, gray, model, [image.expand(3, -1, -1) for image in gray])
         features = [
             tree_leaves(network.backbone(network.transform(images)[0].tensors))
             for network, images in (
-                (model, [image.expand(3, -1, -1) for image in grey]),
-                (model, [1 - image.expand(3, -1, -1) for image in grey]),
+                (model, [image.expand(3, -1, -1) for image in gray]),
+                (model, [1 - image.expand(3, -1, -1) for image in gray]),
             )
         ]
     assert not torch.equal(features[0][0], features[1][0])
-    with pytest.raises(ModelError, match=r"normalises its images itself.*adapt\(model\)"):
+    with pytest.raises(ModelError, match=r"normalizes its images itself.*adapt\(model\)"):
         adapt(model, MEAN, STD, how=how)
     adapt(model, *g2r.stats("0..1"), how=how)  # as stats(its weights) advises
 
@@ -133,9 +133,9 @@ def test_detection_normalises_itself(name, how):
 def test_detection_in_bytes():
     model = awaken(DETECTION["ssd"]())
     adapted = adapt(model, value_range=(0, 255))
-    grey = torch.rand(1, 40, 50, dtype=torch.float64)
+    gray = torch.rand(1, 40, 50, dtype=torch.float64)
     with torch.no_grad():
-        assert_same_detections(adapted, [grey * 255], model, [grey.expand(3, -1, -1)])
+        assert_same_detections(adapted, [gray * 255], model, [gray.expand(3, -1, -1)])
 
 
 TIMM = {
@@ -174,9 +174,9 @@ def test_a_timm_pipeline_goes_with_it():
 
     model = awaken(timm.create_model("mobilenetv3_small_050"))
     adapted = adapt(model, MEAN, STD)
-    grey = Image.fromarray(np.random.default_rng(0).integers(0, 256, (224, 224), np.uint8))
+    gray = Image.fromarray(np.random.default_rng(0).integers(0, 256, (224, 224), np.uint8))
     images = []
-    for network, image in ((model, grey.convert("RGB")), (adapted, grey)):
+    for network, image in ((model, gray.convert("RGB")), (adapted, gray)):
         config = timm.data.resolve_model_data_config(network)
         images.append(timm.data.create_transform(**config)(image)[None].double())
     with torch.no_grad():
@@ -222,11 +222,11 @@ def test_hugging_face(name):
     adapted = assert_adapted(model, size)
     assert adapted.config.num_channels == 1
     assert model.config.num_channels == 3
-    grey = torch.rand(1, 1, size, size, dtype=torch.float64)
-    by_name = adapted(pixel_values=grey).logits
-    assert torch.equal(by_name, adapted(grey).logits)
+    gray = torch.rand(1, 1, size, size, dtype=torch.float64)
+    by_name = adapted(pixel_values=gray).logits
+    assert torch.equal(by_name, adapted(gray).logits)
     with pytest.raises((ValueError, ChannelError)):
-        adapted(grey.expand(-1, 3, -1, -1))
+        adapted(gray.expand(-1, 3, -1, -1))
 
 
 def test_a_network_of_several_arguments():
@@ -236,13 +236,13 @@ def test_a_network_of_several_arguments():
     config = transformers.CLIPConfig(text_config=text, vision_config=SMALL, projection_dim=8)
     model = awaken(transformers.CLIPModel(config))
     words = torch.tensor([[1, 4, 3]])
-    grey = torch.rand(1, 1, 32, 32, dtype=torch.float64)
-    example = {"input_ids": words, "pixel_values": grey}
+    gray = torch.rand(1, 1, 32, 32, dtype=torch.float64)
+    example = {"input_ids": words, "pixel_values": gray}
     adapted = adapt(model, MEAN, STD, example=example)
     assert adapted.config.vision_config.num_channels == 1
-    expected = model(input_ids=words, pixel_values=planes(grey))
+    expected = model(input_ids=words, pixel_values=planes(gray))
     assert_same_outputs(
-        adapted(input_ids=words, pixel_values=grey).image_embeds, expected.image_embeds
+        adapted(input_ids=words, pixel_values=gray).image_embeds, expected.image_embeds
     )
     with pytest.raises(ModelError, match=r"can't be followed.*example="):
         adapt(model, MEAN, STD)
@@ -257,15 +257,15 @@ class TestFront:
 
     @pytest.mark.parametrize("how", ["expand", "learned"])
     def test_same_outputs(self, model, how):
-        grey = torch.rand(2, 1, 40, 40, dtype=torch.float64)
-        assert_same_outputs(adapt(model, MEAN, STD, how=how)(grey), model(planes(grey)))
+        gray = torch.rand(2, 1, 40, 40, dtype=torch.float64)
+        assert_same_outputs(adapt(model, MEAN, STD, how=how)(gray), model(planes(gray)))
 
     def test_expand_is_a_view(self):
-        colour = nn.Sequential(nn.Identity())
-        grey = torch.rand(2, 1, 8, 8)
-        result = adapt(colour, 0, 1, how="expand")(grey)
+        color = nn.Sequential(nn.Identity())
+        gray = torch.rand(2, 1, 8, 8)
+        result = adapt(color, 0, 1, how="expand")(gray)
         assert result.shape == (2, 3, 8, 8)
-        assert result.data_ptr() == grey.data_ptr()
+        assert result.data_ptr() == gray.data_ptr()
         assert result.stride()[1] == 0
 
     @pytest.mark.parametrize("how", ["expand", "learned"])
@@ -274,9 +274,9 @@ class TestFront:
         model = awaken(timm.create_model("resnetv2_50x1_bit", num_classes=3))
         with pytest.raises(ModelError, match=r"weight is computed at each call.*expand"):
             adapt(model, MEAN, STD, example=64)
-        grey = torch.rand(1, 1, 64, 64, dtype=torch.float64)
+        gray = torch.rand(1, 1, 64, 64, dtype=torch.float64)
         with torch.no_grad():
-            assert_same_outputs(adapt(model, MEAN, STD, how=how)(grey), model(planes(grey)))
+            assert_same_outputs(adapt(model, MEAN, STD, how=how)(gray), model(planes(gray)))
 
     def test_clips(self):
         model = awaken(nn.Sequential(nn.Conv3d(3, 2, 3)))
@@ -291,9 +291,9 @@ class TestFront:
         assert names == ["front.convolution.weight", "front.convolution.bias"]
         assert all(p.requires_grad for p in model.parameters())
         before = {name: p.clone() for name, p in adapted.named_parameters()}
-        optimiser = torch.optim.SGD([p for p in adapted.parameters() if p.requires_grad], 0.1)
+        optimizer = torch.optim.SGD([p for p in adapted.parameters() if p.requires_grad], 0.1)
         adapted(torch.rand(2, 1, 32, 32, dtype=torch.float64)).pow(2).sum().backward()
-        optimiser.step()
+        optimizer.step()
         changed = {n for n, p in adapted.named_parameters() if not torch.equal(p, before[n])}
         assert changed == set(names)
 
@@ -301,7 +301,7 @@ class TestFront:
         adapted = adapt(model, MEAN, STD, how="learned")
         assert all(p.requires_grad for p in adapted.parameters())
 
-    def test_colour_is_refused(self, model):
+    def test_color_is_refused(self, model):
         for how in ("expand", "learned", "collapse"):
             with pytest.raises(ChannelError, match=r"\(N, 1, H, W\)"):
                 adapt(model, MEAN, STD, how=how)(torch.rand(1, 3, 32, 32, dtype=torch.float64))

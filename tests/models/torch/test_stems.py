@@ -31,9 +31,9 @@ def assert_exact(model, size=(17, 20), mean=MEAN, std=STD, **options):
     model = awaken(model)
     adapted = adapt(model, mean, std, **options)
     for height, width in (size, (size[0] + 1, size[1] + 3)):
-        grey = torch.rand(2, 1, height, width, dtype=torch.float64)
+        gray = torch.rand(2, 1, height, width, dtype=torch.float64)
         with torch.no_grad():
-            assert_same_outputs(adapted(grey), model(planes(grey, mean, std)))
+            assert_same_outputs(adapted(gray), model(planes(gray, mean, std)))
     return adapted
 
 
@@ -84,26 +84,26 @@ def test_transposed(groups):
 def test_volumes():
     model = awaken(nn.Sequential(nn.Conv3d(3, 4, 3, padding=1), nn.BatchNorm3d(4), nn.ReLU()))
     adapted = adapt(model, MEAN, STD, example=(5, 8, 8))
-    grey = torch.rand(2, 1, 4, 7, 9, dtype=torch.float64)
+    gray = torch.rand(2, 1, 4, 7, 9, dtype=torch.float64)
     with torch.no_grad():
-        assert_same_outputs(adapted(grey), model(planes(grey)))
+        assert_same_outputs(adapted(gray), model(planes(gray)))
 
 
 @pytest.mark.parametrize(
-    ("value_range", "normalised", "convert"),
+    ("value_range", "normalized", "convert"),
     [
         ((0, 255), None, lambda g: g * 255),
         ((-1, 1), None, lambda g: g * 2 - 1),
         (None, (0.449, 0.226), lambda g: (g - 0.449) / 0.226),
     ],
 )
-def test_the_range_of_the_grey(value_range, normalised, convert):
+def test_the_range_of_the_gray(value_range, normalized, convert):
     model = awaken(nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), *rest()))
-    grey = torch.rand(2, 1, 12, 12, dtype=torch.float64)
+    gray = torch.rand(2, 1, 12, 12, dtype=torch.float64)
     for how in ("collapse", "expand", "learned"):
-        adapted = adapt(model, MEAN, STD, how=how, value_range=value_range, normalised=normalised)
+        adapted = adapt(model, MEAN, STD, how=how, value_range=value_range, normalized=normalized)
         with torch.no_grad():
-            assert_same_outputs(adapted(convert(grey)), model(planes(grey)))
+            assert_same_outputs(adapted(convert(gray)), model(planes(gray)))
 
 
 class Forward(nn.Module):
@@ -157,14 +157,14 @@ class TestOnTheWay:
             lambda: nn.Sequential(v2.Resize((9, 9)), v2.Normalize((0.1, 0.2, 0.3), STD)),
         ],
     )
-    def test_a_normalisation_of_its_own(self, front):
+    def test_a_normalization_of_its_own(self, front):
         """It is folded, and then nothing has to be said."""
         model = awaken(nn.Sequential(front(), nn.Conv2d(3, 8, 3, padding=1), *rest()))
         adapted = adapt(model)
-        grey = torch.rand(2, 1, 12, 14, dtype=torch.float64)
+        gray = torch.rand(2, 1, 12, 14, dtype=torch.float64)
         with torch.no_grad():
-            assert_same_outputs(adapted(grey), model(grey.expand(-1, 3, -1, -1)))
-            assert_same_outputs(adapt(model, MEAN, STD)(grey), model(planes(grey)))
+            assert_same_outputs(adapted(gray), model(gray.expand(-1, 3, -1, -1)))
+            assert_same_outputs(adapt(model, MEAN, STD)(gray), model(planes(gray)))
 
     @pytest.mark.parametrize(
         ("function", "message"),
@@ -193,10 +193,10 @@ class TestOnTheWay:
         assert model.stem.in_channels == 3
         assert not model.stem._forward_pre_hooks
         assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
-        grey = torch.rand(2, 1, 12, 14, dtype=torch.float64)
+        gray = torch.rand(2, 1, 12, 14, dtype=torch.float64)
         with torch.no_grad():
-            expected = model(planes(grey))
-            assert_same_outputs(adapt(model, MEAN, STD, how="expand")(grey), expected)
+            expected = model(planes(gray))
+            assert_same_outputs(adapt(model, MEAN, STD, how="expand")(gray), expected)
 
 
 class TestWhich:
@@ -247,20 +247,20 @@ class TestWhich:
         with pytest.raises(ModelError, match=r"TypeError.*missing 1 required.*example=.*layer="):
             adapt(model, MEAN, STD)
         adapted = adapt(model, MEAN, STD, layer="stem")
-        grey = torch.rand(2, 1, 8, 8, dtype=torch.float64)
+        gray = torch.rand(2, 1, 8, 8, dtype=torch.float64)
         flow = torch.rand(2, 2, 8, 8, dtype=torch.float64)
-        assert_same_outputs(adapted(grey, flow), model(planes(grey), flow))
-        followed = adapt(model, MEAN, STD, example={"image": grey, "flow": flow[:1]})
-        assert_same_outputs(followed(grey, flow), model(planes(grey), flow))
+        assert_same_outputs(adapted(gray, flow), model(planes(gray), flow))
+        followed = adapt(model, MEAN, STD, example={"image": gray, "flow": flow[:1]})
+        assert_same_outputs(followed(gray, flow), model(planes(gray), flow))
 
     @pytest.mark.parametrize("padding", [0, 1])
     def test_named_whose_forward_does_more(self, padding):
-        class Standardised(nn.Conv2d):
+        class Standardized(nn.Conv2d):
             def forward(self, x):
                 return self._conv_forward(x, self.weight / self.weight.std(), self.bias)
 
-        model = awaken(nn.Sequential(Standardised(3, 4, 3, padding=padding), *rest(4)))
-        with pytest.raises(ModelError, match="layer '0' doesn't give for grey what it gave"):
+        model = awaken(nn.Sequential(Standardized(3, 4, 3, padding=padding), *rest(4)))
+        with pytest.raises(ModelError, match="layer '0' doesn't give for gray what it gave"):
             adapt(model, MEAN, STD, layer="0", inplace=True)
         assert model[0].in_channels == 3
 
@@ -313,11 +313,11 @@ class TestWhich:
     def test_a_weight_that_a_hook_computes(self, compute, stop, layer):
         """Nothing is changed, and what the message says works."""
         model = awaken(nn.Sequential(compute(nn.Conv2d(3, 4, 3)), nn.ReLU()))
-        colour = torch.rand(1, 3, 9, 9, dtype=torch.float64)
-        expected, state = model(colour), model.state_dict().keys()
+        color = torch.rand(1, 3, 9, 9, dtype=torch.float64)
+        expected, state = model(color), model.state_dict().keys()
         with pytest.raises(ModelError, match=r"computed at each call.*prune.remove first"):
             adapt(model, MEAN, STD, layer=layer, inplace=True)
-        assert torch.equal(model(colour), expected)
+        assert torch.equal(model(color), expected)
         assert model.state_dict().keys() == state
         stop(model[0])
         assert_exact(model)
@@ -335,11 +335,11 @@ class TestWhich:
         model = awaken(nn.Sequential(patches, nn.Linear(48, 8)))
         with pytest.raises(ModelError, match=r"in layer '1'; how=\"expand\""):
             adapt(model, MEAN, STD, example=16)
-        grey = torch.rand(2, 1, 16, 16, dtype=torch.float64)
+        gray = torch.rand(2, 1, 16, 16, dtype=torch.float64)
         expanded = adapt(model, MEAN, STD, how="expand")
-        assert_same_outputs(expanded(grey), model(planes(grey)))
+        assert_same_outputs(expanded(gray), model(planes(gray)))
 
-    def test_quantised(self):
+    def test_quantized(self):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model = nn.Sequential(
@@ -349,10 +349,10 @@ class TestWhich:
             torch.ao.quantization.prepare(model, inplace=True)
             model(torch.rand(1, 3, 8, 8))
             torch.ao.quantization.convert(model, inplace=True)
-            with pytest.raises(ModelError, match="quantised in layer '0': adapt the float network"):
+            with pytest.raises(ModelError, match="quantized in layer '0': adapt the float network"):
                 adapt(model, MEAN, STD, example=8)
 
-    def test_fake_quantised(self):
+    def test_fake_quantized(self):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             config = torch.ao.quantization.get_default_qat_qconfig("x86")
@@ -372,9 +372,9 @@ class TestArguments:
             adapt(model, how=how)
 
     def test_statistics_of_one_channel(self, model):
-        grey = torch.rand(2, 1, 9, 9, dtype=torch.float64)
+        gray = torch.rand(2, 1, 9, 9, dtype=torch.float64)
         adapted = adapt(model, *g2r.stats({"mean": [0.5], "std": [0.25]}))
-        assert_same_outputs(adapted(grey), model(planes(grey, [0.5] * 3, [0.25] * 3)))
+        assert_same_outputs(adapted(gray), model(planes(gray, [0.5] * 3, [0.25] * 3)))
 
     @pytest.mark.parametrize(
         ("options", "message"),
@@ -413,21 +413,21 @@ class TestArguments:
             scripted = torch.jit.script(model)
             with pytest.raises(ModelError, match=r"scripted.*then torch\.jit\.trace"):
                 adapt(scripted, MEAN, STD)
-            grey = torch.rand(1, 1, 9, 9, dtype=torch.float64)
+            gray = torch.rand(1, 1, 9, 9, dtype=torch.float64)
             adapted = adapt(model.eval(), MEAN, STD)
-            traced = torch.jit.trace(adapted, grey)
-            assert_same_outputs(traced(grey), adapted(grey))
+            traced = torch.jit.trace(adapted, gray)
+            assert_same_outputs(traced(gray), adapted(gray))
         with pytest.raises(ModelError, match="_orig_mod"):
             adapt(torch.compile(model), MEAN, STD)
         with pytest.raises(ModelError, match="meta device"):
             adapt(nn.Conv2d(3, 4, 3, device="meta"), MEAN, STD)
 
     def test_in_place(self, model):
-        grey = torch.rand(1, 1, 9, 9, dtype=torch.float64)
+        gray = torch.rand(1, 1, 9, 9, dtype=torch.float64)
         with torch.no_grad():
-            expected = model(planes(grey))
+            expected = model(planes(gray))
             assert adapt(model, MEAN, STD, inplace=True) is model
-            assert_same_outputs(model(grey), expected)
+            assert_same_outputs(model(gray), expected)
 
     def test_a_network_that_cannot_be_copied(self, model):
         model.cache = torch.ones(1, requires_grad=True) * 2
@@ -473,92 +473,92 @@ class TestLife:
         return model, adapt(model, MEAN, STD)
 
     @pytest.fixture
-    def grey(self):
+    def gray(self):
         torch.manual_seed(1)
         return torch.rand(2, 1, 15, 18, dtype=torch.float64)
 
     @pytest.fixture
-    def expected(self, pair, grey):
+    def expected(self, pair, gray):
         with torch.no_grad():
-            return pair[0](planes(grey))
+            return pair[0](planes(gray))
 
-    def test_copies_and_pickles(self, pair, grey, expected, tmp_path):
+    def test_copies_and_pickles(self, pair, gray, expected, tmp_path):
         torch.save(pair[1], tmp_path / "model.pt")
         for other in (
             copy.deepcopy(pair[1]),
             pickle.loads(pickle.dumps(pair[1])),
             torch.load(tmp_path / "model.pt", weights_only=False),
         ):
-            assert_same_outputs(other(grey), expected)
+            assert_same_outputs(other(gray), expected)
 
-    def test_state_dict(self, pair, grey, expected):
+    def test_state_dict(self, pair, gray, expected):
         model = awaken(nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), *rest()))
         other = adapt(model, MEAN, STD)
         assert other.load_state_dict(pair[1].state_dict()).missing_keys == []
-        assert_same_outputs(other(grey), expected)
+        assert_same_outputs(other(gray), expected)
         assert list(pair[1].state_dict()) == list(pair[0].state_dict())
 
     @pytest.mark.slow
-    def test_compiled(self, pair, grey, expected):
+    def test_compiled(self, pair, gray, expected):
         compiled = torch.compile(pair[1], fullgraph=True, dynamic=True)
-        assert_same_outputs(compiled(grey), expected)
+        assert_same_outputs(compiled(gray), expected)
         larger = torch.rand(3, 1, 21, 16, dtype=torch.float64)
         assert_same_outputs(compiled(larger), pair[0](planes(larger)))
 
-    def test_compiled_graph(self, pair, grey, expected):
+    def test_compiled_graph(self, pair, gray, expected):
         compiled = torch.compile(pair[1], fullgraph=True, backend="eager")
-        assert_same_outputs(compiled(grey), expected)
+        assert_same_outputs(compiled(gray), expected)
 
     @pytest.mark.slow
-    def test_exported(self, pair, grey, expected):
+    def test_exported(self, pair, gray, expected):
         free = [torch.export.Dim.DYNAMIC, torch.export.Dim.STATIC, *[torch.export.Dim.AUTO] * 2]
-        program = torch.export.export(pair[1], (grey,), dynamic_shapes=(dict(enumerate(free)),))
-        assert_same_outputs(program.module()(grey), expected)
+        program = torch.export.export(pair[1], (gray,), dynamic_shapes=(dict(enumerate(free)),))
+        assert_same_outputs(program.module()(gray), expected)
         larger = torch.rand(3, 1, 21, 16, dtype=torch.float64)
         assert_same_outputs(program.module()(larger), pair[0](planes(larger)))
 
-    def test_traced_by_fx_and_fused(self, pair, grey, expected):
+    def test_traced_by_fx_and_fused(self, pair, gray, expected):
         """A convolution and its BatchNorm become one, the plane of ones with them."""
         fused = torch.nn.utils.fusion.fuse_conv_bn_eval(pair[1][0], pair[1][1])
-        assert_same_outputs(torch.fx.symbolic_trace(pair[1])(grey), expected)
-        assert_same_outputs(nn.Sequential(fused, *pair[1][2:])(grey), expected)
+        assert_same_outputs(torch.fx.symbolic_trace(pair[1])(gray), expected)
+        assert_same_outputs(nn.Sequential(fused, *pair[1][2:])(gray), expected)
 
-    def test_vmap(self, pair, grey, expected):
-        each = torch.vmap(pair[1])(grey[:, None])
+    def test_vmap(self, pair, gray, expected):
+        each = torch.vmap(pair[1])(gray[:, None])
         assert_same_outputs(each[:, 0], expected)
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-    def test_other_dtypes(self, pair, grey, expected, dtype):
+    def test_other_dtypes(self, pair, gray, expected, dtype):
         other = copy.deepcopy(pair[1]).to(dtype)
-        result = other(grey.to(dtype))
+        result = other(gray.to(dtype))
         assert result.dtype == dtype
         assert_same_outputs(result.double(), expected, rtol=8 * torch.finfo(dtype).eps)
 
-    def test_adapted_in_half_precision(self, pair, grey, expected):
+    def test_adapted_in_half_precision(self, pair, gray, expected):
         adapted = adapt(copy.deepcopy(pair[0]).bfloat16(), MEAN, STD)
         assert adapted[0].weight.dtype == torch.bfloat16
-        assert_same_outputs(adapted(grey.bfloat16()).double(), expected, rtol=0.06)
+        assert_same_outputs(adapted(gray.bfloat16()).double(), expected, rtol=0.06)
 
-    def test_autocast(self, pair, grey, expected):
+    def test_autocast(self, pair, gray, expected):
         single = copy.deepcopy(pair[1]).float()
         with torch.autocast("cpu", torch.bfloat16):
-            result = single(grey.float())
+            result = single(gray.float())
         assert result.dtype == torch.bfloat16
         assert_same_outputs(result.double(), expected, rtol=0.06)
 
-    def test_channels_last(self, pair, grey, expected):
+    def test_channels_last(self, pair, gray, expected):
         last = torch.channels_last
         adapted = adapt(copy.deepcopy(pair[0]).to(memory_format=last), MEAN, STD)
         assert adapted[0].weight.is_contiguous(memory_format=last)
-        assert_same_outputs(adapted(grey.to(memory_format=last)), expected)
+        assert_same_outputs(adapted(gray.to(memory_format=last)), expected)
 
     def test_empty_batches(self, pair):
         assert pair[1](torch.zeros(0, 1, 15, 18, dtype=torch.float64)).shape[0] == 0
 
-    def test_hooks_see_the_stem(self, pair, grey):
+    def test_hooks_see_the_stem(self, pair, gray):
         seen = []
         handle = pair[1][0].register_forward_hook(lambda module, args, out: seen.append(out))
-        pair[1](grey)
+        pair[1](gray)
         handle.remove()
         assert len(seen) == 1
 
@@ -570,21 +570,21 @@ def test_gradients_are_those_of_the_three_channels(how, padding):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=padding), *rest()).double().train()
     adapted = adapt(model, MEAN, STD, how=how, example=9)
-    grey = torch.rand(4, 1, 9, 11, dtype=torch.float64, requires_grad=True)
-    colour = planes(grey.detach()).requires_grad_()
-    for network, images in ((model, colour), (adapted, grey)):
+    gray = torch.rand(4, 1, 9, 11, dtype=torch.float64, requires_grad=True)
+    color = planes(gray.detach()).requires_grad_()
+    for network, images in ((model, color), (adapted, gray)):
         network(images).pow(2).sum().backward()
     inner = adapted if how == "collapse" else adapted.model
     for before, after in zip(model[1:].parameters(), inner[1:].parameters(), strict=True):
         torch.testing.assert_close(after.grad, before.grad)
     torch.testing.assert_close(model[0].bias.grad, inner[0].bias.grad)
     std = torch.tensor(STD, dtype=torch.float64)[:, None, None]
-    summed = (colour.grad / std).sum(1, keepdim=True)
-    torch.testing.assert_close(grey.grad, summed)
+    summed = (color.grad / std).sum(1, keepdim=True)
+    torch.testing.assert_close(gray.grad, summed)
     mean = torch.tensor(MEAN, dtype=torch.float64)[:, None, None]
     if how == "collapse" and padding:
-        of_grey, of_ones = inner[0].weight.grad.split(1, 1)
-        torch.testing.assert_close(model[0].weight.grad, (of_grey - mean * of_ones) / std)
+        of_gray, of_ones = inner[0].weight.grad.split(1, 1)
+        torch.testing.assert_close(model[0].weight.grad, (of_gray - mean * of_ones) / std)
     elif how != "collapse":
         torch.testing.assert_close(model[0].weight.grad, inner[0].weight.grad)
 
@@ -596,14 +596,14 @@ def test_training_steps_stay_equal():
     adapted = adapt(model, MEAN, STD, example=9)
     for network in (model, adapted):
         network[0].requires_grad_(False)
-        optimiser = torch.optim.Adam(network[1:].parameters(), 0.01)
+        optimizer = torch.optim.Adam(network[1:].parameters(), 0.01)
         torch.manual_seed(1)
         for _ in range(3):
-            grey = torch.rand(4, 1, 9, 11, dtype=torch.float64)
-            loss = network(planes(grey) if network is model else grey).pow(2).mean()
-            optimiser.zero_grad()
+            gray = torch.rand(4, 1, 9, 11, dtype=torch.float64)
+            loss = network(planes(gray) if network is model else gray).pow(2).mean()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
     for before, after in zip(model[1:].parameters(), adapted[1:].parameters(), strict=True):
         torch.testing.assert_close(after, before, rtol=1e-8, atol=1e-8)
     torch.testing.assert_close(adapted[1].running_mean, model[1].running_mean)
