@@ -198,7 +198,7 @@ def backends() -> list[dict[str, str]]:
             "takes": info.takes,
             "extra": f"`{name}`" if BACKENDS[name].installed else "none",
         }
-        for name, info in g2r.backends().items()
+        for name, info in g2r.list_backends().items()
     ]
 
 

@@ -58,7 +58,7 @@ def read_scan(file: str) -> Array:
 def check_agreement(console: Console, images: dict[str, Array]) -> None:
     """Every backend against np.repeat, bit for bit, on every image that it takes."""
     compared = 0
-    for info in g2r.backends().values():
+    for info in g2r.list_backends().values():
         for title, image in images.items():
             if not info.available or (info.name == "pillow" and image.dtype != np.uint8):
                 continue
@@ -86,7 +86,7 @@ def crop_batch(images: list[Array]) -> Array:
 
 def print_costs(console: Console, batch: Array, seconds: float) -> None:
     """A table of time and peak memory a backend."""
-    infos = g2r.backends()
+    infos = g2r.list_backends()
     names = ["auto", *(info.name for info in infos.values() if info.available)]
     calls = {name: (lambda name=name: g2r.to_rgb(batch, "NHW", backend=name)) for name in names}
     rounds = Rounds(calls)
@@ -98,7 +98,8 @@ def print_costs(console: Console, batch: Array, seconds: float) -> None:
     for name in sorted(names, key=lambda name: timings[name].median):
         median, low, high, _ = timings[name]
         peak = peak_bytes(name, BATCH, "uint8", "NHW") / 1e6
-        shown = f"auto ({g2r.choose(BATCH, 'uint8', 'NHW').backend})" if name == "auto" else name
+        chosen = g2r.choose_backend(BATCH, "uint8", "NHW").backend
+        shown = f"auto ({chosen})" if name == "auto" else name
         spread = f"{low * 1e3:.3f} to {high * 1e3:.3f}"
         table.add_row(shown, f"{median * 1e3:.3f}", spread, f"{repeat / median:.1f}", f"{peak:.1f}")
     console.print(table)

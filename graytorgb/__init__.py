@@ -9,8 +9,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from .backends.choose import Choice, choose
-from .backends.registry import BackendInfo, backends
+from .backends.choose import Choice, choose_backend
+from .backends.registry import BackendInfo, list_backends
 from .backends.result_cache import CacheInfo, cache_info, set_cache
 from .core.stats import stats
 from .errors import (
@@ -22,6 +22,7 @@ from .errors import (
     LayoutError,
     LevelsError,
     ModelError,
+    OptionError,
     UnknownBackend,
 )
 from .extras import require
@@ -30,7 +31,7 @@ from .functional.to_rgb import to_rgb
 from .functional.to_uint8 import to_uint8
 
 if TYPE_CHECKING:
-    from . import io
+    from . import albumentations, io, layers, models, transforms
     from .bench.recommendation import recommend
 
 __version__ = "0.1.0"
@@ -47,24 +48,43 @@ __all__ = [
     "LayoutError",
     "LevelsError",
     "ModelError",
+    "OptionError",
     "UnknownBackend",
-    "backends",
+    "albumentations",
     "cache_info",
-    "choose",
+    "choose_backend",
     "io",
+    "layers",
+    "list_backends",
+    "models",
     "prepare",
     "recommend",
     "set_cache",
     "stats",
     "to_rgb",
     "to_uint8",
+    "transforms",
 ]
 
 
+# Submodules that are imported when first asked for: the library that each needs, and its extra
+_SUBMODULES = {
+    "io": ("numpy", "io"),
+    "models": ("numpy", "models"),
+    "transforms": ("torchvision", "torchvision"),
+    "layers": ("keras", "keras"),
+    "albumentations": ("albumentations", "albumentations"),
+}
+
+
 def __getattr__(name: str) -> Any:
-    """`io` and `recommend`, imported when first asked for; `recommend` needs extra ``bench``."""
-    if name == "io":
-        return require("graytorgb.io", "numpy", "io")
+    """Import a submodule, or `recommend`, which needs extra ``bench``, when first asked for."""
+    if name in _SUBMODULES:
+        return require(f"{__name__}.{name}", *_SUBMODULES[name])
     if name == "recommend":
-        return require("graytorgb.bench.recommendation", "psutil", "bench").recommend
+        return require(f"{__name__}.bench.recommendation", "psutil", "bench").recommend
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_SUBMODULES})

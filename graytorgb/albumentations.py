@@ -101,7 +101,7 @@ class ToRGB(_ImageTransform):
     Parameters
     ----------
     backend : str
-        One of :func:`graytorgb.backends`, or ``"auto"``.
+        One of :func:`graytorgb.list_backends`, or ``"auto"``.
     alpha : {"error", "drop"} or (r, g, b)
         What becomes of an alpha channel, as in :func:`graytorgb.to_rgb`.
     p : float

@@ -30,6 +30,10 @@ class LevelsError(GrayToRGBError, ValueError):
     """The value range is empty, unknown or unusable, or a value is NaN."""
 
 
+class OptionError(GrayToRGBError, ValueError):
+    """An argument that is about none of these isn't one of its values: threads, buffers, a name."""
+
+
 class BackendUnavailable(GrayToRGBError, ImportError):
     """A library is missing, or installed and broken; the cause is chained.
 
@@ -46,7 +50,7 @@ class UnknownBackend(GrayToRGBError, ValueError):
     """No backend has this name."""
 
 
-class ImageFileError(GrayToRGBError, OSError):
+class ImageFileError(GrayToRGBError, ValueError, OSError):
     """A file can't be read as an image: damaged, lying, too large, or of another format."""
 
 

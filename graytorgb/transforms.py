@@ -32,7 +32,7 @@ from .core import alpha as alphas  # noqa: E402
 from .core.layout import trailing  # noqa: E402
 from .core.stats import check as check_statistics  # noqa: E402
 from .core.value_range import ValueRange, check_policy, refuse_depth  # noqa: E402
-from .errors import DtypeError, LayoutError  # noqa: E402
+from .errors import DtypeError, LayoutError, OptionError  # noqa: E402
 from .functional.prepare import check_dtype, prepare  # noqa: E402
 from .functional.to_rgb import Options, to_rgb  # noqa: E402
 from .functional.to_uint8 import to_uint8  # noqa: E402
@@ -99,7 +99,7 @@ class ToRGB(_ImageTransform):
     Parameters
     ----------
     backend : str
-        One of :func:`graytorgb.backends`, or ``"auto"``.
+        One of :func:`graytorgb.list_backends`, or ``"auto"``.
     copy : bool, optional
         As in :func:`graytorgb.to_rgb`.
     alpha : {"error", "drop"} or (r, g, b)
@@ -309,7 +309,7 @@ class PrepareBatch:
 
     Raises
     ------
-    LevelsError, DtypeError, LayoutError
+    LevelsError, DtypeError, LayoutError, OptionError
         On construction, for what can't work; on a call, for samples that aren't alike, images of
         several sizes and what :func:`graytorgb.prepare` refuses.
 
@@ -346,9 +346,9 @@ class PrepareBatch:
         self._prepare = Prepare(mean, std, value_range=value_range, dtype=dtype)
         present = torch.cuda.is_available()
         if pin_memory and not present:
-            raise DtypeError("pin_memory=True needs CUDA, which isn't present: leave it away")
+            raise OptionError("pin_memory=True needs CUDA, which isn't present: leave it away")
         if isinstance(buffers, bool) or not isinstance(buffers, int) or buffers < 0:
-            raise LayoutError(f"buffers is a number of batches, 0 or more, not {buffers!r}")
+            raise OptionError(f"buffers is a number of batches, 0 or more, not {buffers!r}")
         self.pin_memory = present if pin_memory is None else pin_memory
         self.buffers = buffers
         self._kept: list[np.ndarray[Any, Any]] = []

@@ -8,7 +8,7 @@ from importlinter.cli import lint_imports
 
 from graytorgb.backends.registry import BACKENDS
 
-from .support import ROOT, run_python
+from .support import ROOT, needs, run_python
 
 PACKAGE = ROOT / "graytorgb"
 STANDARD = sys.stdlib_module_names
@@ -90,6 +90,36 @@ import graytorgb
 print(*{name.partition(".")[0] for name in set(sys.modules) - before})
 """
     assert set(run_python(code).split()) - STANDARD <= {"graytorgb", "numpy"}
+
+
+def test_submodules_are_there_when_asked_for():
+    code = """
+import sys
+import graytorgb as g2r
+heavy = {"torch", "keras", "albumentations", "PIL", "click", "psutil"}
+assert not heavy & set(sys.modules)
+assert g2r.io.read and g2r.models.adapt
+assert not {"torch", "keras"} & set(sys.modules)
+assert {"io", "models", "transforms", "layers", "albumentations", "recommend"} <= set(dir(g2r))
+print(g2r.transforms.ToRGB.__name__, "torch" in sys.modules)
+"""
+    needs("torchvision")
+    assert run_python(code) == "ToRGB True"
+
+
+@pytest.mark.parametrize("name", ["transforms", "layers", "albumentations"])
+def test_a_submodule_says_what_it_needs(name):
+    library = {"transforms": "torchvision"}.get(name, name if name != "layers" else "keras")
+    code = f"""
+import sys
+sys.modules[{library!r}] = None
+import graytorgb as g2r
+try:
+    g2r.{name}
+except g2r.BackendUnavailable as error:
+    print(error)
+"""
+    assert f"pip install 'graytorgb[{library}]'" in run_python(code)
 
 
 def test_converting_numpy_loads_no_library_that_is_not_used():

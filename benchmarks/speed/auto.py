@@ -50,7 +50,9 @@ def markdown(report: Report) -> str:
     ratios, of_limit, rows, lost = [], [], [], 0
     for case, measured in report.by_case().items():
         timed = {row.backend: row for row in measured if row.fresh_s is not None}
-        ours = timed.pop(g2r.choose(case.shape, case.dtype, case.layout).backend or "", None)
+        ours = timed.pop(
+            g2r.choose_backend(case.shape, case.dtype, case.layout).backend or "", None
+        )
         best = fastest_copy(list(timed.values()))
         if best is None or ours is None:
             continue

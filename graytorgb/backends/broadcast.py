@@ -7,5 +7,5 @@ from .protocol import Array
 
 
 def expand(gray: Array, axis: int, out: Array | None = None) -> Array:
-    """See :class:`graytorgb.backends.Backend`. A view has no use for `out`."""
+    """See :class:`graytorgb.backends.protocol.Backend`. A view has no use for `out`."""
     return np.broadcast_to(np.expand_dims(gray, axis), insert(gray.shape, axis))

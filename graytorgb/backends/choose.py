@@ -21,7 +21,7 @@ class Choice(NamedTuple):
     reason: str
 
 
-def choose(shape: tuple[int, ...], dtype: DTypeLike, layout: str | None = None) -> Choice:
+def choose_backend(shape: tuple[int, ...], dtype: DTypeLike, layout: str | None = None) -> Choice:
     """The backend that ``to_rgb(..., backend="auto")`` takes for such an array, and why.
 
     Parameters
@@ -46,7 +46,7 @@ def choose(shape: tuple[int, ...], dtype: DTypeLike, layout: str | None = None) 
     Examples
     --------
     >>> import graytorgb as g2r
-    >>> g2r.choose((64, 224, 224), "uint8", "NHW->NCHW").backend
+    >>> g2r.choose_backend((64, 224, 224), "uint8", "NHW->NCHW").backend
     'native'
     """
     axes = resolve(layout, tuple(shape))

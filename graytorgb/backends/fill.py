@@ -6,7 +6,7 @@ from .protocol import Array, room
 
 
 def expand(gray: Array, axis: int, out: Array | None = None) -> Array:
-    """See :class:`graytorgb.backends.Backend`."""
+    """See :class:`graytorgb.backends.protocol.Backend`."""
     out = room(gray, axis, out)
     if axis == gray.ndim:
         # One strided pass a channel. A single broadcast assignment would loop over the

@@ -31,7 +31,7 @@ def empty(shape: tuple[int, ...], dtype: Any) -> tuple[Array, bool]:
 
 
 def expand(gray: Array, axis: int, out: Array | None = None) -> Array:
-    """See :class:`graytorgb.backends.Backend`."""
+    """See :class:`graytorgb.backends.protocol.Backend`."""
     run = _run_of(gray.shape, axis, gray.itemsize)
     if out is not None:
         warm = True

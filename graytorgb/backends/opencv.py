@@ -18,7 +18,7 @@ _INT_MAX = 2**31 - 1
 
 
 def expand(gray: Array, axis: int, out: Array | None = None) -> Array:
-    """See :class:`graytorgb.backends.Backend`."""
+    """See :class:`graytorgb.backends.protocol.Backend`."""
     out = room(gray, axis, out)
     if axis == gray.ndim and is_solid(gray):
         _interleave(gray.reshape(-1), out.reshape(-1, 3))

@@ -11,7 +11,7 @@ from .protocol import Array, room, solid, strips
 
 
 def expand(gray: Array, axis: int, out: Array | None = None) -> Array:
-    """See :class:`graytorgb.backends.Backend`."""
+    """See :class:`graytorgb.backends.protocol.Backend`."""
     out = room(gray, axis, out)
     channel_last = np.moveaxis(out, axis, -1)
     for part in strips(gray, 1 << 17):

@@ -66,7 +66,7 @@ loaded: dict[str, Backend] = {}
 
 
 class BackendInfo(NamedTuple):
-    """What :func:`backends` tells of one backend.
+    """What :func:`list_backends` tells of one backend.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class BackendInfo(NamedTuple):
         return self.status == "available"
 
 
-def backends() -> dict[str, BackendInfo]:
+def list_backends() -> dict[str, BackendInfo]:
     """Every backend by name: available or not, why, what it takes, copy or view.
 
     Each library is imported, because only an import tells a broken one from a good one; that
@@ -111,7 +111,7 @@ def backends() -> dict[str, BackendInfo]:
     Examples
     --------
     >>> import graytorgb as g2r
-    >>> info = g2r.backends()["broadcast"]
+    >>> info = g2r.list_backends()["broadcast"]
     >>> info.available, info.result
     (True, 'view')
     """

@@ -10,7 +10,7 @@ import sys
 from numbers import Integral
 from typing import Any, NamedTuple
 
-from ..errors import LevelsError
+from ..errors import OptionError
 from . import registry
 
 
@@ -69,7 +69,7 @@ def set_cache(limit: int | None) -> CacheInfo:
 
     Raises
     ------
-    LevelsError
+    OptionError
         If `limit` isn't a number of bytes.
     BackendUnavailable
         If the kernels weren't compiled, and so nothing can be kept.
@@ -83,7 +83,7 @@ def set_cache(limit: int | None) -> CacheInfo:
     True
     """
     if limit is not None and not _is_size(limit):
-        raise LevelsError(f"the limit is a number of bytes, 0 or more, or None, not {limit!r}")
+        raise OptionError(f"the limit is a number of bytes, 0 or more, or None, not {limit!r}")
     native = registry.load("native")
     native.set_cache(limit)  # type: ignore[attr-defined]  # of this backend alone
     return cache_info()

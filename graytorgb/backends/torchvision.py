@@ -21,7 +21,7 @@ class _Writable:
 
 
 def expand(gray: Array, axis: int, out: Array | None = None) -> Array:
-    """See :class:`graytorgb.backends.Backend`. grayscale_to_rgb can't write into `out`."""
+    """See :class:`graytorgb.backends.protocol.Backend`. grayscale_to_rgb can't write into `out`."""
     before, after = split(gray.shape, axis)
     word = _WORDS.get(gray.itemsize, np.complex128)
     words: Array = solid(gray).reshape(before, after).view(word)

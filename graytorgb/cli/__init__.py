@@ -11,8 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from .. import __version__
-from ..backends.choose import choose
-from ..backends.registry import BACKENDS, backends, lookup
+from ..backends.choose import choose_backend
+from ..backends.registry import BACKENDS, list_backends, lookup
 from ..errors import GrayToRGBError
 from ..extras import require
 from .adapt import adapt_command
@@ -62,14 +62,14 @@ def backends_command(shape: tuple[int, ...] | None, dtype: str | None, layout: s
     console = Console()
     table = Table("backend", "status", "result", "takes")
     table.add_column("how, or why not", overflow="fold")
-    for info in backends().values():
+    for info in list_backends().values():
         status = f"[{_COLORS[info.status]}]{info.status}[/]"
         detail = f"{info.how} ({info.why})" if info.available else info.why
         table.add_row(info.name, status, info.result, info.takes, escape(detail))
     console.print(table)
     if shape is not None:
         try:
-            backend, reason = choose(shape, dtype or "uint8", layout)
+            backend, reason = choose_backend(shape, dtype or "uint8", layout)
         except (GrayToRGBError, TypeError) as error:
             raise click.ClickException(str(error)) from error
         console.print(f"auto picks [bold]{backend}[/]: {reason}" if backend else reason)

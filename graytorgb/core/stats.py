@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import LevelsError
+from ..errors import LevelsError, OptionError
 from ..extras import require
 from .processors import describe, field, find_processors, read_processor
 
@@ -50,6 +50,8 @@ def stats(source: Any) -> Statistics:
     LevelsError
         If `source` isn't any of these, or has no such statistics: a detection model of
         torchvision's normalizes by itself, for example.
+    OptionError
+        If `source` is a name that is none of these.
     BackendUnavailable
         If `source` names torchvision weights, and torchvision is missing.
 
@@ -124,9 +126,9 @@ def _of_processor(source: Any) -> Statistics | None:
 
 
 def _find_weights(name: str) -> Any:
-    """The torchvision weights of a name such as ``"ResNet50_Weights.DEFAULT"``, or LevelsError."""
+    """The torchvision weights of a name such as ``"ResNet50_Weights.DEFAULT"``, or OptionError."""
     if "weight" not in name.lower():
-        raise LevelsError(f"no statistics are called {name!r}{_near(name, _NAMED)}: "
+        raise OptionError(f"no statistics are called {name!r}{_near(name, _NAMED)}: "
             f"expected {_SOURCES}{_of_which_network(name)}")  # fmt: skip
     api = require("torchvision.models", "torchvision", "torchvision")
     networks = (api.get_model_weights(network) for network in api.list_models())
@@ -138,8 +140,8 @@ def _find_weights(name: str) -> Any:
     known = [f"{title}.{each}" for title, kind in kinds.items() for each in kind.__members__]
     if name in kinds:
         listed = ", ".join(each for each in known if each.startswith(f"{name}."))
-        raise LevelsError(f"{name!r} names several weights: {listed}")
-    raise LevelsError(f"torchvision has no weights called {name!r}{_near(name, known)}")
+        raise OptionError(f"{name!r} names several weights: {listed}")
+    raise OptionError(f"torchvision has no weights called {name!r}{_near(name, known)}")
 
 
 def _near(name: str, known: Any) -> str:

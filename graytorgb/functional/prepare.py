@@ -26,7 +26,7 @@ from ..core.value_range import (
     settle,
     stated_range,
 )
-from ..errors import DtypeError, GrayToRGBError, LevelsError
+from ..errors import DtypeError, GrayToRGBError, LevelsError, OptionError
 from ..kinds import numpy as numpy_kind
 from . import normalize as normalize
 
@@ -84,6 +84,8 @@ def prepare(
     LevelsError
         If `mean`, `std` or the range can't be used, the range has to be stated and isn't, a
         value is NaN, or integers of 8 bits have a range of more than 8 bits.
+    OptionError
+        If `threads` is no number above 0.
     LayoutError, ChannelError, DtypeError
         As :func:`graytorgb.to_rgb`; DtypeError too for a `dtype` that isn't among the four.
 
@@ -260,4 +262,4 @@ def check_dtype(dtype: Any) -> str:
 def _check_threads(threads: Any) -> None:
     whole = isinstance(threads, Integral) and not isinstance(threads, bool)
     if threads is not None and not (whole and threads >= 1):
-        raise LevelsError(f"threads is a number, 1 or more, or None, not {threads!r}")
+        raise OptionError(f"threads is a number, 1 or more, or None, not {threads!r}")

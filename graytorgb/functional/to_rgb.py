@@ -47,8 +47,8 @@ def to_rgb(
         or in front of H for torch. With None, 2-D is HW; 3-D and 4-D are read as an image or
         a batch with a channel axis where only one axis can be that; all else is an error.
     backend : str
-        One of :func:`graytorgb.backends`, or ``"auto"``, for which :func:`graytorgb.choose`
-        tells the choice.
+        One of :func:`graytorgb.list_backends`, or ``"auto"``, for which
+        :func:`graytorgb.choose_backend` tells the choice.
     copy : bool, optional
         None: what the backend does. True: the result shares no memory with the input. False:
         a view that shares it (read-only in numpy), or an error.

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from ..core.value_range import ValueRange, check_policy, is_deeper
-from ..errors import GrayToRGBError, ImageFileError, LevelsError
+from ..errors import GrayToRGBError, ImageFileError, LevelsError, OptionError
 from ..extras import require
 from .image import CT_WINDOWS, ImageFile, Request, Window
 from .orientation import STEPS, orient
@@ -167,8 +167,9 @@ def read(
     BackendUnavailable
         If the format's library, or a codec for its compression, isn't installed.
     LevelsError
-        If `value_range`, `window`, `limit` or `orientation` is none of these, or `window` doesn't
-        suit the file.
+        If `value_range` or `window` is none of these, or `window` doesn't suit the file.
+    OptionError
+        If `limit` or `orientation` is none of these.
 
     Warns
     -----
@@ -217,9 +218,9 @@ def read(
     if value_range is not None:
         value_range = check_policy(value_range)
     if orientation not in ("keep", "apply"):
-        raise LevelsError(f'orientation is "keep" or "apply", not {orientation!r}')
+        raise OptionError(f'orientation is "keep" or "apply", not {orientation!r}')
     if isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0:
-        raise LevelsError(f"limit is a number of bytes, such as {LIMIT}, not {limit!r}")
+        raise OptionError(f"limit is a number of bytes, such as {LIMIT}, not {limit!r}")
     path = path if isinstance(path, Path) else Path(path)  # making one takes a while
     with Request(path, index, _check_window(window), limit, value_range) as request:
         name, note = _identify(request)

@@ -12,7 +12,9 @@ import numpy as np
 import graytorgb
 
 PACKAGE = Path(graytorgb.__file__).parent
-STATUS = "import graytorgb; info = graytorgb.backends()['native']; print(info.status, info.why)"
+STATUS = (
+    "import graytorgb; info = graytorgb.list_backends()['native']; print(info.status, info.why)"
+)
 
 
 def copy_package(folder):

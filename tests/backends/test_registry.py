@@ -30,7 +30,7 @@ def test_required_backends_exist():
 
 
 def test_backends_tells_all_of_each():
-    infos = g2r.backends()
+    infos = g2r.list_backends()
     assert list(infos) == list(BACKENDS)
     for name, info in infos.items():
         assert info.name == name
@@ -59,7 +59,7 @@ except ImportError as error:
     assert isinstance(error, g2r.BackendUnavailable)
     assert isinstance(error.__cause__, ImportError)
     print(error)
-print(g2r.backends()[{name!r}].status)
+print(g2r.list_backends()[{name!r}].status)
 print(g2r.to_rgb(x, "NHW").shape)  # auto goes on without it
 """)
     needed = (
@@ -88,7 +88,7 @@ try:
 except g2r.BackendUnavailable as error:
     print(repr(error.__cause__))
     print(error)
-info = g2r.backends()[{name!r}]
+info = g2r.list_backends()[{name!r}]
 print(info.status, info.available)
 print(g2r.to_rgb(np.zeros((4, 300, 300), np.uint8), "NHW").shape)
 """,
@@ -108,7 +108,7 @@ def test_hollow(name, tmp_path):
     text = run_python(
         f"""
 import numpy as np, graytorgb as g2r
-print(g2r.backends()[{name!r}].status)
+print(g2r.list_backends()[{name!r}].status)
 print(g2r.to_rgb(np.zeros((4, 300, 300), np.uint8), "NHW").shape)
 """,
         tmp_path,
@@ -168,23 +168,23 @@ except SystemExit as stop:
 class TestChoose:
     def test_is_what_auto_takes(self):
         needs("native")
-        assert g2r.choose((64, 224, 224), np.uint8, "NHW").backend == "native"
-        assert g2r.choose((64, 224, 224), "float64", "NHW->NCHW").backend == "native"
-        assert g2r.choose((28, 28), "uint8").backend == "fill"
-        assert g2r.choose((64, 224, 224, 1), "uint8").backend == "native"
+        assert g2r.choose_backend((64, 224, 224), np.uint8, "NHW").backend == "native"
+        assert g2r.choose_backend((64, 224, 224), "float64", "NHW->NCHW").backend == "native"
+        assert g2r.choose_backend((28, 28), "uint8").backend == "fill"
+        assert g2r.choose_backend((64, 224, 224, 1), "uint8").backend == "native"
 
     def test_rgb_needs_none(self):
-        choice = g2r.choose((224, 224, 3), "uint8")
+        choice = g2r.choose_backend((224, 224, 3), "uint8")
         assert choice.backend is None
         assert "3 channels" in choice.reason
 
     def test_errors_are_to_rgbs(self):
         with pytest.raises(g2r.LayoutError):
-            g2r.choose((64, 224, 224), "uint8")
+            g2r.choose_backend((64, 224, 224), "uint8")
         with pytest.raises(g2r.DtypeError):
-            g2r.choose((224, 224), object)
+            g2r.choose_backend((224, 224), object)
         with pytest.raises(g2r.ChannelError):
-            g2r.choose((224, 224, 2), "uint8", "HWC")
+            g2r.choose_backend((224, 224, 2), "uint8", "HWC")
 
     @pytest.mark.parametrize(
         ("missing", "expected"),
@@ -201,6 +201,6 @@ for name in {missing}:
     sys.modules[name] = None
 import graytorgb as g2r
 for dtype, layout in (("uint8", "NHW"), ("float64", "NHW"), ("uint8", "NHW->NCHW")):
-    print(g2r.choose((64, 224, 224), dtype, layout).backend)
+    print(g2r.choose_backend((64, 224, 224), dtype, layout).backend)
 """)
         assert text.split() == expected

@@ -205,7 +205,7 @@ def test_many_blocks():
 
 @pytest.mark.parametrize("limit", [-1, 1.5, "1G", True, 10**20])
 def test_limits_that_are_none(limit):
-    with pytest.raises(g2r.LevelsError, match="number of bytes"):
+    with pytest.raises(g2r.OptionError, match="number of bytes"):
         g2r.set_cache(limit)
 
 
@@ -226,7 +226,7 @@ def test_an_environment_that_is_no_number(monkeypatch):
 import warnings, graytorgb as g2r
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    print(g2r.choose((64, 224, 224), "uint8", "NHW").backend, g2r.cache_info().limit > 0)
+    print(g2r.choose_backend((64, 224, 224), "uint8", "NHW").backend, g2r.cache_info().limit > 0)
 print(*(str(w.message) for w in caught))
 """)
     assert text.splitlines()[0] == "native True"

@@ -16,7 +16,7 @@ def run(*arguments):
 def test_backends_lists_each_with_its_state():
     result = run("backends")
     assert result.exit_code == 0
-    for name, info in g2r.backends().items():
+    for name, info in g2r.list_backends().items():
         line = next(line for line in result.output.splitlines() if f" {name} " in line)
         assert info.status in line
         assert info.result in line

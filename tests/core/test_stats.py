@@ -102,7 +102,7 @@ class TestTorchvision:
         ],
     )
     def test_names_that_are_none(self, name, says):
-        with pytest.raises(g2r.LevelsError, match=says):
+        with pytest.raises(g2r.OptionError, match=says):
             g2r.stats(name)
 
     def test_names_need_torchvision(self):
@@ -117,7 +117,7 @@ except g2r.BackendUnavailable as error:
     print(error)
 try:
     g2r.stats("resnet50")
-except g2r.LevelsError:
+except g2r.OptionError:
     print("torch" in sys.modules)
 """
         hint = "needs torchvision: pip install 'graytorgb[torchvision]'"

@@ -263,7 +263,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("threads", [0, -1, 1.5, "2", True])
     def test_threads(self, threads):
-        with pytest.raises(g2r.LevelsError, match="threads"):
+        with pytest.raises(g2r.OptionError, match="threads"):
             g2r.prepare(self.gray, 0.5, 0.5, "NHW", threads=threads)
 
     def test_complex_and_strings(self):

@@ -73,6 +73,6 @@ def test_an_npy_without_pixels(tmp_path, shape):
 @pytest.mark.parametrize("limit", [None, "2GB", 0, -1, True, float("nan"), (1, 2)])
 def test_a_limit_that_is_no_number_of_bytes(tmp_path, limit):
     np.save(tmp_path / "x.npy", np.zeros((3, 4)))
-    with pytest.raises(g2r.LevelsError, match=r"limit is a number of bytes, such as \d+, not "):
+    with pytest.raises(g2r.OptionError, match=r"limit is a number of bytes, such as \d+, not "):
         read(tmp_path / "x.npy", limit=limit)
     assert read(tmp_path / "x.npy", limit=1e9).array.shape == (3, 4)

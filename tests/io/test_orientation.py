@@ -108,7 +108,7 @@ def test_xmp_states_an_orientation_where_exif_does_not(tmp_path):
 def test_a_wrong_word(tmp_path):
     PIL.Image.fromarray(PIXELS["HW"]).save(tmp_path / "x.png")
     for word in ("applied", None, True, 6):
-        with pytest.raises(g2r.LevelsError, match='orientation is "keep" or "apply", not'):
+        with pytest.raises(g2r.OptionError, match='orientation is "keep" or "apply", not'):
             read(tmp_path / "x.png", orientation=word)
 
 

@@ -69,7 +69,7 @@ class TestToRGB:
 
     @pytest.mark.parametrize("backend", BACKENDS)
     def test_backends(self, backend):
-        if not g2r.backends()[backend].available:
+        if not g2r.list_backends()[backend].available:
             pytest.skip(f"{backend} isn't usable here")
         result = ToRGB(backend=backend)(image=skimage.data.camera())["image"]
         assert_same_bits(result, oracle(skimage.data.camera(), "HW->HWC"))

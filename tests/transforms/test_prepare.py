@@ -288,7 +288,7 @@ class TestPrepareBatch:
 
     @pytest.mark.parametrize("buffers", [-1, 1.5, True, None])
     def test_buffers_that_are_no_number(self, buffers):
-        with pytest.raises(g2r.LayoutError, match="buffers"):
+        with pytest.raises(g2r.OptionError, match="buffers"):
             PrepareBatch(*IMAGENET, buffers=buffers)
 
     @pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA is present")
