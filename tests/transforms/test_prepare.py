@@ -294,7 +294,7 @@ class TestPrepareBatch:
     @pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA is present")
     def test_pinned_without_cuda(self):
         assert PrepareBatch(*IMAGENET).pin_memory is False
-        with pytest.raises(g2r.DtypeError, match="needs CUDA"):
+        with pytest.raises(g2r.OptionError, match="needs CUDA"):
             PrepareBatch(*IMAGENET, pin_memory=True)
 
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
