@@ -82,7 +82,7 @@ wheel: .venv/test
 	cp -r tests conftest.py setup.cfg build/wheel
 	cd build/wheel && GRAYTORGB_REQUIRE=native,opencv,pillow,skimage venv/bin/python -m pytest \
 	  -p no:cacheprovider -q -m "not slow" tests --ignore tests/test_house.py \
-	  --ignore tests/benchmarks/test_speed.py --ignore tests/bench/test_report_page.py \
+	  --ignore tests/benchmarks --ignore tests/bench/test_report_page.py \
 	  --ignore tests/backends/test_build.py
 
 .venv/python:

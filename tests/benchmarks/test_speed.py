@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from ..support import needs
+from ..support import ROOT, needs
 
 needs("opencv", "pillow", "skimage")
 
@@ -98,3 +98,18 @@ def test_the_fit_finds_the_line_that_made_the_points():
     assert fit["above_s_per_gb"] == pytest.approx(4)
     assert fit["below_start_s"] == pytest.approx(1e-5)
     assert fit["peak_bytes_per_byte"] == pytest.approx(1)
+
+
+def test_outputs_are_checked_before_anything_is_measured(tmp_path):
+    """A folder that can't be made, in every script that writes."""
+    (tmp_path / "file").write_text("old")
+    result = CliRunner().invoke(auto.main, ["--output", str(tmp_path / "file" / "results")])
+    assert result.exit_code == 2
+    assert "--output is a folder that can be made" in result.output
+    scripts = [*(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "examples").rglob("*.py")]
+    writing = [path for path in scripts if '"--output"' in path.read_text(encoding="utf-8")]
+    assert len(writing) > 5
+    for path in writing:
+        text = path.read_text(encoding="utf-8")
+        assert "type=OutputFolder()" in text or "type=OutputFile(PICTURES)" in text, path
+        assert "cls=FileCommand" in text, path

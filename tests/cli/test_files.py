@@ -313,19 +313,3 @@ def test_figures_still_come_out(image, tmp_path):
     assert json.loads(paths[0].read_text())["rows"]
     assert all(path.stat().st_size for path in paths)
     assert not list(tmp_path.glob(".graytorgb*"))
-
-
-def test_benchmarks_check_theirs_too(tmp_path):
-    """Before they measure for minutes: a folder that can't be made, a name that is no picture's."""
-    (tmp_path / "file").write_text("old")
-    from benchmarks.speed import auto
-
-    runner = CliRunner()
-    result = runner.invoke(auto.main, ["--output", str(tmp_path / "file" / "results")])
-    assert result.exit_code == 2
-    assert "--output is a folder that can be made" in result.output
-    for path in (ROOT / "benchmarks").glob("*.py"):
-        text = path.read_text(encoding="utf-8")
-        if '"--output"' in text:
-            assert "type=OutputFolder()" in text or "type=OutputFile(PICTURES)" in text, path
-            assert "cls=FileCommand" in text, path
