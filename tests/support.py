@@ -36,8 +36,8 @@ def needs(*names):
 
 
 # What GRAYTORGB_REQUIRE may name beside the backends
-PACKAGES = {"array_api_compat", "array_api_strict", "dask", "foolbox", "jax", "keras", "tensorflow",
-            "timm", "torch", "transformers"}  # fmt: skip
+PACKAGES = {"array_api_compat", "array_api_strict", "dask", "foolbox", "gdcm", "jax", "keras",
+            "tensorflow", "timm", "torch", "transformers"}  # fmt: skip
 
 
 def needs_package(*names):

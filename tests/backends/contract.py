@@ -89,7 +89,8 @@ def test_reversed_single_axes(backend, layout):
     ],
 )
 def test_more_bytes_than_an_int_counts(backend, shape, layout):
-    if backend not in ("auto", "opencv"):  # the others are NumPy's loops, or count in 64 bits
+    # the others are NumPy's loops, or count in 64 bits; auto takes one of them, or OpenCV
+    if backend != "opencv" and not (backend == "auto" and shape[0] == 1):
         shape = tuple(max(1, size // 100) for size in shape)
     elif 5 * np.prod(shape, dtype=np.int64) > psutil.virtual_memory().available:
         pytest.skip("needs five times the input's memory")

@@ -440,6 +440,7 @@ class TestRecommend:
 # Interrupts its own group of processes, as a terminal does, from the call that it is told to.
 INTERRUPTED = """
 import os, signal, sys, threading
+import psutil
 import graytorgb.bench.run, graytorgb.measure.timing
 from graytorgb.cli import main
 
@@ -453,8 +454,12 @@ if {when!r} == "timing":
     graytorgb.measure.timing.Rounds._round = interrupted
 else:
     peak = graytorgb.bench.run.peak_bytes
+    def interrupt_the_child():
+        while not any("spawn_main" in " ".join(c.cmdline()) for c in psutil.Process().children()):
+            pass
+        interrupt()
     def interrupted(*arguments):
-        threading.Timer(0.5, interrupt).start()  # its process starts, or measures
+        threading.Thread(target=interrupt_the_child, daemon=True).start()
         return peak(*arguments)
     graytorgb.bench.run.peak_bytes = interrupted
 if __name__ == "__main__":

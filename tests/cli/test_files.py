@@ -221,7 +221,7 @@ class TestReplacing:
     def test_what_is_no_file_is_written_to(self, tmp_path):
         with writing.replacing(os.devnull) as written:
             assert written == Path(os.devnull)
-        code = "from graytorgb import writing; writing.write_text('/dev/stdout', 'text')"
+        code = "from graytorgb.core import writing; writing.write_text('/dev/stdout', 'text')"
         assert run_python(code) == "text"
         out = tmp_path / "out.txt"
         with out.open("wb") as file:

@@ -237,12 +237,18 @@ class TestHuggingFace:
 
 @pytest.mark.parametrize(
     "source",
-    ["image-net", "", None, 3, [0.5, 0.5], {}, {"mean": 0.5}, np.zeros(3), ..., int],
+    [None, 3, [0.5, 0.5], {}, {"mean": 0.5}, np.zeros(3), ..., int],
     ids=repr,
 )
 def test_what_knows_no_statistics(source):
     with pytest.raises(g2r.LevelsError, match="imagenet"):
         g2r.stats(source)
+
+
+@pytest.mark.parametrize("name", ["image-net", ""])
+def test_a_name_of_no_statistics(name):
+    with pytest.raises(g2r.OptionError, match="imagenet"):
+        g2r.stats(name)
 
 
 def test_unusable_statistics():

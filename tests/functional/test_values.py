@@ -169,8 +169,8 @@ class TestFloats:
         needs("torchvision")
         import torch
 
-        x = torch.tensor([[-0.25, 0, 0.5, 1, 1.25]], requires_grad=True)
-        g2r.prepare(x, 0, 0.5, "HW", value_range=(0, 1)).sum().backward()
+        x = torch.tensor([[-(2**-10), 0, 0.5, 1, 1 + 2**-10]], requires_grad=True)
+        g2r.prepare(x, 0, 0.5, "HW").sum().backward()
         assert x.grad.tolist() == [[0, 6, 6, 6, 0]]
 
     @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "longdouble", ">f4"])

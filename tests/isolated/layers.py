@@ -295,11 +295,11 @@ class TestPrepare:
         expected = np.repeat(np.where(mask, 2, -2), 3, -1).astype(np.float32)
         same(model(mask), expected)
 
-    def test_floats_clearly_beyond_0_to_1_under_dtype(self):
+    def test_floats_beyond_0_to_1_under_dtype(self):
         layer = Prepare(*IMAGENET, value_range="dtype")
         with pytest.raises(g2r.LevelsError, match="unless you say their range"):
             layer(GRAY.astype(np.float32))
-        overshot = np.float32([[[[-0.2], [1.01]]]])
+        overshot = np.float32([[[[-(2**-10)], [1 + 2**-10]]]])
         assert np.abs(values(layer(overshot)) - values(layer(overshot.clip(0, 1)))).max() <= 1e-6
 
     def test_a_range_that_float64_cannot_scale(self):
