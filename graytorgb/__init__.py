@@ -31,7 +31,11 @@ from .functional.to_rgb import to_rgb
 from .functional.to_uint8 import to_uint8
 
 if TYPE_CHECKING:
-    from . import albumentations, io, layers, models, transforms
+    from . import albumentations as albumentations
+    from . import io
+    from . import layers as layers
+    from . import models as models
+    from . import transforms as transforms
     from .bench.recommendation import recommend
 
 __version__ = "0.1.0"
@@ -50,24 +54,21 @@ __all__ = [
     "ModelError",
     "OptionError",
     "UnknownBackend",
-    "albumentations",
     "cache_info",
     "choose_backend",
     "io",
-    "layers",
     "list_backends",
-    "models",
     "prepare",
     "recommend",
     "set_cache",
     "stats",
     "to_rgb",
     "to_uint8",
-    "transforms",
 ]
 
 
-# Submodules that are imported when first asked for: the library that each needs, and its extra
+# Submodules that are imported when first asked for: the library that each needs, and its extra.
+# They aren't among dir()'s names, of which some tools ask for every one.
 _SUBMODULES = {
     "io": ("numpy", "io"),
     "models": ("numpy", "models"),
@@ -84,7 +85,3 @@ def __getattr__(name: str) -> Any:
     if name == "recommend":
         return require(f"{__name__}.bench.recommendation", "psutil", "bench").recommend
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_SUBMODULES})
