@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import graytorgb as g2r
-from graytorgb.errors import LevelsError
+from graytorgb.errors import GrayToRGBError
 from graytorgb.models import adapt
 
 Scores = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -139,7 +139,7 @@ def _of_onnx(path: Path, statistics: str | None) -> Network:
         raise click.UsageError(f"there is no file {path}")
     try:
         mean, std = g2r.stats(statistics)
-    except LevelsError as error:
+    except GrayToRGBError as error:
         raise click.UsageError(f"--stats {statistics}: {error}") from error
     model = onnx.load(path)
     side = model.graph.input[0].type.tensor_type.shape.dim[-1].dim_value or 224
