@@ -8,6 +8,11 @@ settings.register_profile(
 settings.load_profile("graytorgb")
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with the suites that take longest, so that no worker is left with them at the end."""
+    items.sort(key=lambda item: item.path.name != "test_isolated.py")
+
+
 def pytest_terminal_summary(terminalreporter):
     """Report the figures that tests recorded."""
     for report in terminalreporter.getreports("passed"):
