@@ -12,7 +12,7 @@ from .dicom_codestream import is_lossy
 from .dicom_header import Scan
 from .dicom_lut import check_lut, declare_deep
 from .dicom_window import Range, Shown, apply_window, next_value, read_function
-from .image import Array, depth_range, invert, number
+from .image import Array, depth_range, find_invertible, invert, number
 
 _OVERSHOOT = 4  # a lossy codec may pass the ends of the depth by a quarter of it, and no more
 
@@ -38,14 +38,13 @@ def show(scan: Scan, stored: Array) -> Shown:
 def _turn_round(scan: Scan, array: Array, around: Range) -> Array:
     """Make black of white; what no dtype holds afterwards, far outside of the range, saturates."""
     if array.dtype.kind == "i":
-        total, limits = around[0] + around[1], np.iinfo(array.dtype)
+        total = around[0] + around[1]
         if total != int(total):
             raise scan.error(
                 f"its smallest value is white, and integers can't be turned round within "
                 f"{around[0]} to {around[1]}: lo + hi has to be a whole number"
             )
-        lo, hi = max(total - limits.max, limits.min), min(total - limits.min, limits.max)
-        return invert(array.clip(int(lo), int(hi)), (0, int(total)))
+        return invert(array.clip(*find_invertible(array.dtype, int(total))), (0, int(total)))
     return invert(array, around)
 
 
@@ -73,7 +72,7 @@ def _find_pivot(scan: Scan, array: Array) -> Range:
         )
     if stated == "dtype":
         return 0, 1
-    if isinstance(stated, tuple) and not isinstance(stated[0], str):
+    if scan.request.has_limits:
         return number(stated[0]), number(stated[1])
     finite = array[np.isfinite(array)]
     return (number(finite.min()), number(finite.max())) if finite.size else (0, 1)

@@ -262,6 +262,18 @@ def invert(array: Array, value_range: tuple[float, float]) -> Array:
     return (total - array.astype(np.int64)).astype(array.dtype)
 
 
+def find_invertible(dtype: np.dtype[Any], total: int) -> tuple[int, int]:
+    """Return the ends of a dtype's integers whose ``total - value`` the dtype holds too.
+
+    >>> find_invertible(np.dtype(np.int16), 100)
+    (-32667, 32767)
+    """
+    limits = np.iinfo(dtype)
+    return max(total - int(limits.max), int(limits.min)), min(
+        total - int(limits.min), int(limits.max)
+    )
+
+
 def depth_range(bits: int, *, signed: bool = False) -> tuple[int, int]:
     """The smallest and the largest integer of so many bits.
 

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import numpy as np
 from tifffile import TiffFile, TiffPage
 
-from .image import Array, Request, depth_range, invert, number
+from .image import Array, Request, depth_range, find_invertible, invert, number
 from .tiff_samples import Samples, blocks
 
 Range = tuple[int | float, int | float]
@@ -65,10 +65,9 @@ def turn_round(
     clipped = False
     for part in (part for gray in grays for part in blocks(gray)):
         if array.dtype.kind in "iu":
-            total, limits = int(lo + hi), np.iinfo(array.dtype)
+            total = int(lo + hi)
             # what lies so far outside of the range that its dtype can't hold the result
-            inside = part.clip(max(total - limits.max, limits.min),
-                               min(total - limits.min, limits.max))  # fmt: skip
+            inside = part.clip(*find_invertible(array.dtype, total))
             clipped = clipped or bool((inside != part).any())
             part[...] = invert(inside, (0, total))
         else:
