@@ -22,7 +22,7 @@ GRAY = np.arange(2 * 4 * 5, dtype=np.uint8).reshape(2, 4, 5)
 VERBS: dict[str, Callable[..., Any]] = {
     "to_rgb": g2r.to_rgb,
     "to_uint8": lambda x, layout: g2r.to_uint8(x, (0, 40)),
-    "prepare": lambda x, layout: g2r.prepare(x, 0.5, 0.5, layout),
+    "prepare": lambda x, layout: g2r.prepare(x, (0.5, 0.5), layout),
 }
 
 

@@ -22,7 +22,8 @@ import albumentations as A  # noqa: E402
 
 from .core import alpha as alphas  # noqa: E402
 from .core.layout import trailing  # noqa: E402
-from .core.stats import check as check_statistics  # noqa: E402
+from .core.stats import stats as find_stats  # noqa: E402
+from .core.stats import stats_in_one  # noqa: E402
 from .core.value_range import ValueRange, check_policy  # noqa: E402
 from .errors import ChannelError, DtypeError, LayoutError  # noqa: E402
 from .functional.prepare import prepare  # noqa: E402
@@ -189,8 +190,9 @@ class Prepare(_ImageTransform):
 
     Parameters
     ----------
-    mean, std : float or sequence of 1 or 3 floats
-        For values from 0 to 1; ``*graytorgb.stats(model)``.
+    stats : str, object or (mean, std)
+        How the network's images were normalized in training, as for :func:`graytorgb.prepare`:
+        ``"imagenet"``, a timm model, or a pair for values from 0 to 1.
     value_range : tuple or str, optional
         As in :func:`graytorgb.prepare`; a 16-bit image has to state it. ``"minmax"`` and
         percentiles are those of each image of ``images``, and of a whole volume.
@@ -209,22 +211,23 @@ class Prepare(_ImageTransform):
 
     Examples
     --------
-    >>> import graytorgb as g2r, numpy as np
+    >>> import numpy as np
     >>> from graytorgb.albumentations import Prepare
     >>> scan = np.full((28, 28), 4095, np.uint16)
-    >>> image = Prepare(*g2r.stats("-1..1"), value_range=(0, 4095))(image=scan)["image"]
+    >>> image = Prepare("-1..1", value_range=(0, 4095))(image=scan)["image"]
     >>> image.shape, image.dtype, image.max()
     ((28, 28, 3), dtype('float32'), np.float32(1.0))
     """
 
+    @stats_in_one
     def __init__(
-        self, mean: Any, std: Any, *, value_range: ValueRange | None = None, p: float = 1.0
+        self, stats: Any, *, value_range: ValueRange | None = None, p: float = 1.0
     ) -> None:
         super().__init__(p=p)
-        self.mean, self.std = check_statistics(mean, std)
+        self.stats = find_stats(stats)
         self.value_range = None if value_range is None else check_policy(value_range)
 
     def convert(self, array: Array, leading: int) -> Array:
         """:func:`graytorgb.prepare`."""
         layout = _layout(array, leading)
-        return prepare(array, self.mean, self.std, layout, value_range=self.value_range)
+        return prepare(array, self.stats, layout, value_range=self.value_range)

@@ -20,7 +20,8 @@ import keras  # noqa: E402
 from . import kinds  # noqa: E402
 from .core import alpha as alphas  # noqa: E402
 from .core.layout import Layout, Shape, parse, resolve  # noqa: E402
-from .core.stats import check as check_statistics  # noqa: E402
+from .core.stats import stats as find_stats  # noqa: E402
+from .core.stats import stats_in_one  # noqa: E402
 from .core.value_range import ValueRange, check_depth, check_policy, looks  # noqa: E402
 from .errors import ChannelError, DtypeError, LayoutError, LevelsError  # noqa: E402
 from .functional.prepare import check_dtype, prepare_checked  # noqa: E402
@@ -182,8 +183,9 @@ class Prepare(_ImageLayer):
 
     Parameters
     ----------
-    mean, std : float or sequence of 1 or 3 floats
-        For values from 0 to 1; ``*graytorgb.stats("imagenet")``.
+    stats : str, object or (mean, std)
+        How the network's images were normalized in training, as for :func:`graytorgb.prepare`:
+        ``"imagenet"``, or a pair for values from 0 to 1.
     value_range : (lo, hi) or "dtype", optional
         What becomes 0 and 1. uint8 is (0, 255) unless stated; anything else has to state it,
         floats too: ``image_dataset_from_directory`` gives floats from 0 to 255. bool has no
@@ -203,18 +205,18 @@ class Prepare(_ImageLayer):
 
     Examples
     --------
-    >>> import keras, graytorgb as g2r
+    >>> import keras
     >>> from graytorgb.layers import Prepare
     >>> gray = keras.Input((224, 224, 1), dtype="uint8")
-    >>> batch = Prepare(*g2r.stats("imagenet"))(gray)
+    >>> batch = Prepare("imagenet")(gray)
     >>> batch.shape, batch.dtype
     ((None, 224, 224, 3), 'float32')
     """
 
+    @stats_in_one
     def __init__(
         self,
-        mean: Any,
-        std: Any,
+        stats: Any,
         *,
         value_range: ValueRange | None = None,
         layout: str | None = None,
@@ -222,7 +224,7 @@ class Prepare(_ImageLayer):
         **options: Any,
     ) -> None:
         super().__init__(layout, data_format, **options)
-        self.mean, self.std = check_statistics(mean, std)
+        self.stats = find_stats(stats)
         if self.compute_dtype != "float64":
             check_dtype(self.compute_dtype)
         self.value_range = None if value_range is None else check_policy(value_range)
@@ -234,7 +236,7 @@ class Prepare(_ImageLayer):
 
     def get_config(self) -> dict[str, Any]:
         """What Keras needs to make the layer again."""
-        own = {"mean": self.mean, "std": self.std, "value_range": self.value_range}
+        own = {"stats": tuple(self.stats), "value_range": self.value_range}
         return {**super().get_config(), **own}
 
     def compute_output_spec(self, inputs: Any) -> Any:
@@ -246,9 +248,8 @@ class Prepare(_ImageLayer):
     def call(self, inputs: Any) -> Any:
         """:func:`graytorgb.prepare` of a batch."""
         self._check_range(inputs)
-        statistics = self.mean, self.std
         layout = self.layout_of(inputs)
-        return prepare_checked(inputs, statistics, layout, self.value_range, self.compute_dtype)
+        return prepare_checked(inputs, self.stats, layout, self.value_range, self.compute_dtype)
 
     def _check_range(self, inputs: Any) -> None:
         dtype = keras.backend.standardize_dtype(inputs.dtype)

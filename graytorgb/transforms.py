@@ -30,7 +30,8 @@ from torchvision.transforms import v2  # noqa: E402
 
 from .core import alpha as alphas  # noqa: E402
 from .core.layout import trailing  # noqa: E402
-from .core.stats import check as check_statistics  # noqa: E402
+from .core.stats import stats as find_stats  # noqa: E402
+from .core.stats import stats_in_one  # noqa: E402
 from .core.value_range import ValueRange, check_policy, refuse_depth  # noqa: E402
 from .errors import DtypeError, LayoutError, OptionError  # noqa: E402
 from .functional.prepare import check_dtype, prepare  # noqa: E402
@@ -199,8 +200,9 @@ class Prepare(_ImageTransform):
 
     Parameters
     ----------
-    mean, std : float or sequence of 1 or 3 floats
-        For values from 0 to 1; ``*graytorgb.stats(weights)``.
+    stats : str, object or (mean, std)
+        How the network's images were normalized in training, as for :func:`graytorgb.prepare`:
+        ``"imagenet"``, torchvision weights, or a pair for values from 0 to 1.
     value_range : tuple or str, optional
         As in :func:`graytorgb.prepare`; a 16-bit image has to state it. Mode 1 and bool have
         none: they are black and white.
@@ -220,31 +222,28 @@ class Prepare(_ImageTransform):
 
     Examples
     --------
-    >>> import graytorgb as g2r, torch
+    >>> import torch
     >>> from graytorgb.transforms import Prepare
-    >>> Prepare(*g2r.stats("-1..1"))(torch.full((1, 28, 28), 255, dtype=torch.uint8)).shape
+    >>> Prepare("-1..1")(torch.full((1, 28, 28), 255, dtype=torch.uint8)).shape
     torch.Size([3, 28, 28])
     """
 
+    @stats_in_one
     def __init__(
         self,
-        mean: Any,
-        std: Any,
+        stats: Any,
         *,
         value_range: ValueRange | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        self.mean, self.std = check_statistics(mean, std)
+        self.stats = find_stats(stats)
         self.value_range = None if value_range is None else check_policy(value_range)
         self.dtype = torch_dtype(check_dtype(dtype))
 
     def extra_repr(self) -> str:
         """The arguments, as they were given."""
-        return (
-            f"mean={self.mean}, std={self.std}, value_range={self.value_range!r}, "
-            f"dtype={self.dtype}"
-        )
+        return f"stats={tuple(self.stats)}, value_range={self.value_range!r}, dtype={self.dtype}"
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """:func:`graytorgb.prepare` of one image or video."""
@@ -260,8 +259,7 @@ class Prepare(_ImageTransform):
         _refuse_wrapped(image, self.value_range)
         return prepare(
             image,
-            self.mean,
-            self.std,
+            self.stats,
             layout,
             value_range=self.value_range,
             dtype=self.dtype,
@@ -299,7 +297,7 @@ class PrepareBatch:
 
     Parameters
     ----------
-    mean, std, value_range, dtype
+    stats, value_range, dtype
         As in :class:`Prepare`.
     buffers : int
         The most batches whose memory is kept for later ones; 0 makes each batch new.
@@ -325,25 +323,25 @@ class PrepareBatch:
 
     Examples
     --------
-    >>> import numpy as np, graytorgb as g2r
+    >>> import numpy as np
     >>> from graytorgb.transforms import PrepareBatch
-    >>> collate = PrepareBatch(*g2r.stats("imagenet"))
+    >>> collate = PrepareBatch("imagenet")
     >>> images, labels = collate([(np.zeros((28, 28), np.uint8), i) for i in range(4)])
     >>> images.shape, labels
     (torch.Size([4, 3, 28, 28]), tensor([0, 1, 2, 3]))
     """
 
+    @stats_in_one
     def __init__(
         self,
-        mean: Any,
-        std: Any,
+        stats: Any,
         *,
         value_range: ValueRange | None = None,
         dtype: torch.dtype = torch.float32,
         buffers: int = 2,
         pin_memory: bool | None = None,
     ) -> None:
-        self._prepare = Prepare(mean, std, value_range=value_range, dtype=dtype)
+        self._prepare = Prepare(stats, value_range=value_range, dtype=dtype)
         present = torch.cuda.is_available()
         if pin_memory and not present:
             raise OptionError("pin_memory=True needs CUDA, which isn't present: leave it away")

@@ -56,7 +56,7 @@ def ways(x: Any, threads: int) -> dict[str, Callable[[], Any]]:
     out = np.empty((len(x), 3, *x.shape[1:]), np.float32)
 
     def prepare(**options: Any) -> Any:
-        return g2r.prepare(x, MEAN, STD, LAYOUT, threads=threads, **options)
+        return g2r.prepare(x, (MEAN, STD), LAYOUT, threads=threads, **options)
 
     return {
         OURS: prepare,
@@ -111,8 +111,8 @@ def measure(shape: tuple[int, ...], seconds: float, threads: int) -> list[dict[s
 def _prepare_ones(shape: tuple[int, ...]) -> Callable[[], Any]:
     """What `peak_of` measures, in a process of its own."""
     x = np.ones(shape, np.uint8)
-    g2r.prepare(x[:1], MEAN, STD, LAYOUT)
-    return lambda: g2r.prepare(x, MEAN, STD, LAYOUT)
+    g2r.prepare(x[:1], (MEAN, STD), LAYOUT)
+    return lambda: g2r.prepare(x, (MEAN, STD), LAYOUT)
 
 
 def markdown(document: dict[str, Any]) -> str:

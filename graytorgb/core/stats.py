@@ -1,8 +1,10 @@
-"""Where a model's mean and standard deviation come from."""
+"""``stats``: the mean and standard deviation that a model expects, from whatever knows them."""
 
+import inspect
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -10,24 +12,41 @@ from ..errors import LevelsError, OptionError
 from ..extras import require
 from .processors import describe, field, find_processors, read_processor
 
-Statistics = tuple[tuple[float, ...], tuple[float, ...]]
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
-_NAMED: Mapping[str, Statistics] = {
-    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "-1..1": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-    "0..1": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+
+class Stats(NamedTuple):
+    """The mean and the standard deviation of each channel, for values from 0 to 1.
+
+    Attributes
+    ----------
+    mean, std : tuple of 1 or 3 floats
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+_NAMED: Mapping[str, Stats] = {
+    "imagenet": Stats((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "-1..1": Stats((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "0..1": Stats((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     # bytes less their mean, blue first
-    "caffe": ((103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255, 1 / 255, 1 / 255)),
+    "caffe": Stats((103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255, 1 / 255, 1 / 255)),
 }
 _SOURCES = (
-    f"{', '.join(map(repr, _NAMED))}, torchvision weights (ResNet50_Weights.DEFAULT) or their "
-    'name ("ResNet50_Weights.DEFAULT"), their transforms(), a Normalize, a timm model or data '
-    "config, or a Hugging Face image processor"
+    f"{', '.join(map(repr, _NAMED))}, a pair (mean, std), torchvision weights "
+    '(ResNet50_Weights.DEFAULT) or their name ("ResNet50_Weights.DEFAULT"), their transforms(), '
+    "a Normalize, a timm model or data config, or a Hugging Face image processor"
 )
 
 
-def stats(source: Any) -> Statistics:
-    """The mean and the standard deviation that a model expects its input normalized by.
+def stats(source: Any) -> Stats:
+    """Return the mean and the standard deviation that a model's input is normalized by.
+
+    Every function that takes statistics takes any of these sources itself; this one shows what
+    they mean.
 
     Parameters
     ----------
@@ -36,20 +55,21 @@ def stats(source: Any) -> Statistics:
         ``"caffe"`` (bytes less their mean, blue first, as networks of Caffe take them), or the
         name of torchvision weights, ``"ResNet50_Weights.DEFAULT"``; or what knows it: a
         torchvision weights object, its ``transforms()``, a ``Normalize``, a timm model or data
-        config, a Hugging Face image or video processor or its configuration.
+        config, a Hugging Face image or video processor or its configuration. Or the pair
+        ``(mean, std)`` itself: numbers, sequences or arrays of 1 or 3 numbers, of any shape.
 
     Returns
     -------
-    mean, std : tuples of 1 or 3 floats
-        For values from 0 to 1, in the order of the channels that the network takes: blue first
-        for ``"caffe"`` and for a processor that gives BGR. :func:`graytorgb.prepare` takes them
-        as they are.
+    Stats
+        A named tuple ``(mean, std)`` of tuples of 1 or 3 floats, for values from 0 to 1, in the
+        order of the channels that the network takes: blue first for ``"caffe"`` and for a
+        processor that gives BGR.
 
     Raises
     ------
     LevelsError
-        If `source` isn't any of these, or has no such statistics: a detection model of
-        torchvision's normalizes by itself, for example.
+        If `source` isn't any of these, its numbers can't be used, or it has no statistics: a
+        detection model of torchvision's normalizes its images by itself, for example.
     OptionError
         If `source` is a name that is none of these.
     BackendUnavailable
@@ -59,12 +79,16 @@ def stats(source: Any) -> Statistics:
     --------
     >>> import graytorgb as g2r
     >>> g2r.stats("imagenet")
-    ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    Stats(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    >>> g2r.stats((0.5, 0.25))
+    Stats(mean=(0.5,), std=(0.25,))
     >>> g2r.stats({"mean": (0.5,), "std": (0.25,), "input_size": (1, 28, 28)})
-    ((0.5,), (0.25,))
+    Stats(mean=(0.5,), std=(0.25,))
     """
     if isinstance(source, str):
         return _NAMED[source] if source in _NAMED else stats(_find_weights(source))
+    if isinstance(source, tuple | list) and len(source) == 2:
+        return check(*source)
     for read in (_of_timm, _of_processors, _of_torchvision, _of_pair):
         found = read(source)
         if found is not None:
@@ -72,8 +96,8 @@ def stats(source: Any) -> Statistics:
     raise LevelsError(f"{describe(source)} has no mean and std: expected {_SOURCES}")
 
 
-def check(mean: Any, std: Any) -> Statistics:
-    """The same as tuples of floats, or LevelsError unless they are 1 or 3 usable numbers each."""
+def check(mean: Any, std: Any) -> Stats:
+    """Return a mean and a standard deviation as `Stats`, or raise LevelsError for unusable ones."""
     checked = []
     for name, values in (("mean", mean), ("std", std)):
         try:
@@ -83,25 +107,60 @@ def check(mean: Any, std: Any) -> Statistics:
         if len(numbers) not in (1, 3) or not all(abs(v) < 1e30 for v in numbers):
             raise LevelsError(
                 f"{name} is 1 or 3 finite numbers, one for each channel, not {values!r}: "
-                'g2r.stats("imagenet") gives both'
+                f"expected {_SOURCES}"
             )
         checked.append(numbers)
     if not all(v > 1e-30 for v in checked[1]):
         raise LevelsError(f"std divides, so it must be above 0, not {std!r}")
-    return checked[0], checked[1]
+    return Stats(*checked)
 
 
-def _as_list(values: Any) -> list[Any]:
-    """A number, sequence, array or tensor as a list."""
-    values = values.tolist() if hasattr(values, "tolist") else values
-    return list(values) if isinstance(values, list | tuple) else [values]
+def _as_list(values: Any) -> Sequence[Any]:
+    """Convert a number, a sequence, or an array or tensor of any shape to a flat sequence."""
+    if hasattr(values, "tolist"):
+        return np.ravel(values.tolist()).tolist()
+    return values if isinstance(values, list | tuple) else [values]
 
 
-def _of_processors(source: Any) -> Statistics | None:
+def stats_in_one(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Make a function with a `stats` argument refuse `mean` and `std` that are given apart.
+
+    People know the two as two arguments, of torchvision's Normalize for example. The error shows
+    the pair.
+
+    Raises
+    ------
+    OptionError
+        On a call that names ``mean=`` or ``std=``, or gives a number or a sequence behind `stats`.
+    """
+    place = list(inspect.signature(function).parameters).index("stats")
+
+    @wraps(function)
+    def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        behind = args[place + 1] if len(args) > place + 1 else None
+        if not (behind is None or isinstance(behind, str)) or "mean" in kwargs or "std" in kwargs:
+            mean = kwargs.get("mean", args[place] if len(args) > place else None)
+            raise _refuse_apart(function, mean, kwargs.get("std", behind))
+        return function(*args, **kwargs)
+
+    return call
+
+
+def _refuse_apart(function: Callable[..., Any], mean: Any, std: Any) -> OptionError:
+    """Return the error for a mean and a standard deviation that were given apart."""
+    name = function.__qualname__.removesuffix(".__init__")
+    pair = ", ".join("..." if each is None else repr(each) for each in (mean, std))
+    return OptionError(
+        f"{name} takes mean and std as one argument, a pair: {name}(..., stats=({pair})), "
+        'or by name, stats="imagenet"'
+    )
+
+
+def _of_processors(source: Any) -> Stats | None:
     """The statistics of a Hugging Face processor, or of those that a processor holds."""
     held = find_processors(source)
-    found = [statistics for each in held if (statistics := _of_processor(each)) is not None]
-    spread = [[np.broadcast_to(values, 3) for values in statistics] for statistics in found]
+    found = [each for each in map(_of_processor, held) if each is not None]
+    spread = [[np.broadcast_to(values, 3) for values in each] for each in found]
     if not all(np.allclose(each, spread[0], rtol=1e-6, atol=0) for each in spread):
         raise LevelsError(
             f"{describe(source)} holds processors of different statistics, "
@@ -110,7 +169,7 @@ def _of_processors(source: Any) -> Statistics | None:
     return found[0] if found else None
 
 
-def _of_processor(source: Any) -> Statistics | None:
+def _of_processor(source: Any) -> Stats | None:
     """The statistics of one, which its own are once its rescaling is folded into them."""
     does = read_processor(source)
     if does is None:

@@ -10,7 +10,7 @@ from ..backends import registry
 from ..backends.protocol import Array, strips
 from ..core import blocks
 from ..core.layout import Layout, gray_moves, order
-from ..core.stats import Statistics
+from ..core.stats import Stats
 from ..core.value_range import NEARLY_0_TO_1
 from ..errors import LevelsError
 
@@ -52,14 +52,12 @@ class Arithmetic(NamedTuple):
 
 
 @lru_cache(64)  # a pipeline says the same each time
-def constants(
-    lo: float, hi: float, statistics: Statistics, target: str, *, stated: bool
-) -> Arithmetic:
+def constants(lo: float, hi: float, stats: Stats, target: str, *, stated: bool) -> Arithmetic:
     """For ``((x - lo) / (hi - lo) - mean) / std``, saturated where x is beyond `lo` or `hi`.
 
     LevelsError for a range that float64 can't scale.
     """
-    mean, std = (np.resize(np.array(part, float), 3) for part in statistics)
+    mean, std = (np.resize(np.array(part, float), 3) for part in stats)
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         center, scale = lo + mean * (hi - lo), 1 / (std * (hi - lo))
     if not np.isfinite([center, scale]).all():

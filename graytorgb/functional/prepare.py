@@ -13,7 +13,8 @@ from ..core import alpha as alphas
 from ..core import saturation
 from ..core.layout import Layout, gray_moves, order
 from ..core.percentile import nan_error
-from ..core.stats import Statistics, check
+from ..core.stats import Stats, stats_in_one
+from ..core.stats import stats as find_stats
 from ..core.value_range import (
     NEARLY_0_TO_1,
     ValueRange,
@@ -34,10 +35,10 @@ Batch = TypeVar("Batch")
 Array = np.ndarray[Any, Any]
 
 
+@stats_in_one
 def prepare(
     batch: Batch,
-    mean: Any,
-    std: Any,
+    stats: Any,
     layout: str | None = None,
     *,
     value_range: ValueRange | None = None,
@@ -56,8 +57,10 @@ def prepare(
     batch : ndarray, torch.Tensor, or another array as in :func:`graytorgb.to_rgb`
         Gray or RGB; integers, floats or bool, any strides. uint8, uint16, int16, float16 and
         float32 have compiled kernels, all others go through NumPy.
-    mean, std : float or sequence of 1 or 3 floats
-        For values from 0 to 1; :func:`graytorgb.stats` knows a model's.
+    stats : str, object or (mean, std)
+        How the network's images were normalized in training: ``"imagenet"``, torchvision weights,
+        or another source of :func:`graytorgb.stats`; or a pair of numbers, of sequences of 1 or 3
+        numbers or of arrays, for values from 0 to 1.
     layout : str, optional
         As in :func:`graytorgb.to_rgb`: ``"NHW->NCHW"``.
     value_range : tuple or str, optional
@@ -82,10 +85,11 @@ def prepare(
     Raises
     ------
     LevelsError
-        If `mean`, `std` or the range can't be used, the range has to be stated and isn't, a
+        If the statistics or the range can't be used, the range has to be stated and isn't, a
         value is NaN, or integers of 8 bits have a range of more than 8 bits.
     OptionError
-        If `threads` is no number above 0.
+        If `stats` is a name of no stats, mean and std are given apart, or `threads` is no
+        number above 0.
     LayoutError, ChannelError, DtypeError
         As :func:`graytorgb.to_rgb`; DtypeError too for a `dtype` that isn't among the four.
 
@@ -109,12 +113,12 @@ def prepare(
     --------
     >>> import numpy as np, graytorgb as g2r
     >>> x = np.full((64, 28, 28), 255, np.uint8)
-    >>> batch = g2r.prepare(x, *g2r.stats("imagenet"), "NHW->NCHW")
+    >>> batch = g2r.prepare(x, "imagenet", "NHW->NCHW")
     >>> batch.shape, batch.dtype, [round(float(v), 2) for v in batch[0, :, 0, 0]]
     ((64, 3, 28, 28), dtype('float32'), [2.25, 2.43, 2.64])
     """
     try:
-        statistics = check(mean, std)
+        found = find_stats(stats)
         target = check_dtype(dtype)
         if value_range is not None:
             value_range = check_policy(value_range)
@@ -124,9 +128,7 @@ def prepare(
                 "prepare gives an array, and this is a PIL image: prepare(np.asarray(image), ...), "
                 "or graytorgb.transforms.Prepare in a Compose"
             )
-        return cast(
-            Batch, prepare_checked(batch, statistics, layout, value_range, target, out, threads)
-        )
+        return cast(Batch, prepare_checked(batch, found, layout, value_range, target, out, threads))
     except GrayToRGBError as error:
         error.args += (
             f"given: {kinds.describe(batch)}; layout={layout!r}, value_range={value_range!r}",
@@ -136,7 +138,7 @@ def prepare(
 
 def prepare_checked(
     batch: Any,
-    statistics: Statistics,
+    stats: Stats,
     layout: str | None,
     value_range: ValueRange | None,
     target: str,
@@ -154,19 +156,18 @@ def prepare_checked(
         if out is not None:
             raise kinds.refuse_out(kind)
         if kind.REACH == "blocks":
-            mean, std = statistics
             one = threads or 1  # the blocks have a thread each
             function = partial(
-                _prepare_block, mean=mean, std=std, layout=str(axes), dtype=target, threads=one
+                _prepare_block, stats=stats, layout=str(axes), dtype=target, threads=one
             )
             return map_blocks(kind, function, array, value_range, axes)
-        result = _by_own_library(kind, array, axes, statistics, value_range, target)
+        result = _by_own_library(kind, array, axes, stats, value_range, target)
         return kind.wrap(result, batch)
     shape = axes.result_shape(array.shape)
     room = None if out is None else kinds.lend_out(kind, out, shape, dtype, lent)
     values = cast(Array, kind.lend_values(array))
     values, limits = settle(numpy_kind, values, value_range)
-    arithmetic = _find_arithmetic(values.dtype, statistics, limits, target)
+    arithmetic = _find_arithmetic(values.dtype, stats, limits, target)
     room, warm = (room, True) if room is not None else _empty(shape, target)
     if values.size and normalize.fill(
         values, axes, room, arithmetic, target, warm=warm, threads=threads
@@ -193,7 +194,7 @@ def _empty(shape: tuple[int, ...], target: str) -> tuple[Array, bool]:
 
 
 def _find_arithmetic(
-    dtype: np.dtype[Any], statistics: Statistics, value_range: ValueRange | None, target: str
+    dtype: np.dtype[Any], stats: Stats, value_range: ValueRange | None, target: str
 ) -> normalize.Arithmetic:
     """The arithmetic for a range that doesn't look at values any more."""
     ordered(dtype)
@@ -213,21 +214,21 @@ def _find_arithmetic(
             f"{dtype} doesn't tell how deep the image is: value_range=(0, 4095) for 12 "
             'bits, "dtype" for all of them'
         )
-    return normalize.constants(lo, hi, statistics, target, stated=stated)
+    return normalize.constants(lo, hi, stats, target, stated=stated)
 
 
 def _by_own_library(
     kind: Any,
     array: Any,
     axes: Layout,
-    statistics: Statistics,
+    stats: Stats,
     value_range: ValueRange | None,
     target: str,
 ) -> Any:
     """By the operations of the array's own library, which see no values."""
     array, limits = settle(kind, array, value_range)
     dtype = kind.dtype_name(array)
-    arithmetic = kind.settle(_find_by_name, dtype, statistics, limits, target)
+    arithmetic = kind.settle(_find_by_name, dtype, stats, limits, target)
     if "float" in dtype and not arithmetic.stated:
         array = kind.demand(array, *NEARLY_0_TO_1, outside_error())
     axis = axes.target.index("C")
@@ -243,9 +244,9 @@ def _by_own_library(
 
 
 def _find_by_name(
-    dtype: str, statistics: Statistics, value_range: ValueRange | None, target: str
+    dtype: str, stats: Stats, value_range: ValueRange | None, target: str
 ) -> normalize.Arithmetic:
-    return _find_arithmetic(nearest(dtype), statistics, value_range, target)
+    return _find_arithmetic(nearest(dtype), stats, value_range, target)
 
 
 def check_dtype(dtype: Any) -> str:

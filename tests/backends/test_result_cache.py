@@ -56,8 +56,8 @@ def test_a_dying_result_gives_its_memory_to_the_next():
 
 def test_prepare_takes_its_memory_there_too():
     x = np.zeros((200, 128, 128), np.uint8)
-    where = address(g2r.prepare(x, 0.5, 0.5, "NHW->NCHW"))
-    assert address(g2r.prepare(x, 0.5, 0.5, "NHW->NCHW")) == where
+    where = address(g2r.prepare(x, (0.5, 0.5), "NHW->NCHW"))
+    assert address(g2r.prepare(x, (0.5, 0.5), "NHW->NCHW")) == where
 
 
 def test_a_smaller_result_takes_a_block_that_fits_without_much_waste():

@@ -16,14 +16,14 @@ def test_names():
     assert g2r.stats("imagenet") == IMAGENET
     levels = np.array([[0, 255]], np.uint8)
     for name, ends in (("-1..1", [-1, 1]), ("0..1", [0, 1])):
-        assert g2r.prepare(levels, *g2r.stats(name))[0, :, 0].tolist() == ends
+        assert g2r.prepare(levels, name)[0, :, 0].tolist() == ends
 
 
 def test_caffe():
     """Bytes less their mean, blue first, as ``imagenet_utils.preprocess_input`` gives them."""
     mean, std = g2r.stats("caffe")
     levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    result = g2r.prepare(levels, mean, std, "HW->HWC")
+    result = g2r.prepare(levels, (mean, std), "HW->HWC")
     want = levels[..., None] - np.array([103.939, 116.779, 123.68])
     assert np.abs(result - want).max() < 1e-4
 
@@ -208,7 +208,7 @@ class TestHuggingFace:
     def agrees(self, processor):
         levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
         want = self.processed(processor, levels)
-        result = g2r.prepare(levels, *g2r.stats(processor), "HW->CHW")
+        result = g2r.prepare(levels, processor, "HW->CHW")
         assert np.abs(result - want).max() < 1e-5
         config = json.loads(processor.to_json_string())
         assert g2r.stats(config) == g2r.stats(processor)
@@ -225,7 +225,7 @@ class TestHuggingFace:
         )
         self.agrees(processor)
         levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
-        result = g2r.prepare(levels, *g2r.stats(processor), "HW->CHW")
+        result = g2r.prepare(levels, processor, "HW->CHW")
         assert np.abs(result - (levels / 127.5 - 1)).max() < 1e-5
 
     def test_levels_that_are_not_rescaled(self):

@@ -60,15 +60,15 @@ def test_every_value_of_every_dtype(engine, layout, dtype, name):
     lo, hi = RANGES.get(dtype, (0, 1))
     exact = formula(gray, layout, mean, std, lo, hi)
     stated = None if dtype in ("uint8", "float16", "float32") else (lo, hi)
-    result = g2r.prepare(gray, mean, std, layout, value_range=stated)
+    result = g2r.prepare(gray, (mean, std), layout, value_range=stated)
     assert result.dtype == np.float32
     assert np.abs(result - exact).max() <= 1e-6
-    half = g2r.prepare(gray, mean, std, layout, value_range=stated, dtype="float16")
+    half = g2r.prepare(gray, (mean, std), layout, value_range=stated, dtype="float16")
     nearest = exact.astype(np.float16)
     around = np.nextafter(nearest, np.float16(-np.inf)), np.nextafter(nearest, np.float16(np.inf))
     assert ((half >= around[0]) & (half <= around[1])).all()
     # levels again, a thousandth of a level from a tie at most
-    levels = g2r.prepare(gray, 0, 1 / 255, layout, value_range=stated, dtype=np.uint8)
+    levels = g2r.prepare(gray, (0, 1 / 255), layout, value_range=stated, dtype=np.uint8)
     wanted = formula(gray, layout, 0, 1 / 255, lo, hi)
     assert levels.dtype == np.uint8
     assert np.abs(levels - wanted).max() <= 0.501
@@ -80,7 +80,7 @@ def test_bfloat16_is_the_nearest_or_the_next(engine, dtype):
     gray = torch.from_numpy(EVERY[dtype])
     lo, hi = RANGES.get(dtype, (0, 1))
     mean, std = STATISTICS["imagenet"]
-    result = g2r.prepare(gray, mean, std, "NHW->NCHW", value_range=(lo, hi), dtype=torch.bfloat16)
+    result = g2r.prepare(gray, (mean, std), "NHW->NCHW", value_range=(lo, hi), dtype=torch.bfloat16)
     assert result.dtype == torch.bfloat16
     exact = torch.from_numpy(formula(EVERY[dtype], "NHW->NCHW", mean, std, lo, hi))
     nearest = exact.to(torch.bfloat16).view(torch.int16).int()
@@ -130,19 +130,19 @@ def test_large_batches_and_threads(engine, layout, threads):
     gray = np.random.default_rng(0).integers(0, 256, (70, 224, 230), dtype=np.uint8)
     views = {"whole": gray, "cropped": gray[:, :, 3:227], "reversed": gray[::-1, ::2]}
     for view in views.values():
-        result = g2r.prepare(view, *STATISTICS["imagenet"], layout, threads=threads)
+        result = g2r.prepare(view, STATISTICS["imagenet"], layout, threads=threads)
         exact = formula(view, layout, *STATISTICS["imagenet"], 0, 255)
         assert np.abs(result - exact).max() <= 1e-6
 
 
 def test_policies_of_the_range(engine):
     gray = np.array([[10, 20, 30, 110]], np.int32)
-    assert g2r.prepare(gray, 0, 1, value_range="minmax")[0, :, 0].tolist() == pytest.approx(
+    assert g2r.prepare(gray, (0, 1), value_range="minmax")[0, :, 0].tolist() == pytest.approx(
         [0, 0.1, 0.2, 1]
     )
-    bent = g2r.prepare(gray, 0, 1, value_range=("percentile", 0, 50))
+    bent = g2r.prepare(gray, (0, 1), value_range=("percentile", 0, 50))
     assert bent[0, :, 2].tolist() == pytest.approx([0, 2 / 3, 1, 1])
-    every = g2r.prepare(gray.astype(np.int8), 0, 1, value_range="dtype")
+    every = g2r.prepare(gray.astype(np.int8), (0, 1), value_range="dtype")
     assert every[0, 0].tolist() == pytest.approx([138 / 255] * 3)
 
 
@@ -150,11 +150,11 @@ def test_wide_and_narrow_ranges_lose_nothing(engine):
     """Where float32's arithmetic would: far from zero, and beyond its exponents."""
     for lo, hi in ((1e6, 1e6 + 1), (-1e300, 1e300), (1e-300, 3e-300), (2.0**40, 2.0**40 + 1)):
         gray = np.linspace(lo, hi, 12).reshape(3, 4)
-        result = g2r.prepare(gray, *STATISTICS["imagenet"], value_range=(lo, hi))
+        result = g2r.prepare(gray, STATISTICS["imagenet"], value_range=(lo, hi))
         exact = formula(gray, "HW->HWC", *STATISTICS["imagenet"], lo, hi)
         assert np.abs(result - exact).max() <= 1e-6
     gray = np.linspace(1e6, 1e6 + 1, 17, dtype=np.float32).reshape(1, 17)
-    result = g2r.prepare(gray, *STATISTICS["imagenet"], value_range=(1e6, 1e6 + 1))
+    result = g2r.prepare(gray, STATISTICS["imagenet"], value_range=(1e6, 1e6 + 1))
     exact = formula(gray, "HW->HWC", *STATISTICS["imagenet"], 1e6, 1e6 + 1)
     assert np.abs(result - exact).max() <= 1e-6
 
@@ -166,34 +166,34 @@ def test_rgb_is_normalized_by_channel(engine, layout):
     rgb = np.random.default_rng(0).integers(0, 256, (4, 3, 20, 21), dtype=np.uint8)
     given_rgb = rgb.transpose(["NCHW".index(a) for a in source])
     mean, std = STATISTICS["imagenet"]
-    result = g2r.prepare(given_rgb, mean, std, layout).transpose(order(target, "NCHW"))
+    result = g2r.prepare(given_rgb, (mean, std), layout).transpose(order(target, "NCHW"))
     exact = (rgb / 255 - np.reshape(mean, (3, 1, 1))) / np.reshape(std, (3, 1, 1))
     assert np.abs(result - exact).max() <= 1e-6
 
 
 def test_numpy_scalars_are_a_range(engine):
     gray = np.linspace(3, 7, 12, dtype=np.float32).reshape(3, 4)
-    want = g2r.prepare(gray, 0, 1, value_range=(3.0, 7.0))
-    assert_same_bits(g2r.prepare(gray, 0, 1, value_range=(gray.min(), gray.max())), want)
+    want = g2r.prepare(gray, (0, 1), value_range=(3.0, 7.0))
+    assert_same_bits(g2r.prepare(gray, (0, 1), value_range=(gray.min(), gray.max())), want)
     with pytest.raises(g2r.LevelsError, match="finite"):
-        g2r.prepare(gray, 0, 1, value_range=(np.float32(0), np.float32(np.inf)))
+        g2r.prepare(gray, (0, 1), value_range=(np.float32(0), np.float32(np.inf)))
 
 
 @pytest.mark.parametrize("value_range", ["minmax", (2**62, 2**62 + 2)])
 def test_integers_that_float64_does_not_tell_apart(engine, value_range):
     gray = np.array([[2**62, 2**62 + 1, 2**62 + 2]])
     with pytest.raises(g2r.LevelsError, match=r"subtract its lower end"):
-        g2r.prepare(gray, 0, 1, value_range=value_range)
-    assert g2r.prepare(gray - 2**62, 0, 1, value_range=(0, 2))[0, :, 0].tolist() == [0, 0.5, 1]
+        g2r.prepare(gray, (0, 1), value_range=value_range)
+    assert g2r.prepare(gray - 2**62, (0, 1), value_range=(0, 2))[0, :, 0].tolist() == [0, 0.5, 1]
 
 
 def test_a_channel_axis_of_one_and_empty_batches(engine):
     gray = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
-    want = g2r.prepare(gray, 0.5, 0.5, "NHW->NCHW")
-    assert_same_bits(g2r.prepare(gray[:, None], 0.5, 0.5, "NCHW"), want)
-    assert_same_bits(g2r.prepare(gray[..., None], 0.5, 0.5, "NHWC->NCHW"), want)
+    want = g2r.prepare(gray, (0.5, 0.5), "NHW->NCHW")
+    assert_same_bits(g2r.prepare(gray[:, None], (0.5, 0.5), "NCHW"), want)
+    assert_same_bits(g2r.prepare(gray[..., None], (0.5, 0.5), "NHWC->NCHW"), want)
     for value_range in (None, "minmax", ("percentile", 1, 99)):
-        empty = g2r.prepare(gray[:0], 0.5, 0.5, "NHW->NCHW", value_range=value_range)
+        empty = g2r.prepare(gray[:0], (0.5, 0.5), "NHW->NCHW", value_range=value_range)
         assert empty.shape == (0, 3, 3, 4)
 
 
@@ -203,16 +203,16 @@ class TestErrors:
     @pytest.mark.parametrize("dtype", ["uint16", "int16", "int32", "int64", "uint64"])
     def test_a_depth_that_is_not_told(self, engine, dtype):
         with pytest.raises(g2r.LevelsError, match=r"doesn't tell how deep.*value_range=\(0, 4095"):
-            g2r.prepare(self.gray.astype(dtype), 0.5, 0.5, "NHW")
+            g2r.prepare(self.gray.astype(dtype), (0.5, 0.5), "NHW")
 
     @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
     def test_floats_that_are_not_from_0_to_1(self, engine, dtype):
         levels = np.full((4, 5, 6), 200, dtype)
         levels[0, 0, 0] = -3
         with pytest.raises(g2r.LevelsError, match=r"go from -3 to 200.*value_range=\(0, 255\)"):
-            g2r.prepare(levels, 0.5, 0.5, "NHW")
+            g2r.prepare(levels, (0.5, 0.5), "NHW")
         with pytest.warns(UserWarning, match="more than half"):
-            saturated = g2r.prepare(levels, 0, 1, "NHW", value_range=(0, 1))
+            saturated = g2r.prepare(levels, (0, 1), "NHW", value_range=(0, 1))
         assert sorted(set(saturated.ravel().tolist())) == [0, 1]
 
     @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
@@ -221,7 +221,7 @@ class TestErrors:
         levels = np.linspace(0, 1, 120, dtype=dtype).reshape(4, 5, 6)
         levels[3, 4, 5] = np.nan
         with pytest.raises(g2r.LevelsError, match="NaN"):
-            g2r.prepare(levels, 0.5, 0.5, "NHW", value_range=value_range)
+            g2r.prepare(levels, (0.5, 0.5), "NHW", value_range=value_range)
 
     @pytest.mark.parametrize(
         ("mean", "std"),
@@ -240,41 +240,41 @@ class TestErrors:
     )
     def test_statistics(self, mean, std):
         with pytest.raises(g2r.LevelsError, match=r"mean|std"):
-            g2r.prepare(self.gray, mean, std, "NHW")
+            g2r.prepare(self.gray, (mean, std), "NHW")
 
     def test_statistics_may_be_arrays(self):
-        want = g2r.prepare(self.gray, (0.1, 0.2, 0.3), 0.5, "NHW")
+        want = g2r.prepare(self.gray, ((0.1, 0.2, 0.3), 0.5), "NHW")
         for mean in ([0.1, 0.2, 0.3], np.array([0.1, 0.2, 0.3])):
-            assert_same_bits(g2r.prepare(self.gray, mean, [0.5], "NHW"), want)
+            assert_same_bits(g2r.prepare(self.gray, (mean, [0.5]), "NHW"), want)
 
     @pytest.mark.parametrize("dtype", ["float64", np.int32, "bf16", object, None])
     def test_dtypes(self, dtype):
         with pytest.raises(g2r.DtypeError, match="float32, float16, bfloat16, uint8"):
-            g2r.prepare(self.gray, 0.5, 0.5, "NHW", dtype=dtype)
+            g2r.prepare(self.gray, (0.5, 0.5), "NHW", dtype=dtype)
 
     def test_bfloat16_for_numpy(self):
         with pytest.raises(g2r.DtypeError, match=r"torch.from_numpy"):
-            g2r.prepare(self.gray, 0.5, 0.5, "NHW", dtype="bfloat16")
+            g2r.prepare(self.gray, (0.5, 0.5), "NHW", dtype="bfloat16")
 
     @pytest.mark.parametrize("channels", [2, 4, 5])
     def test_channels(self, channels):
         with pytest.raises(g2r.ChannelError):
-            g2r.prepare(np.zeros((5, 6, channels), np.uint8), 0.5, 0.5, "HWC")
+            g2r.prepare(np.zeros((5, 6, channels), np.uint8), (0.5, 0.5), "HWC")
 
     @pytest.mark.parametrize("threads", [0, -1, 1.5, "2", True])
     def test_threads(self, threads):
         with pytest.raises(g2r.OptionError, match="threads"):
-            g2r.prepare(self.gray, 0.5, 0.5, "NHW", threads=threads)
+            g2r.prepare(self.gray, (0.5, 0.5), "NHW", threads=threads)
 
     def test_complex_and_strings(self):
         with pytest.raises(g2r.DtypeError, match="no order"):
-            g2r.prepare(self.gray.astype(complex), 0.5, 0.5, "NHW", value_range=(0, 1))
+            g2r.prepare(self.gray.astype(complex), (0.5, 0.5), "NHW", value_range=(0, 1))
         with pytest.raises(g2r.DtypeError):
-            g2r.prepare("scan.png", 0.5, 0.5)
+            g2r.prepare("scan.png", (0.5, 0.5))
 
     def test_a_layout_that_could_be_two(self):
         with pytest.raises(g2r.LayoutError, match='"NHW"'):
-            g2r.prepare(self.gray, 0.5, 0.5)
+            g2r.prepare(self.gray, (0.5, 0.5))
 
     @pytest.mark.parametrize(
         ("out", "error"),
@@ -287,18 +287,18 @@ class TestErrors:
     )
     def test_out(self, engine, out, error):
         with pytest.raises(error, match=r"np.empty\(\(4, 3, 5, 6\)"):
-            g2r.prepare(self.gray, 0.5, 0.5, "NHW->NCHW", out=out)
+            g2r.prepare(self.gray, (0.5, 0.5), "NHW->NCHW", out=out)
 
     def test_out_that_overlaps(self, engine):
         memory = np.zeros(4 * 3 * 5 * 6 * 4, np.uint8)
         out = memory.view(np.float32).reshape(4, 3, 5, 6)
         with pytest.raises(g2r.LayoutError, match="overlaps"):
-            g2r.prepare(memory[:120].reshape(4, 5, 6), 0.5, 0.5, "NHW->NCHW", out=out)
+            g2r.prepare(memory[:120].reshape(4, 5, 6), (0.5, 0.5), "NHW->NCHW", out=out)
 
     def test_pil(self):
         image = pytest.importorskip("PIL.Image")
         with pytest.raises(g2r.DtypeError, match=r"transforms\.Prepare"):
-            g2r.prepare(image.new("L", (4, 5)), 0.5, 0.5)
+            g2r.prepare(image.new("L", (4, 5)), (0.5, 0.5))
 
 
 @pytest.mark.slow
@@ -337,10 +337,10 @@ class TestTorch:
 
         self.torch = torch
         self.gray = torch.arange(256, dtype=torch.uint8).reshape(2, 1, 8, 16)
-        self.want = g2r.prepare(self.gray.numpy(), *STATISTICS["imagenet"], "NCHW")
+        self.want = g2r.prepare(self.gray.numpy(), STATISTICS["imagenet"], "NCHW")
 
     def prepare(self, x, layout="NCHW", **options):
-        return g2r.prepare(x, *STATISTICS["imagenet"], layout, **options)
+        return g2r.prepare(x, STATISTICS["imagenet"], layout, **options)
 
     def test_in_and_out(self):
         result = self.prepare(self.gray)
@@ -407,7 +407,7 @@ class TestTorch:
 
     def test_uint8_by_torchs_own_operations(self):
         def call(x):
-            return g2r.prepare(x, 0.1, 1 / 300, "NCHW", dtype="uint8")
+            return g2r.prepare(x, (0.1, 1 / 300), "NCHW", dtype="uint8")
 
         assert self.torch.equal(self.torch.vmap(call)(self.gray[None])[0], call(self.gray))
 
@@ -428,7 +428,7 @@ class TestTorch:
         x = self.torch.tensor([[2**30, 2**30 + 5, 2**30 + 10]], dtype=self.torch.int32)
 
         def call(x):
-            return g2r.prepare(x, 0, 1, "HW", value_range=(2**30, 2**30 + 10))
+            return g2r.prepare(x, (0, 1), "HW", value_range=(2**30, 2**30 + 10))
 
         assert self.torch.vmap(call)(x[None])[0, 0, 0].tolist() == [0, 0.5, 1]
 
@@ -472,6 +472,6 @@ def test_the_kinds_agree_for_every_pair_of_dtypes():
     for dtype, target in itertools.product(EVERY, ("float32", "float16", "uint8")):
         x = EVERY[dtype]
         options = {"value_range": RANGES.get(dtype, (0, 1)), "dtype": target}
-        want = g2r.prepare(x, 0.5, 0.25, "NHW->NCHW", **options)
-        result = g2r.prepare(torch.from_numpy(x), 0.5, 0.25, "NHW->NCHW", **options)
+        want = g2r.prepare(x, (0.5, 0.25), "NHW->NCHW", **options)
+        result = g2r.prepare(torch.from_numpy(x), (0.5, 0.25), "NHW->NCHW", **options)
         assert_same_bits(result.numpy(), want)

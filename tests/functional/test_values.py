@@ -34,7 +34,7 @@ class TestBool:
             np.testing.assert_array_equal(g2r.to_uint8(mask, value_range), mask * np.uint8(255))
             for stated in (value_range, None):
                 for layout in ("HW->HWC", "HW->CHW"):
-                    result = g2r.prepare(mask, 0.5, 0.25, layout, value_range=stated)
+                    result = g2r.prepare(mask, (0.5, 0.25), layout, value_range=stated)
                     want = np.where(mask, np.float32(2), np.float32(-2))
                     np.testing.assert_array_equal(result, g2r.to_rgb(want, layout))
 
@@ -45,7 +45,7 @@ class TestBool:
 
     def test_rgb_and_out(self):
         rgb = np.stack([MASK, ~MASK, MASK], -1)
-        result = g2r.prepare(rgb, 0, 1, "HWC->CHW", value_range=(0, 255))
+        result = g2r.prepare(rgb, (0, 1), "HWC->CHW", value_range=(0, 255))
         np.testing.assert_array_equal(result, rgb.transpose(2, 0, 1).astype(np.float32))
         out = np.empty(MASK.shape, np.uint8)
         assert g2r.to_uint8(MASK, (0, 9), out=out) is out
@@ -70,10 +70,10 @@ class TestBool:
         for x in (tensor, tv_tensors.Image(tensor)):
             assert torch.equal(torch.Tensor(ToUint8(value_range)(x)), tensor * 255.0)
         for stated in (value_range, None):
-            prepare = Prepare(0.5, 0.25, value_range=stated)
+            prepare = Prepare((0.5, 0.25), value_range=stated)
             for x in (image, tensor, tv_tensors.Image(tensor)):
                 assert torch.equal(prepare(x).as_subclass(torch.Tensor), want)
-            batch = PrepareBatch(0.5, 0.25, value_range=stated)([image, tensor, MASK])
+            batch = PrepareBatch((0.5, 0.25), value_range=stated)([image, tensor, MASK])
             assert torch.equal(batch, want.expand(3, 3, 6, 8))
 
     @pytest.mark.parametrize("value_range", RANGES, ids=str)
@@ -86,7 +86,7 @@ class TestBool:
             result = ToUint8(value_range)(image=mask)["image"]
             np.testing.assert_array_equal(result, mask * np.uint8(255))
             for stated in (value_range, None):
-                result = Prepare(0.5, 0.25, value_range=stated)(image=mask)["image"]
+                result = Prepare((0.5, 0.25), value_range=stated)(image=mask)["image"]
                 np.testing.assert_array_equal(result, np.where(MASK, 2, -2)[..., None] * np.ones(3))
 
     def test_traces(self):
@@ -96,7 +96,7 @@ class TestBool:
         tensor = torch.from_numpy(MASK)
         for call in (
             lambda x: g2r.to_uint8(x, (0, 255)),
-            lambda x: g2r.prepare(x, 0.5, 0.25, "HW", value_range=(0, 255)),
+            lambda x: g2r.prepare(x, (0.5, 0.25), "HW", value_range=(0, 255)),
         ):
             want = call(tensor)
             assert torch.equal(torch.vmap(call)(tensor[None])[0], want)
@@ -114,14 +114,14 @@ class TestDepth:
         from graytorgb.transforms import Prepare, PrepareBatch, ToUint8
 
         gray = random_bits((6, 8), np.uint8)
-        transforms = [ToUint8((0, 4095)), Prepare(0.5, 0.5, value_range=(0, 4095))]
-        transforms.append(lambda x: PrepareBatch(0.5, 0.5, value_range=(0, 4095))([x]))
+        transforms = [ToUint8((0, 4095)), Prepare((0.5, 0.5), value_range=(0, 4095))]
+        transforms.append(lambda x: PrepareBatch((0.5, 0.5), value_range=(0, 4095))([x]))
         for transform in transforms:
             for x in (gray, torch.from_numpy(gray)[None], Image.fromarray(gray)):
                 with pytest.raises(g2r.LevelsError, match="lost when it was opened"):
                     transform(x)
         wrapped = torch.zeros(1, 6, 8, dtype=torch.int16)
-        for transform in (ToUint8((0, 65535)), Prepare(0.5, 0.5, value_range=(0, 65535))):
+        for transform in (ToUint8((0, 65535)), Prepare((0.5, 0.5), value_range=(0, 65535))):
             with pytest.raises(g2r.LevelsError, match="go to 32767 at most"):
                 transform(wrapped)
         assert (ToUint8((-32768, 32767))(wrapped) == 128).all()
@@ -133,7 +133,7 @@ class TestDepth:
             with pytest.raises(g2r.LevelsError, match="the range goes to 4095"):
                 g2r.to_uint8(x, (0, 4095))
             with pytest.raises(g2r.LevelsError, match="the range goes to 4095"):
-                g2r.prepare(x, 0.5, 0.5, layout, value_range=(0, 4095))
+                g2r.prepare(x, (0.5, 0.5), layout, value_range=(0, 4095))
 
     def test_what_8_bits_have(self):
         gray = np.arange(256, dtype=np.uint8)[None]
@@ -158,10 +158,10 @@ class TestFloats:
             assert x.max() > 1.05
             for value_range in (None, "dtype"):
                 with pytest.raises(g2r.LevelsError, match=r"\(0, 1\) to saturate what is beyond"):
-                    g2r.prepare(x, 0, 1, "NCHW", value_range=value_range)
+                    g2r.prepare(x, (0, 1), "NCHW", value_range=value_range)
             with pytest.raises(g2r.LevelsError, match=r"\(0, 1\) to saturate what is beyond"):
                 g2r.to_uint8(x, "dtype")
-            result = g2r.prepare(x, 0, 1, "NCHW", value_range=(0, 1))
+            result = g2r.prepare(x, (0, 1), "NCHW", value_range=(0, 1))
             assert torch.equal(result, x.clamp(0, 1).expand(-1, 3, -1, -1))
             assert torch.equal(g2r.to_uint8(x, (0, 1)), g2r.to_uint8(x.clamp(0, 1), "dtype"))
 
@@ -170,7 +170,7 @@ class TestFloats:
         import torch
 
         x = torch.tensor([[-(2**-10), 0, 0.5, 1, 1 + 2**-10]], requires_grad=True)
-        g2r.prepare(x, 0, 0.5, "HW").sum().backward()
+        g2r.prepare(x, (0, 0.5), "HW").sum().backward()
         assert x.grad.tolist() == [[0, 6, 6, 6, 0]]
 
     @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "longdouble", ">f4"])
@@ -178,8 +178,8 @@ class TestFloats:
         x = np.linspace(0, 255, 20_000).astype(dtype).reshape(100, 200)
         for call in (
             lambda: g2r.to_uint8(x, "dtype"),
-            lambda: g2r.prepare(x, 0.5, 0.5, value_range="dtype"),
-            lambda: g2r.prepare(x, 0.5, 0.5),
+            lambda: g2r.prepare(x, (0.5, 0.5), value_range="dtype"),
+            lambda: g2r.prepare(x, (0.5, 0.5)),
         ):
             with pytest.raises(g2r.LevelsError, match=r"go from 0 to 255.*value_range=\(0, 255\)"):
                 call()
@@ -193,7 +193,7 @@ class TestSaturation:
         "call",
         [
             lambda x, r: g2r.to_uint8(x, r),
-            lambda x, r: g2r.prepare(x, 0.5, 0.5, "NHW", value_range=r),
+            lambda x, r: g2r.prepare(x, (0.5, 0.5), "NHW", value_range=r),
         ],
         ids=["to_uint8", "prepare"],
     )
@@ -230,11 +230,11 @@ class TestSaturation:
         from graytorgb.transforms import Prepare, ToUint8
 
         for image in (Image.fromarray(DEEP[0]), torch.from_numpy(DEEP[:1])):
-            for transform in (ToUint8((0, 4095)), Prepare(0.5, 0.5, value_range=(0, 4095))):
+            for transform in (ToUint8((0, 4095)), Prepare((0.5, 0.5), value_range=(0, 4095))):
                 (text,) = said(lambda t=transform, x=image: t(x))
                 assert "largest value is 655" in text
         x = torch.rand(1, 8, 8, requires_grad=True)
-        assert len(said(lambda: g2r.prepare(x + 1, 0, 1, "CHW", value_range=(0, 0.5)))) == 1
+        assert len(said(lambda: g2r.prepare(x + 1, (0, 1), "CHW", value_range=(0, 0.5)))) == 1
 
     def test_another_device_is_looked_at_once_and_a_trace_never(self, monkeypatch):
         needs("torchvision")
@@ -249,13 +249,13 @@ class TestSaturation:
         monkeypatch.setattr(kind, "peek", lambda array: None)
         monkeypatch.setattr(kind, "look", lambda array: looks.append(1) or array.numpy())
         x = torch.from_numpy(DEEP.astype(np.int32))
-        texts = said(lambda: g2r.prepare(x, 0.5, 0.5, "NHW", value_range=(0, 4095)), 3)
+        texts = said(lambda: g2r.prepare(x, (0.5, 0.5), "NHW", value_range=(0, 4095)), 3)
         assert (len(texts), len(looks)) == (1, 1)
         monkeypatch.undo()
         meta = torch.empty(2, 8, 8, device="meta")
-        assert g2r.prepare(meta, 0.5, 0.5, "NHW", value_range=(0, 9)).device.type == "meta"
+        assert g2r.prepare(meta, (0.5, 0.5), "NHW", value_range=(0, 9)).device.type == "meta"
         call = torch.compile(
-            lambda x: g2r.prepare(x, 0.5, 0.5, "NHW", value_range=(0, 4095)),
+            lambda x: g2r.prepare(x, (0.5, 0.5), "NHW", value_range=(0, 4095)),
             fullgraph=True,
             backend="eager",
         )
@@ -264,7 +264,7 @@ class TestSaturation:
     def test_at_the_line_that_called(self):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            g2r.prepare(DEEP, 0.5, 0.5, "NHW", value_range=(0, 4095))
+            g2r.prepare(DEEP, (0.5, 0.5), "NHW", value_range=(0, 4095))
         assert caught[0].filename == __file__
 
     def test_once_in_a_process(self):
@@ -290,8 +290,8 @@ class TestNoContrast:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "an image has no contrast")
             assert not g2r.to_uint8(x, policy).any()
-            black = g2r.prepare(np.zeros((4, 6), np.uint8), *g2r.stats("imagenet"), "HW->CHW")
-            result = g2r.prepare(x, *g2r.stats("imagenet"), "HW->CHW", value_range=policy)
+            black = g2r.prepare(np.zeros((4, 6), np.uint8), "imagenet", "HW->CHW")
+            result = g2r.prepare(x, "imagenet", "HW->CHW", value_range=policy)
         np.testing.assert_array_equal(result, black)
 
     def test_a_few_bright_pixels(self):
@@ -315,24 +315,26 @@ class TestNoContrast:
             with pytest.warns(UserWarning, match="no contrast"):
                 assert not np.asarray(ToUint8(policy)(image)).any()
             with pytest.warns(UserWarning, match="no contrast"):
-                batch = PrepareBatch(0, 1, value_range=policy)([image, blank, blank])
+                batch = PrepareBatch((0, 1), value_range=policy)([image, blank, blank])
             assert not batch.any()
             with pytest.warns(UserWarning, match="no contrast"):
-                assert (Prepare(0.5, 0.5, value_range=policy)(torch.from_numpy(blank)) == -1).all()
+                assert (
+                    Prepare((0.5, 0.5), value_range=policy)(torch.from_numpy(blank)) == -1
+                ).all()
 
     def test_albumentations(self):
         needs_package("albumentations")
         from graytorgb.albumentations import Prepare, ToUint8
 
         blank = np.full((2, 6, 8), 300, np.uint16)
-        for transform in (ToUint8("minmax"), Prepare(0, 1, value_range=("percentile", 1, 99))):
+        for transform in (ToUint8("minmax"), Prepare((0, 1), value_range=("percentile", 1, 99))):
             texts = said(lambda t=transform: [t(image=blank[0]), t(images=blank), t(volume=blank)])
             assert len(texts) == 1
             assert transform(image=np.arange(6.0).reshape(2, 3))["image"].max() > 0
 
     def test_what_stays_an_error(self):
         x = np.full((4, 6), 7.0)
-        for call in (g2r.to_uint8, lambda x, r: g2r.prepare(x, 0, 1, "HW", value_range=r)):
+        for call in (g2r.to_uint8, lambda x, r: g2r.prepare(x, (0, 1), "HW", value_range=r)):
             with pytest.raises(g2r.LevelsError, match="range is empty"):
                 call(x, (7, 7))
             for policy in ("minmax", ("percentile", 1, 99)):
@@ -350,10 +352,10 @@ class TestScales:
     def test_what_float64_cannot_scale(self, value_range, dtype):
         x = np.arange(24).reshape(4, 6).astype(dtype)
         with pytest.raises(g2r.LevelsError, match="float64 can't scale the range"):
-            g2r.prepare(x, 0.485, 0.229, value_range=value_range)
+            g2r.prepare(x, (0.485, 0.229), value_range=value_range)
         with pytest.raises(g2r.LevelsError, match="float64 can't scale the range"):
             g2r.to_uint8(x, value_range)
 
     def test_what_it_can(self):
         x = np.array([[0, 0.5e-290, 1e-290]])
-        assert g2r.prepare(x, 0, 1, value_range=(0, 1e-290))[0, :, 0].tolist() == [0, 0.5, 1]
+        assert g2r.prepare(x, (0, 1), value_range=(0, 1e-290))[0, :, 0].tolist() == [0, 0.5, 1]

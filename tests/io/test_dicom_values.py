@@ -485,7 +485,7 @@ def test_a_window_beyond_8_bits(path, colors, signed, stated, center, width, wid
         assert image.array.dtype == pixels.dtype
     exact = np.clip((image.array.astype(float) - lo) / (hi - lo), 0, 1) * 255
     np.testing.assert_allclose(g2r.to_uint8(*image), exact, atol=0.5 + 1e-9)
-    prepared = g2r.prepare(image.array, 0, 1, value_range=image.value_range)
+    prepared = g2r.prepare(image.array, (0, 1), value_range=image.value_range)
     np.testing.assert_allclose(prepared[..., 0], exact / 255, atol=1e-6)
 
 

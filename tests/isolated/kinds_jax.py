@@ -75,7 +75,7 @@ class TestGradients:
         mean, std = g2r.stats("imagenet")
 
         def total(x):
-            return g2r.prepare(x, mean, std, "NHW", value_range=value_range).sum()
+            return g2r.prepare(x, (mean, std), "NHW", value_range=value_range).sum()
 
         slope = jax.jit(jax.grad(total))(jnp.full((2, 4, 5), 0.25))
         np.testing.assert_allclose(slope, sum(1 / s for s in std), rtol=1e-5)
@@ -96,8 +96,8 @@ class TestSharded:
         "rgb": lambda x: g2r.to_rgb(g2r.to_rgb(x, "NHW"), "NHWC->NCHW"),
         "table": lambda x: g2r.to_uint8(x, (0, 4095)),
         "steps": lambda x: g2r.to_uint8(x.astype(jnp.float32), (0, 4095)),
-        "prepare": lambda x: g2r.prepare(x, 0.5, 0.25, "NHW->NCHW", value_range=(0, 4095)),
-        "checked": lambda x: g2r.prepare(x.astype(jnp.float32) / 65536, 0.5, 0.25, "NHW"),
+        "prepare": lambda x: g2r.prepare(x, (0.5, 0.25), "NHW->NCHW", value_range=(0, 4095)),
+        "checked": lambda x: g2r.prepare(x.astype(jnp.float32) / 65536, (0.5, 0.25), "NHW"),
         "minmax": lambda x: g2r.to_uint8(x, "minmax"),
     }
 
@@ -124,7 +124,7 @@ def test_another_device():
     for result in (
         g2r.to_rgb(x, "NHW"),
         g2r.to_uint8(x, (0, 9)),
-        g2r.prepare(x, 0.5, 0.5, "NHW"),
+        g2r.prepare(x, (0.5, 0.5), "NHW"),
     ):
         assert result.devices() == {jax.devices()[1]}
 
@@ -142,7 +142,7 @@ def test_export_with_sizes_that_are_symbols():
     spec = jax.ShapeDtypeStruct(sizes, jnp.uint16)
 
     def call(x):
-        return g2r.prepare(g2r.to_uint8(x, (0, 4095)), 0.5, 0.25, "NHW->NCHW")
+        return g2r.prepare(g2r.to_uint8(x, (0, 4095)), (0.5, 0.25), "NHW->NCHW")
 
     exported = jax.export.export(jax.jit(call))(spec)
     x = np.random.default_rng(0).integers(0, 4096, (4, 5, 6), dtype=np.uint16)
@@ -156,7 +156,7 @@ def test_numbers_that_numpy_lacks():
     assert g2r.to_rgb(x).dtype == jnp.int4
     for call in (
         lambda x: g2r.to_uint8(x, (0, 7)),
-        lambda x: g2r.prepare(x, 0.5, 0.5, value_range=(0, 7)),
+        lambda x: g2r.prepare(x, (0.5, 0.5), value_range=(0, 7)),
     ):
         with pytest.raises(g2r.DtypeError, match=r"numpy has no int4: .* int8"):
             call(x)

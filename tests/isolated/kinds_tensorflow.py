@@ -72,7 +72,7 @@ class TestData:
 
         def load(content):
             image = tf.io.decode_png(content, channels=1)  # (None, None, 1)
-            return g2r.to_rgb(image, "HWC"), g2r.prepare(image, mean, std, "HWC")
+            return g2r.to_rgb(image, "HWC"), g2r.prepare(image, (mean, std), "HWC")
 
         files = photos()
         data = tf.data.Dataset.from_tensor_slices(files)
@@ -82,7 +82,7 @@ class TestData:
         rgb = np.concatenate([batch.numpy() for batch, _ in data])
         assert rgb.tobytes() == g2r.to_rgb(gray, "NHWC").tobytes()
         prepared = np.concatenate([batch.numpy() for _, batch in data])
-        assert np.abs(prepared - g2r.prepare(gray, mean, std, "NHWC")).max() <= 1e-6
+        assert np.abs(prepared - g2r.prepare(gray, (mean, std), "NHWC")).max() <= 1e-6
 
     def test_batches_whose_last_is_smaller(self):
         deep = np.random.default_rng(0).integers(0, 4096, (21, 8, 9), dtype=np.uint16)
@@ -120,7 +120,7 @@ class TestShapes:
         @tf.function(input_signature=[tf.TensorSpec([None, 224, 224], tf.float32)])
         def call(x):
             shapes.append(g2r.to_rgb(x, "NHW->NCHW").shape.as_list())
-            shapes.append(g2r.prepare(x, 0.5, 0.5, "NHW->NHWC").shape.as_list())
+            shapes.append(g2r.prepare(x, (0.5, 0.5), "NHW->NHWC").shape.as_list())
             return x
 
         call.get_concrete_function()
@@ -154,7 +154,7 @@ class TestShapes:
         """As of decode_png without channels, and of decode_image."""
         calls = {
             "to_rgb": lambda x: g2r.to_rgb(x, layout),
-            "prepare": lambda x: g2r.prepare(x, *g2r.stats("imagenet"), layout),
+            "prepare": lambda x: g2r.prepare(x, "imagenet", layout),
         }
         for name, call in calls.items():
             spec = [tf.TensorSpec(shape, tf.uint8)]
@@ -171,7 +171,7 @@ class TestShapes:
 
     def test_a_number_of_axes_that_is_not_known(self):
         spec = [tf.TensorSpec(None, tf.uint8)]  # as of decode_image and numpy_function
-        verbs = (g2r.to_rgb, lambda x: g2r.prepare(x, 0.5, 0.5))
+        verbs = (g2r.to_rgb, lambda x: g2r.prepare(x, (0.5, 0.5)))
         for verb in verbs:
             with pytest.raises(
                 g2r.LayoutError, match=r'say the layout, to_rgb\(x, "HWC"\), or tf.ensure_shape'
@@ -190,7 +190,7 @@ class TestShapes:
             assert image.shape.rank is None
             stated = {"value_range": "dtype"}
             rgb = g2r.to_rgb(image, layout)
-            return rgb, g2r.to_uint8(image, "dtype"), g2r.prepare(image, 0, 1, layout, **stated)
+            return rgb, g2r.to_uint8(image, "dtype"), g2r.prepare(image, (0, 1), layout, **stated)
 
         data = tf.data.Dataset.range(2).map(load, num_parallel_calls=tf.data.AUTOTUNE)
         ranks = {data.element_spec[i].shape.rank for i in (0, 2)}
@@ -198,7 +198,7 @@ class TestShapes:
         for rgb, levels, prepared in data:
             assert rgb.numpy().tobytes() == g2r.to_rgb(x, layout).tobytes()
             assert levels.numpy().tobytes() == g2r.to_uint8(x, "dtype").tobytes()
-            wanted = g2r.prepare(x, 0, 1, layout, value_range="dtype")
+            wanted = g2r.prepare(x, (0, 1), layout, value_range="dtype")
             assert np.abs(prepared.numpy() - wanted).max() <= 1e-6
 
     def test_a_layout_of_other_axes_than_there_are(self):
@@ -253,7 +253,7 @@ class TestGradients:
         x = tf.random.uniform((2, 4, 5))
         with tf.GradientTape() as tape:
             tape.watch(x)
-            total = tf.reduce_sum(g2r.prepare(x, mean, std, "NHW"))
+            total = tf.reduce_sum(g2r.prepare(x, (mean, std), "NHW"))
         np.testing.assert_allclose(tape.gradient(total, x), sum(1 / s for s in std), rtol=1e-5)
 
 
@@ -263,7 +263,7 @@ def test_the_result_is_on_the_device_of_the_input():
     for result in (
         g2r.to_rgb(x, "NHW"),
         g2r.to_uint8(x, (0, 9)),
-        g2r.prepare(x, 0.5, 0.5, "NHW"),
+        g2r.prepare(x, (0.5, 0.5), "NHW"),
     ):
         assert result.device == x.device
         assert result.device.endswith("CPU:1")
@@ -276,12 +276,12 @@ def test_compiled_by_xla(jit):
     @tf.function(jit_compile=jit)
     def call(x):
         rgb = g2r.to_rgb(x, "NHW->NCHW")
-        return rgb, g2r.to_uint8(rgb, (0.1, 0.9)), g2r.prepare(rgb, 0.5, 0.25, "NCHW")
+        return rgb, g2r.to_uint8(rgb, (0.1, 0.9)), g2r.prepare(rgb, (0.5, 0.25), "NCHW")
 
     rgb, levels, prepared = (t.numpy() for t in call(x))
     assert rgb.tobytes() == oracle(x, "NHW->NCHW").tobytes()
     assert (levels == g2r.to_uint8(rgb, (0.1, 0.9))).all()
-    assert np.abs(prepared - g2r.prepare(rgb, 0.5, 0.25, "NCHW")).max() <= 1e-6
+    assert np.abs(prepared - g2r.prepare(rgb, (0.5, 0.25), "NCHW")).max() <= 1e-6
 
 
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
@@ -293,7 +293,7 @@ def test_prepare_in_tflite(dtype, stated, layout):
     x = np.arange(256, dtype=dtype).reshape(1, 16, 16)
     x = x[..., None] if "C" in layout[:4] else x
     call = tf.function(
-        lambda x: g2r.prepare(x, mean, std, layout, value_range=stated),
+        lambda x: g2r.prepare(x, (mean, std), layout, value_range=stated),
         input_signature=[tf.TensorSpec((None, *x.shape[1:]), dtype)],
     )
     content = tf.lite.TFLiteConverter.from_concrete_functions([call.get_concrete_function()])
@@ -302,7 +302,7 @@ def test_prepare_in_tflite(dtype, stated, layout):
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], x)
     interpreter.invoke()
     result = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
-    assert np.abs(result - g2r.prepare(x, mean, std, layout, value_range=stated)).max() <= 1e-6
+    assert np.abs(result - g2r.prepare(x, (mean, std), layout, value_range=stated)).max() <= 1e-6
 
 
 def test_vectorized_map():

@@ -195,12 +195,12 @@ class TestToRGB:
         """On Keras' JAX backend too, where Keras' own layers work there."""
         import tensorflow as tf
 
-        prepare = Prepare(*IMAGENET)
+        prepare = Prepare(IMAGENET)
         data = tf.data.Dataset.from_tensor_slices(GRAY).batch(3)
         data = data.map(lambda x: (ToRGB()(x), prepare(x)), num_parallel_calls=tf.data.AUTOTUNE)
         result, prepared = (np.concatenate(parts) for parts in zip(*data, strict=True))
         same(result, rgb())
-        assert np.abs(prepared - g2r.prepare(GRAY, *IMAGENET, "NHWC")).max() <= 1e-6
+        assert np.abs(prepared - g2r.prepare(GRAY, IMAGENET, "NHWC")).max() <= 1e-6
 
     def test_gradients_reach_the_input(self):
         """A trainable layer in front learns through it."""
@@ -217,8 +217,8 @@ class TestPrepare:
     @pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16", "float16"])
     def test_policies(self, policy, tmp_path):
         gray = keras.Input((32, 48, 1), dtype="uint8")
-        model = keras.Model(gray, Prepare(*IMAGENET, dtype=policy)(gray))
-        expected = g2r.prepare(GRAY, *IMAGENET, "NHWC")
+        model = keras.Model(gray, Prepare(IMAGENET, dtype=policy)(gray))
+        expected = g2r.prepare(GRAY, IMAGENET, "NHWC")
         for it in (model, saved(model, tmp_path)):
             result = it(GRAY)
             dtype = keras.backend.standardize_dtype(result.dtype)
@@ -233,10 +233,10 @@ class TestPrepare:
         deep = np.random.default_rng(0).integers(0, 4096, (4, 32, 48, 1), dtype=np.uint16)
         x = deep.transpose(0, 3, 1, 2) if first else deep
         gray = keras.Input((1, None, None) if first else (None, None, 1), dtype="uint16")
-        layer = Prepare(*IMAGENET, value_range=(0, 4095), data_format=data_format)
+        layer = Prepare(IMAGENET, value_range=(0, 4095), data_format=data_format)
         model = keras.Model(gray, layer(gray))
         layout = "NHWC->NCHW" if first else "NHWC"
-        expected = g2r.prepare(deep, *IMAGENET, layout, value_range=(0, 4095))
+        expected = g2r.prepare(deep, IMAGENET, layout, value_range=(0, 4095))
         for it in (model, saved(model, tmp_path)):
             result = it.predict(x, verbose=0)
             assert np.abs(result - expected).max() <= 1e-6
@@ -247,7 +247,7 @@ class TestPrepare:
     def test_a_range_that_is_not_stated(self, dtype):
         for given in (GRAY.astype(dtype), keras.KerasTensor((None, 32, 48, 1), dtype=dtype)):
             with pytest.raises(g2r.LevelsError, match=r"value_range=\(0, 255\) for what image_dat"):
-                Prepare(*IMAGENET)(given)
+                Prepare(IMAGENET)(given)
 
     @pytest.mark.parametrize(
         ("arguments", "options", "error"),
@@ -261,13 +261,13 @@ class TestPrepare:
     )
     def test_mistakes_are_found_on_construction(self, arguments, options, error):
         with pytest.raises(error):
-            Prepare(*arguments, **options)
+            Prepare(arguments, **options)
 
     @pytest.mark.skipif(BACKEND == "jax", reason="JAX has no float64 without jax_enable_x64")
     @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64", "int32"])
     def test_a_float64_policy_is_exact_to_it(self, dtype, tmp_path):
         gray = keras.Input((32, 48, 1), dtype=dtype)
-        model = keras.Model(gray, Prepare(*IMAGENET, value_range=(0, 255), dtype="float64")(gray))
+        model = keras.Model(gray, Prepare(IMAGENET, value_range=(0, 255), dtype="float64")(gray))
         x = GRAY.astype(dtype)
         exact = (x.astype(np.float64) / 255 - np.array(IMAGENET[0])) / np.array(IMAGENET[1])
         for it in (model, saved(model, tmp_path)):
@@ -278,11 +278,11 @@ class TestPrepare:
     @pytest.mark.skipif(BACKEND != "jax", reason="the others have float64")
     def test_a_float64_policy_where_jax_has_none(self):
         with pytest.raises(g2r.DtypeError, match="jax_enable_x64"):
-            Prepare(*IMAGENET, dtype="float64")(GRAY)
+            Prepare(IMAGENET, dtype="float64")(GRAY)
 
     @pytest.mark.parametrize("value_range", [(0, 4095), (-1024, 200)])
     def test_8_bits_under_a_range_of_more(self, value_range):
-        layer = Prepare(*IMAGENET, value_range=value_range)
+        layer = Prepare(IMAGENET, value_range=value_range)
         for given in (GRAY, keras.KerasTensor((None, 32, 48, 1), dtype="uint8")):
             with pytest.raises(g2r.LevelsError, match="lost when it was opened"):
                 layer(given)
@@ -290,13 +290,13 @@ class TestPrepare:
     @pytest.mark.parametrize("value_range", [None, (0, 255), (0, 4095)])
     def test_bool_is_black_and_white(self, value_range):
         gray = keras.Input((32, 48, 1), dtype="bool")
-        model = keras.Model(gray, Prepare(0.5, 0.25, value_range=value_range)(gray))
+        model = keras.Model(gray, Prepare((0.5, 0.25), value_range=value_range)(gray))
         mask = GRAY > 100
         expected = np.repeat(np.where(mask, 2, -2), 3, -1).astype(np.float32)
         same(model(mask), expected)
 
     def test_floats_beyond_0_to_1_under_dtype(self):
-        layer = Prepare(*IMAGENET, value_range="dtype")
+        layer = Prepare(IMAGENET, value_range="dtype")
         with pytest.raises(g2r.LevelsError, match="unless you say their range"):
             layer(GRAY.astype(np.float32))
         overshot = np.float32([[[[-(2**-10)], [1 + 2**-10]]]])
@@ -305,14 +305,14 @@ class TestPrepare:
     def test_a_range_that_float64_cannot_scale(self):
         for value_range in ((-1e308, 1e308), (0, 5e-324)):
             with pytest.raises(g2r.LevelsError, match="float64 can't scale"):
-                Prepare(*IMAGENET, value_range=value_range)(GRAY.astype(np.float32))
+                Prepare(IMAGENET, value_range=value_range)(GRAY.astype(np.float32))
 
     def test_channels(self):
         with pytest.raises(g2r.ChannelError):
-            Prepare(*IMAGENET)(np.zeros((2, 5, 6, 4), np.uint8))
+            Prepare(IMAGENET)(np.zeros((2, 5, 6, 4), np.uint8))
 
 
-@pytest.mark.parametrize("layer", [ToRGB(), Prepare(*IMAGENET, value_range=(0, 255))], ids=str)
+@pytest.mark.parametrize("layer", [ToRGB(), Prepare(IMAGENET, value_range=(0, 255))], ids=str)
 def test_a_mask_goes_through(layer):
     """A video's frames, of which some are padding."""
     video = keras.Input((5, 8, 9, 1), dtype="float32")
@@ -342,7 +342,7 @@ def test_axes_that_tf_data_does_not_count(layout):
     import tensorflow as tf
 
     gray = GRAY if layout == "NHWC" else GRAY[..., 0]
-    layers = ToRGB(layout), Prepare(*IMAGENET, layout=layout)
+    layers = ToRGB(layout), Prepare(IMAGENET, layout=layout)
 
     def load(i):
         images = tf.py_function(lambda i: gray, [i], tf.uint8)
@@ -350,7 +350,7 @@ def test_axes_that_tf_data_does_not_count(layout):
 
     for result, prepared in tf.data.Dataset.range(1).map(lambda i: tuple(load(i))):
         assert result.numpy().tobytes() == rgb().tobytes()
-        assert np.abs(prepared - g2r.prepare(GRAY, *IMAGENET, "NHWC")).max() <= 1e-6
+        assert np.abs(prepared - g2r.prepare(GRAY, IMAGENET, "NHWC")).max() <= 1e-6
     with pytest.raises(g2r.LayoutError, match="how many axes there are isn't known"):
         tf.data.Dataset.range(1).map(
             lambda i: ToRGB()(tf.py_function(lambda i: gray, [i], tf.uint8))
@@ -395,7 +395,7 @@ def test_a_gray_folder_into_an_application_model(tmp_path):
         input_shape=(224, 224, 3), alpha=0.25, weights=None, classes=2
     )
     gray = keras.Input((224, 224, 1))
-    prepared = Prepare(*g2r.stats("-1..1"), value_range=(0, 255))(gray)
+    prepared = Prepare("-1..1", value_range=(0, 255))(gray)
     model = keras.Model(gray, core(prepared))
     model.compile(optimizer="sgd", loss="sparse_categorical_crossentropy")
     model.fit(dataset if dataset is not None else images, labels, shuffle=False, verbose=0)
@@ -406,7 +406,7 @@ def test_a_gray_folder_into_an_application_model(tmp_path):
     for it in (model, again):
         assert np.abs(it.predict(images, verbose=0) - expected).max() <= 1e-5
     flat = keras.Input((224, 224))  # a batch without a channel axis
-    short = keras.Model(flat, core(Prepare(0.5, 0.5, value_range=(0, 255))(flat)))
+    short = keras.Model(flat, core(Prepare((0.5, 0.5), value_range=(0, 255))(flat)))
     assert np.abs(short.predict(images[..., 0], verbose=0) - expected).max() <= 1e-5
 
 
@@ -419,12 +419,12 @@ def test_what_applications_do_to_their_images(mode, name):
     theirs = keras.applications.imagenet_utils.preprocess_input(
         color, data_format="channels_last", mode=mode
     )
-    ours = g2r.prepare(levels, *g2r.stats(name), "NHW->NHWC")
+    ours = g2r.prepare(levels, name, "NHW->NHWC")
     assert np.abs(ours - theirs).max() <= 1e-4
 
 
 def test_a_keras_tensor_belongs_into_a_model():
-    for verb in (g2r.to_rgb, lambda x: g2r.to_uint8(x, (0, 1)), lambda x: g2r.prepare(x, 0, 1)):
+    for verb in (g2r.to_rgb, lambda x: g2r.to_uint8(x, (0, 1)), lambda x: g2r.prepare(x, (0, 1))):
         with pytest.raises(g2r.DtypeError, match=r"graytorgb\.layers\.ToRGB"):
             verb(keras.Input((28, 28, 1)))
 

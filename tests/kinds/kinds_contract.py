@@ -133,7 +133,7 @@ class KindContract:
             self.same(self.run(lambda x, layout=layout: g2r.to_rgb(x, layout), gray),
                       oracle(gray, layout))  # fmt: skip
         self.same(self.run(lambda x: g2r.to_uint8(x, (0, 255)), gray), gray)
-        result = self.run(lambda x: g2r.prepare(x, 0.5, 0.5, "NHW->NCHW"), gray)
+        result = self.run(lambda x: g2r.prepare(x, (0.5, 0.5), "NHW->NCHW"), gray)
         assert result.shape == (shape[0], 3, *shape[1:])
 
     @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ class KindContract:
         out = self.make(out) if of == "kind" else out
         for call in (
             lambda x: g2r.to_rgb(x, "NHW->NHWC", out=out),
-            lambda x: g2r.prepare(x, 0.5, 0.5, "NHW->NHWC", out=out),
+            lambda x: g2r.prepare(x, (0.5, 0.5), "NHW->NHWC", out=out),
             lambda x: g2r.to_uint8(x, (0, 1), out=out),
         ):
             with pytest.raises(g2r.DtypeError, match=f"{self.text}.*leave out= away"):
@@ -227,15 +227,15 @@ class KindContract:
         if not self.sees:
             for call in (
                 lambda x: g2r.to_uint8(x, policy),
-                lambda x: g2r.prepare(x, 0.5, 0.5, "NHW", **stated),
+                lambda x: g2r.prepare(x, (0.5, 0.5), "NHW", **stated),
             ):
                 with pytest.raises(g2r.LevelsError, match="state the range"):
                     self.run(call, values)
             return
         expected = g2r.to_uint8(values, policy)
         self.same(self.run(lambda x: g2r.to_uint8(x, policy), values), expected)
-        prepared = self.run(lambda x: g2r.prepare(x, 0.5, 0.5, "NHW->NCHW", **stated), values)
-        wanted = g2r.prepare(values, 0.5, 0.5, "NHW->NCHW", **stated)
+        prepared = self.run(lambda x: g2r.prepare(x, (0.5, 0.5), "NHW->NCHW", **stated), values)
+        wanted = g2r.prepare(values, (0.5, 0.5), "NHW->NCHW", **stated)
         assert np.abs(prepared - wanted).max() <= 1e-6
         empty = self.run(lambda x: g2r.to_uint8(x, policy), values[:0])
         assert empty.shape == (0, 31, 33)
@@ -253,7 +253,7 @@ class KindContract:
         values = np.zeros((4, 6), np.complex64)
         for call in (
             lambda x: g2r.to_uint8(x, (0, 1)),
-            lambda x: g2r.prepare(x, 0.5, 0.5, value_range=(0, 1)),
+            lambda x: g2r.prepare(x, (0.5, 0.5), value_range=(0, 1)),
         ):
             with pytest.raises(g2r.DtypeError, match="no order"):
                 self.run(call, values)
@@ -279,7 +279,7 @@ class KindContract:
                 for target in self.targets:
                     result = self.run(
                         lambda x, layout=layout, target=target, lo=lo, hi=hi: g2r.prepare(
-                            x, mean, std, layout, value_range=(lo, hi), dtype=target
+                            x, (mean, std), layout, value_range=(lo, hi), dtype=target
                         ),
                         values,
                     )
@@ -293,12 +293,12 @@ class KindContract:
     def test_prepare_of_rgb_and_far_from_zero(self):
         mean, std = g2r.stats("imagenet")
         rgb = bits_of("uint8", (2, 5, 6, 3))
-        result = self.run(lambda x: g2r.prepare(x, mean, std, "NHWC->NCHW"), rgb)
-        assert np.abs(result - g2r.prepare(rgb, mean, std, "NHWC->NCHW")).max() <= 1e-6
+        result = self.run(lambda x: g2r.prepare(x, (mean, std), "NHWC->NCHW"), rgb)
+        assert np.abs(result - g2r.prepare(rgb, (mean, std), "NHWC->NCHW")).max() <= 1e-6
         far = np.linspace(1e6, 1e6 + 1, 17, dtype=np.float32).reshape(1, 17)
         stated = {"value_range": (1e6, 1e6 + 1)}
-        result = self.run(lambda x: g2r.prepare(x, mean, std, "HW->HWC", **stated), far)
-        assert np.abs(result - g2r.prepare(far, mean, std, "HW->HWC", **stated)).max() <= 1e-6
+        result = self.run(lambda x: g2r.prepare(x, (mean, std), "HW->HWC", **stated), far)
+        assert np.abs(result - g2r.prepare(far, (mean, std), "HW->HWC", **stated)).max() <= 1e-6
 
     def test_prepare_of_integers_far_from_zero(self):
         mean, std = g2r.stats("imagenet")
@@ -324,7 +324,7 @@ class KindContract:
             scaled = [float(min(max((int(v) - low) / span, 0), 1)) for v in x.flat]
             scaled = np.reshape(scaled, (5, 6, 1))
             result = self.run(
-                lambda x, r=stated: g2r.prepare(x, mean, std, "HW->HWC", value_range=r), x
+                lambda x, r=stated: g2r.prepare(x, (mean, std), "HW->HWC", value_range=r), x
             )
             wrong = np.abs(result - (scaled - mean) / std).max()
             assert wrong <= 1e-6, (name, stated)
@@ -332,11 +332,11 @@ class KindContract:
     @pytest.mark.parametrize("bad", [200.0, -0.5, np.nan])
     def test_floats_that_are_not_from_0_to_1(self, bad):
         values = np.linspace(0, 1, 24, dtype=np.float32).reshape(4, 6)
-        fine = self.run(lambda x: g2r.prepare(x, 0.0, 1.0, "HW->HWC"), values)
+        fine = self.run(lambda x: g2r.prepare(x, (0.0, 1.0), "HW->HWC"), values)
         assert np.abs(fine - values[..., None]).max() <= 1e-6
         values[1, 2] = bad
         with pytest.raises(self.refuses, match=r"NaN|unless you say"):
-            self.run(lambda x: g2r.prepare(x, 0.5, 0.5), values)
+            self.run(lambda x: g2r.prepare(x, (0.5, 0.5)), values)
 
     @pytest.mark.parametrize("policy", [(0, 255), (0, 4095), (0, 1), (-3, 7), "dtype", "minmax"])
     def test_bool_is_black_and_white_in_any_range(self, policy):
@@ -349,7 +349,7 @@ class KindContract:
             self.same(result, x * np.uint8(255))
             for stated in (policy, None):
                 result = self.run(
-                    lambda x, r=stated: g2r.prepare(x, 0.5, 0.25, "HW->HWC", value_range=r), x
+                    lambda x, r=stated: g2r.prepare(x, (0.5, 0.25), "HW->HWC", value_range=r), x
                 )
                 self.same(result, np.stack([np.where(x, 2, -2).astype(np.float32)] * 3, -1))
 
@@ -360,7 +360,7 @@ class KindContract:
             stated = {"value_range": value_range}
             for call in (
                 lambda x, r=value_range: g2r.to_uint8(x, r),
-                lambda x, o=stated: g2r.prepare(x, 0.5, 0.5, "HW", **o),
+                lambda x, o=stated: g2r.prepare(x, (0.5, 0.5), "HW", **o),
             ):
                 with pytest.raises(g2r.LevelsError, match="lost when it was opened"):
                     self.run(call, x)
@@ -372,7 +372,7 @@ class KindContract:
         values[1, 2] = bad
         for call in (
             lambda x: g2r.to_uint8(x, "dtype"),
-            lambda x: g2r.prepare(x, 0.5, 0.5, "HW", value_range="dtype"),
+            lambda x: g2r.prepare(x, (0.5, 0.5), "HW", value_range="dtype"),
         ):
             with pytest.raises(self.refuses, match="unless you say their range"):
                 self.run(call, values)
@@ -388,7 +388,7 @@ class KindContract:
         assert levels.tolist() == [[0, 0, 0, 64, 255, 255, 255]]
         for stated in (None, "dtype"):
             result = self.run(
-                lambda x, r=stated: g2r.prepare(x, 0.5, 0.25, "HW->HWC", value_range=r), values
+                lambda x, r=stated: g2r.prepare(x, (0.5, 0.25), "HW->HWC", value_range=r), values
             )
             assert result[0, :, 1].tolist() == [-2, -2, -2, -1, 2, 2, 2]
 
@@ -400,7 +400,7 @@ class KindContract:
             x, y = deep.astype(dtype), half.astype(dtype)
             for call in (
                 lambda x, hi: g2r.to_uint8(x, (0, hi)),
-                lambda x, hi: g2r.prepare(x, 0.5, 0.5, "HW", value_range=(0, hi)),
+                lambda x, hi: g2r.prepare(x, (0.5, 0.5), "HW", value_range=(0, hi)),
             ):
                 with warnings.catch_warnings(record=True) as caught:
                     warnings.simplefilter("always")
@@ -429,7 +429,7 @@ class KindContract:
                 levels = self.run(lambda x: g2r.to_uint8(x, policy), x)
                 self.same(levels, np.zeros((4, 6), np.uint8))
                 result = self.run(
-                    lambda x: g2r.prepare(x, 0.5, 0.25, "HW->HWC", value_range=policy), x
+                    lambda x: g2r.prepare(x, (0.5, 0.25), "HW->HWC", value_range=policy), x
                 )
                 self.same(result, np.full((4, 6, 3), -2, np.float32))
         assert len([w for w in caught if "no contrast" in str(w.message)]) == 1
@@ -441,7 +441,7 @@ class KindContract:
     def test_a_range_that_float64_cannot_scale(self, value_range, dtype):
         x = np.zeros((4, 6), dtype)
         with pytest.raises(g2r.LevelsError, match="float64 can't scale"):
-            self.run(lambda x: g2r.prepare(x, 0.5, 0.5, value_range=value_range), x)
+            self.run(lambda x: g2r.prepare(x, (0.5, 0.5), value_range=value_range), x)
         with pytest.raises(g2r.LevelsError, match="float64 can't scale"):
             self.run(lambda x: g2r.to_uint8(x, value_range), x)
 
@@ -451,18 +451,18 @@ class KindContract:
             stated = {"value_range": value_range}
             if "float64" not in self.dtypes:
                 with pytest.raises(g2r.DtypeError, match="float64"):
-                    self.run(lambda x, o=stated: g2r.prepare(x, 0, 1, "HW->HWC", **o), x)
+                    self.run(lambda x, o=stated: g2r.prepare(x, (0, 1), "HW->HWC", **o), x)
                 continue
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # (0, 1e-40) makes most of it white
-                result = self.run(lambda x, o=stated: g2r.prepare(x, 0, 1, "HW->HWC", **o), x)
+                result = self.run(lambda x, o=stated: g2r.prepare(x, (0, 1), "HW->HWC", **o), x)
             lo, hi = value_range
             want = ((x.astype(np.float64) - lo) / (hi - lo)).clip(0, 1)[..., None]
             assert np.abs(result - want).max() <= 1e-6
 
     def test_a_depth_that_is_not_told(self):
         with pytest.raises(g2r.LevelsError, match="doesn't tell how deep"):
-            self.run(lambda x: g2r.prepare(x, 0.5, 0.5), np.zeros((4, 6), np.uint16))
+            self.run(lambda x: g2r.prepare(x, (0.5, 0.5)), np.zeros((4, 6), np.uint16))
 
     def test_what_was_given_is_told(self):
         with pytest.raises(g2r.LayoutError) as caught:

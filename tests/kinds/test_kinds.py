@@ -72,7 +72,7 @@ except g2r.BackendUnavailable as error:
 
     def test_a_dtype_that_it_lacks(self):
         with pytest.raises(g2r.DtypeError, match="array_api_strict has no float16"):
-            g2r.prepare(self.make(np.zeros((4, 6), np.uint8)), 0.5, 0.5, dtype="float16")
+            g2r.prepare(self.make(np.zeros((4, 6), np.uint8)), (0.5, 0.5), dtype="float16")
 
 
 class TestDask(KindContract):
@@ -111,7 +111,7 @@ class TestDask(KindContract):
             g2r.to_rgb(x, "NHW", copy=False),
             g2r.to_uint8(x, "minmax"),
             g2r.to_uint8(x, ("percentile", 1, 99)),
-            g2r.prepare(x, 0.5, 0.5, "NHW->NCHW", value_range="minmax"),
+            g2r.prepare(x, (0.5, 0.5), "NHW->NCHW", value_range="minmax"),
         ]
         str(plans)
         with pytest.raises(g2r.LayoutError):
@@ -153,7 +153,7 @@ class TestDask(KindContract):
         assert g2r.to_rgb(x, "NHW->NCHW").chunks == (x.chunks[0], (3,), *x.chunks[1:])
         assert g2r.to_rgb(x, "NHW->WCNH").chunks == (x.chunks[2], (3,), *x.chunks[:2])
         assert g2r.to_uint8(x, "dtype").chunks == x.chunks
-        assert g2r.prepare(x, 0.5, 0.5, "NHW->NCHW").chunks == (x.chunks[0], (3,), *x.chunks[1:])
+        assert g2r.prepare(x, (0.5, 0.5), "NHW->NCHW").chunks == (x.chunks[0], (3,), *x.chunks[1:])
         colors = da.zeros((4, 5, 3), chunks=(2, 5, 1), dtype=np.uint8)
         assert g2r.to_rgb(colors, "HWC").chunks == ((2, 2), (5,), (3,))
 
@@ -183,7 +183,7 @@ class TestDask(KindContract):
             g2r.to_uint8(x, (0, 1)),
             g2r.to_uint8(x, "minmax"),
             g2r.to_uint8(x, ("percentile", 1, 99)),
-            g2r.prepare(x, 0.5, 0.5),
+            g2r.prepare(x, (0.5, 0.5)),
         ]
         for plan in plans:
             with pytest.raises(g2r.LevelsError, match="NaN"):

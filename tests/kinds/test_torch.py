@@ -176,7 +176,7 @@ class TestOwnLibrary:
     @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.bfloat16], ids=str)
     def test_prepare_of_meta_tensors(self, dtype):
         x = torch.empty(4, 5, 6, dtype=dtype, device="meta")
-        result = g2r.prepare(x, *g2r.stats("imagenet"), "NHW", dtype=torch.float16)
+        result = g2r.prepare(x, "imagenet", "NHW", dtype=torch.float16)
         assert result.device.type == "meta"
         assert result.shape == (4, 3, 5, 6)
         assert result.dtype == torch.float16
@@ -184,16 +184,16 @@ class TestOwnLibrary:
     def test_prepare_under_nested_vmap(self):
         x = torch.randint(0, 256, (2, 3, 5, 6), dtype=torch.uint8)
         mean, std = g2r.stats("imagenet")
-        result = torch.vmap(torch.vmap(lambda image: g2r.prepare(image, mean, std, "HW")))(x)
+        result = torch.vmap(torch.vmap(lambda image: g2r.prepare(image, (mean, std), "HW")))(x)
         torch.testing.assert_close(
-            result, g2r.prepare(x, mean, std, "NTHW->NTCHW"), rtol=0, atol=1e-6
+            result, g2r.prepare(x, (mean, std), "NTHW->NTCHW"), rtol=0, atol=1e-6
         )
 
     @pytest.mark.parametrize("how", ["backward", "grad", "jvp", "dual"])
     def test_prepare_looks_at_floats_whose_gradient_is_asked_for(self, how):
         def differentiate(x):
             def call(x):
-                return g2r.prepare(x, 0.5, 0.5, "HW")
+                return g2r.prepare(x, (0.5, 0.5), "HW")
 
             if how == "backward":
                 return call(x.requires_grad_())
@@ -210,18 +210,18 @@ class TestOwnLibrary:
             x[2, 3] = wrong
             with pytest.raises(g2r.LevelsError, match="unless you say their range"):
                 differentiate(x)
-        assert g2r.prepare(torch.rand(0, 5, 6, requires_grad=True), 0.5, 0.5, "NHW").numel() == 0
+        assert g2r.prepare(torch.rand(0, 5, 6, requires_grad=True), (0.5, 0.5), "NHW").numel() == 0
 
     def test_no_gradient_passes_by_what_is_found_in_the_values(self):
         x = torch.rand(5, 6)
         with forward_ad.dual_level(), pytest.raises(g2r.LevelsError, match="a gradient"):
-            g2r.prepare(forward_ad.make_dual(x, x), 0.5, 0.5, value_range="minmax")
+            g2r.prepare(forward_ad.make_dual(x, x), (0.5, 0.5), value_range="minmax")
 
     @pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.bfloat16], ids=str)
     def test_prepare_of_few_bits_with_a_gradient(self, dtype):
         x = torch.rand(5, 6).to(dtype)
-        own = g2r.prepare(x.clone().requires_grad_(), 0.5, 0.5)
-        torch.testing.assert_close(own.detach(), g2r.prepare(x, 0.5, 0.5))
+        own = g2r.prepare(x.clone().requires_grad_(), (0.5, 0.5))
+        torch.testing.assert_close(own.detach(), g2r.prepare(x, (0.5, 0.5)))
 
     def test_a_subclass_keeps_what_it_carries(self):
         class Tagged(torch.Tensor):
@@ -269,7 +269,7 @@ class TestChannelsLast:
         last = x.contiguous(memory_format=torch.channels_last).requires_grad_(gradient)
         for call in (
             lambda x: g2r.to_rgb(x, layout),
-            lambda x: g2r.prepare(x, *g2r.stats("imagenet"), layout),
+            lambda x: g2r.prepare(x, "imagenet", layout),
         ):
             result = call(last)
             assert result.is_contiguous()
@@ -279,7 +279,7 @@ class TestChannelsLast:
         """NHWC memory, seen as NCHW, is what torch calls channels_last."""
         for result in (
             g2r.to_rgb(self.gray, "NCHW->NHWC"),
-            g2r.prepare(self.gray, 0.5, 0.5, "NCHW->NHWC"),
+            g2r.prepare(self.gray, (0.5, 0.5), "NCHW->NHWC"),
         ):
             seen = result.permute(0, 3, 1, 2)
             assert seen.is_contiguous(memory_format=torch.channels_last)
@@ -480,7 +480,7 @@ class TestCompile:
         for verb in (
             lambda x: g2r.to_rgb(x, "NCHW->NHWC"),
             lambda x: g2r.to_uint8(x, (0, 1)),
-            lambda x: g2r.prepare(x, 0.5, 0.5, "NCHW"),
+            lambda x: g2r.prepare(x, (0.5, 0.5), "NCHW"),
         ):
             compiled = torch.compile(verb, fullgraph=True, backend="eager")
             torch.testing.assert_close(compiled(x), verb(x))
@@ -495,7 +495,7 @@ class TestCompile:
         mean, std = g2r.stats("imagenet")
 
         def call(x):
-            return g2r.prepare(x, mean, std, "NHW->NCHW")
+            return g2r.prepare(x, (mean, std), "NHW->NCHW")
 
         compiled = torch.compile(call, fullgraph=True)  # from its second size on, of any
         for count in (4, 3, 7):
@@ -520,7 +520,7 @@ class TestCompile:
             return g2r.to_uint8(x, (0, 1))
 
         def normalized(x):
-            return g2r.prepare(x, 0.5, 0.5, "HW->CHW")
+            return g2r.prepare(x, (0.5, 0.5), "HW->CHW")
 
         x = torch.rand(5, 6)
         for verb, message in [(levels, "NaN"), (normalized, "unless you say their range")]:
@@ -543,7 +543,7 @@ class TestCompile:
     def test_export_of_prepare(self):
         class Model(torch.nn.Module):
             def forward(self, x):
-                return g2r.prepare(x, *g2r.stats("imagenet"), "NHW", value_range=(0, 4095))
+                return g2r.prepare(x, "imagenet", "NHW", value_range=(0, 4095))
 
         x = torch.randint(0, 4096, (4, 5, 6), dtype=torch.int16)
         batch = torch.export.Dim("batch", min=2)

@@ -37,7 +37,7 @@ ANNOTATIONS = {
     "names": ["eye", "corner"],
 }
 EACH = pytest.mark.parametrize(
-    "transform", [ToRGB(), ToUint8((0, 4095)), Prepare(*IMAGENET, value_range=(0, 4095))], ids=str
+    "transform", [ToRGB(), ToUint8((0, 4095)), Prepare(IMAGENET, value_range=(0, 4095))], ids=str
 )
 
 
@@ -145,20 +145,20 @@ class TestPrepare:
         image = np.repeat(photo[..., None], 3, 2) if channel == (3,) else photo
         image = image.reshape(512, 512, *channel)
         want = A.Normalize(*IMAGENET)(image=np.repeat(photo[..., None], 3, 2))["image"]
-        result = Prepare(*IMAGENET)(image=image)["image"]
+        result = Prepare(IMAGENET)(image=image)["image"]
         assert result.dtype == want.dtype
         assert np.abs(result - want).max() <= 1e-5
 
     def test_16_bits_must_say_their_range(self):
         with pytest.raises(g2r.LevelsError, match="value_range"):
-            Prepare(*IMAGENET)(image=scan())
-        result = Prepare(*IMAGENET, value_range=(0, 4095))(image=scan())["image"]
+            Prepare(IMAGENET)(image=scan())
+        result = Prepare(IMAGENET, value_range=(0, 4095))(image=scan())["image"]
         want = ((scan()[..., None] / 4095 - IMAGENET[0]) / IMAGENET[1]).astype(np.float32)
         assert close(result, want)
 
     def test_into_tensors(self):
         needs_package("torch")
-        result = A.Compose([Prepare(*IMAGENET), A.ToTensorV2()])(image=skimage.data.camera())
+        result = A.Compose([Prepare(IMAGENET), A.ToTensorV2()])(image=skimage.data.camera())
         assert result["image"].shape == (3, 512, 512)
 
     @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ class TestPrepare:
 
 
 @pytest.mark.parametrize(
-    "transform", [ToUint8((0, 4095)), Prepare(*IMAGENET, value_range=(0, 4095))]
+    "transform", [ToUint8((0, 4095)), Prepare(IMAGENET, value_range=(0, 4095))]
 )
 def test_deep_files_that_opencv_made_8_bits_of(transform, tmp_path):
     """cv2.imread's default leaves 16 levels of 4096, and the range gives that away."""
@@ -252,7 +252,7 @@ class TestTargets:
         want = np.stack([[transform(image=one)["image"] for one in volume] for volume in volumes])
         assert_same_bits(result, want)
 
-    @pytest.mark.parametrize("transform", [ToRGB(), Prepare(*IMAGENET)], ids=str)
+    @pytest.mark.parametrize("transform", [ToRGB(), Prepare(IMAGENET)], ids=str)
     @pytest.mark.parametrize("shape", [(28, 28), (5, 3, 1)])
     def test_behind_to_tensor(self, transform, shape):
         """A tensor is (C, H, W), of which (1, 5, 3) would be one row of colors here."""
@@ -276,8 +276,8 @@ class TestTargets:
         many = np.stack([ramp, ramp * 4])
         calls = {
             ToUint8(policy): lambda x: g2r.to_uint8(x, policy),
-            Prepare(0.5, 0.5, value_range=policy): lambda x: g2r.prepare(
-                x, 0.5, 0.5, "NHW"[3 - x.ndim :], value_range=policy
+            Prepare((0.5, 0.5), value_range=policy): lambda x: g2r.prepare(
+                x, (0.5, 0.5), "NHW"[3 - x.ndim :], value_range=policy
             ),
         }
         for transform, call in calls.items():
@@ -296,8 +296,8 @@ class TestSerialization:
         ToUint8("minmax"),
         ToUint8((np.uint16(0), 4095)),
         ToUint8(("percentile", 1, 99), p=0.5),
-        Prepare(*IMAGENET),
-        Prepare(np.float32(0.5), [0.25, 0.5, 1], value_range=np.array([0, 4095])),
+        Prepare(IMAGENET),
+        Prepare((np.float32(0.5), [0.25, 0.5, 1]), value_range=np.array([0, 4095])),
     )
 
     @pytest.mark.parametrize("transform", CASES, ids=str)
@@ -343,12 +343,12 @@ class TestPeers:
     def test_normalize_takes_every_image_for_8_bits(self):
         rgb = np.repeat(scan()[..., None], 3, 2)
         assert A.Normalize(*IMAGENET)(image=rgb)["image"].max() > 60
-        assert Prepare(*IMAGENET, value_range=(0, 4095))(image=rgb)["image"].max() < 2.7
+        assert Prepare(IMAGENET, value_range=(0, 4095))(image=rgb)["image"].max() < 2.7
 
     def test_normalize_of_one_channel_uses_the_first_mean(self):
         result = A.Normalize(*IMAGENET)(image=skimage.data.camera())["image"]
         assert result.shape == (512, 512)
-        want = g2r.prepare(skimage.data.camera(), *IMAGENET)[..., 0]
+        want = g2r.prepare(skimage.data.camera(), IMAGENET)[..., 0]
         assert np.abs(result - want).max() <= 1e-5
 
     @pytest.mark.parametrize("shape", [(1, 8), (8, 1), (1, 8, 1)])

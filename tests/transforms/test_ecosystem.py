@@ -129,7 +129,7 @@ class TestTimm:
         resize = create_transform(**config, normalize=False)
         level = 1 / 255 / model.pretrained_cfg["std"][0]
         for depth, deep, most in (("8", None, 1e-5), ("16", DEEP, 0.5 * level)):
-            prepare = Prepare(*g2r.stats(model), value_range=deep)
+            prepare = Prepare(model, value_range=deep)
             images = self.images(root / depth, v2.Compose([resize, prepare]))
             assert images.dtype == torch.float32
             assert (images - expected).abs().mean() <= most
@@ -217,7 +217,7 @@ class TestHuggingFace:
         plain = {"do_rescale": False, "do_normalize": False, "do_convert_rgb": False}
         resized = self.pixels(processor, [gray[..., None]] * 2, **plain)
         assert resized.shape[:2] == (2, 1)
-        batch = g2r.prepare(resized, *g2r.stats(processor), "NCHW")
+        batch = g2r.prepare(resized, processor, "NCHW")
         assert batch.shape == want.shape
         assert (batch - want).abs().max() <= 2e-6
 
@@ -229,7 +229,7 @@ class TestHuggingFace:
         plain = {"do_rescale": False, "do_normalize": False, "do_convert_rgb": False}
         resized = self.pixels(processor, deep[..., None], **plain)
         assert resized.dtype == torch.uint16
-        batch = g2r.prepare(resized, *g2r.stats(processor), "NCHW", value_range=DEEP)
+        batch = g2r.prepare(resized, processor, "NCHW", value_range=DEEP)
         level = 1 / 255 / min(g2r.stats(processor)[1])
         assert (batch - want).abs().mean() <= 0.5 * level
         assert len(batch[0, 0].unique()) > 2 * len(want[0, 0].unique())
@@ -247,7 +247,7 @@ class TestHuggingFace:
         with torch.inference_mode():
             theirs = model(**processor(g2r.to_rgb(levels), return_tensors="pt")).logits
             batch = torch.from_numpy(levels)[None]
-            ours = model(g2r.prepare(batch, *g2r.stats(processor), "NHW->NCHW")).logits
+            ours = model(g2r.prepare(batch, processor, "NHW->NCHW")).logits
         assert theirs.abs().max() > 1e-3
         assert (ours - theirs).abs().max() <= 1e-5
 
@@ -277,11 +277,11 @@ class TestTrainingLoop:
         flip = v2.RandomHorizontalFlip()
         options = {"value_range": DEEP}
         if ours == "Prepare":
-            prepare = v2.Compose([flip, Prepare(*g2r.stats("imagenet"), **options)])
+            prepare = v2.Compose([flip, Prepare("imagenet", **options)])
             data, collate = self.folder(root, prepare), None
         else:
             data = self.folder(root, flip)
-            collate = PrepareBatch(*g2r.stats("imagenet"), **options)
+            collate = PrepareBatch("imagenet", **options)
         torch.manual_seed(0)
         return DataLoader(data, 16, shuffle=True, num_workers=2, collate_fn=collate)
 
@@ -308,7 +308,7 @@ class TestTrainingLoop:
         assert len(losses) == 9
         assert 0.9 < losses[0] < 1.4  # ln 3 = 1.10: it knows nothing yet
         assert np.mean(losses[-3:]) < 0.4 * losses[0]
-        collate = PrepareBatch(*g2r.stats("imagenet"), value_range=DEEP)
+        collate = PrepareBatch("imagenet", value_range=DEEP)
         found = right = 0
         with torch.inference_mode():
             for images, labels in DataLoader(self.folder(root / "test"), 16, collate_fn=collate):
@@ -329,4 +329,4 @@ class TestTrainingLoop:
         data = datasets.ImageFolder(root / "train", v2.PILToTensor())
         assert np.mean([white(image) for image, _ in data]) > 0.99
         with pytest.raises(g2r.LevelsError, match=r"loader=PIL\.Image\.open"):
-            datasets.ImageFolder(root, Prepare(0.5, 0.5, value_range=DEEP))[0]
+            datasets.ImageFolder(root, Prepare((0.5, 0.5), value_range=DEEP))[0]

@@ -30,7 +30,7 @@ def holds(batch, level):
 @pytest.fixture
 def collate():
     """It gives the levels as they are."""
-    return PrepareBatch(0, 1 / 255, buffers=2)
+    return PrepareBatch((0, 1 / 255), buffers=2)
 
 
 def addresses(*batches):
@@ -40,7 +40,7 @@ def addresses(*batches):
 @pytest.mark.parametrize("kept", [1, 2])
 def test_no_two_threads_get_one_memory_wherever_they_meet(kept):
     """Before any instruction of the one call, another thread makes a batch and holds it."""
-    collate = PrepareBatch(0, 1 / 255, buffers=2)
+    collate = PrepareBatch((0, 1 / 255), buffers=2)
 
     def first():
         collate._kept.clear()
