@@ -118,7 +118,7 @@ def check(mean: Any, std: Any) -> Stats:
 def _as_list(values: Any) -> Sequence[Any]:
     """Convert a number, a sequence, or an array or tensor of any shape to a flat sequence."""
     if hasattr(values, "tolist"):
-        return np.ravel(values.tolist()).tolist()
+        return tuple(np.ravel(values.tolist()))
     return values if isinstance(values, list | tuple) else [values]
 
 
@@ -133,16 +133,18 @@ def stats_in_one(function: Callable[Parameters, Result]) -> Callable[Parameters,
     OptionError
         On a call that names ``mean=`` or ``std=``, or gives a number or a sequence behind `stats`.
     """
-    place = list(inspect.signature(function).parameters).index("stats")
+    signature = inspect.signature(function)
+    place = list(signature.parameters).index("stats")
 
     @wraps(function)
     def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         behind = args[place + 1] if len(args) > place + 1 else None
         if not (behind is None or isinstance(behind, str)) or "mean" in kwargs or "std" in kwargs:
-            mean = kwargs.get("mean", args[place] if len(args) > place else None)
+            mean = kwargs.get("mean", args[place] if len(args) > place else kwargs.get("stats"))
             raise _refuse_apart(function, mean, kwargs.get("std", behind))
         return function(*args, **kwargs)
 
+    vars(call)["__signature__"] = signature  # Keras doesn't look behind a wrapper
     return call
 
 

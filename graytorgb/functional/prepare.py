@@ -228,7 +228,7 @@ def _by_own_library(
     """By the operations of the array's own library, which see no values."""
     array, limits = settle(kind, array, value_range)
     dtype = kind.dtype_name(array)
-    arithmetic = kind.settle(_find_by_name, dtype, stats, limits, target)
+    arithmetic = kind.settle(_find_by_name, dtype, tuple(stats), limits, target)
     if "float" in dtype and not arithmetic.stated:
         array = kind.demand(array, *NEARLY_0_TO_1, outside_error())
     axis = axes.target.index("C")
@@ -244,9 +244,10 @@ def _by_own_library(
 
 
 def _find_by_name(
-    dtype: str, stats: Stats, value_range: ValueRange | None, target: str
+    dtype: str, stats: tuple[Any, Any], value_range: ValueRange | None, target: str
 ) -> normalize.Arithmetic:
-    return _find_arithmetic(nearest(dtype), stats, value_range, target)
+    # torch's compiler passes a plain tuple on, and loses what is in a named one
+    return _find_arithmetic(nearest(dtype), Stats(*stats), value_range, target)
 
 
 def check_dtype(dtype: Any) -> str:

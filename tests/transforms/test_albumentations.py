@@ -162,11 +162,17 @@ class TestPrepare:
         assert result["image"].shape == (3, 512, 512)
 
     @pytest.mark.parametrize(
-        "options", [{"mean": (0.5, 0.5)}, {"std": 0}, {"value_range": (1, 0)}, {"value_range": "x"}]
+        "options",
+        [
+            {"stats": ((0.5, 0.5), 0.5)},
+            {"stats": (0.5, 0)},
+            {"value_range": (1, 0)},
+            {"value_range": "x"},
+        ],
     )
     def test_mistakes_are_told_on_construction(self, options):
-        with pytest.raises(g2r.LevelsError):
-            Prepare(**{"mean": 0.5, "std": 0.5, **options})
+        with pytest.raises((g2r.LevelsError, g2r.OptionError)):
+            Prepare(**{"stats": (0.5, 0.5), **options})
 
 
 @pytest.mark.parametrize(

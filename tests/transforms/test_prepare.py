@@ -125,8 +125,10 @@ class TestPrepare:
     @pytest.mark.parametrize(
         ("options", "error"),
         [
-            ({"mean": (0.5, 0.5)}, g2r.LevelsError),
-            ({"std": 0}, g2r.LevelsError),
+            ({"stats": ((0.5, 0.5), 0.5)}, g2r.LevelsError),
+            ({"stats": (0.5, 0)}, g2r.LevelsError),
+            ({"stats": "imagenett"}, g2r.OptionError),
+            ({"mean": 0.5}, g2r.OptionError),
             ({"value_range": (1, 0)}, g2r.LevelsError),
             ({"value_range": "12 bit"}, g2r.LevelsError),
             ({"dtype": torch.float64}, g2r.DtypeError),
@@ -135,7 +137,7 @@ class TestPrepare:
     def test_mistakes_are_told_on_construction(self, options, error):
         for transform in (Prepare, PrepareBatch):
             with pytest.raises(error):
-                transform(**{"mean": 0.5, "std": 0.5, **options})
+                transform(**{"stats": (0.5, 0.5), **options})
 
     @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
     def test_compiles_into_one_graph(self, dtype):
