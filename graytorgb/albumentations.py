@@ -1,6 +1,6 @@
 """albumentations transforms: ``ToRGB``, ``ToUint8`` and ``Prepare`` for ``A.Compose``.
 
-An image is (H, W) or (H, W, C) here, as everywhere in albumentations.
+The shape of an image is (H, W) or (H, W, C) here, as everywhere in albumentations.
 
 >>> import albumentations as A, numpy as np
 >>> from graytorgb.albumentations import ToRGB, ToUint8
@@ -16,7 +16,7 @@ import numpy as np
 
 from .extras import require
 
-require("albumentations", "albumentations", "albumentations")  # its hint instead of a bare one
+require("albumentations", "albumentations", "albumentations")  # names the extra
 
 import albumentations as A  # noqa: E402
 
@@ -37,24 +37,27 @@ Array = np.ndarray[Any, Any]
 
 
 class _ImageTransform(A.NoOp):
-    """Converts images, batches and volumes; boxes, masks and keypoints stay, as in ``A.NoOp``.
+    """Base class: convert images, batches and volumes; boxes, masks and keypoints stay.
 
-    An ``A.ImageOnlyTransform`` keeps them too, but a Compose of nothing else warns that it has
-    no transform to process them.
+    An ``A.ImageOnlyTransform`` keeps those too, but a Compose of nothing else warns that no
+    transform processes them.
     """
 
     value_range: ValueRange | None = None
 
     def convert(self, array: Array, leading: int) -> Array:
-        """One image, or as many as there are along so many leading axes."""
+        """Convert the images of an array with so many leading axes."""
         raise NotImplementedError
 
     def apply(self, img: Array, *args: Any, **params: Any) -> Array:
-        """The target ``image``: (H, W) or (H, W, C)."""
+        """Convert the target ``image``, of shape (H, W) or (H, W, C)."""
         return self.convert(img, 0)
 
     def apply_to_images(self, images: Any, *args: Any, **params: Any) -> Array:
-        """The target ``images``, (N, H, W) or (N, H, W, C), each by its own extremes if asked."""
+        """Convert the target ``images``, of shape (N, H, W) or (N, H, W, C).
+
+        Under ``"minmax"`` and percentiles each image has a range of its own.
+        """
         policy = self.value_range
         if (policy[0] if isinstance(policy, tuple) else policy) in ("minmax", "percentile"):
             return cast(Array, super().apply_to_images(images, *args, **params))
@@ -62,16 +65,16 @@ class _ImageTransform(A.NoOp):
         return self.convert(np.stack(images) if isinstance(images, list) else images, 1)
 
     def apply_to_volume(self, volume: Array, *args: Any, **params: Any) -> Array:
-        """The target ``volume``, (D, H, W) or (D, H, W, C), whose slices share a range."""
+        """Convert the target ``volume``, (D, H, W) or (D, H, W, C), whose slices share a range."""
         return self.convert(volume, 1)
 
     def apply_to_volumes(self, volumes: Array, *args: Any, **params: Any) -> Array:
-        """The target ``volumes``, (N, D, H, W) or (N, D, H, W, C), each as a volume."""
+        """Convert the target ``volumes``, (N, D, H, W) or (N, D, H, W, C), one by one."""
         return np.stack([self.apply_to_volume(volume) for volume in volumes])
 
 
 def _layout(array: Array, leading: int) -> str:
-    """The axes by albumentations' convention: a channel axis is last, if there is one more."""
+    """Return the layout by albumentations' convention: an additional axis at the end is C."""
     if is_tensor(array):  # its axes are (C, H, W), and could be read as (H, W, C)
         raise DtypeError(
             "albumentations' images are numpy arrays, and this is a torch tensor: put this "
@@ -94,10 +97,9 @@ def _layout(array: Array, leading: int) -> str:
 
 
 class ToRGB(_ImageTransform):
-    """Give gray images three equal channels; :func:`graytorgb.to_rgb` in an ``A.Compose``.
+    """Give gray images three equal channels: :func:`graytorgb.to_rgb` in an ``A.Compose``.
 
-    What is RGB already passes through, without a warning; boxes, masks, keypoints and labels
-    are left as they are.
+    RGB images pass through without a warning. Boxes, masks, keypoints and labels stay as they are.
 
     Parameters
     ----------
@@ -106,7 +108,7 @@ class ToRGB(_ImageTransform):
     alpha : {"error", "drop"} or (r, g, b)
         What becomes of an alpha channel, as in :func:`graytorgb.to_rgb`.
     p : float
-        The probability of applying it. A network wants 1.
+        The probability that the transform is applied. A network needs 1.
 
     Raises
     ------
@@ -138,13 +140,13 @@ class ToRGB(_ImageTransform):
         self.alpha = alpha if isinstance(alpha, str) else tuple(np.asarray(alpha).tolist())
 
     def convert(self, array: Array, leading: int) -> Array:
-        """:func:`graytorgb.to_rgb`."""
+        """Convert an array with :func:`graytorgb.to_rgb`."""
         alpha = cast(alphas.Alpha, self.alpha)
         return to_rgb(array, _layout(array, leading), backend=self.backend, alpha=alpha)
 
 
 class ToUint8(_ImageTransform):
-    """Turn images of any depth into 8 bits; :func:`graytorgb.to_uint8` in an ``A.Compose``.
+    """Turn images of any depth into 8 bits: :func:`graytorgb.to_uint8` in an ``A.Compose``.
 
     Parameters
     ----------
@@ -153,7 +155,7 @@ class ToUint8(_ImageTransform):
         :func:`graytorgb.to_uint8`; the last two look at each image of ``images`` on its own,
         and at a volume as a whole.
     p : float
-        The probability of applying it.
+        The probability that the transform is applied.
 
     Raises
     ------
@@ -179,14 +181,14 @@ class ToUint8(_ImageTransform):
         self.value_range = check_policy(value_range)
 
     def convert(self, array: Array, leading: int) -> Array:
-        """:func:`graytorgb.to_uint8`."""
+        """Convert an array with :func:`graytorgb.to_uint8`."""
         return to_uint8(array, cast(ValueRange, self.value_range))
 
 
 class Prepare(_ImageTransform):
-    """Scale, normalize and expand; :func:`graytorgb.prepare` in an ``A.Compose``.
+    """Scale, normalize and expand images: :func:`graytorgb.prepare` in an ``A.Compose``.
 
-    It replaces ``[A.ToRGB(), A.Normalize(mean, std)]``; ``A.ToTensorV2()`` comes after it.
+    This replaces ``[A.ToRGB(), A.Normalize(mean, std)]``. ``A.ToTensorV2()`` comes after it.
 
     Parameters
     ----------
@@ -197,7 +199,7 @@ class Prepare(_ImageTransform):
         As in :func:`graytorgb.prepare`; a 16-bit image has to state it. ``"minmax"`` and
         percentiles are those of each image of ``images``, and of a whole volume.
     p : float
-        The probability of applying it. A network wants 1.
+        The probability that the transform is applied. A network needs 1.
 
     Raises
     ------
@@ -228,6 +230,6 @@ class Prepare(_ImageTransform):
         self.value_range = None if value_range is None else check_policy(value_range)
 
     def convert(self, array: Array, leading: int) -> Array:
-        """:func:`graytorgb.prepare`."""
+        """Convert an array with :func:`graytorgb.prepare`."""
         layout = _layout(array, leading)
         return prepare(array, self.stats, layout, value_range=self.value_range)

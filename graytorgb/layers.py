@@ -1,6 +1,6 @@
 """Keras 3 layers: ``ToRGB`` and ``Prepare``, on the TensorFlow, JAX and torch backends.
 
-To load a model that has them, import this module first: Keras finds their classes by name.
+Import this module before you load a model that has these layers: Keras finds classes by name.
 
 >>> import keras
 >>> from graytorgb.layers import ToRGB
@@ -13,7 +13,7 @@ from typing import Any
 
 from .extras import require
 
-require("keras", "keras", "keras")  # its hint, instead of a bare ImportError
+require("keras", "keras", "keras")  # the hint that names the extra
 
 import keras  # noqa: E402
 
@@ -29,7 +29,7 @@ from .functional.to_rgb import to_rgb  # noqa: E402
 
 __all__ = ["Prepare", "ToRGB"]
 
-# A layer's input is a batch; these are Keras' own axes for its data formats.
+# The axes of a batch in each data format of Keras, by their number
 _LAYOUTS = {
     "channels_last": {4: "NHWC", 5: "NTHWC"},
     "channels_first": {4: "NCHW", 5: "NCTHW"},
@@ -38,7 +38,7 @@ _CHANNELS = (1, 2, 3, 4)  # a last axis of such a size could be channels
 
 
 class _ImageLayer(keras.layers.Layer):
-    """What the two have in common: the axes, and a dtype that Keras leaves alone."""
+    """Base class of the two layers: the axes of a batch, and a dtype that Keras doesn't cast."""
 
     def __init__(self, layout: str | None, data_format: str | None, **options: Any) -> None:
         super().__init__(autocast=False, **options)
@@ -50,16 +50,16 @@ class _ImageLayer(keras.layers.Layer):
         self.layout = layout
         if layout is not None:
             parse(layout)
-        self.supports_masking = True  # a mask is of the leading axes, which stay
+        self.supports_masking = True  # a mask belongs to the leading axes, which stay
         self.built = True
 
     def get_config(self) -> dict[str, Any]:
-        """What Keras needs to make the layer again."""
+        """Return the arguments that Keras makes the layer from again."""
         own = {"layout": self.layout, "data_format": self.data_format}
         return {**super().get_config(), **own}
 
     def __call__(self, inputs: Any, *arguments: Any, **options: Any) -> Any:
-        """The layer's result; in the graphs of ``tf.data`` on every backend, as Keras' own do."""
+        """Call the layer; in a ``tf.data`` pipeline too, whatever Keras' backend is."""
         if isinstance(inputs, list | tuple | dict):
             name = type(self).__name__
             raise DtypeError(
@@ -71,7 +71,7 @@ class _ImageLayer(keras.layers.Layer):
         return super().__call__(inputs, *arguments, **options)
 
     def axes(self, shape: Shape) -> Layout:
-        """The axes of an input of this shape, and of its result."""
+        """Return the axes of an input of this shape, and of the result."""
         channels_first = self.data_format == "channels_first"
         layout = self.layout or _LAYOUTS[self.data_format].get(len(shape))
         if len(shape) == 3 and not channels_first and shape[2] not in (None, *_CHANNELS):
@@ -86,29 +86,29 @@ class _ImageLayer(keras.layers.Layer):
         return resolve(layout, shape, channels_first)
 
     def layout_of(self, inputs: Any) -> str | None:
-        """The layout of an input; in ``tf.data`` it may be one whose axes aren't counted."""
+        """Return an input's layout; ``tf.data`` may not know how many axes the input has."""
         if getattr(inputs.shape, "rank", 0) is None:
             return self.layout
         return str(self.axes(tuple(inputs.shape)))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """The shape of the result; its batch and sizes may be None."""
+        """Return the shape of the result, with None for each size that isn't known."""
         axes = self.axes(tuple(input_shape))
         sizes = dict(zip(axes.source, input_shape, strict=True))
         self.check_channels(sizes.get("C", 1))
         return tuple({**sizes, "C": 3}[a] for a in axes.target)
 
     def check_channels(self, channels: int | None) -> None:
-        """ChannelError unless so many become three."""
+        """Raise ChannelError for a number of channels that can't become three."""
         if channels is not None and channels not in (1, 3):
             raise alphas.refuse(channels)
 
 
 @keras.saving.register_keras_serializable(package="graytorgb")
 class ToRGB(_ImageLayer):
-    """Three equal channels of one, inside a model; :func:`graytorgb.to_rgb` as a layer.
+    """Give gray images three equal channels inside a model: :func:`graytorgb.to_rgb` as a layer.
 
-    Values and dtype never change, whatever the layer's dtype policy is. RGB passes through.
+    Values and dtype never change, whatever the layer's dtype policy is. RGB images pass through.
 
     Parameters
     ----------
@@ -160,16 +160,16 @@ class ToRGB(_ImageLayer):
         self.alpha = alpha
 
     def get_config(self) -> dict[str, Any]:
-        """What Keras needs to make the layer again."""
+        """Return the arguments that Keras makes the layer from again."""
         return {**super().get_config(), "alpha": self.alpha}
 
     def check_channels(self, channels: int | None) -> None:
-        """ChannelError unless so many become three."""
+        """Raise ChannelError for a number of channels that can't become three."""
         if not (self.alpha == "drop" and channels in (2, 4)):
             super().check_channels(channels)
 
     def compute_output_spec(self, inputs: Any) -> Any:
-        """The shape and the dtype of the result."""
+        """Return a symbolic tensor of the result's shape and dtype."""
         return keras.KerasTensor(self.compute_output_shape(inputs.shape), dtype=inputs.dtype)
 
     def call(self, inputs: Any) -> Any:
@@ -235,18 +235,18 @@ class Prepare(_ImageLayer):
             )
 
     def get_config(self) -> dict[str, Any]:
-        """What Keras needs to make the layer again."""
+        """Return the arguments that Keras makes the layer from again."""
         own = {"stats": tuple(self.stats), "value_range": self.value_range}
         return {**super().get_config(), **own}
 
     def compute_output_spec(self, inputs: Any) -> Any:
-        """The shape and the dtype of the result."""
+        """Return a symbolic tensor of the result's shape and dtype."""
         self._check_range(inputs)
         shape = self.compute_output_shape(inputs.shape)
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
     def call(self, inputs: Any) -> Any:
-        """:func:`graytorgb.prepare` of a batch."""
+        """Convert a batch with :func:`graytorgb.prepare`."""
         self._check_range(inputs)
         layout = self.layout_of(inputs)
         return prepare_checked(inputs, self.stats, layout, self.value_range, self.compute_dtype)
