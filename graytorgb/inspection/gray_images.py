@@ -20,24 +20,6 @@ Gray = NDArray[np.float32]
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601
 
 
-def image_files(path: Path) -> list[Path]:
-    """The file itself, or every image file in a folder and its folders, by name.
-
-    Raises
-    ------
-    ImageFileError
-        If there is none.
-    """
-    if not path.is_dir():
-        return [path]
-    formats = require("graytorgb.io", "numpy", "io").FORMATS.values()
-    suffixes = {suffix for entry in formats for suffix in entry.suffixes}
-    found = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
-    if not found:
-        raise ImageFileError(f"{path}: no image file is in this folder")
-    return found
-
-
 def read_gray(
     path: Path, size: tuple[int, int], limits: tuple[float, float] | None
 ) -> Iterator[Gray]:

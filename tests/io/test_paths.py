@@ -74,11 +74,11 @@ def test_inspect_refuses_a_pipe(tmp_path):
 @posix
 def test_a_folder_with_a_pipe_in_it(tmp_path):
     """It isn't among a folder's images, so that nothing opens it."""
-    from graytorgb.inspection.gray_images import image_files
+    from graytorgb.io import find_image_files
 
     PIL.Image.fromarray(np.zeros((4, 5), np.uint8)).save(tmp_path / "a.png")
     make_pipe(tmp_path / "b.png")
-    assert image_files(tmp_path) == [tmp_path / "a.png"]
+    assert find_image_files(tmp_path) == [tmp_path / "a.png"]
 
 
 def test_a_folder_is_a_folder(tmp_path):

@@ -12,8 +12,7 @@ import tifffile
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 import graytorgb as g2r
-from graytorgb.io import bmp, dicom_decode, pnm, read, tiff
-from graytorgb.io import numpy as numpy_reader
+from graytorgb.io import bmp, dicom_decode, npy, pnm, read, tiff
 
 from .scans import write
 
@@ -206,8 +205,8 @@ def test_headers_of_npy_are_read_as_numpy_reads_them():
         for array in (np.zeros((3, 4), dtype), np.zeros((3, 4, 5), dtype, order="F")):
             file = io.BytesIO()
             np.save(file, array)
-            assert numpy_reader._HEADER.match(file.getvalue())
-            shape, is_transposed, found, start = numpy_reader._read_header(file.getvalue())
+            assert npy._HEADER.match(file.getvalue())
+            shape, is_transposed, found, start = npy._read_header(file.getvalue())
             file.seek(8)
             assert (shape, is_transposed, found) == np.lib.format.read_array_header_1_0(file)
             assert start == file.tell()
