@@ -135,7 +135,7 @@ def _convert_naively(image: ImageFile) -> tuple[str, NDArray[np.uint8] | None, s
 
 
 def _read_plainly(image: ImageFile) -> Any:
-    """The array as a short script would read it: no rescale, no window, nothing turned round."""
+    """The array as a short script would read it: no rescale, no window, nothing inverted."""
     if image.format == "NumPy":
         return image.array
     if image.format == "TIFF":

@@ -1,6 +1,6 @@
 """DICOM by pydicom: what the file holds, checked, decoded, and as it is to be seen.
 
-``dicom_header`` has the elements, ``dicom_codestream`` the headers of compressed frames,
+``dicom_header`` has the elements, ``dicom_frames`` the headers of compressed frames,
 ``dicom_decode`` the codecs, ``dicom_gray``, ``dicom_window``, ``dicom_lut`` and ``dicom_color``
 what the values are.
 """

@@ -8,11 +8,10 @@ from pydicom import Dataset
 from pydicom.pixels.processing import apply_modality_lut
 
 from ..core.value_range import ValueRange
-from .dicom_codestream import is_lossy
 from .dicom_header import Scan
 from .dicom_lut import check_lut, declare_deep
 from .dicom_window import Range, Shown, apply_window, next_value, read_function
-from .image import Array, depth_range, find_invertible, invert, number
+from .image import Array, depth_range, invert, number, saturate_invertible
 
 _OVERSHOOT = 4  # a lossy codec may pass the ends of the depth by a quarter of it, and no more
 
@@ -32,38 +31,30 @@ def show(scan: Scan, stored: Array) -> Shown:
         lo, hi = total - value_range[1], total - value_range[0]
         lo = min(lo, 2 * hi - next_value(hi))  # a threshold stays one, in spite of rounding
         value_range = number(lo), number(hi)
-    return shown._replace(array=_turn_round(scan, shown.array, around), value_range=value_range)
-
-
-def _turn_round(scan: Scan, array: Array, around: Range) -> Array:
-    """Make black of white; what no dtype holds afterwards, far outside of the range, saturates."""
-    if array.dtype.kind == "i":
-        total = around[0] + around[1]
-        if total != int(total):
-            raise scan.error(
-                f"its smallest value is white, and integers can't be turned round within "
-                f"{around[0]} to {around[1]}: lo + hi has to be a whole number"
-            )
-        return invert(array.clip(*find_invertible(array.dtype, int(total))), (0, int(total)))
-    return invert(array, around)
+    array = shown.array
+    try:  # unsigned values can't lie outside of the depth, within which they are inverted
+        array = saturate_invertible(array, around) if array.dtype.kind == "i" else array
+    except ValueError as error:
+        raise scan.error(f"its smallest value is white, {error}") from None
+    return shown._replace(array=invert(array, around), value_range=value_range)
 
 
 def _is_inverse(scan: Scan) -> bool:
     """Whether the smallest value is white: PS3.3, C.7.6.3.1.2 and C.11.6."""
     shape = str(scan.dataset.get("PresentationLUTShape") or "").upper()
     if scan.colors == "MONOCHROME1":
-        told = "turned round, because MONOCHROME1 has its smallest value white"
+        told = "inverted, because MONOCHROME1 has its smallest value white"
         if shape == "IDENTITY":
             told += ", though PresentationLUTShape is IDENTITY"
         scan.note(told)
         return True
     if shape == "INVERSE":
-        scan.note("turned round, because PresentationLUTShape is INVERSE")
+        scan.note("inverted, because PresentationLUTShape is INVERSE")
     return shape == "INVERSE"
 
 
 def _find_pivot(scan: Scan, array: Array) -> Range:
-    """The range within which values are turned round: the caller's, or the values' own."""
+    """The range within which values are inverted: the caller's, or the values' own."""
     stated: ValueRange | None = scan.request.value_range
     if stated is None:
         raise scan.error(
@@ -92,7 +83,7 @@ def fit_depth(scan: Scan, stored: Array) -> Array:
     excess = max(lo - int(stored.min()), int(stored.max()) - hi)
     if excess <= 0:
         return stored
-    if not is_lossy(scan) or excess > (hi - lo + 1) // _OVERSHOOT:
+    if not scan.is_lossy or excess > (hi - lo + 1) // _OVERSHOOT:
         raise scan.error(
             f"it states {scan.bits} bits, and its values need more: {stored.min()} to "
             f"{stored.max()}, where BitsStored allows {lo} to {hi}"

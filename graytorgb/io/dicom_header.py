@@ -16,12 +16,12 @@ from pydicom.filereader import read_dataset
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
 )
 
 from ..errors import ImageFileError
+from .dicom_syntaxes import COMPRESSIONS, PLAIN, UNCOMPRESSED
 from .image import Request
 
 _IMAGE = ("Rows", "Columns", "PhotometricInterpretation", "BitsAllocated")
@@ -40,8 +40,6 @@ _ALLOCATED = {
     "FloatPixelData": (32,),
     "DoubleFloatPixelData": (64,),
 }
-_PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian)
-_UNCOMPRESSED = (*_PLAIN, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian)
 # What pydicom raises for an element whose bytes don't fit its kind
 _MALFORMED = (ValueError, TypeError, OverflowError, NotImplementedError, BytesLengthException)
 
@@ -97,12 +95,17 @@ class Scan:
     @cached_property
     def is_plain(self) -> bool:
         """Whether the pixels are in the file as in memory, but for big machines' byte order."""
-        return self.syntax in _PLAIN
+        return self.syntax in PLAIN
 
     @cached_property
     def is_compressed(self) -> bool:
         """Whether the pixels are frames of some codec."""
-        return self.syntax not in _UNCOMPRESSED
+        return self.syntax not in UNCOMPRESSED
+
+    @cached_property
+    def is_lossy(self) -> bool:
+        """Whether the compression of the pixels may change values."""
+        return self.is_compressed and COMPRESSIONS[self.syntax].is_lossy
 
     @cached_property
     def colors(self) -> str:
@@ -276,7 +279,7 @@ def _read_elements(request: Request) -> tuple[Dataset, bool]:
                 return _inflate(request, file, meta), True
             has_commands = file.read(2) == b"\0\0"  # a group of its own, in another syntax
             file.seek(start)
-            if syntax in _PLAIN and not has_commands:  # as dcmread does, which would begin again
+            if syntax in PLAIN and not has_commands:  # as dcmread does, which would begin again
                 is_implicit = syntax == ImplicitVRLittleEndian
                 found = read_dataset(file, is_implicit, True, defer_size=_LONG)
                 path = os.fspath(request.path)

@@ -242,11 +242,42 @@ class Request:
             )
         return self.index % count
 
+    def describe_by_depth(
+        self,
+        array: Array,
+        name: str,
+        kind: str,
+        bits: int,
+        *,
+        source: str = "",
+        notes: Sequence[str] = (),
+        orientation: int = 1,
+        frames: int = 1,
+        is_stack: bool = False,
+    ) -> ImageFile:
+        """Return a decoded image whose range is the depth of its samples.
+
+        Its axes are H, W and, if there is one more, C; N before them if it `is_stack` of frames.
+        """
+        return ImageFile(
+            path=self.path,
+            array=array,
+            layout="N" * is_stack + ("HW", "HWC")[array.ndim - is_stack - 2],
+            value_range=depth_range(max(bits, 8)),
+            range_source=source or f"{name}'s depth",
+            format=name,
+            mode=f"{kind}, {bits} bits" + (f", {frames} frames" if frames > 1 else ""),
+            bits=bits,
+            depth_only=True,
+            notes=tuple(notes),
+            orientation=orientation,
+        )
+
 
 def invert(array: Array, value_range: tuple[float, float]) -> Array:
-    """``lo + hi - value``: what is black becomes white.
+    """Return ``lo + hi - value``, so that what is black becomes white, in the same dtype.
 
-    The same dtype, and exact for integers, if every value lies in the range.
+    Integers are exact if every value lies in the range.
 
     >>> invert(np.array([0, 1, 4095], np.uint16), (0, 4095))
     array([4095, 4094,    0], dtype=uint16)
@@ -256,21 +287,34 @@ def invert(array: Array, value_range: tuple[float, float]) -> Array:
     total = value_range[0] + value_range[1]
     if array.dtype.kind == "f":
         return np.asarray(total - array, array.dtype)
+    total = int(total)
     limits = np.iinfo(array.dtype)
     if limits.min <= total <= limits.max:
         return np.asarray(array.dtype.type(total) - array)
     return (total - array.astype(np.int64)).astype(array.dtype)
 
 
-def find_invertible(dtype: np.dtype[Any], total: int) -> tuple[int, int]:
-    """Return the ends of a dtype's integers whose ``total - value`` the dtype holds too.
+def saturate_invertible(array: Array, value_range: tuple[float, float]) -> Array:
+    """Return integers cut to those that can be inverted: the dtype holds ``lo + hi - value`` too.
 
-    >>> find_invertible(np.dtype(np.int16), 100)
-    (-32667, 32767)
+    Raises
+    ------
+    ValueError
+        If ``lo + hi`` is no whole number.
+
+    Examples
+    --------
+    >>> saturate_invertible(np.array([-32768, 5], np.int16), (0, 100))
+    array([-32667,      5], dtype=int16)
     """
-    limits = np.iinfo(dtype)
-    return max(total - int(limits.max), int(limits.min)), min(
-        total - int(limits.min), int(limits.max)
+    lo, hi = value_range
+    if lo + hi != int(lo + hi):
+        raise ValueError(
+            f"and integers can't be inverted within {lo} to {hi}: lo + hi has to be a whole number"
+        )
+    limits, total = np.iinfo(array.dtype), int(lo + hi)
+    return array.clip(
+        max(total - int(limits.max), int(limits.min)), min(total - int(limits.min), int(limits.max))
     )
 
 

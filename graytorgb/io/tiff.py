@@ -14,7 +14,7 @@ from .tiff_checks import Source, check_complete, check_page
 from .tiff_directories import check_directories
 from .tiff_ome import Ome, check_ome, read_ome
 from .tiff_plain import find_tags, read_plain
-from .tiff_range import Range, find_range, turn_round
+from .tiff_range import Range, find_range, invert_gray
 from .tiff_samples import (
     CCITT,
     Samples,
@@ -213,7 +213,7 @@ def _describe(
                 f"0 is white, and {source}, so nothing tells what is black: "
                 "read(path, value_range=(lo, hi))"
             )
-        notes.append(turn_round(request, samples, array, plan.axis, value_range))
+        notes.append(invert_gray(request, samples, array, plan.axis, value_range))
     orientation = page.tags.valueof(_ORIENTATION, 1)
     if orientation not in range(1, 9):
         notes.append(f"TIFF orientation {orientation} is none of 1 to 8, and is left out")

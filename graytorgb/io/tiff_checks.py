@@ -1,14 +1,16 @@
 """Compare what a TIFF file states with what it holds, before anything is decoded."""
 
-import io
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from tifffile import COMPRESSION, TiffFile, TiffFrame, TiffPage, TiffPageSeries
 
+from .codestreams import HEADERS, Header, Segment, check_jpeg_tables
 from .image import Request
-from .tiff_codestreams import HEADERS, Header, Segment, check_jpeg_tables
 
 Source = TiffPage | TiffPageSeries
 
@@ -87,7 +89,7 @@ def _check_segments(request: Request, page: TiffPage | TiffFrame) -> None:
 
 
 def _packed_size(page: TiffPage) -> int:
-    """The bytes of a page's samples without compression, each row on a byte of its own."""
+    """Return the bytes of a page's samples without compression, if each row begins a byte."""
     samples = page.imagewidth * (page.samplesperpixel if page.planarconfig == 1 else 1)
     rows = page.imagelength * page.imagedepth
     planes = 1 if page.planarconfig == 1 else page.samplesperpixel
@@ -101,36 +103,47 @@ def _check_codestreams(request: Request, page: TiffPage | TiffFrame) -> None:
     if read is None:
         return
     name = COMPRESSION(whole.compression).name
-    file = page.parent.filehandle
-    was_closed = file.closed
-    if was_closed:
-        file.open()
     try:
-        if whole.compression in _JPEGS and page.jpegtables:
-            check_jpeg_tables(page.jpegtables)
-        if whole.jpegheader:  # Hamamatsu's: one JPEG in parts, of which only this is a header
-            sizes = {whole.tilelength}, {whole.tilewidth}
-            header = whole.jpegheader
-            if 273 in whole.tags and max(whole.imagelength, whole.imagewidth) <= _MOST_OF_NDPI:
-                file.seek(whole.tags[273].value[0])  # tifffile decodes it in one go
-                header = file.read(min(whole.tags[279].value[0], 1 << 16))
-                sizes = {whole.imagelength}, {whole.imagewidth}
-            header += b"\xff\xd9"
-            _compare(whole, read(Segment(io.BytesIO(header), 0, len(header))), *sizes)
-            return
-        places = zip(page.dataoffsets, page.databytecounts, strict=False)
-        for index, (offset, size) in enumerate(islice(places, math.prod(whole.chunked))):
-            if size:
-                _compare(whole, read(Segment(file, offset, size)), *_expect_sizes(whole, index))
+        with open_file(page) as file:
+            if whole.compression in _JPEGS and page.jpegtables:
+                check_jpeg_tables(page.jpegtables)
+            if whole.jpegheader:
+                header, *sizes = _read_ndpi_header(file, whole)
+                _compare(whole, read(Segment.of(header + b"\xff\xd9")), *sizes)
+                return
+            places = zip(page.dataoffsets, page.databytecounts, strict=False)
+            for index, (offset, size) in enumerate(islice(places, math.prod(whole.chunked))):
+                if size:
+                    found = read(Segment(file, offset, size))
+                    _compare(whole, found, *_expect_sizes(whole, index))
     except ValueError as error:
         raise request.error(f"page {page.index}, {name}: {error}") from error
+
+
+def _read_ndpi_header(file: Any, page: TiffPage) -> tuple[bytes, set[int], set[int]]:
+    """Return the header of Hamamatsu's JPEG in parts, and the heights and widths it may state."""
+    if 273 in page.tags and max(page.imagelength, page.imagewidth) <= _MOST_OF_NDPI:
+        file.seek(page.tags[273].value[0])  # tifffile decodes it in one go
+        header = file.read(min(page.tags[279].value[0], 1 << 16))
+        return header, {page.imagelength}, {page.imagewidth}
+    return page.jpegheader, {page.tilelength}, {page.tilewidth}
+
+
+@contextmanager
+def open_file(page: TiffPage | TiffFrame) -> Iterator[Any]:
+    """Open the file that holds a page, maybe a companion of the one asked for, and close it."""
+    file = page.parent.filehandle
+    was_closed = file.closed
+    file.open()
+    try:
+        yield file
     finally:
         if was_closed:
             file.close()
 
 
 def _expect_sizes(page: TiffPage, index: int) -> tuple[set[int], set[int]]:
-    """The heights and widths that a strip or tile may have: whole, or what the image leaves."""
+    """Return the heights and widths that a strip or tile may have: whole, or cut at the edge."""
     if page.is_tiled:
         across = -(-page.imagewidth // page.tilewidth)
         down = -(-page.imagelength // page.tilelength)
@@ -150,7 +163,7 @@ def _expect_sizes(page: TiffPage, index: int) -> tuple[set[int], set[int]]:
 
 
 def _compare(page: TiffPage, found: Header, heights: set[int], widths: set[int]) -> None:
-    """ValueError if a codestream isn't what the page's tags say."""
+    """Raise ValueError if a codestream isn't what the page's tags say."""
     samples = page.samplesperpixel if page.planarconfig == 1 else 1
     if found.height not in heights or found.width not in widths:
         raise ValueError(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .image import ImageFile, Request, depth_range
+from .image import ImageFile, Request
 
 _MOST_TAGS, _MOST_STRIPS = 64, 1 << 16
 _INTEGERS = {3: "H", 4: "I"}  # TIFF's SHORT and LONG
@@ -44,17 +44,9 @@ def read_plain(request: Request, tags: Tags | None) -> ImageFile | None:
     request.pick(1, "pages")
     request.check_size(found.shape, found.dtype.itemsize)
     bits = 8 * found.dtype.itemsize
-    return ImageFile(
-        path=request.path,
-        array=request.read_array(found.shape, found.dtype, found.offset),
-        layout="HW" if found.kind == "gray" else "HWC",
-        value_range=depth_range(bits),
-        range_source=f"TIFF's depth, {bits} bits",
-        format="TIFF",
-        mode=f"{found.kind}, {bits} bits",
-        bits=bits,
-        depth_only=True,
-    )
+    array = request.read_array(found.shape, found.dtype, found.offset)
+    source = f"TIFF's depth, {bits} bits"
+    return request.describe_by_depth(array, "TIFF", found.kind, bits, source=source)
 
 
 def find_tags(request: Request) -> Tags | None:

@@ -1,4 +1,4 @@
-"""What a TIFF file states of black and white; see :func:`graytorgb.io.read`."""
+"""The value range that a TIFF states, and gray whose 0 is white; see :func:`graytorgb.io.read`."""
 
 from typing import Any
 from xml.etree import ElementTree
@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import numpy as np
 from tifffile import TiffFile, TiffPage
 
-from .image import Array, Request, depth_range, find_invertible, invert, number
+from .image import Array, Request, depth_range, invert, number, saturate_invertible
 from .tiff_samples import Samples, blocks
 
 Range = tuple[int | float, int | float]
@@ -45,39 +45,33 @@ def find_range(
     return None, f"a TIFF of {what} without SMinSampleValue and SMaxSampleValue states no range"
 
 
-def turn_round(
+def invert_gray(
     request: Request, samples: Samples, array: Array, axis: int | None, known: Range | None
 ) -> str:
-    """Turn gray values round in place, alpha left as it is, so that larger is brighter.
+    """Invert gray values in place, so that larger is brighter, and return a note that says so.
 
-    Within the caller's range if there is one, else within `known`. Returns a note.
+    They are inverted within the caller's range if there is one, else within `known`. Alpha is left
+    as it is.
     """
     grays = [array]
     if axis is not None:
         samples_last = np.moveaxis(array, axis, -1)
         grays = [samples_last[..., k] for k in range(array.shape[axis]) if k not in samples.alphas]
     lo, hi = _find_pivot(request.value_range, grays, known)
-    if array.dtype.kind in "iu" and lo + hi != int(lo + hi):
-        raise request.error(
-            f"0 is white, and integers can't be turned round within {lo} to {hi}: lo + hi has to "
-            "be a whole number"
-        )
-    clipped = False
-    for part in (part for gray in grays for part in blocks(gray)):
-        if array.dtype.kind in "iu":
-            total = int(lo + hi)
-            # what lies so far outside of the range that its dtype can't hold the result
-            inside = part.clip(*find_invertible(array.dtype, total))
-            clipped = clipped or bool((inside != part).any())
-            part[...] = invert(inside, (0, total))
-        else:
-            part[...] = invert(part, (lo, hi))
-    note = "turned round, because 0 is white in the file"
-    return f"{note}; values far outside of {lo} to {hi} saturate" if clipped else note
+    are_cut = False
+    try:
+        for part in (part for gray in grays for part in blocks(gray)):
+            inside = saturate_invertible(part, (lo, hi)) if part.dtype.kind in "iu" else part
+            are_cut = are_cut or (inside is not part and bool((inside != part).any()))
+            part[...] = invert(inside, (lo, hi))
+    except ValueError as error:
+        raise request.error(f"0 is white, {error}") from None
+    note = "inverted, because 0 is white in the file"
+    return f"{note}; values far outside of {lo} to {hi} saturate" if are_cut else note
 
 
 def _find_pivot(stated: Any, grays: list[Array], known: Range | None) -> Range:
-    """The two values that change places."""
+    """Return the two values that change places."""
     if isinstance(stated, tuple) and not isinstance(stated[0], str):
         return stated[0], stated[1]
     if known is not None:

@@ -157,12 +157,12 @@ def test_presentation_lut_shape(path, colors, shape, turned):
     elements = {"PhotometricInterpretation": colors, "PresentationLUTShape": shape}
     image = read(write(path, GRAY, BitsStored=12, **elements))
     np.testing.assert_array_equal(image.array, 4095 - GRAY if turned else GRAY)
-    assert any(note.startswith("turned round") for note in image.notes) == turned
+    assert any(note.startswith("inverted") for note in image.notes) == turned
     told = any("PresentationLUTShape" in note for note in image.notes)
     assert told == ((colors, shape) in [("MONOCHROME2", "INVERSE"), ("MONOCHROME1", "IDENTITY")])
 
 
-def test_floats_are_turned_round_within_the_callers_range(path):
+def test_floats_are_inverted_within_the_callers_range(path):
     floats = np.linspace(-1, 3, 48 * 64, dtype=np.float32).reshape(48, 64)
     write(path, floats, PhotometricInterpretation="MONOCHROME1")
     with pytest.raises(g2r.ImageFileError, match=r"value_range=\(lo, hi\)\) turns it round"):
@@ -179,7 +179,7 @@ def test_floats_are_turned_round_within_the_callers_range(path):
 
 
 @pytest.mark.filterwarnings("ignore:more than half of an image is above")
-def test_signed_values_are_turned_round(path):
+def test_signed_values_are_inverted(path):
     write(path, SIGNED, PhotometricInterpretation="MONOCHROME1", BitsStored=12)
     for options in ({}, {"value_range": "minmax"}, {"window": None}):
         image = read(path, **options)

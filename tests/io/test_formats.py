@@ -26,7 +26,7 @@ STARTS = {
 
 
 def strip_preamble(name="CT_small.dcm"):
-    """A DICOM file from where its data set begins: group 0008, in the explicit little-endian way."""
+    """Return a DICOM file from where its data set begins, with group 0008."""
     whole = scan(name).read_bytes()
     start = whole.index(b"\x08\0\x05\0CS")
     return whole[start:]

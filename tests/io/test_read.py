@@ -288,7 +288,7 @@ def test_12_bits_packed(tmp_path):
 def test_tiff_with_white_as_0(tmp_path):
     path = write_tiff(tmp_path / "x.tif", DEEP, photometric="miniswhite")
     image = assert_read(path, 65535 - DEEP, "HW", (0, 65535))
-    assert "turned round" in image.notes[0]
+    assert "inverted" in image.notes[0]
     bits = write_tiff(tmp_path / "y.tif", DEEP > 9999, photometric="miniswhite")
     assert_read(bits, DEEP <= 9999, "HW", (0, 1))
     wide = DEEP.astype(np.uint64) << 48
@@ -444,7 +444,7 @@ def test_the_window_in_the_file(name):
 
 
 @odd
-def test_monochrome1_is_turned_round_window_and_all():
+def test_monochrome1_is_inverted_window_and_all():
     paths = [p for p in SCANS.rglob("*") if p.name in ("6154", "6247", "6278")]
     assert len(paths) == 3
     for path in paths:

@@ -30,7 +30,9 @@ def by_pillow(path):
 
 def save(path, pixels, fill_order=1, **options):
     PIL.Image.fromarray(pixels).save(path, **options)
-    if fill_order == 2:  # each byte of the data and the tag's value turned round
+    if (
+        fill_order == 2
+    ):  # the bits of each byte of the data, and the tag's value, in the other order
         data = bytearray(path.read_bytes())
         with tifffile.TiffFile(path) as file:
             page = file.pages[0]
