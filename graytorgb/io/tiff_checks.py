@@ -126,7 +126,7 @@ def _read_ndpi_header(file: Any, page: TiffPage) -> tuple[bytes, set[int], set[i
         file.seek(page.tags[273].value[0])  # tifffile decodes it in one go
         header = file.read(min(page.tags[279].value[0], 1 << 16))
         return header, {page.imagelength}, {page.imagewidth}
-    return page.jpegheader, {page.tilelength}, {page.tilewidth}
+    return page.jpegheader or b"", {page.tilelength}, {page.tilewidth}
 
 
 @contextmanager
