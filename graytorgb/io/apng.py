@@ -34,9 +34,9 @@ def read(
     """
     with PngImageFile(BytesIO(data)) as image:
         count = image.n_frames
-        index = request.pick(count, "frames")
+        index = request.pick_index(count, "frames")
         request.check_size((1 if index is not None else count, image.height, image.width, 4), 1)
-        frames = list(_split(data, chunks))
+        frames = list(_split_frames(data, chunks))
         if len(frames) < (count if index is None else index + 1):
             raise request.error(
                 f"truncated or damaged: it states {count:,} frames and has {len(frames):,}. "
@@ -47,7 +47,7 @@ def read(
         return read_frames(request, image, count, notes)
 
 
-def _split(
+def _split_frames(
     data: bytes, chunks: Iterable[tuple[bytes, int, int]]
 ) -> Iterator[tuple[tuple[int, int], bytes]]:
     """Yield the width and height of each frame, and its compressed data."""

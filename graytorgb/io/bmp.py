@@ -24,7 +24,7 @@ def read(request: Request) -> ImageFile:
         plugin = BmpImageFile if data.startswith(b"BM") else DibImageFile
         with plugin(BytesIO(data)) as image:
             return read_frames(request, image, 1)
-    request.pick(1, "frames")
+    request.pick_index(1, "frames")
     request.check_size(shape, 1)
     kind = "RGB" if len(shape) == 3 else "gray"
     return request.describe_by_depth(imagecodecs.bmp_decode(data), "BMP", kind, 8)

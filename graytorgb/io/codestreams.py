@@ -264,6 +264,7 @@ def read_jpegxr(data: Segment) -> Header:
 
 
 def _byte(value: int) -> bytes:
+    """Return the byte of this value."""
     return bytes([value])
 
 

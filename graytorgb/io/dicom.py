@@ -8,9 +8,10 @@ what the values are.
 from ..errors import ImageFileError
 from .dicom_color import find_color_form, show_color
 from .dicom_decode import decode
-from .dicom_gray import find_dtype, fit_depth, show
-from .dicom_header import Scan, open_scan
-from .dicom_window import is_hounsfield, note_windows
+from .dicom_gray import find_dtype, fit_depth, show_gray
+from .dicom_header import open_scan
+from .dicom_scan import Scan
+from .dicom_window import is_in_hounsfield, note_windows
 from .image import CT_WINDOWS, ImageFile, Request
 
 
@@ -22,7 +23,7 @@ def read(request: Request) -> ImageFile:
     frames = "N" if scan.count > 1 and scan.index is None else ""
     _check_size(scan, frames)
     stored = fit_depth(scan, decode(scan))
-    shown = (show if scan.is_gray else show_color)(scan, stored)
+    shown = (show_gray if scan.is_gray else show_color)(scan, stored)
     _note_stated(scan)
     return ImageFile(
         path=request.path,
@@ -40,7 +41,7 @@ def read(request: Request) -> ImageFile:
 
 
 def _check_size(scan: Scan, frames: str) -> None:
-    """Hold what the values take, as stored and as shown, against the limit."""
+    """Refuse values that take more than the limit, as they are stored or as they are shown."""
     channels, dtype = (0, find_dtype(scan)) if scan.is_gray else find_color_form(scan)
     shape = [scan.count] * bool(frames) + [scan.rows, scan.columns]
     shape += [channels] * bool(channels)
@@ -59,12 +60,14 @@ def _note_stated(scan: Scan) -> None:
 
 
 def _advise(scan: Scan) -> str:
-    if scan.is_gray and is_hounsfield(scan):
+    """Return the argument of `read` that states black and white of this file."""
+    if scan.is_gray and is_in_hounsfield(scan):
         return "window=" + ", ".join(f'"{name}"' for name in CT_WINDOWS) + " or (center, width)"
     return "window=(center, width)"
 
 
 def _describe_mode(scan: Scan) -> str:
+    """Return the kind of the pixels, for people."""
     syntax = scan.syntax
     parts = [
         scan.dataset.get("Modality") or "no modality",

@@ -10,7 +10,7 @@ from pydicom.uid import JPEGExtended12Bit
 from ..errors import BackendUnavailable
 from ..extras import require
 from .dicom_frames import check_frames
-from .dicom_header import Scan
+from .dicom_scan import Scan
 from .dicom_syntaxes import COMPRESSIONS, PACKAGES
 from .image import Array
 
@@ -77,6 +77,7 @@ def _find_decoder(scan: Scan) -> Decoder:
 
 
 def _require_imagecodecs(scan: Scan) -> None:
+    """Raise the error that names the file if imagecodecs is missing."""
     try:
         require("imagecodecs", "imagecodecs", "dicom")
     except BackendUnavailable as error:

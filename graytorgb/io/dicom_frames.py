@@ -16,7 +16,7 @@ from pydicom.encaps import generate_fragments, generate_frames, parse_basic_offs
 from pydicom.uid import UID, JPEGBaseline8Bit, RLELossless
 
 from .codestreams import JP2, JPEG2000, Header, Segment, read_jpeg2000_size
-from .dicom_header import Scan
+from .dicom_scan import Scan
 from .dicom_syntaxes import COMPRESSIONS
 from .jpeg_segments import (
     END_OF_IMAGE,

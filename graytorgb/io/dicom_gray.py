@@ -8,17 +8,17 @@ from pydicom import Dataset
 from pydicom.pixels.processing import apply_modality_lut
 
 from ..core.value_range import ValueRange
-from .dicom_header import Scan
-from .dicom_lut import check_lut, declare_deep
-from .dicom_window import Range, Shown, apply_window, next_value, read_function
-from .image import Array, depth_range, invert, number, saturate_invertible
+from .dicom_lut import check_lut, declare_16_bits
+from .dicom_scan import Scan
+from .dicom_window import Range, Rendering, apply_window, find_next_value, read_function
+from .image import Array, as_number, find_depth_range, invert, saturate_invertible
 
 _OVERSHOOT = 4  # a lossy codec may pass the ends of the depth by a quarter of it, and no more
 
 
-def show(scan: Scan, stored: Array) -> Shown:
+def show_gray(scan: Scan, stored: Array) -> Rendering:
     """Return what stored frames are to be seen as; larger is brighter."""
-    values, full = _to_modality(scan, stored)
+    values, full = _apply_modality(scan, stored)
     shown = apply_window(scan, values, full)
     if not _is_inverse(scan):
         return shown
@@ -29,8 +29,8 @@ def show(scan: Scan, stored: Array) -> Shown:
     if value_range is not None:
         total = around[0] + around[1]
         lo, hi = total - value_range[1], total - value_range[0]
-        lo = min(lo, 2 * hi - next_value(hi))  # a threshold stays one, in spite of rounding
-        value_range = number(lo), number(hi)
+        lo = min(lo, 2 * hi - find_next_value(hi))  # a threshold stays one, in spite of rounding
+        value_range = as_number(lo), as_number(hi)
     array = shown.array
     try:  # unsigned values can't lie outside of the depth, within which they are inverted
         array = saturate_invertible(array, around) if array.dtype.kind == "i" else array
@@ -54,7 +54,7 @@ def _is_inverse(scan: Scan) -> bool:
 
 
 def _find_pivot(scan: Scan, array: Array) -> Range:
-    """The range within which values are inverted: the caller's, or the values' own."""
+    """Return the range within which values are inverted: the caller's, or the values' own."""
     stated: ValueRange | None = scan.request.value_range
     if stated is None:
         raise scan.error(
@@ -64,9 +64,9 @@ def _find_pivot(scan: Scan, array: Array) -> Range:
     if stated == "dtype":
         return 0, 1
     if scan.request.has_limits:
-        return number(stated[0]), number(stated[1])
+        return as_number(stated[0]), as_number(stated[1])
     finite = array[np.isfinite(array)]
-    return (number(finite.min()), number(finite.max())) if finite.size else (0, 1)
+    return (as_number(finite.min()), as_number(finite.max())) if finite.size else (0, 1)
 
 
 # The modality's values
@@ -79,7 +79,7 @@ def fit_depth(scan: Scan, stored: Array) -> Array:
     """
     if scan.bits is None or not scan.is_compressed or scan.bits == 8 * stored.itemsize:
         return stored  # it can't hold more, or was cut to the bits stored
-    lo, hi = _stored_range(scan)
+    lo, hi = _find_stored_range(scan)
     excess = max(lo - int(stored.min()), int(stored.max()) - hi)
     if excess <= 0:
         return stored
@@ -98,10 +98,10 @@ def fit_depth(scan: Scan, stored: Array) -> Array:
 
 def find_dtype(scan: Scan) -> np.dtype[Any]:
     """Return the dtype of the values after rescale, Modality LUT, VOI LUT or sigmoid."""
-    items = scan.macros("PixelValueTransformationSequence")
-    dtype = np.result_type(*(_modality_dtype(scan, item) for item in items))
+    items = scan.find_macros("PixelValueTransformationSequence")
+    dtype = np.result_type(*(_find_modality_dtype(scan, item) for item in items))
     if scan.request.window == "file":
-        windows = scan.macros("FrameVOILUTSequence")
+        windows = scan.find_macros("FrameVOILUTSequence")
         if any(item.get("VOILUTSequence") for item in windows):
             return np.dtype(np.uint16)
         if any(read_function(item) == "SIGMOID" for item in windows):
@@ -109,30 +109,30 @@ def find_dtype(scan: Scan) -> np.dtype[Any]:
     return dtype
 
 
-def _to_modality(scan: Scan, stored: Array) -> tuple[Array, Range | None]:
-    """The values in the modality's units, and the range that their depth allows."""
-    items: Sequence[Dataset] = scan.macros("PixelValueTransformationSequence")
+def _apply_modality(scan: Scan, stored: Array) -> tuple[Array, Range | None]:
+    """Return the values in the modality's units, and the range that their depth allows."""
+    items: Sequence[Dataset] = scan.find_macros("PixelValueTransformationSequence")
     frames = [stored] if len(items) == 1 else list(stored)
-    changed = [_to_units(scan, frame, item) for frame, item in zip(frames, items, strict=True)]
+    changed = [_convert_frame(scan, frame, item) for frame, item in zip(frames, items, strict=True)]
     values = changed[0] if len(items) == 1 else np.stack(changed)
     if scan.bits is None:
         return values, None
-    ends = [end for item in items for end in _units_range(scan, item)]
+    ends = [end for item in items for end in _find_modality_range(scan, item)]
     return values, (min(ends), max(ends))
 
 
-def _to_units(scan: Scan, stored: Array, item: Dataset) -> Array:
-    """One table, or slope and intercept; integers stay integers where all of these are."""
+def _convert_frame(scan: Scan, stored: Array, item: Dataset) -> Array:
+    """Return a frame in the modality's units, by its lookup table or its slope and intercept."""
     if item.get("ModalityLUTSequence"):
         check_lut(scan, item, "ModalityLUTSequence")
         if stored.dtype.kind == "f":
             raise scan.error("its ModalityLUTSequence takes integers, and its pixels are floats")
-        deep = declare_deep(item, "ModalityLUTSequence")
+        deep = declare_16_bits(item, "ModalityLUTSequence")
         return np.asarray(apply_modality_lut(stored.astype(np.int32), deep))
     slope, intercept = _read_rescale(scan, item)
     if (slope, intercept) == (1, 0):
         return stored
-    dtype = _modality_dtype(scan, item)
+    dtype = _find_modality_dtype(scan, item)
     values = stored.astype(dtype)
     # In integers each step may wrap round, and the result, which the dtype holds, is exact.
     exact = np.float64 if dtype.kind == "f" else np.int64
@@ -143,11 +143,12 @@ def _to_units(scan: Scan, stored: Array, item: Dataset) -> Array:
     return values
 
 
-def _units_range(scan: Scan, item: Dataset) -> Range:
+def _find_modality_range(scan: Scan, item: Dataset) -> Range:
+    """Return the range that the stored depth has in the modality's units."""
     if item.get("ModalityLUTSequence"):
-        return depth_range(check_lut(scan, item, "ModalityLUTSequence"))
+        return find_depth_range(check_lut(scan, item, "ModalityLUTSequence"))
     slope, intercept = _read_rescale(scan, item)
-    lo, hi = sorted(limit * slope + intercept for limit in _stored_range(scan))
+    lo, hi = sorted(limit * slope + intercept for limit in _find_stored_range(scan))
     if not np.isfinite(hi - lo):
         raise scan.error(f"its RescaleSlope is {slope:g}, which makes values that aren't finite")
     if lo == hi:
@@ -155,11 +156,11 @@ def _units_range(scan: Scan, item: Dataset) -> Range:
             f"its RescaleSlope is {slope:g}, which float64 loses beside its RescaleIntercept, "
             f"{intercept:g}: every value would be the same"
         )
-    return number(lo), number(hi)
+    return as_number(lo), as_number(hi)
 
 
-def _modality_dtype(scan: Scan, item: Dataset) -> np.dtype[Any]:
-    """The smallest integers that hold every possible value, or float64 for fractions."""
+def _find_modality_dtype(scan: Scan, item: Dataset) -> np.dtype[Any]:
+    """Return the smallest integers that hold every possible value, or float64 for fractions."""
     if item.get("ModalityLUTSequence"):
         return np.dtype(np.uint16)
     rescale = _read_rescale(scan, item)
@@ -167,17 +168,17 @@ def _modality_dtype(scan: Scan, item: Dataset) -> np.dtype[Any]:
         return scan.stored_dtype
     if scan.bits is None or not all(factor.is_integer() for factor in rescale):
         return np.dtype(np.float64)
-    ends = _units_range(scan, item)
+    ends = _find_modality_range(scan, item)
     if max(map(abs, ends)) > 1 << 53:  # float64, in which they are computed, has no more
         return np.dtype(np.float64)
     return np.result_type(*(np.min_scalar_type(int(end)) for end in ends))
 
 
 def _read_rescale(scan: Scan, item: Dataset) -> tuple[float, float]:
-    """Slope and intercept, each with a default of its own, as GDCM and fo-dicom have it."""
+    """Return slope and intercept; each has its own default, as in GDCM and fo-dicom."""
     found = []
     for keyword, default in (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0)):
-        values = scan.numbers(item, keyword)
+        values = scan.read_numbers(item, keyword)
         if len(values) > 1:
             raise scan.error(f"its {keyword} has {len(values)} values, and one is expected")
         found.append(values[0] if values else default)
@@ -186,5 +187,6 @@ def _read_rescale(scan: Scan, item: Dataset) -> tuple[float, float]:
     return found[0], found[1]
 
 
-def _stored_range(scan: Scan) -> tuple[int, int]:
-    return depth_range(scan.bits or 0, signed=scan.is_signed)
+def _find_stored_range(scan: Scan) -> tuple[int, int]:
+    """Return the smallest and the largest value that the bits stored hold."""
+    return find_depth_range(scan.bits or 0, signed=scan.is_signed)

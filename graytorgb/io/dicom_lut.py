@@ -6,7 +6,7 @@ import numpy as np
 import pydicom
 from pydicom import Dataset
 
-from .dicom_header import Scan
+from .dicom_scan import Scan
 from .image import Array
 
 
@@ -23,14 +23,14 @@ def check_lut(scan: Scan, item: Dataset, keyword: str, remedy: str = "") -> int:
         The call that works without the table, for the error.
     """
     lut = item[keyword].value[0]
-    described = scan.value(lut, "LUTDescriptor", remedy)
+    described = scan.read_value(lut, "LUTDescriptor", remedy)
     if described is None or isinstance(described, int) or len(described) != 3:
         shown = "has no LUTDescriptor" if described is None else f"has LUTDescriptor {described}"
         raise scan.error(f"its {keyword} {shown}, and three numbers are expected{remedy}")
     entries, _, bits = described
     if not 8 <= bits <= 16:
         raise scan.error(f"its {keyword} has entries of {bits} bits, and 8 to 16 are read{remedy}")
-    data = scan.value(lut, "LUTData", remedy)
+    data = scan.read_value(lut, "LUTData", remedy)
     if data is None:
         raise scan.error(f"its {keyword} has no LUTData{remedy}")
     count = 1 if isinstance(data, int) else len(data) // (2 if isinstance(data, bytes) else 1)
@@ -47,13 +47,14 @@ def check_lut(scan: Scan, item: Dataset, keyword: str, remedy: str = "") -> int:
 
 
 def _read_entries(scan: Scan, data: int | bytes | Sequence[int]) -> Array:
+    """Return the entries of a lookup table, which may be bytes, numbers or one number."""
     if isinstance(data, bytes):
         is_little = scan.dataset.original_encoding[1]
         return np.frombuffer(data[: len(data) // 2 * 2], "<u2" if is_little else ">u2")
     return np.atleast_1d(np.array(data))
 
 
-def declare_deep(item: Dataset, keyword: str) -> Dataset:
+def declare_16_bits(item: Dataset, keyword: str) -> Dataset:
     """Return the data set with its table declared as 16 bits wide: as it is stored.
 
     pydicom makes the indices as narrow as it is told the entries are, and they wrap round.

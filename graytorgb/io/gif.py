@@ -38,7 +38,7 @@ def read(request: Request) -> ImageFile:
     data = request.read_bytes()
     if len(data) < 13:
         raise request.error("a GIF that is cut off before its first frame")
-    outline = _walk(data)
+    outline = _walk_blocks(data)
     count = outline.frames
     if not count or not (outline.is_whole or request.index is not None):
         raise request.error(
@@ -57,10 +57,10 @@ def read(request: Request) -> ImageFile:
         return read_frames(request, image, count, notes)
 
 
-def _walk(data: bytes) -> Outline:
+def _walk_blocks(data: bytes) -> Outline:
     """Count the frames and find how far they reach, which Pillow tells only by decoding them."""
     width, height, flags = struct.unpack_from("<HHB", data, 6)
-    position = 13 + _palette_size(flags)
+    position = 13 + _find_palette_size(flags)
     right, bottom, count, is_whole = width, height, 0, False
     try:
         while data[position] != _TRAILER:
@@ -71,7 +71,7 @@ def _walk(data: bytes) -> Outline:
             elif kind == _IMAGE:
                 left, top, wide, high, flags = struct.unpack_from("<HHHHB", data, position)
                 # after the palette, one byte with the size of a code
-                position = _skip_blocks(data, position + 10 + _palette_size(flags))
+                position = _skip_blocks(data, position + 10 + _find_palette_size(flags))
                 right, bottom = max(right, left + wide), max(bottom, top + high)
                 count += 1
         is_whole = True
@@ -81,7 +81,7 @@ def _walk(data: bytes) -> Outline:
     return Outline((width, height), largest, count, is_whole)
 
 
-def _palette_size(flags: int) -> int:
+def _find_palette_size(flags: int) -> int:
     """Return the bytes of a palette that the flags before it state."""
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 

@@ -102,7 +102,7 @@ _SPARE = 64 << 20  # for what a file holds beside its pixels
 
 @dataclass(eq=False)
 class Request:
-    """What a format's reader is asked for, and the shape that it said it would give."""
+    """The file and the options of one call of `read`, and the checks that every reader needs."""
 
     path: Path
     index: int | str | None = None
@@ -123,14 +123,14 @@ class Request:
 
     @property
     def file(self) -> FileIO:
-        """The file, opened once, for opening one takes as long as reading a small one."""
+        """The open file; it is opened once, which takes as long as reading a small one."""
         if self._file is None:
             self._file = FileIO(self.path)
         return self._file
 
     @property
     def size(self) -> int:
-        """The file's bytes."""
+        """The size of the file in bytes."""
         if self._size is None:
             self._size = os.fstat(self.file.fileno()).st_size
         return self._size
@@ -141,7 +141,7 @@ class Request:
         return isinstance(self.value_range, tuple) and not isinstance(self.value_range[0], str)
 
     def error(self, text: str) -> ImageFileError:
-        """The error for this file."""
+        """Return the error for this file."""
         return ImageFileError(f"{self.path}: {text}")
 
     def read_start(self) -> bytes:
@@ -232,8 +232,8 @@ class Request:
             )
         raise self.error(f"its header states the axes {layout!r}, and {shape} samples were decoded")
 
-    def pick(self, count: int, what: str) -> int | None:
-        """The index that was asked for, checked against the number of images."""
+    def pick_index(self, count: int, what: str) -> int | None:
+        """Return the index that was asked for, checked against the number of images, or None."""
         if self.index is None:
             return None
         if not isinstance(self.index, int) or not -count <= self.index < count:
@@ -263,7 +263,7 @@ class Request:
             path=self.path,
             array=array,
             layout="N" * is_stack + ("HW", "HWC")[array.ndim - is_stack - 2],
-            value_range=depth_range(max(bits, 8)),
+            value_range=find_depth_range(max(bits, 8)),
             range_source=source or f"{name}'s depth",
             format=name,
             mode=f"{kind}, {bits} bits" + (f", {frames} frames" if frames > 1 else ""),
@@ -318,19 +318,19 @@ def saturate_invertible(array: Array, value_range: tuple[float, float]) -> Array
     )
 
 
-def depth_range(bits: int, *, signed: bool = False) -> tuple[int, int]:
-    """The smallest and the largest integer of so many bits.
+def find_depth_range(bits: int, *, signed: bool = False) -> tuple[int, int]:
+    """Return the smallest and the largest integer of so many bits.
 
-    >>> depth_range(12), depth_range(12, signed=True)
+    >>> find_depth_range(12), find_depth_range(12, signed=True)
     ((0, 4095), (-2048, 2047))
     """
     return (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
 
 
-def number(value: Any) -> int | float:
-    """A Python number, an int where it is one.
+def as_number(value: Any) -> int | float:
+    """Return a Python number: an int if the value is whole, else a float.
 
-    >>> number("40.0"), number(0.5)
+    >>> as_number("40.0"), as_number(0.5)
     (40, 0.5)
     """
     value = float(value)

@@ -36,7 +36,7 @@ def read(request: Request) -> ImageFile:
     """Read the image, of 8 bits, gray or RGB."""
     data = request.read_bytes()
     frame = _read_frame(request, data)
-    request.pick(1, "image")
+    request.pick_index(1, "image")
     kind, colors = _KINDS[frame.components]
     shape = (frame.height, frame.width, frame.components)
     request.check_size(shape[: 2 + (frame.components > 1)], 1)
@@ -111,6 +111,7 @@ def _decode(data: bytes, shape: tuple[int, ...], colors: str) -> tuple[Array, li
 
 
 def _decode_strictly(data: bytes, shape: tuple[int, ...], colors: str) -> Array:
+    """Return the pixels; simplejpeg raises ValueError for any warning of libjpeg."""
     buffer = np.empty(shape, np.uint8)  # of the size that was checked, whatever libjpeg finds
     array: Array = simplejpeg.decode_jpeg(data, colorspace=colors, buffer=buffer)
     return array

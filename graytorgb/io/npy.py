@@ -24,13 +24,13 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # which numpy writes
 
 
 def read(request: Request) -> ImageFile:
-    """One array; of an .npz with several, the one that `index` names."""
+    """Read one array; in an .npz with several, the one that `index` names."""
     if request.read_start()[:2] != b"PK":
         if request.index is not None:
             raise request.error("an .npy is one array: read(path).array[index]")
         return _read_array(request, None, request.size)
     with zipfile.ZipFile(request.file) as archive:
-        member = _pick(request, archive)
+        member = _pick_member(request, archive)
         if member.compress_type not in _METHODS:  # those inflate without a bound
             raise request.error(
                 f"an .npz whose {member.filename!r} is compressed as numpy doesn't, by zip's "
@@ -40,7 +40,8 @@ def read(request: Request) -> ImageFile:
             return _read_array(request, opened, member.file_size)
 
 
-def _pick(request: Request, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+def _pick_member(request: Request, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    """Return the array in a zip file that was asked for, or the only one."""
     names = [name for name in archive.namelist() if name.endswith(".npy")]
     if not names:
         raise request.error("a zip file without arrays, so no .npz")
@@ -53,7 +54,7 @@ def _pick(request: Request, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
 
 
 def _read_array(request: Request, member: IO[bytes] | None, size: int) -> ImageFile:
-    """The array of so many bytes, which is read no further than its header allows.
+    """Read an array of `size` bytes, no further than its header allows.
 
     It is a member of a zip file, or else the file itself.
     """
@@ -79,7 +80,7 @@ def _read_array(request: Request, member: IO[bytes] | None, size: int) -> ImageF
 
 
 def _read_header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
-    """The shape, whether it is stored transposed, the dtype, and where the values start."""
+    """Return the shape, whether it is stored transposed, the dtype, and where the values start."""
     usual = _HEADER.match(data)
     if usual and usual.end() == 10 + int.from_bytes(usual["length"], "little"):
         shape = tuple(map(int, usual["shape"].split(b",")))
@@ -91,6 +92,7 @@ def _read_header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int
 
 
 def _describe(request: Request, array: Array, notes: list[str]) -> ImageFile:
+    """Return an array as an image, with the layout and the range that its shape and dtype tell."""
     try:
         layout: str | None = resolve(None, array.shape).source
     except LayoutError:

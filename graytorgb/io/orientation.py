@@ -26,7 +26,7 @@ _XMP = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
 
 
 def orient(array: Array, layout: str, value: int) -> Array:
-    """Turn an image, or each image of a stack, upright.
+    """Turn an image upright, or each image of a stack.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def find_orientation(exif: bytes | None, xmp: bytes = b"") -> tuple[int, list[st
 
 
 def _read_tag(exif: bytes) -> int | None:
-    """The orientation in the first directory of EXIF data, which is laid out as a TIFF file."""
+    """Return the orientation in the first directory of EXIF data, which is laid out as a TIFF."""
     data = exif.removeprefix(b"Exif\0\0")
     orders = {b"II*\0": "<", b"MM\0*": ">"}
     if data[:4] not in orders:

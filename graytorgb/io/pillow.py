@@ -32,7 +32,7 @@ def read_frames(
             f"its colors are {image.mode}, neither gray nor RGB: "
             "Image.open(path).convert('RGB') if Pillow's conversion is what you want"
         )
-    index = request.pick(count, "frames")
+    index = request.pick_index(count, "frames")
     needed = count if index is None else index + 1
     if needed > MOST_FRAMES:
         raise request.error(
@@ -43,7 +43,7 @@ def read_frames(
     leading = (count,) if count > 1 and index is None else ()
     # Of an animation, only decoding tells which frames have alpha.
     channels = 4 if count > 1 else _count_channels(image)
-    request.check_size(_shape(leading, image, channels), 1)
+    request.check_size(_make_shape(leading, image, channels), 1)
     orientation, found = find_orientation(image.info.get("exif"), image.info.get("xmp", b""))
     if leading:
         array = _decode_all(image, leading[0])
@@ -52,14 +52,15 @@ def read_frames(
         array = np.asarray(_flatten(image))
     if count > 1:
         channels = array.shape[-1] if array.ndim == len(leading) + 3 else 1
-        request.check_size(_shape(leading, image, channels), 1)
+        request.check_size(_make_shape(leading, image, channels), 1)
     return request.describe_by_depth(
         array, str(image.format), _KINDS[mode], 1 if mode == "1" else 8, notes=(*notes, *found),
         orientation=orientation, frames=count, is_stack=bool(leading),
     )  # fmt: skip
 
 
-def _shape(leading: tuple[int, ...], image: Image, channels: int) -> tuple[int, ...]:
+def _make_shape(leading: tuple[int, ...], image: Image, channels: int) -> tuple[int, ...]:
+    """Return the shape of the array, with an axis for channels if there are several."""
     return (*leading, image.height, image.width, *((channels,) if channels > 1 else ()))
 
 

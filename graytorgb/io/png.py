@@ -43,7 +43,7 @@ def read(request: Request) -> ImageFile:
     width, height, bits, color = _read_header(request, data)
     kind, channels, _ = PNG_COLORS[color]
     channels = 3 if color == PNG_PALETTE else channels
-    chunks = list(_walk(request, data))
+    chunks = list(_walk_chunks(request, data))
     _check_critical(request, chunks, color)
     extras, damaged = _read_extras(data, chunks, color)
     orientation, notes = find_orientation(extras.get(b"eXIf"), extras.get(b"iTXt", b""))
@@ -55,16 +55,16 @@ def read(request: Request) -> ImageFile:
             raise request.error("an animated PNG of 16 bits, which Pillow makes 8 bits")
         if {"fcTL", "fdAT"} & set(damaged):
             raise request.error("a frame of its animation is damaged: its checksum is wrong")
-        animation = _rebuild(data, chunks, extras, _ANIMATION)
+        animation = _keep_chunks(data, chunks, extras, _ANIMATION)
         apng = require("graytorgb.io.apng", "PIL", "png")
-        image: ImageFile = apng.read(request, animation, _walk(request, animation), notes)
+        image: ImageFile = apng.read(request, animation, _walk_chunks(request, animation), notes)
         return replace(image, orientation=orientation)
-    request.pick(1, "image")
+    request.pick_index(1, "image")
     if b"tRNS" in extras:
         channels += 1
         notes.append("a transparent color is its alpha channel")
     request.check_size((height, width, channels)[: 2 + (channels > 1)], 2 if bits == 16 else 1)
-    array = imagecodecs.png_decode(_rebuild(data, chunks, extras))
+    array = imagecodecs.png_decode(_keep_chunks(data, chunks, extras))
     source = f"PNG's depth, {bits} bits"
     if significant := ", ".join(map(str, extras.get(b"sBIT", b""))):
         source += f" ({significant} significant, by sBIT)"
@@ -83,7 +83,7 @@ def _read_header(request: Request, data: bytes) -> tuple[int, int, int, int]:
     return width, height, bits, color
 
 
-def _walk(request: Request, data: bytes) -> Iterator[Chunk]:
+def _walk_chunks(request: Request, data: bytes) -> Iterator[Chunk]:
     """Yield each chunk after the header, as far as they can be followed."""
     start, size, has_pixels = _HEADER_END, len(data), False
     while start + 12 <= size:
@@ -159,7 +159,7 @@ def _is_valid(name: bytes, body: bytes, color: int, colors: int) -> bool:
     return True
 
 
-def _rebuild(
+def _keep_chunks(
     data: bytes, chunks: list[Chunk], extras: dict[bytes, bytes], also: tuple[bytes, ...] = ()
 ) -> bytes:
     """Return the file with only the chunks that decoding the pixels needs, and those `also` named.

@@ -9,7 +9,7 @@ from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage, TiffPageSerie
 
 from ..extras import require
 from . import tiff_ccitt
-from .image import Array, ImageFile, Request, depth_range
+from .image import Array, ImageFile, Request, find_depth_range
 from .tiff_checks import Source, check_complete, check_page
 from .tiff_directories import check_directories
 from .tiff_ome import Ome, check_ome, read_ome
@@ -20,16 +20,16 @@ from .tiff_samples import (
     Samples,
     describe_axes,
     find_samples,
-    look_up,
+    look_up_palette,
     name_axes,
-    straighten,
+    straighten_alpha,
 )
 
 _ORIENTATION = 274
 
 
 def read(request: Request) -> ImageFile:
-    """The image; all of a file's pages if they are of one shape, or the one page asked for."""
+    """Read the image: all of a file's pages if they are of one shape, or the one asked for."""
     tags = find_tags(request)
     plain = read_plain(request, tags)
     if plain is not None:
@@ -38,7 +38,7 @@ def read(request: Request) -> ImageFile:
     # Micro-Manager's ways to keep a stack in several files aren't followed
     with TiffFile(request.path, is_mmstack=False, is_ndtiff=False) as file:
         ome = read_ome(file)
-        index = request.pick(len(file.pages), "pages")
+        index = request.pick_index(len(file.pages), "pages")
         if tags is not None:
             index = 0  # the one page is the image, which tifffile would take time to find
         if index is not None:
@@ -52,7 +52,7 @@ def read(request: Request) -> ImageFile:
 
 
 def _pick_images(request: Request, file: TiffFile, stored: dict[int, object]) -> Sequence[Source]:
-    """The one image that the file is, or its pages, where each has to be read by itself.
+    """Return the one image that the file is, or its pages if each is stored in its own way.
 
     Smaller copies of an image, and masks, don't count.
     """
@@ -79,6 +79,7 @@ def _pick_images(request: Request, file: TiffFile, stored: dict[int, object]) ->
 
 
 def _has_one_palette(series: TiffPageSeries) -> bool:
+    """Return whether all pages of a palette image have the same palette."""
     if series.keyframe.photometric != PHOTOMETRIC.PALETTE or None in series:
         return True
     palettes = (np.asarray(page.colormap) for page in _list_pages([series]))
@@ -87,6 +88,7 @@ def _has_one_palette(series: TiffPageSeries) -> bool:
 
 
 def _list_pages(images: Sequence[TiffPageSeries]) -> list[TiffPage]:
+    """Return the pages of several images in the order of the file."""
     pages = [page.aspage() for series in images for page in series if page is not None]
     return sorted(pages, key=lambda page: page.treeindex)
 
@@ -128,7 +130,7 @@ def _read_each(request: Request, file: TiffFile, ome: Ome, pages: Sequence[Sourc
 
 
 class _Plan(NamedTuple):
-    """What the array will be, by the tags alone.
+    """The axes and the shape that the array will have, by the tags alone.
 
     Attributes
     ----------
@@ -145,12 +147,13 @@ class _Plan(NamedTuple):
 
 
 def _read_source(request: Request, file: TiffFile, ome: Ome, source: Source) -> ImageFile:
+    """Read one page, or a series of pages that tifffile takes for one image."""
     page = source if isinstance(source, TiffPage) else source.keyframe
     check_page(request, page)
     samples = find_samples(request, page)
     shape = tuple(map(int, source.shape))
     left_out = check_complete(request, file, source)
-    plan = _plan(request, samples, source.axes, shape)
+    plan = _plan_result(request, samples, source.axes, shape)
     itemsize = 2 if samples.kind == "palette" else np.dtype(source.dtype).itemsize
     request.check_size(plan.shape, itemsize)
     if page.compression in CCITT:
@@ -169,7 +172,8 @@ def _read_source(request: Request, file: TiffFile, ome: Ome, source: Source) -> 
     return replace(image, notes=(*samples.notes, *image.notes, *ome.notes, *left_out))
 
 
-def _plan(request: Request, samples: Samples, axes: str, shape: tuple[int, ...]) -> _Plan:
+def _plan_result(request: Request, samples: Samples, axes: str, shape: tuple[int, ...]) -> _Plan:
+    """Return what the array will be, or raise if axes and samples contradict each other."""
     total = samples.colors + len(samples.extra)
     axis = axes.index("S") if "S" in axes and total > 1 else None
     if total > 1 and (axis is None or shape[axis] != total):
@@ -194,17 +198,18 @@ def _describe(
     plan: _Plan,
     array: Array,
 ) -> ImageFile:
+    """Return decoded samples as an image: straight, with colors looked up, and with a range."""
     notes = []
     bits = int(page.bitspersample)
     if samples.is_premultiplied and plan.axis is not None:
-        straighten(request, page, samples, array, plan.axis)
+        straighten_alpha(request, page, samples, array, plan.axis)
         notes.append("alpha was associated (premultiplied), and is straight now")
     if samples.alpha is not None and samples.kind != "palette" and bits % 8:
         notes.append(f"alpha goes from 0 to {(1 << bits) - 1}")
     value_range: Range | None
     if samples.kind == "palette":
-        array, bits = look_up(request, page, samples, array, plan.axis)
-        value_range, source = depth_range(bits), f"its palette, of {bits} bits"
+        array, bits = look_up_palette(request, page, samples, array, plan.axis)
+        value_range, source = find_depth_range(bits), f"its palette, of {bits} bits"
     else:
         value_range, source = find_range(file, page, ome.root, array)
     if samples.zero_is_white:

@@ -69,7 +69,7 @@ def _check_segments(request: Request, page: TiffPage | TiffFrame) -> None:
         raise request.error(
             f"truncated: page {page.index} ends at byte {max(ends):,}, and the file has {size:,}"
         )
-    segments, needed = math.prod(whole.chunked), _packed_size(whole)
+    segments, needed = math.prod(whole.chunked), _find_packed_size(whole)
     if len(page.dataoffsets) < segments or len(page.databytecounts) < segments:
         there = min(len(page.dataoffsets), len(page.databytecounts))
         raise request.error(f"page {page.index} states {segments} strips or tiles, and has {there}")
@@ -88,7 +88,7 @@ def _check_segments(request: Request, page: TiffPage | TiffFrame) -> None:
         )
 
 
-def _packed_size(page: TiffPage) -> int:
+def _find_packed_size(page: TiffPage) -> int:
     """Return the bytes of a page's samples without compression, if each row begins a byte."""
     samples = page.imagewidth * (page.samplesperpixel if page.planarconfig == 1 else 1)
     rows = page.imagelength * page.imagedepth
@@ -109,13 +109,13 @@ def _check_codestreams(request: Request, page: TiffPage | TiffFrame) -> None:
                 check_jpeg_tables(page.jpegtables)
             if whole.jpegheader:
                 header, *sizes = _read_ndpi_header(file, whole)
-                _compare(whole, read(Segment.of(header + b"\xff\xd9")), *sizes)
+                _compare_header(whole, read(Segment.of(header + b"\xff\xd9")), *sizes)
                 return
             places = zip(page.dataoffsets, page.databytecounts, strict=False)
             for index, (offset, size) in enumerate(islice(places, math.prod(whole.chunked))):
                 if size:
                     found = read(Segment(file, offset, size))
-                    _compare(whole, found, *_expect_sizes(whole, index))
+                    _compare_header(whole, found, *_expect_sizes(whole, index))
     except ValueError as error:
         raise request.error(f"page {page.index}, {name}: {error}") from error
 
@@ -162,7 +162,7 @@ def _expect_sizes(page: TiffPage, index: int) -> tuple[set[int], set[int]]:
     return heights, {page.imagewidth}
 
 
-def _compare(page: TiffPage, found: Header, heights: set[int], widths: set[int]) -> None:
+def _compare_header(page: TiffPage, found: Header, heights: set[int], widths: set[int]) -> None:
     """Raise ValueError if a codestream isn't what the page's tags say."""
     samples = page.samplesperpixel if page.planarconfig == 1 else 1
     if found.height not in heights or found.width not in widths:

@@ -19,7 +19,7 @@ _VALUE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11:
 
 
 class _Format(NamedTuple):
-    """How a kind of TIFF stores a directory: the number of tags, each tag, the next offset."""
+    """The way a kind of TIFF stores a directory: the number of tags, each tag, the next offset."""
 
     number: struct.Struct
     tag: struct.Struct
@@ -28,7 +28,7 @@ class _Format(NamedTuple):
 
 
 class _Page(NamedTuple):
-    """What is kept of a directory: its place, what its tags take, and how they say it is stored."""
+    """A directory: its place, its sub-directories, the bytes of its tags, and the storage tags."""
 
     offset: int
     sub_ifds: int
@@ -47,7 +47,7 @@ def check_directories(request: Request, path: Path) -> dict[int, object]:
         most = max(_PAGES, request.limit >> 15)
         pages: dict[int, object] = {}
         sub = taken = 0
-        for page in _walk(request, file, size, str(path)):
+        for page in _walk_pages(request, file, size, str(path)):
             pages[page.offset] = page.storage
             sub, taken = sub + page.sub_ifds, taken + page.taken
             if len(pages) + sub > most:
@@ -65,7 +65,7 @@ def check_directories(request: Request, path: Path) -> dict[int, object]:
     return pages
 
 
-def _walk(request: Request, file: BinaryIO, size: int, path: str) -> Iterator[_Page]:
+def _walk_pages(request: Request, file: BinaryIO, size: int, path: str) -> Iterator[_Page]:
     """Yield each page of the chain."""
     form, offset = _read_header(request, file, path)
     seen: set[int] = set()
@@ -99,7 +99,7 @@ def _walk(request: Request, file: BinaryIO, size: int, path: str) -> Iterator[_P
 
 
 def _read_header(request: Request, file: BinaryIO, path: str) -> tuple[_Format, int]:
-    """How the file stores its directories, and where the first is."""
+    """Return how the file stores its directories, and where the first one is."""
     file.seek(0)
     head = file.read(16)
     order = "<" if head[:2] == b"II" else ">"

@@ -16,7 +16,7 @@ from .tiff_directories import check_directories
 
 
 class Ome(NamedTuple):
-    """OME's description, if a file has one that can be read, and what to note of it."""
+    """The OME description of a file, None if it has none that can be read, and notes on it."""
 
     root: ElementTree.Element | None = None
     notes: tuple[str, ...] = ()
@@ -117,6 +117,7 @@ def _check_labels(request: Request, along: ElementTree.Element, pages: int) -> N
 
 
 def _read_number(text: str | None) -> int:
+    """Return a whole number from text, 0 if there is none."""
     try:
         return int(text or 0)
     except ValueError:

@@ -28,7 +28,7 @@ Tags = dict[int, tuple[int, ...]]
 
 
 class Plain(NamedTuple):
-    """What a plain file holds, and where."""
+    """The kind, shape and dtype of the pixels of a plain file, and where they start."""
 
     kind: str
     shape: tuple[int, ...]
@@ -41,7 +41,7 @@ def read_plain(request: Request, tags: Tags | None) -> ImageFile | None:
     found = None if tags is None else _find_plain(request, tags)
     if found is None:
         return None
-    request.pick(1, "pages")
+    request.pick_index(1, "pages")
     request.check_size(found.shape, found.dtype.itemsize)
     bits = 8 * found.dtype.itemsize
     array = request.read_array(found.shape, found.dtype, found.offset)
@@ -60,17 +60,18 @@ def find_tags(request: Request) -> Tags | None:
         return None
     if any(len(tags.get(code, (0,))) != 1 for code in _SINGLE) or tags.get(_KIND, (0,)) != (0,):
         return None
-    return tags if _is_described(request, order, tags) else None
+    return tags if _has_plain_description(request, order, tags) else None
 
 
 def _find_shape(tags: Tags) -> tuple[int, ...]:
-    """Height, width and, if there are several, the samples of a pixel."""
+    """Return height, width and, if there are several, the samples of a pixel."""
     shape = tags[_HEIGHT] + tags[_WIDTH]
     samples = tags.get(_SAMPLES, (1,))
     return shape if samples == (1,) else shape + samples
 
 
 def _find_plain(request: Request, tags: Tags) -> Plain | None:
+    """Return what a plain file's tags tell of its pixels, or None for any other file."""
     if any({*tags.get(code, (value,))} != {value} for code, value in _DEFAULTS.items()):
         return None
     shape, bits = _find_shape(tags), tags.get(_BITS, (1,))
@@ -88,7 +89,7 @@ def _find_plain(request: Request, tags: Tags) -> Plain | None:
 
 
 def _read_tags(request: Request, order: str) -> Tags | None:
-    """The tags of a file with one page; None where one is there that isn't known here.
+    """Return the tags of a file with one page, or None if one of them is not known here.
 
     Of a description it is the place and the length.
     """
@@ -122,7 +123,7 @@ def _read_tags(request: Request, order: str) -> Tags | None:
 
 
 def _find_pixels(request: Request, tags: Tags, strips: int, size: int) -> int | None:
-    """Where the pixels start, if all strips are there and follow each other without a gap."""
+    """Return where the pixels start, if all strips are there without gaps between them."""
     offsets, counts = tags[_OFFSETS], tags[_COUNTS]
     if len(offsets) != strips or len(counts) != strips or sum(counts) != size:
         return None
@@ -134,7 +135,7 @@ def _find_pixels(request: Request, tags: Tags, strips: int, size: int) -> int | 
     return offsets[0] if end <= request.size else None
 
 
-def _is_described(request: Request, order: str, tags: Tags) -> bool:
+def _has_plain_description(request: Request, order: str, tags: Tags) -> bool:
     """Whether a description says nothing more: tifffile writes the shape into it."""
     if _DESCRIPTION not in tags:
         return True

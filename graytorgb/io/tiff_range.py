@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 import numpy as np
 from tifffile import TiffFile, TiffPage
 
-from .image import Array, Request, depth_range, invert, number, saturate_invertible
-from .tiff_samples import Samples, blocks
+from .image import Array, Request, as_number, find_depth_range, invert, saturate_invertible
+from .tiff_samples import Samples, split_blocks
 
 Range = tuple[int | float, int | float]
 
@@ -26,17 +26,17 @@ def find_range(
         depth = int(top).bit_length() if top and 0 < top < 1 << 64 else 0
         fewer = 8 <= depth < bits and top == (1 << depth) - 1
         if fewer and array.size and array.max() < 1 << depth:
-            return depth_range(depth), f"TIFF's largest sample value, {(1 << depth) - 1}"
+            return find_depth_range(depth), f"TIFF's largest sample value, {(1 << depth) - 1}"
         depth = find_significant_bits(ome)
         if 0 < depth < bits and array.size and array.max() < 1 << depth:
-            return depth_range(depth), f"OME's significant bits, {depth}"
+            return find_depth_range(depth), f"OME's significant bits, {depth}"
         if display and bits > 8:
             return display, "ImageJ's display range"
-        return depth_range(bits), f"TIFF's depth, {bits} bits"
+        return find_depth_range(bits), f"TIFF's depth, {bits} bits"
     lo, hi = _find_one(page, 340), largest
     if lo is not None and hi is not None and lo < hi and array.size:
         if lo <= array.min() and array.max() <= hi:
-            return (number(lo), number(hi)), "TIFF's smallest and largest sample values"
+            return (as_number(lo), as_number(hi)), "TIFF's smallest and largest sample values"
         if not display:
             return None, f"pixels lie outside of the sample values stated, {lo:g} to {hi:g}"
     if display:
@@ -60,7 +60,7 @@ def invert_gray(
     lo, hi = _find_pivot(request.value_range, grays, known)
     are_cut = False
     try:
-        for part in (part for gray in grays for part in blocks(gray)):
+        for part in (part for gray in grays for part in split_blocks(gray)):
             inside = saturate_invertible(part, (lo, hi)) if part.dtype.kind in "iu" else part
             are_cut = are_cut or (inside is not part and bool((inside != part).any()))
             part[...] = invert(inside, (lo, hi))
@@ -111,7 +111,7 @@ def _find_display_range(file: TiffFile, page: TiffPage) -> Range | None:
     lo, hi = ends
     if not all(isinstance(end, int | float) and np.isfinite(end) for end in ends) or not lo < hi:
         return None
-    return number(lo), number(hi)
+    return as_number(lo), as_number(hi)
 
 
 def _find_one(page: TiffPage, code: int) -> float | None:

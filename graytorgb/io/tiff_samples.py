@@ -40,7 +40,7 @@ class Samples(NamedTuple):
 
     @property
     def alpha(self) -> int | None:
-        """The index of the alpha sample."""
+        """The index of the alpha sample; None without one."""
         for kind in _ALPHA:
             if kind in self.extra:
                 return self.colors + self.extra.index(kind)
@@ -104,7 +104,7 @@ def find_samples(request: Request, page: TiffPage) -> Samples:
 
 
 def _find_photometric(page: TiffPage) -> tuple[PHOTOMETRIC, tuple[str, ...]]:
-    """PhotometricInterpretation; where it is missing, as libtiff takes it, and a note."""
+    """Return PhotometricInterpretation, or, with a note, what libtiff takes if it is missing."""
     if 262 in page.tags or page.compression == COMPRESSION.OJPEG:
         return PHOTOMETRIC(page.photometric), ()
     if page.compression in CCITT:
@@ -154,18 +154,18 @@ def describe_axes(layout: str, axes: str, samples: Samples) -> str:
     return f"axes {layout}: {', '.join(names)}"
 
 
-def blocks(array: Array) -> Iterator[Array]:
+def split_blocks(array: Array) -> Iterator[Array]:
     """Yield views of some rows or images each, so that what is computed of one stays small."""
     if array.ndim > 3:
         for part in array:
-            yield from blocks(part)
+            yield from split_blocks(part)
         return
     step = max(1, (1 << 18) // max(1, array[:1].size))
     for start in range(0, array.shape[0], step):
         yield array[start : start + step]
 
 
-def look_up(
+def look_up_palette(
     request: Request, page: TiffPage, samples: Samples, array: Array, axis: int | None
 ) -> tuple[Array, int]:
     """Return the colors of palette indices, alpha after them, and the bits of a color."""
@@ -194,8 +194,10 @@ def look_up(
     return result, bits
 
 
-def straighten(request: Request, page: TiffPage, samples: Samples, array: Array, axis: int) -> None:
-    """Divide colors by their alpha, in place: what was stored multiplied becomes straight.
+def straighten_alpha(
+    request: Request, page: TiffPage, samples: Samples, array: Array, axis: int
+) -> None:
+    """Divide colors by their alpha in place, so that associated alpha becomes straight.
 
     Integers are rounded to nearest; where alpha is 0 the color is 0.
     """
@@ -204,7 +206,7 @@ def straighten(request: Request, page: TiffPage, samples: Samples, array: Array,
     if array.dtype.kind not in "uf" or opaque >= 1 << 32:
         raise request.error(f"its colors are multiplied by an alpha of {array.dtype}")
     place = samples.colors + samples.extra.index(EXTRASAMPLE.ASSOCALPHA)
-    for pixels in blocks(np.moveaxis(array, axis, -1)):
+    for pixels in split_blocks(np.moveaxis(array, axis, -1)):
         colors, alpha = pixels[..., : samples.colors], pixels[..., place : place + 1]
         # floats may be brighter than white
         beyond = (colors != 0) & (alpha == 0) if is_float else colors > alpha
