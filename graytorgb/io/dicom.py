@@ -1,11 +1,11 @@
-"""DICOM by pydicom: what the file holds, checked, decoded, and as it is to be seen.
+"""DICOM by pydicom: the header is checked, the pixels are decoded, and shown as the file asks.
 
-``dicom_header`` has the elements, ``dicom_frames`` the headers of compressed frames,
-``dicom_decode`` the codecs, ``dicom_gray``, ``dicom_window``, ``dicom_lut`` and ``dicom_color``
-what the values are.
+A file goes through these modules: ``dicom_header`` opens it as a ``Scan`` of ``dicom_scan``,
+``dicom_frames`` compares compressed frames with the header, ``dicom_decode`` decodes them by the
+codecs in ``dicom_syntaxes``. Then ``dicom_gray``, with ``dicom_window`` and ``dicom_lut``, or
+``dicom_color`` makes what is to be seen of the stored values.
 """
 
-from ..errors import ImageFileError
 from .dicom_color import find_color_form, show_color
 from .dicom_decode import decode
 from .dicom_gray import find_dtype, fit_depth, show_gray
@@ -16,7 +16,7 @@ from .image import CT_WINDOWS, ImageFile, Request
 
 
 def read(request: Request) -> ImageFile:
-    """Read every frame, or the one asked for."""
+    """Read every frame, or the one that was asked for."""
     scan = open_scan(request)
     if request.window not in ("file", None) and not scan.is_gray:
         raise request.error(f"a window is for gray, and this is {scan.colors}")
@@ -24,7 +24,8 @@ def read(request: Request) -> ImageFile:
     _check_size(scan, frames)
     stored = fit_depth(scan, decode(scan))
     shown = (show_gray if scan.is_gray else show_color)(scan, stored)
-    _note_stated(scan)
+    if scan.is_gray:
+        note_windows(scan)
     return ImageFile(
         path=request.path,
         array=shown.array,
@@ -46,17 +47,6 @@ def _check_size(scan: Scan, frames: str) -> None:
     shape = [scan.count] * bool(frames) + [scan.rows, scan.columns]
     shape += [channels] * bool(channels)
     scan.request.check_size(shape, max(dtype.itemsize, scan.stored_dtype.itemsize))
-
-
-def _note_stated(scan: Scan) -> None:
-    """Tell the windows in the file; if they can't be read and aren't used, tell that."""
-    if not scan.is_gray:
-        return
-    try:
-        note_windows(scan)
-    except ImageFileError as error:
-        why = str(error).removeprefix(f"{scan.request.path}: ")
-        scan.note(f"the file's window can't be read: {why}")
 
 
 def _advise(scan: Scan) -> str:

@@ -3,23 +3,24 @@
 import numpy as np
 from pydicom.pixels.processing import apply_color_lut
 
+from .dicom_lut import read_descriptor
 from .dicom_scan import Scan
 from .dicom_window import Rendering
 from .image import Array, find_depth_range
 
 _NAMES = ("Red", "Green", "Blue")
-_MOST = 1 << 20  # entries of a segmented palette, of which 65,536 are used
+_MOST_ENTRIES = 1 << 20  # of a segmented palette; an image uses 65,536
 
 
 def show_color(scan: Scan, stored: Array) -> Rendering:
-    """Return RGB, and the range of its depth."""
+    """Return what stored frames are to be seen as: RGB, in the range of its depth."""
     if scan.colors != "PALETTE COLOR":
         source = f"DICOM's depth, {scan.bits} bits stored"
         return Rendering(stored, find_depth_range(scan.bits or 8), source, depth_only=True)
     bits = _find_palette_bits(scan)
     entries, first, _ = _read_descriptor(scan, "Red")
-    # What is beyond the table takes its end; in pydicom the indices of 8 bits wrap round.
-    indices = stored.astype(np.int64).clip(first, first + (entries or 65536) - 1)
+    # An index beyond the table takes its end; in pydicom indices of 8 bits wrap round.
+    indices = stored.astype(np.int64).clip(first, first + entries - 1)
     rgb = apply_color_lut(indices, scan.dataset)
     return Rendering(rgb, find_depth_range(bits), f"its palette, of {bits} bits")
 
@@ -37,7 +38,7 @@ def _find_palette_bits(scan: Scan) -> int:
     """Return the depth of a palette's entries; some files keep 8 bits in 16: C.7.6.3.1.5."""
     bits, cells = scan.dataset.RedPaletteColorLookupTableDescriptor[2], _find_palette_cells(scan)
     if bits < cells and any(_read_entries(scan, name, cells).max() > 255 for name in _NAMES):
-        return cells  # of 8 bits in name, spread over 16
+        return cells  # the entries have 8 bits by the descriptor, and 16 in truth
     return int(bits)
 
 
@@ -47,7 +48,6 @@ def _find_palette_cells(scan: Scan) -> int:
     if len(set(descriptors)) > 1:
         raise scan.error(f"the tables of its palette differ: {', '.join(map(str, descriptors))}")
     entries, _, bits = descriptors[0]
-    entries = entries or 65536
     if "SegmentedRedPaletteColorLookupTableData" in scan.dataset:
         for name in _NAMES:
             _check_segmented(scan, name, bits)
@@ -58,10 +58,8 @@ def _find_palette_cells(scan: Scan) -> int:
         data = scan.dataset.get(keyword)
         if data is None:
             raise scan.error(f"it has no {keyword}")
-        # one byte more makes an odd length even
-        found = next(
-            (n for n in (8, 16) if len(data) in (entries * n // 8, entries * n // 8 + 1)), 0
-        )
+        sizes = {8: entries, 16: 2 * entries}  # or one more, which makes an odd length even
+        found = next((n for n in sizes if len(data) - sizes[n] in (0, 1)), 0)
         if not found or found < bits:
             raise scan.error(
                 f"its {keyword} has {len(data)} bytes, and {entries} entries of {bits} bits are "
@@ -77,16 +75,9 @@ def _find_palette_cells(scan: Scan) -> int:
 
 
 def _read_descriptor(scan: Scan, name: str) -> tuple[int, int, int]:
-    """Return a palette's number of entries, its first index and the bits of an entry."""
+    """Return the number of entries, the first index and the bits of an entry of one color."""
     keyword = f"{name}PaletteColorLookupTableDescriptor"
-    described = scan.read_value(scan.dataset, keyword)
-    if described is None or isinstance(described, int) or len(described) != 3:
-        shown = "no" if described is None else f"{described} as"
-        raise scan.error(f"it has {shown} {keyword}, and three numbers are expected")
-    entries, first, bits = map(int, described)
-    if bits not in (8, 16):
-        raise scan.error(f"its {keyword} states entries of {bits} bits, and 8 or 16 are read")
-    return entries, first, bits
+    return read_descriptor(scan, scan.dataset, keyword, (8, 16))
 
 
 def _read_entries(scan: Scan, name: str, cells: int) -> Array:
@@ -106,11 +97,11 @@ def _check_segmented(scan: Scan, name: str, bits: int) -> None:
     at = total = longest = 0
     while at + 1 < len(words):
         kind, length = words[at : at + 2]
-        if kind == 2:  # so many segments again, each of the longest at most
+        if kind == 2:  # repeats as many segments, each no longer than the longest
             total += length * longest
         else:
             total += length
             longest = max(longest, length)
         at += {0: 2 + length, 1: 3, 2: 4}.get(kind, len(words))
-        if total > _MOST:
-            raise scan.error(f"its {keyword} expands to more than {_MOST:,} entries")
+        if total > _MOST_ENTRIES:
+            raise scan.error(f"its {keyword} expands to more than {_MOST_ENTRIES:,} entries")

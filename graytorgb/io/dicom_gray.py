@@ -1,4 +1,4 @@
-"""DICOM's gray: stored values, the modality's values, and which way round they are seen."""
+"""DICOM's gray: stored values become the modality's values, in a window, with white the largest."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,11 +13,11 @@ from .dicom_scan import Scan
 from .dicom_window import Range, Rendering, apply_window, find_next_value, read_function
 from .image import Array, as_number, find_depth_range, invert, saturate_invertible
 
-_OVERSHOOT = 4  # a lossy codec may pass the ends of the depth by a quarter of it, and no more
+_OVERSHOOT = 4  # a lossy codec may pass the ends of the depth by a quarter of it
 
 
 def show_gray(scan: Scan, stored: Array) -> Rendering:
-    """Return what stored frames are to be seen as; larger is brighter."""
+    """Return what stored frames are to be seen as, with larger values brighter."""
     values, full = _apply_modality(scan, stored)
     shown = apply_window(scan, values, full)
     if not _is_inverse(scan):
@@ -29,7 +29,7 @@ def show_gray(scan: Scan, stored: Array) -> Rendering:
     if value_range is not None:
         total = around[0] + around[1]
         lo, hi = total - value_range[1], total - value_range[0]
-        lo = min(lo, 2 * hi - find_next_value(hi))  # a threshold stays one, in spite of rounding
+        lo = min(lo, 2 * hi - find_next_value(hi))  # a threshold stays one in spite of rounding
         value_range = as_number(lo), as_number(hi)
     array = shown.array
     try:  # unsigned values can't lie outside of the depth, within which they are inverted
@@ -40,7 +40,7 @@ def show_gray(scan: Scan, stored: Array) -> Rendering:
 
 
 def _is_inverse(scan: Scan) -> bool:
-    """Whether the smallest value is white: PS3.3, C.7.6.3.1.2 and C.11.6."""
+    """Return whether the smallest value is white, with a note: PS3.3, C.7.6.3.1.2 and C.11.6."""
     shape = str(scan.dataset.get("PresentationLUTShape") or "").upper()
     if scan.colors == "MONOCHROME1":
         told = "inverted, because MONOCHROME1 has its smallest value white"
@@ -59,7 +59,7 @@ def _find_pivot(scan: Scan, array: Array) -> Range:
     if stated is None:
         raise scan.error(
             f"{scan.colors} of floats, whose smallest value is white, and nothing tells which "
-            "value is black: read(path, value_range=(lo, hi)) turns it round within that range"
+            "value is black: read(path, value_range=(lo, hi)) inverts it within that range"
         )
     if stated == "dtype":
         return 0, 1
@@ -78,7 +78,7 @@ def fit_depth(scan: Scan, stored: Array) -> Array:
     A lossy codec's overshoot is saturated with a note; more than that is an error.
     """
     if scan.bits is None or not scan.is_compressed or scan.bits == 8 * stored.itemsize:
-        return stored  # it can't hold more, or was cut to the bits stored
+        return stored  # no value can be beyond the depth
     lo, hi = _find_stored_range(scan)
     excess = max(lo - int(stored.min()), int(stored.max()) - hi)
     if excess <= 0:

@@ -21,8 +21,10 @@ _NEEDED = {
     "BitsStored": "the depth of the values",
     "PixelRepresentation": "whether the values are signed",
 }
-_RGB = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT")  # pydicom gives RGB for all
-_SAMPLES = {**dict.fromkeys((*GRAY, "PALETTE COLOR"), 1), **dict.fromkeys(_RGB, 3)}
+_SAMPLES = {  # by the colors; pydicom gives RGB for every kind with three
+    **dict.fromkeys((*GRAY, "PALETTE COLOR"), 1),
+    **dict.fromkeys(("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT"), 3),
+}
 _LONG = 1 << 12  # bytes of an element that stays in the file until it is asked for
 _ALLOCATED = {  # the elements that hold pixels, and the bits that a sample may take in each
     "PixelData": (1, 8, 16, 32, 64),
@@ -51,20 +53,20 @@ def open_scan(request: Request) -> Scan:
 def _read_elements(request: Request) -> tuple[Dataset, bool]:
     """Return the file's data elements, and whether it begins as DICOM does.
 
-    What is long stays in the file until it is asked for.
+    Long elements stay in the file until they are asked for.
     """
     with request.path.open("rb") as file:
         preamble, magic = file.read(128), file.read(4)
         if magic == b"DICM":
-            meta = FileMetaDataset(  # up to where pydicom takes the rest, whatever its length says
+            meta = FileMetaDataset(  # group 0002 to its last element, whatever length it states
                 read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2)
             )
             syntax, start = meta.get("TransferSyntaxUID"), file.tell()
             if syntax == DeflatedExplicitVRLittleEndian:
                 return _inflate(request, file, meta), True
-            has_commands = file.read(2) == b"\0\0"  # a group of its own, in another syntax
+            has_commands = file.read(2) == b"\0\0"  # group 0000, in a syntax of its own
             file.seek(start)
-            if syntax in PLAIN and not has_commands:  # as dcmread does, which would begin again
+            if syntax in PLAIN and not has_commands:  # what dcmread does, which would begin again
                 is_implicit = syntax == ImplicitVRLittleEndian
                 found = read_dataset(file, is_implicit, True, defer_size=_LONG)
                 path = os.fspath(request.path)
@@ -151,10 +153,11 @@ def _check_bits(scan: Scan, allocated: int) -> None:
             f"bits, which is all that is read (DICOM has HighBit = BitsStored - 1 = {stored - 1})"
         )
     signed = scan.dataset.PixelRepresentation
-    if signed not in ((0, 1) if scan.colors not in _RGB else (0,)):
+    may_be_signed = _SAMPLES[scan.colors] == 1
+    if signed not in (0, 1)[: 1 + may_be_signed]:
         raise scan.error(
             f"its PixelRepresentation is {signed}, and {scan.colors} has 0 (unsigned)"
-            + ("" if scan.colors in _RGB else " or 1 (signed)")
+            + " or 1 (signed)" * may_be_signed
         )
 
 

@@ -59,7 +59,7 @@ class Scan:
         if text not in self.notes:
             self.notes.append(text)
 
-    @cached_property  # pydicom takes microseconds for each element
+    @cached_property  # because pydicom takes microseconds for each element
     def syntax(self) -> UID:
         """The transfer syntax; a file from before there was a statement is not compressed."""
         if "TransferSyntaxUID" in self.dataset.file_meta:
@@ -69,7 +69,7 @@ class Scan:
 
     @cached_property
     def is_plain(self) -> bool:
-        """Whether the pixels are in the file as in memory, but for big machines' byte order."""
+        """Whether the pixels are in the file as in memory, with the low byte first."""
         return self.syntax in PLAIN
 
     @cached_property
@@ -125,21 +125,21 @@ class Scan:
         return np.dtype(f"{kind}{size}")
 
     def read_value(self, item: Dataset, keyword: str, remedy: str = "") -> Any:
-        """Return an element's value, None where it is absent, or an error that names it."""
+        """Return an element's value, or None if it is absent; raise an error that names it."""
         try:
             return item.get(keyword)
         except _MALFORMED as error:
             raise self.error(f"its {keyword} can't be read: {error}{remedy}") from error
 
     def read_integer(self, keyword: str) -> int | None:
-        """Return an integer of the header; None where it is absent or empty."""
+        """Return an integer of the header, or None if it is absent or empty."""
         value: int | None = self.read_value(self.dataset, keyword)
         if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
             raise self.error(f"its {keyword} is {value!r}, and one whole number is expected")
         return value
 
     def read_numbers(self, item: Dataset, keyword: str, remedy: str = "") -> list[float]:
-        """Return the numbers of an element of text, such as a window; none if it is empty.
+        """Return the numbers in the text of an element, such as a window; an empty list without.
 
         A decimal comma, which DICOM forbids and some devices write, is read with a note.
 
@@ -187,10 +187,10 @@ class Scan:
         return [text for text in texts if text]
 
     def find_macros(self, keyword: str) -> list[Dataset]:
-        """Return the data sets that hold a macro's elements: one for all frames, or one each.
+        """Return the data sets that hold a macro's elements: one for all frames, or one for each.
 
-        An enhanced multi-frame file keeps them in functional groups (PS3.3, C.7.6.16), shared
-        by all frames or one a frame; every other file at its top.
+        An enhanced multi-frame file keeps them in functional groups (PS3.3, C.7.6.16), which all
+        frames share or each frame has. Every other file keeps them in its data set itself.
         """
         if keyword not in self._macros:
             self._macros[keyword] = self._look_for_macros(keyword)

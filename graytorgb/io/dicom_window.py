@@ -7,14 +7,14 @@ import numpy as np
 from pydicom import Dataset
 from pydicom.pixels.processing import apply_voi_lut
 
-from ..errors import LevelsError
+from ..errors import ImageFileError, LevelsError
 from .dicom_lut import check_lut, declare_16_bits
 from .dicom_scan import Scan
 from .image import CT_WINDOWS, Array, as_number, find_depth_range
 
 Range = tuple[int | float, int | float]
 IGNORE = "; read(path, window=None) ignores it"
-_STEP = 1e-9  # far below any device's resolution, and far above the rounding near 0
+_STEP = 1e-9  # far less than any device resolves, and far more than the rounding near 0
 
 
 class Rendering(NamedTuple):
@@ -23,11 +23,11 @@ class Rendering(NamedTuple):
     array: Array
     value_range: Range | None
     source: str
-    depth_only: bool = False
+    depth_only: bool = False  # whether the range is the depth of the stored values
 
 
 def apply_window(scan: Scan, values: Array, full: Range | None) -> Rendering:
-    """Return the range of the window asked for; a VOI LUT or a sigmoid is applied to the values."""
+    """Return the values and the range of the window asked for; apply a VOI LUT or a sigmoid."""
     window = scan.request.window
     if isinstance(window, str) and window in CT_WINDOWS:
         _check_hounsfield(scan, window)
@@ -95,7 +95,7 @@ def find_edges(center: float, width: float, function: str) -> Range:
 
 
 def find_next_value(edge: float) -> float:
-    """Return the white that belongs to a black of a threshold: what is above it is white."""
+    """Return the white end of a threshold whose black end is `edge`: no value lies between."""
     return edge + max(_STEP, float(np.spacing(abs(float(edge)))))
 
 
@@ -130,14 +130,19 @@ def read_windows(scan: Scan, item: Dataset) -> list[tuple[float, float]]:
 
 
 def read_function(item: Dataset) -> str:
-    """Return the VOI LUT function; PS3.3, C.11.2.1.3 has LINEAR where there is none."""
+    """Return the VOI LUT function: LINEAR if the file states none (PS3.3, C.11.2.1.3)."""
     return str(item.get("VOILUTFunction") or "LINEAR").upper()
 
 
 def note_windows(scan: Scan) -> None:
-    """Tell the windows of a file that has several."""
+    """Add a note of the windows of a file that has several, or of windows that can't be read."""
     item = scan.find_macros("FrameVOILUTSequence")[0]
-    windows = read_windows(scan, item)
+    try:
+        windows = read_windows(scan, item)
+    except ImageFileError as error:  # if the window were used, it would have been raised before
+        why = str(error).removeprefix(f"{scan.request.path}: ")
+        scan.note(f"the file's window can't be read: {why}")
+        return
     if len(windows) > 1:
         names = item.get("WindowCenterWidthExplanation") or ""
         names = [names] if isinstance(names, str) else list(names)
@@ -148,18 +153,17 @@ def note_windows(scan: Scan) -> None:
 
 
 def is_in_hounsfield(scan: Scan) -> bool:
-    """Whether the values are Hounsfield units.
+    """Return whether the values are in Hounsfield units.
 
-    A CT image is in these unless RescaleType says otherwise (PS3.3, C.8.2.1.1.2), and a rescale
-    makes them of what is stored.
+    The values of a CT image are, unless RescaleType says otherwise (PS3.3, C.8.2.1.1.2). A rescale
+    has to be there, which makes Hounsfield units of the stored values.
     """
     if scan.dataset.get("Modality") != "CT" or not scan.is_gray:
         return False
+    keywords = "RescaleSlope", "RescaleIntercept"
     return all(
         item.get("RescaleType") in (None, "", "HU")
-        and bool(
-            scan.read_numbers(item, "RescaleSlope") or scan.read_numbers(item, "RescaleIntercept")
-        )
+        and any(scan.read_numbers(item, keyword) for keyword in keywords)
         for item in scan.find_macros("PixelValueTransformationSequence")
     )
 

@@ -165,7 +165,7 @@ def test_presentation_lut_shape(path, colors, shape, turned):
 def test_floats_are_inverted_within_the_callers_range(path):
     floats = np.linspace(-1, 3, 48 * 64, dtype=np.float32).reshape(48, 64)
     write(path, floats, PhotometricInterpretation="MONOCHROME1")
-    with pytest.raises(g2r.ImageFileError, match=r"value_range=\(lo, hi\)\) turns it round"):
+    with pytest.raises(g2r.ImageFileError, match=r"value_range=\(lo, hi\)\) inverts it within"):
         read(path)
     for value_range, total in [((0, 2), 2), ((-1.5, 5), 3.5), ("minmax", 2), ("dtype", 1),
                                (("percentile", 1, 99), 2)]:  # fmt: skip
