@@ -1,9 +1,10 @@
-"""What was asked of a file, and what it held."""
+"""What is asked of a file, what it holds, and the arithmetic that its readers share."""
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -110,30 +111,28 @@ class Request:
     limit: int = 0
     value_range: ValueRange | None = None
     _stated: tuple[int, ...] | None = field(default=None, init=False, repr=False)
-    _start: bytes | None = field(default=None, init=False, repr=False)
-    _file: FileIO | None = field(default=None, init=False, repr=False)
-    _size: int | None = field(default=None, init=False, repr=False)
 
     def __enter__(self) -> "Request":
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
+        if "file" in self.__dict__:
+            self.file.close()
 
-    @property
+    @cached_property
     def file(self) -> FileIO:
         """The open file; it is opened once, which takes as long as reading a small one."""
-        if self._file is None:
-            self._file = FileIO(self.path)
-        return self._file
+        return FileIO(self.path)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """The size of the file in bytes."""
-        if self._size is None:
-            self._size = os.fstat(self.file.fileno()).st_size
-        return self._size
+        return os.fstat(self.file.fileno()).st_size
+
+    @cached_property
+    def start(self) -> bytes:
+        """The file's first bytes, which tell its format, and are all of a small file."""
+        return self.file.read(_START)
 
     @property
     def has_limits(self) -> bool:
@@ -144,39 +143,34 @@ class Request:
         """Return the error for this file."""
         return ImageFileError(f"{self.path}: {text}")
 
-    def read_start(self) -> bytes:
-        """Read the file's first bytes, which tell its format, and are all of a small file."""
-        if self._start is None:
-            self._start = self.file.read(_START)
-        return self._start
+    def limit_error(self, text: str, size: int) -> ImageFileError:
+        """Return the error for what takes `size` bytes, more than the limit."""
+        return self.error(
+            f"{text}, and the limit is {self.limit:,}: read(path, limit={size}) if you trust it"
+        )
 
     def read_bytes(self) -> bytes:
         """Read all of the file, or refuse one that is much larger than its pixels may be."""
-        start = self.read_start()
-        if self.size == len(start):
-            return start
+        if self.size == len(self.start):
+            return self.start
         self.check_file_size()
         self.file.seek(0)
         return self.file.readall()
 
     def read_at(self, offset: int, size: int) -> bytes:
-        """Read some bytes from a place on; fewer if the file ends there."""
-        start = self.read_start()
-        if offset + size <= len(start) or len(start) == self.size:
-            return start[offset : offset + size]
+        """Read `size` bytes from a place on, or fewer if the file ends there."""
+        if offset + size <= len(self.start) or len(self.start) == self.size:
+            return self.start[offset : offset + size]
         self.file.seek(offset)
         return self.file.read(size)
 
     def check_file_size(self) -> None:
         """Refuse a file that is much larger than its pixels may be."""
         if self.size > self.limit + _SPARE:
-            raise self.error(
-                f"the file has {self.size:,} bytes, and the limit is {self.limit:,}: "
-                f"read(path, limit={self.size}) if you trust it"
-            )
+            raise self.limit_error(f"the file has {self.size:,} bytes", self.size)
 
     def read_array(self, shape: Sequence[int], dtype: np.dtype[Any], offset: int) -> Array:
-        """Read an array that the file holds as it is, from a place on."""
+        """Read an array that is in the file as in memory, from a place on."""
         array = np.empty(shape, dtype)
         left = array.reshape(-1).view(np.uint8).data
         self.file.seek(offset)
@@ -194,42 +188,35 @@ class Request:
         """
         self._stated = tuple(map(int, shape))
         if min(self._stated, default=1) < 1:
-            raise self.error(
-                f"its header states {'x'.join(map(str, shape))} samples, so it has no pixels"
-            )
+            raise self.error(f"its header states {join_sizes(shape)} samples, so it has no pixels")
         size = math.prod(self._stated) * itemsize
         if size > self.limit:
-            raise self.error(
-                f"its header states {'x'.join(map(str, shape))} samples of {itemsize} bytes, "
-                f"{size:,} in all, and the limit is {self.limit:,}: read(path, limit={size}) if "
-                "you trust it"
-            )
+            stated = f"its header states {join_sizes(shape)} samples of {itemsize} bytes"
+            raise self.limit_error(f"{stated}, {size:,} in all", size)
 
     def check_result(self, array: Array, layout: str | None) -> None:
-        """Refuse what was decoded if it isn't what the file's header stated.
+        """Refuse a decoded array that isn't what the file's header stated.
 
         Raises
         ------
         ImageFileError
-            If the array has another shape than the reader checked before it decoded, no pixels,
-            or more bytes than the limit, or if the layout doesn't name each axis once.
+            If the array has another shape than the reader checked before decoding, no pixels, or
+            more bytes than the limit; or if the layout doesn't name each axis once.
         """
         stated = self._stated
         names_axes = layout is None or len(layout) == len(set(layout)) == array.ndim
         if array.shape == stated and array.size and array.nbytes <= self.limit and names_axes:
             return
-        shape = "x".join(map(str, array.shape)) or "no axes"
+        shape = join_sizes(array.shape) or "no axes"
         if stated is None:
             raise self.error(f"{shape} samples were decoded, and no size was checked before")
         if array.shape != stated or array.size == 0:
             raise self.error(
-                f"its header states {'x'.join(map(str, stated))} samples, and {shape} were decoded"
+                f"its header states {join_sizes(stated)} samples, and {shape} were decoded"
             )
         if array.nbytes > self.limit:
-            raise self.error(
-                f"{shape} samples of {array.itemsize} bytes were decoded, {array.nbytes:,} in "
-                f"all, and the limit is {self.limit:,}: read(path, limit={array.nbytes})"
-            )
+            found = f"{shape} samples of {array.itemsize} bytes were decoded"
+            raise self.limit_error(f"{found}, {array.nbytes:,} in all", array.nbytes)
         raise self.error(f"its header states the axes {layout!r}, and {shape} samples were decoded")
 
     def pick_index(self, count: int, what: str) -> int | None:
@@ -257,7 +244,7 @@ class Request:
     ) -> ImageFile:
         """Return a decoded image whose range is the depth of its samples.
 
-        Its axes are H, W and, if there is one more, C; N before them if it `is_stack` of frames.
+        The axes are H, W and, if there is one more, C; and N before them for a stack of frames.
         """
         return ImageFile(
             path=self.path,
@@ -272,6 +259,15 @@ class Request:
             notes=tuple(notes),
             orientation=orientation,
         )
+
+
+def join_sizes(shape: Iterable[int]) -> str:
+    """Return a shape as text.
+
+    >>> join_sizes((480, 640, 3))
+    '480x640x3'
+    """
+    return "x".join(map(str, shape))
 
 
 def invert(array: Array, value_range: tuple[float, float]) -> Array:

@@ -1,8 +1,8 @@
 """PBM, PGM and PPM: the header is read here, and Pillow decodes the samples.
 
-Pillow gives 16-bit color as 8 bits, and scales samples whose largest value isn't 255 or 65535.
-So it is handed a header of a gray image, three times as wide for color and of a full depth, of
-which it gives each sample as it is.
+Pillow makes 8 bits of 16-bit color, and scales samples whose largest value isn't 255 or 65535. So
+it gets the header of a gray image of a full depth, three times as wide for color: then it leaves
+each sample as it is.
 """
 
 import re
@@ -17,13 +17,13 @@ from .image import Array, ImageFile, Request
 _GAP = rb"(?:[ \t\n\v\f\r]|#[^\r\n]*[\r\n])"
 _SIZE = re.compile(rb"P[1-6]" + _GAP + rb"+(\d{1,10})" + _GAP + rb"+(\d{1,10})")
 _LARGEST = re.compile(_GAP + rb"+(\d{1,10})")
-_END = re.compile(_GAP)  # one; what follows is a sample, though it may look like a gap
+_END = re.compile(_GAP)  # one byte; a sample may look like another one
 
 
 class Header(NamedTuple):
     """A header: P1 to P6 as 1 to 6, the size, the largest sample, and where the samples start.
 
-    The largest sample of bits, P1 and P4, is 255, as which they are read.
+    Bits (P1 and P4) are read as 0 and 255, so 255 is their largest sample.
     """
 
     kind: int
@@ -88,7 +88,7 @@ def read(request: Request) -> ImageFile:
 
 def _read_header(request: Request) -> Header:
     """Return what the header states, or raise if it is damaged."""
-    data = request.read_start()
+    data = request.start
     header = _match_header(request, data)
     if header is None and request.size > len(data):  # a long comment
         header = _match_header(request, request.read_bytes())
@@ -115,8 +115,8 @@ def _match_header(request: Request, data: bytes) -> Header | None:
 def _skip_line_end(request: Request, header: Header) -> tuple[Header, list[str]]:
     """Skip the second byte of a Windows line end before binary samples, with a note.
 
-    One byte alone belongs to the header. That the file is longer by one too tells such a line end
-    from a sample.
+    Only one byte belongs to the header. A file that is longer by one byte too has such a line end,
+    and not a sample that looks like it.
     """
     if request.size - header.start != header.size + 1:
         return header, []
@@ -126,7 +126,7 @@ def _skip_line_end(request: Request, header: Header) -> tuple[Header, list[str]]
 
 
 def _check_length(request: Request, header: Header, there: int) -> list[str]:
-    """Refuse a binary file that is short, and say what follows its pixels."""
+    """Refuse a binary file that is too short; return a note of bytes after the pixels."""
     size = header.size
     if there < size:
         raise request.error(f"truncated: its pixels take {size:,} bytes, and it has {there:,}")

@@ -199,7 +199,7 @@ def _find_format(request: Request) -> tuple[str, str | None]:
     kind = stat.S_IFMT(request.path.stat().st_mode)
     if kind in _NO_FILES:  # before it is opened: opening a pipe waits for another process
         raise request.error(f"this is {_NO_FILES[kind]}, and an image is read from a file")
-    head, suffix = request.read_start(), request.path.suffix
+    head, suffix = request.start, request.path.suffix
     found, usual = find_format(head, suffix), name_format(suffix)
     if found is None:
         named = f", though its name says {usual}" if usual else ""

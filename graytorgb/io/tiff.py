@@ -9,7 +9,7 @@ from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage, TiffPageSerie
 
 from ..extras import require
 from . import tiff_ccitt
-from .image import Array, ImageFile, Request, find_depth_range
+from .image import Array, ImageFile, Request, find_depth_range, join_sizes
 from .tiff_checks import Source, check_complete, check_page
 from .tiff_directories import check_directories
 from .tiff_ome import Ome, check_ome, read_ome
@@ -35,7 +35,7 @@ def read(request: Request) -> ImageFile:
     if plain is not None:
         return plain
     stored = check_directories(request, request.path)
-    # Micro-Manager's ways to keep a stack in several files aren't followed
+    # A stack that Micro-Manager keeps in several files is read as the one file
     with TiffFile(request.path, is_mmstack=False, is_ndtiff=False) as file:
         ome = read_ome(file)
         index = request.pick_index(len(file.pages), "pages")
@@ -54,12 +54,12 @@ def read(request: Request) -> ImageFile:
 def _pick_images(request: Request, file: TiffFile, stored: dict[int, object]) -> Sequence[Source]:
     """Return the one image that the file is, or its pages if each is stored in its own way.
 
-    Smaller copies of an image, and masks, don't count.
+    Smaller copies of an image, and masks, are left out.
     """
     pages = ((series, series.keyframe) for series in file.series)
     whole = [series for series, page in pages if not (page.is_reduced or page.is_mask)]
     if len(whole) == 1:
-        # tifffile looks at some pages only, and reads the others as it reads the first
+        # tifffile looks only at some pages, and reads the others in the way of the first
         ways = {stored.get(p.offset) for p in whole[0] if p is not None and p.parent is file}
         if len(ways - {None}) <= 1 and _has_one_palette(whole[0]):
             return whole
@@ -71,7 +71,7 @@ def _pick_images(request: Request, file: TiffFile, stored: dict[int, object]) ->
         return _list_pages(whole)
     if whole and len({series.keyframe.shape for series in whole}) == 1:
         return _list_pages(whole)
-    shapes = ", ".join("x".join(map(str, series.shape)) for series in file.series)
+    shapes = ", ".join(join_sizes(series.shape) for series in file.series)
     raise request.error(
         f"it holds {len(file.series)} images of different shapes, {shapes}: "
         "read(path, index=0) reads the first page"
@@ -135,7 +135,7 @@ class _Plan(NamedTuple):
     Attributes
     ----------
     axes, axis : str, int or None
-        tifffile's axes of what is decoded, and which of them are a pixel's samples.
+        tifffile's names of the decoded axes, and which axis is that of a pixel's samples.
     layout, shape : str, tuple of int
         The axes of the result and their sizes.
     """

@@ -1,4 +1,4 @@
-"""Compare what a TIFF file states with what it holds, before anything is decoded."""
+"""Compare what the tags of a TIFF state with what the file holds, before anything is decoded."""
 
 import math
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import numpy as np
 from tifffile import COMPRESSION, TiffFile, TiffFrame, TiffPage, TiffPageSeries
 
 from .codestreams import HEADERS, Header, Segment, check_jpeg_tables
-from .image import Request
+from .image import Request, join_sizes
 
 Source = TiffPage | TiffPageSeries
 
@@ -29,13 +29,13 @@ def check_page(request: Request, page: TiffPage) -> None:
         )
     if 0 in (*page.shape, *page.chunks) or not page.shape:
         raise request.error(
-            f"it states {'x'.join(map(str, page.shape))} samples in strips or tiles of "
-            f"{'x'.join(map(str, page.chunks))}, which is no image"
+            f"it states {join_sizes(page.shape)} samples in strips or tiles of "
+            f"{join_sizes(page.chunks)}, which is no image"
         )
 
 
 def check_complete(request: Request, file: TiffFile, source: Source) -> tuple[str, ...]:
-    """Refuse a file whose data ends early, which would be read as zeros or something else's."""
+    """Refuse a file whose data ends early; return a note of strips or tiles that hold nothing."""
     pages: list[TiffPage | TiffFrame | None]
     pages = [source] if isinstance(source, TiffPage) else list(source)
     missing = sum(page is None for page in pages)
@@ -75,17 +75,14 @@ def _check_segments(request: Request, page: TiffPage | TiffFrame) -> None:
         raise request.error(f"page {page.index} states {segments} strips or tiles, and has {there}")
     if whole.compression == COMPRESSION.NONE and 0 < stated < needed:
         raise request.error(
-            f"page {page.index} states {'x'.join(map(str, whole.shape))} samples, which is "
-            f"{needed:,} bytes, and has {stated:,}"
+            f"page {page.index} states {join_sizes(whole.shape)} samples, which is {needed:,} "
+            f"bytes, and has {stated:,}"
         )
     assert whole.dtype is not None
     tile = math.prod(map(int, whole.chunks)) * whole.dtype.itemsize
     if tile > max(request.limit, _SMALL_TILE):
-        raise request.error(
-            f"page {page.index} states a tile of {'x'.join(map(str, whole.chunks))} samples, "
-            f"{tile:,} bytes, and the limit is {request.limit:,}: read(path, limit={tile}) if you "
-            "trust it"
-        )
+        stated_tile = f"page {page.index} states a tile of {join_sizes(whole.chunks)} samples"
+        raise request.limit_error(f"{stated_tile}, {tile:,} bytes", tile)
 
 
 def _find_packed_size(page: TiffPage) -> int:

@@ -17,12 +17,12 @@ _BYTE, _RATIONALS = 1, (5, 10)
 def find_range(
     file: TiffFile, page: TiffPage, ome: ElementTree.Element | None, array: Array
 ) -> tuple[Range | None, str]:
-    """Return what is black and white, or None, and where that is stated or why it isn't."""
+    """Return the range that is stated, or None, and where it is stated or why it isn't."""
     bits = int(page.bitspersample)
-    largest = _find_one(page, 341)
+    largest = _find_number(page, 341)
     display = _find_display_range(file, page)
     if array.dtype.kind in "bu":
-        top = _find_one(page, 281) if largest is None else largest
+        top = _find_number(page, 281) if largest is None else largest
         depth = int(top).bit_length() if top and 0 < top < 1 << 64 else 0
         fewer = 8 <= depth < bits and top == (1 << depth) - 1
         if fewer and array.size and array.max() < 1 << depth:
@@ -33,7 +33,7 @@ def find_range(
         if display and bits > 8:
             return display, "ImageJ's display range"
         return find_depth_range(bits), f"TIFF's depth, {bits} bits"
-    lo, hi = _find_one(page, 340), largest
+    lo, hi = _find_number(page, 340), largest
     if lo is not None and hi is not None and lo < hi and array.size:
         if lo <= array.min() and array.max() <= hi:
             return (as_number(lo), as_number(hi)), "TIFF's smallest and largest sample values"
@@ -82,7 +82,7 @@ def _find_pivot(stated: Any, grays: list[Array], known: Range | None) -> Range:
         return (0, 1) if limits is None else (int(limits.min), int(limits.max))
     if not grays[0].size:
         return 0, 0
-    # "minmax" or percentiles; NaN is for to_uint8 to refuse
+    # the extremes for "minmax" and for percentiles; to_uint8 refuses NaN
     lo, hi = min(gray.min() for gray in grays), max(gray.max() for gray in grays)
     return lo.item(), hi.item()
 
@@ -99,7 +99,7 @@ def find_significant_bits(ome: ElementTree.Element | None) -> int:
 
 
 def _find_display_range(file: TiffFile, page: TiffPage) -> Range | None:
-    """Return what ImageJ shows as black and white, the same for all channels, or None."""
+    """Return what ImageJ shows as black and white, if it is the same for all channels."""
     stated = file.imagej_metadata if file.is_imagej else None
     if not stated or page.samplesperpixel > 1:
         return None
@@ -114,7 +114,7 @@ def _find_display_range(file: TiffFile, page: TiffPage) -> Range | None:
     return as_number(lo), as_number(hi)
 
 
-def _find_one(page: TiffPage, code: int) -> float | None:
+def _find_number(page: TiffPage, code: int) -> float | None:
     """Return a tag's number, if it is the same for every sample."""
     tag = page.tags.get(code)
     if tag is None or tag.value is None or isinstance(tag.value, str):
