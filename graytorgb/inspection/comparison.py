@@ -157,7 +157,7 @@ def _read_plainly(image: ImageFile) -> Any:
         import tifffile
 
         return tifffile.imread(image.path)
-    # What pydicom gives, by the codecs of io.read: pydicom's own choice, GDCM, can end the process.
+    # pydicom's array, by the codecs of io.read: pydicom's own choice, GDCM, can end the process
     from ..io.dicom_decode import decode
     from ..io.dicom_header import open_scan
 

@@ -358,7 +358,7 @@ def _read_jpegxl_depth(bits: _Bits) -> tuple[int, str]:
     """Return the next depth: the bits of a sample and its kind."""
     if bits.take(1):
         depth = bits.choose((32, 0), (16, 0), (24, 0), (1, 6))
-        bits.take(4)  # of the exponent
+        bits.take(4)  # the bits of the exponent
         return depth, "f"
     return bits.choose((8, 0), (10, 0), (12, 0), (1, 6)), "u"
 

@@ -9,7 +9,7 @@ from .dicom_window import Rendering
 from .image import Array, find_depth_range
 
 _NAMES = ("Red", "Green", "Blue")
-_MOST_ENTRIES = 1 << 20  # of a segmented palette; an image uses 65,536
+_MOST_ENTRIES = 1 << 20  # in a segmented palette; an image uses 65,536 of them
 
 
 def show_color(scan: Scan, stored: Array) -> Rendering:

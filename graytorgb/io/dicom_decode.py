@@ -51,7 +51,7 @@ def _read_plain(scan: Scan) -> Array | None:
     dtype = scan.stored_dtype.newbyteorder("<")
     stored = scan.request.read_array(shape, dtype, element.value_tell + skipped)
     unused = scan.allocated - scan.bits
-    if unused and scan.is_signed:  # what is in these bits is no part of the value
+    if unused and scan.is_signed:  # these bits are no part of the value
         stored <<= unused
         stored >>= unused
     elif unused:

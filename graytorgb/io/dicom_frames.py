@@ -26,7 +26,7 @@ from .jpeg_segments import (
     walk_segments,
 )
 
-_JPEG_LS = 0xF7  # its start of frame: ISO 14495-1, C.1.1
+_JPEG_LS = 0xF7  # the start of a JPEG-LS frame: ISO 14495-1, C.1.1
 _SIGNATURES = (b"\xff\xd8", JPEG2000, JP2)
 
 

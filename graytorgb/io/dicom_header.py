@@ -66,7 +66,7 @@ def _read_elements(request: Request) -> tuple[Dataset, bool]:
                 return _inflate(request, file, meta), True
             has_commands = file.read(2) == b"\0\0"  # group 0000, in a syntax of its own
             file.seek(start)
-            if syntax in PLAIN and not has_commands:  # what dcmread does, which would begin again
+            if syntax in PLAIN and not has_commands:  # dcmread would do the same, and begin again
                 is_implicit = syntax == ImplicitVRLittleEndian
                 found = read_dataset(file, is_implicit, True, defer_size=_LONG)
                 path = os.fspath(request.path)

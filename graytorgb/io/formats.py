@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Format(NamedTuple):
-    """What must be known of a format before its library is imported.
+    """A format of image files, as far as it is known before its library is imported.
 
     Attributes
     ----------

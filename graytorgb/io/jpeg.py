@@ -16,11 +16,11 @@ from .orientation import find_orientation
 
 _EXIF, _XMP, _MPF = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"MPF\0"
 _KINDS = {1: ("gray", "GRAY"), 3: ("RGB", "RGB")}
-_SCANNED_SAMPLES = 10**8  # which all scans together may decode if there are more than MOST_SCANS
+_SCANNED_SAMPLES = 10**8  # that more than MOST_SCANS scans may decode together
 
 
 class Frame(NamedTuple):
-    """What a JPEG states before its first scan; `in_scan` is the number of components in that."""
+    """The header of a JPEG up to its first scan, which has `in_scan` components."""
 
     code: int
     height: int
@@ -112,7 +112,7 @@ def _decode(data: bytes, shape: tuple[int, ...], colors: str) -> tuple[Array, li
 
 def _decode_strictly(data: bytes, shape: tuple[int, ...], colors: str) -> Array:
     """Return the pixels; simplejpeg raises ValueError for any warning of libjpeg."""
-    buffer = np.empty(shape, np.uint8)  # of the size that was checked, whatever libjpeg finds
+    buffer = np.empty(shape, np.uint8)  # has the size that was checked, whatever libjpeg finds
     array: Array = simplejpeg.decode_jpeg(data, colorspace=colors, buffer=buffer)
     return array
 

@@ -41,7 +41,7 @@ def read_frames(
         )
     mode = image.mode
     leading = (count,) if count > 1 and index is None else ()
-    # Of an animation, only decoding tells which frames have alpha.
+    # Only decoding tells which frames of an animation have alpha.
     channels = 4 if count > 1 else _count_channels(image)
     request.check_size(_make_shape(leading, image, channels), 1)
     orientation, found = find_orientation(image.info.get("exif"), image.info.get("xmp", b""))

@@ -68,7 +68,7 @@ def _check_companion(request: Request, folder: Path, name: str) -> bool:
     try:
         kind = path.stat().st_mode if is_plain else 0
     except OSError:
-        return False  # its planes are missing, which is said later
+        return False  # a later check tells that planes are missing
     if not is_plain or not stat.S_ISREG(kind) or Path(os.path.realpath(path)).parent != folder:
         raise request.error(
             f"its OME description names the file {name!r}, and only regular files in its own "

@@ -25,7 +25,7 @@ CT = get_testdata_file("CT_small.dcm", download=False)
 
 
 def inspect(*arguments):
-    """Its output in one line, on a wide terminal, and the exit code."""
+    """Return the command's output in one line, on a wide terminal, and the exit code."""
     result = CliRunner().invoke(
         main, ["inspect", *map(str, arguments)], env={**os.environ, "COLUMNS": "200"}
     )

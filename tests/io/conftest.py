@@ -17,7 +17,7 @@ from .scans import scan
 
 @pytest.fixture
 def ct(tmp_path):
-    """A function that saves the small CT with changes, and gives its path and data set."""
+    """Return a function that saves the small CT with changes, and returns its path."""
 
     def change(**elements):
         dataset = pydicom.dcmread(scan("CT_small.dcm"))
@@ -31,7 +31,7 @@ def ct(tmp_path):
 
 
 def samples(folder):
-    """A file of each format, with the values it holds."""
+    """Write a file of each kind, and return their paths by name."""
     stack = np.stack([DEEP >> 4, DEEP >> 5])
     paths = {
         "png": save(folder / "a.png", CAMERA),

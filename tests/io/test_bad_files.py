@@ -34,7 +34,7 @@ NAMES = ["png", "deep png", "jpeg", "progressive", "webp", "gif", "bmp", "pgm", 
 
 
 def lenient(path):
-    """Read without pydicom's and our warnings, which a cut file has many of."""
+    """Read without the warnings of pydicom and of this package, of which a cut file has many."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return read(path, value_range="dtype", window=None)
@@ -42,7 +42,7 @@ def lenient(path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_truncated_file_is_an_error_or_whole(files, tmp_path, name):
-    """Cut anywhere: never another shape, never other values."""
+    """A file cut anywhere never gives another shape or other values."""
     assert set(NAMES) == set(files)
     data = files[name].read_bytes()
     whole = lenient(files[name]).array
@@ -93,7 +93,7 @@ def test_the_content_decides_not_the_name(tmp_path):
 
 
 def test_a_dicom_that_begins_as_a_tiff(tmp_path):
-    """Both at once, as PS3.10 7.1 allows: the pixels that DICOM describes count."""
+    """A file may be both, by PS3.10, 7.1: the pixels that DICOM describes count."""
     path = tmp_path / "both.dcm"
     path.write_bytes(b"II*\0" + bytes(124) + scan("MR_small.dcm").read_bytes()[128:])
     assert read(path).format == "DICOM"
@@ -150,7 +150,7 @@ def test_a_dicom_that_states_more_than_there_is(ct):
 
 
 def test_a_truncated_set_of_ome_planes(tmp_path):
-    """OME can keep planes in files beside this one; tifffile fills lost ones with zeros."""
+    """OME can keep planes in other files; tifffile fills the missing ones with zeros."""
     path = tmp_path / "x.ome.tif"
     stack = np.stack([DEEP, DEEP])
     write_tiff(path, stack, ome=True, photometric="minisblack", metadata={"axes": "ZYX"})
@@ -162,7 +162,7 @@ def test_a_truncated_set_of_ome_planes(tmp_path):
 
 
 def png_of_zeros(width, height):
-    """A gray PNG whose header and data agree: a bomb of a thousandth of its size."""
+    """Return a gray PNG whose header and data agree, of a thousandth of its image's size."""
     data = zlib.compress(bytes((width + 1) * 64)) if height > 64 else b""
     head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     png = b"\x89PNG\r\n\x1a\n"
@@ -192,7 +192,7 @@ def test_the_limit(files, name):
 
 
 def test_a_deflated_bomb(tmp_path):
-    """pydicom inflates a data set whole, so its size is counted first."""
+    """pydicom inflates a whole data set at once, so its size is counted first."""
     whole = scan("image_dfl.dcm").read_bytes()
     meta = pydicom.dcmread(scan("image_dfl.dcm")).file_meta
     start = 132 + 12 + meta.FileMetaInformationGroupLength

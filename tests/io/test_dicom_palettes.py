@@ -63,7 +63,7 @@ def test_indices_beyond_a_palette_take_its_ends(path):
 
 
 def test_segmented_palettes(path):
-    """Segments of PS3.3, C.7.9.2: one entry, then a line; and what would take gigabytes."""
+    """Segments of PS3.3, C.7.9.2: one entry, then a line; and a table that would take gigabytes."""
     segments = np.array([0, 1, 0, 1, 255, 65535], np.uint16)
     elements = {"PhotometricInterpretation": "PALETTE COLOR"}
     for name in ("Red", "Green", "Blue"):

@@ -75,7 +75,7 @@ def test_a_high_bit_elsewhere_is_refused(path, stored, high):
 
 
 def test_unused_bits_are_cut_off(path):
-    """Overlays were kept in them: PS3.5, 8.1.1 of 2004."""
+    """The unused bits may hold an overlay: PS3.5, 8.1.1 of 2004."""
     marks = np.random.default_rng(0).integers(0, 16, GRAY.shape, dtype=np.uint16) << 12
     image = read(write(path, GRAY | marks, BitsStored=12, HighBit=11))
     np.testing.assert_array_equal(image.array, GRAY)
@@ -199,7 +199,7 @@ def test_a_slope_that_is_lost_beside_its_intercept_is_named(path):
 
 @pytest.mark.parametrize("frames", ["", "0"])
 def test_an_empty_number_of_frames(path, frames):
-    """pydicom warns of it, and warnings are errors here."""
+    """pydicom warns of such a number, and warnings are errors here."""
     np.testing.assert_array_equal(read(write(path, GRAY, NumberOfFrames=frames)).array, GRAY)
 
 

@@ -76,7 +76,7 @@ def test_a_window_of_width_1_is_a_threshold(path, center, slope, colors):
     ],
 )
 def test_presentation_lut_shape(path, colors, shape, turned):
-    """INVERSE turns once, be it beside MONOCHROME1, with which the standard has it, or not."""
+    """INVERSE inverts once, with MONOCHROME1, where the standard has it, and without."""
     elements = {"PhotometricInterpretation": colors, "PresentationLUTShape": shape}
     image = read(write(path, GRAY, BitsStored=12, **elements))
     np.testing.assert_array_equal(image.array, 4095 - GRAY if turned else GRAY)
@@ -174,7 +174,7 @@ def test_ct_windows_are_for_dicom(tmp_path):
 
 
 def test_implicit_value_representations(path):
-    """Where the file doesn't say which element is text."""
+    """An implicit file doesn't say which element is text."""
     write(path, GRAY, syntax=ImplicitVRLittleEndian, RescaleIntercept="-1024.5",
           WindowCenter=["40", "60"], WindowWidth=["400", "100"])  # fmt: skip
     image = read(path)

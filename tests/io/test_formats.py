@@ -54,7 +54,7 @@ def test_a_suffix_belongs_to_one_format():
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_format_is_a_module_and_a_line(name):
-    """The reader is one module of the package, and the extra is one of the package's."""
+    """The reader is a module of the package, and setup.cfg has the extra."""
     entry = FORMATS[name]
     needs_package(entry.library)
     assert import_module(f"graytorgb.io.{entry.module}").read
@@ -63,7 +63,7 @@ def test_a_format_is_a_module_and_a_line(name):
 
 @pytest.mark.parametrize("suffix", [".dcm", ""])
 def test_a_dicom_file_without_its_preamble(tmp_path, suffix):
-    """Its first data element tells it, whatever its name."""
+    """The first data element tells the format, whatever the file's name."""
     path = tmp_path / f"IM0001{suffix}"
     path.write_bytes(strip_preamble())
     image = read(path, window=(40, 400))

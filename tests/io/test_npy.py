@@ -39,7 +39,7 @@ def test_versions(tmp_path, version):
 
 @pytest.mark.parametrize("suffix", ["npy", "npz"])
 def test_a_header_of_a_length_that_lies(tmp_path, suffix):
-    """Of 1.5 GB, by its length field or in truth: no more than numpy's own bound is read."""
+    """A header claims 1.5 GB, or has it; no more than numpy's own bound is read."""
     size = 200 << 20
     head = b"\x93NUMPY\2\0" + struct.pack("<I", 1_500_000_000)
     path = tmp_path / f"x.{suffix}"
@@ -74,7 +74,7 @@ def test_more_bytes_than_the_header_states_are_told(tmp_path):
 
 @pytest.mark.parametrize("stated", [200, 1 << 40])
 def test_a_member_of_a_size_that_lies(tmp_path, stated):
-    """In the zip's directory: either it states less than there is, or more."""
+    """The zip's directory states less than there is, or more."""
     path = write_zip(tmp_path / "x.npz", {"a.npy": encode(PIXELS)}, zipfile.ZIP_DEFLATED)
     data = bytearray(path.read_bytes())
     at = data.index(b"PK\1\2") + 24

@@ -25,7 +25,7 @@ from .scans import scan
 
 
 def test_every_dicom_file_of_pydicoms_against_pydicom():
-    """Rescaled or with its palette, as pydicom does it; what it can't read names the file."""
+    """The values are pydicom's, rescaled or looked up; a file that it can't read is named."""
     needs_package("gdcm")  # with which pydicom decodes all that is read here
     read_, refused = [], []
     for path in sorted(SCANS.rglob("*")):
@@ -68,7 +68,7 @@ def pydicom_values(path):
 
 
 def shown_by_pydicom(path, **changes):
-    """0 to 1, as pydicom windows it."""
+    """Return the values from 0 to 1, in the window that pydicom applies."""
     dataset = pydicom.dcmread(path)
     for keyword, value in changes.items():
         setattr(dataset, keyword, value)
@@ -87,7 +87,7 @@ WINDOWED = ["MR_small.dcm", "examples_overlay.dcm", "693_J2KI.dcm", "J2K_pixelre
 
 
 def assert_shown(image, expected):
-    """Within half a level of to_uint8's rounding."""
+    """Check that to_uint8 gives the expected image within half a level."""
     result = g2r.to_uint8(*image)
     assert np.abs(result - 255 * expected).max() <= 0.5 + 1e-6
     assert len(np.unique(result)) > 8
@@ -191,7 +191,7 @@ def test_modality_lut(ct, bits, first):
 
 
 def test_a_lut_of_words(ct):
-    """LUTData as OW: bytes, in the file's order."""
+    """LUTData may be OW: bytes, in the file's order."""
     table = np.arange(4096, dtype="<u2") * 16
     sequence = lut([0], 0, 16)
     sequence[0].LUTDescriptor = [4096, 0, 16]
@@ -217,7 +217,7 @@ def test_rescale_keeps_integers_and_is_exact_with_fractions(ct):
 
 
 def enhanced(tmp_path, *, slopes=(1, 1), windows=((40, 400), (40, 400)), shared=False):
-    """A CT of two frames that keeps rescale and window in functional groups."""
+    """Write a CT of two frames that keeps rescale and window in functional groups."""
     dataset = pydicom.dcmread(scan("CT_small.dcm"))
     stored = dataset.pixel_array
     dataset.NumberOfFrames = 2
@@ -269,7 +269,7 @@ def test_frames_with_different_windows(tmp_path):
 
 
 def test_floats(ct):
-    """Parametric maps: FloatPixelData, 32 bits."""
+    """Parametric maps have FloatPixelData, of 32 bits."""
     dataset = pydicom.dcmread(scan("CT_small.dcm"))
     pixels = np.linspace(-1, 1, 128 * 128, dtype=np.float32).reshape(128, 128)
     for keyword in ("PixelData", "BitsStored", "HighBit", "RescaleSlope", "RescaleIntercept"):

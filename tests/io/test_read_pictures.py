@@ -50,7 +50,7 @@ def test_16_bit_png_keeps_every_bit(tmp_path, channels):
 
 
 def add_chunk(png, name, data):
-    """The same PNG with a chunk after its header."""
+    """Return the PNG with a chunk added after its header."""
     body = name + data
     return (
         png[:33]
@@ -62,7 +62,7 @@ def add_chunk(png, name, data):
 
 
 def test_significant_bits_of_a_png_are_the_upper_ones(tmp_path):
-    """As the specification has it: samples are scaled to the full depth."""
+    """Samples are scaled to the full depth, as the PNG specification says."""
     twelve = DEEP >> 4
     scaled = (twelve << 4) | (twelve >> 8)
     path = tmp_path / "x.png"

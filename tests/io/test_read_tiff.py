@@ -94,7 +94,7 @@ def test_ome_significant_bits(tmp_path):
 
 
 def test_12_bits_packed(tmp_path):
-    """Two samples in three bytes, big end first: TIFF 6.0, BitsPerSample."""
+    """Two samples take three bytes, high bits first: TIFF 6.0, BitsPerSample."""
     twelve = (DEEP >> 4).astype(np.uint32)
     pair = (twelve[:, ::2] << 12) | twelve[:, 1::2]
     packed = np.stack([pair >> 16, pair >> 8, pair], -1).astype(np.uint8).reshape(40, 75)
