@@ -17,6 +17,7 @@ from ..errors import GrayToRGBError
 from ..extras import require
 from ..inspection.histogram import Bin, count_values
 from ..io import LIMIT, ImageFile, read
+from ..io.image import join_sizes
 from ..io.orientation import STEPS
 from .files import PICTURES, FileCommand, InputPath, OutputFile
 from .types import Size
@@ -42,6 +43,7 @@ class _WindowByName(FileCommand):
 
 
 def _is_number(text: str) -> bool:
+    """Return whether a text is a number."""
     try:
         float(text)
     except ValueError:
@@ -117,7 +119,6 @@ def _describe(image: ImageFile) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    shape = "x".join(map(str, array.shape))
     layout = image.layout or "axes unknown: to_rgb(array, layout) has to be told"
     stated = "none" if image.value_range is None else _interval(image.value_range)
     turn = image.orientation
@@ -125,7 +126,7 @@ def _describe(image: ImageFile) -> Table:
         "file": str(image.path),
         "format": image.format,
         "pixels": image.mode,
-        "array": f"{shape} {array.dtype}, {layout}",
+        "array": f"{join_sizes(array.shape)} {array.dtype}, {layout}",
         "stated range": f"{stated} ({image.range_source})",
         "actual range": _actual_range(array),
         **({"orientation": f"{turn}: to be {STEPS[turn]}"} if turn != 1 else {}),

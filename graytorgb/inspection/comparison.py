@@ -15,6 +15,7 @@ from ..functional.to_uint8 import to_uint8
 from ..io import ImageFile
 from ..io.image import Request
 
+# How a short script reads files that Pillow doesn't open, by format
 _READERS = {
     "DICOM": "pydicom.dcmread(path).pixel_array",
     "TIFF": "tifffile.imread(path)",
@@ -141,7 +142,8 @@ def _convert_naively(image: ImageFile) -> tuple[str, NDArray[np.uint8] | None, s
         pass
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         return code, None, str(error)
-    code = f'Image.fromarray({_READERS[image.format]}).convert("RGB")'
+    reader = _READERS.get(image.format, "graytorgb.io.read(path).array")
+    code = f'Image.fromarray({reader}).convert("RGB")'
     plane, _ = _pick_plane(image, _read_plainly(image))
     try:
         return code, np.asarray(Image.fromarray(plane).convert("RGB")), ""
@@ -151,12 +153,12 @@ def _convert_naively(image: ImageFile) -> tuple[str, NDArray[np.uint8] | None, s
 
 def _read_plainly(image: ImageFile) -> Any:
     """Return the array as a short script would read it: not rescaled, windowed or inverted."""
-    if image.format == "NumPy":
-        return image.array
     if image.format == "TIFF":
         import tifffile
 
         return tifffile.imread(image.path)
+    if image.format != "DICOM":
+        return image.array
     # pydicom's array, by the codecs of io.read: pydicom's own choice, GDCM, can end the process
     from ..io.dicom_decode import decode
     from ..io.dicom_header import open_scan
