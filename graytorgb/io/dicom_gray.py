@@ -7,11 +7,10 @@ import numpy as np
 from pydicom import Dataset
 from pydicom.pixels.processing import apply_modality_lut
 
-from ..core.value_range import ValueRange
 from .dicom_lut import check_lut, declare_16_bits
 from .dicom_scan import Scan
 from .dicom_window import Range, Rendering, apply_window, find_next_value, read_function
-from .image import Array, as_number, find_depth_range, invert, saturate_invertible
+from .image import Array, as_number, find_depth_range, find_pivot, invert, saturate_invertible
 
 _OVERSHOOT = 4  # a lossy codec may pass the ends of the depth by a quarter of it
 
@@ -24,7 +23,12 @@ def show_gray(scan: Scan, stored: Array) -> Rendering:
         return shown
     around = full if shown.array is values else shown.value_range
     if around is None or (shown.array.dtype.kind == "i" and scan.request.has_limits):
-        around = _find_pivot(scan, shown.array)
+        if scan.request.value_range is None:
+            raise scan.error(
+                f"{scan.colors} of floats, whose smallest value is white, and nothing tells which "
+                "value is black: read(path, value_range=(lo, hi)) inverts it within that range"
+            )
+        around = find_pivot(scan.request.value_range, [shown.array])
     value_range = shown.value_range
     if value_range is not None:
         total = around[0] + around[1]
@@ -51,22 +55,6 @@ def _is_inverse(scan: Scan) -> bool:
     if shape == "INVERSE":
         scan.note("inverted, because PresentationLUTShape is INVERSE")
     return shape == "INVERSE"
-
-
-def _find_pivot(scan: Scan, array: Array) -> Range:
-    """Return the range within which values are inverted: the caller's, or the values' own."""
-    stated: ValueRange | None = scan.request.value_range
-    if stated is None:
-        raise scan.error(
-            f"{scan.colors} of floats, whose smallest value is white, and nothing tells which "
-            "value is black: read(path, value_range=(lo, hi)) inverts it within that range"
-        )
-    if stated == "dtype":
-        return 0, 1
-    if scan.request.has_limits:
-        return as_number(stated[0]), as_number(stated[1])
-    finite = array[np.isfinite(array)]
-    return (as_number(finite.min()), as_number(finite.max())) if finite.size else (0, 1)
 
 
 # The modality's values

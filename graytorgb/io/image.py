@@ -314,6 +314,23 @@ def saturate_invertible(array: Array, value_range: tuple[float, float]) -> Array
     )
 
 
+def find_pivot(value_range: ValueRange | None, grays: Sequence[Array]) -> tuple[Any, Any]:
+    """Return the two values that change places where a file tells no range to invert within.
+
+    These are the ends of the caller's range, of the dtype if that is the range, or else of the
+    finite values.
+    """
+    if isinstance(value_range, tuple) and not isinstance(value_range[0], str):
+        return value_range[0], value_range[1]
+    dtype = grays[0].dtype
+    if value_range == "dtype":
+        bits, signed = 8 * dtype.itemsize, dtype.kind == "i"
+        return find_depth_range(bits, signed=signed) if dtype.kind in "iu" else (0, 1)
+    finite = [gray[np.isfinite(gray)] if dtype.kind == "f" else gray for gray in grays]
+    ends = [end.item() for part in finite if part.size for end in (part.min(), part.max())]
+    return min(ends, default=0), max(ends, default=1)
+
+
 def find_depth_range(bits: int, *, signed: bool = False) -> tuple[int, int]:
     """Return the smallest and the largest integer of so many bits.
 

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import imagecodecs
 
 from ..extras import require
-from .codestreams import PNG_COLORS, PNG_PALETTE
 from .image import ImageFile, Request
 from .orientation import find_orientation
+from .png_colors import PNG_COLORS, PNG_PALETTE
 
 _END = struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))
 _HEADER_END = 33  # the signature and IHDR

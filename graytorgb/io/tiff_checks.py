@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from tifffile import COMPRESSION, TiffFile, TiffFrame, TiffPage, TiffPageSeries
 
-from .codestreams import HEADERS, Header, Segment, check_jpeg_tables
+from .codestreams import Header, Segment, check_jpeg_tables
 from .image import Request, join_sizes
+from .tiff_codestreams import HEADERS
 
 Source = TiffPage | TiffPageSeries
 

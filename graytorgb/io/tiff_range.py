@@ -6,7 +6,15 @@ from xml.etree import ElementTree
 import numpy as np
 from tifffile import TiffFile, TiffPage
 
-from .image import Array, Request, as_number, find_depth_range, invert, saturate_invertible
+from .image import (
+    Array,
+    Request,
+    as_number,
+    find_depth_range,
+    find_pivot,
+    invert,
+    saturate_invertible,
+)
 from .tiff_samples import Samples, split_blocks
 
 Range = tuple[int | float, int | float]
@@ -57,7 +65,8 @@ def invert_gray(
     if axis is not None:
         samples_last = np.moveaxis(array, axis, -1)
         grays = [samples_last[..., k] for k in range(array.shape[axis]) if k not in samples.alphas]
-    lo, hi = _find_pivot(request.value_range, grays, known)
+    stated = None if request.has_limits else known
+    lo, hi = stated or find_pivot(request.value_range, grays)
     are_cut = False
     try:
         for part in (part for gray in grays for part in split_blocks(gray)):
@@ -68,23 +77,6 @@ def invert_gray(
         raise request.error(f"0 is white, {error}") from None
     note = "inverted, because 0 is white in the file"
     return f"{note}; values far outside of {lo} to {hi} saturate" if are_cut else note
-
-
-def _find_pivot(stated: Any, grays: list[Array], known: Range | None) -> Range:
-    """Return the two values that change places."""
-    if isinstance(stated, tuple) and not isinstance(stated[0], str):
-        return stated[0], stated[1]
-    if known is not None:
-        return known
-    dtype = grays[0].dtype
-    if stated == "dtype":
-        limits = np.iinfo(dtype) if dtype.kind in "iu" else None
-        return (0, 1) if limits is None else (int(limits.min), int(limits.max))
-    if not grays[0].size:
-        return 0, 0
-    # the extremes for "minmax" and for percentiles; to_uint8 refuses NaN
-    lo, hi = min(gray.min() for gray in grays), max(gray.max() for gray in grays)
-    return lo.item(), hi.item()
 
 
 def find_significant_bits(ome: ElementTree.Element | None) -> int:

@@ -120,6 +120,14 @@ def test_tiff_with_white_as_0(tmp_path):
         read(floats)
 
 
+def test_white_as_0_among_values_that_are_not_finite(tmp_path):
+    """The finite values change places, and the others stay what they are."""
+    pixels = np.array([[1, 3], [np.inf, np.nan]], np.float32)
+    path = write_tiff(tmp_path / "x.tif", pixels, photometric="miniswhite")
+    found = read(path, value_range="minmax").array
+    np.testing.assert_array_equal(found, np.array([[3, 1], [-np.inf, np.nan]], np.float32))
+
+
 def test_tiff_colors(tmp_path):
     path = write_tiff(tmp_path / "rgb.tif", DEEP_RGB, photometric="rgb")
     assert_read(path, DEEP_RGB, "HWC", (0, 65535))
