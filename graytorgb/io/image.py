@@ -2,9 +2,9 @@
 
 import math
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -99,40 +99,49 @@ class ImageFile:
 
 _START = 16 << 10
 _SPARE = 64 << 20  # for what a file holds beside its pixels
+_NO_FILES = {
+    stat.S_IFIFO: "a pipe (FIFO)", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}  # fmt: skip
 
 
 @dataclass(eq=False)
 class Request:
-    """The file and the options of one call of `read`, and the checks that every reader needs."""
+    """The file and the options of one call of `read`, and the checks that every reader needs.
+
+    Attributes
+    ----------
+    path, index, window, limit, value_range
+        The arguments of :func:`graytorgb.io.read`, checked.
+    file : FileIO
+        The file, open within a ``with`` block; to open it takes as long as to read a small one.
+    size : int
+        The size of the file in bytes.
+    start : bytes
+        The file's first bytes, which tell its format, and are all of a small file.
+    """
 
     path: Path
     index: int | str | None = None
     window: Window = "file"
     limit: int = 0
     value_range: ValueRange | None = None
+    file: FileIO = field(init=False, repr=False)
+    size: int = field(init=False, repr=False)
+    start: bytes = field(init=False, repr=False)
     _stated: tuple[int, ...] | None = field(default=None, init=False, repr=False)
 
     def __enter__(self) -> "Request":
+        kind = stat.S_IFMT(self.path.stat().st_mode)
+        if kind in _NO_FILES:  # before it is opened: opening a pipe waits for another process
+            raise self.error(f"this is {_NO_FILES[kind]}, and an image is read from a file")
+        self.file = FileIO(self.path)
+        self.size = os.fstat(self.file.fileno()).st_size
+        self.start = self.file.read(_START)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if "file" in self.__dict__:
-            self.file.close()
-
-    @cached_property
-    def file(self) -> FileIO:
-        """The open file; it is opened once, which takes as long as reading a small one."""
-        return FileIO(self.path)
-
-    @cached_property
-    def size(self) -> int:
-        """The size of the file in bytes."""
-        return os.fstat(self.file.fileno()).st_size
-
-    @cached_property
-    def start(self) -> bytes:
-        """The file's first bytes, which tell its format, and are all of a small file."""
-        return self.file.read(_START)
+        self.file.close()
 
     @property
     def has_limits(self) -> bool:

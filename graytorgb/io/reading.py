@@ -1,7 +1,6 @@
 """Read an image file: tell its format, decode it, and check what was decoded."""
 
 import os
-import stat
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +17,6 @@ from .orientation import STEPS, orient
 
 LIMIT = 2 << 30  # bytes of the decoded array
 _EIGHT_BITS = (np.dtype(np.uint8), np.dtype(np.int8))
-_NO_FILES = {
-    stat.S_IFIFO: "a pipe (FIFO)", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}  # fmt: skip
 
 
 def read(
@@ -196,9 +191,6 @@ def _check_window(window: Any) -> Window:
 
 def _find_format(request: Request) -> tuple[str, str | None]:
     """Return the format that the file's content tells, and a note if its name says another."""
-    kind = stat.S_IFMT(request.path.stat().st_mode)
-    if kind in _NO_FILES:  # before it is opened: opening a pipe waits for another process
-        raise request.error(f"this is {_NO_FILES[kind]}, and an image is read from a file")
     head, suffix = request.start, request.path.suffix
     found, usual = find_format(head, suffix), name_format(suffix)
     if found is None:
