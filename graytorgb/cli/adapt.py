@@ -17,7 +17,8 @@ from ..core.stats import stats as find_stats
 from ..core.writing import write_text
 from ..errors import GrayToRGBError, ModelError
 from ..extras import require
-from ..inspection.gray_images import image_files, read_gray
+from ..inspection.gray_images import read_gray
+from ..io.folder import find_image_files
 from ..models.weights import Normalization
 from .files import FileCommand, InputPath, ModelOutput, ModelPath, OutputFile
 from .types import Numbers, Shape
@@ -351,7 +352,7 @@ def _images(
 def _units(console: Console, options: Options, size: tuple[int, int]) -> list[NDArray[Any]]:
     """The images of the files, from 0 to 1."""
     assert options.images is not None
-    files = image_files(options.images)
+    files = find_image_files(options.images)
     units: list[NDArray[Any]] = []
     for file in files:
         units.extend(read_gray(file, size, options.image_range))

@@ -15,21 +15,22 @@ from ..core.value_range import ValueRange
 from ..core.writing import printable, replacing
 from ..errors import GrayToRGBError
 from ..extras import require
+from ..inspection.histogram import Bin, count_values
+from ..io import LIMIT, ImageFile, read
+from ..io.image import join_sizes
+from ..io.orientation import STEPS
 from .files import PICTURES, FileCommand, InputPath, OutputFile
 from .types import Size
 
 if TYPE_CHECKING:
     from ..inspection.comparison import Comparison, Picture
-    from ..io import ImageFile
-
-_BINS = 16
 
 
 class _WindowByName(FileCommand):
-    """Lets ``--window`` take one name where click has it take two numbers."""
+    """A command whose ``--window`` takes one name where click expects two numbers."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Send a name to an option of its own; :func:`graytorgb.io.read` judges it."""
+        """Give a window's name to an option of its own; :func:`graytorgb.io.read` checks it."""
         split = [
             part
             for arg in args
@@ -42,6 +43,7 @@ class _WindowByName(FileCommand):
 
 
 def _is_number(text: str) -> bool:
+    """Return whether a text is a number."""
     try:
         float(text)
     except ValueError:
@@ -55,8 +57,7 @@ def _is_number(text: str) -> bool:
     "--png", "png_path", type=OutputFile(PICTURES), metavar="OUT", help="Draw both conversions."
 )
 @click.option(
-    "--range",
-    "limits",
+    "--value-range",
     type=(float, float),
     metavar="LO HI",
     help="The values that are black and white.  [default: what the file states]",
@@ -74,59 +75,61 @@ def _is_number(text: str) -> bool:
 def inspect_command(
     file: Path,
     png_path: Path | None,
-    limits: tuple[float, float] | None,
+    value_range: tuple[float, float] | None,
     window: tuple[float, float] | None,
     window_name: str | None,
     index: int | None,
     limit: int | None,
 ) -> None:
-    """What FILE holds, and what the usual conversion to RGB would lose of it."""
+    """Tell what FILE holds, and what the usual conversion to RGB would lose of it."""
     console = Console()
     try:
-        io = require("graytorgb.io", "numpy", "io")
-        naive = require("graytorgb.inspection.comparison", "PIL", "pillow")
+        inspection = require("graytorgb.inspection.comparison", "PIL", "pillow")
         plt = require("matplotlib.figure", "matplotlib", "bench") if png_path else None
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # ours is among the notes
-            image = io.read(
+            warnings.simplefilter("ignore")  # the package's own warning is among the notes
+            image = read(
                 file,
-                value_range=limits,
+                value_range=value_range,
                 index=index,
                 window=window or window_name or "file",
-                limit=io.LIMIT if limit is None else limit,
+                limit=LIMIT if limit is None else limit,
             )
         console.print(_describe(image))
-        console.print(_draw_histogram(image))
-        comparison = naive.compare(image, _shown_range(image))
+        console.print(_draw_histogram(count_values(image)))
+        comparison = inspection.compare(image, _shown_range(image))
     except (GrayToRGBError, OSError) as error:
         raise click.ClickException(str(error)) from error
     console.print(_tabulate(comparison))
-    console.print(f"[bold]{escape(_verdict(image, comparison))}[/]")
+    loss = inspection.describe_loss(image, comparison, "--window or --value-range")
+    console.print(f"[bold]{escape(loss)}[/]")
     if plt is not None and png_path is not None:
         with replacing(png_path) as written:
             _draw(plt.Figure, image, comparison).savefig(written)
 
 
-def _shown_range(image: "ImageFile") -> ValueRange:
+def _shown_range(image: ImageFile) -> ValueRange:
+    """Return the range in which the image is shown: the extremes if the file states none."""
     return "minmax" if image.value_range is None else image.value_range
 
 
-def _describe(image: "ImageFile") -> Table:
+def _describe(image: ImageFile) -> Table:
+    """Return a table of what the file states and holds."""
     array = image.array
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    shape = "x".join(map(str, array.shape))
     layout = image.layout or "axes unknown: to_rgb(array, layout) has to be told"
     stated = "none" if image.value_range is None else _interval(image.value_range)
+    turn = image.orientation
     rows = {
         "file": str(image.path),
         "format": image.format,
         "pixels": image.mode,
-        "array": f"{shape} {array.dtype}, {layout}",
+        "array": f"{join_sizes(array.shape)} {array.dtype}, {layout}",
         "stated range": f"{stated} ({image.range_source})",
         "actual range": _actual_range(array),
-        **_tell_orientation(image),
+        **({"orientation": f"{turn}: to be {STEPS[turn]}"} if turn != 1 else {}),
         **{f"note {k}" if k else "note": note for k, note in enumerate(image.notes)},
     }
     for name, value in rows.items():
@@ -134,14 +137,8 @@ def _describe(image: "ImageFile") -> Table:
     return table
 
 
-def _tell_orientation(image: "ImageFile") -> dict[str, str]:
-    if image.orientation == 1:
-        return {}
-    steps = require("graytorgb.io.orientation", "numpy", "io").STEPS
-    return {"orientation": f"{image.orientation}: to be {steps[image.orientation]}"}
-
-
 def _actual_range(array: Any) -> str:
+    """Return the extremes of the values, and how many different values there are, as text."""
     finite = array[np.isfinite(array)]
     if finite.size == 0:
         return "no finite value"
@@ -152,47 +149,39 @@ def _actual_range(array: Any) -> str:
 
 
 def _interval(value_range: Any) -> str:
+    """Return a range as text."""
     if isinstance(value_range, str) or isinstance(value_range[0], str):
         return repr(value_range)
     return " to ".join(_number(value) for value in value_range)
 
 
 def _number(value: Any) -> str:
+    """Return a number as text, short."""
     whole = float(value).is_integer() and abs(value) < 1e9
     return f"{int(value):,}" if whole else f"{float(value):.4g}"
 
 
-def _draw_histogram(image: "ImageFile") -> Table:
-    """Shares of the pixels by value; what becomes black and white is named."""
-    array = image.array
-    values = array[np.isfinite(array)].astype(np.float64)
+def _draw_histogram(bins: list[Bin]) -> Table:
+    """Return a table of bars for the shares of the values; black and white are named."""
     table = Table("values", "share", "", box=None, header_style="bold", padding=(0, 2))
-    if values.size == 0:
-        return table
-    span = values.max() - values.min()
-    bins = min(_BINS, int(span) + 1) if array.dtype.kind in "biu" else _BINS
-    counts, edges = np.histogram(values, bins)
-    shown = edges.round() if span > 4 * _BINS else edges
-    stated = image.value_range
-    limits = stated if isinstance(stated, tuple) and not isinstance(stated[0], str) else None
-    for k, count in enumerate(counts):
-        black = limits is not None and edges[k + 1] <= limits[0]
-        white = limits is not None and edges[k] >= limits[1]
+    most = max((part.share for part in bins), default=0)
+    colors = {"black": "bright_black", "white": "bright_white", "": "cyan"}
+    for part in bins:
         row = Table.grid(padding=(0, 1))
-        color = "bright_black" if black else "bright_white" if white else "cyan"
-        bar = Bar(counts.max(), 0, count, width=40, color=color)
-        row.add_row(bar, "black" if black else "white" if white else "")
-        table.add_row(_interval(shown[k : k + 2]), f"{count / values.size:.1%}", row)
+        bar = Bar(most, 0, part.share, width=40, color=colors[part.clipped])
+        row.add_row(bar, part.clipped)
+        table.add_row(_interval((part.lo, part.hi)), f"{part.share:.1%}", row)
     return table
 
 
 def _tabulate(comparison: "Comparison") -> Table:
+    """Return a table of the levels and of black and white in both conversions."""
     table = Table()
     table.add_column(overflow="fold")
     for title in ("levels", "black", "white"):
         table.add_column(title, justify="right")
     table.add_row("in the file", f"{comparison.levels:,}", "", "")
-    rows = {comparison.how: comparison.naive, "graytorgb": comparison.ours}
+    rows = {comparison.code: comparison.naive, "graytorgb": comparison.ours}
     for name, picture in rows.items():
         if picture is None:
             table.add_row(escape(name), "fails", "", "")
@@ -202,34 +191,13 @@ def _tabulate(comparison: "Comparison") -> Table:
     return table
 
 
-def _verdict(image: "ImageFile", comparison: "Comparison") -> str:
-    """One sentence on the usual conversion."""
-    naive = comparison.naive
-    if naive is None:
-        return f"The usual conversion fails, so nothing is lost in silence: {comparison.refusal}"
-    if comparison.same:
-        alpha = " but its alpha" if image.array.shape[-1] in (2, 4) and image.layout else ""
-        return f"The usual conversion gives the same pixels: nothing is lost{alpha}."
-    told = [f"leaves {naive.levels:,} of {comparison.levels:,} levels"]
-    for name, share, ours in (
-        ("white", naive.white, comparison.ours.white),
-        ("black", naive.black, comparison.ours.black),
-    ):
-        if share - ours > 0.001:
-            told.append(f"turns {share:.1%} of the pixels {name} (graytorgb: {ours:.1%})")
-    ours = comparison.ours.levels
-    if ours < min(16, comparison.levels):
-        told.append(f"ours has {ours} levels, until --window or --range says what is white")
-    return f"The usual conversion {'; '.join(told)}."
-
-
-def _draw(figure_class: Any, image: "ImageFile", comparison: "Comparison") -> Any:
-    """Both pictures side by side, each with its figures."""
+def _draw(figure_class: Any, image: ImageFile, comparison: "Comparison") -> Any:
+    """Return a figure of both pictures side by side, each with its figures."""
     naive, ours = comparison.naive, comparison.ours
     height, width = ours.rgb.shape[:2]
     figure = figure_class(figsize=(10, min(12, 5 * height / width + 1)), layout="constrained")
     left, right = figure.subplots(1, 2)
-    _show(left, comparison.how, naive)
+    _show(left, comparison.code, naive)
     _show(right, f"graytorgb, {_interval(_shown_range(image))}", ours)
     if naive is None:
         left.text(0.5, 0.5, "fails", ha="center", va="center", transform=left.transAxes)
@@ -239,6 +207,7 @@ def _draw(figure_class: Any, image: "ImageFile", comparison: "Comparison") -> An
 
 
 def _show(axes: Any, title: str, picture: "Picture | None") -> None:
+    """Draw a picture with a title of its figures."""
     axes.set_axis_off()
     if picture is not None:
         axes.imshow(picture.rgb, interpolation="nearest")

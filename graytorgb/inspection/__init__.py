@@ -1,1 +1,1 @@
-"""What an image file is, and what the usual conversion would lose of it."""
+"""Image files looked at: their values, the loss of the usual conversion, and gray for a proof."""

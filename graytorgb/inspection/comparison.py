@@ -1,4 +1,4 @@
-"""What the usual conversion makes of a file: ``Image.open(path).convert("RGB")``, measured."""
+"""The loss of the usual conversion of a file to RGB, ``Image.open(path).convert("RGB")``."""
 
 import sys
 import warnings
@@ -12,24 +12,27 @@ from ..core.layout import order
 from ..core.value_range import ValueRange
 from ..functional.to_rgb import to_rgb
 from ..functional.to_uint8 import to_uint8
-from ..io.image import Array, ImageFile, Request
+from ..io import ImageFile
+from ..io.image import Request
 
+# How a short script reads files that Pillow doesn't open, by format
 _READERS = {
     "DICOM": "pydicom.dcmread(path).pixel_array",
     "TIFF": "tifffile.imread(path)",
     "NumPy": "np.load(path)",
 }
+_FEW_LEVELS = 16
 
 
 class Picture(NamedTuple):
-    """An 8-bit rendering of a file's first plane.
+    """An 8-bit rendering of the first plane of a file, and its figures.
 
     Attributes
     ----------
     rgb : ndarray of uint8, shape (H, W, 3)
         The pixels.
     levels : int
-        How many values are left of the file's.
+        How many different values the pixels have.
     black, white : float
         The shares of the pixels that are 0 and 255 in every channel.
     """
@@ -39,70 +42,84 @@ class Picture(NamedTuple):
     black: float
     white: float
 
-    @classmethod
-    def of(cls, rgb: NDArray[np.uint8]) -> "Picture":
-        """The picture with its figures."""
-        black, white = ((rgb == level).all(-1).mean() for level in (0, 255))
-        return cls(rgb, len(np.unique(rgb)), float(black), float(white))
-
 
 class Comparison(NamedTuple):
-    """The usual conversion and ours, of the same plane.
+    """The usual conversion of a plane beside the one of this package.
 
     Attributes
     ----------
     levels : int
-        The different values in that plane of the file.
-    how : str
+        How many different values that plane of the file has.
+    code : str
         The usual conversion, as code.
     naive : Picture or None
-        What it gives; None if it fails.
+        The result of the usual conversion, or None if it fails.
     refusal : str
-        Its error, if it does.
+        The error of the usual conversion, empty if it doesn't fail.
     ours : Picture
-        ``to_rgb(to_uint8(array, value_range))``.
+        The result of ``to_rgb(to_uint8(array, value_range))``.
     """
 
     levels: int
-    how: str
+    code: str
     naive: Picture | None
     refusal: str
     ours: Picture
 
-    @property
-    def same(self) -> bool:
-        """Whether both give the same pixels."""
-        return self.naive is not None and np.array_equal(self.naive.rgb, self.ours.rgb)
-
 
 def compare(image: ImageFile, value_range: ValueRange) -> Comparison:
-    """Convert the first plane of a file both ways.
+    """Compare the usual conversion of a file's first plane with ours.
 
     Raises
     ------
     LayoutError
-        If its axes aren't known.
-    ChannelError
-        If it has another number of channels than 1 to 4.
+        If the image has no layout.
     LevelsError
-        If a value is NaN, or the range can't be used.
+        If the range can't be used for the image's values.
     """
-    plane, axes = first_plane(image)
-    eight = to_uint8(image.array, value_range)  # all of it, because minmax looks at all
-    ours = to_rgb(first_plane(image, eight)[0], axes, alpha="drop")
-    how, naive, refusal = _convert_naively(image)
+    plane, axes = _pick_plane(image, image.array)
+    ours = to_rgb(_pick_plane(image, to_uint8(image.array, value_range))[0], axes, alpha="drop")
+    code, naive, refusal = _convert_naively(image)
     return Comparison(
         levels=len(np.unique(plane)),
-        how=how,
-        naive=None if naive is None else Picture.of(naive),
+        code=code,
+        naive=None if naive is None else _measure(naive),
         refusal=refusal,
-        ours=Picture.of(ours),
+        ours=_measure(ours),
     )
 
 
-def first_plane(image: ImageFile, array: Array | None = None) -> tuple[Array, str]:
-    """The first image of a stack, as HW or HWC, and which of both it is."""
-    array = image.array if array is None else array
+def describe_loss(image: ImageFile, comparison: Comparison, remedy: str) -> str:
+    """Return one sentence on what the usual conversion loses.
+
+    `remedy` names what has to be stated if our own conversion leaves few levels.
+    """
+    naive, ours = comparison.naive, comparison.ours
+    if naive is None:
+        return f"The usual conversion fails, so nothing is lost in silence: {comparison.refusal}"
+    if np.array_equal(naive.rgb, ours.rgb):
+        alpha = " but its alpha" if image.array.shape[-1] in (2, 4) and image.layout else ""
+        return f"The usual conversion gives the same pixels: nothing is lost{alpha}."
+    told = [f"leaves {naive.levels:,} of {comparison.levels:,} levels"]
+    for name, share, own in (
+        ("white", naive.white, ours.white),
+        ("black", naive.black, ours.black),
+    ):
+        if share - own > 0.001:
+            told.append(f"turns {share:.1%} of the pixels {name} (graytorgb: {own:.1%})")
+    if ours.levels < min(_FEW_LEVELS, comparison.levels):
+        told.append(f"ours has {ours.levels} levels, until {remedy} says what is white")
+    return f"The usual conversion {'; '.join(told)}."
+
+
+def _measure(rgb: NDArray[np.uint8]) -> Picture:
+    """Return the pixels with their figures."""
+    black, white = (float((rgb == level).all(-1).mean()) for level in (0, 255))
+    return Picture(rgb, len(np.unique(rgb)), black, white)
+
+
+def _pick_plane(image: ImageFile, array: NDArray[Any]) -> tuple[NDArray[Any], str]:
+    """Return the first image of an array in the file's layout, and its axes, HW or HWC."""
     layout = image.layout
     if layout is None:  # to_rgb's error says what to state
         to_rgb(array)
@@ -114,35 +131,35 @@ def first_plane(image: ImageFile, array: Array | None = None) -> tuple[Array, st
 
 
 def _convert_naively(image: ImageFile) -> tuple[str, NDArray[np.uint8] | None, str]:
-    """The code, its pixels or None, and its error."""
-    how = 'Image.open(path).convert("RGB")'
+    """Return the code of the usual conversion, its pixels or None, and its error."""
+    code = 'Image.open(path).convert("RGB")'
     try:
         with warnings.catch_warnings():  # a DICOM file may begin as a TIFF, and not go on as one
             warnings.simplefilter("ignore")
             with Image.open(image.path) as opened:
-                return how, np.asarray(opened.convert("RGB")), ""
+                return code, np.asarray(opened.convert("RGB")), ""
     except UnidentifiedImageError:
         pass
     except (OSError, ValueError, Image.DecompressionBombError) as error:
-        return how, None, str(error)
-    reader = _READERS[image.format]
-    how = f'Image.fromarray({reader}).convert("RGB")'
-    plane = first_plane(image, _read_plainly(image))[0]
+        return code, None, str(error)
+    reader = _READERS.get(image.format, "graytorgb.io.read(path).array")
+    code = f'Image.fromarray({reader}).convert("RGB")'
+    plane, _ = _pick_plane(image, _read_plainly(image))
     try:
-        return how, np.asarray(Image.fromarray(plane).convert("RGB")), ""
+        return code, np.asarray(Image.fromarray(plane).convert("RGB")), ""
     except (TypeError, ValueError) as error:
-        return how, None, str(error)
+        return code, None, str(error)
 
 
 def _read_plainly(image: ImageFile) -> Any:
-    """The array as a short script would read it: no rescale, no window, nothing turned round."""
-    if image.format == "NumPy":
-        return image.array
+    """Return the array as a short script would read it: not rescaled, windowed or inverted."""
     if image.format == "TIFF":
         import tifffile
 
         return tifffile.imread(image.path)
-    # What pydicom gives, by the codecs of io.read: pydicom's own choice, GDCM, can end the process.
+    if image.format != "DICOM":
+        return image.array
+    # pydicom's array, by the codecs of io.read: pydicom's own choice, GDCM, can end the process
     from ..io.dicom_decode import decode
     from ..io.dicom_header import open_scan
 

@@ -1,80 +1,68 @@
-"""Image files as gray for a network: any depth, each in its own range."""
+"""Read the images of a file as gray from 0 to 1, in one size, for the proof of a network."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.value_range import settle
 from ..errors import ImageFileError
 from ..extras import require
-from ..kinds import numpy as numpy_kind
-
-if TYPE_CHECKING:
-    from ..io import ImageFile
-
-Gray = NDArray[np.float32]
+from ..functional.prepare import prepare
+from ..io import ImageFile, read
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601
 
 
-def image_files(path: Path) -> list[Path]:
-    """The file itself, or every image file in a folder and its folders, by name.
-
-    Raises
-    ------
-    ImageFileError
-        If there is none.
-    """
-    if not path.is_dir():
-        return [path]
-    formats = require("graytorgb.io", "numpy", "io").FORMATS.values()
-    suffixes = {suffix for entry in formats for suffix in entry.suffixes}
-    found = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
-    if not found:
-        raise ImageFileError(f"{path}: no image file is in this folder")
-    return found
-
-
 def read_gray(
-    path: Path, size: tuple[int, int], limits: tuple[float, float] | None
-) -> Iterator[Gray]:
-    """Each image of a file, from 0 to 1, resized.
+    path: Path, size: tuple[int, int], value_range: tuple[float, float] | None
+) -> Iterator[NDArray[np.float32]]:
+    """Read each image of a file, of any depth and kind, as gray from 0 to 1, resized.
 
     Parameters
     ----------
+    path : Path
+        The file, of a format that :func:`graytorgb.io.read` takes.
     size : (height, width)
-    limits : (lo, hi) or None
-        What is black and white; None: what the file states.
+        The size of the result; images are resized by bicubic interpolation.
+    value_range : (lo, hi) or None
+        The values that are black and white. None takes what the file states.
 
     Yields
     ------
     ndarray of shape (height, width), float32
-        Black is 0 and white is 1, saturated. Of color, the luma of Rec. 601; alpha is left out.
+        Black is 0 and white is 1; values beyond are saturated. Color becomes its luma by Rec. 601,
+        and alpha is left out.
+
+    Raises
+    ------
+    ImageFileError
+        If the file can't be read, its axes aren't known, or a value isn't finite.
+    LevelsError
+        If neither the caller nor the file states a range, or 8 bits are under a range of more.
     """
-    image = require("graytorgb.io", "numpy", "io").read(path, value_range=limits)
-    array, stated = image
-    array, (lo, hi) = settle(numpy_kind, array, stated)  # 8 bits under 12 would prove nothing
-    lo, span = float(lo), float(hi) - float(lo)
+    image = read(path, value_range=value_range)
     resize = require("PIL.Image", "PIL", "pillow")
-    for plane in _planes(image, array):
-        unit = ((plane - np.float32(lo)) / np.float32(span)).clip(0, 1)
-        small = resize.fromarray(unit).resize(size[::-1], resize.Resampling.BICUBIC)
+    for plane in _scale(image):
+        small = resize.fromarray(plane).resize(size[::-1], resize.Resampling.BICUBIC)
         yield np.asarray(small, np.float32).clip(0, 1)  # bicubic overshoots at edges
 
 
-def _planes(image: "ImageFile", array: Any) -> Gray:
-    """Every image of a file, (N, H, W)."""
+def _scale(image: ImageFile) -> NDArray[np.float32]:
+    """Return every image of a file, (N, H, W), from 0 to 1."""
+    array, value_range = image
     layout = image.layout
     if layout is None:
         raise ImageFileError(f"{image.path}: nothing tells its axes, shape {array.shape}")
     if not np.isfinite(array).all():
         raise ImageFileError(f"{image.path}: it has values that aren't finite")
-    values = array.astype(np.float32)
+    is_color = False
     if "C" in layout:
-        values = np.moveaxis(values, layout.index("C"), -1)
-        color = values.shape[-1] >= 3
-        values = values[..., :3] @ _LUMA if color else values[..., 0]
-    return np.asarray(values.reshape(-1, *values.shape[-2:]))
+        array = np.moveaxis(array, layout.index("C"), -1)
+        layout = layout.replace("C", "") + "C"
+        is_color = array.shape[-1] >= 3
+        array = array[..., : 3 if is_color else 1]
+    leading = "".join(axis for axis in layout if axis not in "HWC")
+    unit = prepare(array, "0..1", f"{layout}->{leading}HWC", value_range=value_range)
+    gray: NDArray[np.float32] = unit @ _LUMA if is_color else unit[..., 0]
+    return gray.reshape(-1, *gray.shape[-2:])

@@ -1,4 +1,4 @@
-"""Animated PNG: each frame's data is measured here, and Pillow decodes the frames.
+"""Animated PNG: the data of each frame is measured here, and Pillow decodes the frames.
 
 Pillow leaves rows black that a frame's header states and its data lack.
 """
@@ -12,18 +12,18 @@ from PIL.PngImagePlugin import PngImageFile
 
 from .image import ImageFile, Request
 from .pillow import read_frames
+from .png_colors import PNG_COLORS
 
 # Adam7: x and y of the first pixel of each pass, and the steps to the next (PNG, 8.2)
 _PASSES = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2),
            (0, 1, 1, 2)]  # fmt: skip
 _LINES = [(0, 0, 1, 1)]
-_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # a pixel's, by color type
 
 
 def read(
     request: Request, data: bytes, chunks: Iterable[tuple[bytes, int, int]], notes: list[str]
 ) -> ImageFile:
-    """Every frame, or the one asked for.
+    """Read every frame, or the one that was asked for.
 
     Parameters
     ----------
@@ -34,9 +34,9 @@ def read(
     """
     with PngImageFile(BytesIO(data)) as image:
         count = image.n_frames
-        index = request.pick(count, "frames")
+        index = request.pick_index(count, "frames")
         request.check_size((1 if index is not None else count, image.height, image.width, 4), 1)
-        frames = list(_split(data, chunks))
+        frames = list(_split_frames(data, chunks))
         if len(frames) < (count if index is None else index + 1):
             raise request.error(
                 f"truncated or damaged: it states {count:,} frames and has {len(frames):,}. "
@@ -47,10 +47,10 @@ def read(
         return read_frames(request, image, count, notes)
 
 
-def _split(
+def _split_frames(
     data: bytes, chunks: Iterable[tuple[bytes, int, int]]
 ) -> Iterator[tuple[tuple[int, int], bytes]]:
-    """Each frame's width and height, and its compressed data."""
+    """Yield the width and height of each frame, and its compressed data."""
     size, parts = struct.unpack_from(">II", data, 16), list[bytes]()
     for name, start, end in chunks:
         if name == b"fcTL":
@@ -72,7 +72,7 @@ def _check_frame(request: Request, data: bytes, size: tuple[int, int], packed: b
     for x, y, dx, dy in _PASSES if data[28] else _LINES:
         columns, rows = -((x - width) // dx), -((y - height) // dy)
         if columns > 0 and rows > 0:
-            needed += rows * (1 + (columns * bits * _SAMPLES[color] + 7) // 8)
+            needed += rows * (1 + (columns * bits * PNG_COLORS[color][1] + 7) // 8)
     there = len(zlib.decompressobj().decompress(packed, needed))
     if there < needed:
         raise request.error(

@@ -1,4 +1,4 @@
-"""BMP: plain gray and color by imagecodecs, every other kind by Pillow, which takes longer."""
+"""BMP: imagecodecs decodes plain gray and color, and Pillow, which takes longer, the rest."""
 
 import struct
 from io import BytesIO
@@ -6,43 +6,35 @@ from io import BytesIO
 import imagecodecs
 from PIL.BmpImagePlugin import BmpImageFile, DibImageFile
 
-from .image import ImageFile, Request, depth_range
+from .image import ImageFile, Request
 from .pillow import read_frames
 
-# The file's header, where the pixels start in it; then the image's, of which these have the same
-# beginning: its size, width, height, planes, bits, compression, ..., colors in the palette
+# The file's header, with the place of the pixels, and how image headers of these sizes begin: size,
+# width, height, planes, bits, compression, ..., colors in the palette
 _HEADER = struct.Struct("<2s8xIIiiHHI12xI")
 _SIZES = (40, 108, 124)
-_RAMP = bytes(range(256))  # of each color: index k is the gray k
+_RAMP = bytes(range(256))  # a palette's red, green and blue if index k is the gray level k
 
 
 def read(request: Request) -> ImageFile:
-    """The image; its palette is looked up."""
+    """Read the image, with its palette looked up."""
     data = request.read_bytes()
     shape = _find_plain_shape(data)
     if shape is None:
         plugin = BmpImageFile if data.startswith(b"BM") else DibImageFile
         with plugin(BytesIO(data)) as image:
             return read_frames(request, image, 1)
-    request.pick(1, "frames")
+    request.pick_index(1, "frames")
     request.check_size(shape, 1)
-    return ImageFile(
-        path=request.path,
-        array=imagecodecs.bmp_decode(data),
-        layout="HWC" if len(shape) == 3 else "HW",
-        value_range=depth_range(8),
-        range_source="BMP's depth",
-        format="BMP",
-        mode="RGB, 8 bits" if len(shape) == 3 else "gray, 8 bits",
-        bits=8,
-        depth_only=True,
-    )
+    kind = "RGB" if len(shape) == 3 else "gray"
+    return request.describe_by_depth(imagecodecs.bmp_decode(data), "BMP", kind, 8)
 
 
 def _find_plain_shape(data: bytes) -> tuple[int, ...] | None:
-    """The shape of an image of whole rows, from the bottom up, of gray or of RGB without a palette.
+    """Return the shape of an image that imagecodecs decodes, or None for any other.
 
-    None for what is compressed, truncated or of another kind.
+    It is stored in whole rows from the bottom up, as gray levels or as RGB without a palette, and
+    neither compressed nor truncated.
     """
     if len(data) < _HEADER.size:
         return None

@@ -1,4 +1,4 @@
-"""DICOM's gray: stored values, the modality's values, and which way round they are seen."""
+"""DICOM's gray: stored values become the modality's values, in a window, with white the largest."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,75 +7,54 @@ import numpy as np
 from pydicom import Dataset
 from pydicom.pixels.processing import apply_modality_lut
 
-from ..core.value_range import ValueRange
-from .dicom_codestream import is_lossy
-from .dicom_header import Scan
-from .dicom_lut import check_lut, declare_deep
-from .dicom_window import Range, Shown, apply_window, next_value, read_function
-from .image import Array, depth_range, find_invertible, invert, number
+from .dicom_lut import check_lut, declare_16_bits
+from .dicom_scan import Scan
+from .dicom_window import Range, Rendering, apply_window, find_next_value, read_function
+from .image import Array, as_number, find_depth_range, find_pivot, invert, saturate_invertible
 
-_OVERSHOOT = 4  # a lossy codec may pass the ends of the depth by a quarter of it, and no more
+_OVERSHOOT = 4  # a lossy codec may pass the ends of the depth by a quarter of it
 
 
-def show(scan: Scan, stored: Array) -> Shown:
-    """Return what stored frames are to be seen as; larger is brighter."""
-    values, full = _to_modality(scan, stored)
+def show_gray(scan: Scan, stored: Array) -> Rendering:
+    """Return what stored frames are to be seen as, with larger values brighter."""
+    values, full = _apply_modality(scan, stored)
     shown = apply_window(scan, values, full)
     if not _is_inverse(scan):
         return shown
     around = full if shown.array is values else shown.value_range
     if around is None or (shown.array.dtype.kind == "i" and scan.request.has_limits):
-        around = _find_pivot(scan, shown.array)
+        if scan.request.value_range is None:
+            raise scan.error(
+                f"{scan.colors} of floats, whose smallest value is white, and nothing tells which "
+                "value is black: read(path, value_range=(lo, hi)) inverts it within that range"
+            )
+        around = find_pivot(scan.request.value_range, [shown.array])
     value_range = shown.value_range
     if value_range is not None:
         total = around[0] + around[1]
         lo, hi = total - value_range[1], total - value_range[0]
-        lo = min(lo, 2 * hi - next_value(hi))  # a threshold stays one, in spite of rounding
-        value_range = number(lo), number(hi)
-    return shown._replace(array=_turn_round(scan, shown.array, around), value_range=value_range)
-
-
-def _turn_round(scan: Scan, array: Array, around: Range) -> Array:
-    """Make black of white; what no dtype holds afterwards, far outside of the range, saturates."""
-    if array.dtype.kind == "i":
-        total = around[0] + around[1]
-        if total != int(total):
-            raise scan.error(
-                f"its smallest value is white, and integers can't be turned round within "
-                f"{around[0]} to {around[1]}: lo + hi has to be a whole number"
-            )
-        return invert(array.clip(*find_invertible(array.dtype, int(total))), (0, int(total)))
-    return invert(array, around)
+        lo = min(lo, 2 * hi - find_next_value(hi))  # a threshold stays one in spite of rounding
+        value_range = as_number(lo), as_number(hi)
+    array = shown.array
+    try:  # unsigned values can't lie outside of the depth, within which they are inverted
+        array = saturate_invertible(array, around) if array.dtype.kind == "i" else array
+    except ValueError as error:
+        raise scan.error(f"its smallest value is white, {error}") from None
+    return shown._replace(array=invert(array, around), value_range=value_range)
 
 
 def _is_inverse(scan: Scan) -> bool:
-    """Whether the smallest value is white: PS3.3, C.7.6.3.1.2 and C.11.6."""
+    """Return whether the smallest value is white, with a note: PS3.3, C.7.6.3.1.2 and C.11.6."""
     shape = str(scan.dataset.get("PresentationLUTShape") or "").upper()
     if scan.colors == "MONOCHROME1":
-        told = "turned round, because MONOCHROME1 has its smallest value white"
+        told = "inverted, because MONOCHROME1 has its smallest value white"
         if shape == "IDENTITY":
             told += ", though PresentationLUTShape is IDENTITY"
         scan.note(told)
         return True
     if shape == "INVERSE":
-        scan.note("turned round, because PresentationLUTShape is INVERSE")
+        scan.note("inverted, because PresentationLUTShape is INVERSE")
     return shape == "INVERSE"
-
-
-def _find_pivot(scan: Scan, array: Array) -> Range:
-    """The range within which values are turned round: the caller's, or the values' own."""
-    stated: ValueRange | None = scan.request.value_range
-    if stated is None:
-        raise scan.error(
-            f"{scan.colors} of floats, whose smallest value is white, and nothing tells which "
-            "value is black: read(path, value_range=(lo, hi)) turns it round within that range"
-        )
-    if stated == "dtype":
-        return 0, 1
-    if scan.request.has_limits:
-        return number(stated[0]), number(stated[1])
-    finite = array[np.isfinite(array)]
-    return (number(finite.min()), number(finite.max())) if finite.size else (0, 1)
 
 
 # The modality's values
@@ -87,12 +66,12 @@ def fit_depth(scan: Scan, stored: Array) -> Array:
     A lossy codec's overshoot is saturated with a note; more than that is an error.
     """
     if scan.bits is None or not scan.is_compressed or scan.bits == 8 * stored.itemsize:
-        return stored  # it can't hold more, or was cut to the bits stored
-    lo, hi = _stored_range(scan)
+        return stored  # no value can be beyond the depth
+    lo, hi = _find_stored_range(scan)
     excess = max(lo - int(stored.min()), int(stored.max()) - hi)
     if excess <= 0:
         return stored
-    if not is_lossy(scan) or excess > (hi - lo + 1) // _OVERSHOOT:
+    if not scan.is_lossy or excess > (hi - lo + 1) // _OVERSHOOT:
         raise scan.error(
             f"it states {scan.bits} bits, and its values need more: {stored.min()} to "
             f"{stored.max()}, where BitsStored allows {lo} to {hi}"
@@ -107,10 +86,10 @@ def fit_depth(scan: Scan, stored: Array) -> Array:
 
 def find_dtype(scan: Scan) -> np.dtype[Any]:
     """Return the dtype of the values after rescale, Modality LUT, VOI LUT or sigmoid."""
-    items = scan.macros("PixelValueTransformationSequence")
-    dtype = np.result_type(*(_modality_dtype(scan, item) for item in items))
+    items = scan.find_macros("PixelValueTransformationSequence")
+    dtype = np.result_type(*(_find_modality_dtype(scan, item) for item in items))
     if scan.request.window == "file":
-        windows = scan.macros("FrameVOILUTSequence")
+        windows = scan.find_macros("FrameVOILUTSequence")
         if any(item.get("VOILUTSequence") for item in windows):
             return np.dtype(np.uint16)
         if any(read_function(item) == "SIGMOID" for item in windows):
@@ -118,30 +97,30 @@ def find_dtype(scan: Scan) -> np.dtype[Any]:
     return dtype
 
 
-def _to_modality(scan: Scan, stored: Array) -> tuple[Array, Range | None]:
-    """The values in the modality's units, and the range that their depth allows."""
-    items: Sequence[Dataset] = scan.macros("PixelValueTransformationSequence")
+def _apply_modality(scan: Scan, stored: Array) -> tuple[Array, Range | None]:
+    """Return the values in the modality's units, and the range that their depth allows."""
+    items: Sequence[Dataset] = scan.find_macros("PixelValueTransformationSequence")
     frames = [stored] if len(items) == 1 else list(stored)
-    changed = [_to_units(scan, frame, item) for frame, item in zip(frames, items, strict=True)]
+    changed = [_convert_frame(scan, frame, item) for frame, item in zip(frames, items, strict=True)]
     values = changed[0] if len(items) == 1 else np.stack(changed)
     if scan.bits is None:
         return values, None
-    ends = [end for item in items for end in _units_range(scan, item)]
+    ends = [end for item in items for end in _find_modality_range(scan, item)]
     return values, (min(ends), max(ends))
 
 
-def _to_units(scan: Scan, stored: Array, item: Dataset) -> Array:
-    """One table, or slope and intercept; integers stay integers where all of these are."""
+def _convert_frame(scan: Scan, stored: Array, item: Dataset) -> Array:
+    """Return a frame in the modality's units, by its lookup table or its slope and intercept."""
     if item.get("ModalityLUTSequence"):
         check_lut(scan, item, "ModalityLUTSequence")
         if stored.dtype.kind == "f":
             raise scan.error("its ModalityLUTSequence takes integers, and its pixels are floats")
-        deep = declare_deep(item, "ModalityLUTSequence")
+        deep = declare_16_bits(item, "ModalityLUTSequence")
         return np.asarray(apply_modality_lut(stored.astype(np.int32), deep))
     slope, intercept = _read_rescale(scan, item)
     if (slope, intercept) == (1, 0):
         return stored
-    dtype = _modality_dtype(scan, item)
+    dtype = _find_modality_dtype(scan, item)
     values = stored.astype(dtype)
     # In integers each step may wrap round, and the result, which the dtype holds, is exact.
     exact = np.float64 if dtype.kind == "f" else np.int64
@@ -152,11 +131,12 @@ def _to_units(scan: Scan, stored: Array, item: Dataset) -> Array:
     return values
 
 
-def _units_range(scan: Scan, item: Dataset) -> Range:
+def _find_modality_range(scan: Scan, item: Dataset) -> Range:
+    """Return the range that the stored depth has in the modality's units."""
     if item.get("ModalityLUTSequence"):
-        return depth_range(check_lut(scan, item, "ModalityLUTSequence"))
+        return find_depth_range(check_lut(scan, item, "ModalityLUTSequence"))
     slope, intercept = _read_rescale(scan, item)
-    lo, hi = sorted(limit * slope + intercept for limit in _stored_range(scan))
+    lo, hi = sorted(limit * slope + intercept for limit in _find_stored_range(scan))
     if not np.isfinite(hi - lo):
         raise scan.error(f"its RescaleSlope is {slope:g}, which makes values that aren't finite")
     if lo == hi:
@@ -164,11 +144,11 @@ def _units_range(scan: Scan, item: Dataset) -> Range:
             f"its RescaleSlope is {slope:g}, which float64 loses beside its RescaleIntercept, "
             f"{intercept:g}: every value would be the same"
         )
-    return number(lo), number(hi)
+    return as_number(lo), as_number(hi)
 
 
-def _modality_dtype(scan: Scan, item: Dataset) -> np.dtype[Any]:
-    """The smallest integers that hold every possible value, or float64 for fractions."""
+def _find_modality_dtype(scan: Scan, item: Dataset) -> np.dtype[Any]:
+    """Return the smallest integers that hold every possible value, or float64 for fractions."""
     if item.get("ModalityLUTSequence"):
         return np.dtype(np.uint16)
     rescale = _read_rescale(scan, item)
@@ -176,17 +156,17 @@ def _modality_dtype(scan: Scan, item: Dataset) -> np.dtype[Any]:
         return scan.stored_dtype
     if scan.bits is None or not all(factor.is_integer() for factor in rescale):
         return np.dtype(np.float64)
-    ends = _units_range(scan, item)
+    ends = _find_modality_range(scan, item)
     if max(map(abs, ends)) > 1 << 53:  # float64, in which they are computed, has no more
         return np.dtype(np.float64)
     return np.result_type(*(np.min_scalar_type(int(end)) for end in ends))
 
 
 def _read_rescale(scan: Scan, item: Dataset) -> tuple[float, float]:
-    """Slope and intercept, each with a default of its own, as GDCM and fo-dicom have it."""
+    """Return slope and intercept; each has its own default, as in GDCM and fo-dicom."""
     found = []
     for keyword, default in (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0)):
-        values = scan.numbers(item, keyword)
+        values = scan.read_numbers(item, keyword)
         if len(values) > 1:
             raise scan.error(f"its {keyword} has {len(values)} values, and one is expected")
         found.append(values[0] if values else default)
@@ -195,5 +175,6 @@ def _read_rescale(scan: Scan, item: Dataset) -> tuple[float, float]:
     return found[0], found[1]
 
 
-def _stored_range(scan: Scan) -> tuple[int, int]:
-    return depth_range(scan.bits or 0, signed=scan.is_signed)
+def _find_stored_range(scan: Scan) -> tuple[int, int]:
+    """Return the smallest and the largest value that the bits stored hold."""
+    return find_depth_range(scan.bits or 0, signed=scan.is_signed)

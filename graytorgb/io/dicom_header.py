@@ -1,27 +1,18 @@
-"""The header of a DICOM file: its data elements, and what they state of the pixels, checked."""
+"""Open a DICOM file, and check that its header describes an image that can be read."""
 
 import os
 import zlib
-from dataclasses import dataclass, field
-from functools import cached_property
 from io import BytesIO
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import numpy as np
 import pydicom
 from pydicom import Dataset
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.errors import BytesLengthException
 from pydicom.filereader import read_dataset
-from pydicom.uid import (
-    UID,
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-)
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from ..errors import ImageFileError
+from .dicom_scan import GRAY, Scan
+from .dicom_syntaxes import PLAIN
 from .image import Request
 
 _IMAGE = ("Rows", "Columns", "PhotometricInterpretation", "BitsAllocated")
@@ -30,217 +21,16 @@ _NEEDED = {
     "BitsStored": "the depth of the values",
     "PixelRepresentation": "whether the values are signed",
 }
-GRAY = ("MONOCHROME1", "MONOCHROME2")
-RGB = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT")  # pydicom gives RGB for all
-_SAMPLES = {**dict.fromkeys((*GRAY, "PALETTE COLOR"), 1), **dict.fromkeys(RGB, 3)}
-_LONG = 1 << 12  # bytes of an element
-_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-_ALLOCATED = {
+_SAMPLES = {  # by the colors; pydicom gives RGB for every kind with three
+    **dict.fromkeys((*GRAY, "PALETTE COLOR"), 1),
+    **dict.fromkeys(("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT"), 3),
+}
+_LONG = 1 << 12  # bytes of an element that stays in the file until it is asked for
+_ALLOCATED = {  # the elements that hold pixels, and the bits that a sample may take in each
     "PixelData": (1, 8, 16, 32, 64),
     "FloatPixelData": (32,),
     "DoubleFloatPixelData": (64,),
 }
-_PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian)
-_UNCOMPRESSED = (*_PLAIN, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian)
-# What pydicom raises for an element whose bytes don't fit its kind
-_MALFORMED = (ValueError, TypeError, OverflowError, NotImplementedError, BytesLengthException)
-
-
-@dataclass
-class Scan:
-    """A DICOM file that is being read.
-
-    Attributes
-    ----------
-    request : Request
-        What the caller asked for.
-    dataset : Dataset
-        The file's data elements.
-    pixels : str
-        The keyword of the element that holds the pixels.
-    count : int
-        The number of frames that the header states.
-    index : int or None
-        The one frame to be read; None for all.
-    notes : list of str
-        What a user of the pixels should know, found so far.
-    """
-
-    request: Request
-    dataset: Dataset
-    pixels: str = "PixelData"
-    count: int = 1
-    index: int | None = None
-    notes: list[str] = field(default_factory=list)
-    _macros: dict[str, list[Dataset]] = field(default_factory=dict, init=False, repr=False)
-    _numbers: dict[tuple[int, str], list[float]] = field(
-        default_factory=dict, init=False, repr=False
-    )
-
-    def error(self, text: str) -> ImageFileError:
-        """Return the error for this file."""
-        return self.request.error(text)
-
-    def note(self, text: str) -> None:
-        """Keep a note, once."""
-        if text not in self.notes:
-            self.notes.append(text)
-
-    @cached_property  # pydicom takes microseconds for each element
-    def syntax(self) -> UID:
-        """How the pixels are encoded; files from before there was a statement aren't compressed."""
-        if "TransferSyntaxUID" in self.dataset.file_meta:
-            return UID(str(self.dataset.file_meta.TransferSyntaxUID))
-        implicit = self.dataset.original_encoding[0]
-        return ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
-
-    @cached_property
-    def is_plain(self) -> bool:
-        """Whether the pixels are in the file as in memory, but for big machines' byte order."""
-        return self.syntax in _PLAIN
-
-    @cached_property
-    def is_compressed(self) -> bool:
-        """Whether the pixels are frames of some codec."""
-        return self.syntax not in _UNCOMPRESSED
-
-    @cached_property
-    def colors(self) -> str:
-        """The photometric interpretation."""
-        return str(self.dataset.PhotometricInterpretation)
-
-    @cached_property
-    def is_gray(self) -> bool:
-        """Whether the pixels are gray."""
-        return self.colors in GRAY
-
-    @cached_property
-    def bits(self) -> int | None:
-        """The bits stored; None for floats, whose depth is no statement."""
-        return None if self.pixels != "PixelData" else int(self.dataset.BitsStored)
-
-    @cached_property
-    def allocated(self) -> int:
-        """The bits that a sample takes."""
-        return int(self.dataset.BitsAllocated)
-
-    @cached_property
-    def rows(self) -> int:
-        """The height."""
-        return int(self.dataset.Rows)
-
-    @cached_property
-    def columns(self) -> int:
-        """The width."""
-        return int(self.dataset.Columns)
-
-    @cached_property
-    def is_signed(self) -> bool:
-        """Whether the stored values are signed integers."""
-        return self.pixels == "PixelData" and self.dataset.PixelRepresentation == 1
-
-    @cached_property
-    def stored_dtype(self) -> np.dtype[Any]:
-        """The dtype of the stored values."""
-        size = max(1, self.allocated // 8)
-        kind = "f" if self.pixels != "PixelData" else "i" if self.is_signed else "u"
-        return np.dtype(f"{kind}{size}")
-
-    def value(self, item: Dataset, keyword: str, remedy: str = "") -> Any:
-        """Return an element's value, None where it is absent, or an error that names it."""
-        try:
-            return item.get(keyword)
-        except _MALFORMED as error:
-            raise self.error(f"its {keyword} can't be read: {error}{remedy}") from error
-
-    def integer(self, keyword: str) -> int | None:
-        """Return an integer of the header; None where it is absent or empty."""
-        value: int | None = self.value(self.dataset, keyword)
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-            raise self.error(f"its {keyword} is {value!r}, and one whole number is expected")
-        return value
-
-    def numbers(self, item: Dataset, keyword: str, remedy: str = "") -> list[float]:
-        """Return the numbers of an element of text, such as a window; none if it is empty.
-
-        A decimal comma, which DICOM forbids and some devices write, is read with a note.
-
-        Parameters
-        ----------
-        item : Dataset
-            The data set that holds the element.
-        keyword : str
-            The element's name.
-        remedy : str
-            The call that works without this element, for the error.
-        """
-        known = id(item), keyword
-        if known not in self._numbers:
-            self._numbers[known] = self._read_numbers(item, keyword, remedy)
-        return self._numbers[known]
-
-    def _read_numbers(self, item: Dataset, keyword: str, remedy: str) -> list[float]:
-        values = []
-        for text in self._split(item, keyword, remedy):
-            try:
-                value = float(text if "_" not in text else "nan")  # Python reads 1_0 as 10
-            except ValueError:
-                value = float("nan") if text.count(",") != 1 else _read_comma(text)
-                if np.isfinite(value):
-                    self.note(f"{keyword} is {text!r} in the file, read as {value:g}")
-            if not np.isfinite(value):
-                raise self.error(f"its {keyword} is {text!r}, and a number is expected{remedy}")
-            values.append(value)
-        return values
-
-    def _split(self, item: Dataset, keyword: str, remedy: str) -> list[str]:
-        """The values of an element as text, without the empty ones."""
-        if keyword not in item:
-            return []
-        element = item.get_item(keyword)
-        value: Any = element.value
-        if isinstance(value, bytes) and element.VR in (None, "DS", "IS", "UN"):
-            value = value.decode("ascii", "replace").split("\\")  # pydicom fails at a comma
-        elif isinstance(value, bytes):  # binary numbers, where text is expected
-            value = self.value(item, keyword, remedy)
-        values = value if isinstance(value, list | pydicom.multival.MultiValue) else [value]
-        texts = ("" if value is None else str(value).strip(" \0") for value in values)
-        return [text for text in texts if text]
-
-    def macros(self, keyword: str) -> list[Dataset]:
-        """Return the data sets that hold a macro's elements: one for all frames, or one each.
-
-        An enhanced multi-frame file keeps them in functional groups (PS3.3, C.7.6.16), shared
-        by all frames or one a frame; every other file at its top.
-        """
-        if keyword not in self._macros:
-            self._macros[keyword] = self._find_macros(keyword)
-        return self._macros[keyword]
-
-    def _find_macros(self, keyword: str) -> list[Dataset]:
-        shared = self.dataset.get("SharedFunctionalGroupsSequence")
-        if shared and shared[0].get(keyword):
-            return [shared[0].get(keyword)[0]]
-        frames = self.dataset.get("PerFrameFunctionalGroupsSequence") or []
-        if not any(frame.get(keyword) for frame in frames):
-            return [self.dataset]
-        if len(frames) != self.count:
-            raise self.error(
-                f"its PerFrameFunctionalGroupsSequence has {len(frames)} items, and "
-                f"{self.count} are expected, one for each frame"
-            )
-        chosen = frames if self.index is None else [frames[self.index]]
-        return [frame.get(keyword)[0] if frame.get(keyword) else Dataset() for frame in chosen]
-
-
-def _read_comma(text: str) -> float:
-    try:
-        return float(text.replace(",", "."))
-    except ValueError:
-        return float("nan")
-
-
-# Opening
 
 
 def open_scan(request: Request) -> Scan:
@@ -248,35 +38,35 @@ def open_scan(request: Request) -> Scan:
     dataset, has_preamble = _read_elements(request)
     scan = Scan(request, dataset)
     for keyword in _IMAGE:
-        if scan.value(dataset, keyword) is None:
-            kind = UID(str(scan.value(dataset, "SOPClassUID") or "")).name
+        if scan.read_value(dataset, keyword) is None:
+            kind = UID(str(scan.read_value(dataset, "SOPClassUID") or "")).name
             what = "DICOM" if has_preamble else "not DICOM, or DICOM"
             of = f" of {kind}" if kind else ""
             raise scan.error(f"{what}{of} without an image: it has no {keyword}")
     _find_pixels(scan)
     _check_pixels(scan)
     scan.count = _count_frames(scan)
-    scan.index = request.pick(scan.count, "frames")
+    scan.index = request.pick_index(scan.count, "frames")
     return scan
 
 
 def _read_elements(request: Request) -> tuple[Dataset, bool]:
-    """The file's data elements, and whether it begins as DICOM does.
+    """Return the file's data elements, and whether it begins as DICOM does.
 
-    What is long stays in the file until it is asked for.
+    Long elements stay in the file until they are asked for.
     """
     with request.path.open("rb") as file:
         preamble, magic = file.read(128), file.read(4)
         if magic == b"DICM":
-            meta = FileMetaDataset(  # up to where pydicom takes the rest, whatever its length says
+            meta = FileMetaDataset(  # group 0002 to its last element, whatever length it states
                 read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2)
             )
             syntax, start = meta.get("TransferSyntaxUID"), file.tell()
             if syntax == DeflatedExplicitVRLittleEndian:
                 return _inflate(request, file, meta), True
-            has_commands = file.read(2) == b"\0\0"  # a group of its own, in another syntax
+            has_commands = file.read(2) == b"\0\0"  # group 0000, in a syntax of its own
             file.seek(start)
-            if syntax in _PLAIN and not has_commands:  # as dcmread does, which would begin again
+            if syntax in PLAIN and not has_commands:  # dcmread would do the same, and begin again
                 is_implicit = syntax == ImplicitVRLittleEndian
                 found = read_dataset(file, is_implicit, True, defer_size=_LONG)
                 path = os.fspath(request.path)
@@ -287,7 +77,7 @@ def _read_elements(request: Request) -> tuple[Dataset, bool]:
 
 
 def _inflate(request: Request, file: BinaryIO, meta: FileMetaDataset) -> Dataset:
-    """The data set of a deflated file, of no more bytes than the limit.
+    """Return the data set of a deflated file, if it takes no more bytes than the limit.
 
     pydicom inflates it in one piece, whatever that takes.
     """
@@ -309,7 +99,8 @@ def _inflate(request: Request, file: BinaryIO, meta: FileMetaDataset) -> Dataset
 
 
 def _find_pixels(scan: Scan) -> None:
-    found = [keyword for keyword in _PIXELS if keyword in scan.dataset]
+    """Set the element that holds the pixels, or raise unless there is one."""
+    found = [keyword for keyword in _ALLOCATED if keyword in scan.dataset]
     if not found:
         raise scan.error("DICOM without pixels: truncated before them, or stripped of them")
     if len(found) > 1:
@@ -320,12 +111,12 @@ def _find_pixels(scan: Scan) -> None:
 def _check_pixels(scan: Scan) -> None:
     """Refuse elements that are missing or contradict each other: PS3.3, C.7.6.3."""
     for keyword in ("Rows", "Columns", "BitsAllocated"):
-        scan.integer(keyword)
+        scan.read_integer(keyword)
     if scan.colors not in _SAMPLES:
         raise scan.error(f"its colors are {scan.colors}, neither gray nor RGB")
     needed = _NEEDED if scan.pixels == "PixelData" else ("SamplesPerPixel",)
     for keyword in needed:
-        if scan.integer(keyword) is None:
+        if scan.read_integer(keyword) is None:
             raise scan.error(f"it has no {keyword}, so nothing tells {_NEEDED[keyword]}")
     dataset, samples = scan.dataset, _SAMPLES[scan.colors]
     if dataset.SamplesPerPixel != samples:
@@ -343,7 +134,7 @@ def _check_pixels(scan: Scan) -> None:
     if scan.pixels == "PixelData":
         _check_bits(scan, allocated)
     if samples == 3 and not scan.is_compressed:
-        planes = scan.integer("PlanarConfiguration")
+        planes = scan.read_integer("PlanarConfiguration")
         if planes not in (0, 1):
             shown = "missing" if planes is None else planes
             raise scan.error(
@@ -352,7 +143,8 @@ def _check_pixels(scan: Scan) -> None:
 
 
 def _check_bits(scan: Scan, allocated: int) -> None:
-    stored, high = int(scan.dataset.BitsStored), scan.integer("HighBit")
+    """Refuse a depth, a place of the bits or a sign that contradicts the rest of the header."""
+    stored, high = int(scan.dataset.BitsStored), scan.read_integer("HighBit")
     if not 1 <= stored <= allocated:
         raise scan.error(f"its BitsStored is {stored}, and its BitsAllocated is {allocated}")
     if high is not None and high != stored - 1:
@@ -361,16 +153,17 @@ def _check_bits(scan: Scan, allocated: int) -> None:
             f"bits, which is all that is read (DICOM has HighBit = BitsStored - 1 = {stored - 1})"
         )
     signed = scan.dataset.PixelRepresentation
-    if signed not in ((0, 1) if scan.colors not in RGB else (0,)):
+    may_be_signed = _SAMPLES[scan.colors] == 1
+    if signed not in (0, 1)[: 1 + may_be_signed]:
         raise scan.error(
             f"its PixelRepresentation is {signed}, and {scan.colors} has 0 (unsigned)"
-            + ("" if scan.colors in RGB else " or 1 (signed)")
+            + " or 1 (signed)" * may_be_signed
         )
 
 
 def _count_frames(scan: Scan) -> int:
-    """The frames that the header states: one where it states none or 0, as pydicom has it."""
-    values = scan.numbers(scan.dataset, "NumberOfFrames")
+    """Return the number of frames: 1 if the header states none or 0, as in pydicom."""
+    values = scan.read_numbers(scan.dataset, "NumberOfFrames")
     count = values[0] if values else 1
     if len(values) > 1 or count < 0 or not float(count).is_integer():
         shown = ", ".join(f"{value:g}" for value in values)

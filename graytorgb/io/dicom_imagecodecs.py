@@ -1,25 +1,29 @@
-"""What imagecodecs decodes of DICOM, as a plugin of pydicom's decoders.
+"""A plugin for pydicom's decoders: the compressions of DICOM that imagecodecs decodes.
 
-JPEG of 12 bits and lossless JPEG by libjpeg-turbo, and RLE; GDCM would decode the second, and ends
-the process at some damaged frames.
+These are JPEG of 12 bits and lossless JPEG, by libjpeg-turbo, and RLE. GDCM would decode lossless
+JPEG too, but ends the process at some damaged frames.
 """
 
 import imagecodecs
 from pydicom.pixels.decoders.base import DecodeRunner
-from pydicom.uid import UID, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1, RLELossless
+from pydicom.uid import UID, RLELossless
 
-DECODER_DEPENDENCIES = dict.fromkeys(
-    (JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1, RLELossless), ("imagecodecs",)
-)
+from .dicom_syntaxes import COMPRESSIONS
+
+DECODER_DEPENDENCIES = {  # by which pydicom knows the plugin's transfer syntaxes
+    syntax: compression.decoders
+    for syntax, compression in COMPRESSIONS.items()
+    if compression.decoders == ("imagecodecs",)
+}
 
 
 def is_available(syntax: UID) -> bool:
-    """Whether frames of this transfer syntax are decoded; pydicom asks."""
+    """Return whether frames of this transfer syntax are decoded here, as pydicom asks."""
     return syntax in DECODER_DEPENDENCIES
 
 
 def decode_frame(source: bytes, runner: DecodeRunner) -> bytes:
-    """Decode a frame whose header was held against the file's."""
+    """Decode a frame whose header was compared with the file's."""
     if runner.transfer_syntax == RLELossless:
         return _decode_rle(source, runner)
     # The same colors in and out: the file says what they are, and pydicom converts them.
@@ -31,7 +35,7 @@ def decode_frame(source: bytes, runner: DecodeRunner) -> bytes:
 
 
 def _decode_rle(source: bytes, runner: DecodeRunner) -> bytes:
-    """Decode PackBits into no more than the frame's size: PS3.5, annex G."""
+    """Decode PackBits into no more bytes than a frame has: PS3.5, annex G."""
     size = int(runner.frame_length())
     decoded = imagecodecs.dicomrle_decode(source, f"<u{runner.bits_allocated // 8}", out=size)
     if len(decoded) != size:

@@ -1,4 +1,4 @@
-"""DICOM's lookup tables: their descriptors are checked, and declared as pydicom needs them."""
+"""DICOM's lookup tables: the descriptors are checked, and declared as pydicom needs them."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 import pydicom
 from pydicom import Dataset
 
-from .dicom_header import Scan
+from .dicom_scan import Scan
 from .image import Array
 
 
@@ -22,41 +22,69 @@ def check_lut(scan: Scan, item: Dataset, keyword: str, remedy: str = "") -> int:
     remedy : str
         The call that works without the table, for the error.
     """
-    lut = item[keyword].value[0]
-    described = scan.value(lut, "LUTDescriptor", remedy)
-    if described is None or isinstance(described, int) or len(described) != 3:
-        shown = "has no LUTDescriptor" if described is None else f"has LUTDescriptor {described}"
-        raise scan.error(f"its {keyword} {shown}, and three numbers are expected{remedy}")
-    entries, _, bits = described
-    if not 8 <= bits <= 16:
-        raise scan.error(f"its {keyword} has entries of {bits} bits, and 8 to 16 are read{remedy}")
-    data = scan.value(lut, "LUTData", remedy)
+    lut, name = item[keyword].value[0], f"its {keyword}"
+    entries, _, bits = read_descriptor(scan, lut, "LUTDescriptor", range(8, 17), name, remedy)
+    data = scan.read_value(lut, "LUTData", remedy)
     if data is None:
-        raise scan.error(f"its {keyword} has no LUTData{remedy}")
+        raise scan.error(f"{name} has no LUTData{remedy}")
     count = 1 if isinstance(data, int) else len(data) // (2 if isinstance(data, bytes) else 1)
-    if count < (entries or 65536):
-        raise scan.error(
-            f"its {keyword} states {entries or 65536} entries, and its LUTData has {count}{remedy}"
-        )
-    largest = int(_read_entries(scan, data)[: entries or 65536].max())
+    if count < entries:
+        raise scan.error(f"{name} states {entries} entries, and its LUTData has {count}{remedy}")
+    largest = int(_read_entries(scan, data)[:entries].max())
     if largest >= 1 << bits:
         raise scan.error(
-            f"its {keyword} states entries of {bits} bits, and one of them is {largest}{remedy}"
+            f"{name} states entries of {bits} bits, and one of them is {largest}{remedy}"
         )
-    return int(bits)
+    return bits
+
+
+def read_descriptor(
+    scan: Scan,
+    item: Dataset,
+    keyword: str,
+    allowed: Sequence[int],
+    name: str = "it",
+    remedy: str = "",
+) -> tuple[int, int, int]:
+    """Return the number of entries, the first index and the bits of an entry of a lookup table.
+
+    Parameters
+    ----------
+    item : Dataset
+        The data set with the descriptor.
+    keyword : str
+        The descriptor's element.
+    allowed : sequence of int
+        The bits that an entry may have.
+    name, remedy : str
+        What has the table, and the call that works without it, for the error.
+    """
+    described = scan.read_value(item, keyword, remedy)
+    if described is None or isinstance(described, int) or len(described) != 3:
+        shown = f"no {keyword}" if described is None else f"{keyword} {described}"
+        raise scan.error(f"{name} has {shown}, and three numbers are expected{remedy}")
+    entries, first, bits = map(int, described)
+    if bits not in allowed:
+        raise scan.error(
+            f"{name} has entries of {bits} bits by its {keyword}, and these are read: "
+            f"{', '.join(map(str, allowed))}{remedy}"
+        )
+    return entries or 65536, first, bits
 
 
 def _read_entries(scan: Scan, data: int | bytes | Sequence[int]) -> Array:
+    """Return the entries of a lookup table, which may be bytes, numbers or one number."""
     if isinstance(data, bytes):
         is_little = scan.dataset.original_encoding[1]
         return np.frombuffer(data[: len(data) // 2 * 2], "<u2" if is_little else ">u2")
     return np.atleast_1d(np.array(data))
 
 
-def declare_deep(item: Dataset, keyword: str) -> Dataset:
-    """Return the data set with its table declared as 16 bits wide: as it is stored.
+def declare_16_bits(item: Dataset, keyword: str) -> Dataset:
+    """Return the data set with its table declared as 16 bits wide, as which it is stored.
 
-    pydicom makes the indices as narrow as it is told the entries are, and they wrap round.
+    pydicom gives the indices as few bits as the entries have by their descriptor, so that large
+    indices wrap round.
     """
     copied = Dataset()
     copied.set_original_encoding(*item.original_encoding)
@@ -64,7 +92,7 @@ def declare_deep(item: Dataset, keyword: str) -> Dataset:
     lut = Dataset()
     lut.update(item[keyword].value[0])
     entries, first, _ = lut.LUTDescriptor
-    kind = lut["LUTDescriptor"].VR  # a new element: the old one is the file's too
+    kind = lut["LUTDescriptor"].VR  # in a new element: the old one is the file's
     lut["LUTDescriptor"] = pydicom.DataElement("LUTDescriptor", kind, [entries, first, 16])
     copied[keyword] = pydicom.DataElement(keyword, "SQ", pydicom.Sequence([lut]))
     return copied

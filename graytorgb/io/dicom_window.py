@@ -7,65 +7,65 @@ import numpy as np
 from pydicom import Dataset
 from pydicom.pixels.processing import apply_voi_lut
 
-from ..errors import LevelsError
-from .dicom_header import Scan
-from .dicom_lut import check_lut, declare_deep
-from .image import CT_WINDOWS, Array, depth_range, number
+from ..errors import ImageFileError, LevelsError
+from .dicom_lut import check_lut, declare_16_bits
+from .dicom_scan import Scan
+from .image import CT_WINDOWS, Array, as_number, find_depth_range
 
 Range = tuple[int | float, int | float]
 IGNORE = "; read(path, window=None) ignores it"
-_STEP = 1e-9  # far below any device's resolution, and far above the rounding near 0
+_STEP = 1e-9  # far less than any device resolves, and far more than the rounding near 0
 
 
-class Shown(NamedTuple):
-    """Values, the range that is black and white, and what says so."""
+class Rendering(NamedTuple):
+    """The values as they are to be seen, their range, and where the range comes from."""
 
     array: Array
     value_range: Range | None
     source: str
-    depth_only: bool = False
+    depth_only: bool = False  # whether the range is the depth of the stored values
 
 
-def apply_window(scan: Scan, values: Array, full: Range | None) -> Shown:
-    """Return the range of the window asked for; a VOI LUT or a sigmoid is applied to the values."""
+def apply_window(scan: Scan, values: Array, full: Range | None) -> Rendering:
+    """Return the values and the range of the window asked for; apply a VOI LUT or a sigmoid."""
     window = scan.request.window
     if isinstance(window, str) and window in CT_WINDOWS:
         _check_hounsfield(scan, window)
         center, width = CT_WINDOWS[window]
         source = f'window="{window}", center {center:g}, width {width:g} in Hounsfield units'
-        return Shown(values, window_edges(center, width, "LINEAR"), source)
+        return Rendering(values, find_edges(center, width, "LINEAR"), source)
     if isinstance(window, tuple):
         center, width = window
-        edges = window_edges(center, width, "LINEAR")
-        return Shown(values, edges, f"the window asked for, center {center:g}, width {width:g}")
+        edges = find_edges(center, width, "LINEAR")
+        return Rendering(values, edges, f"the window asked for, center {center:g}, width {width:g}")
     source = f"DICOM's depth, {scan.bits} bits stored"
     if full is None:
         source = "DICOM of floats without a window states no range"
-    by_depth = Shown(values, full, source, full is not None)
+    by_depth = Rendering(values, full, source, full is not None)
     return by_depth if window is None else _apply_stated(scan, by_depth)
 
 
-def _apply_stated(scan: Scan, by_depth: Shown) -> Shown:
-    """The window that the file states, which is one for all frames."""
-    values, items = by_depth.array, scan.macros("FrameVOILUTSequence")
+def _apply_stated(scan: Scan, by_depth: Rendering) -> Rendering:
+    """Return the values in the window that the file states, if it is one for all frames."""
+    values, items = by_depth.array, scan.find_macros("FrameVOILUTSequence")
     found = [bool(item.get("VOILUTSequence")) or bool(read_windows(scan, item)) for item in items]
     if not any(found):
         return by_depth
     if not all(found):
-        return Shown(values, None, "some frames have a window, and some have none")
+        return Rendering(values, None, "some frames have a window, and some have none")
     if any(item.get("VOILUTSequence") for item in items):
         return _apply_voi_lut(scan, items, values)
     windows = {(read_windows(scan, item)[0], read_function(item)) for item in items}
     if len(windows) > 1:
-        return Shown(values, None, "the frames have different windows")
+        return Rendering(values, None, "the frames have different windows")
     ((window, function),) = windows
     return _apply_function(scan, by_depth, *window, function)
 
 
 def _apply_function(
-    scan: Scan, by_depth: Shown, center: float, width: float, function: str
-) -> Shown:
-    """A window in the file, by its VOI LUT function."""
+    scan: Scan, by_depth: Rendering, center: float, width: float, function: str
+) -> Rendering:
+    """Return the values in a window of the file, by its VOI LUT function."""
     source = f"the window in the file, center {center:g}, width {width:g}"
     if function != "LINEAR":
         source += f", {function}"
@@ -74,43 +74,44 @@ def _apply_function(
     if function == "SIGMOID":  # PS3.3, C.11.2.1.3.1, with outputs 0 to 1
         values = by_depth.array.astype(np.float64)
         with np.errstate(over="ignore"):  # exp of a far value is infinite, and 1 / inf is 0
-            return Shown(1 / (1 + np.exp(-4 * (values - center) / width)), (0, 1), source)
+            return Rendering(1 / (1 + np.exp(-4 * (values - center) / width)), (0, 1), source)
     if function not in ("LINEAR", "LINEAR_EXACT"):
         raise scan.error(f"its VOILUTFunction {function!r} is unknown{IGNORE}")
-    return Shown(by_depth.array, window_edges(center, width, function), source)
+    return Rendering(by_depth.array, find_edges(center, width, function), source)
 
 
-def window_edges(center: float, width: float, function: str) -> Range:
+def find_edges(center: float, width: float, function: str) -> Range:
     """Return the last value that is black and the first that is white.
 
     PS3.3, C.11.2.1.2.1 and C.11.2.1.3.2.
 
-    >>> window_edges(40, 400, "LINEAR"), window_edges(40, 400, "LINEAR_EXACT")
+    >>> find_edges(40, 400, "LINEAR"), find_edges(40, 400, "LINEAR_EXACT")
     ((-160, 239), (-160, 240))
     """
     if function == "LINEAR":
         center, width = center - 0.5, width - 1
     lo, hi = center - width / 2, center + width / 2
-    return number(lo), number(max(hi, next_value(lo)))
+    return as_number(lo), as_number(max(hi, find_next_value(lo)))
 
 
-def next_value(edge: float) -> float:
-    """Return the white that belongs to a black of a threshold: what is above it is white."""
+def find_next_value(edge: float) -> float:
+    """Return the white end of a threshold whose black end is `edge`: no value lies between."""
     return edge + max(_STEP, float(np.spacing(abs(float(edge)))))
 
 
-def _apply_voi_lut(scan: Scan, items: Sequence[Dataset], values: Array) -> Shown:
+def _apply_voi_lut(scan: Scan, items: Sequence[Dataset], values: Array) -> Rendering:
+    """Return the values looked up in the file's VOI LUT."""
     if len(items) > 1:
-        return Shown(values, None, "the frames have a VOI LUT each")
+        return Rendering(values, None, "the frames have a VOI LUT each")
     if values.dtype.kind == "f":
         raise scan.error(f"its VOILUTSequence takes integers, and these aren't{IGNORE}")
     bits = check_lut(scan, items[0], "VOILUTSequence", IGNORE)
     looked_up = apply_voi_lut(
-        values.astype(np.int32), declare_deep(items[0], "VOILUTSequence"), prefer_lut=True
+        values.astype(np.int32), declare_16_bits(items[0], "VOILUTSequence"), prefer_lut=True
     )
     explanation = items[0].VOILUTSequence[0].get("LUTExplanation")
     source = "the VOI LUT in the file" + (f", {explanation}" if explanation else "")
-    return Shown(looked_up, depth_range(bits), source)
+    return Rendering(looked_up, find_depth_range(bits), source)
 
 
 # What the file states
@@ -118,8 +119,8 @@ def _apply_voi_lut(scan: Scan, items: Sequence[Dataset], values: Array) -> Shown
 
 def read_windows(scan: Scan, item: Dataset) -> list[tuple[float, float]]:
     """Return the pairs of center and width."""
-    centers = scan.numbers(item, "WindowCenter", IGNORE)
-    widths = scan.numbers(item, "WindowWidth", IGNORE)
+    centers = scan.read_numbers(item, "WindowCenter", IGNORE)
+    widths = scan.read_numbers(item, "WindowWidth", IGNORE)
     if len(centers) != len(widths):
         scan.note(
             f"WindowCenter has {len(centers)} values and WindowWidth {len(widths)}: only pairs "
@@ -129,14 +130,19 @@ def read_windows(scan: Scan, item: Dataset) -> list[tuple[float, float]]:
 
 
 def read_function(item: Dataset) -> str:
-    """Return the VOI LUT function; PS3.3, C.11.2.1.3 has LINEAR where there is none."""
+    """Return the VOI LUT function: LINEAR if the file states none (PS3.3, C.11.2.1.3)."""
     return str(item.get("VOILUTFunction") or "LINEAR").upper()
 
 
 def note_windows(scan: Scan) -> None:
-    """Tell the windows of a file that has several."""
-    item = scan.macros("FrameVOILUTSequence")[0]
-    windows = read_windows(scan, item)
+    """Add a note of the windows of a file that has several, or of windows that can't be read."""
+    item = scan.find_macros("FrameVOILUTSequence")[0]
+    try:
+        windows = read_windows(scan, item)
+    except ImageFileError as error:  # if the window were used, it would have been raised before
+        why = str(error).removeprefix(f"{scan.request.path}: ")
+        scan.note(f"the file's window can't be read: {why}")
+        return
     if len(windows) > 1:
         names = item.get("WindowCenterWidthExplanation") or ""
         names = [names] if isinstance(names, str) else list(names)
@@ -146,23 +152,25 @@ def note_windows(scan: Scan) -> None:
         scan.note(f"windows in the file: {listed}")
 
 
-def is_hounsfield(scan: Scan) -> bool:
-    """Whether the values are Hounsfield units.
+def is_in_hounsfield(scan: Scan) -> bool:
+    """Return whether the values are in Hounsfield units.
 
-    A CT image is in these unless RescaleType says otherwise (PS3.3, C.8.2.1.1.2), and a rescale
-    makes them of what is stored.
+    The values of a CT image are, unless RescaleType says otherwise (PS3.3, C.8.2.1.1.2). A rescale
+    has to be there, which makes Hounsfield units of the stored values.
     """
     if scan.dataset.get("Modality") != "CT" or not scan.is_gray:
         return False
+    keywords = "RescaleSlope", "RescaleIntercept"
     return all(
         item.get("RescaleType") in (None, "", "HU")
-        and bool(scan.numbers(item, "RescaleSlope") or scan.numbers(item, "RescaleIntercept"))
-        for item in scan.macros("PixelValueTransformationSequence")
+        and any(scan.read_numbers(item, keyword) for keyword in keywords)
+        for item in scan.find_macros("PixelValueTransformationSequence")
     )
 
 
 def _check_hounsfield(scan: Scan, window: str) -> None:
-    if not is_hounsfield(scan):
+    """Raise LevelsError for a window by name if the values are not Hounsfield units."""
+    if not is_in_hounsfield(scan):
         modality = scan.dataset.get("Modality") or "of no modality"
         raise LevelsError(
             f'{scan.request.path}: window="{window}" is for CT in Hounsfield units, and this is '

@@ -1,4 +1,4 @@
-"""GIF: its blocks are walked here, so that its frames are known before Pillow decodes them."""
+"""GIF: the blocks are walked here, so that the frames are known before Pillow decodes them."""
 
 import struct
 from io import BytesIO
@@ -13,13 +13,14 @@ _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B  # GIF89a, appendix A
 
 
 class Outline(NamedTuple):
-    """What a GIF's blocks tell before anything is decoded.
+    """The frames and sizes that a GIF's blocks tell before anything is decoded.
 
     Attributes
     ----------
     screen : (width, height)
+        The size that the header states.
     largest : (width, height)
-        The smallest screen that holds every frame.
+        The smallest size that holds every frame.
     frames : int
         How many frames are whole.
     is_whole : bool
@@ -33,11 +34,11 @@ class Outline(NamedTuple):
 
 
 def read(request: Request) -> ImageFile:
-    """The image, or every frame of an animation."""
+    """Read the image, or every frame of an animation."""
     data = request.read_bytes()
     if len(data) < 13:
         raise request.error("a GIF that is cut off before its first frame")
-    outline = _walk(data)
+    outline = _walk_blocks(data)
     count = outline.frames
     if not count or not (outline.is_whole or request.index is not None):
         raise request.error(
@@ -56,10 +57,10 @@ def read(request: Request) -> ImageFile:
         return read_frames(request, image, count, notes)
 
 
-def _walk(data: bytes) -> Outline:
-    """Count the frames and see how far they reach; Pillow itself seeks through them for that."""
+def _walk_blocks(data: bytes) -> Outline:
+    """Count the frames and find how far they reach, which Pillow tells only by decoding them."""
     width, height, flags = struct.unpack_from("<HHB", data, 6)
-    position = 13 + _palette_size(flags)
+    position = 13 + _find_palette_size(flags)
     right, bottom, count, is_whole = width, height, 0, False
     try:
         while data[position] != _TRAILER:
@@ -70,7 +71,7 @@ def _walk(data: bytes) -> Outline:
             elif kind == _IMAGE:
                 left, top, wide, high, flags = struct.unpack_from("<HHHHB", data, position)
                 # after the palette, one byte with the size of a code
-                position = _skip_blocks(data, position + 10 + _palette_size(flags))
+                position = _skip_blocks(data, position + 10 + _find_palette_size(flags))
                 right, bottom = max(right, left + wide), max(bottom, top + high)
                 count += 1
         is_whole = True
@@ -80,12 +81,13 @@ def _walk(data: bytes) -> Outline:
     return Outline((width, height), largest, count, is_whole)
 
 
-def _palette_size(flags: int) -> int:
+def _find_palette_size(flags: int) -> int:
+    """Return the bytes of a palette that the flags before it state."""
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
 def _skip_blocks(data: bytes, position: int) -> int:
-    """Where a chain of blocks ends that each begin with their size, up to one of 0."""
+    """Return where a chain of blocks ends; each begins with its size, and the last has size 0."""
     while size := data[position]:
         position += 1 + size
     return position + 1

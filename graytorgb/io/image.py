@@ -1,8 +1,9 @@
-"""What was asked of a file, and what it held."""
+"""What is asked of a file, what it holds, and the arithmetic that its readers share."""
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
@@ -98,42 +99,49 @@ class ImageFile:
 
 _START = 16 << 10
 _SPARE = 64 << 20  # for what a file holds beside its pixels
+_NO_FILES = {
+    stat.S_IFIFO: "a pipe (FIFO)", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}  # fmt: skip
 
 
 @dataclass(eq=False)
 class Request:
-    """What a format's reader is asked for, and the shape that it said it would give."""
+    """The file and the options of one call of `read`, and the checks that every reader needs.
+
+    Attributes
+    ----------
+    path, index, window, limit, value_range
+        The arguments of :func:`graytorgb.io.read`, checked.
+    file : FileIO
+        The file, open within a ``with`` block; to open it takes as long as to read a small one.
+    size : int
+        The size of the file in bytes.
+    start : bytes
+        The file's first bytes, which tell its format, and are all of a small file.
+    """
 
     path: Path
     index: int | str | None = None
     window: Window = "file"
     limit: int = 0
     value_range: ValueRange | None = None
+    file: FileIO = field(init=False, repr=False)
+    size: int = field(init=False, repr=False)
+    start: bytes = field(init=False, repr=False)
     _stated: tuple[int, ...] | None = field(default=None, init=False, repr=False)
-    _start: bytes | None = field(default=None, init=False, repr=False)
-    _file: FileIO | None = field(default=None, init=False, repr=False)
-    _size: int | None = field(default=None, init=False, repr=False)
 
     def __enter__(self) -> "Request":
+        kind = stat.S_IFMT(self.path.stat().st_mode)
+        if kind in _NO_FILES:  # before it is opened: opening a pipe waits for another process
+            raise self.error(f"this is {_NO_FILES[kind]}, and an image is read from a file")
+        self.file = FileIO(self.path)
+        self.size = os.fstat(self.file.fileno()).st_size
+        self.start = self.file.read(_START)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    @property
-    def file(self) -> FileIO:
-        """The file, opened once, for opening one takes as long as reading a small one."""
-        if self._file is None:
-            self._file = FileIO(self.path)
-        return self._file
-
-    @property
-    def size(self) -> int:
-        """The file's bytes."""
-        if self._size is None:
-            self._size = os.fstat(self.file.fileno()).st_size
-        return self._size
+        self.file.close()
 
     @property
     def has_limits(self) -> bool:
@@ -141,42 +149,37 @@ class Request:
         return isinstance(self.value_range, tuple) and not isinstance(self.value_range[0], str)
 
     def error(self, text: str) -> ImageFileError:
-        """The error for this file."""
+        """Return the error for this file."""
         return ImageFileError(f"{self.path}: {text}")
 
-    def read_start(self) -> bytes:
-        """Read the file's first bytes, which tell its format, and are all of a small file."""
-        if self._start is None:
-            self._start = self.file.read(_START)
-        return self._start
+    def limit_error(self, text: str, size: int) -> ImageFileError:
+        """Return the error for what takes `size` bytes, more than the limit."""
+        return self.error(
+            f"{text}, and the limit is {self.limit:,}: read(path, limit={size}) if you trust it"
+        )
 
     def read_bytes(self) -> bytes:
         """Read all of the file, or refuse one that is much larger than its pixels may be."""
-        start = self.read_start()
-        if self.size == len(start):
-            return start
+        if self.size == len(self.start):
+            return self.start
         self.check_file_size()
         self.file.seek(0)
         return self.file.readall()
 
     def read_at(self, offset: int, size: int) -> bytes:
-        """Read some bytes from a place on; fewer if the file ends there."""
-        start = self.read_start()
-        if offset + size <= len(start) or len(start) == self.size:
-            return start[offset : offset + size]
+        """Read `size` bytes from a place on, or fewer if the file ends there."""
+        if offset + size <= len(self.start) or len(self.start) == self.size:
+            return self.start[offset : offset + size]
         self.file.seek(offset)
         return self.file.read(size)
 
     def check_file_size(self) -> None:
         """Refuse a file that is much larger than its pixels may be."""
         if self.size > self.limit + _SPARE:
-            raise self.error(
-                f"the file has {self.size:,} bytes, and the limit is {self.limit:,}: "
-                f"read(path, limit={self.size}) if you trust it"
-            )
+            raise self.limit_error(f"the file has {self.size:,} bytes", self.size)
 
     def read_array(self, shape: Sequence[int], dtype: np.dtype[Any], offset: int) -> Array:
-        """Read an array that the file holds as it is, from a place on."""
+        """Read an array that is in the file as in memory, from a place on."""
         array = np.empty(shape, dtype)
         left = array.reshape(-1).view(np.uint8).data
         self.file.seek(offset)
@@ -194,46 +197,39 @@ class Request:
         """
         self._stated = tuple(map(int, shape))
         if min(self._stated, default=1) < 1:
-            raise self.error(
-                f"its header states {'x'.join(map(str, shape))} samples, so it has no pixels"
-            )
+            raise self.error(f"its header states {join_sizes(shape)} samples, so it has no pixels")
         size = math.prod(self._stated) * itemsize
         if size > self.limit:
-            raise self.error(
-                f"its header states {'x'.join(map(str, shape))} samples of {itemsize} bytes, "
-                f"{size:,} in all, and the limit is {self.limit:,}: read(path, limit={size}) if "
-                "you trust it"
-            )
+            stated = f"its header states {join_sizes(shape)} samples of {itemsize} bytes"
+            raise self.limit_error(f"{stated}, {size:,} in all", size)
 
     def check_result(self, array: Array, layout: str | None) -> None:
-        """Refuse what was decoded if it isn't what the file's header stated.
+        """Refuse a decoded array that isn't what the file's header stated.
 
         Raises
         ------
         ImageFileError
-            If the array has another shape than the reader checked before it decoded, no pixels,
-            or more bytes than the limit, or if the layout doesn't name each axis once.
+            If the array has another shape than the reader checked before decoding, no pixels, or
+            more bytes than the limit; or if the layout doesn't name each axis once.
         """
         stated = self._stated
         names_axes = layout is None or len(layout) == len(set(layout)) == array.ndim
         if array.shape == stated and array.size and array.nbytes <= self.limit and names_axes:
             return
-        shape = "x".join(map(str, array.shape)) or "no axes"
+        shape = join_sizes(array.shape) or "no axes"
         if stated is None:
             raise self.error(f"{shape} samples were decoded, and no size was checked before")
         if array.shape != stated or array.size == 0:
             raise self.error(
-                f"its header states {'x'.join(map(str, stated))} samples, and {shape} were decoded"
+                f"its header states {join_sizes(stated)} samples, and {shape} were decoded"
             )
         if array.nbytes > self.limit:
-            raise self.error(
-                f"{shape} samples of {array.itemsize} bytes were decoded, {array.nbytes:,} in "
-                f"all, and the limit is {self.limit:,}: read(path, limit={array.nbytes})"
-            )
+            found = f"{shape} samples of {array.itemsize} bytes were decoded"
+            raise self.limit_error(f"{found}, {array.nbytes:,} in all", array.nbytes)
         raise self.error(f"its header states the axes {layout!r}, and {shape} samples were decoded")
 
-    def pick(self, count: int, what: str) -> int | None:
-        """The index that was asked for, checked against the number of images."""
+    def pick_index(self, count: int, what: str) -> int | None:
+        """Return the index that was asked for, checked against the number of images, or None."""
         if self.index is None:
             return None
         if not isinstance(self.index, int) or not -count <= self.index < count:
@@ -242,11 +238,51 @@ class Request:
             )
         return self.index % count
 
+    def describe_by_depth(
+        self,
+        array: Array,
+        name: str,
+        kind: str,
+        bits: int,
+        *,
+        source: str = "",
+        notes: Sequence[str] = (),
+        orientation: int = 1,
+        frames: int = 1,
+        is_stack: bool = False,
+    ) -> ImageFile:
+        """Return a decoded image whose range is the depth of its samples.
+
+        The axes are H, W and, if there is one more, C; and N before them for a stack of frames.
+        """
+        return ImageFile(
+            path=self.path,
+            array=array,
+            layout="N" * is_stack + ("HW", "HWC")[array.ndim - is_stack - 2],
+            value_range=find_depth_range(max(bits, 8)),
+            range_source=source or f"{name}'s depth",
+            format=name,
+            mode=f"{kind}, {bits} bits" + (f", {frames} frames" if frames > 1 else ""),
+            bits=bits,
+            depth_only=True,
+            notes=tuple(notes),
+            orientation=orientation,
+        )
+
+
+def join_sizes(shape: Iterable[int]) -> str:
+    """Return a shape as text.
+
+    >>> join_sizes((480, 640, 3))
+    '480x640x3'
+    """
+    return "x".join(map(str, shape))
+
 
 def invert(array: Array, value_range: tuple[float, float]) -> Array:
-    """``lo + hi - value``: what is black becomes white.
+    """Return ``lo + hi - value``, so that what is black becomes white, in the same dtype.
 
-    The same dtype, and exact for integers, if every value lies in the range.
+    Integers are exact if every value lies in the range.
 
     >>> invert(np.array([0, 1, 4095], np.uint16), (0, 4095))
     array([4095, 4094,    0], dtype=uint16)
@@ -256,37 +292,67 @@ def invert(array: Array, value_range: tuple[float, float]) -> Array:
     total = value_range[0] + value_range[1]
     if array.dtype.kind == "f":
         return np.asarray(total - array, array.dtype)
+    total = int(total)
     limits = np.iinfo(array.dtype)
     if limits.min <= total <= limits.max:
         return np.asarray(array.dtype.type(total) - array)
     return (total - array.astype(np.int64)).astype(array.dtype)
 
 
-def find_invertible(dtype: np.dtype[Any], total: int) -> tuple[int, int]:
-    """Return the ends of a dtype's integers whose ``total - value`` the dtype holds too.
+def saturate_invertible(array: Array, value_range: tuple[float, float]) -> Array:
+    """Return integers cut to those that can be inverted: the dtype holds ``lo + hi - value`` too.
 
-    >>> find_invertible(np.dtype(np.int16), 100)
-    (-32667, 32767)
+    Raises
+    ------
+    ValueError
+        If ``lo + hi`` is no whole number.
+
+    Examples
+    --------
+    >>> saturate_invertible(np.array([-32768, 5], np.int16), (0, 100))
+    array([-32667,      5], dtype=int16)
     """
-    limits = np.iinfo(dtype)
-    return max(total - int(limits.max), int(limits.min)), min(
-        total - int(limits.min), int(limits.max)
+    lo, hi = value_range
+    if lo + hi != int(lo + hi):
+        raise ValueError(
+            f"and integers can't be inverted within {lo} to {hi}: lo + hi has to be a whole number"
+        )
+    limits, total = np.iinfo(array.dtype), int(lo + hi)
+    return array.clip(
+        max(total - int(limits.max), int(limits.min)), min(total - int(limits.min), int(limits.max))
     )
 
 
-def depth_range(bits: int, *, signed: bool = False) -> tuple[int, int]:
-    """The smallest and the largest integer of so many bits.
+def find_pivot(value_range: ValueRange | None, grays: Sequence[Array]) -> tuple[Any, Any]:
+    """Return the two values that change places where a file tells no range to invert within.
 
-    >>> depth_range(12), depth_range(12, signed=True)
+    These are the ends of the caller's range, of the dtype if that is the range, or else of the
+    finite values.
+    """
+    if isinstance(value_range, tuple) and not isinstance(value_range[0], str):
+        return value_range[0], value_range[1]
+    dtype = grays[0].dtype
+    if value_range == "dtype":
+        bits, signed = 8 * dtype.itemsize, dtype.kind == "i"
+        return find_depth_range(bits, signed=signed) if dtype.kind in "iu" else (0, 1)
+    finite = [gray[np.isfinite(gray)] if dtype.kind == "f" else gray for gray in grays]
+    ends = [end.item() for part in finite if part.size for end in (part.min(), part.max())]
+    return min(ends, default=0), max(ends, default=1)
+
+
+def find_depth_range(bits: int, *, signed: bool = False) -> tuple[int, int]:
+    """Return the smallest and the largest integer of so many bits.
+
+    >>> find_depth_range(12), find_depth_range(12, signed=True)
     ((0, 4095), (-2048, 2047))
     """
     return (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
 
 
-def number(value: Any) -> int | float:
-    """A Python number, an int where it is one.
+def as_number(value: Any) -> int | float:
+    """Return a Python number: an int if the value is whole, else a float.
 
-    >>> number("40.0"), number(0.5)
+    >>> as_number("40.0"), as_number(0.5)
     (40, 0.5)
     """
     value = float(value)

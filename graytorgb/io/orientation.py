@@ -1,4 +1,4 @@
-"""Orientation: how an image has to be turned to be upright, as EXIF and TIFF state it."""
+"""Orientation: how an image has to be turned to be upright, by EXIF, XMP or TIFF's tag."""
 
 import re
 import struct
@@ -26,12 +26,12 @@ _XMP = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
 
 
 def orient(array: Array, layout: str, value: int) -> Array:
-    """Turn an image, or each image of a stack, upright.
+    """Turn an image upright, or each image of a stack.
 
     Parameters
     ----------
     array : ndarray
-        With axes as `layout` names them.
+        The image, with the axes that `layout` names.
     layout : str
         ``"HW"``, ``"HWC"``, ``"NHW"``: any layout with H and W.
     value : int, 1 to 8
@@ -75,7 +75,7 @@ def orient(array: Array, layout: str, value: int) -> Array:
 
 
 def find_orientation(exif: bytes | None, xmp: bytes = b"") -> tuple[int, list[str]]:
-    """Return the orientation that a file's EXIF states, or else its XMP, and notes.
+    """Return the orientation that a file's EXIF or else its XMP states, and notes.
 
     It is 1, with a note, where the EXIF can't be read or states what is no orientation.
     """
@@ -95,7 +95,7 @@ def find_orientation(exif: bytes | None, xmp: bytes = b"") -> tuple[int, list[st
 
 
 def _read_tag(exif: bytes) -> int | None:
-    """The orientation in the first directory of EXIF data, which is laid out as a TIFF file."""
+    """Return the orientation in the first directory of EXIF data, which is laid out as a TIFF."""
     data = exif.removeprefix(b"Exif\0\0")
     orders = {b"II*\0": "<", b"MM\0*": ">"}
     if data[:4] not in orders:

@@ -1,4 +1,4 @@
-"""WebP by Pillow; and the frames of every animation, which Pillow decodes."""
+"""WebP by Pillow, and the frames of any image or animation that Pillow opened."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -8,7 +8,7 @@ from PIL.Image import Image, fromarray
 from PIL.ImageFile import ImageFile as PILImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from .image import Array, ImageFile, Request, depth_range
+from .image import Array, ImageFile, Request
 from .orientation import find_orientation
 
 _KINDS = {"1": "gray", "L": "gray", "LA": "gray with alpha", "P": "palette",
@@ -17,7 +17,7 @@ MOST_FRAMES = 1 << 16  # each takes time, however small it is
 
 
 def read(request: Request) -> ImageFile:
-    """The image, or every frame of an animation."""
+    """Read the image, or every frame of an animation."""
     # The plugin itself: PIL.Image.open has a limit of its own, in pixels and for the process.
     with WebPImageFile(BytesIO(request.read_bytes())) as image:
         return read_frames(request, image, image.n_frames)
@@ -26,13 +26,13 @@ def read(request: Request) -> ImageFile:
 def read_frames(
     request: Request, image: PILImageFile, count: int, notes: Sequence[str] = ()
 ) -> ImageFile:
-    """The pixels of an image of `count` frames, which Pillow opened and hasn't decoded yet."""
+    """Read an image of `count` frames that Pillow opened and hasn't decoded yet."""
     if image.mode not in _KINDS:
         raise request.error(
             f"its colors are {image.mode}, neither gray nor RGB: "
             "Image.open(path).convert('RGB') if Pillow's conversion is what you want"
         )
-    index = request.pick(count, "frames")
+    index = request.pick_index(count, "frames")
     needed = count if index is None else index + 1
     if needed > MOST_FRAMES:
         raise request.error(
@@ -41,9 +41,9 @@ def read_frames(
         )
     mode = image.mode
     leading = (count,) if count > 1 and index is None else ()
-    # Of an animation, only decoding tells which frames have alpha.
+    # Only decoding tells which frames of an animation have alpha.
     channels = 4 if count > 1 else _count_channels(image)
-    request.check_size(_shape(leading, image, channels), 1)
+    request.check_size(_make_shape(leading, image, channels), 1)
     orientation, found = find_orientation(image.info.get("exif"), image.info.get("xmp", b""))
     if leading:
         array = _decode_all(image, leading[0])
@@ -52,35 +52,26 @@ def read_frames(
         array = np.asarray(_flatten(image))
     if count > 1:
         channels = array.shape[-1] if array.ndim == len(leading) + 3 else 1
-        request.check_size(_shape(leading, image, channels), 1)
-    bits = 1 if mode == "1" else 8
-    return ImageFile(
-        path=request.path,
-        array=array,
-        layout="N" * len(leading) + ("HW", "HWC")[array.ndim - len(leading) - 2],
-        value_range=depth_range(8),
-        range_source=f"{image.format}'s depth",
-        format=str(image.format),
-        mode=f"{_KINDS[mode]}, {bits} bits" + (f", {count} frames" if count > 1 else ""),
-        bits=bits,
-        depth_only=True,
-        notes=(*notes, *found),
-        orientation=orientation,
-    )
+        request.check_size(_make_shape(leading, image, channels), 1)
+    return request.describe_by_depth(
+        array, str(image.format), _KINDS[mode], 1 if mode == "1" else 8, notes=(*notes, *found),
+        orientation=orientation, frames=count, is_stack=bool(leading),
+    )  # fmt: skip
 
 
-def _shape(leading: tuple[int, ...], image: Image, channels: int) -> tuple[int, ...]:
+def _make_shape(leading: tuple[int, ...], image: Image, channels: int) -> tuple[int, ...]:
+    """Return the shape of the array, with an axis for channels if there are several."""
     return (*leading, image.height, image.width, *((channels,) if channels > 1 else ()))
 
 
 def _count_channels(image: Image) -> int:
-    """The channels of :func:`_flatten`'s result, before the pixels are decoded."""
+    """Return the channels that :func:`_flatten` will give, before the pixels are decoded."""
     channels = 3 if image.mode == "P" else len(image.getbands())
     return channels + (image.has_transparency_data and not image.mode.endswith("A"))
 
 
 def _decode_all(image: PILImageFile, count: int) -> Array:
-    """Every frame, all of one mode: gray, RGB or either with alpha."""
+    """Return every frame, all of one mode: gray, RGB or either with alpha."""
     mode, frames = "", np.empty(0, np.uint8)
     for k in range(count):
         image.seek(k)
@@ -99,7 +90,7 @@ def _decode_all(image: PILImageFile, count: int) -> Array:
 
 
 def _convert(frames: Array, filled: int, mode: str) -> Array:
-    """The frames in another mode, of which the first are filled."""
+    """Return frames in another mode; only the first `filled` of them hold pixels."""
     converted = np.empty((*frames.shape[:3], len(mode)), np.uint8)
     for k in range(filled):
         converted[k] = np.asarray(fromarray(frames[k]).convert(mode))
@@ -107,7 +98,7 @@ def _convert(frames: Array, filled: int, mode: str) -> Array:
 
 
 def _flatten(image: Image) -> Image:
-    """The frame, its palette looked up, black and white as 0 and 255."""
+    """Return the frame with its palette looked up, and black and white as 0 and 255."""
     image.load()  # first: it can change the mode and the transparency
     if image.mode == "1":
         return image.convert("L")

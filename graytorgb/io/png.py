@@ -1,4 +1,4 @@
-"""PNG: its chunks are walked here, and libpng decodes the pixels through imagecodecs.
+"""PNG: the chunks are walked here, and libpng decodes the pixels through imagecodecs.
 
 Pillow itself would turn 16-bit color into 8 bits, and leave rows black that the header states
 and the data lack. It decodes animations alone, in `apng`.
@@ -13,26 +13,19 @@ from typing import NamedTuple
 import imagecodecs
 
 from ..extras import require
-from .image import ImageFile, Request, depth_range
+from .image import ImageFile, Request
 from .orientation import find_orientation
+from .png_colors import PNG_COLORS, PNG_PALETTE
 
 _END = struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))
 _HEADER_END = 33  # the signature and IHDR
-# color type -> what it is, channels, bits (PNG specification, table 11.1)
-_KINDS = {
-    0: ("gray", 1, (1, 2, 4, 8, 16)),
-    2: ("RGB", 3, (8, 16)),
-    3: ("palette", 3, (1, 2, 4, 8)),
-    4: ("gray with alpha", 2, (8, 16)),
-    6: ("RGB with alpha", 4, (8, 16)),
-}
 _ANIMATION = (b"acTL", b"fcTL", b"fdAT")
 _USED, _USED_BEFORE_PIXELS = (b"eXIf", b"iTXt"), (b"tRNS", b"sBIT", b"acTL")
 _XMP = b"XML:com.adobe.xmp\0"
 
 
 class Chunk(NamedTuple):
-    """A chunk's name, and where it begins and ends in the file, length and checksum included."""
+    """The name of a chunk, and where it starts and ends, its length and checksum included."""
 
     name: bytes
     start: int
@@ -40,16 +33,17 @@ class Chunk(NamedTuple):
 
     @property
     def is_critical(self) -> bool:
-        """Whether there are no right pixels without it (PNG specification, 5.4)."""
+        """Whether the pixels can't be decoded without the chunk (PNG specification, 5.4)."""
         return self.name[:1].isupper()
 
 
 def read(request: Request) -> ImageFile:
-    """The image; every frame of an animated one, if it has 8 bits."""
+    """Read the image, or every frame of an animation of 8 bits."""
     data = request.read_bytes()
     width, height, bits, color = _read_header(request, data)
-    kind, channels, _ = _KINDS[color]
-    chunks = list(_walk(request, data))
+    kind, channels, _ = PNG_COLORS[color]
+    channels = 3 if color == PNG_PALETTE else channels
+    chunks = list(_walk_chunks(request, data))
     _check_critical(request, chunks, color)
     extras, damaged = _read_extras(data, chunks, color)
     orientation, notes = find_orientation(extras.get(b"eXIf"), extras.get(b"iTXt", b""))
@@ -61,46 +55,36 @@ def read(request: Request) -> ImageFile:
             raise request.error("an animated PNG of 16 bits, which Pillow makes 8 bits")
         if {"fcTL", "fdAT"} & set(damaged):
             raise request.error("a frame of its animation is damaged: its checksum is wrong")
-        animation = _rebuild(data, chunks, extras, _ANIMATION)
+        animation = _keep_chunks(data, chunks, extras, _ANIMATION)
         apng = require("graytorgb.io.apng", "PIL", "png")
-        image: ImageFile = apng.read(request, animation, _walk(request, animation), notes)
+        image: ImageFile = apng.read(request, animation, _walk_chunks(request, animation), notes)
         return replace(image, orientation=orientation)
-    request.pick(1, "image")
+    request.pick_index(1, "image")
     if b"tRNS" in extras:
         channels += 1
         notes.append("a transparent color is its alpha channel")
     request.check_size((height, width, channels)[: 2 + (channels > 1)], 2 if bits == 16 else 1)
-    array = imagecodecs.png_decode(_rebuild(data, chunks, extras))
+    array = imagecodecs.png_decode(_keep_chunks(data, chunks, extras))
     source = f"PNG's depth, {bits} bits"
     if significant := ", ".join(map(str, extras.get(b"sBIT", b""))):
         source += f" ({significant} significant, by sBIT)"
-    return ImageFile(
-        path=request.path,
-        array=array,
-        layout="HW" if channels == 1 else "HWC",
-        value_range=depth_range(max(bits, 8)),
-        range_source=source,
-        format="PNG",
-        mode=f"{kind}, {bits} bits",
-        bits=bits,
-        depth_only=True,
-        notes=tuple(notes),
-        orientation=orientation,
+    return request.describe_by_depth(
+        array, "PNG", kind, bits, source=source, notes=notes, orientation=orientation
     )
 
 
 def _read_header(request: Request, data: bytes) -> tuple[int, int, int, int]:
-    """Width, height, bits of a sample and color type."""
+    """Return the width, the height, the bits of a sample and the color type."""
     if data[8:16] != b"\0\0\0\rIHDR" or len(data) < _HEADER_END:
         raise request.error("a PNG without a header (IHDR), or cut off in it")
     width, height, bits, color = struct.unpack_from(">IIBB", data, 16)
-    if bits not in _KINDS.get(color, ("", 0, ()))[2]:
+    if bits not in PNG_COLORS.get(color, ("", 0, ()))[2]:
         raise request.error(f"its header states {bits} bits of color type {color}, which is no PNG")
     return width, height, bits, color
 
 
-def _walk(request: Request, data: bytes) -> Iterator[Chunk]:
-    """Each chunk after the header, as far as they can be followed."""
+def _walk_chunks(request: Request, data: bytes) -> Iterator[Chunk]:
+    """Yield each chunk after the header, as far as they can be followed."""
     start, size, has_pixels = _HEADER_END, len(data), False
     while start + 12 <= size:
         length, name = struct.unpack_from(">I4s", data, start)
@@ -124,7 +108,7 @@ def _walk(request: Request, data: bytes) -> Iterator[Chunk]:
 
 
 def _check_critical(request: Request, chunks: list[Chunk], color: int) -> None:
-    """Refuse chunks without which there are no right pixels: unknown, repeated or missing ones."""
+    """Refuse a PNG of which a critical chunk is unknown, repeated or missing."""
     names = [chunk.name for chunk in chunks if chunk.is_critical]
     for name in names:
         if name not in (b"PLTE", b"IDAT"):
@@ -133,16 +117,16 @@ def _check_critical(request: Request, chunks: list[Chunk], color: int) -> None:
                 f"it has a chunk {name.decode()}, {what}, and a PNG whose chunk of such a name is "
                 "left out has wrong pixels"
             )
-    if color == 3 and names[0] != b"PLTE":
+    if color == PNG_PALETTE and names[0] != b"PLTE":
         raise request.error("its pixels are indices of a palette (PLTE), and it has none before")
 
 
 def _read_extras(
     data: bytes, chunks: Iterable[Chunk], color: int
 ) -> tuple[dict[bytes, bytes], list[str]]:
-    """The data of chunks beside the pixels that is used here, and the names of damaged ones.
+    """Return the data of the chunks beside the pixels that are used, and the names of damaged ones.
 
-    What is damaged in a text or a color profile says nothing of the pixels.
+    A damaged text or color profile says nothing of the pixels.
     """
     extras: dict[bytes, bytes] = {}
     damaged = dict[str, None]()  # an ordered set
@@ -165,20 +149,22 @@ def _read_extras(
 
 
 def _is_valid(name: bytes, body: bytes, color: int, colors: int) -> bool:
-    """Whether a chunk that decides about the pixels can be taken at its word."""
+    """Return whether a chunk states what it may about these pixels."""
     if name == b"tRNS":  # PNG specification, 11.3.1.1
-        return len(body) == {0: 2, 2: 6}.get(color) or (color == 3 and 0 < len(body) <= colors)
+        return len(body) == {0: 2, 2: 6}.get(color) or (
+            color == PNG_PALETTE and 0 < len(body) <= colors
+        )
     if name == b"acTL":
         return 0 < int.from_bytes(body[:4], "big") <= 1 << 31
     return True
 
 
-def _rebuild(
+def _keep_chunks(
     data: bytes, chunks: list[Chunk], extras: dict[bytes, bytes], also: tuple[bytes, ...] = ()
 ) -> bytes:
-    """The file with only what decoding the pixels needs; itself, if there is nothing else.
+    """Return the file with only the chunks that decoding the pixels needs, and those `also` named.
 
-    libpng prints warnings of the rest, and Pillow refuses what is damaged or large in it.
+    libpng prints warnings of the others, and Pillow refuses what is damaged or large in them.
     """
     spans = [(0, _HEADER_END)]
     for chunk in chunks:

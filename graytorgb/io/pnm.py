@@ -1,8 +1,8 @@
 """PBM, PGM and PPM: the header is read here, and Pillow decodes the samples.
 
-Pillow gives 16-bit color as 8 bits, and scales samples whose largest value isn't 255 or 65535.
-So it is handed a header of a gray image, three times as wide for color and of a full depth, of
-which it gives each sample as it is.
+Pillow makes 8 bits of 16-bit color, and scales samples whose largest value isn't 255 or 65535. So
+it gets the header of a gray image of a full depth, three times as wide for color: then it leaves
+each sample as it is.
 """
 
 import re
@@ -17,13 +17,13 @@ from .image import Array, ImageFile, Request
 _GAP = rb"(?:[ \t\n\v\f\r]|#[^\r\n]*[\r\n])"
 _SIZE = re.compile(rb"P[1-6]" + _GAP + rb"+(\d{1,10})" + _GAP + rb"+(\d{1,10})")
 _LARGEST = re.compile(_GAP + rb"+(\d{1,10})")
-_END = re.compile(_GAP)  # one; what follows is a sample, though it may look like a gap
+_END = re.compile(_GAP)  # one byte; a sample may look like another one
 
 
 class Header(NamedTuple):
-    """What the header states: P1 to P6, the size, the largest sample, and where samples begin.
+    """A header: P1 to P6 as 1 to 6, the size, the largest sample, and where the samples start.
 
-    The largest sample of bits, P1 and P4, is 255, as which they are read.
+    Bits (P1 and P4) are read as 0 and 255, so 255 is their largest sample.
     """
 
     kind: int
@@ -34,17 +34,17 @@ class Header(NamedTuple):
 
     @property
     def channels(self) -> int:
-        """3 for color."""
+        """The number of samples of a pixel: 3 for color, else 1."""
         return 3 if self.kind in (3, 6) else 1
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """How a binary file stores a sample: big end first."""
+        """The dtype of a sample in a binary file, high byte first."""
         return np.dtype("u1" if self.largest < 256 else ">u2")
 
     @property
     def size(self) -> int:
-        """The bytes that binary samples take; 0 for a text."""
+        """The number of bytes that binary samples take; 0 for a text."""
         row = {4: (self.width + 7) // 8, 5: self.width, 6: 3 * self.width}.get(self.kind, 0)
         return row * self.height * self.dtype.itemsize
 
@@ -55,7 +55,7 @@ class Header(NamedTuple):
 
 
 def read(request: Request) -> ImageFile:
-    """The image: bits as 0 and 255, other samples as they are, to the largest that is stated."""
+    """Read the image: bits become 0 and 255, and other samples stay as they are."""
     request.check_file_size()
     header, notes = _skip_line_end(request, _read_header(request))
     color = header.channels > 1
@@ -87,7 +87,8 @@ def read(request: Request) -> ImageFile:
 
 
 def _read_header(request: Request) -> Header:
-    data = request.read_start()
+    """Return what the header states, or raise if it is damaged."""
+    data = request.start
     header = _match_header(request, data)
     if header is None and request.size > len(data):  # a long comment
         header = _match_header(request, request.read_bytes())
@@ -98,6 +99,7 @@ def _read_header(request: Request) -> Header:
 
 
 def _match_header(request: Request, data: bytes) -> Header | None:
+    """Return what the header states, or None if it goes beyond the data or is damaged."""
     kind = int(data[1:2])
     size = _SIZE.match(data)
     stated = size and (size if kind in (1, 4) else _LARGEST.match(data, size.end()))
@@ -111,10 +113,10 @@ def _match_header(request: Request, data: bytes) -> Header | None:
 
 
 def _skip_line_end(request: Request, header: Header) -> tuple[Header, list[str]]:
-    """Skip the second byte of a line end of Windows before binary samples, with a note.
+    """Skip the second byte of a Windows line end before binary samples, with a note.
 
-    One byte alone belongs to the header. That the file is longer by one too tells such a line end
-    from a sample.
+    Only one byte belongs to the header. A file that is longer by one byte too has such a line end,
+    and not a sample that looks like it.
     """
     if request.size - header.start != header.size + 1:
         return header, []
@@ -124,7 +126,7 @@ def _skip_line_end(request: Request, header: Header) -> tuple[Header, list[str]]
 
 
 def _check_length(request: Request, header: Header, there: int) -> list[str]:
-    """Refuse a binary file that is short, and say what follows its pixels."""
+    """Refuse a binary file that is too short; return a note of bytes after the pixels."""
     size = header.size
     if there < size:
         raise request.error(f"truncated: its pixels take {size:,} bytes, and it has {there:,}")
@@ -132,7 +134,7 @@ def _check_length(request: Request, header: Header, there: int) -> list[str]:
 
 
 def _decode(header: Header, data: bytes) -> Array:
-    """The samples of a text as gray, or bits as 0 and 255."""
+    """Return the samples of a text as gray, or bits as 0 and 255."""
     width, height = header.width * header.channels, header.height
     if header.is_of_bits:
         head = b"P%d %d %d\n" % (header.kind, width, height)

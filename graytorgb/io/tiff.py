@@ -9,36 +9,36 @@ from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage, TiffPageSerie
 
 from ..extras import require
 from . import tiff_ccitt
-from .image import Array, ImageFile, Request, depth_range
+from .image import Array, ImageFile, Request, find_depth_range, join_sizes
 from .tiff_checks import Source, check_complete, check_page
 from .tiff_directories import check_directories
 from .tiff_ome import Ome, check_ome, read_ome
 from .tiff_plain import find_tags, read_plain
-from .tiff_range import Range, find_range, turn_round
+from .tiff_range import Range, find_range, invert_gray
 from .tiff_samples import (
     CCITT,
     Samples,
     describe_axes,
     find_samples,
-    look_up,
+    look_up_palette,
     name_axes,
-    straighten,
+    straighten_alpha,
 )
 
 _ORIENTATION = 274
 
 
 def read(request: Request) -> ImageFile:
-    """The image; all of a file's pages if they are of one shape, or the one page asked for."""
+    """Read the image: all of a file's pages if they are of one shape, or the one asked for."""
     tags = find_tags(request)
     plain = read_plain(request, tags)
     if plain is not None:
         return plain
     stored = check_directories(request, request.path)
-    # Micro-Manager's ways to keep a stack in several files aren't followed
+    # A stack that Micro-Manager keeps in several files is read as the one file
     with TiffFile(request.path, is_mmstack=False, is_ndtiff=False) as file:
         ome = read_ome(file)
-        index = request.pick(len(file.pages), "pages")
+        index = request.pick_index(len(file.pages), "pages")
         if tags is not None:
             index = 0  # the one page is the image, which tifffile would take time to find
         if index is not None:
@@ -52,14 +52,14 @@ def read(request: Request) -> ImageFile:
 
 
 def _pick_images(request: Request, file: TiffFile, stored: dict[int, object]) -> Sequence[Source]:
-    """The one image that the file is, or its pages, where each has to be read by itself.
+    """Return the one image that the file is, or its pages if each is stored in its own way.
 
-    Smaller copies of an image, and masks, don't count.
+    Smaller copies of an image, and masks, are left out.
     """
     pages = ((series, series.keyframe) for series in file.series)
     whole = [series for series, page in pages if not (page.is_reduced or page.is_mask)]
     if len(whole) == 1:
-        # tifffile looks at some pages only, and reads the others as it reads the first
+        # tifffile looks only at some pages, and reads the others in the way of the first
         ways = {stored.get(p.offset) for p in whole[0] if p is not None and p.parent is file}
         if len(ways - {None}) <= 1 and _has_one_palette(whole[0]):
             return whole
@@ -71,7 +71,7 @@ def _pick_images(request: Request, file: TiffFile, stored: dict[int, object]) ->
         return _list_pages(whole)
     if whole and len({series.keyframe.shape for series in whole}) == 1:
         return _list_pages(whole)
-    shapes = ", ".join("x".join(map(str, series.shape)) for series in file.series)
+    shapes = ", ".join(join_sizes(series.shape) for series in file.series)
     raise request.error(
         f"it holds {len(file.series)} images of different shapes, {shapes}: "
         "read(path, index=0) reads the first page"
@@ -79,6 +79,7 @@ def _pick_images(request: Request, file: TiffFile, stored: dict[int, object]) ->
 
 
 def _has_one_palette(series: TiffPageSeries) -> bool:
+    """Return whether all pages of a palette image have the same palette."""
     if series.keyframe.photometric != PHOTOMETRIC.PALETTE or None in series:
         return True
     palettes = (np.asarray(page.colormap) for page in _list_pages([series]))
@@ -87,6 +88,7 @@ def _has_one_palette(series: TiffPageSeries) -> bool:
 
 
 def _list_pages(images: Sequence[TiffPageSeries]) -> list[TiffPage]:
+    """Return the pages of several images in the order of the file."""
     pages = [page.aspage() for series in images for page in series if page is not None]
     return sorted(pages, key=lambda page: page.treeindex)
 
@@ -128,12 +130,12 @@ def _read_each(request: Request, file: TiffFile, ome: Ome, pages: Sequence[Sourc
 
 
 class _Plan(NamedTuple):
-    """What the array will be, by the tags alone.
+    """The axes and the shape that the array will have, by the tags alone.
 
     Attributes
     ----------
     axes, axis : str, int or None
-        tifffile's axes of what is decoded, and which of them are a pixel's samples.
+        tifffile's names of the decoded axes, and which axis is that of a pixel's samples.
     layout, shape : str, tuple of int
         The axes of the result and their sizes.
     """
@@ -145,12 +147,13 @@ class _Plan(NamedTuple):
 
 
 def _read_source(request: Request, file: TiffFile, ome: Ome, source: Source) -> ImageFile:
+    """Read one page, or a series of pages that tifffile takes for one image."""
     page = source if isinstance(source, TiffPage) else source.keyframe
     check_page(request, page)
     samples = find_samples(request, page)
     shape = tuple(map(int, source.shape))
     left_out = check_complete(request, file, source)
-    plan = _plan(request, samples, source.axes, shape)
+    plan = _plan_result(request, samples, source.axes, shape)
     itemsize = 2 if samples.kind == "palette" else np.dtype(source.dtype).itemsize
     request.check_size(plan.shape, itemsize)
     if page.compression in CCITT:
@@ -169,7 +172,8 @@ def _read_source(request: Request, file: TiffFile, ome: Ome, source: Source) -> 
     return replace(image, notes=(*samples.notes, *image.notes, *ome.notes, *left_out))
 
 
-def _plan(request: Request, samples: Samples, axes: str, shape: tuple[int, ...]) -> _Plan:
+def _plan_result(request: Request, samples: Samples, axes: str, shape: tuple[int, ...]) -> _Plan:
+    """Return what the array will be, or raise if axes and samples contradict each other."""
     total = samples.colors + len(samples.extra)
     axis = axes.index("S") if "S" in axes and total > 1 else None
     if total > 1 and (axis is None or shape[axis] != total):
@@ -194,17 +198,18 @@ def _describe(
     plan: _Plan,
     array: Array,
 ) -> ImageFile:
+    """Return decoded samples as an image: straight, with colors looked up, and with a range."""
     notes = []
     bits = int(page.bitspersample)
     if samples.is_premultiplied and plan.axis is not None:
-        straighten(request, page, samples, array, plan.axis)
+        straighten_alpha(request, page, samples, array, plan.axis)
         notes.append("alpha was associated (premultiplied), and is straight now")
     if samples.alpha is not None and samples.kind != "palette" and bits % 8:
         notes.append(f"alpha goes from 0 to {(1 << bits) - 1}")
     value_range: Range | None
     if samples.kind == "palette":
-        array, bits = look_up(request, page, samples, array, plan.axis)
-        value_range, source = depth_range(bits), f"its palette, of {bits} bits"
+        array, bits = look_up_palette(request, page, samples, array, plan.axis)
+        value_range, source = find_depth_range(bits), f"its palette, of {bits} bits"
     else:
         value_range, source = find_range(file, page, ome.root, array)
     if samples.zero_is_white:
@@ -213,7 +218,7 @@ def _describe(
                 f"0 is white, and {source}, so nothing tells what is black: "
                 "read(path, value_range=(lo, hi))"
             )
-        notes.append(turn_round(request, samples, array, plan.axis, value_range))
+        notes.append(invert_gray(request, samples, array, plan.axis, value_range))
     orientation = page.tags.valueof(_ORIENTATION, 1)
     if orientation not in range(1, 9):
         notes.append(f"TIFF orientation {orientation} is none of 1 to 8, and is left out")

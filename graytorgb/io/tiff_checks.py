@@ -1,14 +1,17 @@
-"""Compare what a TIFF file states with what it holds, before anything is decoded."""
+"""Compare what the tags of a TIFF state with what the file holds, before anything is decoded."""
 
-import io
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from tifffile import COMPRESSION, TiffFile, TiffFrame, TiffPage, TiffPageSeries
 
-from .image import Request
-from .tiff_codestreams import HEADERS, Header, Segment, check_jpeg_tables
+from .codestreams import Header, Segment, check_jpeg_tables
+from .image import Request, join_sizes
+from .tiff_codestreams import HEADERS
 
 Source = TiffPage | TiffPageSeries
 
@@ -27,13 +30,13 @@ def check_page(request: Request, page: TiffPage) -> None:
         )
     if 0 in (*page.shape, *page.chunks) or not page.shape:
         raise request.error(
-            f"it states {'x'.join(map(str, page.shape))} samples in strips or tiles of "
-            f"{'x'.join(map(str, page.chunks))}, which is no image"
+            f"it states {join_sizes(page.shape)} samples in strips or tiles of "
+            f"{join_sizes(page.chunks)}, which is no image"
         )
 
 
 def check_complete(request: Request, file: TiffFile, source: Source) -> tuple[str, ...]:
-    """Refuse a file whose data ends early, which would be read as zeros or something else's."""
+    """Refuse a file whose data ends early; return a note of strips or tiles that hold nothing."""
     pages: list[TiffPage | TiffFrame | None]
     pages = [source] if isinstance(source, TiffPage) else list(source)
     missing = sum(page is None for page in pages)
@@ -67,27 +70,24 @@ def _check_segments(request: Request, page: TiffPage | TiffFrame) -> None:
         raise request.error(
             f"truncated: page {page.index} ends at byte {max(ends):,}, and the file has {size:,}"
         )
-    segments, needed = math.prod(whole.chunked), _packed_size(whole)
+    segments, needed = math.prod(whole.chunked), _find_packed_size(whole)
     if len(page.dataoffsets) < segments or len(page.databytecounts) < segments:
         there = min(len(page.dataoffsets), len(page.databytecounts))
         raise request.error(f"page {page.index} states {segments} strips or tiles, and has {there}")
     if whole.compression == COMPRESSION.NONE and 0 < stated < needed:
         raise request.error(
-            f"page {page.index} states {'x'.join(map(str, whole.shape))} samples, which is "
-            f"{needed:,} bytes, and has {stated:,}"
+            f"page {page.index} states {join_sizes(whole.shape)} samples, which is {needed:,} "
+            f"bytes, and has {stated:,}"
         )
     assert whole.dtype is not None
     tile = math.prod(map(int, whole.chunks)) * whole.dtype.itemsize
     if tile > max(request.limit, _SMALL_TILE):
-        raise request.error(
-            f"page {page.index} states a tile of {'x'.join(map(str, whole.chunks))} samples, "
-            f"{tile:,} bytes, and the limit is {request.limit:,}: read(path, limit={tile}) if you "
-            "trust it"
-        )
+        stated_tile = f"page {page.index} states a tile of {join_sizes(whole.chunks)} samples"
+        raise request.limit_error(f"{stated_tile}, {tile:,} bytes", tile)
 
 
-def _packed_size(page: TiffPage) -> int:
-    """The bytes of a page's samples without compression, each row on a byte of its own."""
+def _find_packed_size(page: TiffPage) -> int:
+    """Return the bytes of a page's samples without compression, if each row begins a byte."""
     samples = page.imagewidth * (page.samplesperpixel if page.planarconfig == 1 else 1)
     rows = page.imagelength * page.imagedepth
     planes = 1 if page.planarconfig == 1 else page.samplesperpixel
@@ -101,36 +101,47 @@ def _check_codestreams(request: Request, page: TiffPage | TiffFrame) -> None:
     if read is None:
         return
     name = COMPRESSION(whole.compression).name
-    file = page.parent.filehandle
-    was_closed = file.closed
-    if was_closed:
-        file.open()
     try:
-        if whole.compression in _JPEGS and page.jpegtables:
-            check_jpeg_tables(page.jpegtables)
-        if whole.jpegheader:  # Hamamatsu's: one JPEG in parts, of which only this is a header
-            sizes = {whole.tilelength}, {whole.tilewidth}
-            header = whole.jpegheader
-            if 273 in whole.tags and max(whole.imagelength, whole.imagewidth) <= _MOST_OF_NDPI:
-                file.seek(whole.tags[273].value[0])  # tifffile decodes it in one go
-                header = file.read(min(whole.tags[279].value[0], 1 << 16))
-                sizes = {whole.imagelength}, {whole.imagewidth}
-            header += b"\xff\xd9"
-            _compare(whole, read(Segment(io.BytesIO(header), 0, len(header))), *sizes)
-            return
-        places = zip(page.dataoffsets, page.databytecounts, strict=False)
-        for index, (offset, size) in enumerate(islice(places, math.prod(whole.chunked))):
-            if size:
-                _compare(whole, read(Segment(file, offset, size)), *_expect_sizes(whole, index))
+        with open_file(page) as file:
+            if whole.compression in _JPEGS and page.jpegtables:
+                check_jpeg_tables(page.jpegtables)
+            if whole.jpegheader:
+                header, *sizes = _read_ndpi_header(file, whole)
+                _compare_header(whole, read(Segment.of(header + b"\xff\xd9")), *sizes)
+                return
+            places = zip(page.dataoffsets, page.databytecounts, strict=False)
+            for index, (offset, size) in enumerate(islice(places, math.prod(whole.chunked))):
+                if size:
+                    found = read(Segment(file, offset, size))
+                    _compare_header(whole, found, *_expect_sizes(whole, index))
     except ValueError as error:
         raise request.error(f"page {page.index}, {name}: {error}") from error
+
+
+def _read_ndpi_header(file: Any, page: TiffPage) -> tuple[bytes, set[int], set[int]]:
+    """Return the header of Hamamatsu's JPEG in parts, and the heights and widths it may state."""
+    if 273 in page.tags and max(page.imagelength, page.imagewidth) <= _MOST_OF_NDPI:
+        file.seek(page.tags[273].value[0])  # tifffile decodes it in one go
+        header = file.read(min(page.tags[279].value[0], 1 << 16))
+        return header, {page.imagelength}, {page.imagewidth}
+    return page.jpegheader or b"", {page.tilelength}, {page.tilewidth}
+
+
+@contextmanager
+def open_file(page: TiffPage | TiffFrame) -> Iterator[Any]:
+    """Open the file that holds a page, maybe a companion of the one asked for, and close it."""
+    file = page.parent.filehandle
+    was_closed = file.closed
+    file.open()
+    try:
+        yield file
     finally:
         if was_closed:
             file.close()
 
 
 def _expect_sizes(page: TiffPage, index: int) -> tuple[set[int], set[int]]:
-    """The heights and widths that a strip or tile may have: whole, or what the image leaves."""
+    """Return the heights and widths that a strip or tile may have: whole, or cut at the edge."""
     if page.is_tiled:
         across = -(-page.imagewidth // page.tilewidth)
         down = -(-page.imagelength // page.tilelength)
@@ -149,8 +160,8 @@ def _expect_sizes(page: TiffPage, index: int) -> tuple[set[int], set[int]]:
     return heights, {page.imagewidth}
 
 
-def _compare(page: TiffPage, found: Header, heights: set[int], widths: set[int]) -> None:
-    """ValueError if a codestream isn't what the page's tags say."""
+def _compare_header(page: TiffPage, found: Header, heights: set[int], widths: set[int]) -> None:
+    """Raise ValueError if a codestream isn't what the page's tags say."""
     samples = page.samplesperpixel if page.planarconfig == 1 else 1
     if found.height not in heights or found.width not in widths:
         raise ValueError(

@@ -1,155 +1,17 @@
-"""Read what an image inside a TIFF strip or tile says of itself, before it is decoded.
+"""Headers of what only TIFF's strips and tiles hold: LERC, PNG, WebP, JPEG XR and JPEG XL."""
 
-A codec allocates what its own header states, and tifffile cuts the result to fit. So what that
-header states is compared with the tags first.
-"""
-
-import io
 import struct
-from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
 
-
-class Header(NamedTuple):
-    """What a codestream states: its size, samples a pixel, and bits and kind of a sample."""
-
-    height: int
-    width: int
-    samples: int
-    bits: int
-    kind: str = "u"  # u, i or f, as numpy's
-
-
-class Reader(Protocol):
-    """A file, or what reads as one."""
-
-    def seek(self, offset: int, /) -> int:
-        """Go to a place."""
-
-    def read(self, size: int, /) -> bytes:
-        """The bytes from there on."""
-
-
-class Segment:
-    """The bytes of a strip or tile, read when they are asked for."""
-
-    def __init__(self, file: Reader, start: int, size: int) -> None:
-        self._file = file
-        self._start = start
-        self.size = size
-        file.seek(start)
-        self._head = file.read(min(size, 1 << 14))  # all of most tiles, in one go
-
-    def __getitem__(self, part: slice) -> bytes:
-        start, stop, _ = part.indices(self.size)
-        if start >= stop or stop <= len(self._head):
-            return self._head[start:stop]
-        self._file.seek(self._start + start)
-        return self._file.read(stop - start)
-
-    def unpack(self, form: str, start: int) -> tuple[int, ...]:
-        """The numbers at a place; ValueError where the data ends before."""
-        size = struct.calcsize(form)
-        data = self[start : start + size]
-        if len(data) < size:
-            raise ValueError("its header is cut")
-        return struct.unpack(form, data)
-
-
-_JPEG_SCANS = 100  # of a progressive JPEG; libjpeg's own script has 10
-_JPEG_SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-_JPEG_ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
-
-
-def read_jpeg(data: Segment) -> Header:
-    """The frame header of a JPEG (ITU-T T.81, B.2.2), which must go on to its end mark."""
-    for marker, start in _walk_jpeg(data):
-        if marker in _JPEG_SIZES:
-            bits, height, width, samples = data.unpack(">BHHB", start)
-            if data[data.size - 2 : data.size] != b"\xff\xd9" or marker in (0xC2, 0xC6, 0xCA):
-                whole = data[start : data.size]
-                if b"\xff\xd9" not in whole:
-                    raise ValueError("its JPEG has no end mark, so it is cut")
-                if whole.count(b"\xff\xda") > _JPEG_SCANS:
-                    raise ValueError(f"its JPEG has more than {_JPEG_SCANS} scans")
-            return Header(height, width, samples, bits)
-    raise ValueError("its JPEG has no frame header")
-
-
-def check_jpeg_tables(data: bytes) -> None:
-    """ValueError if what should be JPEG's tables alone holds an image."""
-    segment = Segment(io.BytesIO(data), 0, len(data))
-    if any(marker in {*_JPEG_SIZES, 0xDA} for marker, _ in _walk_jpeg(segment)):
-        raise ValueError("its JPEGTables hold an image")
-
-
-def _walk_jpeg(data: Segment) -> Iterator[tuple[int, int]]:
-    """Each marker up to the first scan, and where what follows its length starts."""
-    if data[0:2] != b"\xff\xd8":
-        raise ValueError("its data is no JPEG")
-    at = 2
-    while at < data.size:
-        head = data[at : at + 4096]
-        skipped = head.find(b"\xff")  # libjpeg skips stray bytes too
-        if skipped:
-            at += skipped if skipped > 0 else len(head)
-            continue
-        marker = head[1] if len(head) > 1 else 0
-        if marker in (0x00, 0xFF) or marker in _JPEG_ALONE:
-            at += 1 if marker == 0xFF else 2
-            continue
-        if marker == 0xD9:
-            return
-        (length,) = data.unpack(">H", at + 2)
-        yield marker, at + 4
-        if marker == 0xDA:
-            return
-        at += 2 + max(length, 2)
-
-
-def read_jpeg2000(data: Segment) -> Header:
-    """The SIZ marker of a JPEG 2000 codestream, bare or in a JP2 file (ISO 15444-1, A.5.1)."""
-    start = 0 if data[0:4] == b"\xff\x4f\xff\x51" else _find_codestream(data)
-    if data[start : start + 4] != b"\xff\x4f\xff\x51":
-        raise ValueError("its data is no JPEG 2000")
-    right, bottom, left, top = data.unpack(">IIII", start + 8)
-    (samples,) = data.unpack(">H", start + 40)
-    parts = data[start + 42 : start + 42 + 3 * samples]
-    depths, steps = set(parts[::3]), {*parts[1::3], *parts[2::3]}
-    if len(parts) < 3 * samples or len(depths) != 1 or steps != {1}:
-        raise ValueError("its JPEG 2000 has samples of different sizes or depths")
-    if b"\xff\xd9" not in data[max(start, data.size - 64) : data.size]:
-        raise ValueError("its JPEG 2000 has no end mark, so it is cut")
-    (depth,) = depths
-    return Header(bottom - top, right - left, samples, (depth & 127) + 1, "ui"[depth >> 7])
-
-
-def _find_codestream(data: Segment, at: int = 0, end: int | None = None) -> int:
-    """Where the codestream starts in a JP2 file's boxes; a palette would add samples to it."""
-    end = data.size if end is None else end
-    while at + 8 <= end:
-        size, name = struct.unpack(">I4s", data[at : at + 8])
-        head = 8
-        if size == 1:
-            (size,), head = data.unpack(">Q", at + 8), 16
-        if name == b"jp2c":
-            return at + head
-        if name == b"pclr":
-            raise ValueError("its JPEG 2000 has a palette of its own")
-        stop = end if size == 0 else at + size
-        if name == b"jp2h":
-            _find_codestream(data, at + head, min(stop, end))
-        if stop < at + head:
-            break
-        at = stop
-    return data.size
-
+from .codestreams import Header, Segment, read_jpeg, read_jpeg2000, walk_boxes
+from .formats import find_format
+from .png_colors import PNG_COLORS, PNG_PALETTE
 
 _LERC_KINDS = ("i8", "u8", "i16", "u16", "i32", "u32", "f32", "f64")
 
 
 def read_lerc(data: Segment) -> Header:
-    """The header of a Lerc2 or Lerc1 blob, which must be the only one (Esri's Lerc2.h)."""
+    """Return what a Lerc2 or Lerc1 blob states, which must be the only one (Esri's Lerc2.h)."""
     if data[0:9] == b"CntZImage":
         _, _, height, width = data.unpack("<iiii", 10)
         if data[0 : data.size].count(b"CntZImage") > 1:
@@ -174,15 +36,12 @@ def read_lerc(data: Segment) -> Header:
     return Header(height, width, samples, int(name[1:]), name[0])
 
 
-_PNG_SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}
-
-
 def read_png(data: Segment) -> Header:
-    """The IHDR chunk of a PNG without a palette or a transparent color."""
-    if data[0:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR":
+    """Return what the IHDR chunk of a PNG states; refuse a palette and a transparent color."""
+    if find_format(data[0:12]) != "PNG" or data[12:16] != b"IHDR":
         raise ValueError("its data is no PNG")
     width, height, bits, color = data.unpack(">IIBB", 16)
-    if color not in _PNG_SAMPLES:
+    if color == PNG_PALETTE or color not in PNG_COLORS:
         raise ValueError("its PNG has a palette of its own")
     at = 8
     while at < data.size:
@@ -192,13 +51,13 @@ def read_png(data: Segment) -> Header:
         if name == b"IDAT":
             break
         at += 12 + size
-    return Header(height, width, _PNG_SAMPLES[color], bits)
+    return Header(height, width, PNG_COLORS[color][1], bits)
 
 
 def read_webp(data: Segment) -> Header:
-    """The first chunk of a WebP file (RFC 9649)."""
+    """Return what the first chunk of a WebP file states (RFC 9649)."""
     name = data[12:16]
-    if data[0:4] != b"RIFF" or data[8:12] != b"WEBP":
+    if find_format(data[0:12]) != "WebP":
         raise ValueError("its data is no WebP")
     if name == b"VP8X":
         flags, width, height = (int.from_bytes(part, "little") for part in
@@ -225,7 +84,7 @@ _JXR_FORMATS = {
 
 
 def read_jpegxr(data: Segment) -> Header:
-    """A JPEG XR's tags, and its codestream, whose size must be the same (ITU-T T.832)."""
+    """Return what a JPEG XR's tags and its codestream state, the same size (ITU-T T.832)."""
     if data[0:3] != b"II\xbc":
         raise ValueError("its data is no JPEG XR")
     (at,) = data.unpack("<I", 4)
@@ -253,17 +112,19 @@ def read_jpegxr(data: Segment) -> Header:
 
 
 def _byte(value: int) -> bytes:
+    """Return the byte of this value."""
     return bytes([value])
 
 
 class _Bits:
-    """A JPEG XL header's numbers, low bits first (ISO 18181-1, annex B)."""
+    """The numbers in a JPEG XL's header, low bits first (ISO 18181-1, annex B)."""
 
     def __init__(self, data: bytes) -> None:
         self._value = int.from_bytes(data, "little")
         self._left = 8 * len(data)
 
     def take(self, count: int) -> int:
+        """Return the number in the next bits."""
         if count > self._left:
             raise ValueError("its header is cut")
         value = self._value & ((1 << count) - 1)
@@ -272,20 +133,23 @@ class _Bits:
         return value
 
     def choose(self, *forms: tuple[int, int]) -> int:
-        """A number in one of four forms, each an offset and its bits."""
+        """Return the next number, which has one of four forms, each an offset and its bits."""
         offset, count = forms[self.take(2)]
         return offset + self.take(count)
 
 
+_JXL_PARTS = (b"jxlc", b"jxlp")  # boxes of the codestream, whole or the first part
 _JXL_ENUM = ((0, 0), (1, 0), (2, 4), (18, 6))
 _JXL_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 
 
 def read_jpegxl(data: Segment) -> Header:
-    """The image header of a JPEG XL codestream, bare or in boxes (ISO 18181-1, annex D)."""
+    """Return what a JPEG XL codestream states, bare or in boxes (ISO 18181-1, annex D)."""
     start = 0
     if data[0:12] == b"\0\0\0\x0cJXL \r\n\x87\n":
-        start = _find_jpegxl(data)
+        boxes = walk_boxes(data, 12, data.size)
+        places = (at + 4 * (name == b"jxlp") for name, at, _ in boxes if name in _JXL_PARTS)
+        start = next(places, data.size)  # before a part of the codestream is its number
     if data[start : start + 2] != b"\xff\x0a":
         raise ValueError("its data is no JPEG XL")
     bits = _Bits(data[start + 2 : start + 66])
@@ -315,6 +179,7 @@ def read_jpegxl(data: Segment) -> Header:
 
 
 def _check_jpegxl_alpha(bits: _Bits) -> None:
+    """Skip the description of a further channel; raise ValueError if it isn't alpha."""
     if bits.take(1):  # all_default: alpha of 8 bits
         return
     if bits.choose(*_JXL_ENUM):
@@ -326,6 +191,7 @@ def _check_jpegxl_alpha(bits: _Bits) -> None:
 
 
 def _read_jpegxl_size(bits: _Bits) -> tuple[int, int]:
+    """Return the next height and width."""
     small = bits.take(1)
     forms = ((1, 9), (1, 13), (1, 18), (1, 30))
     height = 8 * (bits.take(5) + 1) if small else bits.choose(*forms)
@@ -337,27 +203,16 @@ def _read_jpegxl_size(bits: _Bits) -> tuple[int, int]:
 
 
 def _read_jpegxl_depth(bits: _Bits) -> tuple[int, str]:
+    """Return the next depth: the bits of a sample and its kind."""
     if bits.take(1):
         depth = bits.choose((32, 0), (16, 0), (24, 0), (1, 6))
-        bits.take(4)  # of the exponent
+        bits.take(4)  # the bits of the exponent
         return depth, "f"
     return bits.choose((8, 0), (10, 0), (12, 0), (1, 6)), "u"
 
 
-def _find_jpegxl(data: Segment) -> int:
-    """Where the codestream starts, or its first part, in a JPEG XL file's boxes."""
-    at = 12
-    while at + 8 <= data.size:
-        size, name = struct.unpack(">I4s", data[at : at + 8])
-        if name in (b"jxlc", b"jxlp"):
-            return at + (8 if name == b"jxlc" else 12)
-        if size < 8:
-            break
-        at += size
-    return data.size
-
-
-# By TIFF's Compression. What isn't here takes its size from the tags.
+# The readers of headers by the value of TIFF's tag Compression. What isn't here has no header,
+# and takes its size from the tags.
 HEADERS: dict[int, Callable[[Segment], Header]] = {
     6: read_jpeg, 7: read_jpeg, 33007: read_jpeg, 34892: read_jpeg,
     33003: read_jpeg2000, 33004: read_jpeg2000, 33005: read_jpeg2000, 34712: read_jpeg2000,

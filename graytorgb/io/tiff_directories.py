@@ -1,4 +1,4 @@
-"""Walk the directories of a TIFF file before tifffile loads them: bounded, without loops."""
+"""The directories of a TIFF, walked before tifffile loads them: not too many, and no loops."""
 
 import os
 import struct
@@ -8,18 +8,18 @@ from typing import BinaryIO, NamedTuple
 
 from .image import Request
 
-_PAGES = 1 << 16  # tifffile takes about 10 kB and 0.1 ms for each page
-_SHARED = 1 << 26  # bytes of tag values that pages may share, as a palette or a profile
+_MOST_PAGES = 1 << 16  # tifffile takes about 10 kB and 0.1 ms for each page
+_SHARED = 1 << 26  # bytes of tag values that pages may share, such as a palette or a profile
 _MOST_TAGS = 4096
 _SUB_IFDS = 330
-# What says how a page's samples are stored: their sizes, bits, compression, colors, order, ...
+# The tags that tell how samples are stored: their sizes, bits, compression, colors, order, ...
 _STORAGE = {256, 257, 258, 259, 262, 266, 274, 277, 284, 317, 322, 323, 338, 339}
 _VALUE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8,
                 13: 4, 16: 8, 17: 8, 18: 8}  # fmt: skip
 
 
 class _Format(NamedTuple):
-    """How a kind of TIFF stores a directory: the number of tags, each tag, the next offset."""
+    """The way a kind of TIFF stores a directory: the number of tags, each tag, the next offset."""
 
     number: struct.Struct
     tag: struct.Struct
@@ -28,7 +28,7 @@ class _Format(NamedTuple):
 
 
 class _Page(NamedTuple):
-    """What is kept of a directory: its place, what its tags take, and how they say it is stored."""
+    """A directory: its place, its sub-directories, the bytes of its tags, and the storage tags."""
 
     offset: int
     sub_ifds: int
@@ -37,17 +37,17 @@ class _Page(NamedTuple):
 
 
 def check_directories(request: Request, path: Path) -> dict[int, object]:
-    """Return how each page is stored, by its offset, as what can only be compared.
+    """Check the chain of pages, and return how each page is stored, by its offset.
 
-    Raise if the chain of pages is broken, endless or too long to load. `path` is the file itself,
-    or one that belongs to it.
+    A chain that is broken, endless or too long to load is refused. Ways to store a page can only be
+    compared with each other. `path` is the file that was asked for, or a companion of it.
     """
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
-        most = max(_PAGES, request.limit >> 15)
+        most = max(_MOST_PAGES, request.limit >> 15)
         pages: dict[int, object] = {}
         sub = taken = 0
-        for page in _walk(request, file, size, str(path)):
+        for page in _walk_pages(request, file, size, str(path)):
             pages[page.offset] = page.storage
             sub, taken = sub + page.sub_ifds, taken + page.taken
             if len(pages) + sub > most:
@@ -65,7 +65,7 @@ def check_directories(request: Request, path: Path) -> dict[int, object]:
     return pages
 
 
-def _walk(request: Request, file: BinaryIO, size: int, path: str) -> Iterator[_Page]:
+def _walk_pages(request: Request, file: BinaryIO, size: int, path: str) -> Iterator[_Page]:
     """Yield each page of the chain."""
     form, offset = _read_header(request, file, path)
     seen: set[int] = set()
@@ -99,7 +99,7 @@ def _walk(request: Request, file: BinaryIO, size: int, path: str) -> Iterator[_P
 
 
 def _read_header(request: Request, file: BinaryIO, path: str) -> tuple[_Format, int]:
-    """How the file stores its directories, and where the first is."""
+    """Return how the file stores its directories, and where the first one is."""
     file.seek(0)
     head = file.read(16)
     order = "<" if head[:2] == b"II" else ">"
@@ -107,7 +107,7 @@ def _read_header(request: Request, file: BinaryIO, path: str) -> tuple[_Format, 
     if head[2:4] in (b"+\0", b"\0+"):
         form = _Format(struct.Struct(order + "Q"), struct.Struct(order + "HHQ8s"),
                        struct.Struct(order + "Q"), 8)  # fmt: skip
-    else:  # Hamamatsu's files look as any, and have offsets of 8 bytes
+    else:  # Hamamatsu's files look like any other, and have offsets of 8 bytes
         form = _Format(struct.Struct(order + "H"), struct.Struct(order + "HHI4s"),
                        struct.Struct(order + ("Q" if is_ndpi else "I")), 4)  # fmt: skip
     start = 8 if form.inline == 8 else 4

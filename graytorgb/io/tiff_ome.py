@@ -1,4 +1,4 @@
-"""OME's description of a TIFF: its planes counted, and its other files named, before it is used.
+"""The OME description of a TIFF: its planes and other files are checked before it is used.
 
 tifffile takes memory for as many planes as the description states, and opens the files it names.
 """
@@ -16,14 +16,14 @@ from .tiff_directories import check_directories
 
 
 class Ome(NamedTuple):
-    """OME's description, if a file has one that can be read, and what to note of it."""
+    """The OME description of a file, None if it has none that can be read, and notes on it."""
 
     root: ElementTree.Element | None = None
     notes: tuple[str, ...] = ()
 
 
 def read_ome(file: TiffFile) -> Ome:
-    """Return a file's description, as tifffile finds it."""
+    """Return the OME description of a file, as tifffile finds it."""
     text = file.ome_metadata if file.is_ome else None
     if not text:
         return Ome()
@@ -38,9 +38,9 @@ def read_ome(file: TiffFile) -> Ome:
 
 
 def check_ome(request: Request, file: TiffFile, ome: Ome) -> tuple[str, ...]:
-    """Raise if the description names files elsewhere or more planes than there are.
+    """Check the description, and return a note of the other files that planes come from.
 
-    Returns a note that tells the other files that the pixels come from.
+    A description that names files elsewhere, or more planes than there are, is refused.
     """
     if ome.root is None:
         return ()
@@ -62,13 +62,13 @@ def check_ome(request: Request, file: TiffFile, ome: Ome) -> tuple[str, ...]:
 
 
 def _check_companion(request: Request, folder: Path, name: str) -> bool:
-    """Whether a file that is named is there; an error if it isn't one beside this one."""
+    """Return whether a named file is there; refuse one that isn't in the same folder."""
     path = folder / name
     is_plain = not set(name) & {"/", "\\", "\0", ":"} and name not in ("", ".", "..")
     try:
         kind = path.stat().st_mode if is_plain else 0
     except OSError:
-        return False  # its planes are missing, which is said later
+        return False  # a later check tells that planes are missing
     if not is_plain or not stat.S_ISREG(kind) or Path(os.path.realpath(path)).parent != folder:
         raise request.error(
             f"its OME description names the file {name!r}, and only regular files in its own "
@@ -80,7 +80,7 @@ def _check_companion(request: Request, folder: Path, name: str) -> bool:
 def _check_planes(
     request: Request, file: TiffFile, pixels: ElementTree.Element, pages: int
 ) -> None:
-    """Refuse more planes than all pages hold, whatever the dimension that states them."""
+    """Refuse a description that states more planes than all pages hold."""
     first = file.pages.first
     most = pages * max(1, first.samplesperpixel) * max(1, first.imagedepth)
     planes = 1
@@ -117,6 +117,7 @@ def _check_labels(request: Request, along: ElementTree.Element, pages: int) -> N
 
 
 def _read_number(text: str | None) -> int:
+    """Return a whole number from text, 0 if there is none."""
     try:
         return int(text or 0)
     except ValueError:

@@ -1,7 +1,7 @@
-"""Read plain TIFF files, which need no library: one page of gray or RGB, not compressed.
+"""Plain TIFF files, which need no library: one page of gray or RGB, not compressed.
 
-tifffile takes longer to describe such a file than the system takes to read it. What isn't plain
-in every respect, and what is damaged, is left to tifffile.
+tifffile takes longer to describe such a file than the system takes to read it. A file that isn't
+plain in every respect, or is damaged, is left to tifffile.
 """
 
 import math
@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .image import ImageFile, Request, depth_range
+from .image import ImageFile, Request
 
 _MOST_TAGS, _MOST_STRIPS = 64, 1 << 16
 _INTEGERS = {3: "H", 4: "I"}  # TIFF's SHORT and LONG
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES = 256, 257, 258, 262, 277
 _KIND, _OFFSETS, _ROWS, _COUNTS, _DESCRIPTION = 254, 273, 278, 279, 270
 _SINGLE = (_WIDTH, _HEIGHT, _PHOTOMETRIC, _SAMPLES, _ROWS)
-# Compression, FillOrder, Orientation, PlanarConfiguration, Predictor, SampleFormat: what they are
+# The values of Compression, FillOrder, Orientation, PlanarConfiguration, Predictor and SampleFormat
 # where they are left out
 _DEFAULTS = {259: 1, 266: 1, 274: 1, 284: 1, 317: 1, 339: 1}
 _USED = {*_SINGLE, _KIND, _BITS, _OFFSETS, _COUNTS, *_DEFAULTS}
@@ -28,7 +28,7 @@ Tags = dict[int, tuple[int, ...]]
 
 
 class Plain(NamedTuple):
-    """What a plain file holds, and where."""
+    """The kind, shape and dtype of the pixels of a plain file, and where they start."""
 
     kind: str
     shape: tuple[int, ...]
@@ -37,48 +37,41 @@ class Plain(NamedTuple):
 
 
 def read_plain(request: Request, tags: Tags | None) -> ImageFile | None:
-    """Return the image of a plain file; None for any other."""
+    """Return the image of a plain file, or None for any other file."""
     found = None if tags is None else _find_plain(request, tags)
     if found is None:
         return None
-    request.pick(1, "pages")
+    request.pick_index(1, "pages")
     request.check_size(found.shape, found.dtype.itemsize)
     bits = 8 * found.dtype.itemsize
-    return ImageFile(
-        path=request.path,
-        array=request.read_array(found.shape, found.dtype, found.offset),
-        layout="HW" if found.kind == "gray" else "HWC",
-        value_range=depth_range(bits),
-        range_source=f"TIFF's depth, {bits} bits",
-        format="TIFF",
-        mode=f"{found.kind}, {bits} bits",
-        bits=bits,
-        depth_only=True,
-    )
+    array = request.read_array(found.shape, found.dtype, found.offset)
+    source = f"TIFF's depth, {bits} bits"
+    return request.describe_by_depth(array, "TIFF", found.kind, bits, source=source)
 
 
 def find_tags(request: Request) -> Tags | None:
-    """Return the tags of a file that holds one page, and nothing that says more about it.
+    """Return the tags of a file with one page that a plain file may have, or None.
 
-    None for any other file: its tags, its description or the number of its pages say more.
+    None is for a file whose other tags, description or further pages say more.
     """
-    order = "<" if request.read_start().startswith(b"II") else ">"
+    order = "<" if request.start.startswith(b"II") else ">"
     tags = _read_tags(request, order)
     if tags is None or not {_WIDTH, _HEIGHT, _PHOTOMETRIC, _OFFSETS, _COUNTS} <= tags.keys():
         return None
     if any(len(tags.get(code, (0,))) != 1 for code in _SINGLE) or tags.get(_KIND, (0,)) != (0,):
         return None
-    return tags if _is_described(request, order, tags) else None
+    return tags if _has_plain_description(request, order, tags) else None
 
 
 def _find_shape(tags: Tags) -> tuple[int, ...]:
-    """Height, width and, if there are several, the samples of a pixel."""
+    """Return height, width and, if there are several, the samples of a pixel."""
     shape = tags[_HEIGHT] + tags[_WIDTH]
     samples = tags.get(_SAMPLES, (1,))
     return shape if samples == (1,) else shape + samples
 
 
 def _find_plain(request: Request, tags: Tags) -> Plain | None:
+    """Return what a plain file's tags tell of its pixels, or None for any other file."""
     if any({*tags.get(code, (value,))} != {value} for code, value in _DEFAULTS.items()):
         return None
     shape, bits = _find_shape(tags), tags.get(_BITS, (1,))
@@ -89,21 +82,21 @@ def _find_plain(request: Request, tags: Tags) -> Plain | None:
     rows = max(1, tags.get(_ROWS, tags[_HEIGHT])[0])
     size = math.prod(shape) * bits[0] // 8
     offset = _find_pixels(request, tags, -(-shape[0] // rows), size)
-    order = "<" if request.read_start().startswith(b"II") else ">"
+    order = "<" if request.start.startswith(b"II") else ">"
     if offset is None:
         return None
     return Plain(kind, shape, np.dtype(f"{order}u{bits[0] // 8}"), offset)
 
 
 def _read_tags(request: Request, order: str) -> Tags | None:
-    """The tags of a file with one page; None where one is there that isn't known here.
+    """Return the tags of a file with one page, or None if one of them is not known here.
 
-    Of a description it is the place and the length.
+    The values of the description's tag are its place and its length.
     """
-    head = request.read_start()[:8]
+    head = request.start[:8]
     is_ndpi = request.path.suffix.lower() == ".ndpi"  # Hamamatsu's has offsets of 8 bytes
     if is_ndpi or len(head) < 8 or struct.unpack(order + "H", head[2:4]) != (42,):
-        return None  # or it is BigTIFF
+        return None  # such as BigTIFF
     directory = request.read_at(struct.unpack(order + "I", head[4:])[0], 2 + 12 * _MOST_TAGS + 4)
     count = struct.unpack(order + "H", directory[:2])[0] if len(directory) > 2 else 0
     end = 2 + 12 * count
@@ -130,7 +123,7 @@ def _read_tags(request: Request, order: str) -> Tags | None:
 
 
 def _find_pixels(request: Request, tags: Tags, strips: int, size: int) -> int | None:
-    """Where the pixels start, if all strips are there and follow each other without a gap."""
+    """Return where the pixels start, if all strips are there without gaps between them."""
     offsets, counts = tags[_OFFSETS], tags[_COUNTS]
     if len(offsets) != strips or len(counts) != strips or sum(counts) != size:
         return None
@@ -142,8 +135,8 @@ def _find_pixels(request: Request, tags: Tags, strips: int, size: int) -> int | 
     return offsets[0] if end <= request.size else None
 
 
-def _is_described(request: Request, order: str, tags: Tags) -> bool:
-    """Whether a description says nothing more: tifffile writes the shape into it."""
+def _has_plain_description(request: Request, order: str, tags: Tags) -> bool:
+    """Return whether the description says nothing more; tifffile writes the shape into it."""
     if _DESCRIPTION not in tags:
         return True
     place, size = tags[_DESCRIPTION]

@@ -1,4 +1,4 @@
-"""What a TIFF file states of black and white; see :func:`graytorgb.io.read`."""
+"""The value range that a TIFF states, and gray whose 0 is white; see :func:`graytorgb.io.read`."""
 
 from typing import Any
 from xml.etree import ElementTree
@@ -6,8 +6,16 @@ from xml.etree import ElementTree
 import numpy as np
 from tifffile import TiffFile, TiffPage
 
-from .image import Array, Request, depth_range, find_invertible, invert, number
-from .tiff_samples import Samples, blocks
+from .image import (
+    Array,
+    Request,
+    as_number,
+    find_depth_range,
+    find_pivot,
+    invert,
+    saturate_invertible,
+)
+from .tiff_samples import Samples, split_blocks
 
 Range = tuple[int | float, int | float]
 
@@ -17,26 +25,26 @@ _BYTE, _RATIONALS = 1, (5, 10)
 def find_range(
     file: TiffFile, page: TiffPage, ome: ElementTree.Element | None, array: Array
 ) -> tuple[Range | None, str]:
-    """Return what is black and white, or None, and where that is stated or why it isn't."""
+    """Return the range that is stated, or None, and where it is stated or why it isn't."""
     bits = int(page.bitspersample)
-    largest = _find_one(page, 341)
+    largest = _find_number(page, 341)
     display = _find_display_range(file, page)
     if array.dtype.kind in "bu":
-        top = _find_one(page, 281) if largest is None else largest
+        top = _find_number(page, 281) if largest is None else largest
         depth = int(top).bit_length() if top and 0 < top < 1 << 64 else 0
         fewer = 8 <= depth < bits and top == (1 << depth) - 1
         if fewer and array.size and array.max() < 1 << depth:
-            return depth_range(depth), f"TIFF's largest sample value, {(1 << depth) - 1}"
+            return find_depth_range(depth), f"TIFF's largest sample value, {(1 << depth) - 1}"
         depth = find_significant_bits(ome)
         if 0 < depth < bits and array.size and array.max() < 1 << depth:
-            return depth_range(depth), f"OME's significant bits, {depth}"
+            return find_depth_range(depth), f"OME's significant bits, {depth}"
         if display and bits > 8:
             return display, "ImageJ's display range"
-        return depth_range(bits), f"TIFF's depth, {bits} bits"
-    lo, hi = _find_one(page, 340), largest
+        return find_depth_range(bits), f"TIFF's depth, {bits} bits"
+    lo, hi = _find_number(page, 340), largest
     if lo is not None and hi is not None and lo < hi and array.size:
         if lo <= array.min() and array.max() <= hi:
-            return (number(lo), number(hi)), "TIFF's smallest and largest sample values"
+            return (as_number(lo), as_number(hi)), "TIFF's smallest and largest sample values"
         if not display:
             return None, f"pixels lie outside of the sample values stated, {lo:g} to {hi:g}"
     if display:
@@ -45,52 +53,30 @@ def find_range(
     return None, f"a TIFF of {what} without SMinSampleValue and SMaxSampleValue states no range"
 
 
-def turn_round(
+def invert_gray(
     request: Request, samples: Samples, array: Array, axis: int | None, known: Range | None
 ) -> str:
-    """Turn gray values round in place, alpha left as it is, so that larger is brighter.
+    """Invert gray values in place, so that larger is brighter, and return a note that says so.
 
-    Within the caller's range if there is one, else within `known`. Returns a note.
+    They are inverted within the caller's range if there is one, else within `known`. Alpha is left
+    as it is.
     """
     grays = [array]
     if axis is not None:
         samples_last = np.moveaxis(array, axis, -1)
         grays = [samples_last[..., k] for k in range(array.shape[axis]) if k not in samples.alphas]
-    lo, hi = _find_pivot(request.value_range, grays, known)
-    if array.dtype.kind in "iu" and lo + hi != int(lo + hi):
-        raise request.error(
-            f"0 is white, and integers can't be turned round within {lo} to {hi}: lo + hi has to "
-            "be a whole number"
-        )
-    clipped = False
-    for part in (part for gray in grays for part in blocks(gray)):
-        if array.dtype.kind in "iu":
-            total = int(lo + hi)
-            # what lies so far outside of the range that its dtype can't hold the result
-            inside = part.clip(*find_invertible(array.dtype, total))
-            clipped = clipped or bool((inside != part).any())
-            part[...] = invert(inside, (0, total))
-        else:
-            part[...] = invert(part, (lo, hi))
-    note = "turned round, because 0 is white in the file"
-    return f"{note}; values far outside of {lo} to {hi} saturate" if clipped else note
-
-
-def _find_pivot(stated: Any, grays: list[Array], known: Range | None) -> Range:
-    """The two values that change places."""
-    if isinstance(stated, tuple) and not isinstance(stated[0], str):
-        return stated[0], stated[1]
-    if known is not None:
-        return known
-    dtype = grays[0].dtype
-    if stated == "dtype":
-        limits = np.iinfo(dtype) if dtype.kind in "iu" else None
-        return (0, 1) if limits is None else (int(limits.min), int(limits.max))
-    if not grays[0].size:
-        return 0, 0
-    # "minmax" or percentiles; NaN is for to_uint8 to refuse
-    lo, hi = min(gray.min() for gray in grays), max(gray.max() for gray in grays)
-    return lo.item(), hi.item()
+    stated = None if request.has_limits else known
+    lo, hi = stated or find_pivot(request.value_range, grays)
+    are_cut = False
+    try:
+        for part in (part for gray in grays for part in split_blocks(gray)):
+            inside = saturate_invertible(part, (lo, hi)) if part.dtype.kind in "iu" else part
+            are_cut = are_cut or (inside is not part and bool((inside != part).any()))
+            part[...] = invert(inside, (lo, hi))
+    except ValueError as error:
+        raise request.error(f"0 is white, {error}") from None
+    note = "inverted, because 0 is white in the file"
+    return f"{note}; values far outside of {lo} to {hi} saturate" if are_cut else note
 
 
 def find_significant_bits(ome: ElementTree.Element | None) -> int:
@@ -105,7 +91,7 @@ def find_significant_bits(ome: ElementTree.Element | None) -> int:
 
 
 def _find_display_range(file: TiffFile, page: TiffPage) -> Range | None:
-    """Return what ImageJ shows as black and white, the same for all channels, or None."""
+    """Return what ImageJ shows as black and white, if it is the same for all channels."""
     stated = file.imagej_metadata if file.is_imagej else None
     if not stated or page.samplesperpixel > 1:
         return None
@@ -117,10 +103,10 @@ def _find_display_range(file: TiffFile, page: TiffPage) -> Range | None:
     lo, hi = ends
     if not all(isinstance(end, int | float) and np.isfinite(end) for end in ends) or not lo < hi:
         return None
-    return number(lo), number(hi)
+    return as_number(lo), as_number(hi)
 
 
-def _find_one(page: TiffPage, code: int) -> float | None:
+def _find_number(page: TiffPage, code: int) -> float | None:
     """Return a tag's number, if it is the same for every sample."""
     tag = page.tags.get(code)
     if tag is None or tag.value is None or isinstance(tag.value, str):

@@ -1,4 +1,4 @@
-"""What a TIFF's samples are: gray, color, palette indices or alpha, by its tags."""
+"""The samples of a TIFF: gray, color, palette indices or alpha, by the tags."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TIFF, TiffPage
 from .image import Array, Request
 
 _GRAY = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE)
-# Codecs that turn YCbCr into RGB
+# The codecs that turn YCbCr into RGB
 _COLOR_CODECS = (COMPRESSION.JPEG, COMPRESSION.OJPEG, COMPRESSION.JPEG_2000_LOSSY)
 _ALPHA = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
 CCITT = (COMPRESSION.CCITTRLE, COMPRESSION.CCITTFAX3, COMPRESSION.CCITTFAX4)
@@ -23,7 +23,7 @@ class Samples(NamedTuple):
     kind : str
         ``"gray"``, ``"RGB"`` or ``"palette"``.
     colors : int
-        The samples of a pixel that are its gray value, its color or its index.
+        How many samples of a pixel are its gray value, its color or its index.
     extra : tuple of int
         What each further sample is, by ExtraSamples.
     zero_is_white : bool
@@ -40,7 +40,7 @@ class Samples(NamedTuple):
 
     @property
     def alpha(self) -> int | None:
-        """The index of the alpha sample."""
+        """The index of the alpha sample; None without one."""
         for kind in _ALPHA:
             if kind in self.extra:
                 return self.colors + self.extra.index(kind)
@@ -63,7 +63,7 @@ class Samples(NamedTuple):
 
 
 def find_samples(request: Request, page: TiffPage) -> Samples:
-    """Return what the samples of a page are; raise if its tags contradict each other."""
+    """Return what the samples of a page are, or raise if its tags contradict each other."""
     photometric, notes = _find_photometric(page)
     if photometric == PHOTOMETRIC.YCBCR and page.compression in _COLOR_CODECS:
         photometric = PHOTOMETRIC.RGB
@@ -104,7 +104,7 @@ def find_samples(request: Request, page: TiffPage) -> Samples:
 
 
 def _find_photometric(page: TiffPage) -> tuple[PHOTOMETRIC, tuple[str, ...]]:
-    """PhotometricInterpretation; where it is missing, as libtiff takes it, and a note."""
+    """Return PhotometricInterpretation, or, with a note, what libtiff takes if it is missing."""
     if 262 in page.tags or page.compression == COMPRESSION.OJPEG:
         return PHOTOMETRIC(page.photometric), ()
     if page.compression in CCITT:
@@ -116,9 +116,10 @@ def _find_photometric(page: TiffPage) -> tuple[PHOTOMETRIC, tuple[str, ...]]:
 
 
 def name_axes(samples: Samples, axes: str, shape: tuple[int, ...]) -> str:
-    """Return tifffile's axes as a layout: C is color, N what has no better name, no letter twice.
+    """Return a layout for tifffile's axes, without a letter twice.
 
-    A microscope's channel, which tifffile calls C, is D here.
+    C is color, and N an axis without a better name. A microscope's channel, which tifffile calls
+    C, is D here.
     """
     names = {"Y": "H", "X": "W", "S": "C" if samples.are_colors or not samples.extra else "S"}
     ends_in_channel = axes[-3:-1] == "YX" and axes[-1] not in names and shape[-1] == 1
@@ -144,7 +145,7 @@ def name_axes(samples: Samples, axes: str, shape: tuple[int, ...]) -> str:
 
 
 def describe_axes(layout: str, axes: str, samples: Samples) -> str:
-    """Return what the axes are, for people."""
+    """Return what each axis of the layout is, for people."""
     if samples.kind == "palette":
         axes = axes.replace("S", "") + "S"
     names = (
@@ -154,21 +155,21 @@ def describe_axes(layout: str, axes: str, samples: Samples) -> str:
     return f"axes {layout}: {', '.join(names)}"
 
 
-def blocks(array: Array) -> Iterator[Array]:
-    """Yield views of some rows or images each, so that what is computed of one stays small."""
+def split_blocks(array: Array) -> Iterator[Array]:
+    """Yield views of some rows or images each, so that the temporaries of a step stay small."""
     if array.ndim > 3:
         for part in array:
-            yield from blocks(part)
+            yield from split_blocks(part)
         return
     step = max(1, (1 << 18) // max(1, array[:1].size))
     for start in range(0, array.shape[0], step):
         yield array[start : start + step]
 
 
-def look_up(
+def look_up_palette(
     request: Request, page: TiffPage, samples: Samples, array: Array, axis: int | None
 ) -> tuple[Array, int]:
-    """Return the colors of palette indices, alpha after them, and the bits of a color."""
+    """Return the colors of palette indices, with alpha last, and the bits of a color."""
     palette = page.colormap
     if palette is None:
         raise request.error("a palette image without its palette")
@@ -181,7 +182,7 @@ def look_up(
         raise request.error(
             f"its palette has {palette.shape[1]} colors, and a pixel has index {index.max()}"
         )
-    # as libtiff: some writers put 8 bits where 16 belong
+    # some writers put 8 bits where 16 belong, which libtiff finds in this way too
     bits = 8 if palette.max() < 256 else 16
     table = np.ascontiguousarray(palette.T)
     if samples.alpha is None:
@@ -194,8 +195,10 @@ def look_up(
     return result, bits
 
 
-def straighten(request: Request, page: TiffPage, samples: Samples, array: Array, axis: int) -> None:
-    """Divide colors by their alpha, in place: what was stored multiplied becomes straight.
+def straighten_alpha(
+    request: Request, page: TiffPage, samples: Samples, array: Array, axis: int
+) -> None:
+    """Divide colors by their alpha in place, so that associated alpha becomes straight.
 
     Integers are rounded to nearest; where alpha is 0 the color is 0.
     """
@@ -204,7 +207,7 @@ def straighten(request: Request, page: TiffPage, samples: Samples, array: Array,
     if array.dtype.kind not in "uf" or opaque >= 1 << 32:
         raise request.error(f"its colors are multiplied by an alpha of {array.dtype}")
     place = samples.colors + samples.extra.index(EXTRASAMPLE.ASSOCALPHA)
-    for pixels in blocks(np.moveaxis(array, axis, -1)):
+    for pixels in split_blocks(np.moveaxis(array, axis, -1)):
         colors, alpha = pixels[..., : samples.colors], pixels[..., place : place + 1]
         # floats may be brighter than white
         beyond = (colors != 0) & (alpha == 0) if is_float else colors > alpha

@@ -9,8 +9,6 @@ import pytest
 from click.testing import CliRunner
 
 from graytorgb.cli import main
-from graytorgb.errors import LevelsError
-from graytorgb.inspection.gray_images import read_gray
 from graytorgb.models import adapt
 
 from ..support import needs, needs_package, packaged
@@ -80,35 +78,6 @@ def folder(tmp_path):
 @pytest.fixture
 def model(tmp_path):
     return write_model(tmp_path / "net.onnx")
-
-
-class TestImages:
-    def test_every_depth_in_its_own_range(self, folder):
-        camera = skimage.data.camera() / 255
-        size = camera.shape
-        for name, tolerance in (("camera.png", 1e-6), ("deep.png", 1e-6)):
-            [unit] = read_gray(folder / name, size, None)
-            assert unit.dtype == np.float32
-            assert np.abs(unit - camera).max() <= tolerance
-        first, second = read_gray(folder / "stack.tif", size, None)
-        assert np.array_equal(first, second[::-1])
-        [color] = read_gray(folder / "inner" / "color.jpg", (512, 512), None)
-        expected = skimage.data.astronaut() @ [0.299, 0.587, 0.114] / 255
-        assert np.abs(color - expected).mean() < 0.02
-
-    def test_a_range_of_ones_own(self, folder):
-        [unit] = read_gray(folder / "deep.png", (512, 512), (0, 32767.5))
-        expected = np.minimum(skimage.data.camera().astype(float) * 257 / 32767.5, 1)
-        assert np.abs(unit - expected).max() <= 1e-6
-
-    def test_a_range_of_more_than_the_file_has(self, folder):
-        with pytest.raises(LevelsError, match=r"go to 255 at most.*to 4095"):
-            list(read_gray(folder / "camera.png", (512, 512), (0, 4095)))
-
-    def test_resized(self, folder):
-        [unit] = read_gray(folder / "camera.png", (31, 47), None)
-        assert unit.shape == (31, 47)
-        assert 0 <= unit.min() < unit.max() <= 1
 
 
 class TestOnnx:

@@ -25,7 +25,7 @@ CT = get_testdata_file("CT_small.dcm", download=False)
 
 
 def inspect(*arguments):
-    """Its output in one line, on a wide terminal, and the exit code."""
+    """Return the command's output in one line, on a wide terminal, and the exit code."""
     result = CliRunner().invoke(
         main, ["inspect", *map(str, arguments)], env={**os.environ, "COLUMNS": "200"}
     )
@@ -99,12 +99,12 @@ def test_a_depth_that_is_not_used(tmp_path):
     output, code = inspect(CT)
     assert code == 0
     assert output.count("its depth alone, 16 bits") == 1
-    assert "ours has 9 levels, until --window or --range says what is white" in output
+    assert "ours has 9 levels, until --window or --value-range says what is white" in output
     output, _ = inspect(CT, "--window", "40", "400")
     assert "-160 to 239 (the window asked for, center 40, width 400)" in output
     assert "ours has" not in output
     assert inspect(CT, "--window=40", "400")[0] == output
-    output, _ = inspect(CT, "--range", "-1000", "1000")
+    output, _ = inspect(CT, "--value-range", "-1000", "1000")
     assert "-1,000 to 1,000 (the caller)" in output
 
 
@@ -181,7 +181,7 @@ def test_values_that_are_not_finite(tmp_path):
         (lambda path: path.write_text("text"), [], "not an image that can be read"),
         (lambda path: None, [], "No such file"),
         (lambda path: save(path, CAMERA), ["--limit", "1KB"], "the limit is 1,000"),
-        (lambda path: save(path, CAMERA), ["--range", "1", "1"], "the range is empty"),
+        (lambda path: save(path, CAMERA), ["--value-range", "1", "1"], "the range is empty"),
         (lambda path: save(path, CAMERA), ["--index", "2"], "index is None or 0 to 0"),
         (lambda path: path.write_bytes(b"\x93NUMPY"), [], "NumPy that can't be read"),
     ],

@@ -14,7 +14,7 @@ import graytorgb as g2r
 
 
 def scan(name):
-    """The path of one of pydicom's own files."""
+    """Return the path of one of pydicom's own files."""
     return Path(pydicom.data.get_testdata_file(name, download=False))
 
 
@@ -84,5 +84,20 @@ def read(path, **options):
 
 
 def ramp(rows=48, columns=64, dtype=np.uint16, top=4095):
-    """Values of 0 to `top`, smooth, so that lossy codecs keep them."""
+    """Return values of 0 to `top`, so smooth that lossy codecs keep them."""
     return np.linspace(0, top, rows * columns).reshape(rows, columns).astype(dtype)
+
+
+def item(**elements):
+    dataset = pydicom.Dataset()
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    return dataset
+
+
+def sequence(**elements):
+    return pydicom.Sequence([item(**elements)])
+
+
+GRAY = ramp()
+SIGNED = (GRAY.astype(np.int16) - 2048).astype(np.int16)

@@ -76,7 +76,7 @@ LOSSY = ("baseline", "extended", "JPEG-LS near", "JPEG 2000 lossy")
 
 
 def deep(codec):
-    """Gray of 12 bits in 16, or 8 where the codec has no more."""
+    """Return gray of 12 bits in 16, or of 8 bits where the codec has no more."""
     return GRAY8 if codec == "baseline" else GRAY12
 
 
@@ -100,7 +100,7 @@ def test_every_codec_gives_the_pixels(tmp_path, codec):
 
 @pytest.mark.parametrize("codec", sorted(set(ENCODERS) - {"baseline", "extended", "JPEG-LS near"}))
 def test_every_codec_gives_signed_pixels(tmp_path, codec):
-    """As encoders store them: JPEG, JPEG-LS and RLE keep the bits alone."""
+    """Signed pixels are encoded as encoders do it: JPEG, JPEG-LS and RLE keep only the bits."""
     pixels = (GRAY12.astype(np.int16) - 2048).astype(np.int16)
     encode = ENCODERS[codec][1]
     bits_alone = "JPEG 2000" not in codec and codec != "JP2" and "HTJ2K" not in codec
@@ -197,7 +197,7 @@ def test_rle_of_another_number_of_segments_or_order(tmp_path):
 
 
 def test_rle_takes_no_more_than_the_frame(tmp_path):
-    """Two bytes of it can give 128."""
+    """Two bytes of RLE can give 128."""
     frame = struct.pack("<16L", 1, 64, *[0] * 14) + bytes([129, 7]) * 100_000
     path = write_frames(tmp_path / "x.dcm", "RLE", GRAY8, [frame])
     with pytest.raises(g2r.ImageFileError, match=r"x\.dcm"):
@@ -219,7 +219,7 @@ def test_a_truncated_frame(tmp_path, codec):
 
 
 def test_more_frames_than_stated(tmp_path):
-    """Issue: (2, 64, 64) came back with the layout HW, and 20,000 frames passed any limit."""
+    """Once (2, 64, 64) came back with the layout HW, and 20,000 frames passed any limit."""
     for count in (2, 20_000):
         pixels = np.zeros((count, 8, 8), np.uint16)
         path = write(tmp_path / "x.dcm", pixels, NumberOfFrames=None)
@@ -396,7 +396,7 @@ for path in {[str(scan(name)) for name in names]!r}:
 
 
 def test_a_deflated_file_whose_group_length_lies(tmp_path):
-    """pydicom doesn't look at the length, so neither does what is counted."""
+    """pydicom ignores the stated length, so the reader ignores it too."""
     whole = scan("image_dfl.dcm").read_bytes()
     meta = pydicom.dcmread(scan("image_dfl.dcm")).file_meta
     start = 132 + 12 + meta.FileMetaInformationGroupLength
@@ -463,7 +463,7 @@ except g2r.BackendUnavailable as error:
 
 @pytest.mark.parametrize("container", ["j2k", "jp2"])
 def test_signed_samples_under_an_unsigned_header(tmp_path, container):
-    """-30 would come out as 65506."""
+    """Otherwise -30 would become 65506."""
     signed = GRAY12.astype(np.int16) - 30
     frame = encode_jpeg2000(signed, container)
     path = write(tmp_path / "x.dcm", signed, frames=[frame], syntax=JPEG2000Lossless)

@@ -73,7 +73,7 @@ FILES = {
 
 
 def try_to_read(path):
-    """The image, or None if it is refused as it has to be."""
+    """Return the image, or None if it is refused with the right error."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

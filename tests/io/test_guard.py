@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import graytorgb as g2r
-import graytorgb.io.numpy as reader
+from graytorgb.io import npy as reader
 from graytorgb.io import read
 from graytorgb.io.image import ImageFile
 

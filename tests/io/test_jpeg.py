@@ -60,7 +60,7 @@ def test_stray_bytes_between_markers(tmp_path, pixels, strays, before, progressi
 @pytest.mark.parametrize("pixels", PIXELS)
 @pytest.mark.parametrize("progressive", [False, True])
 def test_bytes_before_the_end(tmp_path, pixels, progressive):
-    """Zeros fill a file up; others are mostly what is left over of pixels that are damaged."""
+    """Zeros fill a file up; other bytes are mostly left over from damaged pixels."""
     jpeg = encode(PIXELS[pixels], progressive=progressive)
     path = tmp_path / "x.jpg"
     for strays in (b"\0", bytes(1000), b"\xff" * 5):

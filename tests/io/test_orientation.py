@@ -26,7 +26,7 @@ def exif(value):
 
 
 def by_pillow(pixels, value):
-    """What exif_transpose makes of an image with this tag."""
+    """Return what Pillow's exif_transpose makes of an image with this tag."""
     image = PIL.Image.fromarray(pixels)
     image.getexif()[TAG] = value
     return np.asarray(PIL.ImageOps.exif_transpose(image))
@@ -35,7 +35,7 @@ def by_pillow(pixels, value):
 @pytest.mark.parametrize("value", range(1, 9))
 @pytest.mark.parametrize("layout", ["HW", "HWC", "CHW", "NHW", "NHWC", "WH", "HCW", "TNHW"])
 def test_orient(layout, value):
-    """Each plane as Pillow turns it, whatever the axes are called and wherever they are."""
+    """Each plane is turned as Pillow turns it, for any names and any order of the axes."""
     shape = tuple({"H": 4, "W": 6, "C": 3, "N": 2, "T": 1}[axis] for axis in layout)
     array = np.random.default_rng(value).integers(0, 256, shape, dtype=np.uint8)
     result = orient(array, layout, value)
@@ -97,7 +97,7 @@ def test_animations_are_turned_too(tmp_path):
 
 
 def test_xmp_states_an_orientation_where_exif_does_not(tmp_path):
-    """As Pillow takes it."""
+    """XMP counts only if there is no EXIF, which is Pillow's rule too."""
     xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
     PIL.Image.fromarray(PIXELS["HW"]).save(tmp_path / "x.jpg", xmp=xmp)
     assert read(tmp_path / "x.jpg").orientation == 6

@@ -47,7 +47,7 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("suffix", ["png", "dcm", "tif", "npy"])
 def test_what_is_no_file_is_refused_at_once(tmp_path, kind, suffix):
-    """In a process of its own, which would hang and be ended."""
+    """The file is read in a process of its own, which is ended if it hangs."""
     path = tmp_path / f"x.{suffix}"
     KINDS[kind](path)
     said = run_python(
@@ -73,12 +73,12 @@ def test_inspect_refuses_a_pipe(tmp_path):
 
 @posix
 def test_a_folder_with_a_pipe_in_it(tmp_path):
-    """It isn't among a folder's images, so that nothing opens it."""
-    from graytorgb.inspection.gray_images import image_files
+    """A pipe isn't among a folder's images, so that nothing opens it."""
+    from graytorgb.io import find_image_files
 
     PIL.Image.fromarray(np.zeros((4, 5), np.uint8)).save(tmp_path / "a.png")
     make_pipe(tmp_path / "b.png")
-    assert image_files(tmp_path) == [tmp_path / "a.png"]
+    assert find_image_files(tmp_path) == [tmp_path / "a.png"]
 
 
 def test_a_folder_is_a_folder(tmp_path):

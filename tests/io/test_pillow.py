@@ -32,7 +32,7 @@ def read_bytes(folder, data, suffix, **options):
 
 
 def gif_of(count, screen=(1, 1), size=(1, 1), at=(0, 0)):
-    """A GIF of black frames, of a few bytes each."""
+    """Return a GIF of black frames, of a few bytes each."""
     head = b"GIF89a" + struct.pack("<HHBBB", *screen, 0x80, 0, 0) + bytes([0, 0, 0, 255, 10, 255])
     control = b"\x21\xf9\4\0\0\0\0\0"
     frame = control + b"," + struct.pack("<HHHHB", *at, *size, 0) + b"\2\2\x4c\1\0"
@@ -85,7 +85,7 @@ def test_200_000_frames_are_refused_before_one_is_decoded(tmp_path, monkeypatch)
 
 
 def test_one_of_200_000_frames(tmp_path, monkeypatch):
-    """No frame after it is looked at by Pillow, which would take seconds to count them."""
+    """Pillow looks at no later frame: it would take seconds to count them."""
     seek = GifImagePlugin.GifImageFile._seek
     sought = []
 
@@ -100,7 +100,7 @@ def test_one_of_200_000_frames(tmp_path, monkeypatch):
 
 
 def test_a_gif_that_ends_between_two_frames(tmp_path):
-    """What is left looks whole, and frames are missing."""
+    """The rest of the file looks whole, and frames are missing."""
     data = encode("GIF", *(np.roll(COLOR, k, 0) for k in range(3)))
     whole = read_bytes(tmp_path, data, ".gif")
     second = data.index(b"\0\x21\xf9", 20 + data.index(b"\0\x21\xf9")) + 1
@@ -128,7 +128,7 @@ def test_what_pillow_needs_not_know(tmp_path):
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
 def test_frames_of_which_some_have_alpha(tmp_path, kind):
-    """All are decoded to one mode, and the file's own frames are kept bit for bit."""
+    """All frames are decoded to one mode, and keep the file's values bit for bit."""
     alpha = np.dstack([COLOR, np.where(GRAY > 99, 255, 0).astype(np.uint8)])
     frames = [PIL.Image.fromarray(p) for p in (np.dstack([COLOR, np.full_like(GRAY, 255)]), alpha)]
     options = {"lossless": True} if kind == "WEBP" else {}

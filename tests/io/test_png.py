@@ -33,7 +33,7 @@ def chunk(name, body=b"", *, damaged=False):
 
 
 def split(png):
-    """Each chunk's name and body."""
+    """Yield the name and the body of each chunk."""
     position, found = 8, []
     while position < len(png):
         length, name = struct.unpack_from(">I4s", png, position)
@@ -272,7 +272,7 @@ def test_an_animation_that_states_many_frames(tmp_path):
 
 @pytest.mark.parametrize(("largest", "is_told"), [(4094, True), (4097, False), (0, False)])
 def test_the_depth_is_judged_by_every_value(tmp_path, largest, is_told):
-    """One pixel of 40,000 decides, wherever it is."""
+    """One pixel of 40,000 decides, in any place."""
     for at in (0, 5, 20_001, 39_999):
         pixels = np.zeros((200, 200), np.uint16)
         pixels.reshape(-1)[at] = largest

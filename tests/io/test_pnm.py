@@ -17,7 +17,7 @@ HEIGHT, WIDTH = 11, 13
 
 
 def draw(largest, channels=1):
-    """Any samples, the smallest and the largest among them."""
+    """Return random samples, the smallest and the largest among them."""
     shape = (HEIGHT, WIDTH) if channels == 1 else (HEIGHT, WIDTH, channels)
     dtype = np.uint8 if largest < 256 else np.uint16
     samples = RNG.integers(0, largest + 1, shape).astype(dtype)
@@ -110,7 +110,7 @@ def test_samples_beyond_the_largest(tmp_path, kind, channels, largest):
 
 @pytest.mark.parametrize("kind", [1, 2, 3, 4, 5, 6])
 def test_cut_off_anywhere(tmp_path, kind):
-    """An error, or whole: a digit less in plain text is another number, and the last."""
+    """A cut file is an error or whole, but for a last digit that is missing in plain text."""
     bits = kind in (1, 4)
     data = encode(kind, draw(1 if bits else 255, 3 if kind in (3, 6) else 1), None if bits else 255)
     whole = len(data.rstrip(b"\n")) if kind < 4 else len(data)
@@ -157,7 +157,7 @@ def test_the_depth_is_warned_of_where_it_is_all_that_is_stated(tmp_path):
 @pytest.mark.parametrize("kind", [4, 5, 6])
 @pytest.mark.parametrize("largest", [255, 65535])
 def test_a_line_end_of_windows(tmp_path, kind, largest):
-    """Its second byte isn't a sample if the file has one byte more than its samples."""
+    """The second byte isn't a sample if the file has one byte more than its samples."""
     samples = np.random.default_rng(0).integers(0, 256, 8 * 3 * 3 * 2, np.uint8).tobytes()
     size = {4: 3, 5: 24, 6: 72}[kind] * (1 if kind == 4 or largest < 256 else 2)
     head = f"P{kind} 8 3" + f" {largest}" * (kind > 4)

@@ -12,8 +12,7 @@ import tifffile
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 import graytorgb as g2r
-from graytorgb.io import bmp, dicom_decode, pnm, read, tiff
-from graytorgb.io import numpy as numpy_reader
+from graytorgb.io import bmp, dicom_decode, npy, pnm, read, tiff
 
 from .scans import write
 
@@ -28,7 +27,7 @@ PIXELS = {
 
 
 def outcome(path, **options):
-    """Every field of what is read, or the error."""
+    """Return every field of the image that is read, or the error."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -41,7 +40,7 @@ def outcome(path, **options):
 
 
 def assert_same(path, monkeypatch, target, name, replacement, **options):
-    """Read with the quick way, and without it."""
+    """Check that the quick way gives what the full way gives, and return it."""
     quick = outcome(path, **options)
     with monkeypatch.context() as patched:
         patched.setattr(target, name, replacement)
@@ -142,7 +141,7 @@ def test_tiff_of_odd_shapes(tmp_path, monkeypatch, shape, described, compression
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
 def test_damaged_tiff(tmp_path, monkeypatch, compression):
-    """Each byte of the directory changed, and the file cut, a few ways each."""
+    """Change each byte of the directory, and cut the file, in a few ways each."""
     path = tmp_path / "x.tif"
     by_tifffile(path, PIXELS["u1", False][:8, :9], compression=compression, rowsperstrip=3)
     whole = path.read_bytes()
@@ -206,8 +205,8 @@ def test_headers_of_npy_are_read_as_numpy_reads_them():
         for array in (np.zeros((3, 4), dtype), np.zeros((3, 4, 5), dtype, order="F")):
             file = io.BytesIO()
             np.save(file, array)
-            assert numpy_reader._HEADER.match(file.getvalue())
-            shape, is_transposed, found, start = numpy_reader._read_header(file.getvalue())
+            assert npy._HEADER.match(file.getvalue())
+            shape, is_transposed, found, start = npy._read_header(file.getvalue())
             file.seek(8)
             assert (shape, is_transposed, found) == np.lib.format.read_array_header_1_0(file)
             assert start == file.tell()
@@ -243,7 +242,7 @@ def test_a_header_of_any_length(tmp_path, comment, kind, largest):
 @pytest.mark.parametrize(("dtype", "stored"), [("u1", 8), ("u1", 5), ("u2", 16), ("u2", 12)])
 @pytest.mark.parametrize("frames", [1, 3])
 def test_dicom(tmp_path, monkeypatch, syntax, signed, dtype, stored, frames):
-    """Gray read from its place in the file, with what is in the unused bits cut off."""
+    """Gray is read from its place in the file, and its unused bits are cut off."""
     shape = (64, 100) if frames == 1 else (frames, 64, 100)
     pixels = RNG.integers(0, 256 ** np.dtype(dtype).itemsize, shape, dtype)
     pixels = pixels.view(dtype.replace("u", "i")) if signed else pixels

@@ -118,7 +118,7 @@ def test_axes_have_distinct_letters(tmp_path, shape, options, layout):
 
 
 def premultiplied(opaque, dtype):
-    """Straight colors, and the same multiplied by their alpha, of all levels of alpha."""
+    """Return straight colors, and those colors multiplied by their alpha, at all levels of it."""
     alpha = np.linspace(0, opaque, 256).round().astype(dtype)[None, :, None]
     straight = RNG.integers(0, opaque, (40, 256, 3), endpoint=True).astype(dtype)
     colors = (straight.astype(np.float64) * alpha / opaque).round().astype(dtype)
@@ -395,7 +395,7 @@ def test_orientation(tmp_path, value, color):
 
 @pytest.mark.parametrize("count", [2, 5])
 def test_pages_that_are_turned_in_different_ways(tmp_path, count):
-    """tifffile looks at some pages alone, and gives the others as the first."""
+    """tifffile looks only at some pages, and reads the others in the way of the first."""
     with tifffile.TiffWriter(tmp_path / "x.tif") as file:
         for k in range(count):
             turned = 6 if k == count - 1 else 1
@@ -415,7 +415,7 @@ def test_an_orientation_that_there_is_not(tmp_path):
 
 @pytest.mark.parametrize("by_imagej", [False, True])
 def test_a_stated_range_beyond_8_bits(tmp_path, by_imagej):
-    """Values of 8 bits that a range of more is stated for get a dtype that the verbs take."""
+    """Values of 8 bits under a range of more bits get a dtype that the verbs take."""
     pixels = np.arange(-128, 128, dtype=np.int8).reshape(16, 16)
     tags = [(340, "h", 1, -200, True), (341, "h", 1, 300, True)]
     if by_imagej:

@@ -25,7 +25,7 @@ DEEP = SMOOTH.astype(np.uint16) * 257
 
 
 def write_encoded(path, data, page, *, compression, **options):
-    """A TIFF whose tags are those of `page`, and whose one tile or strip is `data`."""
+    """Write a TIFF with the tags of `page`, and with `data` as its one tile or strip."""
     defaults = {"photometric": "rgb" if page.shape[-1] in (3, 4) else "minisblack"}
     tifffile.imwrite(
         path, iter([bytes(data)]), shape=page.shape, dtype=page.dtype, compression=compression,
@@ -51,7 +51,7 @@ CODECS = {"jpeg8": "jpeg", "jpeg2k": "jpeg2000", "lerc": "lerc", "png": "png", "
 @pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("kind", ["gray", "color", "deep", "larger", "other samples", "other bits"])
 def test_a_codestream_is_what_the_tags_say(tmp_path, codec, kind, tile):
-    """Read if it is, refused before it is decoded if it is of another size, samples or bits."""
+    """A tile that is, is read; one of another size, samples or bits is refused before decoding."""
     page = {"color": COLOR, "deep": DEEP, "other bits": DEEP}.get(kind, SMOOTH)
     if codec == "webp":
         page = COLOR
@@ -102,7 +102,7 @@ def test_a_codestream_that_is_cut(tmp_path, codec):
 
 
 def lerc_of(shape, pixels):
-    """A blob of that many rows and columns, whose data is that of `pixels`."""
+    """Return a blob that states so many rows and columns, with the data of `pixels`."""
     data = bytearray(imagecodecs.lerc_encode(pixels))
     (version,) = struct.unpack_from("<i", data, 6)
     struct.pack_into("<ii", data, 10 if version < 3 else 14, *shape)
@@ -117,7 +117,7 @@ def jpeg2000_of(shape, pixels):
 
 
 def jpegxl_of(shape):
-    """Its size alone, which is what a decoder allocates."""
+    """Change only the stated size, which is what a decoder allocates."""
     bits = f"{shape[1] - 1:030b}11000{shape[0] - 1:030b}110"  # read from its end
     return b"\xff\x0a" + int(bits, 2).to_bytes(20, "little") + b"\xff\xd9"
 
@@ -151,7 +151,7 @@ def test_bombs_of_codestreams(tmp_path):
 
 
 def read_in_a_child(whole, paths):
-    """Each file's error, as JSON lines; the memory that they take together is small."""
+    """Return the error of each file, read in one process that may take little memory."""
     code = f"""
 import json, resource
 import graytorgb as g2r
@@ -175,7 +175,7 @@ print(peak() - before)
 
 @pytest.mark.parametrize("compression", ["zlib", "zstd", "packbits", "lzma"])
 def test_bombs_of_bytes(tmp_path, compression):
-    """A strip that inflates to 256 MB where 4 kB are stated."""
+    """A strip inflates to 256 MB where 4 kB are stated."""
     zeros = bytes(1 << 28)
     data = {
         "zlib": lambda: zlib.compress(zeros),
@@ -228,7 +228,7 @@ def test_many_scans(tmp_path):
 
 
 def directories(offsets_of_next, *, tags=()):
-    """A TIFF of directories without images, each with the offset of the next."""
+    """Return a TIFF of directories without images, each with the offset of the next."""
     body = b"".join(struct.pack("<HHII", *tag) for tag in tags)
     size = 2 + len(body) + 4
     nexts = offsets_of_next(size)
@@ -268,7 +268,7 @@ def test_a_loop_of_pages(tmp_path, pages, back):
 
 @pytest.mark.parametrize("code", [270, 273, 320, 330])
 def test_a_value_that_all_pages_share(tmp_path, code):
-    """A megabyte of tags for each of 1000 pages, in a file of 1 MB."""
+    """Each of 1000 pages has a megabyte of tags, in a file of 1 MB."""
     path = tmp_path / "x.tif"
     kind, count = (2, 1 << 20) if code == 270 else (4, 1 << 18)
     shared = [tag for tag in PAGE if tag[0] != code] + [(code, kind, count, 8)]

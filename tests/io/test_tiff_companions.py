@@ -26,7 +26,7 @@ DATA = """<TiffData IFD="{ifd}" FirstZ="{z}" PlaneCount="1">
 
 
 def write_set(folder, names, *, planes=None, more="", extra=""):
-    """Files of a plane each, by their names, all described in each of them."""
+    """Write files of a plane each, which all describe all of them, and return them by name."""
     ids = [f"urn:uuid:{k}" for k in range(len(names))]
     data = "".join(
         DATA.format(ifd=0, z=z, name=name, uuid=uuid)
@@ -88,7 +88,7 @@ def test_a_companion_with_a_loop(tmp_path):
 
 
 def test_a_link_to_the_file_itself(tmp_path):
-    """Its companions lie beside the file, and not beside the link."""
+    """The companions lie beside the file, and not beside the link."""
     (tmp_path / "folder").mkdir()
     path = write_set(tmp_path / "folder", ["a.ome.tif", "b.ome.tif"])
     (tmp_path / "link.ome.tif").symlink_to(path)
@@ -139,7 +139,7 @@ def test_a_description_that_is_no_xml(tmp_path):
 
 
 def write_micro_manager(path, head, index=b""):
-    """A TIFF whose settings lie between its header and its pixels, as Micro-Manager's do."""
+    """Write a TIFF whose settings lie between header and pixels, as Micro-Manager's do."""
     summary = b'{"MicroManagerVersion": "2", "Prefix": "a", "Frames": 2, "Channels": 1}'
     start = 8 + 4 * len(head) + 8 + len(summary)
     head = [start if number is None else number for number in head]
@@ -159,7 +159,7 @@ def write_micro_manager(path, head, index=b""):
 
 @pytest.mark.parametrize("kind", ["stack", "NDTiff"])
 def test_micro_managers_other_files_are_not_opened(tmp_path, kind):
-    """Neither the index that an NDTiff has beside it, nor the files named as parts of a stack."""
+    """Neither the index beside an NDTiff nor the files named as parts of a stack are opened."""
     path = tmp_path / "a_MMStack.tif"
     if kind == "stack":
         index = np.array([3453623, 1, 0, 0, 0, 0, 8], "<u4").tobytes()

@@ -30,7 +30,9 @@ def by_pillow(path):
 
 def save(path, pixels, fill_order=1, **options):
     PIL.Image.fromarray(pixels).save(path, **options)
-    if fill_order == 2:  # each byte of the data and the tag's value turned round
+    if (
+        fill_order == 2
+    ):  # the bits of each byte of the data, and the tag's value, in the other order
         data = bytearray(path.read_bytes())
         with tifffile.TiffFile(path) as file:
             page = file.pages[0]
@@ -45,7 +47,7 @@ def save(path, pixels, fill_order=1, **options):
 
 
 def with_strip_cut(source, path, size):
-    """The file, its last strip cut to so many bytes; the rest of it where it was."""
+    """Return the file with the last strip cut to so many bytes, and all else in its place."""
     path.write_bytes(source.read_bytes())
     with tifffile.TiffFile(path, mode="r+b") as file:
         counts = [*file.pages[0].databytecounts]
@@ -76,7 +78,7 @@ def test_both_polarities(tmp_path, photometric):
 
 
 def test_a_group_4_strip_cut_after_any_byte(tmp_path):
-    """As a strip that states less, and as a file whose strip ends it."""
+    """Cut the strip by its stated length, and by the end of the file."""
     with tifffile.TiffFile(HOPPER) as file:
         page = file.pages[0]
         (start,), (size,) = page.dataoffsets, page.databytecounts

@@ -1,4 +1,4 @@
-""".npy and .npz, without pickles."""
+"""Arrays of NumPy: .npy and .npz, without pickles."""
 
 import math
 import re
@@ -13,25 +13,25 @@ from ..core.layout import resolve
 from ..errors import LayoutError
 from .image import Array, ImageFile, Request
 
-_LARGEST_HEADER = 12 + 10_000  # magic, version and length; and what numpy itself takes at most
-# As numpy writes it; its own function, which reads any, takes as long as it takes to read an image
+_LARGEST_HEADER = 12 + 10_000  # signature, version and length; and the most that numpy takes
+# A header as numpy writes it. Its own function reads any header, and takes as long as an image.
 _HEADER = re.compile(
     rb"\x93NUMPY\x01\x00(?P<length>..){'descr': '(?P<dtype>[<>|][biuf]\d{1,2})', 'fortran_order': "
     rb"(?P<order>True|False), 'shape': \((?P<shape>\d{1,18}(, \d{1,18})+)\), } *\n",
     re.DOTALL,
 )
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # which numpy writes
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # those that numpy writes
 
 
 def read(request: Request) -> ImageFile:
-    """One array; of an .npz with several, the one that `index` names."""
-    if request.read_start()[:2] != b"PK":
+    """Read one array; in an .npz with several, the one that `index` names."""
+    if request.start[:2] != b"PK":
         if request.index is not None:
             raise request.error("an .npy is one array: read(path).array[index]")
         return _read_array(request, None, request.size)
     with zipfile.ZipFile(request.file) as archive:
-        member = _pick(request, archive)
-        if member.compress_type not in _METHODS:  # those inflate without a bound
+        member = _pick_member(request, archive)
+        if member.compress_type not in _METHODS:  # others inflate without a bound
             raise request.error(
                 f"an .npz whose {member.filename!r} is compressed as numpy doesn't, by zip's "
                 f"method {member.compress_type}"
@@ -40,7 +40,8 @@ def read(request: Request) -> ImageFile:
             return _read_array(request, opened, member.file_size)
 
 
-def _pick(request: Request, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+def _pick_member(request: Request, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    """Return the array in a zip file that was asked for, or the only one."""
     names = [name for name in archive.namelist() if name.endswith(".npy")]
     if not names:
         raise request.error("a zip file without arrays, so no .npz")
@@ -53,11 +54,11 @@ def _pick(request: Request, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
 
 
 def _read_array(request: Request, member: IO[bytes] | None, size: int) -> ImageFile:
-    """The array of so many bytes, which is read no further than its header allows.
+    """Read an array of `size` bytes, no further than its header allows.
 
-    It is a member of a zip file, or else the file itself.
+    The array is in a member of a zip file, or in the file itself if `member` is None.
     """
-    head = member.read(_LARGEST_HEADER) if member else request.read_start()
+    head = member.read(_LARGEST_HEADER) if member else request.start
     shape, is_transposed, dtype, start = _read_header(head)
     if dtype.kind not in "biuf":
         raise request.error(f"an array of dtype {dtype}, and an image holds real numbers or bool")
@@ -79,7 +80,7 @@ def _read_array(request: Request, member: IO[bytes] | None, size: int) -> ImageF
 
 
 def _read_header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
-    """The shape, whether it is stored transposed, the dtype, and where the values start."""
+    """Return the shape, whether it is stored transposed, the dtype, and where the values start."""
     usual = _HEADER.match(data)
     if usual and usual.end() == 10 + int.from_bytes(usual["length"], "little"):
         shape = tuple(map(int, usual["shape"].split(b",")))
@@ -91,6 +92,7 @@ def _read_header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int
 
 
 def _describe(request: Request, array: Array, notes: list[str]) -> ImageFile:
+    """Return an array as an image, with the layout and the range that its shape and dtype tell."""
     try:
         layout: str | None = resolve(None, array.shape).source
     except LayoutError:

@@ -11,6 +11,8 @@ import pytest
 import graytorgb as g2r
 from graytorgb.io import read
 
+from .images import CAMERA, COLOR, DEEP, assert_read
+
 PIXELS = np.arange(40 * 50, dtype=np.uint16).reshape(40, 50)
 
 
@@ -37,7 +39,7 @@ def test_versions(tmp_path, version):
 
 @pytest.mark.parametrize("suffix", ["npy", "npz"])
 def test_a_header_of_a_length_that_lies(tmp_path, suffix):
-    """Of 1.5 GB, by its length field or in truth: no more than numpy's own bound is read."""
+    """A header claims 1.5 GB, or has it; no more than numpy's own bound is read."""
     size = 200 << 20
     head = b"\x93NUMPY\2\0" + struct.pack("<I", 1_500_000_000)
     path = tmp_path / f"x.{suffix}"
@@ -72,7 +74,7 @@ def test_more_bytes_than_the_header_states_are_told(tmp_path):
 
 @pytest.mark.parametrize("stated", [200, 1 << 40])
 def test_a_member_of_a_size_that_lies(tmp_path, stated):
-    """In the zip's directory: either it states less than there is, or more."""
+    """The zip's directory states less than there is, or more."""
     path = write_zip(tmp_path / "x.npz", {"a.npy": encode(PIXELS)}, zipfile.ZIP_DEFLATED)
     data = bytearray(path.read_bytes())
     at = data.index(b"PK\1\2") + 24
@@ -114,4 +116,50 @@ def test_shapes_that_cannot_be(tmp_path, shape):
     data = b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text.encode() + bytes(20)
     (tmp_path / "x.npy").write_bytes(data)
     with pytest.raises(g2r.ImageFileError, match=r"x\.npy: "):
+        read(tmp_path / "x.npy")
+
+
+def test_npy_and_npz(tmp_path):
+    np.save(tmp_path / "x.npy", CAMERA)
+    assert_read(tmp_path / "x.npy", CAMERA, "HW", (0, 255))
+    np.save(tmp_path / "b.npy", np.asfortranarray(CAMERA > 99))
+    assert_read(tmp_path / "b.npy", CAMERA > 99, "HW", (0, 1))
+    np.savez_compressed(tmp_path / "one.npz", pixels=COLOR)
+    assert_read(tmp_path / "one.npz", COLOR, "HWC", (0, 255))
+    np.savez(tmp_path / "two.npz", a=CAMERA, b=COLOR)
+    assert_read(tmp_path / "two.npz", COLOR, "HWC", (0, 255), index="b")
+    for index in (None, "c", 0):
+        with pytest.raises(g2r.ImageFileError, match=r"an \.npz of 'a', 'b': read"):
+            read(tmp_path / "two.npz", index=index)
+    with pytest.raises(g2r.ImageFileError, match=r"read\(path\)\.array\[index\]"):
+        read(tmp_path / "x.npy", index=0)
+
+
+def test_npy_states_no_range_and_no_batch(tmp_path):
+    np.save(tmp_path / "x.npy", DEEP.astype(">u2"))
+    image = read(tmp_path / "x.npy")
+    np.testing.assert_array_equal(image.array, DEEP)
+    assert image.array.dtype == np.uint16
+    with pytest.raises(g2r.LevelsError, match="an array of uint16 states no range"):
+        g2r.to_uint8(*image)
+    assert read(tmp_path / "x.npy", value_range=(0, 4095)).range_source == "the caller"
+    np.save(tmp_path / "y.npy", np.zeros((3, 20, 30), np.uint8))
+    image = read(tmp_path / "y.npy")
+    assert image.layout is None
+    with pytest.raises(g2r.LayoutError, match="more than one way"):
+        g2r.to_rgb(image.array, image.layout)
+
+
+@pytest.mark.parametrize(
+    ("array", "says"),
+    [
+        (np.array([{}, {}]), "dtype object"),
+        (np.array(["a"]), "dtype <U1"),
+        (np.zeros((2, 2), complex), "dtype complex128"),
+        (np.zeros(3), r"shape \(3,\)"),
+    ],
+)
+def test_arrays_that_are_no_images(tmp_path, array, says):
+    np.save(tmp_path / "x.npy", array, allow_pickle=True)
+    with pytest.raises(g2r.ImageFileError, match=says):
         read(tmp_path / "x.npy")
