@@ -43,7 +43,7 @@ def test_every_module_is_on_a_floor():
 
 def test_a_backend_is_one_file_and_one_line():
     files = {path.stem for path in (PACKAGE / "backends").glob("*.py")} - {"__init__"}
-    assert files - {"choose", "compiled", "protocol", "registry", "result_cache"} == set(BACKENDS)
+    assert files - {"choose", "diagnosis", "protocol", "registry", "result_cache"} == set(BACKENDS)
 
 
 @pytest.mark.parametrize("name", BACKENDS)

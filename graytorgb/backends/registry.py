@@ -178,11 +178,11 @@ def carriers(dtype: np.dtype[Any]) -> list[str]:
 
 def _explain_kernels(missing: bool) -> str:
     """Say what to do about the compiled kernels, which are a part of this package."""
-    from . import compiled
+    from . import diagnosis
 
     if missing:
-        return compiled.explain(EXTENSION_SUFFIXES)
-    return f". Compile it again: {compiled.install_command()}"
+        return diagnosis.explain(EXTENSION_SUFFIXES)
+    return f". Compile it again: {diagnosis.install_command()}"
 
 
 def _inspect(name: str, entry: Entry) -> BackendInfo:
