@@ -9,9 +9,17 @@
 
 from typing import TYPE_CHECKING, Any
 
-from .backends.choose import Choice, choose_backend
-from .backends.registry import BackendInfo, list_backends
-from .backends.result_cache import CacheInfo, cache_info, set_cache
+from .backends import (
+    BackendInfo,
+    CacheInfo,
+    Choice,
+    cache_info,
+    choose_backend,
+    list_backends,
+    register_backend,
+    set_cache,
+    unregister_backend,
+)
 from .core.stats import stats
 from .errors import (
     BackendUnavailable,
@@ -60,10 +68,12 @@ __all__ = [
     "list_backends",
     "prepare",
     "recommend",
+    "register_backend",
     "set_cache",
     "stats",
     "to_rgb",
     "to_uint8",
+    "unregister_backend",
 ]
 
 

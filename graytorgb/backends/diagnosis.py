@@ -13,13 +13,13 @@ from shlex import quote
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-NAME = "graytorgb._kernels"
+KERNELS = "graytorgb._kernels"
 _HOME = Path(__file__).resolve().parents[1]
 _LOG = "_kernels_build.log"  # setup.py writes it where the compiler fails
 _BINARIES = (".so", ".pyd", ".dylib")
 
 
-def explain(suffixes: Sequence[str], home: Path = _HOME) -> str:
+def explain_absence(suffixes: Sequence[str], home: Path = _HOME) -> str:
     """Return why the kernels are missing from a copy of the package, and what to do.
 
     Parameters
@@ -40,8 +40,8 @@ def _cause(suffixes: Sequence[str], home: Path) -> str:
     command, log = install_command(home), home / _LOG
     if _kernels(home, suffixes):
         return (
-            f"{_kernels(home, suffixes)[0]} is there, but sys.modules[{NAME!r}] keeps Python from "
-            f"importing it: delete that entry. To compile it again: {command}"
+            f"{_kernels(home, suffixes)[0]} is there, but sys.modules[{KERNELS!r}] keeps Python "
+            f"from importing it: delete that entry. To compile it again: {command}"
         )
     if log.is_file():
         reason = log.read_text(encoding="utf-8", errors="replace").partition("\n")[0]

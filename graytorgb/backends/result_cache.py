@@ -46,7 +46,7 @@ def cache_info() -> CacheInfo:
     >>> g2r.cache_info().kept_bytes <= g2r.cache_info().limit
     True
     """
-    if not registry.usable("native"):
+    if not registry.is_usable("native"):
         return CacheInfo(0, 0, 0, 0, 0, 0)
     from .._kernels import cache_info as counts
 

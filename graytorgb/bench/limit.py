@@ -54,7 +54,7 @@ def writes(out: Array, threads: int) -> dict[str, Callable[[], Any]]:
 
 def _kernels() -> list[Any]:
     """The module of the kernels, if it was compiled."""
-    if not registry.usable("native"):
+    if not registry.is_usable("native"):
         return []
     from .. import _kernels
 

@@ -94,7 +94,7 @@ def recommend(
     peaks = {}
     for name, entry in registry.BACKENDS.items():
         slow = entry.slow_import and entry.library not in sys.modules
-        if slow or not entry.takes(kind) or not registry.usable(name):
+        if slow or not entry.takes(kind) or not registry.is_usable(name):
             continue
         calls[name] = partial(to_rgb, sample, str(axes), backend=name)
         peaks[name] = peak_here(calls[name])

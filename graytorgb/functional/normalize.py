@@ -117,7 +117,7 @@ def fill(
     if moves := gray_moves(axes):
         array = array.transpose(moves)
     packed = pack(arithmetic)
-    if packed is not None and array.dtype in _CODES and registry.usable("native"):
+    if packed is not None and array.dtype in _CODES and registry.is_usable("native"):
         return _by_kernel(array, axis, out, packed, target, warm, threads)
     return _by_numpy([array] * 3, axis, out, arithmetic, target)
 
