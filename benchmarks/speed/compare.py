@@ -16,9 +16,10 @@ import matplotlib as mpl
 import numpy as np
 from rich.progress import track
 
-from graytorgb.bench.case import PRESETS, Case, cases, gray_batch
+from graytorgb.bench.case import Case, make_gray_batch
+from graytorgb.bench.matrix import PRESETS, make_cases
 from graytorgb.cli.files import FileCommand, OutputFolder
-from graytorgb.measure.machine import describe, one_line
+from graytorgb.measure.machine import describe_machine, summarize_machine
 from graytorgb.measure.timing import Rounds
 
 from ..tables import table, write
@@ -37,7 +38,9 @@ RESULTS = Path(__file__).parents[1] / "results"
 @click.option("--output", type=OutputFolder(), default=RESULTS, show_default="benchmarks/results")
 def main(preset: str, seconds: float, memory: float, output: Path) -> None:
     """Measure every peer in every cell and write peers.json, peers.md and peers.png."""
-    matrix = [case for case in cases(*PRESETS[preset], [1]) if case.needed_bytes < memory * 1e9]
+    matrix = [
+        case for case in make_cases(*PRESETS[preset], [1]) if case.needed_bytes < memory * 1e9
+    ]
     rows = []
     for layout in PEERS:  # a process each, since TensorFlow and torch crash in one
         cells = [case for case in matrix if case.layout == layout]
@@ -45,14 +48,14 @@ def main(preset: str, seconds: float, memory: float, output: Path) -> None:
             measured = pool.map(partial(measure, seconds=seconds), cells)
             for found in track(measured, layout, total=len(cells), transient=True):
                 rows += found
-    document = {"machine": describe(), "rows": rows}
+    document = {"machine": describe_machine(), "rows": rows}
     write(output, "peers", document, markdown(document))
     draw(document, output / "peers.png")
 
 
 def measure(case: Case, seconds: float) -> list[dict[str, Any]]:
     """A row for each peer in a cell."""
-    x = gray_batch(case.shape, case.dtype)
+    x = make_gray_batch(case.shape, case.dtype)
     axis = case.layout.partition("->")[2].index("C")
     expected = np.repeat(np.expand_dims(x, axis), 3, axis)
     why: dict[str, str] = {}
@@ -122,7 +125,7 @@ def markdown(document: dict[str, Any]) -> str:
         "How many times as long as `graytorgb.to_rgb` with a fresh result each way takes: below 1",
         "it is faster. Medians of rounds in random order, warm.",
         "",
-        f"{one_line(document['machine'])}.",
+        f"{summarize_machine(document['machine'])}.",
     ]
     for layout in dict.fromkeys(layout for layout, _ in found):
         cells = {cell: values for (key, cell), values in found.items() if key == layout}
@@ -165,7 +168,7 @@ def draw(document: dict[str, Any], path: Path) -> None:
         axis.set(title=layout, xlabel="time over graytorgb's (geometric mean)", xscale="log")
         axis.set_xlim(right=1.4 * max(mean for mean, _ in means))
         axis.tick_params(labelsize=7)
-    figure.supxlabel(one_line(document["machine"]), fontsize=7, color="#555555")
+    figure.supxlabel(summarize_machine(document["machine"]), fontsize=7, color="#555555")
     figure.savefig(path, dpi=110)
     plt.close(figure)
 

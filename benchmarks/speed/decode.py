@@ -26,8 +26,8 @@ from rich.progress import track
 
 from graytorgb.cli.files import FileCommand, OutputFolder
 from graytorgb.io import read
-from graytorgb.measure.machine import describe, one_line
-from graytorgb.measure.timing import Rounds, milliseconds
+from graytorgb.measure.machine import describe_machine, summarize_machine
+from graytorgb.measure.timing import Rounds, format_milliseconds
 
 from ..tables import table, write
 
@@ -200,7 +200,7 @@ def main(only: str, seconds: float, output: Path) -> None:
             measure(kind, size, Path(folder), seconds)
             for kind, size in track(cases, "files", transient=True, auto_refresh=False)
         ]
-    document = {"machine": describe(), "rows": rows}
+    document = {"machine": describe_machine(), "rows": rows}
     write(output, "decode", document, markdown(document))
 
 
@@ -238,7 +238,7 @@ def markdown(document: dict[str, Any]) -> str:
             row["fastest"],
             f"{row['size'][1]}x{row['size'][0]}",
             *(
-                milliseconds(row["seconds"][name], *row["quartiles"][name])
+                format_milliseconds(row["seconds"][name], *row["quartiles"][name])
                 for name in (OURS, row["fastest"])
             ),
             f"{row['ratio']:.2f}",
@@ -253,7 +253,7 @@ def markdown(document: dict[str, Any]) -> str:
         "the least time; it reads the file too, without `read`'s checks. OpenCV's time for color",
         "has the step from BGR to RGB.",
         "",
-        f"{one_line(document['machine'])}.",
+        f"{summarize_machine(document['machine'])}.",
         "",
         *table(("file", "fastest decoder", "size", OURS, "decoder", "ratio"), rows, 2),
         "",

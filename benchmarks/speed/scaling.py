@@ -9,11 +9,11 @@ from rich.progress import track
 
 from graytorgb.backends.registry import BACKENDS
 from graytorgb.bench.case import Case, Row
-from graytorgb.bench.plot import write_png
+from graytorgb.bench.plot import write_picture
 from graytorgb.bench.report import Report
 from graytorgb.bench.run import measure
 from graytorgb.cli.files import FileCommand, OutputFolder
-from graytorgb.measure.machine import one_line
+from graytorgb.measure.machine import summarize_machine
 from graytorgb.measure.peak import available_bytes
 
 from ..tables import table, write
@@ -39,7 +39,7 @@ def main(largest: float, layout: str, seconds: float, output: Path) -> None:
             )
     document = report.document() | {"fits": fits(report.rows)}
     write(output, "scaling", document, markdown(report))
-    write_png(report, output / "scaling.png")
+    write_picture(report, output / "scaling.png")
 
 
 def batches(largest: float, layout: str) -> list[Case]:
@@ -116,7 +116,7 @@ def markdown(report: Report) -> str:
         f"and above {CLIFF >> 20} MiB of it, and bytes at the peak for each byte of result. The",
         "last two columns are what a second thread brings.",
         "",
-        f"{one_line(report.machine)}.",
+        f"{summarize_machine(report.machine)}.",
         "",
         *table((*heads, "2 threads below", "2 threads above"), rows),
     ]

@@ -118,6 +118,19 @@ def unregister_backend(name: str) -> None:
         _update()
 
 
+def copy_registered() -> dict[str, Entry]:
+    """Return the backends that this process registered, to register them in another process."""
+    with _lock:
+        return dict(_registered)
+
+
+def restore_registered(entries: Mapping[str, Entry]) -> None:
+    """Register the backends that :func:`copy_registered` returned in another process."""
+    with _lock:
+        _registered.update(entries)
+        _update()
+
+
 def find_backends() -> dict[str, Entry]:
     """Return the lines of all backends as they are now; installed packages are looked through."""
     from .entry_points import GROUP, read_entry_points

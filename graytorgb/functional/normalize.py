@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backends import registry
-from ..backends.protocol import Array, strips
+from ..backends.protocol import Array, cut_into_strips
 from ..core import blocks
 from ..core.layout import Layout, gray_moves, order
 from ..core.stats import Stats
@@ -136,7 +136,7 @@ def _by_kernel(
     if gray.flags.c_contiguous:
         return bool(native.normalize(gray, axis, out, codes, numbers, warm=warm, threads=threads))
     outside = False
-    for part in strips(gray, 1 << 15):
+    for part in cut_into_strips(gray, 1 << 15):
         strip = gray[part].copy()
         planar = axis < gray.ndim
         room = np.empty((3, *strip.shape), out.dtype) if planar else out[part]

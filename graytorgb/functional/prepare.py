@@ -189,7 +189,7 @@ def _empty(shape: tuple[int, ...], target: str) -> tuple[Array, bool]:
     dtype = np.dtype("uint16" if target == "bfloat16" else target)
     if registry.is_usable("native"):
         native: Any = registry.load("native")
-        return cast(tuple[Array, bool], native.empty(shape, dtype))
+        return cast(tuple[Array, bool], native.allocate(shape, dtype))
     return np.empty(shape, dtype), False
 
 

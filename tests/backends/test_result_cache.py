@@ -168,7 +168,7 @@ result = g2r.to_rgb(np.ones((210, 256, 256), np.uint8), "NHW", backend="native")
 print(kept, g2r.cache_info().kept_blocks, end=" ")
 for call in (
     lambda: g2r.to_rgb(gray, "NHW", backend="native"),
-    lambda: g2r.prepare(gray, 0.5, 0.5, "NHW->NCHW"),
+    lambda: g2r.prepare(gray, (0.5, 0.5), "NHW->NCHW"),
     lambda: result.resize(10**9, refcheck=False),
 ):
     try:
