@@ -1,6 +1,6 @@
-"""The evidence for ``backend="auto"``: `python -m benchmarks.speed.auto`.
+"""Measure whether ``backend="auto"`` chooses well: `python -m benchmarks.speed.auto`.
 
-Runs every backend over the matrix, and shows how far auto's choice is ahead of the others.
+Every backend runs over the matrix; the table shows how far auto's choice is ahead of the others.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ from ..tables import table
 
 RESULTS = Path(__file__).parents[1] / "results"
 NOISE = 0.93
-LARGE = 100e6  # bytes of result, which no cache holds
+LARGE = 100e6  # bytes of a result that no cache holds
 
 
 @click.command(cls=FileCommand)
@@ -46,7 +46,7 @@ def main(preset: str, seconds: float, threads: int, memory: float, output: Path)
 
 
 def markdown(report: Report) -> str:
-    """A line for each cell: auto's choice, the best other, and the ratio of their times."""
+    """Return a table with a line for each cell: auto's choice, the best other, and their ratio."""
     ratios, of_limit, rows, lost = [], [], [], 0
     for case, measured in report.by_case().items():
         timed = {row.backend: row for row in measured if row.fresh_s is not None}
@@ -62,7 +62,14 @@ def markdown(report: Report) -> str:
         gain = f"{timed['repeat'].fresh_s / ours.fresh_s:.1f}" if "repeat" in timed else "1.0"
         if case.result_bytes > LARGE:
             of_limit.append(ours.reused_percent_of_limit)
-        figures = (ours.backend, _time(ours), best.backend, _time(best), f"{ratios[-1]:.2f}", gain)
+        figures = (
+            ours.backend,
+            _format_time(ours),
+            best.backend,
+            _format_time(best),
+            f"{ratios[-1]:.2f}",
+            gain,
+        )
         limit = f"{ours.reused_percent_of_limit:.0f} %"
         rows.append((case.layout, case.dtype, case.shape_text, *figures, limit))
     heads = ("layout", "dtype", "shape", "auto", "ms", "best other", "ms", "ratio", "np.repeat")
@@ -86,7 +93,7 @@ def markdown(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _time(row: Any) -> str:
+def _format_time(row: Any) -> str:
     low, median, high = (1e3 * s for s in (row.fresh_low_s, row.fresh_s, row.fresh_high_s))
     return f"{median:.3g} ({low:.3g} to {high:.3g})"
 

@@ -1,7 +1,7 @@
-"""graytorgb beside what people use today: `python -m benchmarks.speed.compare`.
+"""Time graytorgb beside what people use today: `python -m benchmarks.speed.compare`.
 
-Every peer in the same rounds, in random order; outputs checked equal before they are timed;
-losses in the same table.
+Every peer runs in the same rounds, in random order. Outputs are checked to be equal before they are
+timed, and the table shows where another way is faster too.
 """
 
 from concurrent.futures import ProcessPoolExecutor
@@ -42,7 +42,7 @@ def main(preset: str, seconds: float, memory: float, output: Path) -> None:
         case for case in make_cases(*PRESETS[preset], [1]) if case.needed_bytes < memory * 1e9
     ]
     rows = []
-    for layout in PEERS:  # a process each, since TensorFlow and torch crash in one
+    for layout in PEERS:  # a process for each layout, because TensorFlow and torch crash in one
         cells = [case for case in matrix if case.layout == layout]
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
             measured = pool.map(partial(measure, seconds=seconds), cells)
@@ -54,7 +54,7 @@ def main(preset: str, seconds: float, memory: float, output: Path) -> None:
 
 
 def measure(case: Case, seconds: float) -> list[dict[str, Any]]:
-    """A row for each peer in a cell."""
+    """Return a row for each peer in a cell."""
     x = make_gray_batch(case.shape, case.dtype)
     axis = case.layout.partition("->")[2].index("C")
     expected = np.repeat(np.expand_dims(x, axis), 3, axis)
@@ -82,12 +82,12 @@ def measure(case: Case, seconds: float) -> list[dict[str, Any]]:
     rounds.run(seconds, warm_up=1)
     timings, why = rounds.timings(), why | rounds.failures
     return [
-        _row(case, peer, timings.get(peer.name), why.get(peer.name, ""))
+        _make_row(case, peer, timings.get(peer.name), why.get(peer.name, ""))
         for peer in PEERS[case.layout]
     ]
 
 
-def _row(case: Case, peer: Peer, timing: Any, why: str) -> dict[str, Any]:
+def _make_row(case: Case, peer: Peer, timing: Any, why: str) -> dict[str, Any]:
     row = {"library": peer.library, "call": peer.call, **case._asdict(), "why": why}
     del row["threads"]  # each library's own default
     if timing is not None:
@@ -101,7 +101,7 @@ def _row(case: Case, peer: Peer, timing: Any, why: str) -> dict[str, Any]:
 
 
 def ratios(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, float]]:
-    """Of each cell and each other way: its time over ours with a fresh result."""
+    """Return the time of each way in each cell, over ours with a fresh result."""
     cells: dict[tuple[str, str], dict[str, float]] = {}
     for row in document["rows"]:
         if "seconds" in row:
@@ -109,17 +109,17 @@ def ratios(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, float]]:
             times = cells.setdefault((row["layout"], cell), {})
             times[f"{row['library']}: {row['call']}"] = row["seconds"]
     return {
-        key: {name: seconds / times[_ours(times)] for name, seconds in times.items()}
+        key: {name: seconds / times[_find_ours(times)] for name, seconds in times.items()}
         for key, times in cells.items()
     }
 
 
-def _ours(times: dict[str, float]) -> str:
+def _find_ours(times: dict[str, float]) -> str:
     return next(name for name in times if name.startswith(f"{OURS}: "))
 
 
 def markdown(document: dict[str, Any]) -> str:
-    """A table for each layout: times as fast as each other way."""
+    """Return a table for each layout: the time of each way over ours."""
     found = ratios(document)
     lines = [
         "How many times as long as `graytorgb.to_rgb` with a fresh result each way takes: below 1",
@@ -149,7 +149,7 @@ def markdown(document: dict[str, Any]) -> str:
 
 
 def draw(document: dict[str, Any], path: Path) -> None:
-    """Bars of the geometric means."""
+    """Draw the geometric means as bars."""
     found = ratios(document)
     layouts = list(dict.fromkeys(layout for layout, _ in found))
     figure, axes = plt.subplots(

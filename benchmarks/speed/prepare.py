@@ -1,6 +1,7 @@
-"""Gray bytes to a normalized batch, beside what people write: `python -m benchmarks.speed.prepare`.
+"""Time `prepare` beside what people write: `python -m benchmarks.speed.prepare`.
 
-Outputs are checked equal before they are timed; losses are in the same table.
+It makes a normalized batch of gray bytes. Outputs are checked to be equal before they are timed,
+and the table shows where another way is faster too.
 """
 
 from collections.abc import Callable
@@ -50,7 +51,7 @@ def main(images: tuple[int, ...], seconds: float, threads: int, output: Path) ->
 
 
 def ways(x: Any, threads: int) -> dict[str, Callable[[], Any]]:
-    """Each way as a call without arguments, whose result is (N, 3, H, W) in float32."""
+    """Return each way as a call without arguments, whose result is (N, 3, H, W) in float32."""
     tensor = torch.from_numpy(x)[:, None]
     mean, std = np.float32(MEAN)[:, None, None], np.float32(STD)[:, None, None]
     out = np.empty((len(x), 3, *x.shape[1:]), np.float32)
@@ -73,7 +74,7 @@ def ways(x: Any, threads: int) -> dict[str, Callable[[], Any]]:
 
 
 def measure(shape: tuple[int, ...], seconds: float, threads: int) -> list[dict[str, Any]]:
-    """A row for each way, and for the limit."""
+    """Return a row for each way."""
     x = make_gray_batch(shape, "uint8")
     calls = ways(x, threads)
     exact = (x[:, None] / 255 - np.reshape(MEAN, (3, 1, 1))) / np.reshape(STD, (3, 1, 1))
@@ -109,14 +110,14 @@ def measure(shape: tuple[int, ...], seconds: float, threads: int) -> list[dict[s
 
 
 def _prepare_ones(shape: tuple[int, ...]) -> Callable[[], Any]:
-    """What `measure_peak_apart` measures, in a process of its own."""
+    """Return the call whose peak memory is measured, in a process of its own."""
     x = np.ones(shape, np.uint8)
     g2r.prepare(x[:1], (MEAN, STD), LAYOUT)
     return lambda: g2r.prepare(x, (MEAN, STD), LAYOUT)
 
 
 def markdown(document: dict[str, Any]) -> str:
-    """A table: a row for each way, a column for each batch."""
+    """Return a table: a row for each way, a column for each batch."""
     cells: dict[str, dict[str, dict[str, Any]]] = {}
     for row in document["rows"]:
         cells.setdefault(row["way"], {})["x".join(map(str, row["shape"]))] = row
