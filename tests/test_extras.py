@@ -5,6 +5,7 @@ import configparser
 import re
 import sys
 from importlib.metadata import packages_distributions
+from pathlib import Path
 
 import pytest
 
@@ -47,7 +48,7 @@ def test_the_extra_of_a_library_installs_it(library):
 def test_a_hint_names_what_it_knows():
     """A library that `require` is asked for by name has its extra in the table."""
     asked = set()
-    for path in (ROOT / "graytorgb").rglob("*.py"):
+    for path in Path(g2r.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "require":
                 for argument in node.args[:2]:

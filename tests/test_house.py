@@ -74,6 +74,12 @@ def test_the_core_imports_numpy_alone():
         assert imports(path) <= {"numpy"}, path
 
 
+def test_pytest_is_imported_by_the_testing_room_alone():
+    for path in PACKAGE.rglob("*.py"):
+        if imports(path) & {"pytest", "hypothesis"}:
+            assert path.parent.name == "testing", path
+
+
 def test_nothing_else_imports_by_name():
     for path in PACKAGE.rglob("*.py"):
         names = set()

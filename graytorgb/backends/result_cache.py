@@ -82,7 +82,7 @@ def set_cache(limit: int | None) -> CacheInfo:
     >>> g2r.set_cache(None).limit > 0
     True
     """
-    if limit is not None and not _is_size(limit):
+    if limit is not None and not is_size(limit):
         raise OptionError(
             f"the limit is a number of bytes, 0 or more, or None, not {limit!r}: "
             "set_cache(1 << 30) keeps 1 GiB"
@@ -92,7 +92,7 @@ def set_cache(limit: int | None) -> CacheInfo:
     return cache_info()
 
 
-def _is_size(limit: Any) -> bool:
+def is_size(limit: Any) -> bool:
     """Whether a limit is a number of bytes that the kernels can count."""
     whole = isinstance(limit, Integral) and not isinstance(limit, bool)
     return whole and 0 <= limit <= sys.maxsize

@@ -10,7 +10,9 @@ from numpy.typing import DTypeLike
 
 from ..backends import registry
 from ..backends.protocol import Array
+from ..backends.result_cache import is_size
 from ..core import layout as layouts
+from ..errors import OptionError
 from ..functional.to_rgb import to_rgb
 from ..kinds.numpy import check_dtype
 from ..measure.peak import available_bytes, measure_peak
@@ -86,6 +88,8 @@ def recommend(
     ------
     LayoutError, ChannelError, DtypeError
         If :func:`graytorgb.to_rgb` would raise it for this shape, layout and dtype.
+    OptionError
+        If `memory_limit` isn't a number of bytes.
 
     Notes
     -----
@@ -100,6 +104,10 @@ def recommend(
     >>> ranked[0].backend, ranked[0].reason
     ('broadcast', 'a read-only view: nothing is copied, so take it if you only read')
     """
+    if memory_limit is not None and not is_size(memory_limit):
+        raise OptionError(
+            f"memory_limit is a number of bytes, 0 or more, or None, not {memory_limit!r}"
+        )
     shape = tuple(shape)
     kind = check_dtype(np.dtype(dtype))
     axes = layouts.resolve(layout, shape)

@@ -7,6 +7,7 @@ high-water mark that the operating system keeps.
 import ctypes
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
@@ -31,7 +32,7 @@ def measure_peak_apart(make: Callable[..., Callable[[], Any]], *arguments: Any) 
 
 @contextmanager
 def _interrupts_held_back() -> Iterator[None]:
-    """Hold Ctrl-C back, in this thread and in the processes that start in the block.
+    """Hold Ctrl-C back, in this process and in those that start in the block.
 
     A terminal interrupts the whole group of processes. This process answers as soon as the block
     ends; a child process would print a traceback.
@@ -39,11 +40,19 @@ def _interrupts_held_back() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
+    held: list[Any] = []
+    in_main = threading.current_thread() is threading.main_thread()
+    if in_main:  # another thread may take the signal, which then interrupts the main thread
+        handler = signal.signal(signal.SIGINT, lambda *arguments: held.append(arguments))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if in_main:
+            signal.signal(signal.SIGINT, handler or signal.SIG_DFL)
+        if held:
+            signal.raise_signal(signal.SIGINT)
 
 
 def measure_peak(call: Callable[[], Any]) -> int:

@@ -1,5 +1,6 @@
 """Backends that installed packages bring, from their installation to their removal."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -123,6 +124,28 @@ except g2r.UnknownBackend as error:
         "False",
     ]
     assert lines[-1].startswith("no backend is called 'concatenate'")
+
+
+@pytest.mark.slow
+def test_the_command_line_measures_it(installed):
+    """In the command's own process and in the fresh one that measures memory."""
+    report = installed.parent / "bench.json"
+    env = dict(os.environ, PYTHONPATH=os.pathsep.join(map(str, [installed, ROOT])))
+    command = [
+        sys.executable,
+        "-m",
+        "graytorgb",
+        "bench",
+        "--shape",
+        "16x256x256",
+        "--seconds",
+        "0",
+    ]
+    options = ["--backends", "concatenate,repeat", "--json", str(report)]
+    subprocess.run([*command, *options], env=env, check=True, timeout=300, capture_output=True)
+    rows = {row["backend"]: row for row in json.loads(report.read_text())["rows"]}
+    assert rows["concatenate"]["available"]
+    assert rows["concatenate"]["peak_bytes"] >= rows["concatenate"]["result_bytes"] > 0
 
 
 def test_nothing_is_looked_up_or_imported_before_it_is_needed(tmp_path):

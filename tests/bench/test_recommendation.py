@@ -40,6 +40,11 @@ class TestRecommend:
     def test_only_what_carries_the_dtype(self):
         assert "pillow" not in {it.backend for it in g2r.recommend((28, 28), "float32")}
 
+    @pytest.mark.parametrize("limit", [-1, 1.5, "2GB", True])
+    def test_a_memory_limit_that_is_none(self, limit):
+        with pytest.raises(g2r.OptionError, match="number of bytes"):
+            g2r.recommend((28, 28), "uint8", memory_limit=limit)
+
     @pytest.mark.parametrize(
         ("arguments", "error"),
         [
