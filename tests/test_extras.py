@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 import graytorgb as g2r
+from graytorgb.backends.table import BUILT_IN
 from graytorgb.extras import EXTRAS, is_missing, require
 
 from .support import ROOT, run_python
+
+WITH_LIBRARY = [name for name, entry in BUILT_IN.items() if entry.library in EXTRAS]
 
 
 def read_extras():
@@ -43,6 +46,18 @@ def test_the_extra_of_a_library_installs_it(library):
     names = {name.lower().replace("_", "-").removesuffix("-headless") for name in distributions}
     names |= {name.removesuffix("-cpu") for name in names}  # other builds of one library
     assert names & list_requirements(EXTRAS[library], extras)
+
+
+@pytest.mark.parametrize("name", [*WITH_LIBRARY, "array-api", "keras"])
+def test_all_has_the_extras_of_hints(name):
+    extras = read_extras()
+    assert name in extras
+    assert name in re.match(r"graytorgb\[(.*)\]", "".join(extras["all"]))[1].split(",")
+
+
+@pytest.mark.parametrize("name", WITH_LIBRARY)
+def test_the_extra_of_a_backend_has_its_name(name):
+    assert EXTRAS[BUILT_IN[name].library] == name
 
 
 def test_a_hint_names_what_it_knows():
@@ -116,3 +131,17 @@ def test_missing_and_broken(monkeypatch):
     assert not is_missing("numpy")
     monkeypatch.setitem(sys.modules, "numpy_of_nobody", None)
     assert is_missing("numpy_of_nobody")
+
+
+@pytest.mark.parametrize("library", ["click", "rich"])
+def test_the_command_line_without_its_libraries_gives_the_hint(library):
+    text = run_python(f"""
+import sys
+sys.modules[{library!r}] = None
+from graytorgb.__main__ import main
+try:
+    main()
+except SystemExit as stop:
+    print(stop.code)
+""")
+    assert "pip install 'graytorgb[cli]'" in text

@@ -1,7 +1,5 @@
 """The table of backends, and libraries that are missing or broken."""
 
-import configparser
-
 import numpy as np
 import pytest
 
@@ -9,21 +7,9 @@ import graytorgb as g2r
 from graytorgb.backends.table import BUILT_IN
 from graytorgb.extras import EXTRAS
 
-from ..support import PACKAGES, REQUIRED, ROOT, needs, run_python
+from ..support import PACKAGES, REQUIRED, needs, run_python
 
 WITH_LIBRARY = [name for name, entry in BUILT_IN.items() if entry.library in EXTRAS]
-
-
-def extras():
-    config = configparser.ConfigParser()
-    config.read(ROOT / "setup.cfg")
-    return config["options.extras_require"]
-
-
-@pytest.mark.parametrize("name", [*WITH_LIBRARY, "array-api", "keras"])
-def test_every_hints_extra_is_in_setup_cfg(name):
-    assert name in extras()
-    assert name in extras()["all"]
 
 
 def test_required_backends_exist():
@@ -138,32 +124,6 @@ for name in ("PIL.Image", "torch", "torchvision.tv_tensors"):
 print(g2r.to_rgb(np.zeros((4, 5), np.uint8)).shape)
 """
     assert run_python(code) == "(4, 5, 3)"
-
-
-def test_transforms_without_torchvision_give_the_hint():
-    text = run_python("""
-import sys
-sys.modules["torchvision"] = None
-try:
-    import graytorgb.transforms
-except ImportError as error:
-    print(error)
-""")
-    assert text == "needs torchvision: pip install 'graytorgb[torchvision]'"
-
-
-@pytest.mark.parametrize("library", ["click", "rich"])
-def test_the_command_line_without_its_libraries_gives_the_hint(library):
-    text = run_python(f"""
-import sys
-sys.modules[{library!r}] = None
-from graytorgb.__main__ import main
-try:
-    main()
-except SystemExit as stop:
-    print(stop.code)
-""")
-    assert "pip install 'graytorgb[cli]'" in text
 
 
 class TestChoose:
