@@ -20,7 +20,7 @@ from setuptools.errors import BaseError, CCompilerError, PlatformError
 MSVC = ["/O2", "/std:c11"], []  # of its compiler, and of its linker
 GNU = ["-std=c11", "-O3", "-ffp-contract=off", "-pthread"], ["-pthread"]
 SOURCES = Path("graytorgb/_native")
-LOG = "_kernels_build.log"  # graytorgb/backends/compiled.py reads it
+LOG = "_kernels_build.log"  # graytorgb/backends/diagnosis.py reads it
 
 
 class BuildKernels(build_ext):

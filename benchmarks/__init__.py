@@ -1,1 +1,1 @@
-"""Benchmarks against other libraries, and the demo; not part of the package."""
+"""Benchmarks against other libraries; they aren't part of the package."""

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import graytorgb as g2r
-from graytorgb.backends.registry import BACKENDS
+from graytorgb.backends.table import BUILT_IN
+from graytorgb.extras import EXTRAS
 
 GRAY = np.arange(2 * 4 * 5, dtype=np.uint8).reshape(2, 4, 5)
 VERBS: dict[str, Callable[..., Any]] = {
@@ -157,11 +158,11 @@ def probe(held: Held) -> dict[str, str]:
     def rgb(**options: Any) -> Callable[[], Any]:
         return lambda: g2r.to_rgb(x, held.layout, **options)
 
-    named = [name for name in BACKENDS if works(rgb(backend=name))]
+    named = [name for name in BUILT_IN if works(rgb(backend=name))]
     return {
         "you hold": held.what,
         "the result is of that kind": verbs(lambda f: works(lambda: f(x)) and same(x, f(x))),
-        "backends by name": spoken(named, BACKENDS),
+        "backends by name": spoken(named, BUILT_IN),
         "copy": "yes" if works(rgb(copy=True)) else "no",
         "view": "yes" if works(rgb(copy=False)) else "no",
         "`out=`": "yes" if works(lambda: rgb(out=rgb()())()) else "no",
@@ -189,16 +190,17 @@ def kinds() -> list[dict[str, str]]:
 
 
 def backends() -> list[dict[str, str]]:
-    """The rows of every backend, from the registry."""
+    """Return a row for each of this package's backends."""
     return [
         {
             "backend": f"`{name}`",
             "how": info.how,
             "result": info.result,
             "takes": info.takes,
-            "extra": f"`{name}`" if BACKENDS[name].installed else "none",
+            "extra": f"`{name}`" if BUILT_IN[name].library in EXTRAS else "none",
         }
         for name, info in g2r.list_backends().items()
+        if name in BUILT_IN  # not the backends of other packages
     ]
 
 

@@ -20,9 +20,10 @@ from rich.table import Table
 
 import graytorgb as g2r
 from graytorgb.backends.registry import BACKENDS
-from graytorgb.bench.peaks import peak_bytes
+from graytorgb.bench.peaks import measure_conversion_peak
 from graytorgb.cli.files import PICTURES, FileCommand, OutputFile
 from graytorgb.core.writing import replacing
+from graytorgb.extras import EXTRAS
 from graytorgb.measure.timing import Rounds
 
 mpl.use("Agg")
@@ -60,7 +61,7 @@ def check_agreement(console: Console, images: dict[str, Array]) -> None:
     compared = 0
     for info in g2r.list_backends().values():
         for title, image in images.items():
-            if not info.available or (info.name == "pillow" and image.dtype != np.uint8):
+            if not info.available or not BACKENDS[info.name].takes(image.dtype):
                 continue
             result = g2r.to_rgb(image, backend=info.name)
             if not np.array_equal(result, np.repeat(image[..., None], 3, -1)):
@@ -97,7 +98,7 @@ def print_costs(console: Console, batch: Array, seconds: float) -> None:
     table = Table("backend", "time, ms", "quartiles", "np.repeat / it", "peak, MB", title=title)
     for name in sorted(names, key=lambda name: timings[name].median):
         median, low, high, _ = timings[name]
-        peak = peak_bytes(name, BATCH, "uint8", "NHW") / 1e6
+        peak = measure_conversion_peak(name, BATCH, "uint8", "NHW") / 1e6
         chosen = g2r.choose_backend(BATCH, "uint8", "NHW").backend
         shown = f"auto ({chosen})" if name == "auto" else name
         spread = f"{low * 1e3:.3f} to {high * 1e3:.3f}"
@@ -106,8 +107,8 @@ def print_costs(console: Console, batch: Array, seconds: float) -> None:
     console.print(f"The result itself is {3 * batch.size / 1e6:.1f} MB.")
     for info in infos.values():
         if not info.available:
-            extra = BACKENDS[info.name].installed
-            add = f" Here: .venv/bin/pip install '.[{info.name}]'" if extra else ""
+            extra = EXTRAS.get(BACKENDS[info.name].library or "")
+            add = f" Here: .venv/bin/pip install '.[{extra}]'" if extra else ""
             console.print(f"Not shown: {info.name} {info.why}.{add}", markup=False)
     console.print()
 

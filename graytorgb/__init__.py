@@ -9,9 +9,17 @@
 
 from typing import TYPE_CHECKING, Any
 
-from .backends.choose import Choice, choose_backend
-from .backends.registry import BackendInfo, list_backends
-from .backends.result_cache import CacheInfo, cache_info, set_cache
+from .backends import (
+    BackendInfo,
+    CacheInfo,
+    Choice,
+    cache_info,
+    choose_backend,
+    list_backends,
+    register_backend,
+    set_cache,
+    unregister_backend,
+)
 from .core.stats import stats
 from .errors import (
     BackendUnavailable,
@@ -32,11 +40,13 @@ from .functional.to_uint8 import to_uint8
 
 if TYPE_CHECKING:
     from . import albumentations as albumentations
+    from . import bench as bench
     from . import io
     from . import layers as layers
     from . import models as models
+    from . import testing as testing
     from . import transforms as transforms
-    from .bench.recommendation import recommend
+    from .bench import recommend
 
 __version__ = "0.1.0"
 
@@ -60,28 +70,24 @@ __all__ = [
     "list_backends",
     "prepare",
     "recommend",
+    "register_backend",
     "set_cache",
     "stats",
     "to_rgb",
     "to_uint8",
+    "unregister_backend",
 ]
 
 
-# Submodules that are imported when first asked for: the library that each needs, and its extra.
-# They aren't among dir()'s names, of which some tools ask for every one.
-_SUBMODULES = {
-    "io": ("numpy", "io"),
-    "models": ("numpy", "models"),
-    "transforms": ("torchvision", "torchvision"),
-    "layers": ("keras", "keras"),
-    "albumentations": ("albumentations", "albumentations"),
-}
+# Submodules that are imported when first asked for. They aren't among dir()'s names, of which some
+# tools ask for every one.
+_SUBMODULES = ("albumentations", "bench", "io", "layers", "models", "testing", "transforms")
 
 
 def __getattr__(name: str) -> Any:
     """Import a submodule, or `recommend`, which needs extra ``bench``, when first asked for."""
     if name in _SUBMODULES:
-        return require(f"{__name__}.{name}", *_SUBMODULES[name])
+        return require(f"{__name__}.{name}")
     if name == "recommend":
-        return require(f"{__name__}.bench.recommendation", "psutil", "bench").recommend
+        return require(f"{__name__}.bench").recommend
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,10 +7,10 @@ from .extras import require
 
 
 def main() -> None:
-    """Run the command line, or say which extra it needs."""
+    """Run the command line, or end with the extra that it needs."""
     try:
-        require("rich", "rich", "cli")
-        cli = require("graytorgb.cli", "click", "cli")
+        require("rich")
+        cli = require("graytorgb.cli")
     except BackendUnavailable as error:
         sys.exit(f"graytorgb: the command line {error}")
     cli.main()

@@ -1,60 +1,116 @@
-"""Optional libraries: the one place that imports by name, and that says which extra is missing."""
+"""Optional libraries: import by name, and say which extra of this package installs what is missing.
+
+This is the one module that imports by name; :data:`EXTRAS` is the one list of libraries and extras.
+"""
 
 import importlib
-from collections.abc import Callable
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.util import find_spec
+from types import MappingProxyType
 from typing import Any
 
 from .errors import BackendUnavailable
 
-__all__ = ["EXTENSION_SUFFIXES", "describe_version", "is_missing", "require"]
+__all__ = ["EXTENSION_SUFFIXES", "EXTRAS", "describe_version", "is_missing", "require"]
+
+# A library, by the name that it is imported by, and the extra in setup.cfg that installs it. The
+# table of file formats names the extra of a format, because its reader needs several libraries.
+EXTRAS = MappingProxyType(
+    {
+        "PIL": "pillow",
+        "albumentations": "albumentations",
+        "array_api_compat": "array-api",
+        "click": "cli",
+        "cpuinfo": "bench",
+        "cv2": "opencv",
+        "dask": "dask",
+        "hypothesis": "testing",
+        "imagecodecs": "io",
+        "jax": "jax",
+        "jinja2": "bench",
+        "keras": "keras",
+        "matplotlib": "bench",
+        "onnx": "onnx",
+        "onnxruntime": "onnx",
+        "psutil": "bench",
+        "pydicom": "dicom",
+        "pytest": "testing",
+        "rich": "cli",
+        "safetensors": "models",
+        "simplejpeg": "jpeg",
+        "skimage": "skimage",
+        "tensorflow": "tensorflow",
+        "threadpoolctl": "bench",
+        "tifffile": "tiff",
+        "timm": "timm",
+        "torch": "models",
+        "torchvision": "torchvision",
+    }
+)
 
 
-def require(
-    module: str, library: str | None, extra: str, explain: Callable[[bool], str] | None = None
-) -> Any:
-    """Import a module that needs a library, and explain a failure.
+def require(module: str, library: str | None = None, extra: str | None = None) -> Any:
+    """Import a module, or raise an error that says how to install the library that it needs.
 
     Parameters
     ----------
     module : str
-        What is imported: the library, or a module of this package that imports it.
-    library : str or None
-        The library; None for a module that needs none.
-    extra : str
-        The extra of this package that installs it.
-    explain : callable, optional
-        ``explain(missing)`` says what to do about a module of this package itself.
+        The dotted name of a library, of a part of one, or of a module of this package.
+    library : str, optional
+        The library that the module needs. By default it is the library that `module` is in; for a
+        module of this package it is the one of :data:`EXTRAS` whose import failed.
+    extra : str, optional
+        The extra that installs it, where that isn't what :data:`EXTRAS` says.
+
+    Returns
+    -------
+    module
+        The imported module.
 
     Raises
     ------
     BackendUnavailable
-        "needs …: pip install" if the library isn't installed, "is installed but failed to
-        import" if it is; the import's own error is the cause.
+        "needs ...: pip install ..." if the library isn't installed, "is installed but failed to
+        import" if it is. The import's own error is the cause.
     """
     try:
         return importlib.import_module(module)
     except Exception as error:  # an extension module can fail with any class
+        library = library or _find_culprit(module, error)
         if library is None:
             raise
         missing = is_missing(library)
         if missing:
-            remedy = explain(missing) if explain else f"pip install 'graytorgb[{extra}]'"
-            why = f"needs {library}: {remedy}"
+            extra = extra or EXTRAS.get(library)
+            remedy = f": pip install 'graytorgb[{extra}]'" if extra else ", which isn't installed"
+            unavailable = BackendUnavailable(f"needs {library}{remedy}")
         else:
-            why = f"can't be used: {library} is installed but failed to import: {error}"
-            why += explain(missing) if explain else ""
-        unavailable = BackendUnavailable(why)
+            unavailable = BackendUnavailable(
+                f"can't be used: {library} is installed but failed to import: {error}"
+            )
         unavailable.missing = missing
         raise unavailable from error
 
 
+def _find_culprit(module: str, error: Exception) -> str | None:
+    """Return the library whose import made the import of `module` fail, or None if none did."""
+    top = module.partition(".")[0]
+    if top != __package__:
+        return top
+    names = [error.name or ""] if isinstance(error, ImportError) else []
+    trace = error.__traceback__
+    while trace is not None:  # the modules that were being imported, the outermost first
+        names.append(trace.tb_frame.f_globals.get("__name__", ""))
+        trace = trace.tb_next
+    libraries = (name.partition(".")[0] for name in names)
+    return next((library for library in libraries if library in EXTRAS), None)
+
+
 def is_missing(library: str) -> bool:
-    """Whether a library isn't installed; one that is broken is there."""
+    """Whether a library isn't installed; one that is installed and broken isn't missing."""
     try:
         return find_spec(library) is None
-    except ValueError:  # an entry of sys.modules without a spec
+    except ValueError:  # sys.modules has an entry of this name without a spec
         return True
 
 

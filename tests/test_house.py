@@ -6,7 +6,8 @@ import sys
 import pytest
 from importlinter.cli import lint_imports
 
-from graytorgb.backends.registry import BACKENDS
+from graytorgb.backends.table import BUILT_IN
+from graytorgb.extras import EXTRAS
 
 from .support import ROOT, needs, run_python
 
@@ -43,10 +44,13 @@ def test_every_module_is_on_a_floor():
 
 def test_a_backend_is_one_file_and_one_line():
     files = {path.stem for path in (PACKAGE / "backends").glob("*.py")} - {"__init__"}
-    assert files - {"choose", "compiled", "protocol", "registry", "result_cache"} == set(BACKENDS)
+    assert files - {
+        "choose", "diagnosis", "entry_points", "listing", "protocol", "registry", "result_cache",
+        "table",
+    } == set(BUILT_IN)  # fmt: skip
 
 
-@pytest.mark.parametrize("name", BACKENDS)
+@pytest.mark.parametrize("name", BUILT_IN)
 def test_a_backend_knows_neither_the_others_nor_the_registry(name):
     """Of the house it knows layouts, errors, and what every backend shares."""
     allowed = {"core.layout", "errors", "protocol"} | ({"_kernels"} if name == "native" else set())
@@ -55,9 +59,10 @@ def test_a_backend_knows_neither_the_others_nor_the_registry(name):
     assert inside <= allowed
 
 
-@pytest.mark.parametrize("name", BACKENDS)
+@pytest.mark.parametrize("name", BUILT_IN)
 def test_a_backend_imports_its_own_library_alone(name):
-    allowed = {"numpy", BACKENDS[name].installed}
+    library = BUILT_IN[name].library
+    allowed = {"numpy", library} if library in EXTRAS else {"numpy"}
     if name == "torchvision":
         allowed.add("torch")
     assert imports(PACKAGE / "backends" / f"{name}.py") <= allowed
@@ -67,6 +72,12 @@ def test_the_core_imports_numpy_alone():
     core = [*(PACKAGE / "core").glob("*.py"), *(PACKAGE / "functional").glob("*.py")]
     for path in (*core, PACKAGE / "__init__.py", PACKAGE / "errors.py", PACKAGE / "extras.py"):
         assert imports(path) <= {"numpy"}, path
+
+
+def test_pytest_is_imported_by_the_testing_room_alone():
+    for path in PACKAGE.rglob("*.py"):
+        if imports(path) & {"pytest", "hypothesis"}:
+            assert path.parent.name == "testing", path
 
 
 def test_nothing_else_imports_by_name():

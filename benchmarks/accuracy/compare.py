@@ -15,7 +15,7 @@ from rich.progress import track
 
 from graytorgb.cli.files import FileCommand, OutputFolder
 from graytorgb.errors import ModelError
-from graytorgb.measure.machine import describe, one_line
+from graytorgb.measure.machine import describe_machine, summarize_machine
 
 from ..paired import Change, Proportion, change, proportion
 from ..tables import table, write
@@ -76,7 +76,7 @@ def main(
         "photos": given.name,
         "images": len(given.paths),
         "labeled": int((given.labels != UNKNOWN).sum()),
-        "machine": describe(),
+        "machine": describe_machine(),
         "networks": networks,
     }
     write(output, name, document, markdown(document))
@@ -179,7 +179,7 @@ def markdown(document: dict[str, Any]) -> str:
         "McNemar's exact test. The differences are of class scores (logits): the largest of a",
         f"picture, then the largest and the median over all pictures.{_warning(labeled)}",
         "",
-        f"{one_line(document['machine'])}.",
+        f"{summarize_machine(document['machine'])}.",
     ]
     for network in document["networks"]:
         heads = ["", "same top-1 %", "max difference", "median"]

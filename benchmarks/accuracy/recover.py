@@ -21,7 +21,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import update_bn
 
 from graytorgb.cli.files import FileCommand, OutputFolder
-from graytorgb.measure.machine import describe, one_line
+from graytorgb.measure.machine import describe_machine, summarize_machine
 from graytorgb.models import adapt
 
 from ..paired import change, proportion
@@ -80,7 +80,7 @@ def main(
         "photos": given.name,
         "images": len(given.paths),
         "labeled": int((given.labels != UNKNOWN).sum()),
-        "machine": describe(),
+        "machine": describe_machine(),
         "networks": [
             {"network": each, "rows": measure(of_name(each), given, only)} for each in names
         ],
@@ -254,7 +254,7 @@ def markdown(document: dict[str, Any]) -> str:
         "exact 95 % intervals; changes are from the network untouched, with the p of McNemar's",
         'exact test. "As in color": the class that the network sees in the color picture.',
         "",
-        f"{one_line(document['machine'])}.",
+        f"{summarize_machine(document['machine'])}.",
     ]
     for network in document["networks"]:
         heads = ["", "as in color %", "change, points", "p"]

@@ -1,1 +1,1 @@
-"""Speed and memory, beside other libraries."""
+"""Benchmarks of speed and memory beside other libraries."""

@@ -18,8 +18,8 @@ from torchvision import models
 
 import graytorgb as g2r
 from graytorgb.cli.files import FileCommand, OutputFolder
-from graytorgb.measure.machine import describe, one_line
-from graytorgb.measure.peak import peak_here
+from graytorgb.measure.machine import describe_machine, summarize_machine
+from graytorgb.measure.peak import measure_peak
 from graytorgb.measure.timing import Rounds, Timing
 from graytorgb.models import adapt
 
@@ -65,7 +65,7 @@ def main(names: tuple[str, ...], batch: int, seconds: float, threads: int, outpu
         for name in track(names, "networks", transient=True)
         for row in measure(name, batch, seconds)
     ]
-    document = {"machine": describe(), "threads": threads, "batch": batch, "rows": rows}
+    document = {"machine": describe_machine(), "threads": threads, "batch": batch, "rows": rows}
     write(output, "adapted", document, markdown(document))
 
 
@@ -150,7 +150,7 @@ def _peaks(name: str, batch: int, device: str) -> dict[str, dict[str, int]]:
 def _peaks_here(name: str, batch: int, device: str, threads: int) -> dict[str, dict[str, int]]:
     torch.set_num_threads(threads)
     gray = torch.rand(batch, 1, SIDE, SIDE).to(device)
-    peak = _peak_of_cuda if device == "cuda" else peak_here
+    peak = _peak_of_cuda if device == "cuda" else measure_peak
     found = {}
     for part, pair in pairs(name).items():
         pair = Pair(*(module.to(device) for module in pair))
@@ -184,7 +184,7 @@ def markdown(document: dict[str, Any]) -> str:
         "brackets the time over that of 3 channels from gray, which normalizes and repeats in each",
         "call: above 1 one channel is slower.",
         "",
-        f"{one_line(document['machine'])}.",
+        f"{summarize_machine(document['machine'])}.",
         "",
         *table(("milliseconds", READY, BEFORE, AFTER), _lines(document["rows"], _time), 1),
         "",

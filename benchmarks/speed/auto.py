@@ -1,6 +1,6 @@
-"""The evidence for ``backend="auto"``: `python -m benchmarks.speed.auto`.
+"""Measure whether ``backend="auto"`` chooses well: `python -m benchmarks.speed.auto`.
 
-Runs every backend over the matrix, and shows how far auto's choice is ahead of the others.
+Every backend runs over the matrix; the table shows how far auto's choice is ahead of the others.
 """
 
 from pathlib import Path
@@ -13,18 +13,18 @@ from rich.progress import track
 
 import graytorgb as g2r
 from graytorgb.backends.registry import BACKENDS
-from graytorgb.bench.case import PRESETS, cases
-from graytorgb.bench.report import Report, fastest_copy
+from graytorgb.bench.matrix import PRESETS, make_cases
+from graytorgb.bench.report import Report, find_fastest_copy
 from graytorgb.bench.run import measure
 from graytorgb.cli.files import FileCommand, OutputFolder
 from graytorgb.core.writing import write_text
-from graytorgb.measure.machine import one_line
+from graytorgb.measure.machine import summarize_machine
 
 from ..tables import table
 
 RESULTS = Path(__file__).parents[1] / "results"
 NOISE = 0.93
-LARGE = 100e6  # bytes of result, which no cache holds
+LARGE = 100e6  # bytes of a result that no cache holds
 
 
 @click.command(cls=FileCommand)
@@ -36,7 +36,7 @@ LARGE = 100e6  # bytes of result, which no cache holds
 def main(preset: str, seconds: float, threads: int, memory: float, output: Path) -> None:
     """Measure the matrix and write auto.json and auto.md."""
     report = Report.new()
-    matrix = [c for c in cases(*PRESETS[preset], [threads]) if c.needed_bytes < memory * 1e9]
+    matrix = [c for c in make_cases(*PRESETS[preset], [threads]) if c.needed_bytes < memory * 1e9]
     for case in track(matrix, "cells", transient=True):
         report.rows.extend(measure(case, BACKENDS, budget=seconds, peaks=False))
     output.mkdir(exist_ok=True)
@@ -46,14 +46,14 @@ def main(preset: str, seconds: float, threads: int, memory: float, output: Path)
 
 
 def markdown(report: Report) -> str:
-    """A line for each cell: auto's choice, the best other, and the ratio of their times."""
+    """Return a table with a line for each cell: auto's choice, the best other, and their ratio."""
     ratios, of_limit, rows, lost = [], [], [], 0
     for case, measured in report.by_case().items():
         timed = {row.backend: row for row in measured if row.fresh_s is not None}
         ours = timed.pop(
             g2r.choose_backend(case.shape, case.dtype, case.layout).backend or "", None
         )
-        best = fastest_copy(list(timed.values()))
+        best = find_fastest_copy(list(timed.values()))
         if best is None or ours is None:
             continue
         ratios.append(best.fresh_s / ours.fresh_s)
@@ -62,16 +62,23 @@ def markdown(report: Report) -> str:
         gain = f"{timed['repeat'].fresh_s / ours.fresh_s:.1f}" if "repeat" in timed else "1.0"
         if case.result_bytes > LARGE:
             of_limit.append(ours.reused_percent_of_limit)
-        figures = (ours.backend, _time(ours), best.backend, _time(best), f"{ratios[-1]:.2f}", gain)
+        figures = (
+            ours.backend,
+            _format_time(ours),
+            best.backend,
+            _format_time(best),
+            f"{ratios[-1]:.2f}",
+            gain,
+        )
         limit = f"{ours.reused_percent_of_limit:.0f} %"
-        rows.append((case.layout, case.dtype, case.size, *figures, limit))
+        rows.append((case.layout, case.dtype, case.shape_text, *figures, limit))
     heads = ("layout", "dtype", "shape", "auto", "ms", "best other", "ms", "ratio", "np.repeat")
     lines = [
         "Fresh results, milliseconds: medians and quartiles. The ratio is the best other backend's",
         "time over auto's, and the next column `np.repeat`'s. The last one is with `out=`: what",
         "plain copying of the same bytes takes, of auto's time.",
         "",
-        f"{one_line(report.machine)}.",
+        f"{summarize_machine(report.machine)}.",
         "",
         *table((*heads, "of the limit, out="), rows, text_columns=4),
         "",
@@ -86,7 +93,7 @@ def markdown(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _time(row: Any) -> str:
+def _format_time(row: Any) -> str:
     low, median, high = (1e3 * s for s in (row.fresh_low_s, row.fresh_s, row.fresh_high_s))
     return f"{median:.3g} ({low:.3g} to {high:.3g})"
 

@@ -1,7 +1,7 @@
-"""graytorgb beside what people use today: `python -m benchmarks.speed.compare`.
+"""Time graytorgb beside what people use today: `python -m benchmarks.speed.compare`.
 
-Every peer in the same rounds, in random order; outputs checked equal before they are timed;
-losses in the same table.
+Every peer runs in the same rounds, in random order. Outputs are checked to be equal before they are
+timed, and the table shows where another way is faster too.
 """
 
 from concurrent.futures import ProcessPoolExecutor
@@ -16,9 +16,10 @@ import matplotlib as mpl
 import numpy as np
 from rich.progress import track
 
-from graytorgb.bench.case import PRESETS, Case, cases, gray_batch
+from graytorgb.bench.case import Case, make_gray_batch
+from graytorgb.bench.matrix import PRESETS, make_cases
 from graytorgb.cli.files import FileCommand, OutputFolder
-from graytorgb.measure.machine import describe, one_line
+from graytorgb.measure.machine import describe_machine, summarize_machine
 from graytorgb.measure.timing import Rounds
 
 from ..tables import table, write
@@ -37,22 +38,24 @@ RESULTS = Path(__file__).parents[1] / "results"
 @click.option("--output", type=OutputFolder(), default=RESULTS, show_default="benchmarks/results")
 def main(preset: str, seconds: float, memory: float, output: Path) -> None:
     """Measure every peer in every cell and write peers.json, peers.md and peers.png."""
-    matrix = [case for case in cases(*PRESETS[preset], [1]) if case.needed_bytes < memory * 1e9]
+    matrix = [
+        case for case in make_cases(*PRESETS[preset], [1]) if case.needed_bytes < memory * 1e9
+    ]
     rows = []
-    for layout in PEERS:  # a process each, since TensorFlow and torch crash in one
+    for layout in PEERS:  # a process for each layout, because TensorFlow and torch crash in one
         cells = [case for case in matrix if case.layout == layout]
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
             measured = pool.map(partial(measure, seconds=seconds), cells)
             for found in track(measured, layout, total=len(cells), transient=True):
                 rows += found
-    document = {"machine": describe(), "rows": rows}
+    document = {"machine": describe_machine(), "rows": rows}
     write(output, "peers", document, markdown(document))
     draw(document, output / "peers.png")
 
 
 def measure(case: Case, seconds: float) -> list[dict[str, Any]]:
-    """A row for each peer in a cell."""
-    x = gray_batch(case.shape, case.dtype)
+    """Return a row for each peer in a cell."""
+    x = make_gray_batch(case.shape, case.dtype)
     axis = case.layout.partition("->")[2].index("C")
     expected = np.repeat(np.expand_dims(x, axis), 3, axis)
     why: dict[str, str] = {}
@@ -79,12 +82,12 @@ def measure(case: Case, seconds: float) -> list[dict[str, Any]]:
     rounds.run(seconds, warm_up=1)
     timings, why = rounds.timings(), why | rounds.failures
     return [
-        _row(case, peer, timings.get(peer.name), why.get(peer.name, ""))
+        _make_row(case, peer, timings.get(peer.name), why.get(peer.name, ""))
         for peer in PEERS[case.layout]
     ]
 
 
-def _row(case: Case, peer: Peer, timing: Any, why: str) -> dict[str, Any]:
+def _make_row(case: Case, peer: Peer, timing: Any, why: str) -> dict[str, Any]:
     row = {"library": peer.library, "call": peer.call, **case._asdict(), "why": why}
     del row["threads"]  # each library's own default
     if timing is not None:
@@ -98,7 +101,7 @@ def _row(case: Case, peer: Peer, timing: Any, why: str) -> dict[str, Any]:
 
 
 def ratios(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, float]]:
-    """Of each cell and each other way: its time over ours with a fresh result."""
+    """Return the time of each way in each cell, over ours with a fresh result."""
     cells: dict[tuple[str, str], dict[str, float]] = {}
     for row in document["rows"]:
         if "seconds" in row:
@@ -106,23 +109,23 @@ def ratios(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, float]]:
             times = cells.setdefault((row["layout"], cell), {})
             times[f"{row['library']}: {row['call']}"] = row["seconds"]
     return {
-        key: {name: seconds / times[_ours(times)] for name, seconds in times.items()}
+        key: {name: seconds / times[_find_ours(times)] for name, seconds in times.items()}
         for key, times in cells.items()
     }
 
 
-def _ours(times: dict[str, float]) -> str:
+def _find_ours(times: dict[str, float]) -> str:
     return next(name for name in times if name.startswith(f"{OURS}: "))
 
 
 def markdown(document: dict[str, Any]) -> str:
-    """A table for each layout: times as fast as each other way."""
+    """Return a table for each layout: the time of each way over ours."""
     found = ratios(document)
     lines = [
         "How many times as long as `graytorgb.to_rgb` with a fresh result each way takes: below 1",
         "it is faster. Medians of rounds in random order, warm.",
         "",
-        f"{one_line(document['machine'])}.",
+        f"{summarize_machine(document['machine'])}.",
     ]
     for layout in dict.fromkeys(layout for layout, _ in found):
         cells = {cell: values for (key, cell), values in found.items() if key == layout}
@@ -146,7 +149,7 @@ def markdown(document: dict[str, Any]) -> str:
 
 
 def draw(document: dict[str, Any], path: Path) -> None:
-    """Bars of the geometric means."""
+    """Draw the geometric means as bars."""
     found = ratios(document)
     layouts = list(dict.fromkeys(layout for layout, _ in found))
     figure, axes = plt.subplots(
@@ -165,7 +168,7 @@ def draw(document: dict[str, Any], path: Path) -> None:
         axis.set(title=layout, xlabel="time over graytorgb's (geometric mean)", xscale="log")
         axis.set_xlim(right=1.4 * max(mean for mean, _ in means))
         axis.tick_params(labelsize=7)
-    figure.supxlabel(one_line(document["machine"]), fontsize=7, color="#555555")
+    figure.supxlabel(summarize_machine(document["machine"]), fontsize=7, color="#555555")
     figure.savefig(path, dpi=110)
     plt.close(figure)
 

@@ -26,28 +26,28 @@ from rich.progress import track
 
 from graytorgb.cli.files import FileCommand, OutputFolder
 from graytorgb.io import read
-from graytorgb.measure.machine import describe, one_line
-from graytorgb.measure.timing import Rounds, milliseconds
+from graytorgb.measure.machine import describe_machine, summarize_machine
+from graytorgb.measure.timing import Rounds, format_milliseconds
 
 from ..tables import table, write
 
 RESULTS = Path(__file__).parents[1] / "results"
 SIZES = [(375, 500), (1500, 2000)]
 OURS = "io.read"
-BAR = 1.15  # at most so many times the fastest decoder's time
+BAR = 1.15  # how many times the fastest decoder's time `io.read` may take
 
 Decoders = Mapping[str, Callable[[], Any]]
 
 
 class Kind(NamedTuple):
-    """A kind of file.
+    """A kind of file to read.
 
     Attributes
     ----------
     save : callable
-        ``save(path, pixels)`` writes it; `color` and `deep` say which pixels.
+        ``save(path, pixels)`` writes the file; `color` and `deep` say which pixels it gets.
     decoders : callable
-        ``decoders(path)`` gives the calls that other libraries read it with.
+        ``decoders(path)`` returns the calls of other libraries that read the file.
     """
 
     name: str
@@ -58,13 +58,13 @@ class Kind(NamedTuple):
 
 
 def by_opencv(path: Path, *, color: bool) -> Any:
-    """The pixels by OpenCV, which gives blue first."""
+    """Read the pixels by OpenCV, which gives blue first."""
     pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if color else pixels
 
 
 def png_decoders(path: Path, *, color: bool) -> Decoders:
-    """PNG's decoders."""
+    """Return the decoders of PNG."""
     return {
         "imagecodecs.png_decode": lambda: imagecodecs.png_decode(path.read_bytes()),
         "cv2.imread": lambda: by_opencv(path, color=color),
@@ -72,7 +72,7 @@ def png_decoders(path: Path, *, color: bool) -> Decoders:
 
 
 def jpeg_decoders(path: Path, *, color: bool) -> Decoders:
-    """JPEG's decoders."""
+    """Return the decoders of JPEG."""
     space = "RGB" if color else "GRAY"
     return {
         "simplejpeg.decode_jpeg": lambda: simplejpeg.decode_jpeg(path.read_bytes(), space),
@@ -82,7 +82,7 @@ def jpeg_decoders(path: Path, *, color: bool) -> Decoders:
 
 
 def other_decoders(path: Path, *, color: bool) -> Decoders:
-    """The decoders of TIFF, DICOM, BMP, PNM and .npy, by the name's suffix."""
+    """Return the decoders of TIFF, DICOM, BMP, PNM or .npy, by the suffix of the file's name."""
     opencv = {"cv2.imread": lambda: by_opencv(path, color=color)}
     pillow = {"Pillow": lambda: np.asarray(PIL.Image.open(path))}
     return {
@@ -101,17 +101,17 @@ def other_decoders(path: Path, *, color: bool) -> Decoders:
 
 
 def save_png(path: Path, pixels: Any) -> None:
-    """As libpng packs it by default."""
+    """Write a PNG file, compressed as much as libpng does by default."""
     path.write_bytes(imagecodecs.png_encode(pixels, level=6))
 
 
 def save_jpeg(path: Path, pixels: Any, **options: Any) -> None:
-    """At quality 90."""
+    """Write a JPEG file of quality 90."""
     PIL.Image.fromarray(pixels).save(path, quality=90, **options)
 
 
 def save_dicom(path: Path, pixels: Any) -> None:
-    """A secondary capture without a window, not compressed."""
+    """Write a DICOM secondary capture without a window, not compressed."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
     meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=["graytorgb"])
@@ -129,7 +129,7 @@ def save_dicom(path: Path, pixels: Any) -> None:
 
 
 def save_tiff(path: Path, pixels: Any, compression: str | None = None) -> None:
-    """One page, in strips of 64 rows."""
+    """Write a TIFF file of one page, in strips of 64 rows."""
     photometric = "rgb" if pixels.ndim == 3 else "minisblack"
     tifffile.imwrite(
         path, pixels, photometric=photometric, compression=compression, rowsperstrip=64
@@ -137,7 +137,7 @@ def save_tiff(path: Path, pixels: Any, compression: str | None = None) -> None:
 
 
 def kinds() -> Iterator[Kind]:
-    """Every kind of file."""
+    """Yield every kind of file."""
     for color in (False, True):
         for deep in (False, True):
             name = f"{'color' if color else 'gray'}, {16 if deep else 8} bits"
@@ -176,7 +176,7 @@ SUFFIXES = {"PNG": ".png", "TIFF": ".tif", "JPEG": ".jpg", "PPM": ".ppm", "BMP":
 
 
 def draw(size: tuple[int, int], *, color: bool, deep: bool) -> Any:
-    """A photo of this size, with noise in the bits that 8 don't have."""
+    """Return a photo of this size; below its 8 bits, deep pixels have noise."""
     photo = skimage.data.astronaut() if color else skimage.data.camera()
     pixels = cv2.resize(photo, size[::-1], interpolation=cv2.INTER_CUBIC)
     rng = np.random.default_rng(0)
@@ -200,12 +200,12 @@ def main(only: str, seconds: float, output: Path) -> None:
             measure(kind, size, Path(folder), seconds)
             for kind, size in track(cases, "files", transient=True, auto_refresh=False)
         ]
-    document = {"machine": describe(), "rows": rows}
+    document = {"machine": describe_machine(), "rows": rows}
     write(output, "decode", document, markdown(document))
 
 
 def measure(kind: Kind, size: tuple[int, int], folder: Path, seconds: float) -> dict[str, Any]:
-    """Write a file, check that every call gives the same, and time them all in turn."""
+    """Write a file, check that every call gives the same values, and time them all in turn."""
     path = folder / f"x{SUFFIXES[kind.name.split()[0]]}"
     kind.save(path, draw(size, color=kind.color, deep=kind.deep))
     expected = read(path).array
@@ -231,14 +231,14 @@ def measure(kind: Kind, size: tuple[int, int], folder: Path, seconds: float) -> 
 
 
 def markdown(document: dict[str, Any]) -> str:
-    """A table: a row for each kind and size, and the ratio to the fastest."""
+    """Return a table: a row for each kind and size, and the ratio to the fastest decoder."""
     rows = [
         (
             row["kind"],
             row["fastest"],
             f"{row['size'][1]}x{row['size'][0]}",
             *(
-                milliseconds(row["seconds"][name], *row["quartiles"][name])
+                format_milliseconds(row["seconds"][name], *row["quartiles"][name])
                 for name in (OURS, row["fastest"])
             ),
             f"{row['ratio']:.2f}",
@@ -253,7 +253,7 @@ def markdown(document: dict[str, Any]) -> str:
         "the least time; it reads the file too, without `read`'s checks. OpenCV's time for color",
         "has the step from BGR to RGB.",
         "",
-        f"{one_line(document['machine'])}.",
+        f"{summarize_machine(document['machine'])}.",
         "",
         *table(("file", "fastest decoder", "size", OURS, "decoder", "ratio"), rows, 2),
         "",

@@ -1,8 +1,8 @@
-"""What people use today to make three channels of one, each as its own documentation shows it.
+"""Peers: what people use today to make three channels of one, as each library's docs show it.
 
-A peer is a function that makes a converter from a batch (N, H, W); making one, which imports
-the library and wraps the batch in its own tensor, isn't timed. A converter's result is checked
-against NumPy's before it is timed.
+A peer makes a converter from a batch (N, H, W). Making the converter, which imports the library and
+wraps the batch in the library's own tensor, isn't timed. A converter's result is checked against
+NumPy's before it is timed.
 """
 
 from collections.abc import Callable
@@ -17,9 +17,9 @@ Converter = Callable[[], Any]
 
 
 class Peer(NamedTuple):
-    """A way to do it: the library, the call as one writes it, and what makes the converter.
+    """A way to convert a batch: the library, the call as one writes it, and its converter's maker.
 
-    `dtypes` are those it takes; None for all four of the matrix.
+    `dtypes` are the dtypes that the library takes; None for all four of the matrix.
     """
 
     library: str
@@ -29,7 +29,7 @@ class Peer(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Library and call, as the tables show them."""
+        """The library and the call, as the tables show them."""
         return f"{self.library}: {self.call}"
 
 

@@ -1,6 +1,7 @@
-"""Gray bytes to a normalized batch, beside what people write: `python -m benchmarks.speed.prepare`.
+"""Time `prepare` beside what people write: `python -m benchmarks.speed.prepare`.
 
-Outputs are checked equal before they are timed; losses are in the same table.
+It makes a normalized batch of gray bytes. Outputs are checked to be equal before they are timed,
+and the table shows where another way is faster too.
 """
 
 from collections.abc import Callable
@@ -14,11 +15,11 @@ from rich.progress import track
 from torchvision.transforms import v2
 
 import graytorgb as g2r
-from graytorgb.bench.case import gray_batch
-from graytorgb.bench.limit import writes
+from graytorgb.bench.case import make_gray_batch
+from graytorgb.bench.limit import plain_writes
 from graytorgb.cli.files import FileCommand, OutputFolder
-from graytorgb.measure.machine import describe, one_line
-from graytorgb.measure.peak import peak_of
+from graytorgb.measure.machine import describe_machine, summarize_machine
+from graytorgb.measure.peak import measure_peak_apart
 from graytorgb.measure.timing import Rounds
 
 from ..tables import table, write
@@ -45,12 +46,12 @@ def main(images: tuple[int, ...], seconds: float, threads: int, output: Path) ->
         for shape in track(shapes, "batches", transient=True)
         for row in measure(shape, seconds, threads)
     ]
-    document = {"machine": describe(), "threads": threads, "rows": rows}
+    document = {"machine": describe_machine(), "threads": threads, "rows": rows}
     write(output, "prepare", document, markdown(document))
 
 
 def ways(x: Any, threads: int) -> dict[str, Callable[[], Any]]:
-    """Each way as a call without arguments, whose result is (N, 3, H, W) in float32."""
+    """Return each way as a call without arguments, whose result is (N, 3, H, W) in float32."""
     tensor = torch.from_numpy(x)[:, None]
     mean, std = np.float32(MEAN)[:, None, None], np.float32(STD)[:, None, None]
     out = np.empty((len(x), 3, *x.shape[1:]), np.float32)
@@ -73,8 +74,8 @@ def ways(x: Any, threads: int) -> dict[str, Callable[[], Any]]:
 
 
 def measure(shape: tuple[int, ...], seconds: float, threads: int) -> list[dict[str, Any]]:
-    """A row for each way, and for the limit."""
-    x = gray_batch(shape, "uint8")
+    """Return a row for each way."""
+    x = make_gray_batch(shape, "uint8")
     calls = ways(x, threads)
     exact = (x[:, None] / 255 - np.reshape(MEAN, (3, 1, 1))) / np.reshape(STD, (3, 1, 1))
     for name, call in calls.items():
@@ -82,13 +83,13 @@ def measure(shape: tuple[int, ...], seconds: float, threads: int) -> list[dict[s
         if error > 2e-6:
             raise AssertionError(f"{name} is off by {error}")
     del exact
-    limit = writes(np.empty((len(x), 3, *x.shape[1:]), np.float32), threads)
+    limit = plain_writes(np.empty((len(x), 3, *x.shape[1:]), np.float32), threads)
     rounds = Rounds(calls | {f"limit: {name}": call for name, call in limit.items()})
     rounds.run(seconds)
     timings = rounds.timings()
     least = min(timings[f"limit: {name}"].median for name in limit)
     result_bytes = 12 * x.size
-    peak = peak_of(_prepare_ones, shape)
+    peak = measure_peak_apart(_prepare_ones, shape)
     return [
         {
             "way": name,
@@ -109,14 +110,14 @@ def measure(shape: tuple[int, ...], seconds: float, threads: int) -> list[dict[s
 
 
 def _prepare_ones(shape: tuple[int, ...]) -> Callable[[], Any]:
-    """What `peak_of` measures, in a process of its own."""
+    """Return the call whose peak memory is measured, in a process of its own."""
     x = np.ones(shape, np.uint8)
     g2r.prepare(x[:1], (MEAN, STD), LAYOUT)
     return lambda: g2r.prepare(x, (MEAN, STD), LAYOUT)
 
 
 def markdown(document: dict[str, Any]) -> str:
-    """A table: a row for each way, a column for each batch."""
+    """Return a table: a row for each way, a column for each batch."""
     cells: dict[str, dict[str, dict[str, Any]]] = {}
     for row in document["rows"]:
         cells.setdefault(row["way"], {})["x".join(map(str, row["shape"]))] = row
@@ -143,7 +144,7 @@ def markdown(document: dict[str, Any]) -> str:
         "time over graytorgb's with a fresh result. The write limit is the time to write as many",
         "bytes and read none, with the best store of the machine.",
         "",
-        f"{one_line(document['machine'])}.",
+        f"{summarize_machine(document['machine'])}.",
         "",
         *table(("", *shapes), [*times, *facts]),
     ]

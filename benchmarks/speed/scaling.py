@@ -1,4 +1,4 @@
-"""How cost grows with the batch, up to 4 GB of result: `python -m benchmarks.speed.scaling`."""
+"""Measure how cost grows with the batch, up to 4 GB: `python -m benchmarks.speed.scaling`."""
 
 from pathlib import Path
 from typing import Any
@@ -9,18 +9,18 @@ from rich.progress import track
 
 from graytorgb.backends.registry import BACKENDS
 from graytorgb.bench.case import Case, Row
-from graytorgb.bench.plot import write_png
+from graytorgb.bench.plot import write_picture
 from graytorgb.bench.report import Report
 from graytorgb.bench.run import measure
 from graytorgb.cli.files import FileCommand, OutputFolder
-from graytorgb.measure.machine import one_line
+from graytorgb.measure.machine import summarize_machine
 from graytorgb.measure.peak import available_bytes
 
 from ..tables import table, write
 
 RESULTS = Path(__file__).parents[1] / "results"
 IMAGE = (224, 224)
-# The C library's allocator takes every larger block from the system anew, and gives it back.
+# bytes; the C library's allocator takes every larger block from the system anew, and gives it back
 CLIFF = 32 << 20
 
 
@@ -39,13 +39,13 @@ def main(largest: float, layout: str, seconds: float, output: Path) -> None:
             )
     document = report.document() | {"fits": fits(report.rows)}
     write(output, "scaling", document, markdown(report))
-    write_png(report, output / "scaling.png")
+    write_picture(report, output / "scaling.png")
 
 
 def batches(largest: float, layout: str) -> list[Case]:
-    """Batches of 1, 4, 16, … images and one of `largest` GB of result, for 1 and 2 threads.
+    """Return batches of 1, 4, 16, ... images and one of `largest` GB of result, for 1 or 2 threads.
 
-    What two threads bring shows below 1 GB.
+    Two threads are measured below 1 GB only, because what they bring shows there.
     """
     most = int(largest * 1e9 / (3 * IMAGE[0] * IMAGE[1]))
     counts = [4**k for k in range(16) if 4**k < most] + [most]
@@ -54,10 +54,10 @@ def batches(largest: float, layout: str) -> list[Case]:
 
 
 def fits(rows: list[Row]) -> list[dict[str, Any]]:
-    """Straight lines through time and memory, below and above the cliff.
+    """Fit straight lines through time and memory, below and above the cliff.
 
-    Least squares weighted by 1/y, so that every size counts by its relative error:
-    ``seconds = start + slope * result_bytes``, and the same for the peak.
+    The least squares are weighted by 1/y, so that every size counts by its relative error:
+    ``seconds = start + slope * result_bytes``, and the peak likewise.
     """
     found = []
     for backend in dict.fromkeys(row.backend for row in rows):
@@ -89,7 +89,7 @@ def _line(x: list[Any], y: list[Any]) -> tuple[float, float]:
 
 
 def markdown(report: Report) -> str:
-    """The slopes as a table, and what two threads bring."""
+    """Return the slopes as a table, and what two threads bring."""
     found = fits(report.rows)
     one = {fit["backend"]: fit for fit in found if fit["threads"] == 1}
     two = {fit["backend"]: fit for fit in found if fit["threads"] == 2}
@@ -116,7 +116,7 @@ def markdown(report: Report) -> str:
         f"and above {CLIFF >> 20} MiB of it, and bytes at the peak for each byte of result. The",
         "last two columns are what a second thread brings.",
         "",
-        f"{one_line(report.machine)}.",
+        f"{summarize_machine(report.machine)}.",
         "",
         *table((*heads, "2 threads below", "2 threads above"), rows),
     ]

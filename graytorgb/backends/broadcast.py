@@ -1,4 +1,4 @@
-"""``np.broadcast_to``: a read-only view whose channel stride is 0; no bytes at all."""
+"""The backend ``broadcast``: ``np.broadcast_to``, a read-only view whose channel stride is 0."""
 
 import numpy as np
 
@@ -7,5 +7,5 @@ from .protocol import Array
 
 
 def expand(gray: Array, axis: int, out: Array | None = None) -> Array:
-    """See :class:`graytorgb.backends.protocol.Backend`. A view has no use for `out`."""
+    """See :class:`graytorgb.backends.Backend`; a view has no use for `out`."""
     return np.broadcast_to(np.expand_dims(gray, axis), insert(gray.shape, axis))

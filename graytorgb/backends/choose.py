@@ -1,4 +1,4 @@
-"""The rule of ``backend="auto"``, which can be asked without converting."""
+"""``choose_backend``: the rule of ``backend="auto"``, which can be asked without converting."""
 
 import math
 from typing import Any, NamedTuple
@@ -11,27 +11,28 @@ from ..core.layout import resolve
 from ..kinds.numpy import check_dtype
 from . import registry
 
-_SMALL = 1024  # elements: up to here a call costs more than its work, whoever does it
+_SMALL = 1024  # elements: up to here a call costs more than its work, whichever the backend
 
 
 class Choice(NamedTuple):
-    """A backend and the reason for it; ``backend`` is None where none is needed."""
+    """A backend and the reason for it; `backend` is None where none is needed."""
 
     backend: str | None
     reason: str
 
 
 def choose_backend(shape: tuple[int, ...], dtype: DTypeLike, layout: str | None = None) -> Choice:
-    """The backend that ``to_rgb(..., backend="auto")`` takes for such an array, and why.
+    """Return the backend that ``to_rgb(..., backend="auto")`` takes for such an array, and why.
 
     Parameters
     ----------
     shape : tuple of int
-        Shape of the input.
+        The array's shape.
     dtype : dtype-like
-        Its dtype.
+        The array's dtype.
     layout : str, optional
-        As in :func:`graytorgb.to_rgb` for a numpy array. For a tensor, give it with the arrow.
+        The axes, as in :func:`graytorgb.to_rgb` for a NumPy array. For a tensor, give the layout
+        with the arrow.
 
     Returns
     -------
@@ -41,7 +42,7 @@ def choose_backend(shape: tuple[int, ...], dtype: DTypeLike, layout: str | None 
     Raises
     ------
     LayoutError, ChannelError, DtypeError
-        As :func:`graytorgb.to_rgb` would for this shape, layout and dtype.
+        If :func:`graytorgb.to_rgb` would raise it for this shape, layout and dtype.
 
     Examples
     --------
@@ -57,18 +58,28 @@ def choose_backend(shape: tuple[int, ...], dtype: DTypeLike, layout: str | None 
             raise refuse(channels)
         if channels == 3:
             return Choice(None, "3 channels are RGB already, and are only passed on")
-    return pick(size, check_dtype(Dtype(dtype)), axes.target.endswith("C"))
+    return apply_auto_rule(size, check_dtype(Dtype(dtype)), axes.target.endswith("C"))
 
 
-def pick(size: int, dtype: Dtype[Any], interleaved: bool) -> Choice:
-    """The rule: the first line that fits, and its first backend that is usable here.
+def apply_auto_rule(size: int, dtype: Dtype[Any], interleaved: bool) -> Choice:
+    """Return the first backend of the rule that fits the array and is usable here.
 
-    Times are medians on a machine of 2 cores; uint8, 64 images of 224x224 unless said.
+    Times are medians on a machine of 2 cores, for 64 uint8 images of 224x224 unless another
+    array is named.
+
+    Parameters
+    ----------
+    size : int
+        How many elements the gray array has.
+    dtype : numpy.dtype
+        The array's dtype.
+    interleaved : bool
+        Whether the channels are the result's last axis; otherwise the result is planar.
     """
     if size <= _SMALL:
         # one MNIST image: fill 5 us, native 6; and no extension has to be loaded
         return Choice("fill", "so small that a call costs more than its work")
-    if registry.usable("native"):
+    if registry.is_usable("native"):
         # interleaved: native 0.36 ms, opencv 0.34, fill 2.7; planar: native 0.37, fill 0.48;
         # from 30 MB of result on, 2 to 5 times as fast as the next, in memory that is kept
         return Choice("native", "the compiled kernels run at the speed of memory")
@@ -77,7 +88,7 @@ def pick(size: int, dtype: Dtype[Any], interleaved: bool) -> Choice:
         return Choice(
             "fill", "a planar result is whole planes copied, which no library does faster"
         )
-    if registry.usable("opencv"):
+    if registry.is_usable("opencv"):
         # opencv 0.34 ms, torch 2.3, fill 2.7, repeat 4.3
         return Choice("opencv", "OpenCV's vector code is the next best to the compiled kernels")
     if dtype.itemsize >= 8:

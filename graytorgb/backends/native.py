@@ -1,4 +1,8 @@
-"""The compiled kernels of this package; their sources are in ``graytorgb/_native``."""
+"""The backend ``native``: this package's compiled kernels.
+
+``native`` is the backend that users name, ``graytorgb._kernels`` is the compiled extension module
+that it calls, and ``graytorgb/_native`` is the folder of that module's C sources.
+"""
 
 import math
 import os
@@ -9,42 +13,40 @@ from warnings import warn
 
 import numpy as np
 
-from .._kernels import empty as new_or_kept
+from .._kernels import empty as allocate_or_reuse
 from .._kernels import expand as expand_buffers
 from .._kernels import normalize as normalize_buffers
 from .._kernels import set_cache_limit, stream_from
 from ..core.layout import insert
-from .protocol import Array, split, strips
+from .protocol import Array, cut_into_strips, sizes_around
 
-# Starting a thread takes as long as 0.5 MB of result; from here on, each has enough to do.
+# Starting a thread takes as long as 0.5 MB of result; with this much, each has enough to do.
 _BYTES_A_THREAD = 2 << 20
-_KEPT_FROM = 32 << 20  # bytes; smaller blocks the C library keeps itself, and gives to anyone
+_KEPT_FROM = 32 << 20  # bytes; the C library keeps smaller blocks itself, for any use
 _BEST_LEVEL = -1
 
 _threads: int | None = None
 
 
-def empty(shape: tuple[int, ...], dtype: Any) -> tuple[Array, bool]:
-    """Memory for a result, and whether its pages are there already."""
-    small = math.prod(shape) * dtype.itemsize < _KEPT_FROM
-    return (np.empty(shape, dtype), True) if small else new_or_kept(shape, dtype)
+def allocate(shape: tuple[int, ...], dtype: Any) -> tuple[Array, bool]:
+    """Return memory for a result, and whether the pages of that memory are there already."""
+    if math.prod(shape) * dtype.itemsize < _KEPT_FROM:
+        return np.empty(shape, dtype), True
+    return allocate_or_reuse(shape, dtype)
 
 
 def expand(gray: Array, axis: int, out: Array | None = None) -> Array:
-    """See :class:`graytorgb.backends.protocol.Backend`."""
-    run = _run_of(gray.shape, axis, gray.itemsize)
-    if out is not None:
-        warm = True
-    elif run.nbytes < _KEPT_FROM:
-        out, warm = np.empty(run.shape, gray.dtype), True
-    else:
-        out, warm = new_or_kept(run.shape, gray.dtype)
+    """See :class:`graytorgb.backends.Backend`."""
+    run = _plan_run(gray.shape, axis, gray.itemsize)
+    warm = True
+    if out is None:
+        out, warm = allocate(run.shape, gray.dtype)
     if gray.flags.c_contiguous:
         _expand_run(gray, out, run, warm)
     elif run.interleaved:
-        for part in strips(gray, 1 << 20):
+        for part in cut_into_strips(gray, 1 << 20):
             strip = gray[part].copy()
-            _expand_run(strip, out[part], _run_of(strip.shape, strip.ndim, strip.itemsize), warm)
+            _expand_run(strip, out[part], _plan_run(strip.shape, strip.ndim, strip.itemsize), warm)
     else:
         first, second, third = (out[(slice(None),) * axis + (i,)] for i in range(3))
         first[...] = gray
@@ -53,7 +55,7 @@ def expand(gray: Array, axis: int, out: Array | None = None) -> Array:
 
 
 class _Run(NamedTuple):
-    """The result's shape and bytes, and the sizes before and after its channels for a kernel."""
+    """What a kernel has to know: the result's shape, bytes, and the sizes around its channels."""
 
     shape: tuple[int, ...]
     nbytes: int
@@ -63,16 +65,16 @@ class _Run(NamedTuple):
 
 
 @lru_cache(1024)  # a loop over batches asks for the same each time
-def _run_of(shape: tuple[int, ...], axis: int, itemsize: int) -> _Run:
+def _plan_run(shape: tuple[int, ...], axis: int, itemsize: int) -> _Run:
     size, interleaved = math.prod(shape), axis == len(shape)
-    before, after = (1, size) if interleaved else split(shape, axis)
+    before, after = (1, size) if interleaved else sizes_around(shape, axis)
     return _Run(insert(shape, axis), 3 * size * itemsize, before, after, interleaved)
 
 
 def _expand_run(gray: Array, out: Array, run: _Run, warm: bool) -> None:
     _, nbytes, before, after, interleaved = run
     stream = warm and nbytes >= stream_from
-    count = 1 if nbytes < 2 * _BYTES_A_THREAD else threads_for(nbytes)
+    count = 1 if nbytes < 2 * _BYTES_A_THREAD else count_threads(nbytes)
     expand_buffers(gray, out, before, after, gray.itemsize, interleaved, stream, count, _BEST_LEVEL)
 
 
@@ -86,31 +88,34 @@ def normalize(
     warm: bool,
     threads: int | None,
 ) -> bool:
-    """The arithmetic of :mod:`graytorgb.functional.normalize`; whether a float was outside.
+    """Do the arithmetic of :mod:`graytorgb.functional.normalize`; whether a float was outside.
 
-    `codes` count the dtypes of input and result, and `constants` are 17 float32, as
-    ``_kernels.normalize`` says.
+    `codes` number the dtypes of input and result, and `constants` are 17 float32, as
+    ``_kernels.normalize`` takes them.
     """
-    _, _, before, after, interleaved = _run_of(gray.shape, axis, gray.itemsize)
-    count = threads_for(out.nbytes, threads)
+    _, _, before, after, interleaved = _plan_run(gray.shape, axis, gray.itemsize)
+    count = count_threads(out.nbytes, threads)
     stream = warm and out.nbytes >= stream_from
     return normalize_buffers(
         gray, out, before, after, *codes, constants, interleaved, stream, count, _BEST_LEVEL
     )
 
 
-def threads_for(nbytes: int, most: int | None = None) -> int:
-    """How many threads a result of so many bytes gets, of `most` or as :func:`threads` says."""
+def count_threads(nbytes: int, most: int | None = None) -> int:
+    """Return how many threads work on a result of so many bytes.
+
+    They are at most `most`, which is what :func:`get_threads` says by default.
+    """
     if nbytes < 2 * _BYTES_A_THREAD:
         return 1
-    return min(most or threads(), nbytes // _BYTES_A_THREAD)
+    return min(most or get_threads(), nbytes // _BYTES_A_THREAD)
 
 
-def threads() -> int:
-    """How many threads the kernels use at most: as set, or one for each processor.
+def get_threads() -> int:
+    """Return how many threads the kernels use at most: as set, or one for each processor.
 
-    A process that :mod:`multiprocessing` started, a DataLoader's worker for example, has one:
-    its siblings have the other processors.
+    In a process that :mod:`multiprocessing` started, such as a DataLoader's worker, the default
+    is one thread, because the other workers have the other processors.
     """
     stated = _threads  # read once: another thread may set it meanwhile
     return _default_threads() if stated is None else stated
@@ -126,22 +131,25 @@ def _default_threads() -> int:
 
 
 def set_threads(count: int | None) -> None:
-    """Let the kernels use `count` threads; None is the default again.
+    """Let the kernels use `count` threads; None, or the default's own number, is the default.
 
-    So is the default's own number: whoever puts back what :func:`threads` said before doesn't fix
-    it for the processes that come.
+    So a caller that restores what :func:`get_threads` said doesn't fix the number for processes
+    that start later.
     """
     global _threads
     _threads = None if count == _default_threads() else count
 
 
 def set_cache(limit: int | None) -> None:
-    """Keep at most `limit` bytes of memory for later results; None is the default."""
+    """Keep at most `limit` bytes of memory for later results; None is the default limit."""
     set_cache_limit(_default_limit() if limit is None else limit)
 
 
 def _default_limit() -> int:
-    """As the environment says; or what a batch of 1024 images of 512x512 needs on a laptop."""
+    """Return the default cache limit in bytes.
+
+    It is ``GRAYTORGB_CACHE`` if that is set, else an eighth of the memory and at most 4 GiB.
+    """
     text = os.environ.get("GRAYTORGB_CACHE", "")
     if text:
         if text.isdecimal() and int(text) <= sys.maxsize:

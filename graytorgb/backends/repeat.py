@@ -1,4 +1,4 @@
-"""``np.repeat``: the idiom from the forums, and the oracle of the tests."""
+"""The backend ``repeat``: ``np.repeat``, the usual idiom and the oracle of the tests."""
 
 import numpy as np
 
@@ -6,5 +6,5 @@ from .protocol import Array
 
 
 def expand(gray: Array, axis: int, out: Array | None = None) -> Array:
-    """See :class:`graytorgb.backends.protocol.Backend`. ``np.repeat`` can't write into `out`."""
+    """See :class:`graytorgb.backends.Backend`; ``np.repeat`` can't write into `out`."""
     return np.repeat(np.expand_dims(gray, axis), 3, axis)

@@ -1,9 +1,9 @@
-"""Memory of large results, kept for the next one when an array dies.
+"""The cache of memory for large results: a block is kept when its array dies, for the next result.
 
-In a loop the price of a large result is mostly that of getting its memory: the allocator gives
+In a loop, most of the time of a large result is spent on getting its memory: the allocator gives
 a large block back to the system when the array dies, and takes it anew, page by page, on the
-next call. Results of the backend ``native`` and of ``prepare`` keep theirs instead; see
-``graytorgb/_native/memory.c``. Until it is used again, Linux may take it when memory is short.
+next call. The results of the backend ``native`` and of ``prepare`` keep their blocks instead; see
+``graytorgb/_native/memory.c``. Until a block is used again, Linux may take it when memory is short.
 """
 
 import sys
@@ -15,18 +15,18 @@ from . import registry
 
 
 class CacheInfo(NamedTuple):
-    """What :func:`cache_info` tells.
+    """The state of the memory kept for results, as :func:`cache_info` returns it.
 
     Attributes
     ----------
     limit : int
         The most bytes to keep.
     kept_bytes, kept_blocks : int
-        Kept now, in no array.
+        What is kept now, and belongs to no array.
     lent_bytes : int
-        In living results of 32 MiB and more.
+        What living results of 32 MiB and more take.
     hits, misses : int
-        How many of those took a kept block, and how many a new one.
+        How many results of that size took a kept block, and how many a new one.
     """
 
     limit: int
@@ -38,7 +38,7 @@ class CacheInfo(NamedTuple):
 
 
 def cache_info() -> CacheInfo:
-    """The state of the memory kept for results; all 0 without the compiled kernels.
+    """Return the state of the memory kept for results; all 0 without the compiled kernels.
 
     Examples
     --------
@@ -46,7 +46,7 @@ def cache_info() -> CacheInfo:
     >>> g2r.cache_info().kept_bytes <= g2r.cache_info().limit
     True
     """
-    if not registry.usable("native"):
+    if not registry.is_usable("native"):
         return CacheInfo(0, 0, 0, 0, 0, 0)
     from .._kernels import cache_info as counts
 
@@ -59,8 +59,8 @@ def set_cache(limit: int | None) -> CacheInfo:
     Parameters
     ----------
     limit : int or None
-        Bytes; 0 keeps nothing. None is the default again: the environment variable
-        ``GRAYTORGB_CACHE`` (bytes), or an eighth of the machine's memory and at most 4 GiB.
+        Bytes; 0 keeps nothing. None restores the default: the environment variable
+        ``GRAYTORGB_CACHE`` in bytes, or an eighth of the machine's memory and at most 4 GiB.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def set_cache(limit: int | None) -> CacheInfo:
     OptionError
         If `limit` isn't a number of bytes.
     BackendUnavailable
-        If the kernels weren't compiled, and so nothing can be kept.
+        If the kernels weren't compiled, so that nothing can be kept.
 
     Examples
     --------
@@ -82,13 +82,17 @@ def set_cache(limit: int | None) -> CacheInfo:
     >>> g2r.set_cache(None).limit > 0
     True
     """
-    if limit is not None and not _is_size(limit):
-        raise OptionError(f"the limit is a number of bytes, 0 or more, or None, not {limit!r}")
+    if limit is not None and not is_size(limit):
+        raise OptionError(
+            f"the limit is a number of bytes, 0 or more, or None, not {limit!r}: "
+            "set_cache(1 << 30) keeps 1 GiB"
+        )
     native = registry.load("native")
-    native.set_cache(limit)  # type: ignore[attr-defined]  # of this backend alone
+    native.set_cache(limit)  # type: ignore[attr-defined]  # no other backend has it
     return cache_info()
 
 
-def _is_size(limit: Any) -> bool:
+def is_size(limit: Any) -> bool:
+    """Whether a limit is a number of bytes that the kernels can count."""
     whole = isinstance(limit, Integral) and not isinstance(limit, bool)
     return whole and 0 <= limit <= sys.maxsize

@@ -1,18 +1,18 @@
-"""torchvision: ``v2.functional.grayscale_to_rgb`` on a tensor that shares the array's memory."""
+"""The backend ``torchvision``: ``grayscale_to_rgb`` of a tensor that shares the array's memory."""
 
 import numpy as np
 import torch
 from torchvision.transforms.v2 import functional
 
 from ..core.layout import insert
-from .protocol import Array, solid, split
+from .protocol import Array, as_contiguous, sizes_around
 
-# torch knows neither every numpy dtype nor other byte orders: elements are carried as words.
+# torch knows neither every NumPy dtype nor other byte orders, so elements are viewed as words.
 _WORDS = {1: np.uint8, 2: np.int16, 4: np.int32, 8: np.int64, 16: np.complex128}
 
 
 class _Writable:
-    """Read-only memory that claims to be writable: torch warns otherwise, and never writes."""
+    """Read-only memory that claims to be writable; torch warns otherwise, and never writes."""
 
     def __init__(self, array: Array) -> None:
         address = array.__array_interface__["data"][0]
@@ -21,20 +21,20 @@ class _Writable:
 
 
 def expand(gray: Array, axis: int, out: Array | None = None) -> Array:
-    """See :class:`graytorgb.backends.protocol.Backend`. grayscale_to_rgb can't write into `out`."""
-    before, after = split(gray.shape, axis)
+    """See :class:`graytorgb.backends.Backend`; ``grayscale_to_rgb`` can't write into `out`."""
+    before, after = sizes_around(gray.shape, axis)
     word = _WORDS.get(gray.itemsize, np.complex128)
-    words: Array = solid(gray).reshape(before, after).view(word)
+    words: Array = as_contiguous(gray).reshape(before, after).view(word)
     if not words.flags.writeable:
         words = np.asarray(_Writable(words))
-    # As images of one row, (A, 1, 1, B), so that either layout is a single copy.
+    # images of one row, (A, 1, 1, B), so that either layout is a single copy
     gray_rows = torch.from_numpy(words).reshape(before, 1, 1, -1)
     rgb: Array = functional.grayscale_to_rgb(gray_rows).numpy()
     return rgb.view(gray.dtype).reshape(insert(gray.shape, axis))
 
 
-def threads() -> int:
-    """How many threads torch uses."""
+def get_threads() -> int:
+    """Return how many threads torch uses."""
     return torch.get_num_threads()
 
 

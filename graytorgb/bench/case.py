@@ -1,29 +1,13 @@
-"""What to measure: cases, and the rows that come of them."""
+"""The records of a benchmark: a case is what is converted, a row what one backend took for it."""
 
 import math
-from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from ..backends.protocol import Array
-from ..core import layout as layouts
-from ..errors import LayoutError
-
-# Shapes, dtypes and layouts of each preset. "full" is the matrix that `auto` is judged by.
-PRESETS = {
-    "quick": (
-        [(1, 512, 512), (64, 224, 224)],
-        ["uint8", "float32"],
-        ["NHW->NHWC", "NHW->NCHW"],
-    ),
-    "full": (
-        [(1, 512, 512), (64, 224, 224), (512, 224, 224), (1024, 512, 512)],
-        ["uint8", "uint16", "float32", "float64"],
-        ["NHW->NHWC", "NHW->NCHW"],
-    ),
-}
+from ..core.layout import parse
 
 
 class Case(NamedTuple):
@@ -35,31 +19,31 @@ class Case(NamedTuple):
     threads: int
 
     def __str__(self) -> str:
-        return f"{self.size} {self.dtype} {self.layout}, {self.threads} thread(s)"
+        return f"{self.shape_text} {self.dtype} {self.layout}, {self.threads} thread(s)"
 
     @property
-    def size(self) -> str:
+    def shape_text(self) -> str:
         """The shape as one writes it: 64x224x224."""
         return "x".join(map(str, self.shape))
 
     @property
     def input_bytes(self) -> int:
-        """Bytes of the input."""
+        """The bytes of the input."""
         return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
     @property
     def result_bytes(self) -> int:
-        """Bytes of a result that is a copy."""
+        """The bytes of a result that is a copy."""
         return math.prod(self.result_shape) * np.dtype(self.dtype).itemsize
 
     @property
     def result_shape(self) -> tuple[int, ...]:
-        """Shape of the result."""
-        return layouts.parse(self.layout).result_shape(self.shape)
+        """The shape of the result."""
+        return parse(self.layout).result_shape(self.shape)
 
     @property
     def needed_bytes(self) -> int:
-        """Memory to measure it: the input, a reused result, a fresh one and a temporary."""
+        """The memory to measure it in: the input, a reused result, a fresh one and a temporary."""
         return self.input_bytes + 3 * self.result_bytes
 
 
@@ -98,31 +82,10 @@ class Row(NamedTuple):
 
     @property
     def case(self) -> Case:
-        """The case it belongs to."""
+        """The case that the row belongs to."""
         return Case(self.shape, self.dtype, self.layout, self.threads)
 
 
-def gray_batch(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-    """Gray levels that repeat after a prime number of pixels, quick to make at any size."""
+def make_gray_batch(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """Return gray levels that repeat after a prime number of pixels, quick to make at any size."""
     return np.resize(np.arange(251).astype(dtype), shape)
-
-
-def cases(
-    shapes: list[tuple[int, ...]], dtypes: list[str], named: list[str], threads: list[int]
-) -> list[Case]:
-    """Every combination, the small ones first.
-
-    Raises
-    ------
-    LayoutError
-        If a layout doesn't fit a shape, or names a channel axis.
-    """
-    found = []
-    for shape, dtype, layout, count in product(shapes, dtypes, named, threads):
-        axes = layouts.resolve(layout, shape)
-        if "C" in axes.source:
-            raise LayoutError(
-                f"a benchmark's input is gray, without a channel axis: not {layout!r}"
-            )
-        found.append(Case(shape, np.dtype(dtype).name, str(axes), count))
-    return sorted(found, key=lambda case: case.result_bytes)

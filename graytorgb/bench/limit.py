@@ -1,6 +1,6 @@
-"""The limit: what the machine takes to move the bytes, without any rearranging."""
+"""The limit: the time that this machine takes to move the bytes, without any rearranging."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -16,14 +16,12 @@ _BLOCKS = (1 << 18, 1 << 20)  # bytes: read once, and still in the cache when wr
 
 
 @contextmanager
-def streaming_copies(
-    gray: Array, out: Array, threads: int
-) -> Iterator[dict[str, Callable[[], None]]]:
-    """Ways to copy the bytes of `gray` three times into `out`; the fastest is the limit.
+def plain_copies(gray: Array, out: Array, threads: int) -> Iterator[dict[str, Callable[[], None]]]:
+    """Give ways to copy the bytes of `gray` three times into `out`; the fastest is the limit.
 
-    Each is plain copying of runs of bytes: by NumPy in blocks of several sizes or whole, and
-    by the kernels' copies with ordinary stores and with those that bypass the caches; by one
-    thread or several. Which is fastest depends on the caches.
+    Each way copies runs of bytes: by NumPy in blocks of several sizes or whole, and by the
+    kernels' copies with ordinary stores and with those that bypass the caches; by one thread or
+    several. Which one is fastest depends on the caches.
     """
     source = np.ascontiguousarray(gray).reshape(-1).view(np.uint8)
     target = out.reshape(-1).view(np.uint8).reshape(3, -1)
@@ -31,49 +29,46 @@ def streaming_copies(
     with ThreadPoolExecutor(threads) as pool:
         copies: dict[str, Callable[[], None]] = {}
         for block in blocks:
-            copies[f"1 thread, {block}"] = _copy(source, target, block)
+            copies[f"1 thread, {block}"] = partial(_copy_in_blocks, source, target, block)
             if threads > 1:
                 edges = np.linspace(0, source.size, threads + 1).astype(int)
-                parts = [_copy(source[a:b], target[:, a:b], block) for a, b in pairwise(edges)]
-                copies[f"{threads} threads, {block}"] = _together(pool, parts)
-        for kernels, stream in product(_kernels(), (False, True)):
+                parts = [
+                    partial(_copy_in_blocks, source[a:b], target[:, a:b], block)
+                    for a, b in pairwise(edges)
+                ]
+                copies[f"{threads} threads, {block}"] = partial(_run_together, pool, parts)
+        for kernels, stream in product(_find_kernels(), (False, True)):
             copies[f"kernels, stream={stream}"] = partial(
                 kernels.expand, source, target, 1, source.size, 1, False, stream, threads, -1
             )
         yield copies
 
 
-def writes(out: Array, threads: int) -> dict[str, Callable[[], Any]]:
-    """Ways to write all of `out`, whatever the bytes; the fastest is the limit of writing."""
+def plain_writes(out: Array, threads: int) -> dict[str, Callable[[], Any]]:
+    """Return ways to write all of `out`, whatever the bytes; the fastest is the writing limit."""
     flat = out.reshape(-1).view(np.uint8)
-    found: dict[str, Callable[[], Any]] = {"numpy": partial(flat.fill, 0)}
-    for kernels, stream in product(_kernels(), (False, True)):
-        found[f"kernels, stream={stream}"] = partial(kernels.write, flat, stream, threads)
-    return found
+    writes: dict[str, Callable[[], Any]] = {"numpy": partial(flat.fill, 0)}
+    for kernels, stream in product(_find_kernels(), (False, True)):
+        writes[f"kernels, stream={stream}"] = partial(kernels.write, flat, stream, threads)
+    return writes
 
 
-def _kernels() -> list[Any]:
-    """The module of the kernels, if it was compiled."""
-    if not registry.usable("native"):
+def _find_kernels() -> list[Any]:
+    """Return the module of the compiled kernels in a list, which is empty where there is none."""
+    if not registry.is_usable("native"):
         return []
     from .. import _kernels
 
     return [_kernels]
 
 
-def _copy(source: Array, target: Array, block: int) -> Callable[[], None]:
-    def copy() -> None:
-        for start in range(0, source.size, max(1, block)):
-            part = slice(start, start + block)
-            for plane in target:
-                plane[part] = source[part]
-
-    return copy
+def _copy_in_blocks(source: Array, target: Array, block: int) -> None:
+    for start in range(0, source.size, max(1, block)):
+        part = slice(start, start + block)
+        for plane in target:
+            plane[part] = source[part]
 
 
-def _together(pool: ThreadPoolExecutor, parts: list[Callable[[], None]]) -> Callable[[], None]:
-    def copy() -> None:
-        for _ in pool.map(lambda part: part(), parts):
-            pass
-
-    return copy
+def _run_together(pool: ThreadPoolExecutor, parts: Sequence[Callable[[], None]]) -> None:
+    for _ in pool.map(lambda part: part(), parts):
+        pass

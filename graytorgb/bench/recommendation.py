@@ -1,4 +1,4 @@
-"""``recommend``: the benchmark's measurement from Python, in under two seconds."""
+"""``recommend``: the backends ranked by a measurement here and now, in under two seconds."""
 
 import math
 import sys
@@ -10,12 +10,14 @@ from numpy.typing import DTypeLike
 
 from ..backends import registry
 from ..backends.protocol import Array
+from ..backends.result_cache import is_size
 from ..core import layout as layouts
+from ..errors import OptionError
 from ..functional.to_rgb import to_rgb
 from ..kinds.numpy import check_dtype
-from ..measure.peak import available_bytes, peak_here
+from ..measure.peak import available_bytes, measure_peak
 from ..measure.timing import Rounds
-from .case import gray_batch
+from .case import make_gray_batch
 
 # Bytes of input that are measured at most. The result is then over 32 MiB, from where on the C
 # library takes fresh memory from the system for each one, as it does for larger batches.
@@ -24,10 +26,24 @@ _BUDGET = 0.7  # seconds of timing
 
 
 class Recommendation(NamedTuple):
-    """A backend's cost for the whole batch: seconds, bytes, and the reason for its rank.
+    """What a backend costs for the whole batch, and the reason for its rank.
 
-    `times_repeat` is how many times as fast as ``np.repeat`` it is; `result` is "copy" or
-    "view".
+    Attributes
+    ----------
+    backend : str
+        The backend's name.
+    fresh_s : float
+        The median of the seconds that a call with a new result takes.
+    gb_s : float or None
+        The bytes read and written in a second, in GB; None for a view, which moves none.
+    times_repeat : float
+        How many times as fast as ``np.repeat`` the backend is.
+    result : {"copy", "view"}
+        Whether the result has memory of its own.
+    result_bytes, peak_bytes : int
+        The bytes of the result, and those that the conversion needs at its peak over the input.
+    reason : str
+        The figures that matter, in one phrase.
     """
 
     backend: str
@@ -52,14 +68,14 @@ def recommend(
     Parameters
     ----------
     shape : tuple of int
-        Shape of the input.
+        The input's shape.
     dtype : dtype-like
-        Its dtype.
+        The input's dtype.
     layout : str, optional
-        As in :func:`graytorgb.to_rgb`.
+        The axes, as in :func:`graytorgb.to_rgb`.
     memory_limit : int, optional
-        Bytes that a conversion may need over its input; what needs more is left out. By
-        default, what the machine has available.
+        The bytes that a conversion may need over its input; a backend that needs more is left
+        out. By default, the memory that the machine has available.
 
     Returns
     -------
@@ -71,7 +87,9 @@ def recommend(
     Raises
     ------
     LayoutError, ChannelError, DtypeError
-        As :func:`graytorgb.to_rgb` would.
+        If :func:`graytorgb.to_rgb` would raise it for this shape, layout and dtype.
+    OptionError
+        If `memory_limit` isn't a number of bytes.
 
     Notes
     -----
@@ -86,18 +104,22 @@ def recommend(
     >>> ranked[0].backend, ranked[0].reason
     ('broadcast', 'a read-only view: nothing is copied, so take it if you only read')
     """
+    if memory_limit is not None and not is_size(memory_limit):
+        raise OptionError(
+            f"memory_limit is a number of bytes, 0 or more, or None, not {memory_limit!r}"
+        )
     shape = tuple(shape)
     kind = check_dtype(np.dtype(dtype))
     axes = layouts.resolve(layout, shape)
     sample = _sample(shape, kind)
     calls = {}
     peaks = {}
-    for name, entry in registry.BACKENDS.items():
+    for name, entry in registry.find_backends().items():
         slow = entry.slow_import and entry.library not in sys.modules
-        if slow or not entry.takes(kind) or not registry.usable(name):
+        if slow or not entry.takes(kind) or not registry.is_usable(name):
             continue
         calls[name] = partial(to_rgb, sample, str(axes), backend=name)
-        peaks[name] = peak_here(calls[name])
+        peaks[name] = measure_peak(calls[name])
     rounds = Rounds(calls)
     rounds.run(_BUDGET, least=3, warm_up=1)
     scale = math.prod(shape) / max(1, sample.size)
@@ -108,22 +130,22 @@ def recommend(
     }
     input_bytes = math.prod(shape) * kind.itemsize
     limit = available_bytes() if memory_limit is None else memory_limit
-    records = []
+    ranked = []
     for name in sorted(seconds, key=seconds.__getitem__):
         needed = 0 if name in views else max(3 * input_bytes, int(peaks[name] * scale))
         if needed <= limit:
-            records.append(_record(name, seconds, views, input_bytes, needed))
-    return records
+            ranked.append(_make_recommendation(name, seconds, views, input_bytes, needed))
+    return ranked
 
 
 def _sample(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """The first images of such a batch, at most `_SAMPLE` bytes of them."""
+    """Return the first images of such a batch, at most `_SAMPLE` bytes of them."""
     image_bytes = math.prod(shape[1:]) * dtype.itemsize
     count = min(shape[0], max(1, _SAMPLE // max(1, image_bytes)))
-    return gray_batch((count, *shape[1:]), dtype)
+    return make_gray_batch((count, *shape[1:]), dtype)
 
 
-def _record(
+def _make_recommendation(
     name: str, seconds: dict[str, float], views: set[str], input_bytes: int, needed: int
 ) -> Recommendation:
     times_repeat = seconds["repeat"] / seconds[name]

@@ -1,4 +1,4 @@
-"""What was measured, as a table, a sentence, JSON and CSV."""
+"""``Report``: the rows of a run, as tables, sentences, JSON and CSV."""
 
 import csv
 import json
@@ -13,8 +13,8 @@ from rich.table import Table
 
 from .. import __version__
 from ..core.writing import write_text
-from ..measure.machine import describe
-from ..measure.timing import milliseconds
+from ..measure.machine import describe_machine
+from ..measure.timing import format_milliseconds
 from .case import Case, Row
 
 SCHEMA_VERSION = 1  # of the JSON; schema.json beside this file describes it
@@ -29,13 +29,15 @@ class Report(NamedTuple):
 
     @classmethod
     def new(cls) -> "Report":
-        """An empty report of this machine, now."""
-        return cls([], describe(), datetime.now(UTC).isoformat(timespec="seconds"))
+        """Return an empty report of this machine, now."""
+        return cls([], describe_machine(), datetime.now(UTC).isoformat(timespec="seconds"))
 
     def by_case(self) -> dict[Case, list[Row]]:
-        """The rows of each case, the fastest first."""
-        grouped = groupby(sorted(self.rows, key=lambda row: _order(row.case)), lambda row: row.case)
-        return {case: rank(rows) for case, rows in grouped}
+        """Return the rows of each case, the fastest first."""
+        grouped = groupby(
+            sorted(self.rows, key=lambda row: _sort_key(row.case)), lambda row: row.case
+        )
+        return {case: rank_rows(rows) for case, rows in grouped}
 
     @property
     def limit_gb_s(self) -> float | None:
@@ -45,12 +47,12 @@ class Report(NamedTuple):
         return largest.limit_gb_s if largest else None
 
     @property
-    def recommendation(self) -> str:
-        """One sentence for a case; for several, one that counts who wins."""
-        sentences = {case: recommendation(rows) for case, rows in self.by_case().items()}
-        if len(sentences) == 1:
-            return next(iter(sentences.values()))
-        winners = [best.backend for rows in self.by_case().values() if (best := fastest_copy(rows))]
+    def summary(self) -> str:
+        """One sentence: what to take in the only case, or which backend wins most of several."""
+        cases = list(self.by_case().values())
+        if len(cases) == 1:
+            return summarize_case(cases[0])
+        winners = [best.backend for rows in cases if (best := find_fastest_copy(rows))]
         if not winners:
             return "nothing was measured"
         most = max(sorted(set(winners)), key=winners.count)
@@ -59,52 +61,54 @@ class Report(NamedTuple):
         return f"{most}: fastest in {winners.count(most)} of {len(winners)} cases{rest}"
 
     def document(self) -> dict[str, Any]:
-        """The JSON document; ``schema.json`` describes it."""
+        """Return the JSON document, which ``schema.json`` describes."""
         return {
             "schema_version": SCHEMA_VERSION,
             "graytorgb": __version__,
             "date": self.date,
             "machine": self.machine,
             "limit_gb_s": self.limit_gb_s,
-            "recommendation": self.recommendation,
+            "recommendation": self.summary,
             "rows": [row._asdict() for rows in self.by_case().values() for row in rows],
         }
 
     def write_json(self, path: Path) -> None:
-        """Write :meth:`document`."""
+        """Write the JSON document."""
         write_text(path, json.dumps(self.document(), indent=1) + "\n")
 
     def write_csv(self, path: Path) -> None:
-        """Write a line for each row, with the shape as 64x224x224."""
+        """Write a CSV file of a line for each row, with the shape as 64x224x224."""
         text = StringIO(newline="")
         writer = csv.DictWriter(text, Row._fields)
         writer.writeheader()
         for row in (row for rows in self.by_case().values() for row in rows):
-            writer.writerow(row._asdict() | {"shape": row.case.size})
+            writer.writerow(row._asdict() | {"shape": row.case.shape_text})
         write_text(path, text.getvalue())
 
 
 def read_json(path: Path) -> Report:
-    """The report that :meth:`Report.write_json` wrote."""
+    """Read the report that :meth:`Report.write_json` wrote."""
     document = json.loads(path.read_text(encoding="utf-8"))
     rows = [Row(**row | {"shape": tuple(row["shape"])}) for row in document["rows"]]
     return Report(rows, document["machine"], document["date"])
 
 
-def rank(rows: Iterable[Row]) -> list[Row]:
-    """The rows of a case, the fastest first, what isn't available last."""
+def rank_rows(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows of a case, the fastest first and those without a time last."""
     return sorted(rows, key=lambda row: (row.fresh_s is None, row.fresh_s or 0.0))
 
 
-def fastest_copy(rows: Iterable[Row]) -> Row | None:
-    """The fastest row whose result is a copy."""
-    return next((row for row in rank(rows) if row.fresh_s is not None and row.result_bytes), None)
+def find_fastest_copy(rows: Iterable[Row]) -> Row | None:
+    """Return the fastest row whose result is a copy."""
+    return next(
+        (row for row in rank_rows(rows) if row.fresh_s is not None and row.result_bytes), None
+    )
 
 
-def recommendation(rows: Iterable[Row]) -> str:
-    """One sentence on which backend to take in a case."""
-    rows = rank(rows)
-    best = fastest_copy(rows)
+def summarize_case(rows: Iterable[Row]) -> str:
+    """Return one sentence on which backend to take in a case."""
+    rows = rank_rows(rows)
+    best = find_fastest_copy(rows)
     if best is None or best.fresh_s is None:
         return "nothing was measured"
     parts = [f"{best.backend}: {best.gb_s:.1f} GB/s"]
@@ -118,39 +122,39 @@ def recommendation(rows: Iterable[Row]) -> str:
     return sentence
 
 
-def table(case: Case, rows: list[Row]) -> Table:
-    """The rows of a case that were measured, for the terminal."""
-    result = Table(title=str(case), title_justify="left")
-    result.add_column("backend")
+def make_table(case: Case, rows: list[Row]) -> Table:
+    """Return the rows of a case that were measured, as a table for the terminal."""
+    table = Table(title=str(case), title_justify="left")
+    table.add_column("backend")
     for heading in ("fresh, ms", "out=, ms", "GB/s", "% of limit", "peak, MB"):
-        result.add_column(heading, justify="right", no_wrap=True)
-    for row in rank(rows):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rank_rows(rows):
         if row.fresh_s is not None:
-            result.add_row(row.backend, *cells(row))
-    return result
+            table.add_row(row.backend, *format_cells(row))
+    return table
 
 
-def notes(rows: list[Row]) -> list[str]:
-    """What else is to be said of a case: why a backend didn't run, or not wholly."""
-    return [f"{row.backend}: {row.why}" for row in rank(rows) if row.why]
+def list_notes(rows: list[Row]) -> list[str]:
+    """Return why a backend of a case didn't run, or wasn't wholly measured, a line for each."""
+    return [f"{row.backend}: {row.why}" for row in rank_rows(rows) if row.why]
 
 
-def cells(row: Row) -> tuple[str, str, str, str, str]:
-    """The figures of a row as text: fresh and reused time, rate, percentage, peak."""
+def format_cells(row: Row) -> tuple[str, str, str, str, str]:
+    """Format the figures of a row: fresh and reused time, rate, percentage and peak."""
     return (
-        _time(row.fresh_s, row.fresh_low_s, row.fresh_high_s),
-        _time(row.reused_s, row.reused_low_s, row.reused_high_s),
+        _format_time(row.fresh_s, row.fresh_low_s, row.fresh_high_s),
+        _format_time(row.reused_s, row.reused_low_s, row.reused_high_s),
         "-" if row.gb_s is None else f"{row.gb_s:.1f}",
         "-" if row.percent_of_limit is None else f"{row.percent_of_limit:.0f}",
         "-" if row.peak_bytes is None else f"{row.peak_bytes / 1e6:.1f}",
     )
 
 
-def _time(median: float | None, low: float | None, high: float | None) -> str:
+def _format_time(median: float | None, low: float | None, high: float | None) -> str:
     if median is None or low is None or high is None:
         return "-"
-    return milliseconds(median, low, high)
+    return format_milliseconds(median, low, high)
 
 
-def _order(case: Case) -> tuple[Any, ...]:
+def _sort_key(case: Case) -> tuple[Any, ...]:
     return case.dtype, case.layout, case.threads, case.result_bytes, case.shape

@@ -1,4 +1,4 @@
-"""The files that a command reads and writes, checked before it does anything."""
+"""Options for the files that a command reads and writes, checked before it does anything."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from ..errors import GrayToRGBError
 from ..extras import require
 from .streams import Program
 
-# What matplotlib draws into
+# The suffixes of the pictures that matplotlib writes
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".pdf", ".svg", ".eps", ".ps")
 
 
@@ -22,7 +22,7 @@ class InputPath(click.Path):
         super().__init__(path_type=Path, exists=exists, dir_okay=dir_okay)
 
     def files(self, path: Path) -> Iterator[Path]:
-        """Yield each file that is read."""
+        """Yield each file that the command reads."""
         if path.is_dir():
             yield from (each for each in path.rglob("*") if each.is_file())
         else:
@@ -33,22 +33,22 @@ class ModelPath(InputPath):
     """A model, and the files beside an ONNX model that hold its tensors."""
 
     def files(self, path: Path) -> Iterator[Path]:
-        """Yield each file that is read."""
+        """Yield each file that the command reads."""
         yield path
         if path.suffix.lower() == ".onnx":
             try:
-                yield from require("graytorgb.models.onnx.files", "onnx", "onnx").beside(path)
+                yield from require("graytorgb.models.onnx.files").beside(path)
             except GrayToRGBError:
-                return  # the command says why it can't be read
+                return  # the command itself says why the model can't be read
 
 
 class OutputFile(click.ParamType[Path]):
-    """A file that a command writes, and can write.
+    """A file that a command writes; a usage error where it can't be written.
 
     Parameters
     ----------
     suffixes : iterable of str
-        What its name may end in; nothing for any name.
+        What the file's name may end in; any name may be given if there are none.
     """
 
     name = "file"
@@ -57,38 +57,39 @@ class OutputFile(click.ParamType[Path]):
         self.suffixes = tuple(suffixes)
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Path:
-        """The path, or a usage error."""
+        """Return the path, or raise a usage error."""
         path = Path(value)
         if self.suffixes and path.suffix.lower() not in self.suffixes:
             raise click.UsageError(
-                f"{label(param)} is a file of {', '.join(self.suffixes)}, not {path.name!r}", ctx
+                f"{get_label(param)} is a file of {', '.join(self.suffixes)}, not {path.name!r}",
+                ctx,
             )
         reason = why_unwritable(path)
         if reason is not None:
             raise click.UsageError(
-                f"{label(param)} is a file in a folder that exists and can be written to, not "
+                f"{get_label(param)} is a file in a folder that exists and can be written to, not "
                 f"{str(path)!r}: {reason}", ctx,
             )  # fmt: skip
         return path
 
     def files(self, path: Path) -> Iterator[Path]:
-        """Yield each file that is written."""
+        """Yield each file that the command writes."""
         yield path
 
 
 class OutputFolder(click.ParamType[Path]):
-    """A folder that is there, or can be made, and written to."""
+    """A folder to write to, which exists or can be made."""
 
     name = "folder"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Path:
-        """The path, or a usage error."""
+        """Return the path, or raise a usage error."""
         path = Path(value)
         there = next((each for each in (path, *path.absolute().parents) if each.exists()), path)
         reason = why_unwritable(there / "results")
         if reason is not None:
             raise click.UsageError(
-                f"{label(param)} is a folder that can be made, not {str(path)!r}: {reason}", ctx
+                f"{get_label(param)} is a folder that can be made, not {str(path)!r}: {reason}", ctx
             )
         return path
 
@@ -97,7 +98,7 @@ class ModelOutput(OutputFile):
     """A model, and the files beside an ONNX model that hold its tensors."""
 
     def files(self, path: Path) -> Iterator[Path]:
-        """Yield each file that can be written."""
+        """Yield each file that the command may write."""
         yield path
         if path.suffix.lower() == ".onnx":
             data = path.with_name(f"{path.name}.data")
@@ -107,7 +108,7 @@ class ModelOutput(OutputFile):
 
 
 class FileCommand(Program):
-    """A command that stops before it writes over what it reads or writes itself."""
+    """A command that stops before it writes over a file that it reads or writes as another one."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments, and check the files that they name."""
@@ -118,15 +119,15 @@ class FileCommand(Program):
 
 
 def check_apart(ctx: click.Context) -> None:
-    """Check every file that is written against all others that the command reads and writes.
+    """Check that each file that the command writes is no other file that it reads or writes.
 
     Raises
     ------
     UsageError
-        If two are one file, whatever they are called.
+        If two names are those of one file.
     """
     named = [
-        (label(param), param.type, ctx.params[param.name])
+        (get_label(param), param.type, ctx.params[param.name])
         for param in ctx.command.get_params(ctx)
         if ctx.params.get(param.name or "") is not None
     ]
@@ -154,10 +155,10 @@ def check_apart(ctx: click.Context) -> None:
 
 
 def _is_among(file: Path, others: Iterable[Path]) -> bool:
-    """Whether one of these files is this one, by another name too."""
+    """Whether `file` is one of the others, by another name too."""
     return file.exists() and any(other.exists() and file.samefile(other) for other in others)
 
 
-def label(param: click.Parameter) -> str:
-    """How a message names an option or an argument."""
+def get_label(param: click.Parameter) -> str:
+    """Return the name of an option or an argument for a message."""
     return param.opts[-1] if isinstance(param, click.Option) else param.human_readable_name

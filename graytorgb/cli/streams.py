@@ -1,4 +1,4 @@
-"""What a terminal, pipe or file can't hold is written in characters that it can."""
+"""Streams: what a terminal, pipe or file can't encode is written in characters that it can."""
 
 import codecs
 import sys
@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-# What rich draws with, and the signs in our own sentences
+# The characters that rich draws with, and the signs in this package's sentences
 _PLAIN = str.maketrans(
     {
         **dict.fromkeys("█▉▊▋▌▐▇▆▅▄", "#"),
@@ -23,13 +23,13 @@ _PLAIN = str.maketrans(
         "µ": "u",
     }
 )
-_ERRORS = "graytorgb.plain"
+_ERROR_HANDLER = "graytorgb.plain"
 
 
-def _plainer(error: UnicodeError) -> tuple[str, int]:
-    r"""Replace what a stream's encoding doesn't have, as a codec's error handler.
+def _replace_characters(error: UnicodeError) -> tuple[str, int]:
+    r"""Handle a codec's error: replace the characters that the stream's encoding doesn't have.
 
-    A byte of a file's name that isn't text is an escape, ``\xff``, in UTF-8 too.
+    A byte of a file's name that isn't text becomes an escape, ``\xff``, in UTF-8 too.
     """
     if not isinstance(error, UnicodeEncodeError):
         raise error
@@ -45,19 +45,15 @@ def _plainer(error: UnicodeError) -> tuple[str, int]:
     return "".join(parts), error.end
 
 
-codecs.register_error(_ERRORS, _plainer)
+codecs.register_error(_ERROR_HANDLER, _replace_characters)
 
 
 class Program(click.Command):
-    """A command that prints on any stream."""
+    """A command that prints on any stream, whatever its encoding."""
 
     def main(self, *args: Any, **options: Any) -> Any:
-        """Run it, with streams that write what they can't encode in other characters."""
+        """Run the command, with streams that replace the characters that they can't encode."""
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
-                stream.reconfigure(errors=_ERRORS)
+                stream.reconfigure(errors=_ERROR_HANDLER)
         return super().main(*args, **options)
-
-
-class ProgramGroup(Program, click.Group):
-    """A group of commands that print on any stream."""

@@ -1,4 +1,4 @@
-"""Kinds of arguments: shapes, numbers and sizes."""
+"""Types of options: shapes, numbers and sizes in bytes."""
 
 import re
 from typing import Any
@@ -7,12 +7,12 @@ import click
 
 
 class Shape(click.ParamType[tuple[int, ...]]):
-    """``64x224x224`` as a tuple.
+    """A shape, ``64x224x224``, as a tuple.
 
     Parameters
     ----------
     example : str
-        For the message about what isn't one.
+        A shape for the message where another text is given.
     """
 
     name = "shape"
@@ -21,7 +21,7 @@ class Shape(click.ParamType[tuple[int, ...]]):
         self.example = example
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
-        """The sizes, or a usage error."""
+        """Return the sizes, or raise a usage error."""
         if isinstance(value, tuple):
             return value
         if not re.fullmatch(r"\d+(x\d+)+", value.lower()):
@@ -30,28 +30,30 @@ class Shape(click.ParamType[tuple[int, ...]]):
 
 
 class Numbers(click.ParamType[tuple[float, ...]]):
-    """``0.485,0.456,0.406`` as a tuple."""
+    """Numbers, ``0.485,0.456,0.406``, as a tuple."""
 
     name = "numbers"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, ...]:
-        """The numbers, or a usage error."""
+        """Return the numbers, or raise a usage error."""
         if isinstance(value, tuple):
             return value
         try:
             return tuple(map(float, value.split(",")))
         except ValueError:
-            self.fail(f"{value!r} isn't one number or several with commas", param, ctx)
+            self.fail(
+                f"{value!r} isn't one number or several with commas, 0.485,0.456,0.406", param, ctx
+            )
 
 
 class Size(click.ParamType[int]):
-    """``500MB``, ``2GiB`` or plain bytes as an integer."""
+    """A size, ``500MB``, ``2GiB`` or plain bytes, as an integer."""
 
     name = "size"
     units = ("", "k", "m", "g", "t")
 
     def convert(self, value: Any, param: Any, ctx: Any) -> int:
-        """The bytes, or a usage error."""
+        """Return the bytes, or raise a usage error."""
         if isinstance(value, int):
             return value
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", value.lower())

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backends import registry
-from ..backends.protocol import Array, strips
+from ..backends.protocol import Array, cut_into_strips
 from ..core import blocks
 from ..core.layout import Layout, gray_moves, order
 from ..core.stats import Stats
@@ -117,7 +117,7 @@ def fill(
     if moves := gray_moves(axes):
         array = array.transpose(moves)
     packed = pack(arithmetic)
-    if packed is not None and array.dtype in _CODES and registry.usable("native"):
+    if packed is not None and array.dtype in _CODES and registry.is_usable("native"):
         return _by_kernel(array, axis, out, packed, target, warm, threads)
     return _by_numpy([array] * 3, axis, out, arithmetic, target)
 
@@ -136,7 +136,7 @@ def _by_kernel(
     if gray.flags.c_contiguous:
         return bool(native.normalize(gray, axis, out, codes, numbers, warm=warm, threads=threads))
     outside = False
-    for part in strips(gray, 1 << 15):
+    for part in cut_into_strips(gray, 1 << 15):
         strip = gray[part].copy()
         planar = axis < gray.ndim
         room = np.empty((3, *strip.shape), out.dtype) if planar else out[part]

@@ -187,9 +187,9 @@ def _prepare_block(block: Any, value_range: ValueRange | None, **options: Any) -
 def _empty(shape: tuple[int, ...], target: str) -> tuple[Array, bool]:
     """Memory for the result, or its words, and whether its pages are there already."""
     dtype = np.dtype("uint16" if target == "bfloat16" else target)
-    if registry.usable("native"):
+    if registry.is_usable("native"):
         native: Any = registry.load("native")
-        return cast(tuple[Array, bool], native.empty(shape, dtype))
+        return cast(tuple[Array, bool], native.allocate(shape, dtype))
     return np.empty(shape, dtype), False
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from .. import kinds
 from ..backends import registry
-from ..backends.choose import pick
+from ..backends.choose import apply_auto_rule
+from ..backends.protocol import Backend
 from ..core import alpha as alphas
 from ..core.layout import Layout, gray_moves, insert, order, parse, resolve, without_channel
 from ..errors import DtypeError, GrayToRGBError, LayoutError
@@ -109,11 +110,11 @@ class Steps(NamedTuple):
 
     moves: tuple[int, ...] | None
     axis: int
-    backend: str
+    backend: Backend
 
     def follow(self, gray: Array) -> Array:
         """Three equal channels, in memory of their own."""
-        expand = registry.loaded[self.backend].expand
+        expand = self.backend.expand
         return expand(gray if self.moves is None else gray.transpose(self.moves), self.axis)
 
 
@@ -127,13 +128,17 @@ def _find_steps(image: Any, layout: str | None, backend: str) -> Steps | None:
     if type(backend) is str and (layout is None or type(layout) is str):
         dtype = image.dtype
         if dtype.kind in NUMBERS:
-            return _steps(image.shape, dtype, layout, backend)
+            return _steps(image.shape, dtype, layout, backend, registry.version)
     return None
 
 
 @lru_cache(1024)
 def _steps(
-    shape: tuple[int, ...], dtype: np.dtype[Any], layout: str | None, backend: str
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    layout: str | None,
+    backend: str,
+    version: int,
 ) -> Steps | None:
     try:
         axes = resolve(layout, shape)
@@ -141,12 +146,12 @@ def _steps(
             return None
         axis = axes.target.index("C")
         if backend == "auto":
-            backend = cast(str, pick(math.prod(shape), dtype, axis == len(shape)).backend)
+            choice = apply_auto_rule(math.prod(shape), dtype, axis == len(shape))
+            backend = cast(str, choice.backend)
         entry = registry.lookup(backend)
         if entry.result == "view" or not entry.takes(dtype):
             return None
-        registry.load(backend)
-        return Steps(gray_moves(axes), axis, backend)
+        return Steps(gray_moves(axes), axis, registry.load(backend))
     except GrayToRGBError:  # with the whole message, from the way that all others go
         return None
 
@@ -294,10 +299,10 @@ def expand_array(
 ) -> Array:
     """Put three equal channels into a numpy array at `axis`; see :func:`to_rgb`."""
     if backend == "auto":
-        backend = cast(str, pick(gray.size, gray.dtype, axis == gray.ndim).backend)
+        backend = cast(str, apply_auto_rule(gray.size, gray.dtype, axis == gray.ndim).backend)
     entry = registry.lookup(backend)
     if not entry.takes(gray.dtype):
-        able = ", ".join(registry.carriers(gray.dtype))
+        able = ", ".join(registry.backends_for_dtype(gray.dtype))
         raise DtypeError(f"backend {backend!r} can't carry {gray.dtype}; these can: auto, {able}")
     if gray.size == 0 and not view:  # some libraries refuse empty images
         return np.empty(insert(gray.shape, axis), gray.dtype) if out is None else out

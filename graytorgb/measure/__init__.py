@@ -1,1 +1,1 @@
-"""Time, memory and the machine: what the benchmark and the proofs of models share."""
+"""Time, memory and the machine: what the benchmarks and the proofs of models measure."""

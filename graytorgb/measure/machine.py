@@ -1,4 +1,4 @@
-"""The machine that measures: what a reader needs to judge a figure, and nothing that names it."""
+"""The machine: what a reader needs to judge a measurement, and nothing that identifies it."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -20,8 +20,8 @@ _PACKAGES = (
 )
 
 
-def describe() -> dict[str, Any]:
-    """Processor, caches in bytes, memory in bytes, system, versions and thread pools."""
+def describe_machine() -> dict[str, Any]:
+    """Return the processor, sizes in bytes, the system, versions and thread pools, as JSON."""
     cpu = cpuinfo.get_cpu_info()
     return {
         "processor": cpu.get("brand_raw", platform.processor()),
@@ -31,12 +31,12 @@ def describe() -> dict[str, Any]:
         ],
         "cores": psutil.cpu_count(logical=False) or psutil.cpu_count(),
         "threads": psutil.cpu_count(),
-        "cache_l2_bytes": _bytes(cpu.get("l2_cache_size")),
-        "cache_l3_bytes": _bytes(cpu.get("l3_cache_size")),
+        "cache_l2_bytes": _int_or_none(cpu.get("l2_cache_size")),
+        "cache_l3_bytes": _int_or_none(cpu.get("l3_cache_size")),
         "memory_bytes": psutil.virtual_memory().total,
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "packages": _versions(),
+        "packages": _find_versions(),
         "thread_pools": [
             {"library": pool["internal_api"], "threads": pool["num_threads"]}
             for pool in threadpoolctl.threadpool_info()
@@ -44,8 +44,8 @@ def describe() -> dict[str, Any]:
     }
 
 
-def one_line(machine: dict[str, Any]) -> str:
-    """The description in a line, for a caption."""
+def summarize_machine(machine: dict[str, Any]) -> str:
+    """Return the description of a machine in one line, for a caption."""
     memory = machine["memory_bytes"] / 2**30
     return (
         f"{machine['processor']}, {machine['cores']} cores, {memory:.0f} GiB, "
@@ -53,15 +53,15 @@ def one_line(machine: dict[str, Any]) -> str:
     )
 
 
-def _versions() -> dict[str, str]:
-    found = {}
+def _find_versions() -> dict[str, str]:
+    versions = {}
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
-def _bytes(size: Any) -> int | None:
+def _int_or_none(size: Any) -> int | None:
     return size if isinstance(size, int) else None

@@ -1,12 +1,13 @@
-"""Peak memory of one call.
+"""The peak memory of one call, in this process or in a fresh one.
 
-OpenCV's and torch's memory is invisible to Python's tracer, so this is the resident
+OpenCV's and torch's memory is invisible to Python's tracer, so the peak is the resident
 high-water mark that the operating system keeps.
 """
 
 import ctypes
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
@@ -17,8 +18,11 @@ from typing import Any
 import psutil
 
 
-def peak_of(make: Callable[..., Callable[[], Any]], *arguments: Any) -> int:
-    """Return the peak memory in bytes of ``make(*arguments)()``, once in a fresh process."""
+def measure_peak_apart(make: Callable[..., Callable[[], Any]], *arguments: Any) -> int:
+    """Return the peak memory in bytes of ``make(*arguments)()``, called once in a fresh process.
+
+    Only the call that `make` returns is measured. `make` and its arguments have to be picklable.
+    """
     # spawn, because a forked process inherits its parent's high-water mark
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         with _interrupts_held_back():
@@ -28,47 +32,55 @@ def peak_of(make: Callable[..., Callable[[], Any]], *arguments: Any) -> int:
 
 @contextmanager
 def _interrupts_held_back() -> Iterator[None]:
-    """Hold Ctrl-C back, in this thread and in the processes that start here.
+    """Hold Ctrl-C back, in this process and in those that start in the block.
 
-    A terminal interrupts the whole group. This process answers to it, as soon as the block ends;
-    a child process would print a traceback.
+    A terminal interrupts the whole group of processes. This process answers as soon as the block
+    ends; a child process would print a traceback.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
+    held: list[Any] = []
+    in_main = threading.current_thread() is threading.main_thread()
+    if in_main:  # another thread may take the signal, which then interrupts the main thread
+        handler = signal.signal(signal.SIGINT, lambda *arguments: held.append(arguments))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if in_main:
+            signal.signal(signal.SIGINT, handler or signal.SIG_DFL)
+        if held:
+            signal.raise_signal(signal.SIGINT)
 
 
-def peak_here(call: Callable[[], Any]) -> int:
-    """Return the peak memory, in bytes, of calling ``call()`` once in this process.
+def measure_peak(call: Callable[[], Any]) -> int:
+    """Return the peak memory in bytes of calling ``call()`` once in this process.
 
-    Where the C library can't be told to give freed memory back (all but glibc can't), this is a
-    lower bound: what is reused doesn't show.
+    Where the C library can't be told to give freed memory back (only glibc can), this is a lower
+    bound, because memory that is reused doesn't show.
     """
-    _give_back()
+    _return_freed_memory()
     _reset_high_water_mark()
     before = psutil.Process().memory_info().rss
     result = call()
-    peak = _high_water_mark()
+    peak = _read_high_water_mark()
     del result
     return max(0, peak - before)
 
 
 def available_bytes() -> int:
-    """Memory that can be had without swapping."""
+    """Return the bytes of memory that can be had without swapping."""
     return int(psutil.virtual_memory().available)
 
 
 def _measure(make: Callable[..., Callable[[], Any]], arguments: tuple[Any, ...]) -> int:
-    return peak_here(make(*arguments))
+    return measure_peak(make(*arguments))
 
 
-def _high_water_mark() -> int:
-    """The most resident memory that this process has had, in bytes."""
+def _read_high_water_mark() -> int:
+    """Return the most resident memory that this process has had, in bytes."""
     if sys.platform == "win32":
         return int(psutil.Process().memory_info().peak_wset)
     if sys.platform == "linux":
@@ -80,13 +92,13 @@ def _high_water_mark() -> int:
     return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
-def _give_back() -> None:
-    """Return memory that was freed, and kept for reuse, to the system."""
+def _return_freed_memory() -> None:
+    """Return memory that was freed, and is kept for reuse, to the system."""
     with suppress(AttributeError, OSError, TypeError):  # TypeError: Windows has no CDLL(None)
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def _reset_high_water_mark() -> None:
     """Forget the peaks of imports, where the system can."""
-    with suppress(OSError):  # the mark then holds the larger of both peaks
+    with suppress(OSError):  # the mark is then the larger of both peaks
         Path("/proc/self/clear_refs").write_text("5")

@@ -1,4 +1,4 @@
-"""Time of several calls, measured in rounds of random order so that drift hits them all."""
+"""The time of several calls, measured in rounds of random order so that drift hits them all."""
 
 import random
 import statistics
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 
 class Timing(NamedTuple):
-    """Seconds a call: the median and the quartiles of `rounds` measurements."""
+    """The seconds that a call takes: the median and the quartiles of `rounds` measurements."""
 
     median: float
     low: float
@@ -16,10 +16,10 @@ class Timing(NamedTuple):
     rounds: int
 
 
-def milliseconds(median: float, low: float, high: float) -> str:
-    """A median of seconds, and half the distance of the quartiles, for a table.
+def format_milliseconds(median: float, low: float, high: float) -> str:
+    """Format a median of seconds as milliseconds, ± half the distance between the quartiles.
 
-    >>> milliseconds(0.0012345, 0.0012, 0.0013), milliseconds(2.0813, 1.9, 2.3)
+    >>> format_milliseconds(0.0012345, 0.0012, 0.0013), format_milliseconds(2.0813, 1.9, 2.3)
     ('1.23 ± 0.05', '2081 ± 200')
     """
     middle, spread = 1e3 * median, 1e3 * (high - low) / 2
@@ -28,9 +28,9 @@ def milliseconds(median: float, low: float, high: float) -> str:
 
 
 class Rounds:
-    """Times of several calls, each once a round; a call that fails drops out.
+    """Times several calls, each once a round; a call that fails drops out.
 
-    What was measured stays readable when a round is interrupted.
+    The times stay readable when a round is interrupted.
 
     Parameters
     ----------
@@ -38,7 +38,12 @@ class Rounds:
         What to time. A result is dropped before the next call starts, so that its memory is
         free again; dropping isn't timed.
     clock : callable
-        What gives the seconds: ``time.process_time`` leaves out what other processes take.
+        A clock in seconds: ``time.process_time`` leaves out what other processes take.
+
+    Attributes
+    ----------
+    failures : dict of str to str
+        The error of each call that failed.
     """
 
     def __init__(
@@ -52,7 +57,7 @@ class Rounds:
         self._taken: dict[str, list[float]] = {name: [] for name in calls}
 
     def run(self, budget: float, least: int = 5, warm_up: int = 2) -> None:
-        """Time rounds until `budget` seconds are spent, and at least `least`.
+        """Time rounds until `budget` seconds are spent, and at least `least` rounds.
 
         The order is new in each round. The warm-up comes on top of the budget.
         """
@@ -65,9 +70,9 @@ class Rounds:
             done += 1
 
     def timings(self) -> dict[str, Timing]:
-        """The times of each call that was measured and didn't fail."""
+        """Return the times of each call that was measured and didn't fail."""
         return {
-            name: _summary(times)
+            name: _summarize(times)
             for name, times in self._taken.items()
             if times and name not in self.failures
         }
@@ -80,7 +85,7 @@ class Rounds:
                 start = self._clock()
                 result = self._calls[name]()
                 seconds = self._clock() - start
-            except Exception as error:  # whatever a library raises belongs in its row
+            except Exception as error:  # whatever a library raises is told in its row
                 self.failures[name] = f"{type(error).__name__}: {error}"
                 del self._calls[name]
                 continue
@@ -89,7 +94,7 @@ class Rounds:
                 self._taken[name].append(seconds)
 
 
-def _summary(times: list[float]) -> Timing:
+def _summarize(times: list[float]) -> Timing:
     if len(times) == 1:
         return Timing(times[0], times[0], times[0], 1)
     low, median, high = statistics.quantiles(times, n=4, method="inclusive")

@@ -244,10 +244,10 @@ def _cost(original: Runner, adapted: Runner, batch: Array, seconds: float) -> di
     rounds = Rounds(calls)
     rounds.run(seconds)
     timings = rounds.timings()
-    peak_here = require("graytorgb.measure.peak", "psutil", "bench").peak_here
+    measure_peak = require("graytorgb.measure.peak").measure_peak
     found: dict[str, Any] = {}
     gc.collect()  # so that memory freed by now can be given back, and its reuse shows
     for name, call in calls.items():
         found[f"{name}_s"] = timings.get(name)
-        found[f"{name}_peak_bytes"] = peak_here(call)
+        found[f"{name}_peak_bytes"] = measure_peak(call)
     return found

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..core.writing import replacing
 from ..errors import ModelError
 from ..extras import require
-from ..measure.timing import Timing, milliseconds
+from ..measure.timing import Timing, format_milliseconds
 from .probes import PLENTY
 
 Array = NDArray[Any]
@@ -174,7 +174,10 @@ class Verification:
                 rows.append((name, "", f"{value:.2g}"))
         size = "x".join(map(str, self.batch))
         if self.original_s is not None and self.adapted_s is not None:
-            first, second = milliseconds(*self.original_s[:3]), milliseconds(*self.adapted_s[:3])
+            first, second = (
+                format_milliseconds(*self.original_s[:3]),
+                format_milliseconds(*self.adapted_s[:3]),
+            )
             rows.append((f"{size}, ms", first, second))
         if self.original_peak_bytes is not None and self.adapted_peak_bytes is not None:
             before, after = self.original_peak_bytes / 1e6, self.adapted_peak_bytes / 1e6

@@ -163,6 +163,6 @@ def test_git_ignores_the_log():
 
 
 def test_the_package_and_its_build_agree_on_the_logs_name():
-    text = run_python("from graytorgb.backends import compiled; print(compiled._LOG)")
+    text = run_python("from graytorgb.backends import diagnosis; print(diagnosis._LOG)")
     assert text == LOG
     assert f'LOG = "{LOG}"' in (ROOT / "setup.py").read_text()

@@ -174,6 +174,6 @@ def test_nothing_of_it_is_loaded_where_nothing_is_missing():
     text = run_python("""
 import sys, numpy as np, graytorgb as g2r
 g2r.to_rgb(np.zeros((4, 300, 300), np.uint8), "NHW", backend="native")
-print("graytorgb.backends.compiled" in sys.modules)
+print("graytorgb.backends.diagnosis" in sys.modules)
 """)
     assert text == "False"

@@ -265,34 +265,34 @@ def test_processes(method):
     assert work(0)  # the parent has used threads and the cache before
     with multiprocessing.get_context(method).Pool(2) as pool:
         assert pool.map_async(work, range(4)).get(60) == [True] * 4
-        assert pool.apply_async(load("native").threads).get(60) == 1
+        assert pool.apply_async(load("native").get_threads).get(60) == 1
 
 
 def test_measuring_leaves_workers_their_one_thread():
-    from graytorgb.bench.run import threads_of
+    from graytorgb.bench.run import use_threads
 
     native = load("native")
-    with threads_of(["native"], native.threads() + 1):
+    with use_threads(["native"], native.get_threads() + 1):
         pass
-    with threads_of(["native"], native.threads()):
+    with use_threads(["native"], native.get_threads()):
         pass
     with multiprocessing.get_context("fork").Pool(1) as pool:
-        assert pool.apply_async(native.threads).get(60) == 1
+        assert pool.apply_async(native.get_threads).get(60) == 1
 
 
 def test_set_threads():
     native = load("native")
-    before = native.threads()
+    before = native.get_threads()
     native.set_threads(3)
     try:
-        assert native.threads() == 3
-        assert native.threads_for(1 << 30) == 3
-        assert native.threads_for(1 << 30, most=2) == 2
-        assert native.threads_for(1000) == 1
+        assert native.get_threads() == 3
+        assert native.count_threads(1 << 30) == 3
+        assert native.count_threads(1 << 30, most=2) == 2
+        assert native.count_threads(1000) == 1
         assert work(1)
     finally:
         native.set_threads(None)
-    assert native.threads() == before
+    assert native.get_threads() == before
 
 
 def test_without_the_extension():

@@ -20,12 +20,12 @@ def as_before():
 
 @pytest.mark.parametrize("count", [None, 7])
 def test_the_number_is_always_one(count):
-    """`threads` and `threads_for` while another thread sets it, before any instruction."""
-    default = native.threads()
+    """`get_threads` and `count_threads` while another thread sets it, before any instruction."""
+    default = native.get_threads()
 
     def asked():
         native.set_threads(5)
-        return native.threads(), native.threads_for(1 << 40)
+        return native.get_threads(), native.count_threads(1 << 40)
 
     for (told, given), _ in interleavings(
         asked, lambda: native.set_threads(count), codes_of(native)
@@ -36,25 +36,25 @@ def test_the_number_is_always_one(count):
 
 def test_setting_a_number_never_shows_another():
     """A thread that asks meanwhile is told the number before or after, and not the default."""
-    default = native.threads()
+    default = native.get_threads()
     before, after = default + 1, default + 2
 
     def set_it():
         native.set_threads(before)
         native.set_threads(after)
 
-    for _, told in interleavings(set_it, native.threads, codes_of(native)):
+    for _, told in interleavings(set_it, native.get_threads, codes_of(native)):
         assert told in {default, before, after}
     native.set_threads(before)
     for _, told in interleavings(
-        lambda: native.set_threads(before), native.threads, codes_of(native)
+        lambda: native.set_threads(before), native.get_threads, codes_of(native)
     ):
         assert told == before
 
 
 def test_the_default_set_by_two_threads_stays_the_default():
-    """`set_threads(threads())` fixes nothing, whatever another thread sets meanwhile."""
-    default = native.threads()
+    """`set_threads(get_threads())` fixes nothing, whatever another thread sets meanwhile."""
+    default = native.get_threads()
 
     def set_default():
         native.set_threads(default)

@@ -1,42 +1,29 @@
 """The table of backends, and libraries that are missing or broken."""
 
-import configparser
-
 import numpy as np
 import pytest
 
 import graytorgb as g2r
-from graytorgb.backends.registry import BACKENDS
+from graytorgb.backends.table import BUILT_IN
+from graytorgb.extras import EXTRAS
 
-from ..support import PACKAGES, REQUIRED, ROOT, needs, run_python
+from ..support import PACKAGES, REQUIRED, needs, run_python
 
-WITH_LIBRARY = [name for name, entry in BACKENDS.items() if entry.installed]
-
-
-def extras():
-    config = configparser.ConfigParser()
-    config.read(ROOT / "setup.cfg")
-    return config["options.extras_require"]
-
-
-@pytest.mark.parametrize("name", [*WITH_LIBRARY, "array-api", "keras"])
-def test_every_hints_extra_is_in_setup_cfg(name):
-    assert name in extras()
-    assert name in extras()["all"]
+WITH_LIBRARY = [name for name, entry in BUILT_IN.items() if entry.library in EXTRAS]
 
 
 def test_required_backends_exist():
-    assert {"all", "browser", "clang"} | set(BACKENDS) | PACKAGES >= REQUIRED
+    assert {"all", "browser", "clang"} | set(BUILT_IN) | PACKAGES >= REQUIRED
 
 
 def test_backends_tells_all_of_each():
     infos = g2r.list_backends()
-    assert list(infos) == list(BACKENDS)
+    assert list(infos) == list(BUILT_IN)
     for name, info in infos.items():
         assert info.name == name
         assert info.status in ("available", "missing", "broken")
         assert info.available == (info.status == "available")
-        assert info.result == BACKENDS[name].result
+        assert info.result == BUILT_IN[name].result
         assert info.how
         assert info.why
     assert infos["fill"].why == f"numpy {np.__version__}"
@@ -47,7 +34,7 @@ def test_backends_tells_all_of_each():
 @pytest.mark.parametrize("name", WITH_LIBRARY)
 def test_missing(name):
     """None in sys.modules is how Python itself says that there is no such module."""
-    library = BACKENDS[name].library
+    library = BUILT_IN[name].library
     text = run_python(f"""
 import sys
 sys.modules[{library!r}] = None
@@ -77,7 +64,7 @@ print(g2r.to_rgb(x, "NHW").shape)  # auto goes on without it
 @pytest.mark.parametrize("name", WITH_LIBRARY)
 def test_broken(name, failure, tmp_path):
     needs(name)  # and with it what it needs in turn, torch for torchvision
-    library = BACKENDS[name].library
+    library = BUILT_IN[name].library
     (tmp_path / library).mkdir()
     (tmp_path / library / "__init__.py").write_text(f"raise {failure}")
     text = run_python(
@@ -102,7 +89,7 @@ print(g2r.to_rgb(np.zeros((4, 300, 300), np.uint8), "NHW").shape)
 @pytest.mark.parametrize("name", WITH_LIBRARY)
 def test_hollow(name, tmp_path):
     """The folder that an uninstall left behind imports, and holds nothing."""
-    library = BACKENDS[name].library
+    library = BUILT_IN[name].library
     (tmp_path / library).mkdir()
     (tmp_path / library / "__init__.py").write_text("")
     text = run_python(
@@ -137,32 +124,6 @@ for name in ("PIL.Image", "torch", "torchvision.tv_tensors"):
 print(g2r.to_rgb(np.zeros((4, 5), np.uint8)).shape)
 """
     assert run_python(code) == "(4, 5, 3)"
-
-
-def test_transforms_without_torchvision_give_the_hint():
-    text = run_python("""
-import sys
-sys.modules["torchvision"] = None
-try:
-    import graytorgb.transforms
-except ImportError as error:
-    print(error)
-""")
-    assert text == "needs torchvision: pip install 'graytorgb[torchvision]'"
-
-
-@pytest.mark.parametrize("library", ["click", "rich"])
-def test_the_command_line_without_its_libraries_gives_the_hint(library):
-    text = run_python(f"""
-import sys
-sys.modules[{library!r}] = None
-from graytorgb.__main__ import main
-try:
-    main()
-except SystemExit as stop:
-    print(stop.code)
-""")
-    assert "pip install 'graytorgb[cli]'" in text
 
 
 class TestChoose:

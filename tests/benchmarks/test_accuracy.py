@@ -343,7 +343,7 @@ def here(monkeypatch):
     """A small network, and peaks measured in this process."""
     monkeypatch.setattr(adapted, "NETWORKS", {"mobilenet_v3_small": "features.0.0"})
     monkeypatch.setattr(adapted, "SIDE", 64)
-    monkeypatch.setattr(adapted, "peak_here", lambda call: call().numel())
+    monkeypatch.setattr(adapted, "measure_peak", lambda call: call().numel())
     monkeypatch.setattr(adapted, "_peaks", lambda *given: adapted._peaks_here(*given, threads=1))
 
 

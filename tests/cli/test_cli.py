@@ -1,10 +1,13 @@
 """The command line, as a user sees it."""
 
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
 import graytorgb as g2r
-from graytorgb.cli import main
+import graytorgb.cli
+from graytorgb.cli import COMMANDS, main
 
 from ..support import run_python
 
@@ -64,7 +67,7 @@ import os, pathlib, sys
 os.chdir({str(tmp_path)!r})
 {broken}
 os.environ["COLUMNS"] = "200"
-from graytorgb.cli import main
+from graytorgb.cli import COMMANDS, main
 main(["backends"], standalone_mode=False)
 """,
         tmp_path,
@@ -84,3 +87,31 @@ sys.argv = ["graytorgb", "--version"]
 runpy.run_module("graytorgb", run_name="__main__")
 """
     assert g2r.__version__ in run_python(code)
+
+
+def test_a_command_is_imported_when_it_is_asked_for():
+    """Help and the light commands import no library but those of the command line."""
+    code = """
+import sys
+from graytorgb.cli import COMMANDS, main
+def imported(*arguments):
+    main(arguments, standalone_mode=False)
+    heavy = {"cpuinfo", "graytorgb.bench", "jinja2", "matplotlib", "psutil", "torch"}
+    print("imported:", *sorted(heavy & set(sys.modules)))
+imported("--help")
+imported("bench", "--help")
+sys.modules["torch"] = None
+imported("backends")
+"""
+    lines = [line for line in run_python(code).splitlines() if line.startswith("imported:")]
+    assert lines == ["imported:", "imported:", "imported: torch"]
+
+
+def test_each_command_is_a_file():
+    folder = Path(graytorgb.cli.__file__).parent
+    files = {path.stem for path in folder.glob("*.py")}
+    assert files - {"__init__", "files", "streams", "types"} == set(COMMANDS)
+    output = run("--help").output
+    for name in COMMANDS:
+        assert f"\n  {name} " in output
+    assert "No such command 'convrt'" in run("convrt").output

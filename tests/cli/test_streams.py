@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from graytorgb.cli import main
+from graytorgb.cli import COMMANDS
 
 from ..support import ROOT, needs, needs_package
 
@@ -78,11 +78,11 @@ class TestInspect:
 @pytest.mark.parametrize("name", LOCALES)
 def test_every_help(tmp_path, name):
     code = """
-from graytorgb.cli import main
-for command in ([], *([name] for name in main.commands)):
+from graytorgb.cli import COMMANDS, main
+for command in ([], *([name] for name in COMMANDS)):
     main([*command, "--help"], standalone_mode=False)
 """
-    assert run(tmp_path, LOCALES[name], code=code).count(b"Usage") == 1 + len(main.commands)
+    assert run(tmp_path, LOCALES[name], code=code).count(b"Usage") == 1 + len(COMMANDS)
 
 
 @pytest.mark.slow

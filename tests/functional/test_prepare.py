@@ -37,7 +37,7 @@ def engine(request, monkeypatch):
     if request.param == "native":
         needs("native")
     else:
-        monkeypatch.setattr(registry, "usable", lambda name: False)
+        monkeypatch.setattr(registry, "is_usable", lambda name: False)
     return request.param
 
 
@@ -117,7 +117,7 @@ def test_any_memory_dtype_and_layout(data):
     assert result.flags.c_contiguous
     assert np.abs(result - clipped).max() <= tolerance
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(registry, "usable", lambda name: False)
+        patch.setattr(registry, "is_usable", lambda name: False)
         assert_same_bits(g2r.prepare(*arguments, value_range=(lo, hi), dtype=target), result)
     out = np.empty_like(result)
     assert g2r.prepare(*arguments, value_range=(lo, hi), dtype=target, out=out) is out

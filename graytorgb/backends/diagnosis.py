@@ -1,6 +1,6 @@
-"""Why the compiled kernels can't be imported here, and the command that mends it.
+"""Diagnose why the compiled kernels can't be imported here, and name the command that mends it.
 
-The registry asks when their import has failed, so nothing of this is loaded before.
+The registry imports this module when an import of the kernels has failed, and never before.
 """
 
 import json
@@ -13,34 +13,36 @@ from shlex import quote
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-NAME = "graytorgb._kernels"
+KERNELS = "graytorgb._kernels"
 _HOME = Path(__file__).resolve().parents[1]
 _LOG = "_kernels_build.log"  # setup.py writes it where the compiler fails
 _BINARIES = (".so", ".pyd", ".dylib")
 
 
-def explain(suffixes: Sequence[str], home: Path = _HOME) -> str:
-    """Return why the kernels are missing from a copy of the package, and what to do.
+def explain_absence(suffixes: Sequence[str], home: Path = _HOME) -> str:
+    """Return why the kernels are missing from a copy of the package, and what to do about it.
 
     Parameters
     ----------
     suffixes : sequence of str
-        The endings of the extension modules that this Python loads.
+        The endings of the names of extension modules that this Python loads.
     home : Path
         The copy's folder.
     """
-    told = f"it is compiled when graytorgb is installed, and {_cause(suffixes, home)}"
-    others = [folder for folder in _copies() if folder != home and _kernels(folder, suffixes)]
-    if others:
-        told += f". Or {_leave(home.parent)}: the copy in {others[0]} has it"
-    return told
+    text = f"it is compiled when graytorgb is installed, and {_find_cause(suffixes, home)}"
+    for copy in _list_copies():
+        if copy != home and _find_kernels(copy, suffixes):
+            text += f". Or {_describe_way_out(home.parent)}: the copy in {copy} has it"
+            break
+    return text
 
 
-def _cause(suffixes: Sequence[str], home: Path) -> str:
+def _find_cause(suffixes: Sequence[str], home: Path) -> str:
+    """Return what is wrong with a copy of the package, and the command that mends it."""
     command, log = install_command(home), home / _LOG
-    if _kernels(home, suffixes):
+    if kernels := _find_kernels(home, suffixes):
         return (
-            f"{_kernels(home, suffixes)[0]} is there, but sys.modules[{NAME!r}] keeps Python from "
+            f"{kernels[0]} is there, but sys.modules[{KERNELS!r}] keeps Python from "
             f"importing it: delete that entry. To compile it again: {command}"
         )
     if log.is_file():
@@ -48,7 +50,7 @@ def _cause(suffixes: Sequence[str], home: Path) -> str:
         if reason.startswith("no C compiler"):
             return f"{reason} (see {log}). With one: {command}"
         return f"here it is not compiled: see {log}, {reason}. When that is mended: {command}"
-    if foreign := _binaries(home):
+    if foreign := _list_binaries(home):
         return (
             f"{foreign[0]} was compiled for another Python than this one, which loads "
             f"{', '.join(suffixes)}: {command}"
@@ -59,18 +61,18 @@ def _cause(suffixes: Sequence[str], home: Path) -> str:
 
 
 def install_command(home: Path = _HOME) -> str:
-    """Return the command that compiles the kernels of a copy of the package."""
+    """Return the command that compiles the kernels for a copy of the package."""
     if _is_source(home):
         root = quote(str(home.parent))
         return f"pip install -e {root} (or, in that folder, python setup.py build_ext --inplace)"
     source = "--no-binary graytorgb graytorgb"
     for found in distributions(name="graytorgb"):
         if Path(str(found.locate_file("graytorgb"))).resolve() == home:
-            source = _origin(found) or source
+            source = _find_origin(found) or source
     return f"pip install --force-reinstall --no-deps {source}"
 
 
-def _origin(found: Distribution) -> str | None:
+def _find_origin(found: Distribution) -> str | None:
     """Return what pip installed a distribution from, if it was a folder or a repository."""
     url = json.loads(found.read_text("direct_url.json") or "{}")
     if "vcs_info" in url:
@@ -79,11 +81,12 @@ def _origin(found: Distribution) -> str | None:
 
 
 def _path(url: str) -> str:
+    """Return the path of a file URL."""
     return url2pathname(urlsplit(url).path)
 
 
-def _copies() -> Iterator[Path]:
-    """Yield the folders of the package that a Python here could import."""
+def _list_copies() -> Iterator[Path]:
+    """Yield the folders of the package that this Python could import it from."""
     for entry in sys.path:
         yield Path(entry, "graytorgb").resolve()
     for found in distributions(name="graytorgb"):
@@ -92,21 +95,23 @@ def _copies() -> Iterator[Path]:
             yield Path(_path(url["url"]), "graytorgb").resolve()
 
 
-def _binaries(home: Path) -> list[Path]:
+def _list_binaries(home: Path) -> list[Path]:
+    """Return the compiled kernels of a copy, for whichever Python."""
     return sorted(path for path in home.glob("_kernels.*") if path.suffix in _BINARIES)
 
 
-def _kernels(home: Path, suffixes: Sequence[str]) -> list[Path]:
+def _find_kernels(home: Path, suffixes: Sequence[str]) -> list[Path]:
     """Return the compiled kernels of a copy that this Python would load."""
-    return [path for path in _binaries(home) if path.name.removeprefix("_kernels") in suffixes]
+    return [path for path in _list_binaries(home) if path.name.removeprefix("_kernels") in suffixes]
 
 
 def _is_source(home: Path) -> bool:
+    """Whether a copy of the package is in a source tree."""
     return (home / "_native").is_dir() and (home.parent / "setup.py").is_file()
 
 
-def _leave(root: Path) -> str:
-    """Return how Python is started so that it doesn't import the package from `root`."""
+def _describe_way_out(root: Path) -> str:
+    """Return how to start Python so that it doesn't import the package from `root`."""
     stated = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     if root in (Path(entry).resolve() for entry in stated if entry):
         return f"take {root} off PYTHONPATH"

@@ -1,0 +1,115 @@
+"""The matrix of a benchmark: which cases are measured, and which of them fit in memory."""
+
+import os
+from collections.abc import Iterable, Sequence
+from itertools import product
+
+import numpy as np
+
+from ..core.layout import resolve
+from ..errors import LayoutError
+from ..measure.peak import available_bytes
+from .case import Case
+
+Shape = tuple[int, ...]
+
+# Shapes, dtypes and layouts of each preset. "full" is the matrix that `auto` is judged by.
+PRESETS: dict[str, tuple[list[Shape], list[str], list[str]]] = {
+    "quick": (
+        [(1, 512, 512), (64, 224, 224)],
+        ["uint8", "float32"],
+        ["NHW->NHWC", "NHW->NCHW"],
+    ),
+    "full": (
+        [(1, 512, 512), (64, 224, 224), (512, 224, 224), (1024, 512, 512)],
+        ["uint8", "uint16", "float32", "float64"],
+        ["NHW->NHWC", "NHW->NCHW"],
+    ),
+}
+_USUAL: tuple[list[Shape], list[str], list[str]] = ([(64, 224, 224)], ["uint8"], ["NHW->NHWC"])
+
+
+def fill_matrix(
+    preset: str | None,
+    shapes: Sequence[Shape] = (),
+    dtypes: Sequence[str] = (),
+    layouts: Sequence[str] = (),
+    threads: Sequence[int] = (),
+    *,
+    with_smaller_batches: bool = False,
+) -> list[Case]:
+    """Return the cases of what is given, and of the preset or the usual for what isn't.
+
+    Parameters
+    ----------
+    preset : {"quick", "full"} or None
+        The matrix that fills in.
+    shapes, dtypes, layouts, threads : sequence
+        Every combination of these is a case. Threads are one for each processor by default.
+    with_smaller_batches : bool
+        Whether a single shape of a batch stands for batches of 1, 4, 16, … images too.
+
+    Raises
+    ------
+    LayoutError
+        If a layout doesn't fit a shape, or names a channel axis.
+    """
+    usual = _USUAL if preset is None else PRESETS[preset]
+    if shapes and not layouts and any(len(shape) == 2 for shape in shapes):
+        layouts = ["HW->HWC"]
+    shapes = shapes or usual[0]
+    if with_smaller_batches and len(shapes) == 1 and len(shapes[0]) == 3:
+        shapes = _list_smaller_batches(shapes[0])
+    count = os.cpu_count() or 1
+    return make_cases(shapes, dtypes or usual[1], layouts or usual[2], threads or [count])
+
+
+def make_cases(
+    shapes: Iterable[Shape], dtypes: Iterable[str], layouts: Iterable[str], threads: Iterable[int]
+) -> list[Case]:
+    """Return every combination as a case, the small ones first.
+
+    Raises
+    ------
+    LayoutError
+        If a layout doesn't fit a shape, or names a channel axis.
+    """
+    cases = []
+    for shape, dtype, layout, count in product(shapes, dtypes, layouts, threads):
+        axes = resolve(layout, shape)
+        if "C" in axes.source:
+            raise LayoutError(
+                f"a benchmark's input is gray, without a channel axis: not {layout!r}"
+            )
+        cases.append(Case(shape, np.dtype(dtype).name, str(axes), count))
+    return sorted(cases, key=lambda case: case.result_bytes)
+
+
+def _list_smaller_batches(shape: Shape) -> list[Shape]:
+    counts = {4**k for k in range(16) if 4**k < shape[0]} | {shape[0]}
+    return [(count, *shape[1:]) for count in sorted(counts)]
+
+
+def split_by_memory(
+    cases: Iterable[Case], limit: int | None = None
+) -> tuple[list[Case], dict[Case, str]]:
+    """Return the cases that fit in memory, and for each other case how much it needs.
+
+    Parameters
+    ----------
+    cases : iterable of Case
+        What is to be measured.
+    limit : int, optional
+        The bytes that may be used; by default nine tenths of what is available.
+    """
+    limit = int(0.9 * available_bytes()) if limit is None else limit
+    fit, large = [], {}
+    for case in cases:
+        if case.needed_bytes <= limit:
+            fit.append(case)
+            continue
+        large[case] = (
+            f"{case} needs {case.needed_bytes:,} bytes (the input and three results), "
+            f"and {limit:,} may be used"
+        )
+    return fit, large

@@ -1,0 +1,1 @@
+"""Tests of what the benchmarks and the proofs of models measure."""
