@@ -86,7 +86,7 @@ wheel: .venv/test
 	$(PYTHON) -m venv build/wheel/venv
 	build/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check \
 	  -c constraints.txt "$$(ls dist/*.whl)[demo,io]" hypothesis jsonschema pytest sybil
-	cp -r tests conftest.py setup.cfg build/wheel
+	cp -r tests examples conftest.py setup.cfg build/wheel
 	cd build/wheel && GRAYTORGB_REQUIRE=native,opencv,pillow,skimage venv/bin/python -m pytest \
 	  -p no:cacheprovider -q -m "not slow" tests --ignore tests/test_house.py \
 	  --ignore tests/benchmarks --ignore tests/bench/test_report_page.py \
