@@ -23,7 +23,7 @@ from .files import FileCommand, InputPath, ModelOutput, ModelPath, OutputFile
 from .types import Numbers, Shape
 
 if TYPE_CHECKING:
-    from ..models.proof import Verification
+    from ..models.verification_result import Verification
 
 # What holds a network with its graph, and the library that runs it.
 _GRAPHS = {".onnx": "onnx", ".keras": "keras"}
@@ -287,7 +287,7 @@ def _adapt_graph(console: Console, options: Options, made: Path) -> "Verificatio
 
 def _adapt_network(console: Console, options: Options, made: Path) -> "Verification":
     """Through the network: it knows its stem, and how that pads."""
-    archs = require("graytorgb.models.torch.archs", "torch", "models")
+    archs = require("graytorgb.models.torch.architectures", "torch", "models")
     assert options.arch is not None
     original = archs.build(options.arch, options.classes)
     archs.load(original, options.model, options.arch)

@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike
 
 from ..errors import ModelError
 from ..extras import require
-from .images import batches_of
+from .image_batches import batches_of
 from .weights import normalizations
 
 if TYPE_CHECKING:
-    from .proof import Verification
+    from .verification_result import Verification
 
 __all__ = ["adapt", "adapt_state_dict", "verify"]
 
@@ -330,7 +330,7 @@ def verify(
     >>> proof.passed, proof.images
     (True, 4)
     """
-    from .comparison import compare
+    from .output_comparison import compare
 
     if batch_size < 1:
         raise ModelError(f"batch_size is 1 or more, not {batch_size}")

@@ -434,7 +434,7 @@ class TestWeights:
                 super().__init__()
                 self.a, self.b = torch.nn.Conv2d(3, 4, 3), torch.nn.Conv2d(3, 4, 3)
 
-        from graytorgb.models.torch.archs import change
+        from graytorgb.models.torch.architectures import change
 
         before, after = Two(), Two()
         after.a, after.b = torch.nn.Conv2d(1, 4, 3), torch.nn.Conv2d(1, 4, 3)

@@ -11,9 +11,9 @@ from ...core.writing import replacing
 from ...errors import ModelError
 from ..weights import Normalization, unstated
 from .collapse import check_range, collapse, structure
-from .copy import is_graph, resized
+from .graph_copy import is_graph, resized
 from .inputs import CHANNELS, ImageInput, has_inputs, image_inputs, input_like, inputs_of, size_of
-from .run import Runner, read
+from .runner import Runner, read
 
 __all__ = ["Runner", "adapt", "input_size"]
 

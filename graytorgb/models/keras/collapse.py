@@ -6,12 +6,12 @@ from typing import Any
 import keras
 
 from ...errors import ModelError
-from ..agreement import OTHERWISE, check_stem
-from ..planes import Planes, planes_of
+from ..channel_map import Planes, planes_of
+from ..stem import OTHERWISE, check_stem
 from ..weights import Normalization, unstated
-from .copy import Copy, is_graph, resized
+from .graph_copy import Copy, is_graph, resized
 from .inputs import ImageInput, find_layer, image_inputs, input_like, layers_of
-from .run import at_layers, noise
+from .runner import at_layers, noise
 
 # times weights around 0.05 this ends where float16 has 10 bits, and gray of 65535 is infinite
 _LARGEST_IN_FLOAT16 = 1024

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ..planes import Planes, concatenated
-from .stems import changed
+from ..channel_map import Planes, concatenated
+from .stem_layers import changed
 
 Array = NDArray[Any]
 

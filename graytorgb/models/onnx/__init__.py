@@ -11,11 +11,11 @@ from ...errors import ModelError
 from ..files import ONNX, reading
 from ..weights import Normalization, unstated
 from .collapse import choose, collapse
-from .expand import expand
 from .files import read, write
 from .graph import Graph
+from .input_planes import expand
 from .inputs import image_inputs
-from .run import Runner
+from .runner import Runner
 
 __all__ = ["Runner", "adapt", "input_size"]
 

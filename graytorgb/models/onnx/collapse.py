@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from ...errors import ModelError
-from ..agreement import OTHERWISE, check_stem
-from ..planes import Planes, planes_of
+from ..channel_map import Planes, planes_of
+from ..stem import OTHERWISE, check_stem
 from ..weights import Normalization, unstated
 from .edit import Edit
 from .graph import Graph, names

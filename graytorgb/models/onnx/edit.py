@@ -8,7 +8,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
-from ..planes import Planes
+from ..channel_map import Planes
 from .graph import Graph, names, taken
 
 _FIRST_IR_WITHOUT_WEIGHTS_AMONG_INPUTS = 4

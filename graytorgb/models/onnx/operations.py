@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto
 
 from .. import weights
-from ..planes import Planes, concatenated
+from ..channel_map import Planes, concatenated
 from .edit import Edit
 from .graph import attribute, names, title
 

@@ -10,9 +10,9 @@ from ..weights import Normalization, unstated
 from .collapse import collapse
 from .copy import copied
 from .example import any_parameter, calls
-from .fronts import is_rcnn_transform
+from .input_arithmetic import is_rcnn_transform
 from .modules import GrayInput, Learned, Repeat, is_adapted
-from .run import Runner
+from .runner import Runner
 
 __all__ = ["Runner", "adapt"]
 

@@ -12,13 +12,13 @@ from torch.nn.modules.conv import _ConvTransposeNd
 from ...errors import ModelError
 from .. import weights
 from ..weights import Normalization, unstated
-from .changes import Changes
 from .example import Call, in_float64
+from .forward_passes import Pass, follow_at_two_sizes, gray_noise, planes_of, run_adapted, run_again
+from .isolated_run import evaluating
 from .modules import AppendOnes
 from .outputs import Outputs, difference, noise_of
-from .passes import Pass, follow_at_two_sizes, gray_noise, planes_of, run_adapted, run_again
 from .plan import CHANNELS, OTHERWISE, Plan, found, is_inside, named
-from .state import evaluating
+from .reversible_changes import Changes
 
 _EPS64 = torch.finfo(torch.float64).eps
 _RUNS = 2  # of the original, to know a random one

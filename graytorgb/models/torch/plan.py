@@ -8,8 +8,8 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils.parametrize import is_parametrized
 
 from ...errors import ModelError
-from .follow import Follower, Meeting
-from .fronts import Front, find_front
+from .input_arithmetic import Front, find_front
+from .trace import Follower, Meeting
 
 CHANNELS = 3
 OTHERWISE = 'how="expand" works with any network'

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ModelError
-from ..agreement import not_run
+from ..channel_map import as_taken, planes_of
 from ..files import KERAS, check_file, unreadable
-from ..planes import as_taken, planes_of
+from ..stem import not_run
 from ..weights import Normalization
 from .inputs import CHANNELS, ImageInput, find_layer, image_inputs, inputs_of, layers_of
 from .operations import STEMS, kind_of
-from .stems import channels_seen, counter
+from .stem_layers import channels_seen, counter
 
 Array = NDArray[Any]
 _EPS = {"float16": 2**-10, "bfloat16": 2**-7}

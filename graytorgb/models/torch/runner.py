@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
-from ..agreement import not_run
+from ..stem import not_run
 from ..weights import Normalization
 from .example import any_parameter
-from .follow import follow
-from .fronts import is_rcnn_transform
+from .input_arithmetic import is_rcnn_transform
+from .isolated_run import evaluating, seed, seeded
 from .modules import GrayInput
 from .outputs import outputs_of
-from .state import evaluating, seed, seeded
+from .trace import follow
 
 _EPS = float(torch.finfo(torch.float32).eps)
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import weights
-from ..planes import Planes
+from ..channel_map import Planes
 
 # What a separable or depthwise layer's settings are called in the convolution that replaces it.
 _SHARED = ("name", "trainable", "dtype", "strides", "padding", "data_format", "dilation_rate",

@@ -12,7 +12,7 @@ from ..core.writing import replacing
 from ..errors import ModelError
 from ..extras import require
 from ..measure.timing import Timing, milliseconds
-from .probes import PLENTY
+from .sensitivity import PLENTY
 
 Array = NDArray[Any]
 

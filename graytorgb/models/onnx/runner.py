@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from ...errors import BackendUnavailable, ModelError
+from ..channel_map import as_taken, planes_of
 from ..files import ONNX, reading
-from ..planes import as_taken, planes_of
 from ..weights import Normalization
 from .collapse import choose, follow
 from .files import external, is_large, read

@@ -8,7 +8,7 @@ from torch import nn
 
 from ...errors import ModelError
 from ...extras import require
-from .files import read
+from .state_dicts import read
 
 _FIRST = 4  # names in a message
 

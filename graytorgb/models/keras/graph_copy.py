@@ -9,8 +9,8 @@ import keras
 import numpy as np
 
 from ...errors import ModelError
-from ..agreement import OTHERWISE
-from ..planes import Planes
+from ..channel_map import Planes
+from ..stem import OTHERWISE
 from .inputs import ImageInput, input_like, inputs_of, layers_of
 from .operations import (
     STEMS,
@@ -24,7 +24,7 @@ from .operations import (
     operate,
     where,
 )
-from .run import not_compiled
+from .runner import not_compiled
 
 
 def is_graph(operation: Any) -> bool:

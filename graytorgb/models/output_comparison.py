@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ..errors import ModelError
 from ..extras import require
 from ..measure.timing import Rounds
-from .probes import largest_of, last_places, rounding_of, variation_of
-from .proof import Verification, limit_of
+from .sensitivity import largest_of, last_places, rounding_of, variation_of
+from .verification_result import Verification, limit_of
 
 Array = NDArray[Any]
 _TOP = 5

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from ...errors import ModelError
 from ..weights import Normalization
 from .example import Call, any_parameter, calls
-from .follow import Follower, Stopped, follow
+from .isolated_run import evaluating, seeded
 from .outputs import Outputs, outputs_of
 from .plan import CHANNELS, OTHERWISE
-from .state import evaluating, seeded
+from .trace import Follower, Stopped, follow
 
 _LARGE = 96  # pixels; a smaller side might not leave a pixel after all strides
 

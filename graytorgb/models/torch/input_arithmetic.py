@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from .changes import Changes
+from .reversible_changes import Changes
 
 
 class Front(NamedTuple):
