@@ -1,6 +1,7 @@
-"""Image files as gray for a network: any depth, each in its own range."""
+"""Gray images from 0 to 1 for a network's proof: of files of any depth, or noise."""
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.value_range import settle
-from ..errors import ImageFileError
+from ..errors import ImageFileError, LevelsError
 from ..extras import require
 from ..kinds import numpy as numpy_kind
 
@@ -56,13 +57,40 @@ def read_gray(
     """
     image = require("graytorgb.io", "numpy", "io").read(path, value_range=limits)
     array, stated = image
-    array, (lo, hi) = settle(numpy_kind, array, stated)  # 8 bits under 12 would prove nothing
+    try:
+        array, (lo, hi) = settle(numpy_kind, array, stated)  # 8 bits under 12 would prove nothing
+    except LevelsError as error:
+        error.remedies = ("image_range",)
+        raise
     lo, span = float(lo), float(hi) - float(lo)
     resize = require("PIL.Image", "PIL", "pillow")
     for plane in _planes(image, array):
         unit = ((plane - np.float32(lo)) / np.float32(span)).clip(0, 1)
         small = resize.fromarray(unit).resize(size[::-1], resize.Resampling.BICUBIC)
         yield np.asarray(small, np.float32).clip(0, 1)  # bicubic overshoots at edges
+
+
+def read_grays(
+    path: Path, size: tuple[int, int], limits: tuple[float, float] | None, at_most: int
+) -> tuple[list[Gray], bool]:
+    """Read the first images of a file or a folder, as :func:`read_gray` reads them.
+
+    Returns
+    -------
+    images : list of ndarray of shape (height, width), float32
+    has_more : bool
+        Whether there are more images than these.
+    """
+    files = image_files(path)
+    every = (image for file in files for image in read_gray(file, size, limits))
+    images = list(islice(every, at_most))
+    return images, next(every, None) is not None
+
+
+def make_noise_images(size: tuple[int, ...], count: int) -> list[Gray]:
+    """Return images of noise from 0 to 1, always the same."""
+    rng = np.random.default_rng(0)
+    return [rng.random(size).astype(np.float32) for _ in range(count)]
 
 
 def _planes(image: "ImageFile", array: Any) -> Gray:

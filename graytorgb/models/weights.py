@@ -241,31 +241,3 @@ def _pair(name: str, values: Any) -> tuple[Any, Any]:
         raise ModelError(f"{name} is two numbers, not {values!r}")
     first, second = values
     return first, second
-
-
-def normalizations(
-    mean: ArrayLike | None,
-    std: ArrayLike | None,
-    value_range: tuple[float, float] | None,
-    normalized: tuple[float, float] | None,
-) -> tuple[Normalization | None, Normalization]:
-    """What is stated of the network's preprocessing, and the one that only rescales to 0 to 1."""
-    if (mean is None) != (std is None):
-        raise ModelError(f"mean and std go together: mean={mean!r}, std={std!r}")
-    plain = Normalization.of(0, 1, value_range, normalized)
-    if mean is None or std is None:
-        return None, plain
-    return Normalization.of(mean, std, value_range, normalized), plain
-
-
-def unstated(how: str) -> str:
-    """What to pass where nothing is said of a network's preprocessing, for a message."""
-    rest = "" if how == "collapse" else f', how="{how}"'
-    return (
-        "say how the images were normalized that the network was trained on: adapt(model, "
-        f'*graytorgb.stats(source){rest}), where source is "imagenet" for most ImageNet weights, '
-        '"-1..1", "0..1" for a network that takes three equal planes as they are, or what knows '
-        "it, such as torchvision's weights, a timm model or a Hugging Face processor (for "
-        "keras.applications the guide's page on Keras has them). The adapted "
-        "one takes gray from 0 to 1, or what value_range=(lo, hi) or normalized=(mean, std) says"
-    )

@@ -7,8 +7,7 @@ import keras
 import numpy as np
 
 from ...errors import ModelError
-
-CHANNELS = 3
+from ..stem import CHANNELS
 
 
 class ImageInput(NamedTuple):

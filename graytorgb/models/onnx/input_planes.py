@@ -3,16 +3,17 @@
 from onnx import NodeProto, TensorProto
 
 from ...errors import ModelError
+from ..stem import CHANNELS
 from ..weights import Normalization
 from .edit import Edit
 from .graph import Graph, subgraphs
-from .inputs import CHANNELS, ImageInput
+from .inputs import ImageInput
 
 _SMALL_FLOATS = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
 
-def expand(graph: Graph, images: list[ImageInput], normalization: Normalization) -> Edit:
-    """The edit that puts the nodes in front; the network stays as it is."""
+def prepend_planes(graph: Graph, images: list[ImageInput], normalization: Normalization) -> Edit:
+    """Return the edit that puts the nodes in front; the network stays as it is."""
     edit = Edit(graph)
     planes = {image.name: _front(edit, image, normalization) for image in images}
     for node in graph.nodes:

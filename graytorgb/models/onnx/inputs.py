@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from onnx import TensorProto, ValueInfoProto
 
 from ...errors import ModelError
+from ..stem import CHANNELS
 from ..weights import Normalization
 from .graph import Graph
 
-CHANNELS = 3
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
 _INTEGERS = (TensorProto.UINT8, TensorProto.UINT16, TensorProto.INT8, TensorProto.INT16,
     TensorProto.INT32, TensorProto.INT64)  # fmt: skip
@@ -59,8 +59,9 @@ class ImageInput:
         if self.has_integers and not normalization.is_identity:
             raise ModelError(
                 f"the input {self.name!r} takes whole numbers, so nothing is normalized before "
-                "it: adapt(model) where the network does it itself, adapt(model, 0, 1) where it "
-                "takes three equal planes"
+                "it: adapt(model) where the network does it itself, adapt(model, '0..1') where it "
+                "takes three equal planes",
+                remedies=("no stats",),
             )
 
 

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto
 
 from .. import weights
-from ..channel_map import Planes, concatenated
+from ..channel_map import ChannelMap, concatenate_channels
 from .edit import Edit
 from .graph import attribute, names, title
 
 Array = NDArray[Any]
-Operation = Callable[[Edit, NodeProto, Planes], None]
+Operation = Callable[[Edit, NodeProto, ChannelMap], None]
 
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
 _FIRST_OPSET_WITH_NUMPY_BROADCASTING = 7
@@ -75,27 +75,27 @@ def _where(node: NodeProto) -> str:
     return f"{node.op_type} {title(node)!r}"
 
 
-def _moved(edit: Edit, node: NodeProto, image: Planes, **changes: Any) -> None:
+def _moved(edit: Edit, node: NodeProto, image: ChannelMap, **changes: Any) -> None:
     """Do to the base what the node did to the image."""
     edit.keep(node, {0: image.base})
     edit.made(node.output[0], replace(image, base=node.output[0], **changes))
 
 
-def _alias(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _alias(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     training = constant(edit, node, 2, "training mode")
     if len(node.output) > 1 or (training is not None and training.any()):
         raise Refused(f"goes into {_where(node)} in training mode")
     edit.images[node.output[0]] = image
 
 
-def _cast(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _cast(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     dtype = attribute(node, "to")
     if dtype not in _FLOATS:
         _only_plain(node, image)
     _moved(edit, node, image, dtype=dtype)
 
 
-def _only_plain(node: NodeProto, image: Planes) -> None:
+def _only_plain(node: NodeProto, image: ChannelMap) -> None:
     if not image.is_plain:
         raise Refused(
             f"goes into {_where(node)} as three different planes, and what it does there isn't "
@@ -103,7 +103,7 @@ def _only_plain(node: NodeProto, image: Planes) -> None:
         )
 
 
-def _same_for_equal_planes(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _same_for_equal_planes(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     """Any function of a pixel, or of pixels of one channel, while the planes are equal."""
     _only_plain(node, image)
     if node.op_type == "MaxPool":
@@ -111,12 +111,12 @@ def _same_for_equal_planes(edit: Edit, node: NodeProto, image: Planes) -> None:
     _moved(edit, node, image)
 
 
-def _check_axis(node: NodeProto, image: Planes) -> None:
+def _check_axis(node: NodeProto, image: ChannelMap) -> None:
     if image.axis != 1:
         raise Refused(f"goes into {_where(node)} with its channels on axis {image.axis}, not 1")
 
 
-def _arithmetic(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _arithmetic(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     """Add, Sub, Mul and Div by a constant are folded."""
     if edit.graph.opset < _FIRST_OPSET_WITH_NUMPY_BROADCASTING:
         raise Refused(f"goes into {_where(node)} of opset {edit.graph.opset}, before 7")
@@ -130,20 +130,20 @@ def _arithmetic(edit: Edit, node: NodeProto, image: Planes) -> None:
         raise Refused(f"divides in {_where(node)}")
     number = _of_each_channel(edit, node, image, 1 if first else 0)
     if second and operator == "Sub":
-        image, operator = image.scaled(-np.ones(1)), "Add"
+        image, operator = image.scale(-np.ones(1)), "Add"
     with np.errstate(divide="ignore"):
         factor = 1 / number if operator == "Div" else number
     if operator in ("Mul", "Div"):
-        image = image.scaled(factor)
+        image = image.scale(factor)
     else:
-        image = image.shifted(-number if operator == "Sub" else number)
+        image = image.shift(-number if operator == "Sub" else number)
     if not (np.isfinite(image.matrix).all() and np.isfinite(image.constant).all()):
         raise Refused(f"becomes infinite in {_where(node)}")
     edit.folds = True
     edit.images[node.output[0]] = image
 
 
-def _of_each_channel(edit: Edit, node: NodeProto, image: Planes, place: int) -> Array:
+def _of_each_channel(edit: Edit, node: NodeProto, image: ChannelMap, place: int) -> Array:
     """A constant that is one number, or one for each channel."""
     values = constant(edit, node, place, "other operand")
     assert values is not None
@@ -160,12 +160,12 @@ def _of_each_channel(edit: Edit, node: NodeProto, image: Planes, place: int) -> 
     return np.asarray(numbers[0])
 
 
-def _negative(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _negative(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     edit.folds = True
-    edit.images[node.output[0]] = image.scaled(-np.ones(1))
+    edit.images[node.output[0]] = image.scale(-np.ones(1))
 
 
-def _batch_normalization(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _batch_normalization(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     _check_axis(node, image)
     if attribute(node, "training_mode", 0) or len(node.output) > 1:
         raise Refused(f"goes into {_where(node)} in training mode")
@@ -173,15 +173,15 @@ def _batch_normalization(edit: Edit, node: NodeProto, image: Planes) -> None:
     scale, bias, mean, variance = (np.asarray(v, np.float64) for v in given)
     factor = scale / np.sqrt(variance + attribute(node, "epsilon", 1e-5))
     edit.folds = True
-    edit.images[node.output[0]] = image.scaled(factor).shifted(bias - mean * factor)
+    edit.images[node.output[0]] = image.scale(factor).shift(bias - mean * factor)
 
 
-def _transpose(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _transpose(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     order = list(attribute(node, "perm", range(image.rank)[::-1]))
     _moved(edit, node, image, axis=order.index(image.axis))
 
 
-def _pad(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _pad(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     """Padding by a number ends the ones, unless the planes are that number everywhere."""
     if edit.graph.opset < 2:
         raise Refused(f"goes into {_where(node)} of opset 1")
@@ -198,8 +198,8 @@ def _pad(edit: Edit, node: NodeProto, image: Planes) -> None:
     if image.is_plain or attribute(node, "mode", "constant") != "constant":
         _moved(edit, node, image)
         return
-    if image.differs(value):
-        image = edit.with_ones(image.shifted(np.full(1, -value))).shifted(np.full(1, value))
+    if image.has_constant(other_than=value):
+        image = edit.with_ones(image.shift(np.full(1, -value))).shift(np.full(1, value))
     changed = {0: image.base}
     if value and edit.graph.opset >= 11:
         changed[2] = edit.tensor(np.array(0), f"{node.output[0]}_value", image.dtype)
@@ -208,9 +208,9 @@ def _pad(edit: Edit, node: NodeProto, image: Planes) -> None:
     edit.made(node.output[0], replace(image, base=node.output[0]))
 
 
-def _average_pool(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _average_pool(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     _check_axis(node, image)
-    if attribute(node, "count_include_pad", 0) and _pads(node) and image.differs():
+    if attribute(node, "count_include_pad", 0) and _pads(node) and image.has_constant():
         image = edit.with_ones(image)
     _moved(edit, node, image)
 
@@ -221,7 +221,7 @@ def _pads(node: NodeProto) -> bool:
     return same or any(attribute(node, "pads", ()))
 
 
-def _resize(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _resize(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     """Every way of interpolating keeps what is constant, but cropping by tf_crop_and_resize."""
     if attribute(node, "coordinate_transformation_mode", "") == "tf_crop_and_resize":
         raise Refused(f"is cropped by {_where(node)}, tf_crop_and_resize")
@@ -252,7 +252,7 @@ def _resize(edit: Edit, node: NodeProto, image: Planes) -> None:
     edit.made(node.output[0], replace(image, base=node.output[0]))
 
 
-def _shape(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _shape(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     """The shape that the image had, for what is calculated with it."""
     missing = np.zeros(image.rank, np.int64)
     missing[image.axis] = image.channels - image.planes
@@ -266,7 +266,7 @@ def _shape(edit: Edit, node: NodeProto, image: Planes) -> None:
     edit.add("Add", [shape, edit.tensor(missing, f"{shape}_missing")], node.output[0])
 
 
-def _slice(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _slice(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     axes = constant(edit, node, 3, "axes")
     starts = None
     if axes is None:
@@ -289,7 +289,7 @@ def _slice(edit: Edit, node: NodeProto, image: Planes) -> None:
     chosen = np.arange(image.channels)[cuts.pop(image.axis)]
     if any(cut != slice(0, None, 1) for cut in cuts.values()):
         raise Refused(f"is cropped along its channels and other axes at once in {_where(node)}")
-    edit.images[node.output[0]] = image.picked(chosen)
+    edit.images[node.output[0]] = image.pick(chosen)
 
 
 def _as_slice(start: int, end: int, step: int, size: int) -> slice:
@@ -299,26 +299,26 @@ def _as_slice(start: int, end: int, step: int, size: int) -> slice:
     return slice(start, None if end >= _WHOLE_AXIS - 1 else end, step)
 
 
-def _gather(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _gather(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     if attribute(node, "axis", 0) % image.rank != image.axis:
         raise Refused(f"goes into {_where(node)}")
     index = constant(edit, node, 1, "indices")
     assert index is not None
     if index.ndim > 1:
         raise Refused(f"gets another axis in {_where(node)}")
-    edit.images[node.output[0]] = image.picked(index)
+    edit.images[node.output[0]] = image.pick(index)
 
 
-def _gather_nd(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _gather_nd(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     """Channels picked along the first axis, as torch exports ``x[:, [2, 1, 0]]``."""
     index = constant(edit, node, 1, "indices")
     assert index is not None
     if image.axis != 0 or attribute(node, "batch_dims", 0) or index.shape[1:] != (1,):
         raise Refused(f"goes into {_where(node)}")
-    edit.images[node.output[0]] = image.picked(index[:, 0])
+    edit.images[node.output[0]] = image.pick(index[:, 0])
 
 
-def _split(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _split(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     if attribute(node, "axis", 0) % image.rank != image.axis:
         raise Refused(f"is split along its sides by {_where(node)}")
     sizes = constant(edit, node, 1, "split")
@@ -328,10 +328,10 @@ def _split(edit: Edit, node: NodeProto, image: Planes) -> None:
         sizes = np.minimum(size, np.maximum(0, image.channels - size * np.arange(count)))
     rows = np.split(np.arange(image.channels), np.cumsum(sizes)[:-1])
     for name, index in zip(node.output, rows, strict=True):
-        edit.images[name] = image.picked(index)
+        edit.images[name] = image.pick(index)
 
 
-def _concat(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _concat(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     parts = [edit.images.get(name) for name in node.input]
     images = [part for part in parts if part is not None]
     alike = {(p.axis, p.rank, p.dtype, p.has_axis) for p in images}
@@ -341,13 +341,13 @@ def _concat(edit: Edit, node: NodeProto, image: Planes) -> None:
         raise Refused(f"is put together along another axis than its channels in {_where(node)}")
     bases = list(dict.fromkeys(part.base for part in images))
     if len(bases) == 1:
-        edit.images[node.output[0]] = concatenated(images, bases[0])
+        edit.images[node.output[0]] = concatenate_channels(images, bases[0])
         return
     edit.add("Concat", bases, node.output[0], axis=image.axis)
-    edit.made(node.output[0], concatenated(images, node.output[0]))
+    edit.made(node.output[0], concatenate_channels(images, node.output[0]))
 
 
-def _unsqueeze(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _unsqueeze(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     axes = constant(edit, node, 1, "axes")
     assert axes is not None
     rank = (image.rank if image.has_axis else image.rank - 1) + len(axes)
@@ -361,7 +361,7 @@ def _unsqueeze(edit: Edit, node: NodeProto, image: Planes) -> None:
     _moved(edit, node, image, axis=axis, rank=rank)
 
 
-def _squeeze(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _squeeze(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     axes = constant(edit, node, 1, "axes")
     if axes is None or not image.has_axis:
         raise Refused(f"goes into {_where(node)}, which doesn't say which axes")
@@ -375,11 +375,11 @@ def _squeeze(edit: Edit, node: NodeProto, image: Planes) -> None:
         _moved(edit, node, image, axis=axis, rank=image.rank - len(gone))
 
 
-def _quantized(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _quantized(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     raise Refused(f"is quantized by {_where(node)}: adapt the float model, then quantize it")
 
 
-def _convolution(edit: Edit, node: NodeProto, image: Planes, *, axes: str) -> None:
+def _convolution(edit: Edit, node: NodeProto, image: ChannelMap, *, axes: str) -> None:
     """The stem: its kernel sees the base's planes, its bias takes what is constant."""
     _check_axis(node, image)
     kernel = constant(edit, node, 1, "kernel")
@@ -388,11 +388,11 @@ def _convolution(edit: Edit, node: NodeProto, image: Planes, *, axes: str) -> No
     groups = attribute(node, "group", 1)
     if image.channels != kernel.shape[spread.index("I")] * (1 if axes == "IO" else groups):
         raise Refused(f"has {image.channels} channels where {_where(node)} takes others")
-    if image.differs() and (axes == "IO" or _pads(node)):
+    if image.has_constant() and (axes == "IO" or _pads(node)):
         image = edit.with_ones(image)
     dtype = image.dtype
     changed = {0: image.base}
-    if image.differs():
+    if image.has_constant():
         share = weights.mix(kernel, image.constant[:, None], spread, groups)
         bias = share.sum(tuple(i for i, letter in enumerate(spread) if letter != "O"))
         given = constant(edit, node, 2, "bias")

@@ -11,16 +11,18 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from ...errors import BackendUnavailable, ModelError
-from ..channel_map import as_taken, planes_of
 from ..files import ONNX, reading
+from ..preprocessing import Preprocessing
+from ..stem import fit_batch, repeat_and_normalize
 from ..weights import Normalization
-from .collapse import choose, follow
+from .collapse import choose_images, trace_images
 from .files import external, is_large, read
 from .graph import Graph, tensors, title
 from .inputs import ImageInput, image_inputs
 from .runtime import evaluate, session
 
 Array = NDArray[Any]
+PREPROCESSING = "graytorgb.preprocessing"  # the key among the metadata of an adapted model
 _EPS: dict[int, float] = {
     TensorProto.DOUBLE: 2**-52,
     TensorProto.FLOAT: 2**-23,
@@ -55,7 +57,7 @@ class Runner:
         self._images = (
             [readings[0] for readings in image_inputs(self._graph, 1)]
             if normalization is None
-            else choose(self._graph, normalization)
+            else choose_images(self._graph, normalization)
         )
         others = {v.name for v in self._graph.inputs} - {image.name for image in self._images}
         if others:
@@ -73,9 +75,15 @@ class Runner:
         )
 
     @property
-    def integers(self) -> bool:
+    def has_integers(self) -> bool:
         """Whether the model takes whole numbers."""
         return any(image.has_integers for image in self._images)
+
+    @property
+    def preprocessing(self) -> Preprocessing | None:
+        """Return what the metadata say that the adapted model carries."""
+        props = {entry.key: entry.value for entry in self._graph.model.metadata_props}
+        return Preprocessing.from_text(props.get(PREPROCESSING))
 
     def evaluating(self) -> AbstractContextManager[None]:
         """A model of ONNX has no other mode."""
@@ -86,7 +94,7 @@ class Runner:
         image = self._images[0]
         dtype = helper.tensor_dtype_to_np_dtype(image.dtype)
         axis = image.axis if image.is_batch else image.axis + 1
-        return as_taken(batch, image.spatial, dtype, axis, integers=image.has_integers)
+        return fit_batch(batch, image.spatial, dtype, axis, has_integers=image.has_integers)
 
     def __call__(self, gray: Array) -> list[Any]:
         """The model's outputs for gray, preprocessing included."""
@@ -131,7 +139,7 @@ class Runner:
             gray = np.roll(gray, place * gray.shape[side] // len(self._images), side)
         if self._normalization is None:
             return gray
-        return planes_of(gray, image.axis, self._normalization)
+        return repeat_and_normalize(gray, image.axis, self._normalization)
 
     def arrays(self, output: list[Any]) -> list[NDArray[np.float64]]:
         """Every array of numbers of an output."""
@@ -149,7 +157,7 @@ class Runner:
     def stem(self, gray: Array) -> str | None:
         """The name of the first convolution that the image meets."""
         assert self._normalization is not None
-        edit, _ = follow(self._graph, self._images, self._normalization)
+        edit, _ = trace_images(self._graph, self._images, self._normalization)
         return next(iter(edit.stems), None)
 
     def stem_output(self, layer: str, gray: Array) -> tuple[Any, Array] | None:
@@ -169,7 +177,7 @@ class Runner:
 
         Its taps are counted: a kernel of ones sees an image of ones.
         """
-        edit, _ = follow(self._graph, self._images, Normalization.none())
+        edit, _ = trace_images(self._graph, self._images, Normalization.none())
         if layer not in edit.stems:
             raise ModelError(
                 f"layer {layer!r} isn't a convolution that sees the image: leave layer out"

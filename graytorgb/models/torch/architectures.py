@@ -96,8 +96,8 @@ def _first(names: set[str]) -> str:
     return f"{few} and {len(names) - _FIRST} more" if len(names) > _FIRST else few
 
 
-def change(original: nn.Module, adapted: nn.Module) -> tuple[str, str]:
-    """Which weight of a network was adapted, and where the share of the means went.
+def find_changed_weight(original: nn.Module, adapted: nn.Module) -> tuple[str, str]:
+    """Return which weight of a network was adapted, and where the share of the means went.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Changes to a network's layers that can be taken back."""
+"""ReversibleChanges to a network's layers that can be taken back."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 
-class Changes:
+class ReversibleChanges:
     """What was changed, so that a network that can't be adapted is left as it was."""
 
     def __init__(self) -> None:

@@ -16,6 +16,8 @@ from ...core.writing import replacing
 from ...errors import ModelError
 from ...extras import require
 from ..files import SAFETENSORS, TORCH, check_file, reading, unreadable
+from ..preprocessing import Preprocessing
+from ..stem import CHANNELS
 from ..weights import Normalization, collapse
 
 _SAFETENSORS = ".safetensors"
@@ -24,14 +26,20 @@ _BEYOND_WEIGHTS = re.compile(r"[Uu]nsupported (?:global|class)\W+(?:GLOBAL )?([\
 
 
 def adapt_state_dict(
-    source: Any, normalization: Normalization, *, key: str | None, offset: str, out: Any
+    source: Any, preprocessing: Preprocessing, *, key: str | None, offset: str, dst: Any
 ) -> dict[str, Tensor]:
-    """:func:`graytorgb.models.adapt_state_dict`, with its arguments checked."""
+    """Return weights adapted as :func:`graytorgb.models.adapt_state_dict` says."""
+    if not preprocessing.is_stated:
+        raise ModelError(
+            "say how the images were normalized, adapt_state_dict(source, stats), for values "
+            'from 0 to 1: "imagenet" for most ImageNet weights; "0..1" for none',
+            remedies=("stats",),
+        )
     tensors, metadata = read(source)
     name = _checked(tensors, _find(tensors) if key is None else key)
-    adapted = {**tensors, **_stem(tensors, name, normalization, offset)}
-    if out is not None:
-        _write(adapted, Path(out), metadata)
+    adapted = {**tensors, **_stem(tensors, name, preprocessing.normalization, offset)}
+    if dst is not None:
+        _write(adapted, Path(dst), metadata)
     return adapted
 
 
@@ -111,15 +119,16 @@ def _find(tensors: dict[str, Tensor]) -> str:
     if len(names) == 1:
         return names[0]
     shapes = ", ".join(f"{name!r} {tuple(tensors[name].shape)}" for name in names)
+    if not names:
+        raise ModelError("no weight here has the shape of a stem's, (out, 3, height, width)")
     raise ModelError(
-        f"several weights have 3 input channels: {shapes}. Say which one sees the image, key=name"
-        if names
-        else "no weight here has the shape of a stem's, (out, 3, height, width)"
+        f"several weights have 3 input channels: {shapes}. Say which one sees the image, key=name",
+        remedies=("layer",),
     )
 
 
 def _sees_color(tensor: Tensor) -> bool:
-    return tensor.ndim in (4, 5) and tensor.shape[1] == 3
+    return tensor.ndim in (4, 5) and tensor.shape[1] == CHANNELS
 
 
 def _checked(tensors: dict[str, Tensor], key: str) -> str:
@@ -175,7 +184,7 @@ def _write(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | No
         except RuntimeError as error:  # tied weights, which that format can't say
             raise ModelError(
                 f"{path} can't be written: {' '.join(str(error).split())} A .pt file can: "
-                f"out={str(path.with_suffix('.pt'))!r}"
+                f"dst={str(path.with_suffix('.pt'))!r}"
             ) from error
     else:
         with replacing(path) as written:
