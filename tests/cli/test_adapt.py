@@ -116,7 +116,7 @@ class TestOnnx:
     def test_proven_on_images(self, model, folder, tmp_path, how):
         out, figures = tmp_path / "gray.onnx", tmp_path / "proof.json"
         output, code = run(
-            model, out, "--mean", MEAN, "--std", STD, "--how", how, "--verify", folder,
+            model, out, "--stats", f"{MEAN}/{STD}", "--how", how, "--verify", folder,
             "--json", figures, "--png", tmp_path / "where.png", "--seconds", "0.02",
         )  # fmt: skip
         assert code == 0, output
@@ -128,7 +128,9 @@ class TestOnnx:
         assert proof["batch"] == [6, 1, 224, 224]
         assert proof["adapted_s"]["rounds"] >= 5
         expected = adapt(
-            model, [float(v) for v in MEAN.split(",")], [float(v) for v in STD.split(",")], how=how
+            model,
+            ([float(v) for v in MEAN.split(",")], [float(v) for v in STD.split(",")]),
+            how=how,
         )
         assert onnx.load(out) == expected
         with PIL.Image.open(tmp_path / "where.png") as picture:
@@ -158,7 +160,7 @@ class TestOnnx:
         assert json.loads((tmp_path / "a.json").read_text())["batch"] == [1, 1, 40, 224]
         output, code = run(model, tmp_path / "gray.onnx", *STATS, "--size", "50x50")
         assert code == 1
-        assert "takes images of 40 x any, and --size says 50 x 50" in output
+        assert "takes images of 40 x any, not 50 x 50" in output
 
     def test_at_most(self, model, tmp_path, folder):
         output, code = run(model, tmp_path / "gray.onnx", *STATS, "--verify", folder,
@@ -181,7 +183,7 @@ class TestOnnx:
         assert "one channel, of the values that the original takes" in output  # bytes, not 0 to 1
         output, code = run(model, tmp_path / "gray.onnx", *STATS)
         assert code == 1
-        assert "Here: no --stats and --mean, or --stats 0..1" in output
+        assert "Here: no --stats, or --stats 0..1" in output
 
     def test_no_picture(self, tmp_path):
         """Where the first convolution can't be followed; the model is proven and written."""
@@ -191,7 +193,7 @@ class TestOnnx:
         output, code = run(model, out, *options)
         assert code == 1
         assert "goes into Sqrt" in output
-        assert "Here: --how expand, with --stats or --mean and --std" in output
+        assert "Here: --how expand, with --stats" in output
         output, code = run(model, out, *options, "--how", "expand")
         assert code == 0, output
         assert "no picture: the first convolution couldn't be followed" in output
@@ -249,14 +251,14 @@ class TestNothingIsWritten:
         """A model that isn't the original, whatever the tolerance."""
         from graytorgb import models
 
-        def wrong(path, *arguments, out, **options):
-            adapted = adapt(path, 0, 1)
+        def wrong(path, dst, **options):
+            adapted = adapt(path, "imagenet")
             kernel = next(t for t in adapted.graph.initializer if t.name == "w_gray")
             values = -numpy_helper.to_array(kernel)
             kernel.CopyFrom(numpy_helper.from_array(values, "w_gray"))
-            onnx.save(adapted, out)
+            onnx.save(adapted, dst)
 
-        monkeypatch.setattr(models, "adapt", wrong)
+        monkeypatch.setattr(models, "adapt_file", wrong)
         output, code = run(model, tmp_path / "gray.onnx", *STATS, "--tolerance", "1e9")
         assert code == 1
         assert "images are recognized as other classes" in output
@@ -265,7 +267,7 @@ class TestNothingIsWritten:
         output, code = run(model, tmp_path / "gray.onnx")
         assert code == 1
         assert "say how the images were normalized" in output
-        assert "Here: --stats imagenet, or --mean and --std" in output
+        assert "Here: --stats imagenet, or --stats M,M,M/S,S,S" in output
 
     def test_if_an_image_is_broken(self, model, tmp_path):
         image = tmp_path / "broken.png"
@@ -289,12 +291,13 @@ class TestNothingIsWritten:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (("--stats", "imagenet", "--mean", "0.5"), "give one or the other"),
-            (("--mean", "0.5"), "mean and std go together"),
-            (("--mean", "a", "--std", "1"), "isn't one number or several"),
-            (("--mean", "1,2", "--std", "1"), "mean is a number or 3 of them"),
+            (("--mean", "0.5"), "--mean is half of --stats M,M,M/S,S,S: give both in one"),
+            (("--stats", "imagenet", "--std", "0.5"), "--std is half of --stats"),
+            (("--stats", "a/1"), "'a/1' is neither a name nor M,M,M/S,S,S"),
+            (("--stats", "1/1/1"), "is neither a name nor"),
+            (("--stats", "1,2/1"), "mean is 1 or 3 finite numbers"),
             (
-                ("--mean", "123.675,116.28,103.53", "--std", "58.395,57.12,57.375"),
+                ("--stats", "123.675,116.28,103.53/58.395,57.12,57.375"),
                 "divide both by 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225); value_",
             ),
             ((*STATS, "--png", "where.svg"), "--png is a file of .png, not 'where.svg'"),
@@ -302,7 +305,7 @@ class TestNothingIsWritten:
             ((*STATS, "--json", "nowhere/a.json"), "--json is a file in a folder that exists"),
             ((*STATS, "--size", "224"), "'224' isn't a shape; write it as 224x224"),
             ((*STATS, "--size", "0x0"), "each side is 1 or more"),
-            ((*STATS, "--size", "9x9x9"), "images of any x any, and --size says 9 x 9 x 9"),
+            ((*STATS, "--size", "9x9x9"), "images of any x any, not 9 x 9 x 9"),
             ((*STATS, "--seconds", "-1"), "-1.0 is not in the range x>=0"),
             (("--stats", "imagent"), "no statistics are called"),
             ((*STATS, "--arch", "torchvision:resnet18"), "--arch and --classes are for weights"),
@@ -367,7 +370,7 @@ class TestWeights:
         )  # fmt: skip
         assert code == 0, output
         assert "passed: 6 images" in output
-        gray = adapt(NETWORKS[arch](num_classes=7).eval(), 0.5, 0.5)
+        gray = adapt(NETWORKS[arch](num_classes=7).eval(), (0.5, 0.5))
         state = load_file(out) if suffix == "safetensors" else torch.load(out, weights_only=True)
         gray.load_state_dict(state)
 
@@ -434,12 +437,12 @@ class TestWeights:
                 super().__init__()
                 self.a, self.b = torch.nn.Conv2d(3, 4, 3), torch.nn.Conv2d(3, 4, 3)
 
-        from graytorgb.models.torch.architectures import change
+        from graytorgb.models.torch.architectures import find_changed_weight
 
         before, after = Two(), Two()
         after.a, after.b = torch.nn.Conv2d(1, 4, 3), torch.nn.Conv2d(1, 4, 3)
         with pytest.raises(ValueError, match="one weight alone"):
-            change(before, after)
+            find_changed_weight(before, after)
 
 
 @pytest.mark.slow

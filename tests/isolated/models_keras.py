@@ -9,7 +9,7 @@ from keras import layers
 
 import graytorgb as g2r
 from graytorgb import ModelError
-from graytorgb.models import adapt, verify
+from graytorgb.models import adapt, adapt_file, verify
 
 from ..support import needs_package
 from . import hide_tensorflow
@@ -136,7 +136,7 @@ def test_applications(name):
         adapted, x = adapt(model), 255 * x
         expected = run(model, np.repeat(x, 3, -1))
     else:
-        adapted = adapt(model, MEAN, STD)
+        adapted = adapt(model, (MEAN, STD))
         expected = run(model, planes(x))
     assert adapted.input_shape == (*model.input_shape[:-1], 1)
     assert adapted.name == model.name
@@ -167,7 +167,7 @@ def test_stems(name, tmp_path):
     template = STEMS[name]
     model = functional(type(template).from_config(template.get_config()))
     x = gray(2, 12, 13, 1)
-    adapted = adapt(model, MEAN, STD)
+    adapted = adapt(model, (MEAN, STD))
     assert_same(run(adapted, x), run(model, planes(x)))
     assert_same(run(saved(adapted, tmp_path), x), run(model, planes(x)))
     assert adapted.layers[-1].name == model.layers[-1].name
@@ -178,7 +178,7 @@ def test_stems(name, tmp_path):
 def test_volumes():
     model = functional(layers.Conv3D(4, 3, padding="same"), shape=(5, 6, 7, 3))
     x = gray(2, 5, 6, 7, 1)
-    assert_same(run(adapt(model, MEAN, STD), x), run(model, planes(x)))
+    assert_same(run(adapt(model, (MEAN, STD)), x), run(model, planes(x)))
 
 
 @pytest.mark.skipif(
@@ -190,10 +190,10 @@ def test_channels_first(how):
     x = layers.ZeroPadding2D(1, data_format="channels_first")(image)
     model = keras.Model(image, layers.Conv2D(4, 3, data_format="channels_first")(x))
     x = gray(2, 1, 12, 13)
-    adapted = adapt(model, MEAN, STD, how=how)
+    adapted = adapt(model, (MEAN, STD), how=how)
     assert adapted.input_shape == (None, 1, 12, 13)
     assert_same(run(adapted, x), run(model, planes(x, axis=1)))
-    proof = verify(model, adapted, x[:, 0], MEAN, STD, seconds=0)
+    proof = verify(model, adapted, x[:, 0], (MEAN, STD), seconds=0)
     assert proof.passed
     assert proof.stem_difference.shape == (12, 13)
     assert proof.border_difference <= 1e-5
@@ -259,7 +259,7 @@ def test_ways_to_the_stem(name, tmp_path):
     x = gray(2, 12, 13, 1)
     plain = name == "largest" or name == "augmented"  # what isn't linear takes three equal planes
     mean, std = (0, 1) if plain else (MEAN, STD)
-    adapted = adapt(model, mean, std)
+    adapted = adapt(model, (mean, std))
     expected = run(model, planes(x, mean, std))
     assert_same(run(adapted, x), expected)
     assert_same(run(saved(adapted, tmp_path), x), expected)
@@ -318,14 +318,14 @@ class TestNetworks:
             conv(), frozen(layers.Conv2D(5, 1, name="frozen")), layers.BatchNormalization()
         )
         before = model.get_weights()
-        adapted = adapt(model, MEAN, STD)
+        adapted = adapt(model, (MEAN, STD))
         for old, new in zip(model.layers[2:], adapted.layers[3:], strict=True):
             assert (old.name, old.trainable) == (new.name, new.trainable)
             for a, b in zip(old.get_weights(), new.get_weights(), strict=True):
                 assert (a == b).all()
         model.trainable = False
         model.layers[-1].trainable = True
-        thawed = adapt(model, MEAN, STD)
+        thawed = adapt(model, (MEAN, STD))
         assert [layer.trainable for layer in thawed.layers] == [False] * 4 + [True]
         adapted.set_weights([0 * w for w in adapted.get_weights()])
         assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
@@ -348,14 +348,14 @@ class TestNetworks:
             "table": gray(2, 4),
         }
         expected = run(model, {k: planes(v) if v.ndim > 2 else v for k, v in given.items()})
-        adapted = adapt(model, MEAN, STD)
+        adapted = adapt(model, (MEAN, STD))
         assert {k: v.shape[1:] for k, v in adapted.input.items()} == {
             "left": (12, 13, 1), "right": (12, 13, 1), "table": (4,)}  # fmt: skip
         result = run(adapted, given)
         for name in expected:
             assert_same(result[name], expected[name], 1e-5)
         with pytest.raises(ModelError, match="verify gives a network one image"):
-            verify(model, adapted, given["left"], MEAN, STD)
+            verify(model, adapted, given["left"], (MEAN, STD))
 
     def test_a_class_of_ones_own(self):
         """Keras Hub's backbones are such: a graph, with a constructor for its settings."""
@@ -369,14 +369,14 @@ class TestNetworks:
         image = keras.Input((12, 13, 3))
         backbone = Backbone(7)
         for model in (backbone, keras.Model(image, backbone(image))):
-            assert_same(run(adapt(model, MEAN, STD), x), run(model, planes(x)))
+            assert_same(run(adapt(model, (MEAN, STD)), x), run(model, planes(x)))
 
     @pytest.mark.parametrize("how", ["collapse", "expand"])
     def test_an_optional_input(self, how):
         image, table = keras.Input((12, 13, 3)), keras.Input((4,), optional=True)
         model = keras.Model([image, table], PlusIfAny()(conv()(image), table))
         x = gray(2, 12, 13, 1)
-        adapted = adapt(model, MEAN, STD, how=how)
+        adapted = adapt(model, (MEAN, STD), how=how)
         names = [[layer.name for layer in m.layers if isinstance(layer, layers.InputLayer)]
             for m in (model, adapted)]  # fmt: skip
         assert set(names[0]) == set(names[1])
@@ -399,9 +399,9 @@ class TestNetworks:
         model = Twice()
         for network in (model, functional(Twice())):
             with pytest.raises(ModelError, match=r"call\(\) of its own|goes into .*Twice"):
-                adapt(network, MEAN, STD)
+                adapt(network, (MEAN, STD))
         for inplace in (False, True):
-            adapted = adapt(model, MEAN, STD, how="expand", inplace=inplace)
+            adapted = adapt(model, (MEAN, STD), how="expand", inplace=inplace)
             assert adapted.input_shape == (None, 12, 13, 1)
             assert_same(run(adapted, x), run(model, planes(x)))
 
@@ -409,17 +409,17 @@ class TestNetworks:
         left, right = keras.Input((12, 13, 3), name="left"), keras.Input((12, 13, 3), name="right")
         x = layers.Add()([conv(name="one")(left), conv(name="two")(right)])
         model = keras.Model([left, right], x)
-        adapted = adapt(model, MEAN, STD, layer="two")
+        adapted = adapt(model, (MEAN, STD), layer="two")
         x, y = gray(2, 12, 13, 1), gray(2, 12, 13, 3)
         assert_same(run(adapted, [y, x]), run(model, [y, planes(x)]))
 
     def test_whole_numbers(self, tmp_path):
         model = functional(layers.Rescaling(1 / 255), conv(), dtype="uint8")
         x = np.random.default_rng(0).integers(0, 256, (2, 12, 13, 1), np.uint8)
-        for it in (adapt(model), saved(adapt(model), tmp_path), adapt(model, 0, 1, how="expand")):
+        for it in (adapt(model), saved(adapt(model), tmp_path), adapt(model, (0, 1), how="expand")):
             assert_same(run(it, x), run(model, np.repeat(x, 3, -1)))
         with pytest.raises(ModelError, match="uint8 and takes whole numbers, so nothing"):
-            adapt(model, MEAN, STD)
+            adapt(model, (MEAN, STD))
         proof = verify(model, adapt(model), x[..., 0], seconds=0)
         assert proof.passed
         with pytest.raises(ModelError, match="whole numbers"):
@@ -453,7 +453,7 @@ class TestNetworks:
         x = gray(2, 12, 13, 1)
         loaded = saved(model, tmp_path)
         keras.backend.clear_session()
-        assert_same(run(adapt(loaded, MEAN, STD), x), run(model, planes(x)))
+        assert_same(run(adapt(loaded, (MEAN, STD)), x), run(model, planes(x)))
 
     def test_preprocessing_in_a_file(self, tmp_path):
         """A file keeps the channels that are picked as a list."""
@@ -472,7 +472,7 @@ class TestNetworks:
             layers.Lambda(lambda x, by: x * by, (12, 13, 4), arguments={"by": 2.0}),
         )
         x = gray(2, 12, 13, 1)
-        adapted = adapt(model, MEAN, STD)
+        adapted = adapt(model, (MEAN, STD))
         assert_same(run(adapted, x), run(model, planes(x)))
         assert [layer.name for layer in adapted.layers[-2:]] == [
             layer.name for layer in model.layers[-2:]
@@ -484,31 +484,31 @@ class TestNetworks:
         model = small(kernel_constraint="non_neg")
         setattr(model.layers[1], name, value)
         x = gray(2, 12, 13, 1)
-        assert_same(run(adapt(model, MEAN, STD), x), run(model, planes(x)))
+        assert_same(run(adapt(model, (MEAN, STD)), x), run(model, planes(x)))
 
     def test_called_by_a_keyword(self):
         model = functional(lambda image: conv()(inputs=layers.Rescaling(2, 1)(inputs=image)))
         x = gray(2, 12, 13, 1)
-        assert_same(run(adapt(model, MEAN, STD), x), run(model, planes(x)))
+        assert_same(run(adapt(model, (MEAN, STD)), x), run(model, planes(x)))
 
     @pytest.mark.parametrize("how", ["collapse", "expand", "learned"])
     def test_sizes(self, how):
         """Any if the network takes any, and another if it is asked for."""
         model = functional(conv(), layers.GlobalAveragePooling2D(), shape=(None, None, 3))
-        adapted = adapt(model, MEAN, STD, how=how)
+        adapted = adapt(model, (MEAN, STD), how=how)
         assert adapted.input_shape == (None, None, None, 1)
         for side in (7, 20):
             x = gray(1, side, 9, 1)
             assert_same(run(adapted, x), run(model, planes(x)))
-        assert adapt(model, MEAN, STD, how=how, example=256).input_shape == (None, 256, 256, 1)
+        assert adapt(model, (MEAN, STD), how=how, example=256).input_shape == (None, 256, 256, 1)
         fixed = functional(conv(), layers.GlobalAveragePooling2D())
         fixed.set_weights(model.get_weights())
-        larger = adapt(fixed, MEAN, STD, how=how, example=(np.int64(20), None))
+        larger = adapt(fixed, (MEAN, STD), how=how, example=(np.int64(20), None))
         assert larger.input_shape == (None, 20, None, 1)
         assert_same(run(larger, x), run(model, planes(x)))
         flat = functional(conv(), layers.Flatten(), layers.Dense(3))
         with pytest.raises(ModelError, match="can't be copied"):
-            adapt(flat, MEAN, STD, how=how, example=20)
+            adapt(flat, (MEAN, STD), how=how, example=20)
 
     @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
     def test_precisions(self, policy):
@@ -519,7 +519,7 @@ class TestNetworks:
             layers.Rescaling(1 / 255, dtype=policy), conv(dtype=policy), shape=(9, 9, 3),
             dtype="float64" if policy == "float64" else "float32",
         )  # fmt: skip
-        adapted = adapt(model, 0, 1)
+        adapted = adapt(model, (0, 1))
         x = 255 * gray(2, 9, 9, 1)
         precise = functional(layers.Rescaling(1 / 255), conv(), shape=(9, 9, 3))
         precise.set_weights(model.get_weights())
@@ -532,7 +532,7 @@ class TestNetworks:
     def test_a_compiled_network_stays_compiled(self):
         model = small()
         model.compile(optimizer="sgd", loss="mse")
-        adapted = adapt(model, MEAN, STD)
+        adapted = adapt(model, (MEAN, STD))
         x = gray(2, 12, 13, 1)
         y = np.zeros((2, 12, 13, 4), np.float32)
         assert (
@@ -542,7 +542,7 @@ class TestNetworks:
     def test_a_loss_that_keras_cannot_make_again(self, recwarn, tmp_path):
         for model in (small(), keras.Sequential([keras.Input((12, 13, 3)), conv()])):
             model.compile(optimizer="sgd", loss=lambda a, b: keras.ops.mean((a - b) ** 2))
-            adapted = adapt(model, MEAN, STD)
+            adapted = adapt(model, (MEAN, STD))
             messages = [str(warning.message) for warning in recwarn]
             assert any("isn't compiled" in m and "call its compile()" in m for m in messages)
             recwarn.clear()
@@ -553,7 +553,7 @@ class TestNetworks:
             path = tmp_path / f"{model.name}.keras"  # a warning is given once for each text
             model.save(path)
             recwarn.clear()
-            adapted = adapt(path, MEAN, STD)
+            adapted = adapt(path, (MEAN, STD))
             assert any("isn't compiled" in str(warning.message) for warning in recwarn)
             assert_same(run(adapted, x), run(model, planes(x)))
 
@@ -561,10 +561,10 @@ class TestNetworks:
         model = small(dtype="mixed_float16")
         x = 65535 * gray(2, 12, 13, 1)
         with pytest.raises(ModelError, match=r"'stem' calculates in float16.*0 to 1, or how"):
-            adapt(model, MEAN, STD, value_range=(0, 65535))
+            adapt(model, (MEAN, STD), value_range=(0, 65535))
         expected = run(model, planes(x / 65535))
         for how, given in (("collapse", {}), ("expand", {"value_range": (0, 65535)})):
-            adapted = adapt(model, MEAN, STD, how=how, **given)
+            adapted = adapt(model, (MEAN, STD), how=how, **given)
             assert_same(run(adapted, x if given else x / 65535), expected, 5e-3)
 
 
@@ -572,7 +572,7 @@ class TestTraining:
     def test_gradients_are_those_of_three_channels(self):
         """One step of plain gradient descent: other layers move equally, the stem as it must."""
         model = functional(conv(), layers.BatchNormalization(), layers.Flatten(), layers.Dense(3))
-        adapted = adapt(model, MEAN, STD)
+        adapted = adapt(model, (MEAN, STD))
         stems = model.layers[1], adapted.get_layer(model.layers[1].name)
         before = [stem.get_weights()[0] for stem in stems]
         x, y = gray(8, 12, 13, 1), gray(8, 3)
@@ -588,7 +588,7 @@ class TestTraining:
 
     def test_learned(self, tmp_path):
         model = functional(conv(), layers.Flatten(), layers.Dense(3))
-        adapted = adapt(model, MEAN, STD, how="learned", freeze=True)
+        adapted = adapt(model, (MEAN, STD), how="learned", freeze=True)
         x = gray(4, 12, 13, 1)
         assert_same(run(adapted, x), run(model, planes(x)))
         assert [w.path for w in adapted.trainable_weights] == [
@@ -608,12 +608,12 @@ class TestInFront:
     @pytest.mark.parametrize("statistics", [(MEAN, STD), (0, 1)])
     def test_expand(self, statistics, tmp_path):
         model = functional(layers.Flatten(), layers.Dense(3))  # no convolution
-        adapted = adapt(model, *statistics, how="expand")
+        adapted = adapt(model, statistics, how="expand")
         x = gray(2, 12, 13, 1)
         for it in (adapted, saved(adapted, tmp_path)):
             assert_same(run(it, x), run(model, planes(x, *statistics)))
         assert adapted.get_layer(model.name) is not model
-        shared = adapt(model, *statistics, how="expand", inplace=True)
+        shared = adapt(model, statistics, how="expand", inplace=True)
         assert shared.get_layer(model.name) is model
 
     def test_a_network_that_is_no_graph(self):
@@ -631,10 +631,10 @@ class TestInFront:
         expected = run(model, planes(x))
         for how in ("expand", "learned"):
             for inplace in (False, True):
-                adapted = adapt(model, MEAN, STD, how=how, example=(12, 13), inplace=inplace)
+                adapted = adapt(model, (MEAN, STD), how=how, example=(12, 13), inplace=inplace)
                 assert_same(run(adapted, x), expected)
         with pytest.raises(ModelError, match=r"Own isn't made of a graph.*expand"):
-            adapt(model, MEAN, STD)
+            adapt(model, (MEAN, STD))
 
 
 class Custom(layers.Layer):
@@ -703,20 +703,20 @@ class TestErrors:
             pytest.skip("TensorFlow makes no such network")
         model = functional(*body(), **({"dtype": dtype[0]} if dtype else {}))
         with pytest.raises(ModelError, match=f"(?s){message}"):
-            adapt(model, *((0, 1) if dtype else (MEAN, STD)))
+            adapt(model, (0, 1) if dtype else (MEAN, STD))
 
     def test_no_images(self):
         with pytest.raises(ModelError, match=r"no images of 3 channel.*\(None, 12, 13, 4\)"):
-            adapt(functional(conv(), shape=(12, 13, 4)), MEAN, STD)
+            adapt(functional(conv(), shape=(12, 13, 4)), (MEAN, STD))
         with pytest.raises(ModelError, match=r"model\.build"):
-            adapt(keras.Sequential([conv()]), MEAN, STD)
+            adapt(keras.Sequential([conv()]), (MEAN, STD))
         model = keras.Sequential([conv()])  # the calls that this message names
-        adapted = adapt(model, MEAN, STD, example=(12, 13), how="expand")
+        adapted = adapt(model, (MEAN, STD), example=(12, 13), how="expand")
         assert adapted.input_shape == (None, 12, 13, 1)
         assert model.input_shape == (None, 12, 13, 3)
         model = keras.Sequential([conv()])
         model.build((None, 12, 13, 3))
-        assert adapt(model, MEAN, STD).input_shape == (None, 12, 13, 1)
+        assert adapt(model, (MEAN, STD)).input_shape == (None, 12, 13, 1)
 
     @pytest.mark.parametrize(
         ("options", "message"),
@@ -744,15 +744,15 @@ class TestErrors:
         image = keras.Input((12, 13, 3))
         model = keras.Model(image, [conv(name="one")(image), conv(name="two")(image)])
         with pytest.raises(ModelError, match="goes into 'two' too"):
-            adapt(model, MEAN, STD, layer="one")
-        assert adapt(model, MEAN, STD, layer=["one", "two"]).input_shape[-1] == 1
+            adapt(model, (MEAN, STD), layer="one")
+        assert adapt(model, (MEAN, STD), layer=["one", "two"]).input_shape[-1] == 1
 
     def test_files(self, tmp_path):
         (tmp_path / "broken.keras").write_bytes(b"nothing")
         with pytest.raises(ModelError, match="Keras can't load"):
-            adapt(tmp_path / "broken.keras", MEAN, STD)
+            adapt(tmp_path / "broken.keras", (MEAN, STD))
         with pytest.raises(ModelError, match=r"keras\.models\.load_model"):
-            adapt(tmp_path / "old.h5", MEAN, STD)
+            adapt(tmp_path / "old.h5", (MEAN, STD))
 
 
 class TestProof:
@@ -761,8 +761,8 @@ class TestProof:
             layers.ZeroPadding2D(1), layers.Conv2D(8, 3, name="stem"), layers.GlobalMaxPooling2D(),
             layers.Dense(6), shape=(None, None, 3),
         )  # fmt: skip
-        adapted = adapt(model, MEAN, STD)
-        proof = verify(model, adapted, gray(5, 12, 13), MEAN, STD, seconds=0.1)
+        adapted = adapt(model, (MEAN, STD))
+        proof = verify(model, adapted, gray(5, 12, 13), (MEAN, STD), seconds=0.1)
         assert proof.passed
         assert (proof.images, proof.top1, proof.top5) == (5, 1.0, 1.0)
         assert proof.adapted_s.median > 0
@@ -771,7 +771,7 @@ class TestProof:
         spread = kernel[:, :, 1].sum((0, 1))
         kernel[:, :, 1] = 0  # the means as a bias, as they usually are: wrong at the border alone
         adapted.get_layer("stem").set_weights([kernel, bias + spread])
-        proof = verify(model, adapted, [gray(12, 13), gray(9, 9)], MEAN, STD, seconds=0)
+        proof = verify(model, adapted, [gray(12, 13), gray(9, 9)], (MEAN, STD), seconds=0)
         assert not proof.passed
         assert proof.inside_difference <= 1e-5 < 1e-2 < proof.border_difference
         assert proof.stem_difference.shape == (12, 13)
@@ -780,7 +780,7 @@ class TestProof:
         model = functional(conv(name="stem"), layers.Conv2D(7, 1))
         for how in ("collapse", "expand", "learned"):
             proof = verify(
-                model, adapt(model, 0.5, 0.5, how=how), gray(3, 12, 13), 0.5, 0.5, seconds=0
+                model, adapt(model, (0.5, 0.5), how=how), gray(3, 12, 13), (0.5, 0.5), seconds=0
             )
             assert proof.passed
             assert proof.top1 == 1
@@ -789,19 +789,19 @@ class TestProof:
     def test_images_that_do_not_fit(self):
         model = small()
         with pytest.raises(ModelError, match="takes images of 12 x 13, not 9 x 9"):
-            verify(model, adapt(model, MEAN, STD), gray(2, 9, 9), MEAN, STD)
+            verify(model, adapt(model, (MEAN, STD)), gray(2, 9, 9), (MEAN, STD))
         x = gray(2, 12, 13, 1)  # as the network takes them
-        assert verify(model, adapt(model, MEAN, STD), x, MEAN, STD, seconds=0).passed
+        assert verify(model, adapt(model, (MEAN, STD)), x, (MEAN, STD), seconds=0).passed
         with pytest.raises(ModelError, match="no images of 1 channel"):
-            verify(model, model, gray(2, 12, 13), MEAN, STD)
+            verify(model, model, gray(2, 12, 13), (MEAN, STD))
 
     def test_files(self, tmp_path):
         model = functional(conv(name="stem"), layers.GlobalAveragePooling2D())
         source, target = tmp_path / "model.keras", tmp_path / "gray.keras"
         model.save(source)
-        adapted = adapt(source, MEAN, STD, out=target)
-        assert isinstance(adapted, keras.Model)
-        assert verify(source, target, gray(2, 12, 13), MEAN, STD, seconds=0).passed
+        assert isinstance(adapt(source, (MEAN, STD)), keras.Model)
+        adapt_file(source, target, (MEAN, STD))
+        assert verify(source, target, gray(2, 12, 13), (MEAN, STD), seconds=0).passed
 
     def test_from_the_shell(self, tmp_path):
         needs_package("click", "rich")
@@ -838,9 +838,9 @@ def test_preprocess_input_outside():
     ):
         prepare = getattr(keras.applications, module).preprocess_input
         expected = run(model, prepare(np.repeat(photo, 3, -1)))
-        adapted = adapt(model, *statistics, value_range=(0, 255))
+        adapted = adapt(model, statistics, value_range=(0, 255))
         assert_same(run(adapted, photo), expected)
-        assert_same(run(adapt(model, *statistics), photo / 255), expected)
+        assert_same(run(adapt(model, statistics), photo / 255), expected)
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow's own formats")
@@ -848,7 +848,7 @@ def test_tensorflow(tmp_path):
     import tensorflow as tf
 
     model = functional(conv(), layers.BatchNormalization())
-    adapted = adapt(model, MEAN, STD)
+    adapted = adapt(model, (MEAN, STD))
     x = gray(2, 12, 13, 1)
     expected = run(model, planes(x))
     for compiled in (False, True):
@@ -863,7 +863,7 @@ def test_jax():
     import jax
 
     model = functional(conv(), layers.BatchNormalization())
-    adapted = adapt(model, MEAN, STD)
+    adapted = adapt(model, (MEAN, STD))
     x = gray(2, 12, 13, 1)
     expected = run(model, planes(x))
     assert_same(np.asarray(jax.jit(lambda x: adapted(x, training=False))(x)), expected)
@@ -878,7 +878,7 @@ class TestTorch:
 
         model = small()
         assert isinstance(model, torch.nn.Module)
-        adapted = adapt(model, MEAN, STD)
+        adapted = adapt(model, (MEAN, STD))
         assert adapted.input_shape == (None, 12, 13, 1)
         x = torch.rand(1, 12, 13, 1, requires_grad=True)
         adapted(x).sum().backward()
@@ -901,7 +901,7 @@ class TestTorch:
         with torch.no_grad():
             expected = original(torch.from_numpy(color).permute(0, 3, 1, 2)).numpy()
         assert_same(run(model, color), expected, 1e-5)
-        proof = verify(model, adapt(model, MEAN, STD), images, MEAN, STD, seconds=0)
+        proof = verify(model, adapt(model, (MEAN, STD)), images, (MEAN, STD), seconds=0)
         assert proof.passed
         assert (proof.images, proof.top1, proof.top5) == (20, 1, 1)
         assert proof.largest_output > 10

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graytorgb import ModelError
-from graytorgb.models import adapt, verify
+from graytorgb.models import adapt, adapt_file, verify
 
 from ...support import needs_package
 
@@ -233,7 +233,7 @@ def image_shape(proto, axis, channels=1):
 def test_every_way(name, how):
     proto, axis = way(name)
     x = gray(*image_shape(proto, axis))
-    adapted = adapt(proto, MEAN, STD, how=how)
+    adapted = adapt(proto, (MEAN, STD), how=how)
     assert_valid(adapted)
     assert_same(run(adapted, x=x), run(proto, x=planes(x, axis=axis)), 1e-5)
     assert adapted.opset_import == proto.opset_import
@@ -254,22 +254,22 @@ def test_every_range(name, mean, std, options, limits):
     proto, axis = way(name)
     unit = gray(*image_shape(proto, axis))
     x = (unit * (limits[1] - limits[0]) + limits[0]).astype(np.float32)
-    adapted = adapt(proto, mean, std, **options)
+    adapted = adapt(proto, (mean, std), **options)
     assert_same(run(adapted, x=x), run(proto, x=planes(unit, mean, std)), 2e-5)
 
 
 def test_the_smallest_change():
     """A stem that doesn't pad: the kernel, a bias and the input's shape; nothing else."""
     proto = model("a = Conv(x, w) y = Relu(a)")
-    adapted = adapt(proto, MEAN, STD)
+    adapted = adapt(proto, (MEAN, STD))
     assert [n.op_type for n in adapted.graph.node] == ["Conv", "Relu"]
     assert {t.name: list(t.dims) for t in adapted.graph.initializer} == {
         "w_gray": [8, 1, 3, 3], "node0_bias_gray": [8]
     }  # fmt: skip
     proto = model(CONV % "x")
-    adapted = adapt(proto, MEAN, STD)
+    adapted = adapt(proto, (MEAN, STD))
     assert [n.op_type for n in adapted.graph.node] == ["Pad", "Conv"]
-    adapted = adapt(proto, 0, 1)
+    adapted = adapt(proto, (0, 1))
     assert [n.op_type for n in adapted.graph.node] == ["Conv"]
     adapted = adapt(way("channel by channel")[0])
     assert [n.op_type for n in adapted.graph.node] == ["Pad", "Conv"]
@@ -280,7 +280,7 @@ def test_the_smallest_change():
 def test_every_opset(opset, how):
     proto = model("a = Sub(x, m) " + CONV % "a", opset=opset, m=f32(0.5))
     x = gray(2, 1, 12, 13)
-    adapted = adapt(proto, MEAN, STD, how=how)
+    adapted = adapt(proto, (MEAN, STD), how=how)
     assert_valid(adapted)
     assert adapted.opset_import[0].version == opset
     assert_same(run(adapted, x=x), run(proto, x=planes(x)))
@@ -291,7 +291,7 @@ def test_opsets_before_numpys_broadcasting(opset):
     """The weights of such old models are among their inputs."""
     given = "float[N, 3, H, W] x, float[8, 3, 3, 3] w"
     proto = model("y = Conv(x, w)", given, opset=opset, ir=3)
-    adapted = adapt(proto, MEAN, STD)
+    adapted = adapt(proto, (MEAN, STD))
     onnx.checker.check_model(adapted, full_check=True)
     assert {v.name for v in adapted.graph.input} == {"x", "w_gray", "node0_bias_gray"}
     x = gray(2, 1, 12, 13)
@@ -300,13 +300,13 @@ def test_opsets_before_numpys_broadcasting(opset):
     assert_same(ReferenceEvaluator(adapted).run(None, {"x": x, **tensors}), expected)
     turned = model("v = Transpose <perm = [1, 0, 2, 3]> (u) y = Conv(x, v)", opset=opset, ir=3,
         given=given + ", float[3, 8, 3, 3] u", u=KERNEL.swapaxes(0, 1))  # fmt: skip
-    assert [n.op_type for n in adapt(turned, MEAN, STD).graph.node] == ["Conv"]
+    assert [n.op_type for n in adapt(turned, (MEAN, STD)).graph.node] == ["Conv"]
     with pytest.raises(ModelError, match="convert_version"):
-        adapt(proto, MEAN, STD, how="expand")
+        adapt(proto, (MEAN, STD), how="expand")
     arithmetic = model("a = Neg(x) b = Sub <broadcast = 1> (a, m) y = Conv(b, w)",
         given + ", float[1] m", opset=6, ir=3, m=f32(1))  # fmt: skip
     with pytest.raises(ModelError, match=r"Sub 'node1' of opset 6, before 7"):
-        adapt(arithmetic, MEAN, STD)
+        adapt(arithmetic, (MEAN, STD))
 
 
 def test_bytes_in():
@@ -324,10 +324,10 @@ def test_bytes_in():
     proof = verify(proto, adapted, images, seconds=0)
     assert proof.passed
     assert proof.border_difference is not None
-    assert verify(proto, adapt(proto, 0, 1, how="expand"), images, 0, 1, seconds=0).passed
+    assert verify(proto, adapt(proto, (0, 1), how="expand"), images, (0, 1), seconds=0).passed
     for how in ("collapse", "expand"):
         with pytest.raises(ModelError, match="takes whole numbers"):
-            adapt(proto, MEAN, STD, how=how)
+            adapt(proto, (MEAN, STD), how=how)
     with pytest.raises(ModelError, match="and these images aren't"):
         verify(proto, adapted, images / 255, seconds=0)
 
@@ -347,7 +347,7 @@ def test_functions_of_one_plane_while_the_planes_are_equal(body):
     assert_same(run(adapted, x=x), run(proto, x=np.repeat(x, 3, 1)))
     if "Pad" not in body:
         with pytest.raises(ModelError, match="as three different planes"):
-            adapt(proto, MEAN, STD)
+            adapt(proto, (MEAN, STD))
 
 
 def test_two_images():
@@ -356,27 +356,27 @@ def test_two_images():
         "a = Conv <pads = [1, 1, 1, 1]> (x, w) b = Conv <pads = [1, 1, 1, 1]> (z, w) y = Sub(a, b)",
         given="float[N, 3, H, W] x, float[N, 3, H, W] z",
     )
-    adapted = adapt(proto, MEAN, STD)
+    adapted = adapt(proto, (MEAN, STD))
     assert_valid(adapted)
     x, z = gray(1, 1, 9, 9), gray(1, 1, 9, 9, seed=1)
     assert_same(run(adapted, x=x, z=z), run(proto, x=planes(x), z=planes(z)), 1e-5)
-    proof = verify(proto, adapted, x, MEAN, STD, seconds=0)
+    proof = verify(proto, adapted, x, (MEAN, STD), seconds=0)
     assert proof.passed
     assert proof.largest_output > 1  # and not the difference of an image and itself
     kernel = next(t for t in adapted.graph.initializer if t.name == "w_gray")
     values = -numpy_helper.to_array(kernel)
     kernel.CopyFrom(numpy_helper.from_array(values, kernel.name))
-    assert not verify(proto, adapted, x, MEAN, STD, seconds=0).passed
+    assert not verify(proto, adapted, x, (MEAN, STD), seconds=0).passed
 
 
 def test_other_inputs_stay():
     proto = model(CONV % "x" + " q = Neg(k)", given="float[N, 3, H, W] x, float[1] k",
         out="float[N, 8, P, Q] y, float[1] q")  # fmt: skip
-    adapted = adapt(proto, MEAN, STD)
+    adapted = adapt(proto, (MEAN, STD))
     x, k = gray(1, 1, 9, 9), f32(3)
     assert_same(run(adapted, x=x, k=k), run(proto, x=planes(x), k=k))
     with pytest.raises(ModelError, match=r"inputs that aren't images, \['k'\]"):
-        verify(proto, adapted, x, MEAN, STD)
+        verify(proto, adapted, x, (MEAN, STD))
 
 
 def test_functions_are_inlined_where_the_image_goes_into_one():
@@ -392,7 +392,7 @@ def test_functions_are_inlined_where_the_image_goes_into_one():
     x = gray(2, 1, 9, 9)
     for inplace in (False, True):
         copy = type(proto).FromString(before)
-        adapted = adapt(copy, MEAN, STD, inplace=inplace)
+        adapted = adapt(copy, (MEAN, STD), inplace=inplace)
         assert (adapted is copy) == inplace
         assert inplace or copy.SerializeToString() == before
         assert_valid(adapted)
@@ -404,9 +404,9 @@ def test_the_size_that_some_converters_write_for_any(how):
     proto = model(CONV % "x")
     for axis in (0, 2, 3):
         proto.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = -1
-    adapted = adapt(proto, MEAN, STD, how=how)
+    adapted = adapt(proto, (MEAN, STD), how=how)
     images = gray(2, 9, 8)
-    assert verify(proto, adapted, images, MEAN, STD, seconds=0).passed
+    assert verify(proto, adapted, images, (MEAN, STD), seconds=0).passed
 
 
 def test_names_of_values_in_branches_and_of_nodes():
@@ -421,7 +421,7 @@ def test_names_of_values_in_branches_and_of_nodes():
     proto.graph.node[1].name = "x_and_ones_node"
     x = gray(2, 1, 9, 8)
     for how in ("collapse", "expand"):
-        adapted = adapt(proto, MEAN, STD, how=how)
+        adapted = adapt(proto, (MEAN, STD), how=how)
         assert_valid(adapted)
         assert_same(run(adapted, x=x), run(proto, x=planes(x)), 1e-5)
 
@@ -430,14 +430,14 @@ def test_stale_shapes_of_another_rank():
     proto = model("a = Transpose <perm = [0, 1, 3, 2]> (x)" + CONV % "a")
     proto.graph.value_info.append(onnx.helper.make_tensor_value_info("a", 1, [7]))
     x = gray(2, 1, 9, 8)
-    assert_same(run(adapt(proto, MEAN, STD), x=x), run(proto, x=planes(x)), 1e-5)
+    assert_same(run(adapt(proto, (MEAN, STD)), x=x), run(proto, x=planes(x)), 1e-5)
 
 
 def test_nodes_in_a_circle():
     proto = model("a = Relu(x) b = Neg(a)" + CONV % "b")
     proto.graph.node[0].input[0] = "b"
     with pytest.raises(ModelError, match="no valid ONNX: nodes need each other, 'node"):
-        adapt(proto, MEAN, STD)
+        adapt(proto, (MEAN, STD))
 
 
 def test_nodes_in_any_order():
@@ -449,7 +449,7 @@ def test_nodes_in_any_order():
     del proto.graph.node[:]
     proto.graph.node.extend(nodes)
     for how in ("collapse", "expand"):
-        adapted = adapt(proto, MEAN, STD, how=how)
+        adapted = adapt(proto, (MEAN, STD), how=how)
         assert_valid(adapted)
         assert_same(run(adapted, x=x), expected)
 
@@ -469,7 +469,7 @@ class TestWhatStays:
         return proto
 
     def test_everything_else(self, proto):
-        adapted = adapt(proto, MEAN, STD)
+        adapted = adapt(proto, (MEAN, STD))
         for field in ("producer_name", "doc_string", "model_version", "ir_version"):
             assert getattr(adapted, field) == getattr(proto, field)
         assert adapted.graph.name == proto.graph.name
@@ -486,20 +486,20 @@ class TestWhatStays:
         def said(adapted):
             return {e.key: e.value for e in adapted.metadata_props}
 
-        assert said(adapt(proto, MEAN, STD)) == {
+        assert said(adapt(proto, (MEAN, STD))) == {
             "author": "someone", "Image.BitmapPixelFormat": "Gray8",
             "Image.NominalPixelRange": "Normalized_0_1",
         }  # fmt: skip
         pixels = "Image.NominalPixelRange"
-        assert said(adapt(proto, MEAN, STD, value_range=(0, 255)))[pixels] == "NominalRange_0_255"
-        assert pixels not in said(adapt(proto, MEAN, STD, value_range=(0, 4095)))
+        assert said(adapt(proto, (MEAN, STD), value_range=(0, 255)))[pixels] == "NominalRange_0_255"
+        assert pixels not in said(adapt(proto, (MEAN, STD), value_range=(0, 4095)))
 
     @pytest.mark.parametrize("how", ["collapse", "expand"])
     def test_the_original(self, proto, how):
         before = proto.SerializeToString()
-        adapt(proto, MEAN, STD, how=how)
+        adapt(proto, (MEAN, STD), how=how)
         assert proto.SerializeToString() == before
-        assert adapt(proto, MEAN, STD, how=how, inplace=True) is proto
+        assert adapt(proto, (MEAN, STD), how=how, inplace=True) is proto
         assert proto.SerializeToString() != before
 
     def test_what_others_use(self):
@@ -508,23 +508,23 @@ class TestWhatStays:
             "a = Sub(x, m) " + CONV % "a" + " s = ReduceSum <keepdims = 0> (w) f = Add(s, m)",
             m=f32(0.5), out="float[N, 8, P, Q] y, float[1] f",
         )  # fmt: skip
-        adapted = adapt(proto, MEAN, STD)
+        adapted = adapt(proto, (MEAN, STD))
         x = gray(2, 1, 9, 9)
         assert_same(run(adapted, x=x), run(proto, x=planes(x)))
 
     def test_fixed_sizes(self):
         proto = model(CONV % "x", given="float[4, 3, 12, 13] x", out="float[4, 8, 12, 13] y")
         for how in ("collapse", "expand"):
-            adapted = adapt(proto, MEAN, STD, how=how)
+            adapted = adapt(proto, (MEAN, STD), how=how)
             assert_valid(adapted)
             dims = adapted.graph.input[0].type.tensor_type.shape.dim
             assert [d.dim_value for d in dims] == [4, 1, 12, 13]
             images = gray(11, 12, 13)  # not a multiple of the batch that is fixed
-            proof = verify(proto, adapted, images, MEAN, STD, seconds=0)
+            proof = verify(proto, adapted, images, (MEAN, STD), seconds=0)
             assert proof.passed
             assert proof.images == 11
         with pytest.raises(ModelError, match="takes images of 12 x 13, not 13 x 12"):
-            verify(proto, adapted, gray(2, 13, 12), MEAN, STD)
+            verify(proto, adapted, gray(2, 13, 12), (MEAN, STD))
 
 
 # what the image meets, and what is said of it
@@ -577,10 +577,10 @@ def test_what_is_refused(name):
     proto = model(body, **options)
     before = proto.SerializeToString()
     with pytest.raises(ModelError, match=message):
-        adapt(proto, MEAN, STD, inplace=True)
+        adapt(proto, (MEAN, STD), inplace=True)
     assert proto.SerializeToString() == before
     with pytest.raises(ModelError, match='how="expand" works with any network'):
-        adapt(proto, MEAN, STD)
+        adapt(proto, (MEAN, STD))
 
 
 @pytest.mark.parametrize(
@@ -589,7 +589,7 @@ def test_what_is_refused(name):
 def test_expand_works_with_them(name):
     body, options, _ = REFUSED[name]
     proto = model(body, **options)
-    adapted = adapt(proto, MEAN, STD, how="expand")
+    adapted = adapt(proto, (MEAN, STD), how="expand")
     assert_valid(adapted)
     x = gray(1, 1, *((13, 13) if name == "a matrix" else (12, 13)))
     others = {"c": np.array(False)} if name == "a branch" else {}
@@ -617,7 +617,7 @@ def test_expand_works_with_them(name):
 )
 def test_arguments(arguments, options, message):
     with pytest.raises(ModelError, match=message):
-        adapt(model("a = Conv(x, w) y = Relu(a)"), *arguments, **options)
+        adapt(model("a = Conv(x, w) y = Relu(a)"), arguments, **options)
 
 
 def test_layer_names_the_image_among_several_inputs():
@@ -627,14 +627,14 @@ def test_layer_names_the_image_among_several_inputs():
         out="float[N, 8, P, Q] y, float[N, K] q",
     )  # fmt: skip
     with pytest.raises(ModelError, match="goes into Flatten"):
-        adapt(proto, MEAN, STD)
-    adapted = adapt(proto, MEAN, STD, layer="node0")
+        adapt(proto, (MEAN, STD))
+    adapted = adapt(proto, (MEAN, STD), layer="node0")
     x, z = gray(1, 1, 9, 9), gray(1, 3, 9, 9)
     assert_same(run(adapted, x=x, z=z), run(proto, x=planes(x), z=z))
     several = way("several stems")[0]
     with pytest.raises(ModelError, match="the image goes into 'node2', 'node3' too"):
-        adapt(several, MEAN, STD, layer="node0")
-    assert adapt(several, MEAN, STD, layer=["node0", "node2", "node3"])
+        adapt(several, (MEAN, STD), layer="node0")
+    assert adapt(several, (MEAN, STD), layer=["node0", "node2", "node3"])
 
 
 @pytest.mark.parametrize(
@@ -649,23 +649,23 @@ def test_no_image(given, message):
         "y = Neg(x)", given=given, out="float[N, ?, ?, ?] y" if "H" in given else "float[N, 3] y"
     )
     with pytest.raises(ModelError, match=message):
-        adapt(proto, MEAN, STD)
+        adapt(proto, (MEAN, STD))
 
 
 def test_an_input_of_no_shape():
     proto = model(CONV % "x")
     proto.graph.input[0].type.tensor_type.ClearField("shape")
     with pytest.raises(ModelError, match="the model's inputs: 'x' of unknown axes float"):
-        adapt(proto, MEAN, STD)
+        adapt(proto, (MEAN, STD))
 
 
 def test_nothing_tells_the_axis():
     proto = model("y = Neg(x)", given="float[?, ?, ?, ?] x", out="float[?, ?, ?, ?] y")
     with pytest.raises(ModelError, match="axis 1 or 3"):
-        adapt(proto, MEAN, STD, how="expand")
+        adapt(proto, (MEAN, STD), how="expand")
     proto.graph.input[0].type.tensor_type.shape.dim[3].denotation = "DATA_CHANNEL"
     x = gray(2, 5, 6, 1)
-    adapted = adapt(proto, MEAN, STD, how="expand")
+    adapted = adapt(proto, (MEAN, STD), how="expand")
     assert_same(run(adapted, x=x), run(proto, x=planes(x, axis=3)))
 
 
@@ -688,7 +688,7 @@ class TestFloat16:
         unit = x.astype(np.float64) / limits[1]
         [truth] = run(model(body, **tensors), x=planes(unit))
         [before] = run(half, x=planes(unit).astype(np.float16))
-        adapted = adapt(half, MEAN, STD, value_range=limits, how=how)
+        adapted = adapt(half, (MEAN, STD), value_range=limits, how=how)
         assert_valid(adapted)
         [after] = run(adapted, x=x)
         assert after.dtype == np.float16
@@ -697,8 +697,8 @@ class TestFloat16:
 
     def test_proof(self):
         half = self.half(CONV % "x")
-        adapted = adapt(half, MEAN, STD)
-        proof = verify(half, adapted, gray(2, 12, 13), MEAN, STD, seconds=0, tolerance=0.2)
+        adapted = adapt(half, (MEAN, STD))
+        proof = verify(half, adapted, gray(2, 12, 13), (MEAN, STD), seconds=0, tolerance=0.2)
         assert proof.max_difference > 1e-4
         assert proof.passed
 
@@ -706,7 +706,7 @@ class TestFloat16:
         """A converted model that keeps its inputs casts them first."""
         body = "a = Cast <to = 10> (x) b = Conv <pads = [1, 1, 1, 1]> (a, h) y = Cast <to = 1> (b)"
         proto = model(body, h=KERNEL.astype(np.float16))
-        adapted = adapt(proto, MEAN, STD)
+        adapted = adapt(proto, (MEAN, STD))
         x = gray(2, 1, 12, 13)
         assert_same(run(adapted, x=x), run(proto, x=planes(x)), 2e-3)
 
@@ -719,7 +719,7 @@ class TestFloat16:
         proto.graph.initializer.append(
             helper.make_tensor("w", TensorProto.BFLOAT16, KERNEL.shape, KERNEL.ravel())
         )
-        adapted = adapt(proto, MEAN, STD)
+        adapted = adapt(proto, (MEAN, STD))
         onnx.checker.check_model(adapted, full_check=True)
         kernel = next(t for t in adapted.graph.initializer if t.name == "w_gray")
         assert (kernel.data_type, list(kernel.dims)) == (TensorProto.BFLOAT16, [8, 2, 3, 3])
@@ -729,7 +729,7 @@ class TestProof:
     def test_figures(self):
         proto = model(CONV % "x")
         images = gray(5, 16, 18)
-        proof = verify(proto, adapt(proto, MEAN, STD), images, MEAN, STD, seconds=0.02)
+        proof = verify(proto, adapt(proto, (MEAN, STD)), images, (MEAN, STD), seconds=0.02)
         assert proof.passed
         assert proof.stem_difference.shape == (16, 18)
         assert max(proof.border_difference, proof.inside_difference) < 1e-5
@@ -739,7 +739,7 @@ class TestProof:
     @pytest.mark.parametrize("name", ["padded", "padded before", "channels last, arithmetic"])
     def test_a_bias_in_place_of_the_ones_differs_at_the_border_alone(self, name):
         proto = way(name)[0]
-        adapted = adapt(proto, MEAN, STD)
+        adapted = adapt(proto, (MEAN, STD))
         pad = next(n for n in adapted.graph.node if n.output[0].endswith("_and_ones"))
         stem = next(n for n in adapted.graph.node if n.op_type == "Conv")
         tensors = {t.name: t for t in adapted.graph.initializer}
@@ -754,29 +754,29 @@ class TestProof:
                     node.input[k] = pad.input[0]
         adapted.graph.node.remove(pad)
         onnx.checker.check_model(adapted)
-        proof = verify(proto, adapted, gray(2, 16, 18), MEAN, STD, seconds=0)
+        proof = verify(proto, adapted, gray(2, 16, 18), (MEAN, STD), seconds=0)
         assert not proof.passed
         assert proof.border_difference > 0.1
         assert proof.inside_difference < 1e-5
 
     def test_expand_is_followed_too(self):
         proto = model(CONV % "x")
-        adapted = adapt(proto, MEAN, STD, how="expand")
-        proof = verify(proto, adapted, gray(2, 16, 18), MEAN, STD, seconds=0)
+        adapted = adapt(proto, (MEAN, STD), how="expand")
+        proof = verify(proto, adapted, gray(2, 16, 18), (MEAN, STD), seconds=0)
         assert proof.max_difference == 0
         assert proof.stem_difference.max() == 0
 
     def test_classes(self):
         body = "a = Conv(x, w) b = GlobalAveragePool(a) y = Flatten(b)"
         proto = model(body, out="float[N, 8] y")
-        proof = verify(proto, adapt(proto, MEAN, STD), gray(5, 16, 18), MEAN, STD, seconds=0)
+        proof = verify(proto, adapt(proto, (MEAN, STD)), gray(5, 16, 18), (MEAN, STD), seconds=0)
         assert (proof.top1, proof.top5) == (1, 1)
 
     @pytest.mark.parametrize("kind", ["one size", "several"])
     def test_one_image_at_a_time(self, kind):
         proto = way("one image")[0]
         images = [gray(12, 13), gray(14, 9) if kind == "several" else gray(12, 13, seed=1)]
-        assert verify(proto, adapt(proto, MEAN, STD), images, MEAN, STD, seconds=0).passed
+        assert verify(proto, adapt(proto, (MEAN, STD)), images, (MEAN, STD), seconds=0).passed
 
     @pytest.mark.parametrize(
         ("layer", "message"),
@@ -785,17 +785,17 @@ class TestProof:
     def test_named_wrong(self, layer, message):
         proto = model(CONV.replace("y", "a") % "x" + " y = Relu(a)")
         with pytest.raises(ModelError, match=f"{message}.*leave layer out"):
-            verify(proto, adapt(proto, MEAN, STD), gray(1, 9, 9), MEAN, STD, layer=layer)
+            verify(proto, adapt(proto, (MEAN, STD)), gray(1, 9, 9), (MEAN, STD), layer=layer)
 
     def test_what_cannot_be_run(self):
         proto = model(CONV % "x")
         broken = type(proto).FromString(proto.SerializeToString())
         broken.graph.node[0].input[1] = "nothing"
         with pytest.raises(ModelError, match="can't load the model"):
-            verify(broken, proto, gray(1, 9, 9), MEAN, STD)
+            verify(broken, proto, gray(1, 9, 9), (MEAN, STD))
         large = model("a = Reshape(x, s) " + CONV % "a", s=ints(1, 3, 9, 9))
         with pytest.raises(ModelError, match="ONNX Runtime can't run the model"):
-            verify(large, adapt(large, MEAN, STD, how="expand"), gray(2, 9, 9), MEAN, STD)
+            verify(large, adapt(large, (MEAN, STD), how="expand"), gray(2, 9, 9), (MEAN, STD))
 
 
 OPERATORS = {
@@ -839,7 +839,7 @@ def test_any_chain_of_these(chain, padded, doubled):
     kernel = np.concatenate((KERNEL, KERNEL[::-1]), 1) if doubled else KERNEL
     proto = model(f"{body}y = Conv {pads}({value}, w)", **{**CONSTANTS, "w": kernel})
     x = gray(2, 1, 10, 11)
-    adapted = adapt(proto, MEAN, STD)
+    adapted = adapt(proto, (MEAN, STD))
     assert_valid(adapted)
     assert_same(run(adapted, x=x), run(proto, x=planes(x)), 1e-5)
     operators = {node.op_type for node in adapted.graph.node}
@@ -863,9 +863,8 @@ class TestFiles:
     @pytest.mark.parametrize("how", ["collapse", "expand"])
     def test_tensors_outside_stay_outside(self, path, tmp_path, how):
         out = tmp_path / "gray.onnx"
-        adapted = adapt(path, MEAN, STD, how=how, out=out)
+        adapt_file(path, out, (MEAN, STD), how=how)
         written = onnx.load(out, load_external_data=False)
-        assert written == adapted
         outside = {t.name: t.external_data[0].value for t in written.graph.initializer
             if t.external_data}  # fmt: skip
         assert outside["v"] == "gray.onnx.data"
@@ -873,15 +872,15 @@ class TestFiles:
             "gray.onnx", "gray.onnx.data", "source"
         ]  # fmt: skip
         onnx.checker.check_model(out, full_check=True)
-        proof = verify(path, out, gray(2, 16, 18), MEAN, STD, seconds=0)
+        proof = verify(path, out, gray(2, 16, 18), (MEAN, STD), seconds=0)
         assert proof.passed
         assert proof.stem_difference is not None
 
-    def test_without_out_they_are_in_memory(self, path):
-        adapted = adapt(str(path), MEAN, STD)
+    def test_without_dst_they_are_in_memory(self, path):
+        adapted = adapt(str(path), (MEAN, STD))
         assert not any(t.external_data for t in adapted.graph.initializer)
         assert_valid(adapted)
-        assert verify(path, adapted, gray(2, 16, 18), MEAN, STD, seconds=0).passed
+        assert verify(path, adapted, gray(2, 16, 18), (MEAN, STD), seconds=0).passed
 
     def test_a_file_for_each_tensor(self, path, tmp_path):
         proto = onnx.load(path)
@@ -890,35 +889,34 @@ class TestFiles:
         onnx.save(proto, many / "net.onnx", save_as_external_data=True, size_threshold=0,
             all_tensors_to_one_file=False)  # fmt: skip
         out = tmp_path / "gray.onnx"
-        adapt(many / "net.onnx", MEAN, STD, out=out)
-        assert verify(many / "net.onnx", out, gray(2, 16, 18), MEAN, STD, seconds=0).passed
+        adapt_file(many / "net.onnx", out, (MEAN, STD))
+        assert verify(many / "net.onnx", out, gray(2, 16, 18), (MEAN, STD), seconds=0).passed
         assert (tmp_path / "gray.onnx.data").exists()
 
     def test_onto_itself(self, path):
         x = gray(2, 1, 16, 18)
         expected = run(onnx.load(path), x=planes(x))
-        adapt(path, MEAN, STD, out=path)
+        adapt_file(path, path, (MEAN, STD))
         assert_same(run(onnx.load(path), x=x), expected, 1e-5)
 
     def test_a_model_in_memory(self, path, tmp_path):
         proto = onnx.load(path)
-        adapt(proto, MEAN, STD, out=tmp_path / "gray.onnx")
-        assert verify(proto, tmp_path / "gray.onnx", gray(2, 9, 9), MEAN, STD, seconds=0).passed
+        onnx.save(adapt(proto, (MEAN, STD)), tmp_path / "gray.onnx")
+        assert verify(proto, tmp_path / "gray.onnx", gray(2, 9, 9), (MEAN, STD), seconds=0).passed
 
     def test_tensors_that_were_not_loaded(self, path, tmp_path):
         proto = onnx.load(path, load_external_data=False)
         with pytest.raises(ModelError, match=r"wasn't loaded: onnx.load\(path\) loads it"):
-            adapt(proto, MEAN, STD)
-        with pytest.raises(ModelError, match="or pass the model's path"):
-            adapt(proto, MEAN, STD, how="expand", out=tmp_path / "gray.onnx")
+            adapt(proto, (MEAN, STD))
         with pytest.raises(ModelError, match="pass its path"):
-            verify(proto, proto, gray(2, 9, 9), MEAN, STD)
+            verify(proto, proto, gray(2, 9, 9), (MEAN, STD))
 
     def test_tensors_that_are_not_there(self, path, tmp_path):
         (path.parent / "net.data").unlink()
-        for options in ({}, {"out": tmp_path / "gray.onnx"}):
-            with pytest.raises(ModelError, match="can't be read"):
-                adapt(path, MEAN, STD, **options)
+        with pytest.raises(ModelError, match="can't be read"):
+            adapt(path, (MEAN, STD))
+        with pytest.raises(ModelError, match="can't be read"):
+            adapt_file(path, tmp_path / "gray.onnx", (MEAN, STD))
         assert not (tmp_path / "gray.onnx").exists()
 
     def test_tensors_elsewhere(self, path, tmp_path):
@@ -930,7 +928,7 @@ class TestFiles:
                 tensor.external_data[0].value = "../secret"
         path.write_bytes(proto.SerializeToString())
         with pytest.raises(ModelError, match="outside of the model's folder"):
-            adapt(path, MEAN, STD, out=tmp_path / "gray.onnx")
+            adapt_file(path, tmp_path / "gray.onnx", (MEAN, STD))
 
     @pytest.mark.parametrize("content", [b"", b"no model", None])
     def test_no_model(self, tmp_path, content):
@@ -940,21 +938,21 @@ class TestFiles:
         with pytest.raises(
             FileNotFoundError if content is None else ModelError, match=r"net\.onnx"
         ):
-            adapt(path, MEAN, STD)
+            adapt(path, (MEAN, STD))
 
     def test_a_name_in_capitals(self, path, tmp_path):
         capitals = tmp_path / "NET.ONNX"
         capitals.write_bytes(onnx.load(path).SerializeToString())
-        assert adapt(capitals, MEAN, STD) == adapt(path, MEAN, STD)
+        assert adapt(capitals, (MEAN, STD)) == adapt(path, (MEAN, STD))
 
     def test_other_files(self):
         with pytest.raises(ModelError, match=r"adapt_state_dict\(path"):
-            adapt("net.safetensors", MEAN, STD)
+            adapt("net.safetensors", (MEAN, STD))
         with pytest.raises(ModelError, match="out=path"):
-            adapt("net.onnx", MEAN, STD, inplace=True)
+            adapt("net.onnx", (MEAN, STD), inplace=True)
 
 
 def test_no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        adapt(model(CONV % "x"), MEAN, STD)
+        adapt(model(CONV % "x"), (MEAN, STD))
