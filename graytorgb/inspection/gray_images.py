@@ -55,9 +55,10 @@ def read_gray(
     ndarray of shape (height, width), float32
         Black is 0 and white is 1, saturated. Of color, the luma of Rec. 601; alpha is left out.
     """
-    image = require("graytorgb.io", "numpy", "io").read(path, value_range=limits)
-    array, stated = image
+    read = require("graytorgb.io", "numpy", "io").read
     try:
+        image = read(path, value_range=limits)
+        array, stated = image
         array, (lo, hi) = settle(numpy_kind, array, stated)  # 8 bits under 12 would prove nothing
     except LevelsError as error:
         error.remedies = ("image_range",)

@@ -196,7 +196,7 @@ class TestOnnx:
         assert "Here: --how expand, with --stats" in output
         output, code = run(model, out, *options, "--how", "expand")
         assert code == 0, output
-        assert "no picture: the first convolution couldn't be followed" in output
+        assert "no picture: there is nothing to draw: the stem couldn't be followed" in output
         assert out.exists()
         assert not picture.exists()
 
@@ -325,7 +325,7 @@ class TestNothingIsWritten:
             ((model, tmp_path / "gray.pt"), "OUT is of the same kind as MODEL: .onnx"),
             ((model, model), "OUT is MODEL"),
             ((model, tmp_path / "nowhere" / "gray.onnx"), "there is no folder"),
-            ((folder_file(tmp_path), tmp_path / "gray.onnx"), "MODEL is a file of .onnx"),
+            ((folder_file(tmp_path), tmp_path / "gray.onnx"), "MODEL is a file of .keras, .safetensors, .pt, .pth, .bin, .onnx, and"),
             ((tmp_path / "nothing.onnx", tmp_path / "gray.onnx"), "does not exist"),
         ):
             output, code = run(*arguments, *STATS)

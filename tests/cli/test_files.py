@@ -268,8 +268,13 @@ class TestPython:
 
         path = write_model(tmp_path / "net.onnx", outside=True)
         before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+        link = tmp_path / "folder" / "gray.onnx"
+        link.parent.mkdir()
+        link.symlink_to(tmp_path / "net.onnx.data")
         with pytest.raises(ModelError, match="holds tensors of the model itself"):
-            adapt_file(path, tmp_path / "net.onnx.data.onnx", (0.5, 0.5), how="expand")
+            adapt_file(path, link, (0.5, 0.5), how="expand")
+        link.unlink()
+        link.parent.rmdir()
         assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
     def test_weights(self, tmp_path, monkeypatch):
