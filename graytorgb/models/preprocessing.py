@@ -11,7 +11,7 @@ from ..core.stats import stats as find_stats
 from ..errors import ModelError
 from .weights import Normalization
 
-_MARK = "graytorgb"
+_MARK = "gray-input"
 _WORDS = ("mean", "std", "range", "normalized")
 
 
@@ -154,7 +154,7 @@ class Preprocessing:
         """Return a text of letters, digits, dots and underscores, as a layer's name may be.
 
         >>> Preprocessing.from_arguments((0.5, 0.25), value_range=(0, 255)).to_text()
-        'graytorgb_mean_0.5_std_0.25_range_0.0_255.0'
+        'gray-input_mean_0.5_std_0.25_range_0.0_255.0'
         """
         values = (*(self.stats or (None, None)), self.value_range, self.normalized)
         parts = [_MARK]
@@ -167,7 +167,7 @@ class Preprocessing:
     def from_text(cls, text: Any) -> "Preprocessing | None":
         """Return the record of a text by :meth:`to_text`, or None for anything else.
 
-        >>> print(Preprocessing.from_text("graytorgb_mean_0.5_std_0.25"))
+        >>> print(Preprocessing.from_text("gray-input_mean_0.5_std_0.25"))
         stats=((0.5,), (0.25,))
         """
         mark, *parts = str(text).split("_")

@@ -325,7 +325,10 @@ class TestNothingIsWritten:
             ((model, tmp_path / "gray.pt"), "OUT is of the same kind as MODEL: .onnx"),
             ((model, model), "OUT is MODEL"),
             ((model, tmp_path / "nowhere" / "gray.onnx"), "there is no folder"),
-            ((folder_file(tmp_path), tmp_path / "gray.onnx"), "MODEL is a file of .keras, .safetensors, .pt, .pth, .bin, .onnx, and"),
+            (
+                (folder_file(tmp_path), tmp_path / "gray.onnx"),
+                "MODEL is a file of .keras, .safetensors, .pt, .pth, .bin, .onnx, and",
+            ),
             ((tmp_path / "nothing.onnx", tmp_path / "gray.onnx"), "does not exist"),
         ):
             output, code = run(*arguments, *STATS)

@@ -721,8 +721,8 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"mean": None, "std": None}, "say how the images were normalized"),
-            ({"mean": None, "std": None, "how": "expand"}, "say how the images were normalized"),
+            ({"stats": None}, "say how the images were normalized"),
+            ({"stats": None, "how": "expand"}, "say how the images were normalized"),
             ({"inplace": True}, "no inplace=True here"),
             ({"layer": "stm"}, "isn't there, did you mean 'stem'"),
             ({"layer": "after"}, "'after' isn't a convolution that sees the image.*'stem'"),
@@ -732,13 +732,12 @@ class TestErrors:
             ({"layer": layers.ReLU()}, "name of a layer.*not ReLU: layer=stem.name"),
             ({"freeze": True}, "model.trainable = False in Keras"),
             ({"example": (1, 2, 3)}, "2 sides"),
-            ({"out": "model.h5"}, "out is a .keras file"),
         ],
     )
     def test_what_cannot_be_meant(self, options, message):
         model = functional(conv(name="stem"), layers.Conv2D(2, 1, name="after"))
         with pytest.raises(ModelError, match=message):
-            adapt(model, **{"mean": MEAN, "std": STD, **options})
+            adapt(model, **{"stats": (MEAN, STD), **options})
 
     def test_a_layer_among_several(self):
         image = keras.Input((12, 13, 3))

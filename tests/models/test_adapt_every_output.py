@@ -21,7 +21,7 @@ needs_package("torch")
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
-from .networks import MEAN, STD, assert_same_outputs, awaken, planes  # noqa: E402
+from .networks import MEAN, STD, assert_same_outputs, awaken, forget, planes  # noqa: E402
 
 
 class Forward(nn.Module):
@@ -258,7 +258,7 @@ class TestVerify:
         adapted = adapt(model, (MEAN, STD))
         gray = torch.rand(images, 16, 16)
         proof = verify(model, adapted, gray, (MEAN, STD), seconds=0)
-        wrong = verify(model, adapt(model, (0, 1)), gray, (MEAN, STD), seconds=0)
+        wrong = verify(model, forget(adapt(model, (0, 1))), gray, (MEAN, STD), seconds=0)
         assert not wrong.passed
         return proof
 

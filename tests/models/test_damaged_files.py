@@ -295,7 +295,14 @@ class TestTensorsOutside:
             entry.value = entries.get(entry.key, entry.value)
         path.write_bytes(model.SerializeToString())
 
-    @pytest.mark.parametrize("options", [{}, {"out": "out.onnx"}, {"how": "expand"}])
+    @pytest.mark.parametrize(
+        "read",
+        [
+            lambda path: adapt(path, (MEAN, STD)),
+            lambda path: adapt(path, (MEAN, STD), how="expand"),
+            lambda path: adapt_file(path, "out.onnx", (MEAN, STD)),
+        ],
+    )
     @pytest.mark.parametrize(
         ("entries", "message"),
         [
@@ -310,13 +317,13 @@ class TestTensorsOutside:
             ({"length": "many"}, "ValueError: invalid literal"),
         ],
     )  # fmt: skip
-    def test_what_cannot_be(self, path, tmp_path, monkeypatch, entries, message, options):
+    def test_what_cannot_be(self, path, tmp_path, monkeypatch, entries, message, read):
         monkeypatch.chdir(tmp_path)
         (tmp_path / "folder").mkdir()
         os.mkfifo(tmp_path / "pipe")
         self.changed(path, **entries)
         with pytest.raises(ModelError, match=message):
-            adapt(path, (MEAN, STD), **options)
+            read(path)
         assert not (tmp_path / "out.onnx").exists()
         with pytest.raises(ModelError, match=message):
             verify(path, path, np.zeros((1, 9, 9)), (MEAN, STD))

@@ -165,7 +165,7 @@ def test_nothing_to_compare_proves_nothing(images, function):
     model = network()
     pair = [Wrapped(m, function) for m in (model, adapt(model, (MEAN, STD)))]
     with pytest.raises(ModelError, match="nothing was compared"):
-        verify(*pair, images, MEAN, STD, seconds=0)
+        verify(*pair, images, (MEAN, STD), seconds=0)
 
 
 def test_small_outputs_are_no_proof(images):
@@ -176,7 +176,7 @@ def test_small_outputs_are_no_proof(images):
         wrong[0].weight.zero_()
     for adapted, passes in ((wrong, False), (adapt(model, (MEAN, STD)), True)):
         pair = [Wrapped(m, lambda y: y[:, :1] * 1e-6) for m in (model, adapted)]
-        proof = verify(*pair, images, MEAN, STD, seconds=0)
+        proof = verify(*pair, images, (MEAN, STD), seconds=0)
         assert proof.max_difference < 1e-5
         assert proof.passed is passes
 
@@ -195,7 +195,7 @@ def test_pixels_of_two_equal_classes(images):
     proof = verify(Ties(1), Ties(-1), images, (0, 1), seconds=0)
     assert proof.top1 == 0
     assert proof.passed
-    proof = verify(*[Wrapped(Ties(s), lambda y: y[..., 0, 0]) for s in (1, -1)], images, 0, 1,
+    proof = verify(*[Wrapped(Ties(s), lambda y: y[..., 0, 0]) for s in (1, -1)], images, (0, 1),
         seconds=0)  # fmt: skip
     assert proof.top1 == 0
     assert not proof.passed
@@ -256,7 +256,7 @@ def test_bytes():
     proof = verify(model, adapted, images, (MEAN, STD), value_range=(0, 255), seconds=0)
     assert proof.passed
     with pytest.raises(ModelError, match=r"images are uint8.*value_range="):
-        verify(model, adapted, images, (MEAN, STD), seconds=0)
+        verify(model, adapt(model, (MEAN, STD)), images, (MEAN, STD), seconds=0)
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_networks_that_cannot_be_run(images):
         ((model, model), r"the adapted network, .*RuntimeError for gray of shape \(8, 1, 16, 18\)"),
     ):
         with pytest.raises(ModelError, match=message):
-            verify(*pair, images, MEAN, STD)
+            verify(*pair, images, (MEAN, STD))
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ def test_traced_networks(images, which):
     model = network()
     pair = [model, adapt(model, (MEAN, STD))]
     pair[which] = torch.jit.trace(pair[which], torch.zeros(1, (3, 1)[which], 16, 18))
-    proof = verify(*pair, images, MEAN, STD, seconds=0)
+    proof = verify(*pair, images, (MEAN, STD), seconds=0)
     assert proof.passed
     assert proof.stem_difference is None
 
@@ -377,7 +377,7 @@ import sys
 from graytorgb import models
 from graytorgb.errors import ModelError
 try:
-    models.adapt(object(), 0, 1)
+    models.adapt(object(), (0, 1))
 except ModelError as error:
     print(error)
 heavy = {"torch", "keras", "onnx", "safetensors", "psutil", "matplotlib", "rich"}

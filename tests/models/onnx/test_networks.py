@@ -489,6 +489,8 @@ class TestWhatStays:
         assert said(adapt(proto, (MEAN, STD))) == {
             "author": "someone", "Image.BitmapPixelFormat": "Gray8",
             "Image.NominalPixelRange": "Normalized_0_1",
+            "graytorgb.preprocessing":
+                "gray-input_mean_0.485_0.456_0.406_std_0.229_0.224_0.225",
         }  # fmt: skip
         pixels = "Image.NominalPixelRange"
         assert said(adapt(proto, (MEAN, STD), value_range=(0, 255)))[pixels] == "NominalRange_0_255"
@@ -598,10 +600,10 @@ def test_expand_works_with_them(name):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "options", "message"),
+    ("stats", "options", "message"),
     [
-        ((), {}, "say how the images were normalized"),
-        ((), {"how": "expand"}, "say how the images were normalized"),
+        (None, {}, "say how the images were normalized"),
+        (None, {"how": "expand"}, "say how the images were normalized"),
         ((MEAN, STD), {"how": "learned"}, "ONNX models are for inference"),
         ((MEAN, STD), {"layer": "node7"}, "isn't there, did you mean 'node[01]'"),
         (
@@ -615,9 +617,9 @@ def test_expand_works_with_them(name):
         ((MEAN, STD), {"freeze": True}, "freeze=True"),
     ],
 )
-def test_arguments(arguments, options, message):
+def test_arguments(stats, options, message):
     with pytest.raises(ModelError, match=message):
-        adapt(model("a = Conv(x, w) y = Relu(a)"), arguments, **options)
+        adapt(model("a = Conv(x, w) y = Relu(a)"), stats, **options)
 
 
 def test_layer_names_the_image_among_several_inputs():
@@ -792,7 +794,7 @@ class TestProof:
         broken = type(proto).FromString(proto.SerializeToString())
         broken.graph.node[0].input[1] = "nothing"
         with pytest.raises(ModelError, match="can't load the model"):
-            verify(broken, proto, gray(1, 9, 9), (MEAN, STD))
+            verify(broken, adapt(proto, (MEAN, STD)), gray(1, 9, 9), (MEAN, STD))
         large = model("a = Reshape(x, s) " + CONV % "a", s=ints(1, 3, 9, 9))
         with pytest.raises(ModelError, match="ONNX Runtime can't run the model"):
             verify(large, adapt(large, (MEAN, STD), how="expand"), gray(2, 9, 9), (MEAN, STD))
@@ -946,9 +948,9 @@ class TestFiles:
         assert adapt(capitals, (MEAN, STD)) == adapt(path, (MEAN, STD))
 
     def test_other_files(self):
-        with pytest.raises(ModelError, match=r"adapt_state_dict\(path"):
+        with pytest.raises(ModelError, match=r"adapt_file\(path, dst, stats"):
             adapt("net.safetensors", (MEAN, STD))
-        with pytest.raises(ModelError, match="out=path"):
+        with pytest.raises(ModelError, match=r"adapt_file\(src, dst\)"):
             adapt("net.onnx", (MEAN, STD), inplace=True)
 
 

@@ -147,20 +147,19 @@ class TestRefused:
             ({"w": 3}, {}, "this state dict is no state dict, names with tensors: a dict of int"),
             (nn.Conv2d(3, 4, 3), {}, r"not a Conv2d; of a network it is model.state_dict\(\)"),
             (None, {}, "not a NoneType"),
-            ({"a.weight": torch.rand(4, 3, 3, 3)}, {"out": "no/a.pt"}, "there is no folder 'no'"),
-            ({"a.weight": torch.rand(4, 3, 3, 3)}, {"out": "no/a.safetensors"}, "no folder 'no'"),
+            ({"a.weight": torch.rand(4, 3, 3, 3)}, {"dst": "no/a.pt"}, "there is no folder 'no'"),
+            ({"a.weight": torch.rand(4, 3, 3, 3)}, {"dst": "no/a.safetensors"}, "no folder 'no'"),
             ({}, {}, "is no state dict"),
             ({"state_dict": {"a.weight": torch.ones(1)}, "epoch": 3}, {}, r"\['state_dict'\]"),
             ({"a.weight": torch.rand(4, 3, 3, 3)}, {"offset": "map"}, '"plane" or "bias"'),
-            ({"a.weight": torch.rand(4, 3, 3, 3)}, {"mean": None, "std": None}, "0, 1 for none"),
+            ({"a.weight": torch.rand(4, 3, 3, 3)}, {"stats": None}, '"0..1" for none'),
             ({"w": torch.rand(4, 3, 3, 3)}, {"key": "w", "offset": "bias"}, "'w' isn't called one"),
-            ({"a.weight": torch.rand(4, 3, 3, 3)}, {"std": None}, "mean and std go together"),
             ({"a.weight": torch.ones(4, 3, 3, 3, dtype=torch.int8)}, {"key": "a.weight"}, "int8"),
         ],
     )
     def test_what_cannot_be_meant(self, source, options, message):
         with pytest.raises(ModelError, match=message):
-            adapt_state_dict(source, **{"mean": MEAN, "std": STD, **options})
+            adapt_state_dict(source, **{"stats": (MEAN, STD), **options})
 
     def test_no_file(self):
         """As open() says it."""
@@ -194,7 +193,7 @@ class TestRefused:
         with pytest.raises(ModelError, match=r"weights in \['state_dict'\]: ") as caught:
             adapt_state_dict(path, (MEAN, STD))
         call = str(caught.value).partition("weights in ['state_dict']: ")[2]
-        weights = eval(call.replace("...", "MEAN, STD"))
+        weights = eval(call.replace("...", "(MEAN, STD)"))
         assert weights["0.weight"].shape[1] == 2
 
     def test_a_scripted_network(self, tmp_path):

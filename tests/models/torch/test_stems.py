@@ -367,7 +367,7 @@ class TestArguments:
 
     @pytest.mark.parametrize("how", ["collapse", "expand", "learned"])
     def test_no_statistics(self, model, how):
-        with pytest.raises(ModelError, match=r"adapt\(model, \*graytorgb.stats\(source\)"):
+        with pytest.raises(ModelError, match=r"adapt\(model, stats.*\"imagenet\""):
             adapt(model, how=how)
 
     def test_statistics_of_one_channel(self, model):
@@ -378,7 +378,6 @@ class TestArguments:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"std": None}, "mean and std go together"),
             ({"how": "sum"}, 'how is "collapse", "expand" or "learned"'),
             ({"how": "expand", "layer": "0"}, "layer= names what"),
             ({"freeze": True}, 'freeze=True leaves the layer of how="learned"'),
@@ -387,19 +386,19 @@ class TestArguments:
             ({"example": torch.zeros(1, 4, 8, 8)}, "a tensor of shape"),
             ({"example": {"image": 3}}, "example is the size"),
             ({"example": 2}, "can't be followed: given images of shape \\(1, 3, 2, 2\\)"),
-            ({"mean": (0.5, 0.5)}, "mean is a number or 3"),
+            ({"stats": ((2, 3, 4), 1)}, "divide both by 255"),
         ],
     )
     def test_what_cannot_be_meant(self, model, options, message):
         with pytest.raises(ModelError, match=message):
-            adapt(model, **{"mean": MEAN, "std": STD, **options})
+            adapt(model, **{"stats": (MEAN, STD), **options})
 
     @pytest.mark.parametrize(
         ("thing", "message"),
         [
-            ("resnet.pt", r"isn't: 'resnet.pt'.*adapt_state_dict\(path"),
-            (3, "expected a torch.nn.Module, .*, not int"),
-            (nn.Conv2d, "expected a torch.nn.Module, .*, not type"),
+            ("resnet.pt", r"isn't: 'resnet.pt'.*adapt_file\(path, dst, stats"),
+            (3, "expected one of keras.Model, torch.nn.Module, .*, not int"),
+            (nn.Conv2d, "expected one of keras.Model, torch.nn.Module, .*, not type"),
         ],
     )
     def test_no_network(self, thing, message):
