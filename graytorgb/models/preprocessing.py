@@ -127,8 +127,8 @@ class Preprocessing:
             pairs.append([each.rescaling for each in (self, said)])
         if not all(np.allclose(np.array(a), np.array(b), rtol=1e-6, atol=1e-9) for a, b in pairs):
             raise ModelError(
-                f"the adapted network was made by adapt({', '.join(filter(None, ('model', str(self))))}"
-                f"), and this call says {said}: leave that out, or adapt the original again by it",
+                f"the adapted network was made with {str(self) or 'no stats'}, and this call says "
+                f"{said}: leave that out, or adapt the original again with it",
                 remedies=("stats", "value_range"),
             )
 

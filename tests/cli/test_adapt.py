@@ -327,7 +327,7 @@ class TestNothingIsWritten:
             ((model, tmp_path / "nowhere" / "gray.onnx"), "there is no folder"),
             (
                 (folder_file(tmp_path), tmp_path / "gray.onnx"),
-                "MODEL is a file of .keras, .safetensors, .pt, .pth, .bin, .onnx, and",
+                "MODEL is a file of .keras,",
             ),
             ((tmp_path / "nothing.onnx", tmp_path / "gray.onnx"), "does not exist"),
         ):

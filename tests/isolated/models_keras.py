@@ -172,7 +172,8 @@ def test_stems(name, tmp_path):
     assert_same(run(saved(adapted, tmp_path), x), run(model, planes(x)))
     assert adapted.layers[-1].name == model.layers[-1].name
     padded = ("valid" not in name and name != "dense") or "transposed" in name
-    assert len(adapted.layers) == 2 + padded + ("separable" in name)
+    # the input, the layer whose name says what is carried, and the stem
+    assert len(adapted.layers) == 3 + padded + ("separable" in name)
 
 
 def test_volumes():
@@ -282,12 +283,11 @@ class TestNetworks:
         x = 255 * gray(2, 12, 13, 1)
         adapted = adapt(model)
         assert type(adapted) is keras.Sequential
-        assert [layer.name for layer in adapted.layers] == [layer.name for layer in model.layers][
-            1:
-        ]
+        names = [layer.name for layer in adapted.layers]
+        assert names == ["gray-input", *[layer.name for layer in model.layers][1:]]
         for it in (adapted, saved(adapted, tmp_path)):
             assert_same(run(it, x), run(model, np.repeat(x, 3, -1)))
-        inside = keras.Model(adapted.inputs, adapted.layers[0].output)
+        inside = keras.Model(adapted.inputs, adapted.layers[1].output)
         assert inside.output_shape == (None, 12, 13, 4)
 
     def test_a_whole_pipeline(self, tmp_path):
@@ -319,14 +319,14 @@ class TestNetworks:
         )
         before = model.get_weights()
         adapted = adapt(model, (MEAN, STD))
-        for old, new in zip(model.layers[2:], adapted.layers[3:], strict=True):
+        for old, new in zip(model.layers[2:], adapted.layers[4:], strict=True):
             assert (old.name, old.trainable) == (new.name, new.trainable)
             for a, b in zip(old.get_weights(), new.get_weights(), strict=True):
                 assert (a == b).all()
         model.trainable = False
         model.layers[-1].trainable = True
         thawed = adapt(model, (MEAN, STD))
-        assert [layer.trainable for layer in thawed.layers] == [False] * 4 + [True]
+        assert [layer.trainable for layer in thawed.layers] == [False] * 5 + [True]
         adapted.set_weights([0 * w for w in adapted.get_weights()])
         assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
         assert model.input_shape == (None, 12, 13, 3)
@@ -560,7 +560,7 @@ class TestNetworks:
     def test_a_range_beyond_float16(self):
         model = small(dtype="mixed_float16")
         x = 65535 * gray(2, 12, 13, 1)
-        with pytest.raises(ModelError, match=r"'stem' calculates in float16.*0 to 1, or how"):
+        with pytest.raises(ModelError, match=r"'stem' calculates in float16.*0 to 1; how"):
             adapt(model, (MEAN, STD), value_range=(0, 65535))
         expected = run(model, planes(x / 65535))
         for how, given in (("collapse", {}), ("expand", {"value_range": (0, 65535)})):
@@ -579,7 +579,7 @@ class TestTraining:
         for network, given in ((model, planes(x)), (adapted, x)):
             network.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
             network.train_on_batch(given, y)
-        for a, b in zip(model.layers[2:], adapted.layers[3:], strict=True):
+        for a, b in zip(model.layers[2:], adapted.layers[4:], strict=True):
             assert_same(a.get_weights(), b.get_weights(), 1e-5)
         color, ours = (stem.get_weights()[0] - w for stem, w in zip(stems, before, strict=True))
         assert np.abs(ours).max() > 1e-3
