@@ -181,7 +181,7 @@ class Preprocessing:
                 else:
                     numbers.append(float(part))
             read: Any = {word: tuple(numbers) for word, numbers in found.items()}
-            stats = Stats(read["mean"], read["std"]) if "mean" in read else None
+            stats = Stats(read["mean"], read["std"]) if read.keys() & {"mean", "std"} else None
             return cls(stats, read.get("range"), read.get("normalized"))
         except (ValueError, KeyError, UnboundLocalError):  # a name that only begins so
             return None

@@ -802,6 +802,28 @@ class TestProof:
         adapt_file(source, target, (MEAN, STD))
         assert verify(source, target, gray(2, 12, 13), (MEAN, STD), seconds=0).passed
 
+    @pytest.mark.parametrize("how", ["collapse", "expand", "learned"])
+    @pytest.mark.parametrize(
+        ("options", "limits"), [({}, (0, 1)), ({"value_range": (0, 255)}, (0, 255))]
+    )
+    def test_what_it_was_adapted_with_is_carried(self, tmp_path, how, options, limits):
+        """Through files, clones, networks in networks, and another file by the user."""
+        model = functional(conv(), layers.GlobalAveragePooling2D())
+        model.save(tmp_path / "model.keras")
+        adapt_file(
+            tmp_path / "model.keras", tmp_path / "gray.keras", (MEAN, STD), how=how, **options
+        )
+        adapted = adapt(model, (MEAN, STD), how=how, **options)
+        clone = keras.models.clone_model(adapted)
+        clone.set_weights(adapted.get_weights())
+        image = keras.Input((12, 13, 1))
+        inside = keras.Model(image, adapted(image))
+        x = limits[0] + (limits[1] - limits[0]) * gray(2, 12, 13)
+        for it in (adapted, saved(adapted, tmp_path), tmp_path / "gray.keras", clone, inside):
+            assert verify(model, it, x, seconds=0).passed
+        with pytest.raises(ModelError, match="made with stats="):
+            verify(model, adapted, x, "-1..1")
+
     def test_from_the_shell(self, tmp_path):
         needs_package("click", "rich")
         from click.testing import CliRunner
