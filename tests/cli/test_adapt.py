@@ -3,12 +3,15 @@
 import json
 import os
 import shutil
+import sys
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from graytorgb import ModelError, models
 from graytorgb.cli import main
+from graytorgb.cli.adapt import _OPTIONS
 from graytorgb.errors import LevelsError
 from graytorgb.inspection.gray_images import read_gray
 from graytorgb.models import adapt
@@ -200,6 +203,26 @@ class TestOnnx:
         assert out.exists()
         assert not picture.exists()
 
+    def test_without_matplotlib_the_model_is_written(self, model, tmp_path, monkeypatch):
+        for name in ("matplotlib", "matplotlib.figure"):
+            monkeypatch.setitem(sys.modules, name, None)
+        output, code = run(model, tmp_path / "gray.onnx", *STATS, "--png", tmp_path / "a.png")
+        assert code == 0, output
+        assert "no picture: needs matplotlib: pip install 'graytorgb[bench]'" in output
+        assert (tmp_path / "gray.onnx").exists()
+
+    @pytest.mark.parametrize("remedy", _OPTIONS)
+    def test_what_is_missing_is_an_option(self, model, tmp_path, monkeypatch, remedy):
+        """By the error's field, whatever its text says."""
+
+        def fail(*arguments, **options):
+            raise ModelError("no hint in here", remedies=(remedy, "unknown"))
+
+        monkeypatch.setattr(models, "adapt_file", fail)
+        output, code = run(model, tmp_path / "gray.onnx", *STATS)
+        assert code == 1
+        assert f"no hint in here Here: {_OPTIONS[remedy]}" in output
+
     def test_tensors_outside(self, tmp_path):
         model = write_model(tmp_path / "net.onnx", outside=True)
         output, code = run(model, tmp_path / "gray.onnx", *STATS, "--how", "expand")
@@ -249,7 +272,6 @@ class TestNothingIsWritten:
 
     def test_if_another_class_is_seen(self, model, tmp_path, monkeypatch):
         """A model that isn't the original, whatever the tolerance."""
-        from graytorgb import models
 
         def wrong(path, dst, **options):
             adapted = adapt(path, "imagenet")

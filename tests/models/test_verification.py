@@ -3,12 +3,14 @@
 import io
 import json
 import math
+import re
+import sys
 import tracemalloc
 
 import numpy as np
 import pytest
 
-from graytorgb import ModelError
+from graytorgb import BackendUnavailable, ModelError
 from graytorgb.models import adapt, verify
 
 from ..support import needs, needs_package, run_python
@@ -369,6 +371,29 @@ class TestReports:
         proof.write_png(tmp_path / "where.png")
         with Image.open(tmp_path / "where.png") as picture:
             assert picture.size[0] > 300
+
+
+def test_without_psutil_all_but_memory_is_there(images, monkeypatch):
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    monkeypatch.delitem(sys.modules, "graytorgb.measure.peak", raising=False)
+    model = network()
+    proof = verify(model, adapt(model, (MEAN, STD)), images, seconds=0.02)
+    assert proof.passed
+    assert proof.original_s.rounds >= 5
+    assert proof.original_peak_bytes is proof.adapted_peak_bytes is None
+    assert "needs psutil" in proof.why_no_peaks
+    assert re.search(r"8x1x16x18, peak MB +not measured  needs psutil: pip install", str(proof))
+    assert json.loads(proof.to_json())["why_no_peaks"] == proof.why_no_peaks
+
+
+def test_without_matplotlib_the_proof_stays(images, tmp_path, monkeypatch):
+    model = network()
+    proof = verify(model, adapt(model, (MEAN, STD)), images, seconds=0)
+    for name in ("matplotlib", "matplotlib.figure"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(BackendUnavailable, match=r"needs matplotlib.*graytorgb\[bench\]"):
+        proof.write_png(tmp_path / "where.png")
+    assert proof.passed
 
 
 def test_nothing_is_imported_to_find_out():
