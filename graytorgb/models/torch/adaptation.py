@@ -12,7 +12,7 @@ from ..preprocessing import Preprocessing
 from .collapse import collapse
 from .copy import copied
 from .example import any_parameter, calls
-from .input_arithmetic import is_rcnn_transform
+from .input_arithmetic import takes_image_list
 from .modules import GrayInput, Learned, Repeat, is_adapted
 from .runner import PREPROCESSING
 from .state_dicts import adapt_state_dict
@@ -21,8 +21,7 @@ from .state_dicts import adapt_state_dict
 def adapt(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions) -> nn.Module:
     """Return a torch network adapted as :func:`graytorgb.models.adapt` says."""
     _check_network(model)
-    as_list = is_rcnn_transform(getattr(model, "transform", None))
-    if as_list and not preprocessing.normalization.equals(preprocessing.rescaling):
+    if takes_image_list(model) and not preprocessing.normalization.equals(preprocessing.rescaling):
         transform: Any = model.transform
         raise ModelError(
             f"a {type(model).__name__} normalizes its images itself, by the mean "
@@ -32,22 +31,22 @@ def adapt(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions)
     if not options.inplace:
         model = copied(model)
     if options.how == "collapse":
-        collapse(model, preprocessing, options, as_list=as_list)
+        collapse(model, preprocessing, options)
     else:
-        model = _put_behind_layer(model, preprocessing, options, as_list=as_list)
+        model = _put_behind_layer(model, preprocessing, options)
     setattr(model, PREPROCESSING, preprocessing.to_text())
     return model
 
 
 def _put_behind_layer(
-    model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions, *, as_list: bool
+    model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions
 ) -> GrayInput:
     """Return the network behind a layer that makes its planes of gray."""
-    if not as_list:
+    if not takes_image_list(model):
         preprocessing.require_stats(options.how)
     example, spatial = options.example, 2
     if example is not None:
-        spatial = next(calls(model, example, as_list=as_list)).spatial
+        spatial = next(calls(model, example)).spatial
     kind = Repeat if options.how == "expand" else Learned
     front = kind(preprocessing.normalization, spatial)
     like = any_parameter(model)

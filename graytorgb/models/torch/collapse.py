@@ -37,9 +37,7 @@ _NOTHING = 1e-15
 _COUNTS = ("num_channels", "in_channels", "_in_channels", "in_chans", "input_channels")
 
 
-def collapse(
-    model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions, *, as_list: bool
-) -> None:
+def collapse(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions) -> None:
     """Change `model` itself: its stem sees one plane of gray.
 
     Raises
@@ -47,7 +45,7 @@ def collapse(
     ModelError
         If it can't be done exactly. The network is then as it was.
     """
-    work = _plan_work(model, preprocessing, options, as_list=as_list)
+    work = _plan_work(model, preprocessing, options)
     if not work.plan.fronts:
         preprocessing.require_stats()
     changes = ReversibleChanges()
@@ -55,7 +53,7 @@ def collapse(
         different = _carry_out(model, work, changes)
         if different is not None:
             changes.undo()
-            if not _is_rounding(model, work, different, options, as_list=as_list):
+            if not _is_rounding(model, work, different, options):
                 raise refuse(different.why)
             _apply(model, work, changes)
     except BaseException:
@@ -105,16 +103,14 @@ class Different(NamedTuple):
     largest: float
 
 
-def _plan_work(
-    model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions, *, as_list: bool
-) -> Work:
+def _plan_work(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions) -> Work:
     """Trace an image through the network, or find what is named."""
     if options.layers is None:
-        passes = trace_at_two_sizes(model, preprocessing, options.example, as_list=as_list)
+        passes = trace_at_two_sizes(model, preprocessing, options.example)
         plan = plan_from_traces(model, [made.trace for made in passes])
     else:
-        plan = plan_for_layers(model, options.layers, as_list=as_list)
-        passes = _trace_named(model, plan, preprocessing, options.example, as_list=as_list)
+        plan = plan_for_layers(model, options.layers)
+        passes = _trace_named(model, plan, preprocessing, options.example)
     folded = preprocessing.normalization
     for front in plan.fronts:
         folded = folded.then(front.scale, front.offset)
@@ -123,11 +119,11 @@ def _plan_work(
 
 
 def _trace_named(
-    model: nn.Module, plan: Plan, preprocessing: Preprocessing, example: Any, *, as_list: bool
+    model: nn.Module, plan: Plan, preprocessing: Preprocessing, example: Any
 ) -> list[Pass]:
     """Return passes of a network whose stem is named; none if it can't be run by an image alone."""
     try:
-        passes = trace_at_two_sizes(model, preprocessing, example, as_list=as_list)
+        passes = trace_at_two_sizes(model, preprocessing, example)
     except ModelError:
         if example is not None:
             raise
@@ -269,9 +265,7 @@ def _prove(model: nn.Module, work: Work, made: Pass) -> Different | None:
     return Different(why, made, given, largest)
 
 
-def _is_rounding(
-    model: nn.Module, work: Work, different: Different, options: AdaptOptions, *, as_list: bool
-) -> bool:
+def _is_rounding(model: nn.Module, work: Work, different: Different, options: AdaptOptions) -> bool:
     """Whether outputs differ for no other reason than numbers that are rounded or random.
 
     `model` is the original again. In float64 a difference that is due to rounding vanishes, and
@@ -291,7 +285,7 @@ def _is_rounding(
     options = replace(options, example=in_float64(options.example))
     try:
         double = deepcopy(model).double()
-        work = _plan_work(double, work.preprocessing, options, as_list=as_list)
+        work = _plan_work(double, work.preprocessing, options)
         return _carry_out(double, work, ReversibleChanges()) is None
     except Exception:  # whatever a network raises whose code says float32
         floor = coarsest * different.largest

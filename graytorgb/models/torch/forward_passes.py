@@ -37,9 +37,7 @@ class Pass(NamedTuple):
     outputs: Outputs
 
 
-def trace_at_two_sizes(
-    model: nn.Module, preprocessing: Preprocessing, example: Any, *, as_list: bool
-) -> list[Pass]:
+def trace_at_two_sizes(model: nn.Module, preprocessing: Preprocessing, example: Any) -> list[Pass]:
     """Pass an image through the network at a size that it takes, and at an awkward one.
 
     At another size a network may pad what it didn't have to. One that refuses the second size has
@@ -51,7 +49,7 @@ def trace_at_two_sizes(
         If it takes none of the sizes.
     """
     refused: list[tuple[Call, Exception]] = []
-    for call in calls(model, example, as_list=as_list):
+    for call in calls(model, example):
         try:
             first = _pass(model, call, preprocessing)
         except ModelError:

@@ -34,6 +34,11 @@ def is_rcnn_transform(module: Any) -> bool:
     return detection is not None and isinstance(module, detection.GeneralizedRCNNTransform)
 
 
+def takes_image_list(model: nn.Module) -> bool:
+    """Whether a network takes a list of images, as torchvision's detection models do."""
+    return is_rcnn_transform(getattr(model, "transform", None))
+
+
 def find_input_arithmetic(
     model: nn.Module, layer: str, *, returns_image: bool
 ) -> InputArithmetic | None:

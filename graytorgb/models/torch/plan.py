@@ -9,7 +9,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from ...errors import ModelError
 from ..stem import CHANNELS, quote_names, refuse
-from .input_arithmetic import InputArithmetic, find_input_arithmetic
+from .input_arithmetic import InputArithmetic, find_input_arithmetic, takes_image_list
 from .trace import ImageTrace, Meeting
 
 _COMPUTED = "a convolution whose weight is computed at each call"
@@ -34,7 +34,7 @@ class Plan(NamedTuple):
     entered: set[str]
 
 
-def plan_for_layers(model: nn.Module, layers: list[str], *, as_list: bool) -> Plan:
+def plan_for_layers(model: nn.Module, layers: list[str]) -> Plan:
     """Return the plan where the caller says which convolutions see the image."""
     modules = dict(model.named_modules())
     first = {id(module): name for name, module in reversed(modules.items())}
@@ -53,7 +53,7 @@ def plan_for_layers(model: nn.Module, layers: list[str], *, as_list: bool) -> Pl
         if why:
             raise refuse(f"layer {name!r} is {why}")
     fronts = [find_input_arithmetic(model, name, returns_image=False) for name in modules]
-    stems = {name: "" if as_list else name for name in layers}
+    stems = {name: "" if takes_image_list(model) else name for name in layers}
     around = {name for name in modules if any(is_inside(layer, name) for layer in layers)}
     return Plan(stems, [front for front in fronts if front is not None], around)
 

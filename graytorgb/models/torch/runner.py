@@ -16,7 +16,7 @@ from ..preprocessing import Preprocessing
 from ..stem import CHANNELS
 from ..weights import Normalization
 from .example import any_parameter
-from .input_arithmetic import is_rcnn_transform
+from .input_arithmetic import takes_image_list
 from .isolated_run import evaluating, seed, seeded
 from .modules import GrayInput, repeat_and_normalize
 from .outputs import outputs_of
@@ -42,7 +42,7 @@ class Runner:
         self.model = model
         self._normalization = normalization
         inner = model.model if isinstance(model, GrayInput) else model
-        self._as_list = is_rcnn_transform(getattr(inner, "transform", None))
+        self._as_list = takes_image_list(inner)
         self._like = any_parameter(model)
         dtypes = {p.dtype for p in model.parameters() if p.is_floating_point()}
         self.eps = max((torch.finfo(dtype).eps for dtype in dtypes), default=_EPS)
