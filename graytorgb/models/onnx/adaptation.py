@@ -50,7 +50,7 @@ def adapt_file(
     """Adapt the model in a file and write it to another, with no tensor in memory."""
     edit = _edit(read(source, in_memory=False), source, preprocessing, options)
     _finish(edit, edit.graph.model, preprocessing)
-    write(edit.graph.model, target, edit.graph.folder)
+    write(edit.graph.model, target, source.parent)
 
 
 def _edit(

@@ -21,7 +21,8 @@ from ..weights import Normalization
 from .edit import Edit
 from .graph import Graph, names
 from .inputs import ImageInput, image_inputs
-from .operations import Refused, operate
+from .operations import operate
+from .operator_rules import Refused
 from .runtime import evaluate
 
 _SIZES = (64, 224, 512)

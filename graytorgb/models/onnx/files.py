@@ -92,29 +92,14 @@ def is_large(model: ModelProto) -> bool:
         return True
 
 
-def write(model: ModelProto, path: Path, folder: Path | None) -> None:
-    """Write a model; what was in files beside it goes into files beside the new one.
+def write(model: ModelProto, path: Path, folder: Path) -> None:
+    """Write a model that was read from a file in `folder`.
 
+    What was in files beside it goes into files beside the new one:
     ``model.onnx`` has ``model.onnx.data``, and where the original had several files they are
     numbered. The data are copied as they are, file by file, and never held in memory.
     """
     outside = external(model)
-    if outside and folder is None:
-        raise ModelError(
-            "the model's tensors are in a file beside it that wasn't loaded: onnx.load(path) "
-            "loads them, or pass the model's path"
-        )
-    if not outside:
-        if not is_large(model):
-            with replacing(path) as written:
-                onnx.save(model, written)
-            return
-        data = path.with_name(f"{path.name}.data")
-        data.unlink(missing_ok=True)  # onnx appends
-        onnx.save(model, path, save_as_external_data=True, location=data.name)
-        onnx.load_external_data_for_model(model, str(path.parent))  # onnx took them out of it
-        return
-    assert folder is not None
     new = {location: f"{path.name}.data{count or ''}"
         for count, location in enumerate(dict.fromkeys(map(_location, outside)))}  # fmt: skip
     _check_targets({path: None} | {path.with_name(n): folder / s for s, n in new.items()})
