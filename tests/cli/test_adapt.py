@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from graytorgb import ModelError, models
 from graytorgb.cli import main
-from graytorgb.cli.adapt import _OPTIONS
+from graytorgb.cli.adapt import OPTIONS_OF_REMEDIES
 from graytorgb.errors import LevelsError
 from graytorgb.inspection.gray_images import read_gray
 from graytorgb.models import adapt
@@ -211,7 +211,7 @@ class TestOnnx:
         assert "no picture: needs matplotlib: pip install 'graytorgb[bench]'" in output
         assert (tmp_path / "gray.onnx").exists()
 
-    @pytest.mark.parametrize("remedy", _OPTIONS)
+    @pytest.mark.parametrize("remedy", OPTIONS_OF_REMEDIES)
     def test_what_is_missing_is_an_option(self, model, tmp_path, monkeypatch, remedy):
         """By the error's field, whatever its text says."""
 
@@ -221,7 +221,7 @@ class TestOnnx:
         monkeypatch.setattr(models, "adapt_file", fail)
         output, code = run(model, tmp_path / "gray.onnx", *STATS)
         assert code == 1
-        assert f"no hint in here Here: {_OPTIONS[remedy]}" in output
+        assert f"no hint in here Here: {OPTIONS_OF_REMEDIES[remedy]}" in output
 
     def test_tensors_outside(self, tmp_path):
         model = write_model(tmp_path / "net.onnx", outside=True)
