@@ -105,28 +105,28 @@ class Runner(Protocol):
     def preprocessing(self) -> Preprocessing | None:
         """Return what an adapted network carries, or None if it carries nothing."""
 
-    def evaluating(self) -> AbstractContextManager[None]:
+    def eval_mode(self) -> AbstractContextManager[None]:
         """Return a context in which the network is in eval mode."""
 
-    def gray(self, batch: Array) -> Any:
+    def to_input(self, batch: Array) -> Any:
         """Return a batch, (N, 1, H, W), in the framework's own kind."""
 
     def __call__(self, gray: Any) -> Any:
         """Return the network's output for gray, its preprocessing included."""
 
-    def arrays(self, output: Any) -> list[Array]:
+    def to_arrays(self, output: Any) -> list[Array]:
         """Return every array of an output."""
 
-    def scores(self, output: Any) -> Array | None:
+    def find_scores(self, output: Any) -> Array | None:
         """Return the class scores of an output, classes on axis 1, or None if it has none."""
 
-    def stem(self, gray: Any) -> str | None:
+    def find_stem(self, gray: Any) -> str | None:
         """Return the name of the first convolution, or None if there is none."""
 
-    def stem_output(self, layer: str, gray: Any) -> tuple[Any, Array] | None:
+    def run_stem(self, layer: str, gray: Any) -> tuple[Any, Array] | None:
         """Return the shape of a convolution's input, and its output, or None without it."""
 
-    def inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    def find_inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         """Return where a convolution's kernel lies wholly inside the image."""
 
 

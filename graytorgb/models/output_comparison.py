@@ -69,10 +69,10 @@ class _Figures:
     def add(self, batch: Array) -> None:
         """Run both networks on a batch and add their figures."""
         original, adapted = self._original, self._adapted
-        expected = original(original.gray(batch))
-        given = adapted(adapted.gray(batch))
-        arrays = original.arrays(expected)
-        difference = _differences(arrays, adapted.arrays(given))
+        expected = original(original.to_input(batch))
+        given = adapted(adapted.to_input(batch))
+        arrays = original.to_arrays(expected)
+        difference = _differences(arrays, adapted.to_arrays(given))
         self.images += len(batch)
         self._first = batch if self._first is None else self._first
         self.differences.append(_spread(difference))
@@ -81,7 +81,7 @@ class _Figures:
             worst = np.max([self.worst, difference.max()])  # not a number if one isn't
             if self._worst is None or not worst <= self.worst:
                 self.worst, self._worst = float(worst), batch
-        self._add_scores(original.scores(expected), adapted.scores(given))
+        self._add_scores(original.find_scores(expected), adapted.find_scores(given))
 
     def _add_scores(self, expected: Array | None, given: Array | None) -> None:
         if expected is None or given is None or expected.shape != given.shape:
@@ -130,7 +130,7 @@ class _Figures:
         return {"variation": variation, "rounding": rounding}
 
     def _outputs(self, batch: Array) -> list[Array]:
-        return self._original.arrays(self._original(self._original.gray(batch)))
+        return self._original.to_arrays(self._original(self._original.to_input(batch)))
 
 
 def _differences(expected: list[Array], given: list[Array]) -> Array:
@@ -169,23 +169,23 @@ def _compare_stems(
     original: Runner, adapted: Runner, batch: Array, layer: str | None
 ) -> dict[str, Any]:
     """Return the fields that say where the outputs of the stems differ, on one batch."""
-    gray = original.gray(batch)
-    name = original.stem(gray) if layer is None else layer
+    gray = original.to_input(batch)
+    name = original.find_stem(gray) if layer is None else layer
     if name is None:
         return {}
-    before = original.stem_output(name, gray)
+    before = original.run_stem(name, gray)
     if before is None and layer is not None:
         raise ModelError(
             f"the original has no convolution {layer!r}: leave layer out, or name its stem"
         )
     after = None
     for candidate in (name, f"model.{name}"):  # how="expand" has the network behind its front
-        after = after or adapted.stem_output(candidate, adapted.gray(batch))
+        after = after or adapted.run_stem(candidate, adapted.to_input(batch))
     if before is None or after is None or before[1].shape != after[1].shape:
         return {}
     shape, expected = before
     difference = np.abs(expected - after[1]).max((0, 1))
-    inside = original.inside(name, shape)
+    inside = original.find_inside(name, shape)
 
     def largest(where: NDArray[np.bool_]) -> float | None:
         return float(difference[where].max()) if where.any() else None
@@ -205,7 +205,7 @@ def _measure_cost(
     Memory that can't be measured is None, and a field says why.
     """
     calls = {
-        name: partial(runner, runner.gray(batch))
+        name: partial(runner, runner.to_input(batch))
         for name, runner in (("original", original), ("adapted", adapted))
     }
     rounds = Rounds(calls)

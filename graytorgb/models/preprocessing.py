@@ -76,14 +76,14 @@ class Preprocessing:
     @cached_property
     def rescaling(self) -> Normalization:
         """Return what makes values from 0 to 1 of the gray."""
-        return Normalization.of(0, 1, self.value_range, self.normalized)
+        return Normalization.from_stats(0, 1, self.value_range, self.normalized)
 
     @cached_property
     def normalization(self) -> Normalization:
         """Return what makes the original's planes of the gray; the rescaling, without stats."""
         if self.stats is None:
             return self.rescaling
-        return Normalization.of(*self.stats, self.value_range, self.normalized)
+        return Normalization.from_stats(*self.stats, self.value_range, self.normalized)
 
     @property
     def limits(self) -> tuple[float, float]:

@@ -95,7 +95,7 @@ def verify(
     batches = split_into_batches(images, batch_size, has_range=has_range)
     in_bytes = before.has_integers and not preprocessing.has_range
     span = (0.0, 255.0) if in_bytes else preprocessing.limits
-    with before.evaluating(), after.evaluating():
+    with before.eval_mode(), after.eval_mode():
         return compare_outputs(
             before, after, batches, layer=layer, tolerance=tolerance, seconds=seconds, span=span
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from ..files import KERAS, check_file, unreadable
+from ..files import KERAS, check_file, make_read_error
 
 
 def read_network(model: keras.Model | str | os.PathLike[str]) -> keras.Model:
@@ -24,7 +24,7 @@ def read_network(model: keras.Model | str | os.PathLike[str]) -> keras.Model:
         with suppress(Exception):
             network = keras.models.load_model(path, compile=False)
         if network is None:
-            raise unreadable(path, KERAS, error) from error
+            raise make_read_error(path, KERAS, error) from error
         warn_not_compiled(str(model), error)
         return network
 

@@ -123,11 +123,11 @@ class Runner:
         found = (Preprocessing.from_text(layer.name) for _, layer in layers_of(self._model))
         return next(filter(None, found), None)
 
-    def evaluating(self) -> AbstractContextManager[None]:
+    def eval_mode(self) -> AbstractContextManager[None]:
         """Each call says by itself that it isn't training."""
         return nullcontext()
 
-    def gray(self, batch: Array) -> Array:
+    def to_input(self, batch: Array) -> Array:
         """A batch (N, 1, ...) with the network's order of axes."""
         image = self._image
         dtype = image.dtype if self.has_integers else np.float32
@@ -147,20 +147,20 @@ class Runner:
             return gray
         return repeat_and_normalize(gray, self._image.axis, self._normalization)
 
-    def arrays(self, output: Any) -> list[NDArray[np.float64]]:
+    def to_arrays(self, output: Any) -> list[NDArray[np.float64]]:
         """Every array of an output."""
         return [numpy_of(value).astype(np.float64) for value in keras.tree.flatten(output)]
 
-    def scores(self, output: Any) -> NDArray[np.float64] | None:
+    def find_scores(self, output: Any) -> NDArray[np.float64] | None:
         """Class scores, (N, classes) or (N, classes, H, W); None if the first output has none."""
-        [first, *_] = self.arrays(output)
+        [first, *_] = self.to_arrays(output)
         if first.ndim == len(self._image.shape):
             first = np.moveaxis(first, self._image.axis, 1)
         elif first.ndim != 2:
             return None
         return first if first.shape[1] > 1 else None
 
-    def stem(self, gray: Array) -> str | None:
+    def find_stem(self, gray: Array) -> str | None:
         """The path of the first layer whose kernel sees three channels."""
         stems = (
             path
@@ -169,7 +169,7 @@ class Runner:
         )
         return next(stems, None)
 
-    def stem_output(self, layer: str, gray: Array) -> tuple[Any, Array] | None:
+    def run_stem(self, layer: str, gray: Array) -> tuple[Any, Array] | None:
         """The gray's shape and the output of a layer, channels on axis 1; None without it."""
         if find_layer(self._model, layer) is None:
             return None
@@ -178,7 +178,7 @@ class Runner:
             return None
         return gray.shape, np.moveaxis(seen[layer][1].astype(np.float64), self._image.axis, 1)
 
-    def inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    def find_inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         """Where a kernel lies wholly inside the image, padding in front of it counted.
 
         What differs between black and white is inside the image; a kernel of ones counts it.

@@ -69,7 +69,7 @@ def _stem(
     constant = planes.constant[:, None]
     ones = planes.has_constant() and not _pads_no_zeros(layer)
     if planes.has_constant() and not ones:
-        spread = weights.mix(kernel, constant, axes, groups)
+        spread = weights.mix_channels(kernel, constant, axes, groups)
         spread = spread.sum(tuple(k for k, axis in enumerate(axes) if axis != "O"))
         bias = spread if bias is None else spread + bias
     matrix = planes.matrix if not ones else np.concatenate((planes.matrix, constant), 1)
@@ -80,7 +80,7 @@ def _stem(
     shape = list(planes.base.shape)
     shape[planes.axis] = matrix.shape[1]
     stem.build(tuple(shape))
-    given = [weights.mix(kernel, matrix, axes, groups), *([] if bias is None else [bias])]
+    given = [weights.mix_channels(kernel, matrix, axes, groups), *([] if bias is None else [bias])]
     stem.set_weights(given)
     return stem, ones
 

@@ -8,7 +8,7 @@ from typing import Any
 from onnx import ModelProto
 
 from ...errors import ModelError
-from ..files import ONNX, reading
+from ..files import ONNX, explain_read_errors
 from ..frameworks import AdaptOptions, InputSize
 from ..preprocessing import Preprocessing
 from .collapse import choose_images, collapse
@@ -64,7 +64,7 @@ def _edit(
         )
     size = _size(options.example)
     # what can be read may be damaged even so
-    with nullcontext() if path is None else reading(path, ONNX):
+    with nullcontext() if path is None else explain_read_errors(path, ONNX):
         graph = Graph(model, None if path is None else path.parent)
         if options.how == "collapse":
             return collapse(graph, preprocessing, options.layers, size)
@@ -106,7 +106,7 @@ def find_input_size(model: ModelProto | str | os.PathLike[str]) -> InputSize:
     else:
         path = Path(model)
         proto = read(path, in_memory=False)
-        with reading(path, ONNX):
+        with explain_read_errors(path, ONNX):
             image = image_inputs(Graph(proto))[0][0]
     return InputSize(image.spatial, image.has_integers)
 

@@ -14,7 +14,7 @@ from onnx.external_data_helper import uses_external_data
 
 from ...core.writing import replacing
 from ...errors import ModelError
-from ..files import ONNX, check_file, reading, unreadable
+from ..files import ONNX, check_file, explain_read_errors, make_read_error
 from .graph import tensors
 
 _LIMIT = (1 << 31) - 1  # bytes of a protobuf message
@@ -34,10 +34,10 @@ def read(path: Path, *, in_memory: bool) -> ModelProto:
         If it isn't ONNX, or a file that it names is missing or too short.
     """
     check_file(path)
-    with reading(path, ONNX):
+    with explain_read_errors(path, ONNX):
         model = onnx.load(path, format="protobuf", load_external_data=False)
         if not model.graph.node:
-            raise unreadable(path, ONNX, ValueError("there is no graph in it"))
+            raise make_read_error(path, ONNX, ValueError("there is no graph in it"))
         for tensor in external(model):
             _check_data(tensor, path)
         if in_memory:

@@ -255,12 +255,12 @@ def _convolution(edit: Edit, node: NodeProto, image: ChannelMap, *, axes: str) -
     dtype = image.dtype
     changed = {0: image.base}
     if image.has_constant():
-        share = weights.mix(kernel, image.constant[:, None], spread, groups)
+        share = weights.mix_channels(kernel, image.constant[:, None], spread, groups)
         bias = share.sum(tuple(i for i, letter in enumerate(spread) if letter != "O"))
         given = find_constant(edit, node, 2, "bias")
         bias = bias if given is None else bias + given.astype(np.float64)
         changed[2] = edit.tensor(bias, f"{title(node)}_bias_gray", dtype)
-    mixed = weights.mix(kernel, image.matrix, spread, groups)
+    mixed = weights.mix_channels(kernel, image.matrix, spread, groups)
     changed[1] = edit.tensor(mixed, f"{node.input[1]}_gray", dtype)
     edit.keep(node, changed, group=1)
     edit.stems[title(node)] = node.output[0]

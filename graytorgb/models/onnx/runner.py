@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from ...errors import BackendUnavailable, ModelError
-from ..files import ONNX, reading
+from ..files import ONNX, explain_read_errors
 from ..preprocessing import Preprocessing
 from ..stem import fit_batch, repeat_and_normalize
 from ..weights import Normalization
@@ -50,7 +50,7 @@ class Runner:
         else:
             path = Path(model)
             proto = read(path, in_memory=False)
-            with reading(path, ONNX):
+            with explain_read_errors(path, ONNX):
                 self._graph = Graph(proto, path.parent)
                 self._session = _session(str(path))
         self._normalization = normalization
@@ -85,11 +85,11 @@ class Runner:
         props = {entry.key: entry.value for entry in self._graph.model.metadata_props}
         return Preprocessing.from_text(props.get(PREPROCESSING))
 
-    def evaluating(self) -> AbstractContextManager[None]:
+    def eval_mode(self) -> AbstractContextManager[None]:
         """A model of ONNX has no other mode."""
         return nullcontext()
 
-    def gray(self, batch: Array) -> Array:
+    def to_input(self, batch: Array) -> Array:
         """A batch (N, 1, ...) in the model's dtype and order of axes."""
         image = self._images[0]
         dtype = helper.tensor_dtype_to_np_dtype(image.dtype)
@@ -141,26 +141,26 @@ class Runner:
             return gray
         return repeat_and_normalize(gray, image.axis, self._normalization)
 
-    def arrays(self, output: list[Any]) -> list[NDArray[np.float64]]:
+    def to_arrays(self, output: list[Any]) -> list[NDArray[np.float64]]:
         """Every array of numbers of an output."""
         found = (value for value in output if isinstance(value, np.ndarray))
         return [value.astype(np.float64) for value in found if value.dtype.kind in "biuf"]
 
-    def scores(self, output: list[Any]) -> NDArray[np.float64] | None:
+    def find_scores(self, output: list[Any]) -> NDArray[np.float64] | None:
         """Class scores, (N, classes) or (N, classes, H, W); None if the first output has none."""
-        first = next(iter(self.arrays(output)), np.zeros(0))
+        first = next(iter(self.to_arrays(output)), np.zeros(0))
         channels_first = self._images[0].axis == 1 and first.ndim == self._images[0].rank
         if not (first.ndim == 2 or channels_first) or first.shape[1] < 2:
             return None
         return first
 
-    def stem(self, gray: Array) -> str | None:
+    def find_stem(self, gray: Array) -> str | None:
         """The name of the first convolution that the image meets."""
         assert self._normalization is not None
         edit, _ = trace_images(self._graph, self._images, self._normalization)
         return next(iter(edit.stems), None)
 
-    def stem_output(self, layer: str, gray: Array) -> tuple[Any, Array] | None:
+    def run_stem(self, layer: str, gray: Array) -> tuple[Any, Array] | None:
         """The gray's shape, and the output of a node; None if there is no such node."""
         node = self._node(layer)
         if node is None:
@@ -172,12 +172,12 @@ class Runner:
     def _node(self, layer: str) -> NodeProto | None:
         return next((n for n in self._graph.nodes if title(n) == layer), None)
 
-    def inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    def find_inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         """Where a convolution's kernel lies wholly inside the image, explicit padding counted.
 
         Its taps are counted: a kernel of ones sees an image of ones.
         """
-        edit, _ = trace_images(self._graph, self._images, Normalization.none())
+        edit, _ = trace_images(self._graph, self._images, Normalization.identity())
         if layer not in edit.stems:
             raise ModelError(
                 f"layer {layer!r} isn't a convolution that sees the image: leave layer out"

@@ -113,7 +113,7 @@ def _plan_work(model: nn.Module, preprocessing: Preprocessing, options: AdaptOpt
         passes = _trace_named(model, plan, preprocessing, options.example)
     folded = preprocessing.normalization
     for front in plan.fronts:
-        folded = folded.then(front.scale, front.offset)
+        folded = folded.append_arithmetic(front.scale, front.offset)
     alone = {} if options.layers is None else _run_alone(model, plan, folded, preprocessing)
     return Work(plan, passes, preprocessing, folded, alone)
 
@@ -176,7 +176,7 @@ def _set_kernel(
     transposed = isinstance(stem, _ConvTransposeNd)
     axes = ("IO" if transposed else "OI") + "DHW"[-len(stem.kernel_size) :]
     kernel = stem.weight.detach().double().cpu().numpy()
-    gray, ones = weights.collapse(kernel, normalization, axes, stem.groups)
+    gray, ones = weights.collapse_kernel(kernel, normalization, axes, stem.groups)
     channel = axes.index("I")
     if form == "ones":
         gray = np.concatenate((gray, ones), channel)

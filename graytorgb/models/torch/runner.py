@@ -55,12 +55,12 @@ class Runner:
         return Preprocessing.from_text(found.pop()) if len(found) == 1 else None
 
     @contextmanager
-    def evaluating(self) -> Iterator[None]:
+    def eval_mode(self) -> Iterator[None]:
         """The network in eval mode, and then in its own again; the caller's random numbers stay."""
         with evaluating(self.model), seeded(self._like.device):
             yield
 
-    def gray(self, batch: NDArray[Any]) -> Tensor:
+    def to_input(self, batch: NDArray[Any]) -> Tensor:
         """A batch (N, 1, ...) on the network's device, in its dtype."""
         return torch.from_numpy(batch).to(self._like.device, self._like.dtype)
 
@@ -77,12 +77,12 @@ class Runner:
             is_adapted = self._normalization is None
             raise cannot_run(_describe_images(images), error, is_adapted=is_adapted) from error
 
-    def arrays(self, output: Any) -> list[NDArray[np.float64]]:
+    def to_arrays(self, output: Any) -> list[NDArray[np.float64]]:
         """Every tensor and number of an output."""
         found = outputs_of(output, text=False)
         return [tensor.double().cpu().numpy() for tensor in found.values()]
 
-    def scores(self, output: Any) -> NDArray[np.float64] | None:
+    def find_scores(self, output: Any) -> NDArray[np.float64] | None:
         """Class scores, (N, classes) or (N, classes, H, W); None if the output has none.
 
         In (N, tokens, features) nothing says which axis is what.
@@ -97,7 +97,7 @@ class Runner:
             return None
         return output.double().cpu().numpy()
 
-    def stem(self, gray: Tensor) -> str | None:
+    def find_stem(self, gray: Tensor) -> str | None:
         """The name of the first convolution that the image meets, in a network of 3 channels."""
         if any(isinstance(module, torch.jit.ScriptModule) for module in self.model.modules()):
             return None  # it takes no hooks
@@ -107,7 +107,7 @@ class Runner:
         found = [m.layer for m in trace.meetings if m.is_convolution and m.plain]
         return found[0] if found else None
 
-    def stem_output(self, layer: str, gray: Tensor) -> tuple[Any, NDArray[np.float64]] | None:
+    def run_stem(self, layer: str, gray: Tensor) -> tuple[Any, NDArray[np.float64]] | None:
         """The input's shape and the output of a layer; None if there is no such convolution."""
         try:
             module = self.model.get_submodule(layer)
@@ -127,7 +127,7 @@ class Runner:
             handle.remove()
         return seen[0] if seen else None
 
-    def inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    def find_inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         """Where a convolution's kernel lies wholly inside its input: its output's spatial shape."""
         counter: Any = deepcopy(self.model.get_submodule(layer)).double()
         with torch.no_grad():

@@ -15,10 +15,10 @@ from torch import Tensor
 from ...core.writing import replacing
 from ...errors import ModelError
 from ...extras import require
-from ..files import SAFETENSORS, TORCH, check_file, reading, unreadable
+from ..files import SAFETENSORS, TORCH, check_file, explain_read_errors, make_read_error
 from ..preprocessing import Preprocessing
 from ..stem import CHANNELS
-from ..weights import Normalization, collapse
+from ..weights import Normalization, collapse_kernel
 
 _SAFETENSORS = ".safetensors"
 # how torch names a class or a function that a file would call
@@ -56,7 +56,7 @@ def read(source: Any) -> tuple[dict[str, Tensor], dict[str, str] | None]:
     check_file(path)
     if path.suffix.lower() == _SAFETENSORS:
         safetensors = require("safetensors", "safetensors", "models")
-        with reading(path, SAFETENSORS), safetensors.safe_open(path, "pt") as file:
+        with explain_read_errors(path, SAFETENSORS), safetensors.safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
     return _only_tensors(
         _loaded(path), str(path), f"torch.load({str(path)!r}, weights_only=True)"
@@ -82,7 +82,7 @@ def _loaded(path: Path) -> Any:
                 f"{path} is a scripted network, and not weights: save those alone, "
                 f"torch.save(torch.jit.load({str(path)!r}).state_dict(), 'weights.pt')"
             ) from error
-        raise unreadable(path, TORCH, error) from error
+        raise make_read_error(path, TORCH, error) from error
 
 
 def _only_tensors(loaded: Any, name: str, call: str = "checkpoint") -> dict[str, Tensor]:
@@ -152,7 +152,7 @@ def _stem(
     """The tensors that change."""
     weight = tensors[name]
     axes = "OI" + "DHW"[-(weight.ndim - 2) :]
-    gray, ones = collapse(weight.detach().double().cpu().numpy(), normalization, axes)
+    gray, ones = collapse_kernel(weight.detach().double().cpu().numpy(), normalization, axes)
     if not normalization.has_offset:
         return {name: _like(weight, gray)}
     if offset == "plane":
