@@ -108,12 +108,12 @@ class TestNormalization:
 
     def test_followed_by_the_networks_own_arithmetic(self):
         scale, offset = np.array([0.5, 2, -1]), np.array([0.1, -3, 0])
-        norm = Normalization.from_stats(MEAN, STD).then(scale, offset)
+        norm = Normalization.from_stats(MEAN, STD).append_arithmetic(scale, offset)
         planes = (0.3 - np.array(MEAN)) / STD * scale + offset
         np.testing.assert_allclose((0.3 - norm.mean) / norm.std, planes)
 
     def test_what_cancels_has_no_offset(self):
-        norm = Normalization.from_stats(MEAN, STD).then(STD, MEAN)
+        norm = Normalization.from_stats(MEAN, STD).append_arithmetic(STD, MEAN)
         assert not norm.has_offset
         assert Normalization.from_stats(MEAN, STD).has_offset
 
