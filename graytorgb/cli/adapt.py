@@ -65,7 +65,7 @@ def _refuse_apart(ctx: click.Context, param: click.Parameter, value: str | None)
     "--value-range",
     type=(float, float),
     metavar="LO HI",
-    help="The gray that stands for 0 and 1.  [default: 0 1]",
+    help="The values that the adapted network takes for 0 and 1.  [default: 0 1]",
 )
 @click.option(
     "--normalized",

@@ -21,7 +21,7 @@ _NOISE = 8  # images
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for.
+    """The arguments of one call of ``graytorgb adapt``.
 
     Attributes
     ----------

@@ -22,7 +22,7 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601
 
 
 def image_files(path: Path) -> list[Path]:
-    """The file itself, or every image file in a folder and its folders, by name.
+    """Return the file itself, or every image file in a folder and its folders, by name.
 
     Raises
     ------
@@ -42,13 +42,13 @@ def image_files(path: Path) -> list[Path]:
 def read_gray(
     path: Path, size: tuple[int, int], limits: tuple[float, float] | None
 ) -> Iterator[Gray]:
-    """Each image of a file, from 0 to 1, resized.
+    """Yield each image of a file, from 0 to 1 and resized.
 
     Parameters
     ----------
     size : (height, width)
     limits : (lo, hi) or None
-        What is black and white; None: what the file states.
+        The values of black and white, or None for those that the file states.
 
     Yields
     ------
@@ -95,7 +95,7 @@ def make_noise_images(size: tuple[int, ...], count: int) -> list[Gray]:
 
 
 def _planes(image: "ImageFile", array: Any) -> Gray:
-    """Every image of a file, (N, H, W)."""
+    """Return every image of a file, (N, H, W)."""
     layout = image.layout
     if layout is None:
         raise ImageFileError(f"{image.path}: nothing tells its axes, shape {array.shape}")

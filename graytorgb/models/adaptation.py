@@ -72,26 +72,25 @@ def adapt(
         of the network, as a view where the planes are equal. ``"learned"``: a trainable
         1 to 3 convolution of size 1 in front, which starts as exact repetition; not for ONNX.
     layer : str or list of str, optional
-        The stem's name, where it can't be found by following an image through the network;
-        the caller then answers for it that the image goes nowhere else, unless the network can
-        be run by an image alone and its outputs compared. For ``"collapse"``.
-        An ONNX or Keras graph tells where its image goes, so there it is checked, and says
-        which input is meant if several are images.
+        For ``"collapse"``: the stem's name, where tracing an image through the network doesn't
+        find it. If the network can't be run on an image alone, nothing checks that the image goes
+        nowhere else. In an ONNX or a Keras graph the name is checked, and says which input is
+        meant if several are images.
     example : int, tuple, Tensor or dict, optional
         An input that the network takes: an image's side, its ``(H, W)`` or ``(T, H, W)``, a
         batch, or a dict of the network's arguments. Usual sizes are tried otherwise. For Keras
         a size alone, which the adapted network's input then has; its own otherwise.
     value_range : (lo, hi), optional
-        The values of the gray that stand for 0 and 1: ``(0, 255)`` for bytes. From 0 to 1 if
-        nothing is said.
+        The gray values that stand for 0 and 1: ``(0, 255)`` for bytes. From 0 to 1 if neither
+        this nor `normalized` is given.
     normalized : (m, s), optional
         The gray is normalized already, ``(g - m) / s`` of values ``g`` from 0 to 1. One mean
         and one std: three channels' statistics don't fit into one plane, and `stats` brings them.
     freeze : bool
         With ``"learned"``: nothing else is trainable.
     inplace : bool
-        Change `model` itself, and need no memory for a copy. A graph of Keras can't be changed,
-        but be put behind a layer, by ``"expand"`` or ``"learned"``.
+        Change `model` itself, which needs no memory for a copy. A Keras graph can't be changed; it
+        can be put behind a layer, by ``"expand"`` or ``"learned"``.
 
     Returns
     -------

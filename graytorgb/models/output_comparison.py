@@ -30,7 +30,17 @@ def compare_outputs(
     seconds: float,
     span: tuple[float, float],
 ) -> Verification:
-    """Run both on the same gray images, and measure the differences; `span` is black and white."""
+    """Run both networks on the same gray images, and return the figures.
+
+    Parameters
+    ----------
+    original, adapted : Runner
+    batches : iterable of ndarray of shape (N, 1, ...)
+    layer, tolerance, seconds
+        See :func:`graytorgb.models.verify`.
+    span : (lo, hi)
+        The values that stand for black and white.
+    """
     figures = _Figures(original, adapted)
     for batch in batches:
         figures.add(batch)
@@ -75,7 +85,7 @@ class _Figures:
         difference = _differences(arrays, adapted.to_arrays(given))
         self.images += len(batch)
         self._first = batch if self._first is None else self._first
-        self.differences.append(_spread(difference))
+        self.differences.append(_sample_evenly(difference))
         self.largest = max(self.largest, find_largest(arrays))
         if difference.size:
             worst = np.max([self.worst, difference.max()])  # not a number if one isn't
@@ -84,11 +94,12 @@ class _Figures:
         self._add_scores(original.find_scores(expected), adapted.find_scores(given))
 
     def _add_scores(self, expected: Array | None, given: Array | None) -> None:
+        """Add whether the best classes agree, if both outputs are class scores."""
         if expected is None or given is None or expected.shape != given.shape:
             return
-        self.same_best.append(_agreement(expected, given, 1))
+        self.same_best.append(_compare_best(expected, given, 1))
         if expected.shape[1] > _TOP:
-            self.same_five.append(_agreement(expected, given, _TOP))
+            self.same_five.append(_compare_best(expected, given, _TOP))
         self.of_pixels = expected.ndim > 2
 
     def first_batch(self) -> Array:
@@ -130,6 +141,7 @@ class _Figures:
         return {"variation": variation, "rounding": rounding}
 
     def _outputs(self, batch: Array) -> list[Array]:
+        """Return the original's outputs for a batch."""
         return self._original.to_arrays(self._original(self._original.to_input(batch)))
 
 
@@ -148,12 +160,12 @@ def _differences(expected: list[Array], given: list[Array]) -> Array:
     return np.concatenate(parts)
 
 
-def _spread(values: Array) -> Array:
-    """Return some values, evenly spread: enough for a median, where all are gigabytes of maps."""
+def _sample_evenly(values: Array) -> Array:
+    """Return a part of the values for a median: all of them may be gigabytes of maps."""
     return values[:: -(-values.size // _FOR_MEDIAN) or 1].copy()
 
 
-def _agreement(expected: Array, given: Array, best: int) -> NDArray[np.bool_]:
+def _compare_best(expected: Array, given: Array, best: int) -> NDArray[np.bool_]:
     """Return for each image, or pixel, whether the `best` classes are the same set."""
     order = [np.argsort(-scores, 1, kind="stable")[:, :best] for scores in (expected, given)]
     return np.asarray((np.sort(order[0], 1) == np.sort(order[1], 1)).all(1).ravel())

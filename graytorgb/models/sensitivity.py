@@ -21,7 +21,9 @@ PLENTY = 1e-3
 def measure_variation(
     outputs: Outputs, batch: Array, eps: float, span: tuple[float, float], difference: Difference
 ) -> float:
-    """Return how much the original's outputs change with its image, or that it is plenty.
+    """Return how much the original's outputs change with its image.
+
+    The first change that is enough beyond doubt is returned, so that few images are run.
 
     Parameters
     ----------
@@ -38,12 +40,12 @@ def measure_variation(
     Raises
     ------
     ModelError
-        If rounding changes them as much: then they don't depend on the image.
+        If rounding changes the outputs as much: then they don't depend on the image.
     """
     expected = outputs(batch)
     scale = find_largest(expected)
     changed = 0.0
-    for other in _others(batch, span):
+    for other in _make_other_images(batch, span):
         off = float(difference(expected, outputs(other)).max(initial=0))
         if not off < PLENTY * min(1.0, scale):  # or shapes differ, or one isn't finite
             return off if off < np.inf else np.inf
@@ -65,7 +67,7 @@ def find_largest(arrays: list[Array]) -> float:
     return max((float(np.abs(a[np.isfinite(a)]).max(initial=0)) for a in arrays), default=0.0)
 
 
-def _others(batch: Array, span: tuple[float, float]) -> Iterator[Array]:
+def _make_other_images(batch: Array, span: tuple[float, float]) -> Iterator[Array]:
     """Yield batches of the same shape with other images, in the range of these."""
     low, high = batch.min(), batch.max()
     if low == high:  # nothing is seen in black images, nor in their negatives
@@ -86,8 +88,8 @@ def bound_rounding(eps: float, largest: float) -> float:
 def measure_rounding(outputs: Outputs, batch: Array, eps: float, difference: Difference) -> float:
     """Return how far rounding can move the outputs of two networks that are equal without it.
 
-    The original is given its images again, each value moved by one unit of its precision, which
-    its layers round as differently as those of an adapted network. The parameters are those of
+    The original is run on its images again, each value moved by one unit of its precision: its
+    layers then round as differently as the layers of an adapted network. For the parameters see
     :func:`measure_variation`.
     """
     expected = outputs(batch)

@@ -95,7 +95,7 @@ class Verification:
 
     @property
     def limit(self) -> float:
-        """The largest difference that passes, with these outputs.
+        """Return the largest difference that passes, with these outputs.
 
         Where images change outputs by less than 1/1000 of them, it is in relation to that. Where
         all outputs are tiny, what layers leave of larger values, rounding alone may be more than a
@@ -105,7 +105,7 @@ class Verification:
 
     @property
     def reason(self) -> str:
-        """Why the proof failed, with the tolerance that passes if rounding explains it."""
+        """Return why the proof failed, with the tolerance that passes if rounding explains it."""
         if self.passed:
             return ""
         if self.max_difference <= self.limit:
@@ -127,7 +127,7 @@ class Verification:
 
     @property
     def enough(self) -> float | None:
-        """The tolerance that passes, if no more than rounding makes the outputs differ."""
+        """Return the tolerance that passes, if no more than rounding makes the outputs differ."""
         if self.passed or self.rounding is None or not self.max_difference <= self.rounding:
             return None
         of_one = find_limit(
@@ -140,7 +140,7 @@ class Verification:
 
     @property
     def speedup(self) -> float | None:
-        """The original's median time over the adapted network's."""
+        """Return the original's median time over the adapted network's."""
         if self.original_s is None or self.adapted_s is None:
             return None
         return self.original_s.median / self.adapted_s.median
