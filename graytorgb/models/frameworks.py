@@ -184,11 +184,6 @@ class FrameworkLine(NamedTuple):
     files_hold: Literal["models", "weights"] = "models"
     example_resizes: bool = False
 
-    @property
-    def model_name(self) -> str:
-        """Return the name of the class of its networks, for a message."""
-        return f"{self.module}.{self.model_class}"
-
     def load(self) -> Framework:
         """Import the framework's folder.
 
@@ -232,7 +227,7 @@ def find_framework(model: Any) -> Framework:
     lines = [line for line in FRAMEWORKS.values() if line.files_hold == "models"]
     files = " or ".join(suffix for line in lines for suffix in line.suffixes)
     if not isinstance(model, str | os.PathLike):
-        classes = ", ".join(line.model_name for line in FRAMEWORKS.values())
+        classes = ", ".join(f"{line.module}.{line.model_class}" for line in FRAMEWORKS.values())
         raise ModelError(
             f"expected one of {classes} or the path of a file, {files}, not {type(model).__name__}"
         )

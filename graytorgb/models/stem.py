@@ -135,6 +135,51 @@ def check_sides(sides: Sequence[int | None], given: Sequence[int]) -> None:
         raise ModelError(f"the network takes images of {taken}, not {' x '.join(map(str, given))}")
 
 
+def read_size(example: Any) -> tuple[int | None, ...] | None:
+    """Return the sides of an image that ``example=`` states, or None if it states none.
+
+    Parameters
+    ----------
+    example : int, tuple of int or None, or None
+        For Keras and ONNX: one side, or all of them, None for a side that may be any.
+
+    Raises
+    ------
+    ModelError
+        If it is anything else, such as a batch.
+    """
+    if example is None:
+        return None
+    size = (example, example) if isinstance(example, int | np.integer) else example
+    if isinstance(size, tuple | list) and all(
+        n is None or (isinstance(n, int | np.integer) and n is not True and n > 0) for n in size
+    ):
+        return tuple(None if n is None else int(n) for n in size)
+    given = repr(example) if isinstance(size, tuple | list | str) else type(example).__name__
+    shape = f" of shape {np.shape(example)}" if hasattr(example, "shape") else ""
+    raise ModelError(
+        "example is the size of an image for Keras and ONNX, (H, W), None where any will do; not "
+        f"{given}{shape}"
+    )
+
+
+def check_takes_normalized(name: str, normalization: Normalization, *, has_integers: bool) -> None:
+    """Check that an input takes the numbers that a normalization gives.
+
+    Raises
+    ------
+    ModelError
+        If it takes whole numbers, and the normalization isn't the identity.
+    """
+    if has_integers and not normalization.is_identity:
+        raise ModelError(
+            f"the input {name!r} takes whole numbers, so nothing is normalized before it: "
+            "adapt(model) where the network does it itself, adapt(model, '0..1') where it takes "
+            "three equal planes; without value_range",
+            remedies=("no stats",),
+        )
+
+
 def fit_batch(
     batch: Array, sides: tuple[int | None, ...], dtype: Any, axis: int, *, has_integers: bool
 ) -> Array:

@@ -418,7 +418,7 @@ class TestNetworks:
         x = np.random.default_rng(0).integers(0, 256, (2, 12, 13, 1), np.uint8)
         for it in (adapt(model), saved(adapt(model), tmp_path), adapt(model, (0, 1), how="expand")):
             assert_same(run(it, x), run(model, np.repeat(x, 3, -1)))
-        with pytest.raises(ModelError, match="uint8 and takes whole numbers, so nothing"):
+        with pytest.raises(ModelError, match="takes whole numbers, so nothing is normalized"):
             adapt(model, (MEAN, STD))
         proof = verify(model, adapt(model), x[..., 0], seconds=0)
         assert proof.passed

@@ -11,12 +11,12 @@ from ...core.writing import replacing
 from ...errors import ModelError
 from ..frameworks import AdaptOptions, InputSize
 from ..preprocessing import Preprocessing
-from ..stem import CHANNELS
+from ..stem import CHANNELS, check_takes_normalized, read_size
 from ..weights import Normalization
-from .collapse import check_range, collapse, structure
+from .collapse import collapse, structure
 from .files import read_network
 from .graph_copy import is_graph, make_mark, resized
-from .inputs import ImageInput, has_inputs, image_inputs, input_like, inputs_of, size_of
+from .inputs import ImageInput, has_inputs, image_inputs, input_like, inputs_of
 
 
 def adapt(
@@ -30,7 +30,7 @@ def adapt(
             "a Keras network's graph can't be changed, so there is no inplace=True here: "
             "model = adapt(model, ...) leaves one of them"
         )
-    network, size = read_network(model), size_of(options.example)
+    network, size = read_network(model), read_size(options.example)
     try:
         if options.how == "collapse":
             return collapse(network, preprocessing, options.layers, size)
@@ -83,7 +83,7 @@ def _put_behind_layers(
         inputs = [keras.Input(batch_shape=images[0].with_channels(1))]
     planes: list[Any] = list(inputs)
     for image in images:
-        check_range(image, normalization)
+        check_takes_normalized(image.name, normalization, has_integers=image.has_integers)
         gray = inputs[image.place]
         if image is images[0]:
             gray = make_mark(preprocessing, gray.dtype)(gray)

@@ -7,7 +7,13 @@ import keras
 from ...errors import ModelError
 from ..channel_map import ChannelMap
 from ..preprocessing import Preprocessing
-from ..stem import check_layer_names, check_stem_outputs, refuse, repeat_and_normalize
+from ..stem import (
+    check_layer_names,
+    check_stem_outputs,
+    check_takes_normalized,
+    refuse,
+    repeat_and_normalize,
+)
 from ..weights import Normalization
 from .graph_copy import Copy, is_graph, resized
 from .inputs import ImageInput, find_layer, image_inputs, input_like, layers_of
@@ -38,7 +44,7 @@ def collapse(
     normalization = preprocessing.normalization
     images = [image.resized(size) for image in image_inputs(model)]
     for image in images:
-        check_range(image, normalization)
+        check_takes_normalized(image.name, normalization, has_integers=image.has_integers)
     if names is not None and len(images) > 1:
         images = [image for image in images if _leads(model, image, preprocessing, names)]
     copy, adapted = trace_images(model, images, preprocessing)
@@ -51,16 +57,6 @@ def collapse(
     original = model if size is None else resized(model, images)
     _prove(original, adapted, images, preprocessing, copy.stems)
     return adapted
-
-
-def check_range(image: ImageInput, normalization: Normalization) -> None:
-    """ModelError where normalized values would go into an input of integers."""
-    if image.has_integers and not normalization.is_identity:
-        raise ModelError(
-            f"the input is {image.dtype} and takes whole numbers, so nothing is normalized before "
-            "it: leave stats and value_range out",
-            remedies=("no stats",),
-        )
 
 
 def _check_precision(model: keras.Model, normalization: Normalization, stems: list[str]) -> None:

@@ -3,7 +3,6 @@
 import os
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 from onnx import ModelProto
 
@@ -11,6 +10,7 @@ from ...errors import ModelError
 from ..files import ONNX, explain_read_errors
 from ..frameworks import AdaptOptions, InputSize
 from ..preprocessing import Preprocessing
+from ..stem import read_size
 from .collapse import choose_images, collapse
 from .edit import Edit
 from .files import read, write
@@ -62,7 +62,7 @@ def _edit(
             'how="learned" starts a training, and ONNX models are for inference: adapt the network '
             "that is trained, then export it"
         )
-    size = _size(options.example)
+    size = read_size(options.example)
     # what can be read may be damaged even so
     with nullcontext() if path is None else explain_read_errors(path, ONNX):
         graph = Graph(model, None if path is None else path.parent)
@@ -109,13 +109,3 @@ def find_input_size(model: ModelProto | str | os.PathLike[str]) -> InputSize:
         with explain_read_errors(path, ONNX):
             image = image_inputs(Graph(proto))[0][0]
     return InputSize(image.spatial, image.has_integers)
-
-
-def _size(example: Any) -> tuple[int, ...] | None:
-    """Return the sides of an image that ``example=`` states, or None if it states none."""
-    if example is None:
-        return None
-    size = (example, example) if isinstance(example, int) else example
-    if isinstance(size, tuple | list) and all(isinstance(n, int) and n > 0 for n in size):
-        return tuple(size)
-    raise ModelError(f"example is the size of an image for ONNX, (H, W), not {example!r}")

@@ -12,6 +12,7 @@ from ..preprocessing import Preprocessing
 from ..stem import (
     check_layer_names,
     check_stem_outputs,
+    check_takes_normalized,
     make_gray_noise,
     quote_names,
     refuse,
@@ -32,7 +33,7 @@ def collapse(
     graph: Graph,
     preprocessing: Preprocessing,
     layers: list[str] | None,
-    size: tuple[int, ...] | None,
+    size: tuple[int | None, ...] | None,
 ) -> Edit:
     """Return the edit that makes the model's convolutions see gray, proven on a small image.
 
@@ -98,7 +99,7 @@ def trace_images(
     """Trace images through every node; return the edit, and what can't be passed."""
     edit, problems = Edit(graph), []
     for image in images:
-        image.check(normalization)
+        check_takes_normalized(image.name, normalization, has_integers=image.has_integers)
         planes = ChannelMap.from_input(
             image.name, normalization, image.axis, image.rank, image.dtype
         )
@@ -121,7 +122,7 @@ def _prove(
     edit: Edit,
     images: list[ImageInput],
     preprocessing: Preprocessing,
-    asked: tuple[int, ...] | None,
+    asked: tuple[int | None, ...] | None,
 ) -> None:
     """Run the stems before and after, on a small image, and compare."""
     outputs = list(edit.stems.values())
@@ -161,7 +162,7 @@ def _make_noise(image: ImageInput, size: Any, rescaling: Normalization, seed: in
     sides = size if isinstance(size, tuple) else (size,) * len(image.spatial)
     if len(sides) != len(image.spatial):
         raise ModelError(f"example is {len(image.spatial)} sides of an image here, not {size}")
-    spatial = [n or side for n, side in zip(image.spatial, sides, strict=True)]
+    spatial = [n or side or _SIZES[0] for n, side in zip(image.spatial, sides, strict=True)]
     batch = [image.shape[0] or 1] if image.is_batch else []
     shape = [*batch, *spatial]
     shape.insert(image.axis, 1)

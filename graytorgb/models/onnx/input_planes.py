@@ -3,7 +3,7 @@
 from onnx import NodeProto, TensorProto
 
 from ...errors import ModelError
-from ..stem import CHANNELS
+from ..stem import CHANNELS, check_takes_normalized
 from ..weights import Normalization
 from .edit import Edit
 from .graph import Graph, subgraphs
@@ -26,7 +26,7 @@ def prepend_planes(graph: Graph, images: list[ImageInput], normalization: Normal
 
 def _front(edit: Edit, image: ImageInput, normalization: Normalization) -> str:
     """``(x - mean) / std``, which broadcasts to the planes, or x three times; its name."""
-    image.check(normalization)
+    check_takes_normalized(image.name, normalization, has_integers=image.has_integers)
     edit.set_planes(image.name, image.axis, 1)
     name = edit.fresh(f"{image.name}_planes")
     if normalization.is_identity:
