@@ -156,7 +156,7 @@ def _apply(model: nn.Module, work: Work, changes: ReversibleChanges) -> None:
         planes = 2 if any(is_inside(name, place) for place in places) else 1
         for count in _COUNTS:
             if getattr(module, count, None) == CHANNELS:
-                changes.say(module, count, planes)
+                changes.set_if_possible(module, count, planes)
     _describe(model, work.preprocessing.rescaling, changes)
 
 
@@ -218,12 +218,12 @@ def _describe(model: nn.Module, rescaling: Normalization, changes: ReversibleCha
             lo, span = float(rescaling.mean[0]), float(rescaling.std[0])
             size = (1, *said["input_size"][1:])
             now = {**said, "input_size": size, "mean": (-lo / span + 0.0,), "std": (1 / span,)}
-            changes.say(model, name, now)
+            changes.set_if_possible(model, name, now)
     configs = [getattr(model, "config", None)]  # Hugging Face
     while configs:
         config = configs.pop()
         if getattr(config, "num_channels", None) == CHANNELS:
-            changes.say(config, "num_channels", 1)
+            changes.set_if_possible(config, "num_channels", 1)
         inner = vars(config).values() if hasattr(config, "to_dict") else ()
         configs += [value for value in inner if hasattr(value, "to_dict")]
 
