@@ -2,6 +2,7 @@
 
 import copy
 import io
+import pickle
 import re
 
 import numpy as np
@@ -250,3 +251,10 @@ class TestFiles:
             verify(model, model, IMAGES, 0.5, 0.25)
         with pytest.raises(OptionError, match=r"adapt_file\(\.\.\., stats=\(0\.5, 0\.25\)\)"):
             adapt_file("a.pt", "b.pt", mean=0.5, std=0.25)
+
+
+def test_remedies_stay_with_a_pickled_error():
+    """As one that a worker process raises."""
+    error = pickle.loads(pickle.dumps(ModelError("no", remedies=("stats",))))
+    assert (str(error), error.remedies) == ("no", ("stats",))
+    assert ModelError("no").remedies == OptionError("no").remedies == ()
