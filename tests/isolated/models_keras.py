@@ -8,7 +8,7 @@ from keras import layers
 from graytorgb import ModelError
 from graytorgb.models import adapt, verify
 
-from .networks_keras import (
+from ._networks_keras import (
     BACKEND,
     MEAN,
     STD,

@@ -12,7 +12,7 @@ from graytorgb import ModelError
 from graytorgb.models import adapt, adapt_file, verify
 
 from ..support import needs_package
-from .networks_keras import (
+from ._networks_keras import (
     BACKEND,
     CAFFE,
     MEAN,

@@ -1,4 +1,4 @@
-"""Small Keras networks, and what the tests do with them."""
+"""Small Keras networks, and what the tests do with them; no suite, as its first letter says."""
 
 import keras
 import numpy as np
