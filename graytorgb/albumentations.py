@@ -16,7 +16,7 @@ import numpy as np
 
 from .extras import require
 
-require("albumentations", "albumentations", "albumentations")  # names the extra
+require("albumentations")  # names the extra
 
 import albumentations as A  # noqa: E402
 

@@ -6,7 +6,15 @@ class GrayToRGBError(Exception):
 
     ``args`` holds the message's lines. The first says what is wrong and which call works;
     a verb appends one that says what it was given.
+
+    Attributes
+    ----------
+    remedies : tuple of str
+        The arguments that settle it, where the message tells to give or to change some, such as
+        ``("stats",)``. The command line names its options for them.
     """
+
+    remedies: tuple[str, ...] = ()
 
     ag_pass_through = True  # else TensorFlow's AutoGraph raises an error of another class
 
@@ -55,4 +63,15 @@ class ImageFileError(GrayToRGBError, ValueError, OSError):
 
 
 class ModelError(GrayToRGBError, ValueError):
-    """A model can't be adapted as asked."""
+    """A model can't be adapted as asked.
+
+    Parameters
+    ----------
+    message : str
+    remedies : tuple of str
+        See :class:`GrayToRGBError`.
+    """
+
+    def __init__(self, message: str, *, remedies: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.remedies = remedies

@@ -13,7 +13,7 @@ from typing import Any
 
 from .extras import require
 
-require("keras", "keras", "keras")  # the hint that names the extra
+require("keras")  # the hint that names the extra
 
 import keras  # noqa: E402
 

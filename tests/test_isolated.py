@@ -43,6 +43,7 @@ SUITES = {
         (
             "tests/isolated/layers.py",
             "tests/isolated/models_keras.py",
+            "tests/isolated/models_keras_proof.py",
             "tests/isolated/models_keras_whole.py",
             "graytorgb/layers.py",
             "docs/guide/keras.md",
@@ -51,7 +52,11 @@ SUITES = {
         {"KERAS_BACKEND": "tensorflow"},
     ),
     "keras-jax": Suite(
-        ("tests/isolated/layers.py", "tests/isolated/models_keras.py"),
+        (
+            "tests/isolated/layers.py",
+            "tests/isolated/models_keras.py",
+            "tests/isolated/models_keras_proof.py",
+        ),
         ("keras", "jax"),
         {"KERAS_BACKEND": "jax"} | _DEVICES,
     ),
@@ -59,6 +64,7 @@ SUITES = {
         (
             "tests/isolated/layers.py",
             "tests/isolated/models_keras.py",
+            "tests/isolated/models_keras_proof.py",
             "tests/isolated/models_keras_whole.py",
         ),
         ("keras", "torch"),

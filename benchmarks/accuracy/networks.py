@@ -53,7 +53,7 @@ class Network(NamedTuple):
 
     def adapted(self) -> Scores:
         """The same by ``graytorgb.models.adapt``, of gray (N, 1, S, S) from 0 to 1."""
-        return _call(adapt(self.model, self.mean, self.std, example=self.side))
+        return _call(adapt(self.model, (self.mean, self.std), example=self.side))
 
 
 def of_name(name: str, statistics: str | None = None) -> Network:

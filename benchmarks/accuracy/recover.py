@@ -120,7 +120,7 @@ def held_out(attempt: Attempt, network: Network, pictures: Pictures) -> Tensor:
 
 def untouched(network: Network, _: Pictures) -> Answer:
     """The adapted network, which is the network of 3 channels on gray three times."""
-    return partial(_answer, adapt(network.model, network.mean, network.std))
+    return partial(_answer, adapt(network.model, (network.mean, network.std)))
 
 
 def statistics(network: Network, known: Pictures, *, mix: float, color: bool = False) -> Answer:
@@ -129,7 +129,7 @@ def statistics(network: Network, known: Pictures, *, mix: float, color: bool = F
     With `color` they are estimated on the color pictures: the control, which shows what so few
     pictures do by themselves.
     """
-    model = adapt(network.model, network.mean, network.std)
+    model = adapt(network.model, (network.mean, network.std))
     taught = deepcopy(network.model if color else model)
     images = _normalized(network, known.color) if color else _planes(known.gray)
     update_bn(_parts(images), taught)
@@ -161,7 +161,7 @@ def stem(network: Network, known: Pictures, *, how: Literal["collapse", "learned
     BatchNorm's statistics too. ``"learned"`` trains the 1 to 3 convolution in front instead.
     """
     torch.manual_seed(SEED)
-    model = adapt(network.model, network.mean, network.std, how=how).eval()
+    model = adapt(network.model, (network.mean, network.std), how=how).eval()
     model.requires_grad_(False)
     layer = next(m for m in model.modules() if isinstance(m, nn.Conv2d) and m.in_channels < 3)
     optimizer = torch.optim.Adam(layer.requires_grad_(True).parameters(), RATE)

@@ -73,7 +73,7 @@ def pairs(name: str) -> dict[str, Pair]:
     """The stem and the whole network."""
     torch.manual_seed(0)
     network = models.get_model(name, weights=None).eval()
-    whole = Pair(network, adapt(network, *g2r.stats("imagenet"), example=SIDE))
+    whole = Pair(network, adapt(network, "imagenet", example=SIDE))
     stem = Pair(*(model.get_submodule(NETWORKS[name]) for model in whole))
     return {"stem": stem, "whole": whole}
 

@@ -84,8 +84,8 @@ def inspect_command(
     """Tell what FILE holds, and what the usual conversion to RGB would lose of it."""
     console = Console()
     try:
-        inspection = require("graytorgb.inspection.comparison", "PIL", "pillow")
-        plt = require("matplotlib.figure", "matplotlib", "bench") if png_path else None
+        inspection = require("graytorgb.inspection.comparison")
+        plt = require("matplotlib.figure") if png_path else None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the package's own warning is among the notes
             image = read(

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+PAIR = "M,M,M/S,S,S"  # how statistics are written as numbers
+
 
 class Shape(click.ParamType[tuple[int, ...]]):
     """A shape, ``64x224x224``, as a tuple.
@@ -29,21 +31,24 @@ class Shape(click.ParamType[tuple[int, ...]]):
         return tuple(map(int, value.lower().split("x")))
 
 
-class Numbers(click.ParamType[tuple[float, ...]]):
-    """Numbers, ``0.485,0.456,0.406``, as a tuple."""
+class StatsOption(click.ParamType[Any]):
+    """A name of statistics, or the pair ``0.485,0.456,0.406/0.229,0.224,0.225``.
 
-    name = "numbers"
+    The pair becomes ``(mean, std)``, of tuples; a name stays one. Both are what
+    :func:`graytorgb.stats` takes.
+    """
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, ...]:
-        """Return the numbers, or raise a usage error."""
-        if isinstance(value, tuple):
+    name = "stats"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return the name or the pair, or raise a usage error."""
+        if not isinstance(value, str) or "/" not in value:
             return value
         try:
-            return tuple(map(float, value.split(",")))
+            mean, std = (tuple(map(float, part.split(","))) for part in value.split("/"))
         except ValueError:
-            self.fail(
-                f"{value!r} isn't one number or several with commas, 0.485,0.456,0.406", param, ctx
-            )
+            self.fail(f"{value!r} is neither a name nor {PAIR}, mean and std by commas", param, ctx)
+        return mean, std
 
 
 class Size(click.ParamType[int]):

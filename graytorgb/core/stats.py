@@ -191,7 +191,7 @@ def _find_weights(name: str) -> Any:
     if "weight" not in name.lower():
         raise OptionError(f"no statistics are called {name!r}{_near(name, _NAMED)}: "
             f"expected {_SOURCES}{_of_which_network(name)}")  # fmt: skip
-    api = require("torchvision.models", "torchvision", "torchvision")
+    api = require("torchvision.models")
     networks = (api.get_model_weights(network) for network in api.list_models())
     kinds = {kind.__name__: kind for kind in networks}
     title, _, member = name.removeprefix("torchvision.").rpartition(".")

@@ -1,4 +1,4 @@
-"""A model's file: whether there is one to read, and what is said of one that can't be read."""
+"""The files of models: whether one can be opened, and the error for one that can't be read."""
 
 import stat
 import zipfile
@@ -14,16 +14,16 @@ _ZIP = b"PK\x03\x04"
 
 
 class Format(NamedTuple):
-    """A kind of file, for messages.
+    """A format of model files, for messages.
 
     Attributes
     ----------
     refused : str
-        What is said of a ``{path}`` that isn't of this kind.
+        The message for a ``{path}`` that isn't of this format.
     perhaps : str
         Why that may be.
     beginnings : tuple of bytes
-        How such files begin, where they have a signature.
+        What such files begin with, where they have a signature.
     """
 
     refused: str
@@ -87,8 +87,8 @@ def check_file(path: Path) -> None:
 
 
 @contextmanager
-def reading(path: Path, form: Format) -> Iterator[None]:
-    """Make a ModelError that names the file of whatever a library raises while it reads it.
+def explain_read_errors(path: Path, form: Format) -> Iterator[None]:
+    """Turn whatever a library raises while it reads a file into a ModelError that names it.
 
     Raises
     ------
@@ -100,13 +100,13 @@ def reading(path: Path, form: Format) -> Iterator[None]:
     except GrayToRGBError:
         raise
     except Exception as error:  # readers raise errors of any class for a file that is damaged
-        raise unreadable(path, form, error) from error
+        raise make_read_error(path, form, error) from error
 
 
-def unreadable(path: Path, form: Format, error: Exception | None = None) -> ModelError:
+def make_read_error(path: Path, form: Format, error: Exception | None = None) -> ModelError:
     """Return the error for a file that can't be read: what it is, if that can be told."""
     refused = form.refused.format(path=path)
-    found = _what_it_is(path, form)
+    found = _recognize_file(path, form)
     if found is not None:
         return ModelError(f"{refused}: it is {found}")
     if error is None:
@@ -117,7 +117,7 @@ def unreadable(path: Path, form: Format, error: Exception | None = None) -> Mode
     return ModelError(f"{refused}: {form.perhaps} ({type(error).__name__}: {said})")
 
 
-def _what_it_is(path: Path, form: Format) -> str | None:
+def _recognize_file(path: Path, form: Format) -> str | None:
     """Return what a file is by its first bytes; None if they don't tell, or it is of the form."""
     if not path.is_file():
         return None
@@ -125,7 +125,7 @@ def _what_it_is(path: Path, form: Format) -> str | None:
         head = file.read(64)
     if not head:
         return "empty"
-    if head.startswith(_ZIP) and (found := _what_archive(path, form)) is not None:
+    if head.startswith(_ZIP) and (found := _recognize_archive(path, form)) is not None:
         return found
     if head.startswith(form.beginnings):
         return None
@@ -133,7 +133,7 @@ def _what_it_is(path: Path, form: Format) -> str | None:
     return next((what for first, what in _SIGNATURES if text.startswith(first)), None)
 
 
-def _what_archive(path: Path, form: Format) -> str | None:
+def _recognize_archive(path: Path, form: Format) -> str | None:
     """Return whose archive a ZIP file is, if it isn't one of the form's own."""
     try:
         with zipfile.ZipFile(path) as archive:

@@ -1,4 +1,4 @@
-"""The arithmetic of a stem that sees gray: kernels in, kernels out, by NumPy alone.
+"""The arithmetic of a stem that sees gray: kernels in, kernels out, in numpy alone.
 
 A network trained on RGB sees the planes ``(g - mean[c]) / std[c]``, where ``g`` is the gray
 image three times. Its first convolution (the stem) is linear, so the planes need not exist:
@@ -36,7 +36,7 @@ class Normalization(NamedTuple):
     std: NDArray[np.float64]
 
     @classmethod
-    def of(
+    def from_stats(
         cls,
         mean: ArrayLike,
         std: ArrayLike,
@@ -44,7 +44,7 @@ class Normalization(NamedTuple):
         normalized: tuple[float, float] | None = None,
         channels: int = 3,
     ) -> "Normalization":
-        """From statistics for values 0 to 1, and what the gray's own values are.
+        """Return the normalization by statistics for values 0 to 1, of gray in its own values.
 
         Parameters
         ----------
@@ -67,8 +67,8 @@ class Normalization(NamedTuple):
         if (mu > 1).all():
             raise ModelError(
                 f"mean and std are those of values from 0 to 1, and a mean of {mu.tolist()} is of "
-                f"bytes, perhaps: divide both by 255, mean={_quoted(mu / 255)}, "
-                f"std={_quoted(sigma / 255)}; value_range=(0, 255) is for gray in bytes"
+                f"bytes, perhaps: divide both by 255, mean={_quote_numbers(mu / 255)}, "
+                f"std={_quote_numbers(sigma / 255)}; value_range=(0, 255) is for gray in bytes"
             )
         if not (sigma > 0).all():
             raise ModelError(f"every std is above 0, and these aren't: {sigma.tolist()}")
@@ -76,12 +76,12 @@ class Normalization(NamedTuple):
         return cls(lo + (hi - lo) * mu, (hi - lo) * sigma)
 
     @classmethod
-    def none(cls, channels: int = 3) -> "Normalization":
-        """Every plane is the gray itself."""
+    def identity(cls, channels: int = 3) -> "Normalization":
+        """Return the normalization whose planes are all the gray itself."""
         return cls(np.zeros(channels), np.ones(channels))
 
-    def then(self, scale: ArrayLike, offset: ArrayLike) -> "Normalization":
-        """Followed by ``plane * scale[c] + offset[c]``, in the network's own first layers."""
+    def append_arithmetic(self, scale: ArrayLike, offset: ArrayLike) -> "Normalization":
+        """Return this one with ``plane * scale[c] + offset[c]`` behind it, the network's own."""
         std = self.std / np.asarray(scale, np.float64)
         return Normalization(self.mean - np.asarray(offset, np.float64) * std, std)
 
@@ -92,7 +92,7 @@ class Normalization(NamedTuple):
     @property
     def is_identity(self) -> bool:
         """Whether every plane is the gray itself."""
-        return self.equals(Normalization.none(len(self.mean)))
+        return self.equals(Normalization.identity(len(self.mean)))
 
     @property
     def has_offset(self) -> bool:
@@ -101,10 +101,10 @@ class Normalization(NamedTuple):
         return bool((np.abs(self.mean / self.std) > 1e-9).any())
 
 
-def collapse(
+def collapse_kernel(
     kernel: ArrayLike, normalization: Normalization, axes: str = "OIHW", groups: int = 1
 ) -> tuple[Array, Array]:
-    """The kernels that see the gray and a plane of ones, instead of the color planes.
+    """Return the kernels that see the gray and a plane of ones, instead of the color planes.
 
     Parameters
     ----------
@@ -133,24 +133,26 @@ def collapse(
     Examples
     --------
     >>> import numpy as np
-    >>> from graytorgb.models.weights import Normalization, collapse
+    >>> from graytorgb.models.weights import Normalization, collapse_kernel
     >>> kernel = np.ones((8, 3, 5, 5), np.float32)
-    >>> gray, ones = collapse(kernel, Normalization.of(0.5, 0.25))
+    >>> gray, ones = collapse_kernel(kernel, Normalization.from_stats(0.5, 0.25))
     >>> gray.shape, gray[0, 0, 0, 0], ones[0, 0, 0, 0]
     ((8, 1, 5, 5), np.float64(12.0), np.float64(-6.0))
     """
     columns = np.stack([1 / normalization.std, -normalization.mean / normalization.std], 1)
-    gray, ones = np.split(mix(kernel, columns, axes, groups), 2, axes.index("I"))
+    gray, ones = np.split(mix_channels(kernel, columns, axes, groups), 2, axes.index("I"))
     return gray, ones
 
 
-def mix(kernel: ArrayLike, matrix: ArrayLike, axes: str = "OIHW", groups: int = 1) -> Array:
-    """The kernels that see the planes of which `matrix` makes the channels.
+def mix_channels(
+    kernel: ArrayLike, matrix: ArrayLike, axes: str = "OIHW", groups: int = 1
+) -> Array:
+    """Return the kernels that see the planes of which `matrix` makes the channels.
 
     Parameters
     ----------
     kernel : array_like, floating point
-        One axis for each letter of `axes`, as in :func:`collapse`.
+        One axis for each letter of `axes`, as in :func:`collapse_kernel`.
     matrix : array_like of shape (channels, planes)
         Channel ``c`` is ``sum_p matrix[c, p] * plane[p]``.
     axes : str
@@ -171,8 +173,8 @@ def mix(kernel: ArrayLike, matrix: ArrayLike, axes: str = "OIHW", groups: int = 
     Examples
     --------
     >>> import numpy as np
-    >>> from graytorgb.models.weights import mix
-    >>> mix(np.ones((8, 3, 5, 5)), [[1, 0], [1, 0], [0, 1]])[0, :, 0, 0]
+    >>> from graytorgb.models.weights import mix_channels
+    >>> mix_channels(np.ones((8, 3, 5, 5)), [[1, 0], [1, 0], [0, 1]])[0, :, 0, 0]
     array([2., 1.])
     """
     weights, matrix = np.asarray(kernel), np.asarray(matrix, np.float64)
@@ -195,7 +197,7 @@ def mix(kernel: ArrayLike, matrix: ArrayLike, axes: str = "OIHW", groups: int = 
 
 
 def _vector(name: str, values: ArrayLike, channels: int) -> NDArray[np.float64]:
-    """One number for each channel."""
+    """Return one number for each channel, or raise ModelError for unusable ones."""
     try:
         numbers = np.asarray(values, np.float64)
     except (TypeError, ValueError):
@@ -210,62 +212,38 @@ def _vector(name: str, values: ArrayLike, channels: int) -> NDArray[np.float64]:
     return numbers
 
 
-def _quoted(numbers: NDArray[np.float64]) -> str:
+def _quote_numbers(numbers: NDArray[np.float64]) -> str:
+    """Return numbers as a tuple in a message."""
     return f"({', '.join(f'{number:.6g}' for number in numbers)})"
 
 
 def _limits(
     value_range: tuple[float, float] | None, normalized: tuple[float, float] | None
 ) -> tuple[float, float]:
-    """The gray values that stand for 0 and 1."""
+    """Return the gray values that stand for 0 and 1."""
     if normalized is not None:
         if value_range is not None:
             raise ModelError(
                 "the gray is either in value_range=(lo, hi) or normalized=(mean, std), not both"
             )
-        mean, std = (float(_vector("normalized", v, 1)[0]) for v in _pair("normalized", normalized))
+        mean, std = (
+            float(_vector("normalized", v, 1)[0]) for v in _check_pair("normalized", normalized)
+        )
         if not std > 0:
             raise ModelError(f"normalized=(mean, std) has a std above 0, not {normalized!r}")
         return -mean / std, (1 - mean) / std
     lo, hi = (
         float(_vector("value_range", v, 1)[0])
-        for v in _pair("value_range", (0, 1) if value_range is None else value_range)
+        for v in _check_pair("value_range", (0, 1) if value_range is None else value_range)
     )
     if not lo < hi:
         raise ModelError(f"value_range=(lo, hi) has lo < hi, not {value_range!r}")
     return lo, hi
 
 
-def _pair(name: str, values: Any) -> tuple[Any, Any]:
+def _check_pair(name: str, values: Any) -> tuple[Any, Any]:
+    """Return two values, or raise ModelError for anything else."""
     if isinstance(values, str) or np.shape(values) != (2,):
         raise ModelError(f"{name} is two numbers, not {values!r}")
     first, second = values
     return first, second
-
-
-def normalizations(
-    mean: ArrayLike | None,
-    std: ArrayLike | None,
-    value_range: tuple[float, float] | None,
-    normalized: tuple[float, float] | None,
-) -> tuple[Normalization | None, Normalization]:
-    """What is stated of the network's preprocessing, and the one that only rescales to 0 to 1."""
-    if (mean is None) != (std is None):
-        raise ModelError(f"mean and std go together: mean={mean!r}, std={std!r}")
-    plain = Normalization.of(0, 1, value_range, normalized)
-    if mean is None or std is None:
-        return None, plain
-    return Normalization.of(mean, std, value_range, normalized), plain
-
-
-def unstated(how: str) -> str:
-    """What to pass where nothing is said of a network's preprocessing, for a message."""
-    rest = "" if how == "collapse" else f', how="{how}"'
-    return (
-        "say how the images were normalized that the network was trained on: adapt(model, "
-        f'*graytorgb.stats(source){rest}), where source is "imagenet" for most ImageNet weights, '
-        '"-1..1", "0..1" for a network that takes three equal planes as they are, or what knows '
-        "it, such as torchvision's weights, a timm model or a Hugging Face processor (for "
-        "keras.applications the guide's page on Keras has them). The adapted "
-        "one takes gray from 0 to 1, or what value_range=(lo, hi) or normalized=(mean, std) says"
-    )

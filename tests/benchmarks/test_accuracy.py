@@ -367,7 +367,7 @@ def test_speed(here):
 
 
 def test_a_wrong_network_is_not_timed(here, monkeypatch):
-    monkeypatch.setattr(adapted, "adapt", lambda model, *_, example: adapt(model, 0, 1))
+    monkeypatch.setattr(adapted, "adapt", lambda model, *_, example: adapt(model, (0, 1)))
     with pytest.raises(AssertionError, match="mobilenet_v3_small, stem: off by"):
         adapted.measure("mobilenet_v3_small", 2, 0.01)
 
@@ -428,7 +428,7 @@ def test_the_stem_alone_learns(monkeypatch, pictures, how):
         return nn.functional.kl_div(given, pictures.seen.softmax(1), reduction="batchmean")
 
     assert distance(after) < distance(before)
-    plain = adapt(network.model, MEAN, STD, how=how).state_dict()
+    plain = adapt(network.model, (MEAN, STD), how=how).state_dict()
     changed = {k for k, v in after.args[0].state_dict().items() if not torch.equal(v, plain[k])}
     layer = "0" if how == "collapse" else "front.convolution"
     assert f"{layer}.weight" in changed

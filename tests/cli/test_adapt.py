@@ -3,12 +3,15 @@
 import json
 import os
 import shutil
+import sys
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from graytorgb import ModelError, models
 from graytorgb.cli import main
+from graytorgb.cli.adapt import OPTIONS_OF_REMEDIES
 from graytorgb.models import adapt
 
 from ..support import needs, needs_package, packaged
@@ -85,7 +88,7 @@ class TestOnnx:
     def test_proven_on_images(self, model, folder, tmp_path, how):
         out, figures = tmp_path / "gray.onnx", tmp_path / "proof.json"
         output, code = run(
-            model, out, "--mean", MEAN, "--std", STD, "--how", how, "--verify", folder,
+            model, out, "--stats", f"{MEAN}/{STD}", "--how", how, "--verify", folder,
             "--json", figures, "--png", tmp_path / "where.png", "--seconds", "0.02",
         )  # fmt: skip
         assert code == 0, output
@@ -97,7 +100,9 @@ class TestOnnx:
         assert proof["batch"] == [6, 1, 224, 224]
         assert proof["adapted_s"]["rounds"] >= 5
         expected = adapt(
-            model, [float(v) for v in MEAN.split(",")], [float(v) for v in STD.split(",")], how=how
+            model,
+            ([float(v) for v in MEAN.split(",")], [float(v) for v in STD.split(",")]),
+            how=how,
         )
         assert onnx.load(out) == expected
         with PIL.Image.open(tmp_path / "where.png") as picture:
@@ -127,7 +132,7 @@ class TestOnnx:
         assert json.loads((tmp_path / "a.json").read_text())["batch"] == [1, 1, 40, 224]
         output, code = run(model, tmp_path / "gray.onnx", *STATS, "--size", "50x50")
         assert code == 1
-        assert "takes images of 40 x any, and --size says 50 x 50" in output
+        assert "takes images of 40 x any, not 50 x 50" in output
 
     def test_at_most(self, model, tmp_path, folder):
         output, code = run(model, tmp_path / "gray.onnx", *STATS, "--verify", folder,
@@ -150,7 +155,7 @@ class TestOnnx:
         assert "one channel, of the values that the original takes" in output  # bytes, not 0 to 1
         output, code = run(model, tmp_path / "gray.onnx", *STATS)
         assert code == 1
-        assert "Here: no --stats and --mean, or --stats 0..1" in output
+        assert "Here: no --stats, or --stats 0..1" in output
 
     def test_no_picture(self, tmp_path):
         """Where the first convolution can't be followed; the model is proven and written."""
@@ -160,12 +165,32 @@ class TestOnnx:
         output, code = run(model, out, *options)
         assert code == 1
         assert "goes into Sqrt" in output
-        assert "Here: --how expand, with --stats or --mean and --std" in output
+        assert "Here: --how expand, with --stats" in output
         output, code = run(model, out, *options, "--how", "expand")
         assert code == 0, output
-        assert "no picture: the first convolution couldn't be followed" in output
+        assert "no picture: there is nothing to draw: the stem couldn't be followed" in output
         assert out.exists()
         assert not picture.exists()
+
+    def test_without_matplotlib_the_model_is_written(self, model, tmp_path, monkeypatch):
+        for name in ("matplotlib", "matplotlib.figure"):
+            monkeypatch.setitem(sys.modules, name, None)
+        output, code = run(model, tmp_path / "gray.onnx", *STATS, "--png", tmp_path / "a.png")
+        assert code == 0, output
+        assert "no picture: needs matplotlib: pip install 'graytorgb[bench]'" in output
+        assert (tmp_path / "gray.onnx").exists()
+
+    @pytest.mark.parametrize("remedy", OPTIONS_OF_REMEDIES)
+    def test_what_is_missing_is_an_option(self, model, tmp_path, monkeypatch, remedy):
+        """By the error's field, whatever its text says."""
+
+        def fail(*arguments, **options):
+            raise ModelError("no hint in here", remedies=(remedy, "unknown"))
+
+        monkeypatch.setattr(models, "adapt_file", fail)
+        output, code = run(model, tmp_path / "gray.onnx", *STATS)
+        assert code == 1
+        assert f"no hint in here Here: {OPTIONS_OF_REMEDIES[remedy]}" in output
 
     def test_tensors_outside(self, tmp_path):
         model = write_model(tmp_path / "net.onnx", outside=True)
@@ -216,16 +241,15 @@ class TestNothingIsWritten:
 
     def test_if_another_class_is_seen(self, model, tmp_path, monkeypatch):
         """A model that isn't the original, whatever the tolerance."""
-        from graytorgb import models
 
-        def wrong(path, *arguments, out, **options):
-            adapted = adapt(path, 0, 1)
+        def wrong(path, dst, **options):
+            adapted = adapt(path, "imagenet")
             kernel = next(t for t in adapted.graph.initializer if t.name == "w_gray")
             values = -numpy_helper.to_array(kernel)
             kernel.CopyFrom(numpy_helper.from_array(values, "w_gray"))
-            onnx.save(adapted, out)
+            onnx.save(adapted, dst)
 
-        monkeypatch.setattr(models, "adapt", wrong)
+        monkeypatch.setattr(models, "adapt_file", wrong)
         output, code = run(model, tmp_path / "gray.onnx", *STATS, "--tolerance", "1e9")
         assert code == 1
         assert "images are recognized as other classes" in output
@@ -234,7 +258,7 @@ class TestNothingIsWritten:
         output, code = run(model, tmp_path / "gray.onnx")
         assert code == 1
         assert "say how the images were normalized" in output
-        assert "Here: --stats imagenet, or --mean and --std" in output
+        assert "Here: --stats imagenet, or --stats M,M,M/S,S,S" in output
 
     def test_if_an_image_is_broken(self, model, tmp_path):
         image = tmp_path / "broken.png"
@@ -258,12 +282,13 @@ class TestNothingIsWritten:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (("--stats", "imagenet", "--mean", "0.5"), "give one or the other"),
-            (("--mean", "0.5"), "mean and std go together"),
-            (("--mean", "a", "--std", "1"), "isn't one number or several"),
-            (("--mean", "1,2", "--std", "1"), "mean is a number or 3 of them"),
+            (("--mean", "0.5"), "--mean is half of --stats M,M,M/S,S,S: give both in one"),
+            (("--stats", "imagenet", "--std", "0.5"), "--std is half of --stats"),
+            (("--stats", "a/1"), "'a/1' is neither a name nor M,M,M/S,S,S"),
+            (("--stats", "1/1/1"), "is neither a name nor"),
+            (("--stats", "1,2/1"), "mean is 1 or 3 finite numbers"),
             (
-                ("--mean", "123.675,116.28,103.53", "--std", "58.395,57.12,57.375"),
+                ("--stats", "123.675,116.28,103.53/58.395,57.12,57.375"),
                 "divide both by 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225); value_",
             ),
             ((*STATS, "--png", "where.svg"), "--png is a file of .png, not 'where.svg'"),
@@ -271,7 +296,7 @@ class TestNothingIsWritten:
             ((*STATS, "--json", "nowhere/a.json"), "--json is a file in a folder that exists"),
             ((*STATS, "--size", "224"), "'224' isn't a shape; write it as 224x224"),
             ((*STATS, "--size", "0x0"), "each side is 1 or more"),
-            ((*STATS, "--size", "9x9x9"), "images of any x any, and --size says 9 x 9 x 9"),
+            ((*STATS, "--size", "9x9x9"), "images of any x any, not 9 x 9 x 9"),
             ((*STATS, "--seconds", "-1"), "-1.0 is not in the range x>=0"),
             (("--stats", "imagent"), "no statistics are called"),
             ((*STATS, "--arch", "torchvision:resnet18"), "--arch and --classes are for weights"),
@@ -291,7 +316,10 @@ class TestNothingIsWritten:
             ((model, tmp_path / "gray.pt"), "OUT is of the same kind as MODEL: .onnx"),
             ((model, model), "OUT is MODEL"),
             ((model, tmp_path / "nowhere" / "gray.onnx"), "there is no folder"),
-            ((folder_file(tmp_path), tmp_path / "gray.onnx"), "MODEL is a file of .onnx"),
+            (
+                (folder_file(tmp_path), tmp_path / "gray.onnx"),
+                "MODEL is a file of .keras,",
+            ),
             ((tmp_path / "nothing.onnx", tmp_path / "gray.onnx"), "does not exist"),
         ):
             output, code = run(*arguments, *STATS)
@@ -336,7 +364,7 @@ class TestWeights:
         )  # fmt: skip
         assert code == 0, output
         assert "passed: 6 images" in output
-        gray = adapt(NETWORKS[arch](num_classes=7).eval(), 0.5, 0.5)
+        gray = adapt(NETWORKS[arch](num_classes=7).eval(), (0.5, 0.5))
         state = load_file(out) if suffix == "safetensors" else torch.load(out, weights_only=True)
         gray.load_state_dict(state)
 
@@ -403,12 +431,12 @@ class TestWeights:
                 super().__init__()
                 self.a, self.b = torch.nn.Conv2d(3, 4, 3), torch.nn.Conv2d(3, 4, 3)
 
-        from graytorgb.models.torch.archs import change
+        from graytorgb.models.torch.architectures import find_changed_weight
 
         before, after = Two(), Two()
         after.a, after.b = torch.nn.Conv2d(1, 4, 3), torch.nn.Conv2d(1, 4, 3)
         with pytest.raises(ValueError, match="one weight alone"):
-            change(before, after)
+            find_changed_weight(before, after)
 
 
 @pytest.mark.slow

@@ -203,14 +203,19 @@ class TestPython:
 
     def test_onnx(self, tmp_path):
         needs_package("onnx", "onnxruntime")
-        from graytorgb.models import adapt
+        from graytorgb.models import adapt_file
 
         from .test_adapt import write_model
 
         path = write_model(tmp_path / "net.onnx", outside=True)
         before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+        link = tmp_path / "folder" / "gray.onnx"
+        link.parent.mkdir()
+        link.symlink_to(tmp_path / "net.onnx.data")
         with pytest.raises(ModelError, match="holds tensors of the model itself"):
-            adapt(path, 0.5, 0.5, how="expand", out=tmp_path / "net.onnx.data")
+            adapt_file(path, link, (0.5, 0.5), how="expand")
+        link.unlink()
+        link.parent.rmdir()
         assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
     def test_weights(self, tmp_path, monkeypatch):
@@ -228,7 +233,7 @@ class TestPython:
             (tmp_path / "a.pt", torch.load),
             (tmp_path / "a.safetensors", load_file),
         ):
-            written = adapt_state_dict(path, 0.5, 0.5, out=path)
+            written = adapt_state_dict(path, (0.5, 0.5), dst=path)
             assert torch.equal(load(path)["stem.weight"], written["stem.weight"])
 
         def interrupted(tensors, path):
@@ -238,7 +243,7 @@ class TestPython:
         monkeypatch.setattr(torch, "save", interrupted)
         before = (tmp_path / "a.pt").read_bytes()
         with pytest.raises(KeyboardInterrupt):
-            adapt_state_dict(weights, 0.5, 0.5, out=tmp_path / "a.pt")
+            adapt_state_dict(weights, (0.5, 0.5), dst=tmp_path / "a.pt")
         assert (tmp_path / "a.pt").read_bytes() == before
 
 

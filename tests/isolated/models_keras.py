@@ -1,94 +1,30 @@
 """Keras networks with one input channel, on the backend that KERAS_BACKEND names."""
 
-import json
-
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
-import graytorgb as g2r
 from graytorgb import ModelError
 from graytorgb.models import adapt, verify
 
-from ..support import needs_package
-from . import hide_tensorflow
-
-BACKEND = keras.backend.backend()
-if BACKEND == "torch":
-    hide_tensorflow()
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-CAFFE = np.array([103.939, 116.779, 123.68]) / 255  # BGR
-
-
-def gray(*shape, seed=0):
-    return np.random.default_rng(seed).random(shape).astype(np.float32)
-
-
-def planes(x, mean=MEAN, std=STD, axis=-1):
-    """The gray three times, normalized."""
-    shape = [1] * x.ndim
-    shape[axis] = -1
-    mean, std = (np.broadcast_to(np.array(v, float), 3).reshape(shape) for v in (mean, std))
-    return ((x.astype(float) - mean) / std).astype(np.float32)
-
-
-def run(model, x):
-    return keras.tree.map_structure(keras.ops.convert_to_numpy, model(x, training=False))
-
-
-def assert_same(given, expected, tolerance=2e-6):
-    given, expected = keras.tree.flatten(given), keras.tree.flatten(expected)
-    for g, e in zip(given, expected, strict=True):
-        assert g.shape == e.shape
-        assert np.abs(g - e).max() <= tolerance * max(1, np.abs(e).max())
-
-
-def filled(model):
-    """Statistics as after a training, so that normalizations do something."""
-    rng = np.random.default_rng(0)
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            filled(layer)
-        elif isinstance(layer, layers.BatchNormalization):
-            *rest, mean, variance = layer.get_weights()
-            rest = [rng.uniform(0.5, 1, w.shape) for w in rest]
-            layer.set_weights(
-                [
-                    *rest,
-                    0.1 * rng.standard_normal(mean.shape),
-                    rng.uniform(0.5, 1.5, variance.shape),
-                ]
-            )
-        elif isinstance(layer, layers.Normalization) and layer.get_weights():
-            count = layer.get_weights()[2]
-            layer.set_weights([np.array([0.4, 0.5, 0.6]), np.array([0.05, 0.06, 0.07]), count])
-    return model
-
-
-def saved(model, tmp_path):
-    """Written, free of this package's classes, and loaded again."""
-    assert "graytorgb" not in model.to_json()
-    model.save(tmp_path / "model.keras")
-    return keras.models.load_model(tmp_path / "model.keras")
-
-
-def functional(*body, shape=(12, 13, 3), dtype="float32"):
-    """A network of these layers or functions, one after the other."""
-    x = image = keras.Input(shape, dtype=dtype)
-    for part in body:
-        x = part(x)
-    return filled(keras.Model(image, x))
-
-
-def shared_rescaling(image):
-    rescaled = layers.Rescaling(1 / 255)
-    return conv()(rescaled(image)) + conv()(rescaled(keras.ops.flip(image, 1)))
-
-
-def small(**options):
-    return functional(layers.Conv2D(4, 3, padding="same", name="stem", **options))
-
+from ._networks_keras import (
+    BACKEND,
+    MEAN,
+    STD,
+    PlusIfAny,
+    assert_same,
+    conv,
+    filled,
+    frozen,
+    functional,
+    gray,
+    planes,
+    run,
+    saved,
+    shared_rescaling,
+    small,
+)
 
 # name: options, whether it normalizes by itself, side
 APPLICATIONS = {
@@ -136,7 +72,7 @@ def test_applications(name):
         adapted, x = adapt(model), 255 * x
         expected = run(model, np.repeat(x, 3, -1))
     else:
-        adapted = adapt(model, MEAN, STD)
+        adapted = adapt(model, (MEAN, STD))
         expected = run(model, planes(x))
     assert adapted.input_shape == (*model.input_shape[:-1], 1)
     assert adapted.name == model.name
@@ -167,18 +103,19 @@ def test_stems(name, tmp_path):
     template = STEMS[name]
     model = functional(type(template).from_config(template.get_config()))
     x = gray(2, 12, 13, 1)
-    adapted = adapt(model, MEAN, STD)
+    adapted = adapt(model, (MEAN, STD))
     assert_same(run(adapted, x), run(model, planes(x)))
     assert_same(run(saved(adapted, tmp_path), x), run(model, planes(x)))
     assert adapted.layers[-1].name == model.layers[-1].name
     padded = ("valid" not in name and name != "dense") or "transposed" in name
-    assert len(adapted.layers) == 2 + padded + ("separable" in name)
+    # the input, the layer whose name says what is carried, and the stem
+    assert len(adapted.layers) == 3 + padded + ("separable" in name)
 
 
 def test_volumes():
     model = functional(layers.Conv3D(4, 3, padding="same"), shape=(5, 6, 7, 3))
     x = gray(2, 5, 6, 7, 1)
-    assert_same(run(adapt(model, MEAN, STD), x), run(model, planes(x)))
+    assert_same(run(adapt(model, (MEAN, STD)), x), run(model, planes(x)))
 
 
 @pytest.mark.skipif(
@@ -190,22 +127,13 @@ def test_channels_first(how):
     x = layers.ZeroPadding2D(1, data_format="channels_first")(image)
     model = keras.Model(image, layers.Conv2D(4, 3, data_format="channels_first")(x))
     x = gray(2, 1, 12, 13)
-    adapted = adapt(model, MEAN, STD, how=how)
+    adapted = adapt(model, (MEAN, STD), how=how)
     assert adapted.input_shape == (None, 1, 12, 13)
     assert_same(run(adapted, x), run(model, planes(x, axis=1)))
-    proof = verify(model, adapted, x[:, 0], MEAN, STD, seconds=0)
+    proof = verify(model, adapted, x[:, 0], (MEAN, STD), seconds=0)
     assert proof.passed
     assert proof.stem_difference.shape == (12, 13)
     assert proof.border_difference <= 1e-5
-
-
-def conv(**options):
-    return layers.Conv2D(4, 3, **{"padding": "same", **options})
-
-
-def frozen(layer):
-    layer.trainable = False
-    return layer
 
 
 # What is between the image and its stem; each is made anew, since layers keep their names.
@@ -259,7 +187,7 @@ def test_ways_to_the_stem(name, tmp_path):
     x = gray(2, 12, 13, 1)
     plain = name == "largest" or name == "augmented"  # what isn't linear takes three equal planes
     mean, std = (0, 1) if plain else (MEAN, STD)
-    adapted = adapt(model, mean, std)
+    adapted = adapt(model, (mean, std))
     expected = run(model, planes(x, mean, std))
     assert_same(run(adapted, x), expected)
     assert_same(run(saved(adapted, tmp_path), x), expected)
@@ -282,12 +210,11 @@ class TestNetworks:
         x = 255 * gray(2, 12, 13, 1)
         adapted = adapt(model)
         assert type(adapted) is keras.Sequential
-        assert [layer.name for layer in adapted.layers] == [layer.name for layer in model.layers][
-            1:
-        ]
+        names = [layer.name for layer in adapted.layers]
+        assert names == ["gray-input", *[layer.name for layer in model.layers][1:]]
         for it in (adapted, saved(adapted, tmp_path)):
             assert_same(run(it, x), run(model, np.repeat(x, 3, -1)))
-        inside = keras.Model(adapted.inputs, adapted.layers[0].output)
+        inside = keras.Model(adapted.inputs, adapted.layers[1].output)
         assert inside.output_shape == (None, 12, 13, 4)
 
     def test_a_whole_pipeline(self, tmp_path):
@@ -318,15 +245,15 @@ class TestNetworks:
             conv(), frozen(layers.Conv2D(5, 1, name="frozen")), layers.BatchNormalization()
         )
         before = model.get_weights()
-        adapted = adapt(model, MEAN, STD)
-        for old, new in zip(model.layers[2:], adapted.layers[3:], strict=True):
+        adapted = adapt(model, (MEAN, STD))
+        for old, new in zip(model.layers[2:], adapted.layers[4:], strict=True):
             assert (old.name, old.trainable) == (new.name, new.trainable)
             for a, b in zip(old.get_weights(), new.get_weights(), strict=True):
                 assert (a == b).all()
         model.trainable = False
         model.layers[-1].trainable = True
-        thawed = adapt(model, MEAN, STD)
-        assert [layer.trainable for layer in thawed.layers] == [False] * 4 + [True]
+        thawed = adapt(model, (MEAN, STD))
+        assert [layer.trainable for layer in thawed.layers] == [False] * 5 + [True]
         adapted.set_weights([0 * w for w in adapted.get_weights()])
         assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
         assert model.input_shape == (None, 12, 13, 3)
@@ -348,14 +275,14 @@ class TestNetworks:
             "table": gray(2, 4),
         }
         expected = run(model, {k: planes(v) if v.ndim > 2 else v for k, v in given.items()})
-        adapted = adapt(model, MEAN, STD)
+        adapted = adapt(model, (MEAN, STD))
         assert {k: v.shape[1:] for k, v in adapted.input.items()} == {
             "left": (12, 13, 1), "right": (12, 13, 1), "table": (4,)}  # fmt: skip
         result = run(adapted, given)
         for name in expected:
             assert_same(result[name], expected[name], 1e-5)
         with pytest.raises(ModelError, match="verify gives a network one image"):
-            verify(model, adapted, given["left"], MEAN, STD)
+            verify(model, adapted, given["left"], (MEAN, STD))
 
     def test_a_class_of_ones_own(self):
         """Keras Hub's backbones are such: a graph, with a constructor for its settings."""
@@ -369,14 +296,14 @@ class TestNetworks:
         image = keras.Input((12, 13, 3))
         backbone = Backbone(7)
         for model in (backbone, keras.Model(image, backbone(image))):
-            assert_same(run(adapt(model, MEAN, STD), x), run(model, planes(x)))
+            assert_same(run(adapt(model, (MEAN, STD)), x), run(model, planes(x)))
 
     @pytest.mark.parametrize("how", ["collapse", "expand"])
     def test_an_optional_input(self, how):
         image, table = keras.Input((12, 13, 3)), keras.Input((4,), optional=True)
         model = keras.Model([image, table], PlusIfAny()(conv()(image), table))
         x = gray(2, 12, 13, 1)
-        adapted = adapt(model, MEAN, STD, how=how)
+        adapted = adapt(model, (MEAN, STD), how=how)
         names = [[layer.name for layer in m.layers if isinstance(layer, layers.InputLayer)]
             for m in (model, adapted)]  # fmt: skip
         assert set(names[0]) == set(names[1])
@@ -399,9 +326,9 @@ class TestNetworks:
         model = Twice()
         for network in (model, functional(Twice())):
             with pytest.raises(ModelError, match=r"call\(\) of its own|goes into .*Twice"):
-                adapt(network, MEAN, STD)
+                adapt(network, (MEAN, STD))
         for inplace in (False, True):
-            adapted = adapt(model, MEAN, STD, how="expand", inplace=inplace)
+            adapted = adapt(model, (MEAN, STD), how="expand", inplace=inplace)
             assert adapted.input_shape == (None, 12, 13, 1)
             assert_same(run(adapted, x), run(model, planes(x)))
 
@@ -409,17 +336,17 @@ class TestNetworks:
         left, right = keras.Input((12, 13, 3), name="left"), keras.Input((12, 13, 3), name="right")
         x = layers.Add()([conv(name="one")(left), conv(name="two")(right)])
         model = keras.Model([left, right], x)
-        adapted = adapt(model, MEAN, STD, layer="two")
+        adapted = adapt(model, (MEAN, STD), layer="two")
         x, y = gray(2, 12, 13, 1), gray(2, 12, 13, 3)
         assert_same(run(adapted, [y, x]), run(model, [y, planes(x)]))
 
     def test_whole_numbers(self, tmp_path):
         model = functional(layers.Rescaling(1 / 255), conv(), dtype="uint8")
         x = np.random.default_rng(0).integers(0, 256, (2, 12, 13, 1), np.uint8)
-        for it in (adapt(model), saved(adapt(model), tmp_path), adapt(model, 0, 1, how="expand")):
+        for it in (adapt(model), saved(adapt(model), tmp_path), adapt(model, (0, 1), how="expand")):
             assert_same(run(it, x), run(model, np.repeat(x, 3, -1)))
-        with pytest.raises(ModelError, match="uint8 and takes whole numbers, so nothing"):
-            adapt(model, MEAN, STD)
+        with pytest.raises(ModelError, match="takes whole numbers, so nothing is normalized"):
+            adapt(model, (MEAN, STD))
         proof = verify(model, adapt(model), x[..., 0], seconds=0)
         assert proof.passed
         with pytest.raises(ModelError, match="whole numbers"):
@@ -453,7 +380,7 @@ class TestNetworks:
         x = gray(2, 12, 13, 1)
         loaded = saved(model, tmp_path)
         keras.backend.clear_session()
-        assert_same(run(adapt(loaded, MEAN, STD), x), run(model, planes(x)))
+        assert_same(run(adapt(loaded, (MEAN, STD)), x), run(model, planes(x)))
 
     def test_preprocessing_in_a_file(self, tmp_path):
         """A file keeps the channels that are picked as a list."""
@@ -472,7 +399,7 @@ class TestNetworks:
             layers.Lambda(lambda x, by: x * by, (12, 13, 4), arguments={"by": 2.0}),
         )
         x = gray(2, 12, 13, 1)
-        adapted = adapt(model, MEAN, STD)
+        adapted = adapt(model, (MEAN, STD))
         assert_same(run(adapted, x), run(model, planes(x)))
         assert [layer.name for layer in adapted.layers[-2:]] == [
             layer.name for layer in model.layers[-2:]
@@ -484,31 +411,31 @@ class TestNetworks:
         model = small(kernel_constraint="non_neg")
         setattr(model.layers[1], name, value)
         x = gray(2, 12, 13, 1)
-        assert_same(run(adapt(model, MEAN, STD), x), run(model, planes(x)))
+        assert_same(run(adapt(model, (MEAN, STD)), x), run(model, planes(x)))
 
     def test_called_by_a_keyword(self):
         model = functional(lambda image: conv()(inputs=layers.Rescaling(2, 1)(inputs=image)))
         x = gray(2, 12, 13, 1)
-        assert_same(run(adapt(model, MEAN, STD), x), run(model, planes(x)))
+        assert_same(run(adapt(model, (MEAN, STD)), x), run(model, planes(x)))
 
     @pytest.mark.parametrize("how", ["collapse", "expand", "learned"])
     def test_sizes(self, how):
         """Any if the network takes any, and another if it is asked for."""
         model = functional(conv(), layers.GlobalAveragePooling2D(), shape=(None, None, 3))
-        adapted = adapt(model, MEAN, STD, how=how)
+        adapted = adapt(model, (MEAN, STD), how=how)
         assert adapted.input_shape == (None, None, None, 1)
         for side in (7, 20):
             x = gray(1, side, 9, 1)
             assert_same(run(adapted, x), run(model, planes(x)))
-        assert adapt(model, MEAN, STD, how=how, example=256).input_shape == (None, 256, 256, 1)
+        assert adapt(model, (MEAN, STD), how=how, example=256).input_shape == (None, 256, 256, 1)
         fixed = functional(conv(), layers.GlobalAveragePooling2D())
         fixed.set_weights(model.get_weights())
-        larger = adapt(fixed, MEAN, STD, how=how, example=(np.int64(20), None))
+        larger = adapt(fixed, (MEAN, STD), how=how, example=(np.int64(20), None))
         assert larger.input_shape == (None, 20, None, 1)
         assert_same(run(larger, x), run(model, planes(x)))
         flat = functional(conv(), layers.Flatten(), layers.Dense(3))
         with pytest.raises(ModelError, match="can't be copied"):
-            adapt(flat, MEAN, STD, how=how, example=20)
+            adapt(flat, (MEAN, STD), how=how, example=20)
 
     @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
     def test_precisions(self, policy):
@@ -519,7 +446,7 @@ class TestNetworks:
             layers.Rescaling(1 / 255, dtype=policy), conv(dtype=policy), shape=(9, 9, 3),
             dtype="float64" if policy == "float64" else "float32",
         )  # fmt: skip
-        adapted = adapt(model, 0, 1)
+        adapted = adapt(model, (0, 1))
         x = 255 * gray(2, 9, 9, 1)
         precise = functional(layers.Rescaling(1 / 255), conv(), shape=(9, 9, 3))
         precise.set_weights(model.get_weights())
@@ -532,7 +459,7 @@ class TestNetworks:
     def test_a_compiled_network_stays_compiled(self):
         model = small()
         model.compile(optimizer="sgd", loss="mse")
-        adapted = adapt(model, MEAN, STD)
+        adapted = adapt(model, (MEAN, STD))
         x = gray(2, 12, 13, 1)
         y = np.zeros((2, 12, 13, 4), np.float32)
         assert (
@@ -542,7 +469,7 @@ class TestNetworks:
     def test_a_loss_that_keras_cannot_make_again(self, recwarn, tmp_path):
         for model in (small(), keras.Sequential([keras.Input((12, 13, 3)), conv()])):
             model.compile(optimizer="sgd", loss=lambda a, b: keras.ops.mean((a - b) ** 2))
-            adapted = adapt(model, MEAN, STD)
+            adapted = adapt(model, (MEAN, STD))
             messages = [str(warning.message) for warning in recwarn]
             assert any("isn't compiled" in m and "call its compile()" in m for m in messages)
             recwarn.clear()
@@ -553,18 +480,18 @@ class TestNetworks:
             path = tmp_path / f"{model.name}.keras"  # a warning is given once for each text
             model.save(path)
             recwarn.clear()
-            adapted = adapt(path, MEAN, STD)
+            adapted = adapt(path, (MEAN, STD))
             assert any("isn't compiled" in str(warning.message) for warning in recwarn)
             assert_same(run(adapted, x), run(model, planes(x)))
 
     def test_a_range_beyond_float16(self):
         model = small(dtype="mixed_float16")
         x = 65535 * gray(2, 12, 13, 1)
-        with pytest.raises(ModelError, match=r"'stem' calculates in float16.*0 to 1, or how"):
-            adapt(model, MEAN, STD, value_range=(0, 65535))
+        with pytest.raises(ModelError, match=r"'stem' calculates in float16.*0 to 1; how"):
+            adapt(model, (MEAN, STD), value_range=(0, 65535))
         expected = run(model, planes(x / 65535))
         for how, given in (("collapse", {}), ("expand", {"value_range": (0, 65535)})):
-            adapted = adapt(model, MEAN, STD, how=how, **given)
+            adapted = adapt(model, (MEAN, STD), how=how, **given)
             assert_same(run(adapted, x if given else x / 65535), expected, 5e-3)
 
 
@@ -572,14 +499,14 @@ class TestTraining:
     def test_gradients_are_those_of_three_channels(self):
         """One step of plain gradient descent: other layers move equally, the stem as it must."""
         model = functional(conv(), layers.BatchNormalization(), layers.Flatten(), layers.Dense(3))
-        adapted = adapt(model, MEAN, STD)
+        adapted = adapt(model, (MEAN, STD))
         stems = model.layers[1], adapted.get_layer(model.layers[1].name)
         before = [stem.get_weights()[0] for stem in stems]
         x, y = gray(8, 12, 13, 1), gray(8, 3)
         for network, given in ((model, planes(x)), (adapted, x)):
             network.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
             network.train_on_batch(given, y)
-        for a, b in zip(model.layers[2:], adapted.layers[3:], strict=True):
+        for a, b in zip(model.layers[2:], adapted.layers[4:], strict=True):
             assert_same(a.get_weights(), b.get_weights(), 1e-5)
         color, ours = (stem.get_weights()[0] - w for stem, w in zip(stems, before, strict=True))
         assert np.abs(ours).max() > 1e-3
@@ -588,7 +515,7 @@ class TestTraining:
 
     def test_learned(self, tmp_path):
         model = functional(conv(), layers.Flatten(), layers.Dense(3))
-        adapted = adapt(model, MEAN, STD, how="learned", freeze=True)
+        adapted = adapt(model, (MEAN, STD), how="learned", freeze=True)
         x = gray(4, 12, 13, 1)
         assert_same(run(adapted, x), run(model, planes(x)))
         assert [w.path for w in adapted.trainable_weights] == [
@@ -608,12 +535,12 @@ class TestInFront:
     @pytest.mark.parametrize("statistics", [(MEAN, STD), (0, 1)])
     def test_expand(self, statistics, tmp_path):
         model = functional(layers.Flatten(), layers.Dense(3))  # no convolution
-        adapted = adapt(model, *statistics, how="expand")
+        adapted = adapt(model, statistics, how="expand")
         x = gray(2, 12, 13, 1)
         for it in (adapted, saved(adapted, tmp_path)):
             assert_same(run(it, x), run(model, planes(x, *statistics)))
         assert adapted.get_layer(model.name) is not model
-        shared = adapt(model, *statistics, how="expand", inplace=True)
+        shared = adapt(model, statistics, how="expand", inplace=True)
         assert shared.get_layer(model.name) is model
 
     def test_a_network_that_is_no_graph(self):
@@ -631,321 +558,7 @@ class TestInFront:
         expected = run(model, planes(x))
         for how in ("expand", "learned"):
             for inplace in (False, True):
-                adapted = adapt(model, MEAN, STD, how=how, example=(12, 13), inplace=inplace)
+                adapted = adapt(model, (MEAN, STD), how=how, example=(12, 13), inplace=inplace)
                 assert_same(run(adapted, x), expected)
         with pytest.raises(ModelError, match=r"Own isn't made of a graph.*expand"):
-            adapt(model, MEAN, STD)
-
-
-class Custom(layers.Layer):
-    def call(self, x):
-        return x[..., :2]
-
-
-class PlusIfAny(layers.Layer):
-    def call(self, x, y=None):
-        return x if y is None else x + keras.ops.sum(y)
-
-
-class Needy(layers.Layer):
-    def __init__(self, number):
-        super().__init__()
-
-    def call(self, x):
-        return x
-
-
-def used_twice(image):
-    shared = conv(name="shared")
-    return layers.Add()([shared(image), shared(image * 2)])
-
-
-def returned(image):
-    return [conv()(image), layers.Rescaling(2, name="scaled")(image)]
-
-
-# name: the layers or functions of a network, what the message says
-REFUSED = {
-    "flattened": (lambda: [layers.Flatten(), layers.Dense(2)], "goes into Flatten, layer 'flatten"),
-    "maximum": (lambda: [layers.MaxPooling2D(), conv()], "goes into MaxPooling2D"),
-    "custom": (lambda: [Custom(), conv()], r"goes into .*Custom, layer 'custom"),
-    "custom, later": (lambda: [conv(), Needy(3)], "can't be copied.*Needy"),
-    "trained": (lambda: [layers.BatchNormalization(), conv()], "follows the data in training"),
-    "constrained": (lambda: [conv(kernel_constraint="non_neg")],
-                    "kernel_constraint would hold for other weights in training"),
-    "noisy": (lambda: [layers.GaussianNoise(0.1), conv()], "GaussianNoise"),
-    "wrong axis": (lambda: [conv(data_format="channels_first")], "channels on axis 1, not 3"),
-    "a map": (lambda: [lambda x: x + np.ones((12, 13, 3)), conv()], "not one a channel"),
-    "used twice": (lambda: [used_twice], "'shared', which sees something else too"),
-    "residual": (lambda: [lambda x: layers.Add()([layers.Conv2D(3, 1)(x), x])],
-                 "Add, layer 'add.*with something else, beside the layer.*'conv"),
-    "returned": (lambda: [returned], "returned, as the output 'scaled"),
-    "filled up": (lambda: [layers.Rescaling(2, 1),
-                           layers.Resizing(9, 9, pad_to_aspect_ratio=True), conv()],
-                  "filled up with a constant"),
-    "whole numbers": (lambda: [lambda x: keras.ops.cast(x * 2, "float32"), conv()],
-                      "calculated with in whole numbers, in operation 'multiply", "uint8"),
-    "whole numbers, negative": (lambda: [lambda x: keras.ops.cast(-x, "float32"), conv()],
-                                "calculated with in whole numbers, in", "int32"),
-    "rounded": (lambda: [layers.Rescaling(255), functional(layers.Rescaling(2), conv(),
-                                                           dtype="uint8")],
-                "is rounded, in the input of the network 'functional"),
-    "divided by": (lambda: [lambda x: 1 / (x + 9), conv()], "divides by"),
-}  # fmt: skip
-
-
-@pytest.mark.skipif(BACKEND == "jax", reason="no error is JAX's own, and to compile takes long")
-class TestErrors:
-    @pytest.mark.parametrize("name", REFUSED)
-    def test_what_is_refused(self, name):
-        body, message, *dtype = REFUSED[name]
-        if name == "wrong axis" and BACKEND == "tensorflow":
-            pytest.skip("TensorFlow makes no such network")
-        model = functional(*body(), **({"dtype": dtype[0]} if dtype else {}))
-        with pytest.raises(ModelError, match=f"(?s){message}"):
-            adapt(model, *((0, 1) if dtype else (MEAN, STD)))
-
-    def test_no_images(self):
-        with pytest.raises(ModelError, match=r"no images of 3 channel.*\(None, 12, 13, 4\)"):
-            adapt(functional(conv(), shape=(12, 13, 4)), MEAN, STD)
-        with pytest.raises(ModelError, match=r"model\.build"):
-            adapt(keras.Sequential([conv()]), MEAN, STD)
-        model = keras.Sequential([conv()])  # the calls that this message names
-        adapted = adapt(model, MEAN, STD, example=(12, 13), how="expand")
-        assert adapted.input_shape == (None, 12, 13, 1)
-        assert model.input_shape == (None, 12, 13, 3)
-        model = keras.Sequential([conv()])
-        model.build((None, 12, 13, 3))
-        assert adapt(model, MEAN, STD).input_shape == (None, 12, 13, 1)
-
-    @pytest.mark.parametrize(
-        ("options", "message"),
-        [
-            ({"mean": None, "std": None}, "say how the images were normalized"),
-            ({"mean": None, "std": None, "how": "expand"}, "say how the images were normalized"),
-            ({"inplace": True}, "no inplace=True here"),
-            ({"layer": "stm"}, "isn't there, did you mean 'stem'"),
-            ({"layer": "after"}, "'after' isn't a convolution that sees the image.*'stem'"),
-            ({"example": "large"}, "example is the size of an image for Keras.*'large'"),
-            ({"example": True}, "example is the size of an image for Keras.*True"),
-            ({"example": np.zeros((1, 12, 13, 3))}, r"not ndarray of shape \(1, 12, 13, 3\)"),
-            ({"layer": layers.ReLU()}, "name of a layer.*not ReLU: layer=stem.name"),
-            ({"freeze": True}, "model.trainable = False in Keras"),
-            ({"example": (1, 2, 3)}, "2 sides"),
-            ({"out": "model.h5"}, "out is a .keras file"),
-        ],
-    )
-    def test_what_cannot_be_meant(self, options, message):
-        model = functional(conv(name="stem"), layers.Conv2D(2, 1, name="after"))
-        with pytest.raises(ModelError, match=message):
-            adapt(model, **{"mean": MEAN, "std": STD, **options})
-
-    def test_a_layer_among_several(self):
-        image = keras.Input((12, 13, 3))
-        model = keras.Model(image, [conv(name="one")(image), conv(name="two")(image)])
-        with pytest.raises(ModelError, match="goes into 'two' too"):
-            adapt(model, MEAN, STD, layer="one")
-        assert adapt(model, MEAN, STD, layer=["one", "two"]).input_shape[-1] == 1
-
-    def test_files(self, tmp_path):
-        (tmp_path / "broken.keras").write_bytes(b"nothing")
-        with pytest.raises(ModelError, match="Keras can't load"):
-            adapt(tmp_path / "broken.keras", MEAN, STD)
-        with pytest.raises(ModelError, match=r"keras\.models\.load_model"):
-            adapt(tmp_path / "old.h5", MEAN, STD)
-
-
-class TestProof:
-    def test_verify(self):
-        model = functional(
-            layers.ZeroPadding2D(1), layers.Conv2D(8, 3, name="stem"), layers.GlobalMaxPooling2D(),
-            layers.Dense(6), shape=(None, None, 3),
-        )  # fmt: skip
-        adapted = adapt(model, MEAN, STD)
-        proof = verify(model, adapted, gray(5, 12, 13), MEAN, STD, seconds=0.1)
-        assert proof.passed
-        assert (proof.images, proof.top1, proof.top5) == (5, 1.0, 1.0)
-        assert proof.adapted_s.median > 0
-        assert json.loads(proof.to_json())["passed"]
-        kernel, bias = adapted.get_layer("stem").get_weights()
-        spread = kernel[:, :, 1].sum((0, 1))
-        kernel[:, :, 1] = 0  # the means as a bias, as they usually are: wrong at the border alone
-        adapted.get_layer("stem").set_weights([kernel, bias + spread])
-        proof = verify(model, adapted, [gray(12, 13), gray(9, 9)], MEAN, STD, seconds=0)
-        assert not proof.passed
-        assert proof.inside_difference <= 1e-5 < 1e-2 < proof.border_difference
-        assert proof.stem_difference.shape == (12, 13)
-
-    def test_segmentation_and_its_scores(self):
-        model = functional(conv(name="stem"), layers.Conv2D(7, 1))
-        for how in ("collapse", "expand", "learned"):
-            proof = verify(
-                model, adapt(model, 0.5, 0.5, how=how), gray(3, 12, 13), 0.5, 0.5, seconds=0
-            )
-            assert proof.passed
-            assert proof.top1 == 1
-            assert proof.border_difference <= 1e-5
-
-    def test_images_that_do_not_fit(self):
-        model = small()
-        with pytest.raises(ModelError, match="takes images of 12 x 13, not 9 x 9"):
-            verify(model, adapt(model, MEAN, STD), gray(2, 9, 9), MEAN, STD)
-        x = gray(2, 12, 13, 1)  # as the network takes them
-        assert verify(model, adapt(model, MEAN, STD), x, MEAN, STD, seconds=0).passed
-        with pytest.raises(ModelError, match="no images of 1 channel"):
-            verify(model, model, gray(2, 12, 13), MEAN, STD)
-
-    def test_files(self, tmp_path):
-        model = functional(conv(name="stem"), layers.GlobalAveragePooling2D())
-        source, target = tmp_path / "model.keras", tmp_path / "gray.keras"
-        model.save(source)
-        adapted = adapt(source, MEAN, STD, out=target)
-        assert isinstance(adapted, keras.Model)
-        assert verify(source, target, gray(2, 12, 13), MEAN, STD, seconds=0).passed
-
-    def test_from_the_shell(self, tmp_path):
-        needs_package("click", "rich")
-        from click.testing import CliRunner
-
-        from graytorgb.cli import main
-
-        model = functional(conv(name="stem"), layers.GlobalAveragePooling2D())
-        source, target = tmp_path / "model.keras", tmp_path / "gray.keras"
-        model.save(source)
-        arguments = ["adapt", source, target, "--stats", "imagenet", "--seconds", "0"]
-        done = CliRunner().invoke(main, list(map(str, arguments)))
-        assert done.exit_code == 0, done.output
-        assert "passed" in done.output
-        assert "values from 0 to 1" not in done.output
-        x = gray(2, 12, 13, 1)
-        assert_same(run(keras.models.load_model(target), x), run(model, planes(x)))
-        functional(layers.Rescaling(1 / 255), conv()).save(source)
-        arguments = list(map(str, ["adapt", source, target, "--seconds", "0"]))
-        for limits, told in (([], True), (["--value-range", "0", "255"], False)):
-            done = CliRunner().invoke(main, arguments + limits)
-            assert done.exit_code == 0, done.output
-            assert ("proven on values from 0 to 1; --value-range LO HI" in done.output) == told
-
-
-def test_preprocess_input_outside():
-    """The calls that the guide names, for the three ways of keras.applications."""
-    model = small()
-    photo = 255 * gray(2, 12, 13, 1)
-    for module, statistics in (
-        ("mobilenet", (0.5, 0.5)),
-        ("resnet50", (CAFFE, 1 / 255)),
-        ("densenet", g2r.stats("imagenet")),
-    ):
-        prepare = getattr(keras.applications, module).preprocess_input
-        expected = run(model, prepare(np.repeat(photo, 3, -1)))
-        adapted = adapt(model, *statistics, value_range=(0, 255))
-        assert_same(run(adapted, photo), expected)
-        assert_same(run(adapt(model, *statistics), photo / 255), expected)
-
-
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow's own formats")
-def test_tensorflow(tmp_path):
-    import tensorflow as tf
-
-    model = functional(conv(), layers.BatchNormalization())
-    adapted = adapt(model, MEAN, STD)
-    x = gray(2, 12, 13, 1)
-    expected = run(model, planes(x))
-    for compiled in (False, True):
-        assert_same(tf.function(adapted, jit_compile=compiled)(x).numpy(), expected)
-    adapted.export(tmp_path / "saved", verbose=False)
-    loaded = tf.saved_model.load(tmp_path / "saved")
-    assert_same(loaded.serve(x).numpy(), expected)
-
-
-@pytest.mark.skipif(BACKEND != "jax", reason="JAX's own transformations")
-def test_jax():
-    import jax
-
-    model = functional(conv(), layers.BatchNormalization())
-    adapted = adapt(model, MEAN, STD)
-    x = gray(2, 12, 13, 1)
-    expected = run(model, planes(x))
-    assert_same(np.asarray(jax.jit(lambda x: adapted(x, training=False))(x)), expected)
-    assert_same(adapted.predict(x, verbose=0), expected)
-    assert_same(model.predict(planes(x), verbose=0), expected)  # its weights are its own
-
-
-@pytest.mark.skipif(BACKEND != "torch", reason="the weights are torch's")
-class TestTorch:
-    def test_a_keras_network_is_not_taken_for_torchs(self):
-        import torch
-
-        model = small()
-        assert isinstance(model, torch.nn.Module)
-        adapted = adapt(model, MEAN, STD)
-        assert adapted.input_shape == (None, 12, 13, 1)
-        x = torch.rand(1, 12, 13, 1, requires_grad=True)
-        adapted(x).sum().backward()
-        color = torch.from_numpy(planes(x.detach().numpy())).requires_grad_()
-        model(color).sum().backward()
-        summed = (color.grad / torch.tensor(STD)).sum(-1, keepdim=True)
-        assert torch.allclose(x.grad, summed, atol=1e-4)
-
-    def test_real_weights(self):
-        """torchvision's MobileNetV2, layer by layer in Keras, on photos."""
-        needs_package("torchvision", "foolbox")
-        import torch
-
-        from ..models.pretrained import mobilenet, photos
-
-        original, _, _ = mobilenet()
-        model = mobilenet_in_keras(list(original.state_dict().values()))
-        images = photos()[0] @ np.array([0.299, 0.587, 0.114], np.float32)
-        color = planes(images[:4, ..., None])
-        with torch.no_grad():
-            expected = original(torch.from_numpy(color).permute(0, 3, 1, 2)).numpy()
-        assert_same(run(model, color), expected, 1e-5)
-        proof = verify(model, adapt(model, MEAN, STD), images, MEAN, STD, seconds=0)
-        assert proof.passed
-        assert (proof.images, proof.top1, proof.top5) == (20, 1, 1)
-        assert proof.largest_output > 10
-        print(f"20 photos: largest difference {proof.max_difference:.2g}")
-
-
-def mobilenet_in_keras(weights):
-    """The network of arXiv:1801.04381 with torchvision's padding and its tensors in order."""
-    image = keras.Input((224, 224, 3))
-    made = []
-
-    def normalized(x, convolution, relu=True):
-        made.extend((convolution, layers.BatchNormalization(epsilon=1e-5)))
-        for layer in made[-2:]:
-            x = layer(x)
-        return layers.ReLU(6)(x) if relu else x
-
-    def wide(x, stride, depthwise=None):
-        x = layers.ZeroPadding2D(1)(x)
-        if depthwise:
-            return normalized(x, layers.DepthwiseConv2D(3, stride, use_bias=False))
-        return normalized(x, layers.Conv2D(32, 3, stride, use_bias=False))
-
-    def point(x, channels, relu=True):
-        return normalized(x, layers.Conv2D(channels, 1, use_bias=False), relu)
-
-    x = wide(image, 2)
-    for expansion, channels, count, stride in (
-        (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1),
-        (6, 160, 3, 2), (6, 320, 1, 1),
-    ):  # fmt: skip
-        for place in range(count):
-            y = point(x, expansion * x.shape[-1]) if expansion > 1 else x
-            y = point(wide(y, 1 if place else stride, depthwise=True), channels, relu=False)
-            x = layers.Add()([x, y]) if place else y
-    x = layers.GlobalAveragePooling2D()(point(x, 1280))
-    made.append(layers.Dense(1000))
-    x = made[-1](x)
-    tensors = iter(weight.numpy() for weight in weights if weight.ndim)  # but BatchNorm's counters
-    for layer in made:
-        arrays = [next(tensors) for _ in layer.weights]
-        if arrays[0].ndim == 4:
-            arrays[0] = arrays[0].transpose(2, 3, 1, 0)
-            if isinstance(layer, layers.DepthwiseConv2D):
-                arrays[0] = arrays[0].swapaxes(2, 3)
-        layer.set_weights([arrays[0].T if arrays[0].ndim == 2 else arrays[0], *arrays[1:]])
-    return keras.Model(image, x)
+            adapt(model, (MEAN, STD))

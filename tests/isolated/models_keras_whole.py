@@ -47,7 +47,7 @@ def test_frozen_layers_of_a_class_of_ones_own(how, inplace):
     model.block.trainable = False
     model.block.layers[1].trainable = True
     expected = [layer.trainable for layer in model._flatten_layers()]
-    inner = adapt(model, MEAN, STD, how=how, example=12, inplace=inplace).layers[-1]
+    inner = adapt(model, (MEAN, STD), how=how, example=12, inplace=inplace).layers[-1]
     assert [layer.trainable for layer in inner._flatten_layers()] == expected
     assert [layer.trainable for layer in model._flatten_layers()] == expected
 
@@ -61,7 +61,9 @@ def test_a_call_that_is_set_on_a_layer_stays():
         return call(inputs, *args, **kwargs)
 
     stem.call = own
-    verify(model, adapt(model, MEAN, STD, how="expand"), images(2, 12, 12), MEAN, STD, seconds=0)
+    verify(
+        model, adapt(model, (MEAN, STD), how="expand"), images(2, 12, 12), (MEAN, STD), seconds=0
+    )
     assert stem.call is own
 
 
@@ -72,34 +74,36 @@ def test_what_a_network_does_beyond_its_stem():
     model = keras.Model(image, stem / image.shape[-1])
     x = images(2, 12, 12, 1)
     expected = model.predict_on_batch((x - MEAN) / STD)
-    given = adapt(model, MEAN, STD).predict_on_batch(x)
+    given = adapt(model, (MEAN, STD)).predict_on_batch(x)
     assert np.abs(given - expected).max() < 1e-5
     for other in (image, layers.Identity()(image), image[:, 1:]):
         with pytest.raises(ModelError, match="is returned"):
-            adapt(keras.Model(image, [stem, other]), MEAN, STD)
+            adapt(keras.Model(image, [stem, other]), (MEAN, STD))
 
 
 def test_no_layer_is_named():
     for layer, message in (([], "names no layer"), ([3], "a list of names")):
         with pytest.raises(ModelError, match=message):
-            adapt(network(), MEAN, STD, layer=layer)
+            adapt(network(), (MEAN, STD), layer=layer)
 
 
 def test_outputs_that_do_not_depend_on_the_image():
     model = network(layers.Dense(5, kernel_initializer="zeros", activation="softmax"))
     for given in (images(3, 12, 12), images(1, 12, 12), np.zeros((1, 12, 12))):
         with pytest.raises(ModelError, match="don't depend on these images"):
-            verify(model, adapt(model, MEAN, STD), given, MEAN, STD, seconds=0)
+            verify(model, adapt(model, (MEAN, STD)), given, (MEAN, STD), seconds=0)
     model = network(layers.Dense(5))
-    assert verify(model, adapt(model, MEAN, STD), images(1, 12, 12), MEAN, STD, seconds=0).passed
+    assert verify(
+        model, adapt(model, (MEAN, STD)), images(1, 12, 12), (MEAN, STD), seconds=0
+    ).passed
 
 
 def test_which_tolerance_rounding_explains():
     model = network(layers.Dense(5), layers.Rescaling(1e6))
-    adapted = adapt(model, MEAN, STD)
-    proof = verify(model, adapted, images(3, 12, 12), MEAN, STD, seconds=0)
+    adapted = adapt(model, (MEAN, STD))
+    proof = verify(model, adapted, images(3, 12, 12), (MEAN, STD), seconds=0)
     assert proof.max_difference <= proof.rounding
-    assert verify(model, adapted, images(3, 12, 12), MEAN, STD, seconds=0,
+    assert verify(model, adapted, images(3, 12, 12), (MEAN, STD), seconds=0,
         tolerance=proof.enough).passed  # fmt: skip
 
 
@@ -122,7 +126,7 @@ def test_damage_anywhere(tmp_path):
 def refusal(path):
     """What the error says; None where the damage left a valid file."""
     try:
-        adapt(path, MEAN, STD)
+        adapt(path, (MEAN, STD))
     except ModelError as error:
         return str(error)
     return None
@@ -131,16 +135,16 @@ def refusal(path):
 def test_what_is_no_file(tmp_path):
     path = tmp_path / "net.keras"
     with pytest.raises(FileNotFoundError):
-        adapt(path, MEAN, STD)
+        adapt(path, (MEAN, STD))
     path.mkdir()
     with pytest.raises(IsADirectoryError):
-        adapt(path, MEAN, STD)
+        adapt(path, (MEAN, STD))
     path.rmdir()
     path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(99))
     with pytest.raises(ModelError, match=r"net\.keras: it is an HDF5 file"):
-        adapt(path, MEAN, STD)
+        adapt(path, (MEAN, STD))
     if hasattr(os, "mkfifo"):
         path.unlink()
         os.mkfifo(path)
         with pytest.raises(ModelError, match="is a pipe"):
-            adapt(path, MEAN, STD)
+            adapt(path, (MEAN, STD))

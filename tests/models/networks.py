@@ -24,6 +24,12 @@ def awaken(model):
     return model
 
 
+def forget(adapted):
+    """Take away what an adapted network carries, as where its weights are loaded elsewhere."""
+    del adapted.graytorgb_preprocessing
+    return adapted
+
+
 def planes(gray, mean=MEAN, std=STD):
     shape = (3, *(1,) * (gray.ndim - 2))
     mean, std = (torch.tensor(v, dtype=gray.dtype).reshape(shape) for v in (mean, std))

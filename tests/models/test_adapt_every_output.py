@@ -21,7 +21,7 @@ needs_package("torch")
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
-from .networks import MEAN, STD, assert_same_outputs, awaken, planes  # noqa: E402
+from .networks import MEAN, STD, assert_same_outputs, awaken, forget, planes  # noqa: E402
 
 
 class Forward(nn.Module):
@@ -85,9 +85,9 @@ CONTAINERS = {
 def test_every_container_is_looked_into(name):
     holds = CONTAINERS[name]
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # nested: a prototype
-        adapt(network(lambda x, y: holds(y), torch.float64), MEAN, STD)
+        adapt(network(lambda x, y: holds(y), torch.float64), (MEAN, STD))
         with pytest.raises(ModelError, match="the network returns"):
-            adapt(network(lambda x, y: holds(y / x.shape[1])), MEAN, STD)
+            adapt(network(lambda x, y: holds(y / x.shape[1])), (MEAN, STD))
 
 
 def test_an_object_that_holds_itself():
@@ -98,7 +98,7 @@ def test_an_object_that_holds_itself():
 
     model = network(forward)
     gray = torch.rand(1, 1, 16, 16)
-    given, expected = adapt(model, MEAN, STD)(gray).y, model(planes(gray)).y
+    given, expected = adapt(model, (MEAN, STD))(gray).y, model(planes(gray)).y
     torch.testing.assert_close(given, expected, atol=1e-5, rtol=0)
 
 
@@ -112,9 +112,9 @@ def filled(y, value):
 @pytest.mark.parametrize("value", [-1e9, 1e6, -1e30, -np.inf])
 def test_what_a_mask_fills_in_is_no_scale(value, dtype):
     """A limit in relation to -1e9 would let every other output pass."""
-    adapt(network(lambda x, y: filled(y, value), dtype), MEAN, STD)
+    adapt(network(lambda x, y: filled(y, value), dtype), (MEAN, STD))
     with pytest.raises(ModelError, match="returns other values for gray"):
-        adapt(network(lambda x, y: filled(y / x.shape[1], value), dtype), MEAN, STD)
+        adapt(network(lambda x, y: filled(y / x.shape[1], value), dtype), (MEAN, STD))
 
 
 _CHANCE = itertools.cycle([0.1, 0.9, 0.4, 0.7, 0.2, 0.6, 0.3])
@@ -135,9 +135,9 @@ RANDOM = {
 @pytest.mark.parametrize("name", RANDOM)
 def test_chance_excuses_no_more_than_it_explains(name):
     function = RANDOM[name]
-    adapt(network(lambda x, y: function(y)), MEAN, STD)
+    adapt(network(lambda x, y: function(y)), (MEAN, STD))
     with pytest.raises(ModelError, match="returns other values for gray"):
-        adapt(network(lambda x, y: function(y / x.shape[1])), MEAN, STD)
+        adapt(network(lambda x, y: function(y / x.shape[1])), (MEAN, STD))
 
 
 def test_a_network_whose_layers_round_more_than_its_first_parameter():
@@ -155,10 +155,10 @@ def test_a_network_whose_layers_round_more_than_its_first_parameter():
             return y / x.shape[1] if self.wrong else y
 
     model = Mixed()
-    adapt(model, MEAN, STD)
+    adapt(model, (MEAN, STD))
     model.wrong = True
     with pytest.raises(ModelError, match="returns other values for gray"):
-        adapt(model, MEAN, STD)
+        adapt(model, (MEAN, STD))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,7 +179,7 @@ class Fixed(Forward):
 
 def test_what_a_network_says_for_good():
     model = awaken(Fixed(lambda x, y: y))
-    adapted = adapt(model, MEAN, STD)
+    adapted = adapt(model, (MEAN, STD))
     assert (adapted.in_channels, adapted.config.num_channels) == (3, 3)
     gray = torch.rand(1, 1, 20, 22, dtype=torch.float64)
     assert_same_outputs(adapted(gray), model(planes(gray)))
@@ -196,7 +196,7 @@ def test_an_example_with_a_mask_before_its_image():
 
     model = awaken(Masked())
     mask, gray = (torch.rand(1, 1, 32, 32, dtype=torch.float64) for _ in range(2))
-    adapted = adapt(model, MEAN, STD, example={"mask": mask, "image": planes(gray)})
+    adapted = adapt(model, (MEAN, STD), example={"mask": mask, "image": planes(gray)})
     torch.testing.assert_close(adapted(mask, gray), model(mask, planes(gray)))
 
 
@@ -236,7 +236,7 @@ class Remembers(Forward):
 def test_what_a_network_remembers_stays(inplace):
     model = awaken(Remembers())
     before, original = model.remembered(), copy.deepcopy(model)
-    adapted = adapt(model, MEAN, STD, inplace=inplace)
+    adapted = adapt(model, (MEAN, STD), inplace=inplace)
     assert model.remembered() == adapted.remembered() == before
     gray = torch.rand(1, 1, 20, 22, dtype=torch.float64)
     assert_same_outputs(adapted(gray), original(planes(gray)))
@@ -244,8 +244,8 @@ def test_what_a_network_remembers_stays(inplace):
 
 def test_verify_leaves_what_a_network_remembers():
     model = awaken(Remembers())
-    adapted, before = adapt(model, MEAN, STD), model.remembered()
-    proof = verify(model, adapted, torch.rand(3, 16, 16), MEAN, STD, seconds=0)
+    adapted, before = adapt(model, (MEAN, STD)), model.remembered()
+    proof = verify(model, adapted, torch.rand(3, 16, 16), (MEAN, STD), seconds=0)
     assert (model.remembered(), adapted.remembered()) == (before, before)
     assert proof.passed, proof.reason
 
@@ -255,10 +255,10 @@ class TestVerify:
 
     def prove(self, function, dtype=torch.float64, images=3):
         model = network(function, dtype)
-        adapted = adapt(model, MEAN, STD)
+        adapted = adapt(model, (MEAN, STD))
         gray = torch.rand(images, 16, 16)
-        proof = verify(model, adapted, gray, MEAN, STD, seconds=0)
-        wrong = verify(model, adapt(model, 0, 1), gray, MEAN, STD, seconds=0)
+        proof = verify(model, adapted, gray, (MEAN, STD), seconds=0)
+        wrong = verify(model, forget(adapt(model, (0, 1))), gray, (MEAN, STD), seconds=0)
         assert not wrong.passed
         return proof
 
@@ -280,10 +280,10 @@ class TestVerify:
         random.seed(5)
         before = torch.get_rng_state(), random.getstate()
         model = network(lambda x, y: nn.functional.dropout(y, 0.5) * random.random())
-        adapted, gray = adapt(model, MEAN, STD), np.random.default_rng(0).random((3, 16, 16))
+        adapted, gray = adapt(model, (MEAN, STD)), np.random.default_rng(0).random((3, 16, 16))
         torch.set_rng_state(before[0])
         random.setstate(before[1])
-        proof = verify(model, adapted, gray, MEAN, STD, seconds=0)
+        proof = verify(model, adapted, gray, (MEAN, STD), seconds=0)
         assert proof.passed, proof.reason
         assert torch.equal(torch.get_rng_state(), before[0])
         assert random.getstate() == before[1]
@@ -298,6 +298,11 @@ class TestVerify:
         """Few outputs of coarse numbers, and float64, whose nudges vanished in float32."""
         model = network(function, dtype)
         proof = verify(
-            model, adapt(model, MEAN, STD), torch.rand(3, 16, 16), MEAN, STD, seconds=0, tolerance=0
+            model,
+            adapt(model, (MEAN, STD)),
+            torch.rand(3, 16, 16),
+            (MEAN, STD),
+            seconds=0,
+            tolerance=0,
         )
         assert not proof.max_difference or proof.enough is not None

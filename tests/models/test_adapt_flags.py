@@ -145,11 +145,11 @@ def test_everything_stays(name, how, inplace):
     stems = ["stem" if hasattr(model, "stem") else "conv1"] if how == "collapse" else []
     if name == "exported" and how == "collapse":
         with pytest.raises(ModelError, match=r"own forward\(\).*how=\"expand\" works"):
-            adapt(model, MEAN, STD, example=32, inplace=inplace)
+            adapt(model, (MEAN, STD), example=32, inplace=inplace)
         return
     expected, original = said(model, stems=stems), said(model)
     attributes = {key: value for key, value in vars(model).items() if isinstance(value, list | int)}
-    adapted = adapt(model, MEAN, STD, how=how, example=32, inplace=inplace)
+    adapted = adapt(model, (MEAN, STD), how=how, example=32, inplace=inplace)
     inner = adapted if how == "collapse" else adapted.model
     assert (inner is model) == inplace
     assert said(inner, stems=stems) == expected
@@ -168,7 +168,7 @@ def test_a_feature_extractor_gives_the_same():
     model = create_feature_extractor(awaken(narrow()), ["layer4", "avgpool"])
     gray = torch.rand(2, 1, 64, 64, dtype=torch.float64)
     for how in ("collapse", "expand", "learned"):
-        adapted = adapt(model, MEAN, STD, how=how, example=64)
+        adapted = adapt(model, (MEAN, STD), how=how, example=64)
         with torch.no_grad():
             assert_same_outputs(adapted(gray), model(planes(gray)))
         assert not any(module.training for module in (*model.modules(), *adapted.modules()))
@@ -179,9 +179,9 @@ def test_a_feature_extractor_in_training_has_its_graph_for_training():
         awaken(tv.squeezenet1_1(num_classes=3)), ["classifier"]
     ).train()
     code = model.code
-    adapted = adapt(model, MEAN, STD, example=64)
+    adapted = adapt(model, (MEAN, STD), example=64)
     images = np.random.default_rng(0).random((2, 64, 64))
-    assert verify(model, adapted, images, MEAN, STD, seconds=0).passed
+    assert verify(model, adapted, images, (MEAN, STD), seconds=0).passed
     assert model.code == code == adapted.code
     assert all(module.training for module in (*model.modules(), *adapted.modules()))
 
@@ -191,7 +191,7 @@ def test_frozen_layers_stay_in_eval_mode(how):
     """The usual way to freeze BatchNorm in training."""
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).train()
     model[1].eval()
-    adapted = adapt(model, MEAN, STD, how=how, inplace=True)
+    adapted = adapt(model, (MEAN, STD), how=how, inplace=True)
     assert adapted.training
     assert adapted.front.training
     assert [layer.training for layer in model] == [True, False]
@@ -215,8 +215,8 @@ def test_modes_are_set_without_calling_what_a_class_does_in_train():
             return super().train(mode)
 
     model = Merging().double()
-    adapted = adapt(model, MEAN, STD)
-    verify(model, adapted, np.random.default_rng(0).random((2, 9, 9)), MEAN, STD, seconds=0)
+    adapted = adapt(model, (MEAN, STD))
+    verify(model, adapted, np.random.default_rng(0).random((2, 9, 9)), (MEAN, STD), seconds=0)
     assert model.merges == adapted.merges == 0
 
 
@@ -231,7 +231,7 @@ def test_weights_stay_tied():
 
     model = Tied().double().eval()
     for how in ("collapse", "expand"):
-        adapted = adapt(model, MEAN, STD, how=how)
+        adapted = adapt(model, (MEAN, STD), how=how)
         inner = adapted if how == "collapse" else adapted.model
         assert inner.again.weight is inner.body[2].weight
         assert inner.same is inner.body
@@ -247,9 +247,9 @@ def test_what_deepcopy_shares_is_not_changed(where):
     before = said_weights(model)
     for how in ("collapse", "expand", "learned"):
         with pytest.raises(ModelError, match=r"isn't copied by deepcopy but shared.*inplace=True"):
-            adapt(model, MEAN, STD, how=how)
+            adapt(model, (MEAN, STD), how=how)
     assert said_weights(model) == before
-    assert adapt(model, MEAN, STD, inplace=True) is model
+    assert adapt(model, (MEAN, STD), inplace=True) is model
 
 
 def said_weights(model):
@@ -276,7 +276,7 @@ def test_one_that_is_refused_is_as_it_was(forward, inplace):
     before, modes = copy.deepcopy(model.state_dict()), [m.training for m in model.modules()]
     attributes = {name: list(vars(module)) for name, module in model.named_modules()}
     with pytest.raises(ModelError, match="expand"):
-        adapt(model, MEAN, STD, inplace=inplace)
+        adapt(model, (MEAN, STD), inplace=inplace)
     assert [m.training for m in model.modules()] == modes
     assert {name: list(vars(module)) for name, module in model.named_modules()} == attributes
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
@@ -295,7 +295,7 @@ def test_random_numbers_go_on():
 
     model = Draws().double().eval()
     states = []
-    for run in (lambda: None, lambda: adapt(model, MEAN, STD)):
+    for run in (lambda: None, lambda: adapt(model, (MEAN, STD))):
         torch.manual_seed(1)
         random.seed(1)
         np.random.seed(1)  # noqa: NPY002
@@ -312,7 +312,7 @@ def test_random_numbers_go_on():
 @pytest.mark.parametrize("mean", [MEAN, 0])
 def test_memory_format(stem, form, mean):
     model = nn.Sequential(copy.deepcopy(stem)).to(memory_format=form)
-    adapted = adapt(model, mean, STD, example=(9, 9, 9)[: stem.weight.ndim - 2])
+    adapted = adapt(model, (mean, STD), example=(9, 9, 9)[: stem.weight.ndim - 2])
     like = torch.empty_like(adapted[0].weight, memory_format=form)
     assert adapted[0].weight.stride() == like.stride()
 
@@ -320,6 +320,6 @@ def test_memory_format(stem, form, mean):
 def test_what_is_said_of_the_stems_weight_stays():
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))
     model[0].weight.no_decay = model[1].weight.no_decay = True
-    adapted = adapt(model, MEAN, STD)
+    adapted = adapt(model, (MEAN, STD))
     assert adapted[0].weight.no_decay
     assert adapted[1].weight.no_decay

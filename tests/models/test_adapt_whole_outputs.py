@@ -82,9 +82,9 @@ def test_what_a_network_does_beyond_its_stem(name, layer):
     """A named stem is no excuse where the network can be run."""
     model = off(BEYOND_THE_STEM[name])
     with pytest.raises(ModelError, match=r"(?s)^the network returns .*; how=\"expand\" works"):
-        adapt(model, MEAN, STD, layer=layer)
+        adapt(model, (MEAN, STD), layer=layer)
     gray = torch.rand(1, 1, 12, 14, dtype=torch.float64)
-    expanded = adapt(model, MEAN, STD, how="expand")(gray)
+    expanded = adapt(model, (MEAN, STD), how="expand")(gray)
     assert str(expanded) == str(model(planes(gray)))
 
 
@@ -101,7 +101,7 @@ def test_what_a_network_does_beyond_its_stem(name, layer):
 )
 def test_the_message_says_which_output(function, message):
     with pytest.raises(ModelError, match=message):
-        adapt(off(function), MEAN, STD)
+        adapt(off(function), (MEAN, STD))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
@@ -111,8 +111,8 @@ def test_the_message_says_which_output(function, message):
 )
 def test_every_precision(function, dtype):
     with pytest.raises(ModelError, match="returns other values for gray"):
-        adapt(off(function, dtype), MEAN, STD)
-    adapt(off(lambda net, x, y: net.head(y.relu()), dtype), MEAN, STD)
+        adapt(off(function, dtype), (MEAN, STD))
+    adapt(off(lambda net, x, y: net.head(y.relu()), dtype), (MEAN, STD))
 
 
 @pytest.mark.parametrize("value_range", [(0, 255), (-1, 1), (0, 65535)])
@@ -123,10 +123,10 @@ def test_every_range(value_range):
     ):
         model = off(function, torch.float32)
         if is_exact:
-            adapt(model, MEAN, STD, value_range=value_range)
+            adapt(model, (MEAN, STD), value_range=value_range)
         else:
             with pytest.raises(ModelError, match="other values"):
-                adapt(model, MEAN, STD, value_range=value_range)
+                adapt(model, (MEAN, STD), value_range=value_range)
 
 
 class TestSizes:
@@ -136,7 +136,7 @@ class TestSizes:
             image_size=128, embed_dim=8, depths=[1], num_heads=[2], window_size=4
         )
         model = awaken(transformers.SwinModel(config))
-        adapted = adapt(model, MEAN, STD, example=128)
+        adapted = adapt(model, (MEAN, STD), example=128)
         for size in ((133, 138), (128, 128), (130, 128)):
             gray = torch.rand(1, 1, *size, dtype=torch.float64)
             with torch.no_grad():
@@ -151,7 +151,7 @@ class TestSizes:
             return net.stem(F.pad(x, (0, wanted[1], 0, wanted[0])))
 
         model = off(forward)
-        adapted = adapt(model, MEAN, STD, example=example)
+        adapted = adapt(model, (MEAN, STD), example=example)
         gray = torch.rand(1, 1, 33, 38, dtype=torch.float64)
         assert_same_outputs(adapted(gray), model(planes(gray)))
 
@@ -163,12 +163,12 @@ class TestSizes:
 
         for example in (None, 64, 128):
             with pytest.raises(ModelError, match=r"with images of \d+ x \d+\. "):
-                adapt(off(forward), MEAN, STD, example=example)
+                adapt(off(forward), (MEAN, STD), example=example)
 
     def test_a_network_of_one_size_is_run_at_that(self):
         model = awaken(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 30 * 30, 2)))
         gray = torch.rand(2, 1, 32, 32, dtype=torch.float64)
-        assert_same_outputs(adapt(model, MEAN, STD)(gray), model(planes(gray)))
+        assert_same_outputs(adapt(model, (MEAN, STD))(gray), model(planes(gray)))
 
     def test_a_stem_that_is_named_where_the_network_needs_more(self):
         """Nothing can be run then but the stem."""
@@ -182,9 +182,11 @@ class TestSizes:
                 return self.stem(x) * scale / x.shape[1]
 
         model = Two().double().eval()
-        assert adapt(model, MEAN, STD, layer="stem").stem.in_channels == 1
+        assert adapt(model, (MEAN, STD), layer="stem").stem.in_channels == 1
         with pytest.raises(ModelError, match="returns other values"):
-            adapt(model, MEAN, STD, layer="stem", example={"x": torch.rand(1, 3, 9, 9), "scale": 2})
+            adapt(
+                model, (MEAN, STD), layer="stem", example={"x": torch.rand(1, 3, 9, 9), "scale": 2}
+            )
 
 
 class TestRounding:
@@ -198,27 +200,27 @@ class TestRounding:
             y = net.head(y)
             return ((y * 1000 + y.new_tensor(1e3)) - y.new_tensor(1e3)).sin()
 
-        adapt(off(forward, dtype), MEAN, STD)
+        adapt(off(forward, dtype), (MEAN, STD))
         with pytest.raises(ModelError, match="other values"):
-            adapt(off(lambda net, x, y: forward(net, x, y) / x.shape[1], dtype), MEAN, STD)
+            adapt(off(lambda net, x, y: forward(net, x, y) / x.shape[1], dtype), (MEAN, STD))
 
     def test_what_cancels(self):
         model = off(lambda net, x, y: y.mean((1, 2, 3)) - y.mean((2, 3)).mean(1), torch.float32)
-        adapt(model, MEAN, STD)
-        adapt(model.double(), MEAN, STD)
+        adapt(model, (MEAN, STD))
+        adapt(model.double(), (MEAN, STD))
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
     def test_decisions(self, dtype):
         """An argmax among near ties, and an order that rounding changes."""
         model = off(lambda net, x, y: (y.argmax(1), y.flatten().argsort()[:50]), dtype)
-        adapt(model, MEAN, STD)
+        adapt(model, (MEAN, STD))
 
     def test_code_that_says_float32(self):
         def forward(net, x, y):
             return net.head(y.float().relu()).sum((1, 2, 3)) * 1e-3
 
         model = off(forward, torch.float32)
-        adapt(model, MEAN, STD)
+        adapt(model, (MEAN, STD))
 
     @pytest.mark.parametrize(
         "draw",
@@ -227,29 +229,29 @@ class TestRounding:
     )  # fmt: skip
     def test_random_numbers(self, draw):
         """Both networks draw the same, so what is wrong beside them is seen."""
-        adapt(off(lambda net, x, y: draw(net.head(y))), MEAN, STD)
+        adapt(off(lambda net, x, y: draw(net.head(y))), (MEAN, STD))
         with pytest.raises(ModelError, match="other values"):
-            adapt(off(lambda net, x, y: draw(y) + y / x.shape[1]), MEAN, STD)
+            adapt(off(lambda net, x, y: draw(y) + y / x.shape[1]), (MEAN, STD))
 
     def test_outputs_that_are_never_the_same(self):
         """The stem has to do."""
         own = random.Random(0)
         model = off(lambda net, x, y: y * own.random())
-        adapted = adapt(model, MEAN, STD)
+        adapted = adapt(model, (MEAN, STD))
         gray = torch.rand(1, 1, 9, 9, dtype=torch.float64)
         assert_same_outputs(adapted.stem(gray), model.stem(planes(gray)))
         wrong = off(lambda net, x, y: net.stem(x.flip(1)) * own.random())
         with pytest.raises(ModelError, match="doesn't give for gray what it gave"):
-            adapt(wrong, MEAN, STD)
+            adapt(wrong, (MEAN, STD))
 
     def test_dropout_and_batch_norm_in_training_mode(self):
         model = off(lambda net, x, y: F.dropout(net.head(y), 0.5, net.training)).train()
-        assert adapt(model, MEAN, STD).training
+        assert adapt(model, (MEAN, STD)).training
 
     def test_infinite_and_not_a_number(self):
-        adapt(off(lambda net, x, y: (y, torch.log(y), 1 / (0 * y))), MEAN, STD)
+        adapt(off(lambda net, x, y: (y, torch.log(y), 1 / (0 * y))), (MEAN, STD))
         with pytest.raises(ModelError, match="other values"):
-            adapt(off(lambda net, x, y: y / (x.shape[1] - 1)), MEAN, STD)
+            adapt(off(lambda net, x, y: y / (x.shape[1] - 1)), (MEAN, STD))
 
 
 def test_a_detection_models_features_are_compared():
@@ -275,12 +277,12 @@ class TestLayer:
         model = off(lambda net, x, y: y)
         for layer in ([], ()):
             with pytest.raises(ModelError, match=r"names no layer.*leave layer out"):
-                adapt(model, MEAN, STD, layer=layer)
+                adapt(model, (MEAN, STD), layer=layer)
 
     @pytest.mark.parametrize("layer", [3, [3], [None], {"stem": 1}, nn.Conv2d(3, 8, 3)])
     def test_no_name(self, layer):
         with pytest.raises(ModelError, match=r"layer is the name of a layer, or a list of names"):
-            adapt(off(lambda net, x, y: y), MEAN, STD, layer=layer)
+            adapt(off(lambda net, x, y: y), (MEAN, STD), layer=layer)
 
     def test_named_twice(self):
         """By one name or by two, it is changed once."""
@@ -288,7 +290,7 @@ class TestLayer:
         model.same = model.stem
         gray = torch.rand(1, 1, 9, 9, dtype=torch.float64)
         for layer in (["stem", "stem"], ["stem", "same"], "same", ["same"]):
-            adapted = adapt(model, MEAN, STD, layer=layer)
+            adapted = adapt(model, (MEAN, STD), layer=layer)
             assert adapted.same is adapted.stem
             assert_same_outputs(adapted(gray), model(planes(gray)))
 
@@ -304,6 +306,6 @@ class TestLayer:
         model = awaken(Two())
         for layer in ("a", ["b"]):
             with pytest.raises(ModelError, match="with one channel the network raises"):
-                adapt(model, MEAN, STD, layer=layer)
+                adapt(model, (MEAN, STD), layer=layer)
         gray = torch.rand(1, 1, 9, 9, dtype=torch.float64)
-        assert_same_outputs(adapt(model, MEAN, STD, layer=["b", "a"])(gray), model(planes(gray)))
+        assert_same_outputs(adapt(model, (MEAN, STD), layer=["b", "a"])(gray), model(planes(gray)))

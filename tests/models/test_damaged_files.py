@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from graytorgb import ModelError
 from graytorgb.cli import main
-from graytorgb.models import adapt, adapt_state_dict, verify
+from graytorgb.models import adapt, adapt_file, adapt_state_dict, verify
 
 from ..support import needs, needs_package, run_python
 
@@ -69,12 +69,12 @@ FILES = {
 def use(path):
     """All that reads a file."""
     if path.suffix != ".onnx":
-        adapt_state_dict(path, MEAN, STD, out=path.with_stem("out"))
+        adapt_state_dict(path, (MEAN, STD), dst=path.with_stem("out"))
         return
-    adapted = adapt(path, MEAN, STD)
-    adapt(path, MEAN, STD, how="expand", out=path.with_stem("out"))
+    adapted = adapt(path, (MEAN, STD))
+    adapt_file(path, path.with_stem("out"), (MEAN, STD), how="expand")
     images = np.random.default_rng(0).random((2, 9, 9), np.float32)
-    verify(path, adapted, images, MEAN, STD, seconds=0)
+    verify(path, adapted, images, (MEAN, STD), seconds=0)
 
 
 def damages(content, seed=0, count=40):
@@ -295,7 +295,14 @@ class TestTensorsOutside:
             entry.value = entries.get(entry.key, entry.value)
         path.write_bytes(model.SerializeToString())
 
-    @pytest.mark.parametrize("options", [{}, {"out": "out.onnx"}, {"how": "expand"}])
+    @pytest.mark.parametrize(
+        "read",
+        [
+            lambda path: adapt(path, (MEAN, STD)),
+            lambda path: adapt(path, (MEAN, STD), how="expand"),
+            lambda path: adapt_file(path, "out.onnx", (MEAN, STD)),
+        ],
+    )
     @pytest.mark.parametrize(
         ("entries", "message"),
         [
@@ -310,23 +317,23 @@ class TestTensorsOutside:
             ({"length": "many"}, "ValueError: invalid literal"),
         ],
     )  # fmt: skip
-    def test_what_cannot_be(self, path, tmp_path, monkeypatch, entries, message, options):
+    def test_what_cannot_be(self, path, tmp_path, monkeypatch, entries, message, read):
         monkeypatch.chdir(tmp_path)
         (tmp_path / "folder").mkdir()
         os.mkfifo(tmp_path / "pipe")
         self.changed(path, **entries)
         with pytest.raises(ModelError, match=message):
-            adapt(path, MEAN, STD, **options)
+            read(path)
         assert not (tmp_path / "out.onnx").exists()
         with pytest.raises(ModelError, match=message):
-            verify(path, path, np.zeros((1, 9, 9)), MEAN, STD)
+            verify(path, path, np.zeros((1, 9, 9)), (MEAN, STD))
 
 
 def test_weights_of_whole_numbers_are_no_stem(tmp_path):
     """They would be rounded to 0 in silence."""
     torch.save({"a.weight": torch.ones(4, 3, 3, 3, dtype=torch.int8)}, tmp_path / "net.pt")
     with pytest.raises(ModelError, match=r"its dtype torch\.int8"):
-        adapt_state_dict(tmp_path / "net.pt", MEAN, STD)
+        adapt_state_dict(tmp_path / "net.pt", (MEAN, STD))
 
 
 @pytest.mark.parametrize(
@@ -341,4 +348,4 @@ def test_weights_that_have_no_values_or_names(tmp_path, tensors, message):
     torch.save(tensors, tmp_path / "net.pt")
     for source in (tmp_path / "net.pt", tensors):
         with pytest.raises(ModelError, match=message):
-            adapt_state_dict(source, MEAN, STD)
+            adapt_state_dict(source, (MEAN, STD))

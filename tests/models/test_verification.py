@@ -3,12 +3,14 @@
 import io
 import json
 import math
+import re
+import sys
 import tracemalloc
 
 import numpy as np
 import pytest
 
-from graytorgb import ModelError
+from graytorgb import BackendUnavailable, ModelError
 from graytorgb.models import adapt, verify
 
 from ..support import needs, needs_package, run_python
@@ -42,7 +44,9 @@ def one_channel(model, weight, bias):
 
 def test_equal(images):
     model = network()
-    proof = verify(model, adapt(model, MEAN, STD), images, MEAN, STD, batch_size=4, seconds=0.02)
+    proof = verify(
+        model, adapt(model, (MEAN, STD)), images, (MEAN, STD), batch_size=4, seconds=0.02
+    )
     assert proof.passed
     assert (proof.images, proof.top1, proof.top5) == (11, 1, 1)
     assert 0 < proof.max_difference < 1e-5
@@ -57,9 +61,9 @@ def test_equal(images):
 
 def test_a_bias_in_place_of_the_ones_differs_at_the_border_alone(images):
     model = network()
-    gray, ones = adapt(model, MEAN, STD)[0].weight.detach().split(1, 1)
+    gray, ones = adapt(model, (MEAN, STD))[0].weight.detach().split(1, 1)
     wrong = one_channel(model, gray, model[0].bias + ones.sum((1, 2, 3)))
-    proof = verify(model, wrong, images, MEAN, STD, seconds=0)
+    proof = verify(model, wrong, images, (MEAN, STD), seconds=0)
     assert not proof.passed
     assert proof.border_difference > 0.1
     assert proof.inside_difference < 1e-5
@@ -74,7 +78,7 @@ def test_the_usual_way_differs_everywhere(images):
     mean, std = float(np.mean(MEAN)), float(np.mean(STD))
     summed = model[0].weight.detach().sum(1, keepdim=True) / std
     wrong = one_channel(model, summed, model[0].bias - mean * summed.sum((1, 2, 3)))
-    proof = verify(model, wrong, images, MEAN, STD, seconds=0)
+    proof = verify(model, wrong, images, (MEAN, STD), seconds=0)
     assert not proof.passed
     assert proof.inside_difference > 0.01
     assert proof.border_difference > 0.01
@@ -83,7 +87,7 @@ def test_the_usual_way_differs_everywhere(images):
 @pytest.mark.parametrize("how", ["expand", "learned"])
 def test_a_network_behind_a_front(images, how):
     model = network()
-    proof = verify(model, adapt(model, MEAN, STD, how=how), images, MEAN, STD, seconds=0)
+    proof = verify(model, adapt(model, (MEAN, STD), how=how), images, (MEAN, STD), seconds=0)
     assert proof.passed
     assert proof.stem_difference.shape == (16, 18)
 
@@ -98,7 +102,7 @@ def test_stems_with_no_border_or_nothing_inside(images, options, border, inside)
     stem = nn.Conv2d(3, 8, options.pop("kernel_size", 3), **options)
     model = awaken(nn.Sequential(stem, nn.Flatten(2))).float()
     crops = images[:, :16, :16]
-    proof = verify(model, adapt(model, MEAN, STD), crops, MEAN, STD, seconds=0)
+    proof = verify(model, adapt(model, (MEAN, STD)), crops, (MEAN, STD), seconds=0)
     assert (proof.border_difference is not None) == bool(border)
     assert (proof.inside_difference is not None) == bool(inside)
 
@@ -114,7 +118,7 @@ def test_the_best_classes():
 
     before = Fixed([[9, 8, 7, 6, 5, 0, 0]] * 4)
     after = Fixed([[9, 8, 7, 6, 5, 0, 0], [8, 9, 7, 6, 5, 0, 0], [9, 8, 7, 6, 0, 5, 0], [0] * 7])
-    proof = verify(before, after, torch.zeros(4, 5, 5), 0, 1, seconds=0, tolerance=100)
+    proof = verify(before, after, torch.zeros(4, 5, 5), (0, 1), seconds=0, tolerance=100)
     assert (proof.top1, proof.top5) == (0.75, 0.75)
     assert not proof.passed
     assert (proof.max_difference, proof.largest_output) == (9, 9)
@@ -125,8 +129,8 @@ def test_the_best_classes():
 
 def test_other_shapes_are_infinitely_far(images):
     model = network()
-    other = nn.Sequential(*adapt(model, MEAN, STD)[:-1])
-    proof = verify(model, other, images, MEAN, STD, seconds=0)
+    other = nn.Sequential(*adapt(model, (MEAN, STD))[:-1])
+    proof = verify(model, other, images, (MEAN, STD), seconds=0)
     assert math.isinf(proof.max_difference)
     assert not proof.passed
     figures = json.loads(proof.to_json(), parse_constant=pytest.fail)  # JSON has no Infinity
@@ -135,9 +139,9 @@ def test_other_shapes_are_infinitely_far(images):
 
 def test_not_a_number_never_passes(images):
     model = network()
-    wrong = adapt(model, MEAN, STD)
+    wrong = adapt(model, (MEAN, STD))
     wrong[-1].bias.data[0] = math.nan
-    assert not verify(model, wrong, images, MEAN, STD, seconds=0).passed
+    assert not verify(model, wrong, images, (MEAN, STD), seconds=0).passed
 
 
 class Wrapped(nn.Module):
@@ -161,20 +165,20 @@ class Wrapped(nn.Module):
 )
 def test_nothing_to_compare_proves_nothing(images, function):
     model = network()
-    pair = [Wrapped(m, function) for m in (model, adapt(model, MEAN, STD))]
+    pair = [Wrapped(m, function) for m in (model, adapt(model, (MEAN, STD)))]
     with pytest.raises(ModelError, match="nothing was compared"):
-        verify(*pair, images, MEAN, STD, seconds=0)
+        verify(*pair, images, (MEAN, STD), seconds=0)
 
 
 def test_small_outputs_are_no_proof(images):
     """1e-4 is a lot where every output is a millionth."""
     model = network()
-    wrong = adapt(model, MEAN, STD)
+    wrong = adapt(model, (MEAN, STD))
     with torch.no_grad():
         wrong[0].weight.zero_()
-    for adapted, passes in ((wrong, False), (adapt(model, MEAN, STD), True)):
+    for adapted, passes in ((wrong, False), (adapt(model, (MEAN, STD)), True)):
         pair = [Wrapped(m, lambda y: y[:, :1] * 1e-6) for m in (model, adapted)]
-        proof = verify(*pair, images, MEAN, STD, seconds=0)
+        proof = verify(*pair, images, (MEAN, STD), seconds=0)
         assert proof.max_difference < 1e-5
         assert proof.passed is passes
 
@@ -190,10 +194,10 @@ def test_pixels_of_two_equal_classes(images):
         def forward(self, x):
             return torch.cat((x[:, :1], x[:, :1] + self.gap), 1)
 
-    proof = verify(Ties(1), Ties(-1), images, 0, 1, seconds=0)
+    proof = verify(Ties(1), Ties(-1), images, (0, 1), seconds=0)
     assert proof.top1 == 0
     assert proof.passed
-    proof = verify(*[Wrapped(Ties(s), lambda y: y[..., 0, 0]) for s in (1, -1)], images, 0, 1,
+    proof = verify(*[Wrapped(Ties(s), lambda y: y[..., 0, 0]) for s in (1, -1)], images, (0, 1),
         seconds=0)  # fmt: skip
     assert proof.top1 == 0
     assert not proof.passed
@@ -201,10 +205,10 @@ def test_pixels_of_two_equal_classes(images):
 
 def test_segmentation_counts_pixels(images):
     model = awaken(nn.Sequential(nn.Conv2d(3, 5, 3, padding=1))).float()
-    wrong = adapt(model, MEAN, STD)
+    wrong = adapt(model, (MEAN, STD))
     with torch.no_grad():
         wrong[0].weight[:, 1] *= 0.5
-    proof = verify(model, wrong, images, MEAN, STD, seconds=0)
+    proof = verify(model, wrong, images, (MEAN, STD), seconds=0)
     assert 0 < proof.top1 < 1
     pixels = proof.top1 * images.size
     assert pixels == pytest.approx(round(pixels), abs=1e-6)
@@ -213,14 +217,14 @@ def test_segmentation_counts_pixels(images):
 def test_tokens_are_no_classes(images):
     """(N, tokens, features), as of a Hugging Face network without a head."""
     model = nn.Sequential(nn.Conv2d(3, 8, 4, 4), nn.Flatten(2))
-    proof = verify(model, adapt(model, MEAN, STD), images, MEAN, STD, seconds=0)
+    proof = verify(model, adapt(model, (MEAN, STD)), images, (MEAN, STD), seconds=0)
     assert proof.passed
     assert proof.top1 is None
 
 
 def test_the_five_best_of_five_say_nothing(images):
     model = nn.Sequential(*network()[:-1], nn.Linear(8, 5))
-    proof = verify(model, adapt(model, MEAN, STD), images, MEAN, STD, seconds=0)
+    proof = verify(model, adapt(model, (MEAN, STD)), images, (MEAN, STD), seconds=0)
     assert (proof.top1, proof.top5) == (1, None)
 
 
@@ -240,9 +244,9 @@ def test_detection():
 
 def test_modes_stay(images):
     model = network().train()
-    adapted = adapt(model, MEAN, STD)
+    adapted = adapt(model, (MEAN, STD))
     model[1].eval()
-    verify(model, adapted, images, MEAN, STD, seconds=0)
+    verify(model, adapted, images, (MEAN, STD), seconds=0)
     assert [m.training for m in model] == [True, False, True, True, True]
     assert all(m.training for m in adapted.modules())
 
@@ -250,11 +254,11 @@ def test_modes_stay(images):
 def test_bytes():
     model = network()
     images = np.random.default_rng(0).integers(0, 256, (3, 9, 9), np.uint8)
-    adapted = adapt(model, MEAN, STD, value_range=(0, 255))
-    proof = verify(model, adapted, images, MEAN, STD, value_range=(0, 255), seconds=0)
+    adapted = adapt(model, (MEAN, STD), value_range=(0, 255))
+    proof = verify(model, adapted, images, (MEAN, STD), value_range=(0, 255), seconds=0)
     assert proof.passed
     with pytest.raises(ModelError, match=r"images are uint8.*value_range="):
-        verify(model, adapted, images, MEAN, STD, seconds=0)
+        verify(model, adapt(model, (MEAN, STD)), images, (MEAN, STD), seconds=0)
 
 
 @pytest.mark.parametrize(
@@ -275,19 +279,19 @@ def test_bytes():
 def test_what_is_no_gray_image(images, message):
     model = network()
     with pytest.raises(ModelError, match=message):
-        verify(model, adapt(model, MEAN, STD), images, MEAN, STD, seconds=0)
+        verify(model, adapt(model, (MEAN, STD)), images, (MEAN, STD), seconds=0)
 
 
 def test_networks_that_cannot_be_run(images):
     """The wrong one of the two says which, and on what."""
     model = network()
-    adapted = adapt(model, MEAN, STD)
+    adapted = adapt(model, (MEAN, STD))
     for pair, message in (
         ((adapted, model), r"the original network, .*ChannelError for 3 planes.*\(8, 3, 16, 18\)"),
         ((model, model), r"the adapted network, .*RuntimeError for gray of shape \(8, 1, 16, 18\)"),
     ):
         with pytest.raises(ModelError, match=message):
-            verify(*pair, images, MEAN, STD)
+            verify(*pair, images, (MEAN, STD))
 
 
 @pytest.mark.parametrize(
@@ -301,7 +305,7 @@ def test_networks_that_cannot_be_run(images):
 def test_arguments(images, options, message):
     model = network()
     with pytest.raises(ModelError, match=message):
-        verify(model, adapt(model, MEAN, STD), images, MEAN, STD, seconds=0, **options)
+        verify(model, adapt(model, (MEAN, STD)), images, (MEAN, STD), seconds=0, **options)
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit", "ignore::torch.jit.TracerWarning")
@@ -309,9 +313,9 @@ def test_arguments(images, options, message):
 def test_traced_networks(images, which):
     """They take no hooks, so the stem isn't followed."""
     model = network()
-    pair = [model, adapt(model, MEAN, STD)]
+    pair = [model, adapt(model, (MEAN, STD))]
     pair[which] = torch.jit.trace(pair[which], torch.zeros(1, (3, 1)[which], 16, 18))
-    proof = verify(*pair, images, MEAN, STD, seconds=0)
+    proof = verify(*pair, images, (MEAN, STD), seconds=0)
     assert proof.passed
     assert proof.stem_difference is None
 
@@ -319,11 +323,11 @@ def test_traced_networks(images, which):
 def test_memory_is_that_of_a_batch():
     """And not of all differences, which for maps of scores are gigabytes."""
     model = nn.Conv2d(3, 16, 1).eval()
-    adapted = adapt(model, MEAN, STD)
+    adapted = adapt(model, (MEAN, STD))
     images = np.random.default_rng(0).random((24, 128, 128), np.float32)
-    verify(model, adapted, images[:1], MEAN, STD, seconds=0)
+    verify(model, adapted, images[:1], (MEAN, STD), seconds=0)
     tracemalloc.start()
-    proof = verify(model, adapted, images, MEAN, STD, seconds=0, batch_size=1)
+    proof = verify(model, adapted, images, (MEAN, STD), seconds=0, batch_size=1)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert proof.passed
@@ -335,14 +339,14 @@ def test_memory_is_that_of_a_batch():
 @pytest.mark.parametrize("make", [np.zeros, torch.zeros, lambda shape: list(np.zeros(shape))])
 def test_kinds_of_images(make, shape):
     model = network()
-    assert verify(model, adapt(model, MEAN, STD), make(shape), MEAN, STD, seconds=0).images == 2
+    assert verify(model, adapt(model, (MEAN, STD)), make(shape), (MEAN, STD), seconds=0).images == 2
 
 
 class TestReports:
     @pytest.fixture
     def proof(self, images):
         model = network()
-        return verify(model, adapt(model, MEAN, STD), images, MEAN, STD, seconds=0.02)
+        return verify(model, adapt(model, (MEAN, STD)), images, (MEAN, STD), seconds=0.02)
 
     def test_json(self, proof):
         document = json.loads(proof.to_json())
@@ -369,13 +373,36 @@ class TestReports:
             assert picture.size[0] > 300
 
 
+def test_without_psutil_all_but_memory_is_there(images, monkeypatch):
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    monkeypatch.delitem(sys.modules, "graytorgb.measure.peak", raising=False)
+    model = network()
+    proof = verify(model, adapt(model, (MEAN, STD)), images, seconds=0.02)
+    assert proof.passed
+    assert proof.original_s.rounds >= 5
+    assert proof.original_peak_bytes is proof.adapted_peak_bytes is None
+    assert "needs psutil" in proof.why_no_peaks
+    assert re.search(r"8x1x16x18, peak MB +not measured  needs psutil: pip install", str(proof))
+    assert json.loads(proof.to_json())["why_no_peaks"] == proof.why_no_peaks
+
+
+def test_without_matplotlib_the_proof_stays(images, tmp_path, monkeypatch):
+    model = network()
+    proof = verify(model, adapt(model, (MEAN, STD)), images, seconds=0)
+    for name in ("matplotlib", "matplotlib.figure"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(BackendUnavailable, match=r"needs matplotlib.*graytorgb\[bench\]"):
+        proof.write_png(tmp_path / "where.png")
+    assert proof.passed
+
+
 def test_nothing_is_imported_to_find_out():
     code = """
 import sys
 from graytorgb import models
 from graytorgb.errors import ModelError
 try:
-    models.adapt(object(), 0, 1)
+    models.adapt(object(), (0, 1))
 except ModelError as error:
     print(error)
 heavy = {"torch", "keras", "onnx", "safetensors", "psutil", "matplotlib", "rich"}

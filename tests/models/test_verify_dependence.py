@@ -16,7 +16,7 @@ import torch  # noqa: E402
 from onnx import numpy_helper, parser  # noqa: E402
 from torch import nn  # noqa: E402
 
-from .networks import MEAN, STD, awaken  # noqa: E402
+from .networks import MEAN, STD, awaken, forget  # noqa: E402
 
 
 def images(*shape, seed=0):
@@ -38,7 +38,7 @@ class Through(nn.Module):
 
 def pair(function):
     model = awaken(Through(function)).float()
-    return model, adapt(model, MEAN, STD)
+    return model, adapt(model, (MEAN, STD))
 
 
 def constant(y, x):
@@ -66,8 +66,8 @@ INDEPENDENT = {
 def test_outputs_that_do_not_depend_on_the_image(name, given):
     if name == "its size" and isinstance(given, list):
         given = given[:1]
-    with pytest.raises(ModelError, match=r"nothing is proven: .*mean, std, value_range.*trained"):
-        verify(*pair(INDEPENDENT[name]), given, MEAN, STD, seconds=0)
+    with pytest.raises(ModelError, match=r"nothing is proven: .*stats, value_range.*trained"):
+        verify(*pair(INDEPENDENT[name]), given, (MEAN, STD), seconds=0)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_outputs_that_do_not_depend_on_the_image(name, given):
     ids=["several", "one", "black", "white"],
 )
 def test_outputs_that_do(function, given):
-    proof = verify(*pair(function), given, MEAN, STD, seconds=0)
+    proof = verify(*pair(function), given, (MEAN, STD), seconds=0)
     assert proof.passed
     assert proof.variation > 0
     assert proof.reason == ""
@@ -100,8 +100,8 @@ def test_a_negative_that_looks_the_same():
         def forward(self, x):
             return (x[..., 1:] - x[..., :-1]).abs().mean((1, 2, 3))[:, None]
 
-    assert verify(Edges(), Edges(), images(3, 9, 9), 0, 1, seconds=0).passed
-    assert verify(Edges(), Edges(), images(1, 9, 9), 0, 1, seconds=0).passed
+    assert verify(Edges(), Edges(), images(3, 9, 9), (0, 1), seconds=0).passed
+    assert verify(Edges(), Edges(), images(1, 9, 9), (0, 1), seconds=0).passed
 
 
 def test_images_of_a_wrong_range():
@@ -118,11 +118,11 @@ def test_images_of_a_wrong_range():
             return (self.stem(x).mean((2, 3)) - 30).relu() + 1
 
     model = Bytes()
-    adapted = adapt(model, 0, 1 / 255)
+    adapted = adapt(model, (0, 1 / 255))
     given = images(3, 9, 9)
     with pytest.raises(ModelError, match="don't depend on these images"):
-        verify(model, adapted, given / 255, 0, 1 / 255, seconds=0)
-    assert verify(model, adapted, given, 0, 1 / 255, seconds=0).passed
+        verify(model, adapted, given / 255, (0, 1 / 255), seconds=0)
+    assert verify(model, adapted, given, (0, 1 / 255), seconds=0).passed
 
 
 def test_a_network_that_ignores_its_image_fails():
@@ -130,16 +130,16 @@ def test_a_network_that_ignores_its_image_fails():
     model, adapted = pair(lambda y, x: 1 + 1e-5 * y[:, :1])
     with torch.no_grad():
         adapted.stem.weight.zero_()
-    proof = verify(model, adapted, images(5, 12, 14), MEAN, STD, seconds=0)
+    proof = verify(model, adapted, images(5, 12, 14), (MEAN, STD), seconds=0)
     assert proof.max_difference < 1e-4
     assert not proof.passed
-    assert "the original adapted with the same mean" in proof.reason
+    assert "the original adapted with the same stats" in proof.reason
 
 
 def test_a_proof_that_fails_is_no_error():
     model, adapted = pair(constant)
     adapted.function = lambda y, x: constant(y, x) + 1
-    proof = verify(model, adapted, images(2, 9, 9), MEAN, STD, seconds=0)
+    proof = verify(model, adapted, images(2, 9, 9), (MEAN, STD), seconds=0)
     assert not proof.passed
     assert proof.variation is None
 
@@ -154,7 +154,7 @@ class TestRounding:
 
         model, adapted = pair(cancelling)
         given = images(6, 12, 14)
-        proof = verify(model, adapted, given, MEAN, STD, seconds=0)
+        proof = verify(model, adapted, given, (MEAN, STD), seconds=0)
         assert proof.largest_output < 1e-6
         assert proof.max_difference > 1e-4 * proof.largest_output
         assert proof.rounding >= proof.max_difference
@@ -163,10 +163,10 @@ class TestRounding:
     def test_tiny_outputs_that_are_wrong(self):
         model, adapted = pair(lambda y, x: y[:, :1] * 1e-6)
         given = images(6, 12, 14)
-        assert verify(model, adapted, given, MEAN, STD, seconds=0).passed
+        assert verify(model, adapted, given, (MEAN, STD), seconds=0).passed
         with torch.no_grad():
             adapted.stem.weight[:, :1] *= 1.01
-        proof = verify(model, adapted, given, MEAN, STD, seconds=0)
+        proof = verify(model, adapted, given, (MEAN, STD), seconds=0)
         assert proof.max_difference < 1e-7
         assert not proof.passed
 
@@ -174,44 +174,45 @@ class TestRounding:
         """Boxes in pixels; what the message says works."""
         model, adapted = pair(lambda y, x: y * 1e5)
         given = images(6, 12, 14)
-        proof = verify(model, adapted, given, MEAN, STD, seconds=0)
+        proof = verify(model, adapted, given, (MEAN, STD), seconds=0)
         assert not proof.passed
         assert proof.max_difference <= proof.rounding < 1e-4 * proof.largest_output
         assert f"rounding explains up to {proof.rounding:.2g}: tolerance=" in proof.reason
         assert proof.reason in str(proof)
         tolerance = float(proof.reason.rpartition("tolerance=")[2])
         assert tolerance == proof.enough
-        assert verify(model, adapted, given, MEAN, STD, seconds=0, tolerance=tolerance).passed
+        assert verify(model, adapted, given, (MEAN, STD), seconds=0, tolerance=tolerance).passed
 
     @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
     def test_half_precision(self, dtype):
         model = awaken(Through(lambda y, x: y)).to(dtype)
-        proof = verify(model, adapt(model, MEAN, STD), images(6, 12, 14), MEAN, STD, seconds=0)
+        proof = verify(model, adapt(model, (MEAN, STD)), images(6, 12, 14), (MEAN, STD), seconds=0)
         assert not proof.passed
         assert "rounding explains up to" in proof.reason
-        again = verify(model, adapt(model, MEAN, STD), images(6, 12, 14), MEAN, STD, seconds=0,
+        again = verify(model, adapt(model, (MEAN, STD)), images(6, 12, 14), (MEAN, STD), seconds=0,
             tolerance=proof.enough)  # fmt: skip
         assert again.limit >= again.max_difference
 
     def test_what_rounding_does_not_explain(self):
         model, _ = pair(lambda y, x: y)
-        proof = verify(model, adapt(model, 0.5, 0.25), images(6, 12, 14), MEAN, STD, seconds=0)
+        adapted = forget(adapt(model, (0.5, 0.25)))
+        proof = verify(model, adapted, images(6, 12, 14), (MEAN, STD), seconds=0)
         assert proof.max_difference > 100 * proof.rounding
         assert proof.enough is None
-        assert "isn't the original adapted with the same mean, std and value_range" in proof.reason
+        assert "isn't the original adapted with the same stats and value_range" in proof.reason
         assert "tolerance=" not in proof.reason
 
     def test_other_shapes(self):
         model, adapted = pair(lambda y, x: y)
         adapted.function = lambda y, x: y[:, :3]
-        proof = verify(model, adapted, images(6, 12, 14), MEAN, STD, seconds=0)
+        proof = verify(model, adapted, images(6, 12, 14), (MEAN, STD), seconds=0)
         assert proof.reason == "outputs have other shapes, or values that aren't finite"
 
     def test_the_measure_is_near_to_what_adapted_networks_differ_by(self):
         from torchvision import models as tv
 
         model = awaken(tv.resnet18()).float()
-        proof = verify(model, adapt(model, MEAN, STD, example=64), images(4, 64, 64), MEAN, STD,
+        proof = verify(model, adapt(model, (MEAN, STD), example=64), images(4, 64, 64), (MEAN, STD),
             seconds=0, tolerance=0)  # fmt: skip
         assert proof.rounding / 50 < proof.max_difference < proof.rounding
 
@@ -223,7 +224,7 @@ class TestRounding:
         from rich.console import Console
 
         model, adapted = pair(lambda y, x: y * 1e5)
-        proof = verify(model, adapted, images(2, 9, 9), MEAN, STD, seconds=0, tolerance=1e-12)
+        proof = verify(model, adapted, images(2, 9, 9), (MEAN, STD), seconds=0, tolerance=1e-12)
         figures = json.loads(proof.to_json())
         assert (figures["variation"], figures["rounding"]) == (None, proof.rounding)
         console = Console(width=200, file=io.StringIO())
@@ -248,29 +249,29 @@ class TestOnnx:
     def test_outputs_that_do_not_depend_on_the_image(self, given):
         proto = graph("z = Mul(flat, zero) y = Add(z, one)")
         with pytest.raises(ModelError, match="don't depend on these images"):
-            verify(proto, adapt(proto, MEAN, STD), given, MEAN, STD, seconds=0)
+            verify(proto, adapt(proto, (MEAN, STD)), given, (MEAN, STD), seconds=0)
 
     def test_bytes(self):
         options = {"given": "uint8[N, 3, H, W] x", "body": "c = Cast <to = 1> (x)"}
         given = np.random.default_rng(0).integers(0, 256, (3, 9, 9), np.uint8)
         for end in ("z = Mul(flat, zero) y = Add(z, one)", "y = Identity(flat)"):
             proto = graph(end, **options)
-            adapted = adapt(proto, 0, 1)
+            adapted = adapt(proto, (0, 1))
             for batch in (given, given[:1], 0 * given):
                 if "zero" in end:
                     with pytest.raises(ModelError, match="don't depend on these images"):
-                        verify(proto, adapted, batch, 0, 1, seconds=0)
+                        verify(proto, adapted, batch, (0, 1), seconds=0)
                 elif batch.any():
-                    proof = verify(proto, adapted, batch, 0, 1, seconds=0, tolerance=1e-2)
+                    proof = verify(proto, adapted, batch, (0, 1), seconds=0, tolerance=1e-2)
                     assert proof.passed, proof
 
     def test_rounding(self):
         proto = graph("y = Mul(flat, large)")
-        adapted = adapt(proto, MEAN, STD)
-        proof = verify(proto, adapted, images(3, 9, 9), MEAN, STD, seconds=0)
+        adapted = adapt(proto, (MEAN, STD))
+        proof = verify(proto, adapted, images(3, 9, 9), (MEAN, STD), seconds=0)
         assert not proof.passed
         assert proof.max_difference <= proof.rounding
-        assert verify(proto, adapted, images(3, 9, 9), MEAN, STD, seconds=0,
+        assert verify(proto, adapted, images(3, 9, 9), (MEAN, STD), seconds=0,
             tolerance=proof.enough).passed  # fmt: skip
 
 
@@ -285,4 +286,4 @@ class TestOnnx:
 )
 def test_arguments(options, message):
     with pytest.raises(ModelError, match=message):
-        verify(*pair(lambda y, x: y), images(1, 9, 9), MEAN, STD, **options)
+        verify(*pair(lambda y, x: y), images(1, 9, 9), (MEAN, STD), **options)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from graytorgb import ModelError
-from graytorgb.models.weights import Normalization, collapse
+from graytorgb.models.weights import Normalization, collapse_kernel
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -31,7 +31,7 @@ def rng():
 def test_gray_and_ones_are_the_three_planes(rng, padding):
     kernel, gray = rng.normal(size=(4, 3, 3, 3)), rng.random((1, 6, 7))
     planes = (gray - np.reshape(MEAN, (3, 1, 1))) / np.reshape(STD, (3, 1, 1))
-    both = np.concatenate(collapse(kernel, Normalization.of(MEAN, STD)), 1)
+    both = np.concatenate(collapse_kernel(kernel, Normalization.from_stats(MEAN, STD)), 1)
     given = convolve(np.concatenate((gray, np.ones_like(gray))), both, padding)
     np.testing.assert_allclose(given, convolve(planes, kernel, padding), atol=1e-12)
 
@@ -40,7 +40,7 @@ def test_a_constant_bias_is_wrong_at_a_padded_border_alone(rng):
     """The reason for the plane of ones."""
     kernel, gray = rng.normal(size=(4, 3, 3, 3)), rng.random((1, 8, 8))
     planes = (gray - np.reshape(MEAN, (3, 1, 1))) / np.reshape(STD, (3, 1, 1))
-    weights, ones = collapse(kernel, Normalization.of(MEAN, STD))
+    weights, ones = collapse_kernel(kernel, Normalization.from_stats(MEAN, STD))
     given = convolve(gray, weights, 1) + ones.sum((1, 2, 3))[:, None, None]
     off = np.abs(given - convolve(planes, kernel, 1)) > 1e-9
     assert not off[:, 1:-1, 1:-1].any()
@@ -50,15 +50,17 @@ def test_a_constant_bias_is_wrong_at_a_padded_border_alone(rng):
 
 @pytest.mark.parametrize("axes", ["HWIO", "IOHW", "OHWI"])
 def test_the_order_of_the_axes(rng, axes):
-    kernel, norm = rng.normal(size=(5, 3, 2, 4)), Normalization.of(MEAN, STD)
+    kernel, norm = rng.normal(size=(5, 3, 2, 4)), Normalization.from_stats(MEAN, STD)
     moved = np.einsum(f"OIHW->{axes}", kernel)
-    for result, expected in zip(collapse(moved, norm, axes), collapse(kernel, norm), strict=True):
+    for result, expected in zip(
+        collapse_kernel(moved, norm, axes), collapse_kernel(kernel, norm), strict=True
+    ):
         np.testing.assert_allclose(result, np.einsum(f"OIHW->{axes}", expected), atol=1e-12)
 
 
 def test_clips_and_volumes(rng):
     kernel = rng.normal(size=(5, 3, 2, 3, 4))
-    gray, ones = collapse(kernel, Normalization.of(MEAN, STD), "OIDHW")
+    gray, ones = collapse_kernel(kernel, Normalization.from_stats(MEAN, STD), "OIDHW")
     np.testing.assert_allclose(gray[:, 0], sum(kernel[:, c] / STD[c] for c in range(3)))
     np.testing.assert_allclose(ones[:, 0], sum(-kernel[:, c] * MEAN[c] / STD[c] for c in range(3)))
 
@@ -67,7 +69,7 @@ def test_clips_and_volumes(rng):
 def test_one_group_for_each_channel(rng, axes, shape):
     """torch's grouped kernels count the groups on either axis."""
     kernel = rng.normal(size=shape)
-    gray, ones = collapse(kernel, Normalization.of(MEAN, STD), axes, groups=3)
+    gray, ones = collapse_kernel(kernel, Normalization.from_stats(MEAN, STD), axes, groups=3)
     flat = kernel.reshape(6, 2, 2)
     for o in range(6):
         mine = (o, 0) if axes == "OIHW" else (0, o)
@@ -77,7 +79,7 @@ def test_one_group_for_each_channel(rng, axes, shape):
 
 def test_sums_are_made_in_float64(rng):
     kernel = np.array([1, 1e-4, -1], np.float16).reshape(1, 3, 1, 1)
-    gray, ones = collapse(kernel, Normalization.none())
+    gray, ones = collapse_kernel(kernel, Normalization.identity())
     assert gray.dtype == np.float64
     assert gray.item() == kernel[0, 1, 0, 0]  # a sum in float16 gives 0
     assert ones.item() == 0
@@ -85,35 +87,35 @@ def test_sums_are_made_in_float64(rng):
 
 class TestNormalization:
     def test_the_values_that_stand_for_0_and_1(self):
-        norm = Normalization.of(MEAN, STD, value_range=(-1, 1))
+        norm = Normalization.from_stats(MEAN, STD, value_range=(-1, 1))
         x = 2 * 0.3 - 1
         np.testing.assert_allclose((x - norm.mean) / norm.std, (0.3 - np.array(MEAN)) / STD)
 
     def test_bytes(self):
-        norm = Normalization.of(MEAN, STD, value_range=(0, 255))
+        norm = Normalization.from_stats(MEAN, STD, value_range=(0, 255))
         np.testing.assert_allclose(norm.mean, 255 * np.array(MEAN))
         np.testing.assert_allclose(norm.std, 255 * np.array(STD))
 
     def test_gray_that_is_normalized_already(self):
-        norm = Normalization.of(MEAN, STD, normalized=(0.45, 0.226))
+        norm = Normalization.from_stats(MEAN, STD, normalized=(0.45, 0.226))
         x = (0.3 - 0.45) / 0.226
         np.testing.assert_allclose((x - norm.mean) / norm.std, (0.3 - np.array(MEAN)) / STD)
 
     def test_normalized_as_the_network_wants_it_is_the_plain_sum(self):
-        norm = Normalization.of(0.5, 0.25, normalized=(0.5, 0.25))
+        norm = Normalization.from_stats(0.5, 0.25, normalized=(0.5, 0.25))
         assert not norm.has_offset
         np.testing.assert_allclose(norm.std, 1)
 
     def test_followed_by_the_networks_own_arithmetic(self):
         scale, offset = np.array([0.5, 2, -1]), np.array([0.1, -3, 0])
-        norm = Normalization.of(MEAN, STD).then(scale, offset)
+        norm = Normalization.from_stats(MEAN, STD).append_arithmetic(scale, offset)
         planes = (0.3 - np.array(MEAN)) / STD * scale + offset
         np.testing.assert_allclose((0.3 - norm.mean) / norm.std, planes)
 
     def test_what_cancels_has_no_offset(self):
-        norm = Normalization.of(MEAN, STD).then(STD, MEAN)
+        norm = Normalization.from_stats(MEAN, STD).append_arithmetic(STD, MEAN)
         assert not norm.has_offset
-        assert Normalization.of(MEAN, STD).has_offset
+        assert Normalization.from_stats(MEAN, STD).has_offset
 
     @pytest.mark.parametrize(
         ("mean", "std", "rest", "message"),
@@ -132,7 +134,7 @@ class TestNormalization:
     )
     def test_what_cannot_be_meant(self, mean, std, rest, message):
         with pytest.raises(ModelError, match=message):
-            Normalization.of(mean, std, **rest)
+            Normalization.from_stats(mean, std, **rest)
 
 
 @pytest.mark.parametrize(
@@ -140,4 +142,4 @@ class TestNormalization:
 )
 def test_a_kernel_of_other_channels(shape, groups):
     with pytest.raises(ModelError, match=r"a kernel of shape"):
-        collapse(np.zeros(shape), Normalization.of(MEAN, STD), groups=groups)
+        collapse_kernel(np.zeros(shape), Normalization.from_stats(MEAN, STD), groups=groups)

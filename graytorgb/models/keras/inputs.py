@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import keras
-import numpy as np
 
 from ...errors import ModelError
-
-CHANNELS = 3
+from ..stem import CHANNELS
 
 
 class ImageInput(NamedTuple):
@@ -22,12 +20,14 @@ class ImageInput(NamedTuple):
     axis : int
         Where its channels are.
     dtype : str
+    name : str
     """
 
     place: int
     shape: tuple[int | None, ...]
     axis: int
     dtype: str
+    name: str = "image"
 
     @property
     def spatial(self) -> tuple[int | None, ...]:
@@ -68,7 +68,7 @@ def image_inputs(model: keras.Model, channels: int = CHANNELS) -> list[ImageInpu
         axes = _axes(tensor.shape, channels)
         if axes:
             axis = axes[0] if len(axes) == 1 else _stated_axis(model, len(tensor.shape))
-            images.append(ImageInput(place, tuple(tensor.shape), axis, tensor.dtype))
+            images.append(ImageInput(place, tuple(tensor.shape), axis, tensor.dtype, tensor.name))
     if not images:
         raise ModelError(
             f"the network takes no images of {channels} channel(s), (N, H, W, {channels}) or "
@@ -118,23 +118,6 @@ def has_inputs(model: keras.Model) -> bool:
         return bool(inputs_of(model))
     except ModelError:
         return False
-
-
-def size_of(example: Any) -> tuple[int | None, ...] | None:
-    """The sides that `example` states."""
-    if example is None:
-        return None
-    size = (example, example) if isinstance(example, int | np.integer) else example
-    if isinstance(size, tuple | list) and all(
-        n is None or (isinstance(n, int | np.integer) and n is not True and n > 0) for n in size
-    ):
-        return tuple(None if n is None else int(n) for n in size)
-    given = repr(example) if isinstance(size, tuple | list | str) else type(example).__name__
-    shape = f" of shape {np.shape(example)}" if hasattr(example, "shape") else ""
-    raise ModelError(
-        "example is the size of an image for Keras, (H, W), None where any will do; not "
-        f"{given}{shape}"
-    )
 
 
 def layers_of(model: keras.Model, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ..planes import Planes, concatenated
-from .stems import changed
+from ..channel_map import ChannelMap, concatenate_channels
+from .stem_layers import replace_layer
 
 Array = NDArray[Any]
 
@@ -23,7 +23,7 @@ class Step(NamedTuple):
 
     Attributes
     ----------
-    planes : Planes or None
+    planes : ChannelMap or None
         What comes out, on a base that is made when the step is done; None: not an image.
     ones : bool
         Whether a plane of ones is appended first.
@@ -35,7 +35,7 @@ class Step(NamedTuple):
         Whether arithmetic went into the planes.
     """
 
-    planes: Planes | None
+    planes: ChannelMap | None
     ones: bool = False
     keep: bool = False
     layers: list[Any] = []  # noqa: RUF012  # never written
@@ -59,7 +59,7 @@ def is_float(dtype: str) -> bool:
     return bool(keras.backend.is_float_dtype(dtype))
 
 
-def again(operation: Any, **changes: Any) -> Any:
+def remake(operation: Any, **changes: Any) -> Any:
     """A layer or operation made again, of the same name."""
     config = operation.get_config()
     if type(operation) is keras.layers.Lambda:  # functions don't survive being written down
@@ -69,7 +69,7 @@ def again(operation: Any, **changes: Any) -> Any:
     return type(operation).from_config(config | changes)
 
 
-def operate(operation: Any, planes: Planes, args: tuple[Any, ...], place: int) -> Step:
+def operate(operation: Any, planes: ChannelMap, args: tuple[Any, ...], place: int) -> Step:
     """One layer or operation whose argument at `place`, alone, is an image.
 
     Raises
@@ -87,12 +87,12 @@ def operate(operation: Any, planes: Planes, args: tuple[Any, ...], place: int) -
     raise Refused(f"goes into {kind}, {where(operation)}")
 
 
-def join(operation: Any, parts: list[Planes | None]) -> tuple[Planes, list[Any]]:
+def join(operation: Any, parts: list[ChannelMap | None]) -> tuple[ChannelMap, list[Any]]:
     """The channels of several values side by side, for Stack and Concatenate.
 
     Returns
     -------
-    planes : Planes
+    planes : ChannelMap
     bases : list
         Where there are several, their concatenation becomes the base.
     """
@@ -106,7 +106,7 @@ def join(operation: Any, parts: list[Planes | None]) -> tuple[Planes, list[Any]]
     if any(part.has_axis == (kind == "Stack") for part in images):
         raise Refused(f"goes into {kind}, {where(operation)}")
     bases = list(dict.fromkeys(part.base for part in images))
-    joined = concatenated(images, bases[0])
+    joined = concatenate_channels(images, bases[0])
     return replace(joined, has_axis=True), bases
 
 
@@ -119,7 +119,7 @@ def where(operation: Any) -> str:
 _CONSTRAINTS = ("kernel_constraint", "depthwise_constraint", "bias_constraint")
 
 
-def _stem(layer: Any, planes: Planes, args: Any, place: int) -> Step:
+def _stem(layer: Any, planes: ChannelMap, args: Any, place: int) -> Step:
     _check_axis(layer, planes)
     if getattr(layer, "lora_enabled", False) or getattr(layer, "quantization_mode", None):
         raise Refused(f"goes into {where(layer)}, which is quantized or has LoRA weights")
@@ -129,19 +129,19 @@ def _stem(layer: Any, planes: Planes, args: Any, place: int) -> Step:
             f"goes into {where(layer)}, whose {constraints[0]} would hold for other weights in "
             f"training (layer.trainable = False or layer.{constraints[0]} = None first)"
         )
-    layers, ones = changed(layer, planes)
+    layers, ones = replace_layer(layer, planes)
     return Step(None, ones=ones, layers=layers)
 
 
-def _padding(layer: Any, planes: Planes, args: Any, place: int) -> Step:
+def _padding(layer: Any, planes: ChannelMap, args: Any, place: int) -> Step:
     """Zeros around the planes: the ones end where the image ends."""
     _check_axis(layer, planes)
-    if not planes.differs():
+    if not planes.has_constant():
         return Step(planes, keep=True)
     return Step(planes.with_ones(planes.base), ones=True, keep=True)
 
 
-def _movement(layer: Any, planes: Planes, args: Any, place: int) -> Step:
+def _movement(layer: Any, planes: ChannelMap, args: Any, place: int) -> Step:
     """Pixels are moved or averaged, with weights whose sum is 1."""
     _check_axis(layer, planes)
     fills = getattr(layer, "fill_mode", None) == "constant"
@@ -152,23 +152,23 @@ def _movement(layer: Any, planes: Planes, args: Any, place: int) -> Step:
     return Step(planes, keep=True)
 
 
-def _rescaling(layer: Any, planes: Planes, args: Any, place: int) -> Step:
+def _rescaling(layer: Any, planes: ChannelMap, args: Any, place: int) -> Step:
     scale = np.asarray(layer.scale, np.float64)
     if scale.ndim and keras.config.image_data_format() == "channels_first":
         scale = scale.reshape(scale.shape + (1,) * (3 - scale.ndim))  # as the layer does
     factor, offset = (_per_channel(layer, v, planes) for v in (scale, layer.offset))
-    return Step(planes.scaled(factor).shifted(offset), folds=True)
+    return Step(planes.scale(factor).shift(offset), folds=True)
 
 
-def _normalization(layer: Any, planes: Planes, args: Any, place: int) -> Step:
+def _normalization(layer: Any, planes: ChannelMap, args: Any, place: int) -> Step:
     mean, variance = (_per_channel(layer, v, planes) for v in (layer.mean, layer.variance))
     std = np.maximum(np.sqrt(variance), keras.config.epsilon())
     if layer.invert:
-        return Step(planes.scaled(std).shifted(mean), folds=True)
-    return Step(planes.shifted(-mean).scaled(1 / std), folds=True)
+        return Step(planes.scale(std).shift(mean), folds=True)
+    return Step(planes.shift(-mean).scale(1 / std), folds=True)
 
 
-def _batch_normalization(layer: Any, planes: Planes, args: Any, place: int) -> Step:
+def _batch_normalization(layer: Any, planes: ChannelMap, args: Any, place: int) -> Step:
     if layer.trainable:
         raise Refused(
             f"goes into BatchNormalization, {where(layer)}, which follows the data in training "
@@ -180,10 +180,10 @@ def _batch_normalization(layer: Any, planes: Planes, args: Any, place: int) -> S
     factor = 1 / np.sqrt(variance + layer.epsilon)
     factor = factor if layer.gamma is None else factor * _numbers(layer.gamma)
     offset = -mean * factor + (0 if layer.beta is None else _numbers(layer.beta))
-    return Step(planes.scaled(factor).shifted(offset), folds=True)
+    return Step(planes.scale(factor).shift(offset), folds=True)
 
 
-def _arithmetic(operation: Any, planes: Planes, args: tuple[Any, ...], place: int) -> Step:
+def _arithmetic(operation: Any, planes: ChannelMap, args: tuple[Any, ...], place: int) -> Step:
     """Two operands, one of them a number or one for each channel."""
     kind = kind_of(operation)
     other = args[1 - place] if len(args) == 2 else args  # a layer takes a list
@@ -192,19 +192,19 @@ def _arithmetic(operation: Any, planes: Planes, args: tuple[Any, ...], place: in
     _check_float(operation)
     number = _per_channel(operation, other, planes)
     if kind == "Add":
-        planes = planes.shifted(number)
+        planes = planes.shift(number)
     elif kind == "Subtract":
-        planes = planes.shifted(-number) if place == 0 else _negated(planes).shifted(number)
+        planes = planes.shift(-number) if place == 0 else _negated(planes).shift(number)
     elif kind == "Multiply":
-        planes = planes.scaled(number)
+        planes = planes.scale(number)
     elif place == 0:
-        planes = planes.scaled(1 / number)
+        planes = planes.scale(1 / number)
     else:
         raise Refused(f"is what {where(operation)} divides by")
     return Step(planes, folds=True)
 
 
-def _negative(operation: Any, planes: Planes, args: Any, place: int) -> Step:
+def _negative(operation: Any, planes: ChannelMap, args: Any, place: int) -> Step:
     _check_float(operation)
     return Step(_negated(planes), folds=True)
 
@@ -215,21 +215,21 @@ def _check_float(operation: Any) -> None:
         raise Refused(f"is calculated with in whole numbers, in {where(operation)}")
 
 
-def _negated(planes: Planes) -> Planes:
-    return planes.scaled(np.full(planes.channels, -1.0))
+def _negated(planes: ChannelMap) -> ChannelMap:
+    return planes.scale(np.full(planes.channels, -1.0))
 
 
-def _cast(operation: Any, planes: Planes, args: Any, place: int) -> Step:
+def _cast(operation: Any, planes: ChannelMap, args: Any, place: int) -> Step:
     if not is_float(operation.dtype) and not planes.is_plain:
         raise Refused(f"is rounded, in {where(operation)}")
     return Step(replace(planes, dtype=operation.dtype), keep=True)
 
 
-def _nothing(operation: Any, planes: Planes, args: Any, place: int) -> Step:
+def _nothing(operation: Any, planes: ChannelMap, args: Any, place: int) -> Step:
     return Step(planes)
 
 
-def _get_item(operation: Any, planes: Planes, args: tuple[Any, ...], place: int) -> Step:
+def _get_item(operation: Any, planes: ChannelMap, args: tuple[Any, ...], place: int) -> Step:
     """Channels picked, reversed or split off; crops stay."""
     # a file has a list where there was a tuple
     key = tuple(args[1]) if isinstance(args[1], tuple | list) else (args[1],)
@@ -244,25 +244,25 @@ def _get_item(operation: Any, planes: Planes, args: tuple[Any, ...], place: int)
         raise Refused(f"goes into {where(operation)}, x[{args[1]}]")
     if not isinstance(picked, int | slice):
         raise Refused(f"goes into {where(operation)}, x[{args[1]}]")
-    result = planes.picked(np.asarray(np.arange(planes.channels)[picked]))
+    result = planes.pick(np.asarray(np.arange(planes.channels)[picked]))
     if all(part == slice(None) for part in others):
         return Step(result)
     crop = tuple(slice(None) if k == planes.axis else part for k, part in enumerate(key))
-    return Step(result, layers=[lambda base: again(operation)(base, crop)])
+    return Step(result, layers=[lambda base: remake(operation)(base, crop)])
 
 
-def _flip(operation: Any, planes: Planes, args: Any, place: int) -> Step:
+def _flip(operation: Any, planes: ChannelMap, args: Any, place: int) -> Step:
     axes = operation.axis if isinstance(operation.axis, list | tuple) else (operation.axis,)
     if axes == (None,) or not planes.has_axis:
         raise Refused(f"goes into Flip, {where(operation)}")
     axes = [axis % planes.rank for axis in axes]
     if planes.axis in axes:
-        planes = planes.picked(np.arange(planes.channels)[::-1])
+        planes = planes.pick(np.arange(planes.channels)[::-1])
     rest = [axis for axis in axes if axis != planes.axis]
-    return Step(planes, layers=[again(operation, axis=rest)] if rest else [])
+    return Step(planes, layers=[remake(operation, axis=rest)] if rest else [])
 
 
-def _permute(operation: Any, planes: Planes, args: Any, place: int) -> Step:
+def _permute(operation: Any, planes: ChannelMap, args: Any, place: int) -> Step:
     order = getattr(operation, "dims", None)  # of the layer, without the batch
     order = (0, *order) if order is not None else operation.axes
     if order is None or len(order) != planes.rank or order[0] != 0 or not planes.has_axis:
@@ -271,7 +271,7 @@ def _permute(operation: Any, planes: Planes, args: Any, place: int) -> Step:
     return Step(replace(planes, axis=axis), keep=True)
 
 
-def _check_axis(layer: Any, planes: Planes) -> None:
+def _check_axis(layer: Any, planes: ChannelMap) -> None:
     """Refused unless the layer's channels are the image's."""
     said = getattr(layer, "data_format", None)
     axis = 1 if said == "channels_first" else planes.rank - 1
@@ -286,7 +286,7 @@ def _numbers(value: Any) -> Array:
     return np.asarray(keras.ops.convert_to_numpy(value), np.float64)
 
 
-def _per_channel(operation: Any, value: Any, planes: Planes) -> Array:
+def _per_channel(operation: Any, value: Any, planes: ChannelMap) -> Array:
     """A number for each channel."""
     array = _numbers(value)
     if array.size == 1 and array.ndim <= planes.rank:
@@ -300,7 +300,7 @@ def _per_channel(operation: Any, value: Any, planes: Planes) -> Array:
     return array.ravel()
 
 
-Handler = Callable[[Any, Planes, tuple[Any, ...], int], Step]
+Handler = Callable[[Any, ChannelMap, tuple[Any, ...], int], Step]
 _HANDLERS: dict[str, Handler] = {
     "Rescaling": _rescaling,
     "Normalization": _normalization,

@@ -1,21 +1,29 @@
 """how="collapse" for ONNX: the nodes that the image meets, followed to its convolutions."""
 
-import difflib
 from typing import Any
 
-import numpy as np
 import onnx.inliner
 from numpy.typing import NDArray
 from onnx import helper
 
 from ...errors import ModelError
-from ..agreement import OTHERWISE, check_stem
-from ..planes import Planes, planes_of
-from ..weights import Normalization, unstated
+from ..channel_map import ChannelMap
+from ..preprocessing import Preprocessing
+from ..stem import (
+    check_layer_names,
+    check_stem_outputs,
+    check_takes_normalized,
+    make_gray_noise,
+    quote_names,
+    refuse,
+    repeat_and_normalize,
+)
+from ..weights import Normalization
 from .edit import Edit
 from .graph import Graph, names
 from .inputs import ImageInput, image_inputs
-from .operations import Refused, operate
+from .operations import operate
+from .operator_rules import Refused
 from .runtime import evaluate
 
 _SIZES = (64, 224, 512)
@@ -23,42 +31,43 @@ _SIZES = (64, 224, 512)
 
 def collapse(
     graph: Graph,
-    stated: Normalization | None,
-    plain: Normalization,
-    *,
-    layer: list[str] | None,
-    example: tuple[int, ...] | None,
+    preprocessing: Preprocessing,
+    layers: list[str] | None,
+    size: tuple[int | None, ...] | None,
 ) -> Edit:
-    """The edit that makes the model's convolutions see gray, proven on a small image.
+    """Return the edit that makes the model's convolutions see gray, proven on a small image.
 
     Raises
     ------
     ModelError
         If it can't be done exactly.
     """
-    normalization = stated or plain
-    images = choose(graph, normalization, layer)
-    edit, problems = follow(graph, images, normalization)
+    normalization = preprocessing.normalization
+    images = choose_images(graph, normalization, layers)
+    edit, problems = trace_images(graph, images, normalization)
     if problems and graph.functions:
         inlined = onnx.inliner.inline_local_functions(graph.model)
-        return collapse(Graph(inlined, graph.folder), stated, plain, layer=layer, example=example)
+        return collapse(Graph(inlined, graph.folder), preprocessing, layers, size)
     if problems:
-        also = f", beside the convolution(s) {_list(edit.stems)}" if edit.stems else ""
-        raise ModelError(f"the image {'; '.join(dict.fromkeys(problems))}{also}; {OTHERWISE}")
+        also = f", beside the convolution(s) {quote_names(edit.stems)}" if edit.stems else ""
+        raise refuse(f"the image {'; '.join(dict.fromkeys(problems))}{also}")
     if not edit.stems:
-        raise ModelError(f"the image reaches no convolution; {OTHERWISE}")
-    if layer is not None:
-        _check_names(graph, layer, edit.stems)
-    if stated is None and not edit.folds:
-        raise ModelError(unstated("collapse"))
-    _prove(graph, edit, images, normalization, plain, example)
+        raise refuse("the image reaches no convolution")
+    if layers is not None:
+        known = [node.name for node in graph.nodes if node.name]
+        check_layer_names(layers, edit.stems, known, kind="node")
+    if not edit.folds:
+        preprocessing.require_stats()
+    _prove(graph, edit, images, preprocessing, size)
     return edit
 
 
-def choose(
-    graph: Graph, normalization: Normalization, layer: list[str] | None = None
+def choose_images(
+    graph: Graph, normalization: Normalization, layers: list[str] | None = None
 ) -> list[ImageInput]:
-    """The image inputs, each with the axis of its channels; those that lead to `layer` alone.
+    """Return the image inputs, each with the axis of its channels.
+
+    If `layers` are named, these are the inputs that lead to one of them.
 
     Raises
     ------
@@ -67,7 +76,8 @@ def choose(
     """
     chosen = []
     for readings in image_inputs(graph):
-        edits = [follow(graph, [r], normalization) for r in readings if len(readings) > 1 or layer]
+        edits = [trace_images(graph, [r], normalization)
+            for r in readings if len(readings) > 1 or layers]  # fmt: skip
         leading = [r for r, (edit, problems) in zip(readings, edits, strict=False)
             if edit.stems and not problems]  # fmt: skip
         if len(readings) > 1 and len(leading) != 1:
@@ -78,19 +88,21 @@ def choose(
                 "onnx.tools.update_model_dims.update_inputs_outputs_dims(...)"
             )
         stems = {name for edit, _ in edits for name in edit.stems}
-        if layer is None or stems & set(layer):
+        if layers is None or stems & set(layers):
             chosen.append((leading or readings)[0])
     return chosen or [readings[0] for readings in image_inputs(graph)]
 
 
-def follow(
+def trace_images(
     graph: Graph, images: list[ImageInput], normalization: Normalization
 ) -> tuple[Edit, list[str]]:
-    """Pass every node; the edit, and what the image meets that can't be passed."""
+    """Trace images through every node; return the edit, and what can't be passed."""
     edit, problems = Edit(graph), []
     for image in images:
-        image.check(normalization)
-        planes = Planes.of_input(image.name, normalization, image.axis, image.rank, image.dtype)
+        check_takes_normalized(image.name, normalization, has_integers=image.has_integers)
+        planes = ChannelMap.from_input(
+            image.name, normalization, image.axis, image.rank, image.dtype
+        )
         edit.made(image.name, planes)
     for node in graph.nodes:
         if not any(name in edit.images for name in names(node)):
@@ -105,44 +117,22 @@ def follow(
     return edit, problems
 
 
-def _check_names(graph: Graph, layer: list[str], stems: dict[str, str]) -> None:
-    """ModelError unless these are the convolutions that see the image."""
-    for name in layer:
-        if name not in stems:
-            known = [node.name for node in graph.nodes if node.name]
-            near = difflib.get_close_matches(name, [*stems, *known], n=1)
-            there = "isn't a convolution that sees the image" if name in known else "isn't there"
-            hint = f", did you mean {near[0]!r}?" if near and name not in known else ""
-            raise ModelError(
-                f"the node {name!r} {there}{hint} (layer=); the image goes into {_list(stems)}"
-            )
-    others = [name for name in stems if name not in layer]
-    if others:
-        raise ModelError(
-            f"the image goes into {_list(others)} too, which have to change with {_list(layer)}: "
-            "leave layer out"
-        )
-
-
-def _list(found: Any) -> str:
-    return ", ".join(map(repr, found))
-
-
 def _prove(
     graph: Graph,
     edit: Edit,
     images: list[ImageInput],
-    normalization: Normalization,
-    plain: Normalization,
-    example: tuple[int, ...] | None,
+    preprocessing: Preprocessing,
+    asked: tuple[int | None, ...] | None,
 ) -> None:
     """Run the stems before and after, on a small image, and compare."""
     outputs = list(edit.stems.values())
     before, after = graph.cut(outputs), edit.preview().cut(outputs)
     refused: Exception | None = None
-    for size in [example] if example is not None else _SIZES:
-        grays = {image.name: _noise(image, size, plain) for image in images}
-        planes = {i.name: planes_of(grays[i.name], i.axis, normalization) for i in images}
+    for size in [asked] if asked is not None else _SIZES:
+        grays = {image.name: _make_noise(image, size, preprocessing.rescaling, place)
+            for place, image in enumerate(images)}  # fmt: skip
+        planes = {i.name: repeat_and_normalize(grays[i.name], i.axis, preprocessing.normalization)
+            for i in images}  # fmt: skip
         try:
             expected = evaluate(before, planes)
         except Exception as error:  # whatever an operator raises at a size it doesn't take
@@ -152,31 +142,29 @@ def _prove(
             break
     else:
         why = f"{type(refused).__name__}: {refused}" if refused else "nothing is left of it"
-        raise ModelError(
-            f"the first layers can't be run, {why}. State an input "
-            f"that the network takes, example=(height, width); {OTHERWISE}"
+        raise refuse(
+            f"the first layers can't be run, {why}. State an input that the network takes, "
+            "example=(height, width)",
+            remedies=("example",),
         ) from refused
     try:
         given = evaluate(after, grays)
     except Exception as error:
-        raise ModelError(
-            f"with one channel the first layers raise {type(error).__name__}: {error}; {OTHERWISE}"
+        raise refuse(
+            f"with one channel the first layers raise {type(error).__name__}: {error}"
         ) from error
     for name, e, g in zip(edit.stems, expected, given, strict=True):
-        check_stem(name, e, g)
+        check_stem_outputs(name, e, g, e.dtype.name)
 
 
-def _noise(image: ImageInput, size: Any, plain: Normalization) -> NDArray[Any]:
-    """Gray in the range that the adapted network takes, always the same."""
+def _make_noise(image: ImageInput, size: Any, rescaling: Normalization, seed: int) -> NDArray[Any]:
+    """Return gray noise for an input, of a size that it takes."""
     sides = size if isinstance(size, tuple) else (size,) * len(image.spatial)
     if len(sides) != len(image.spatial):
         raise ModelError(f"example is {len(image.spatial)} sides of an image here, not {size}")
-    spatial = [n or side for n, side in zip(image.spatial, sides, strict=True)]
+    spatial = [n or side or _SIZES[0] for n, side in zip(image.spatial, sides, strict=True)]
     batch = [image.shape[0] or 1] if image.is_batch else []
     shape = [*batch, *spatial]
     shape.insert(image.axis, 1)
-    rng = np.random.default_rng(0)
     dtype = helper.tensor_dtype_to_np_dtype(image.dtype)
-    if image.has_integers:
-        return rng.integers(0, 128, shape, np.int64).astype(dtype)
-    return np.asarray(rng.random(shape) * plain.std[0] + plain.mean[0], dtype)
+    return make_gray_noise(shape, rescaling, dtype, has_integers=image.has_integers, seed=seed)

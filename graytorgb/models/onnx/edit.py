@@ -8,8 +8,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
-from ..planes import Planes
-from .graph import Graph, names, taken
+from ..channel_map import ChannelMap
+from .graph import Graph, all_names, names
 
 _FIRST_IR_WITHOUT_WEIGHTS_AMONG_INPUTS = 4
 
@@ -19,7 +19,7 @@ class Edit:
 
     Attributes
     ----------
-    images : dict of str to Planes
+    images : dict of str to ChannelMap
         What the values of the original graph are that come from the image.
     stems : dict of str to str
         The convolutions that see the image, and their outputs.
@@ -29,14 +29,14 @@ class Edit:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.images: dict[str, Planes] = {}
+        self.images: dict[str, ChannelMap] = {}
         self.stems: dict[str, str] = {}
         self.folds = False
         self._nodes: list[NodeProto] = []
         self._tensors: list[onnx.TensorProto] = []
         self._planes: dict[str, tuple[int, int]] = {}
         self._with_ones: dict[str, str] = {}
-        self._taken = set(taken(graph.model.graph))
+        self._taken = set(all_names(graph.model.graph))
 
     def fresh(self, hint: str) -> str:
         """A name that isn't in use."""
@@ -75,7 +75,7 @@ class Edit:
         copy.attribute.extend(helper.make_attribute(k, v) for k, v in attributes.items())
         self._nodes.append(copy)
 
-    def made(self, name: str, image: Planes) -> None:
+    def made(self, name: str, image: ChannelMap) -> None:
         """A value of the original is now `image`, on a base of its own name."""
         self.images[name] = image
         self.set_planes(name, image.axis, image.planes)
@@ -84,7 +84,7 @@ class Edit:
         """How many planes a value has now, to be corrected in what the model says of it."""
         self._planes[name] = (axis, planes)
 
-    def with_ones(self, image: Planes) -> Planes:
+    def with_ones(self, image: ChannelMap) -> ChannelMap:
         """The image with its constant as a plane of ones, appended to its base.
 
         One Pad, along the channels, by 1: it takes every size, symbolic ones too, every opset

@@ -14,7 +14,7 @@ from onnx.external_data_helper import uses_external_data
 
 from ...core.writing import replacing
 from ...errors import ModelError
-from ..files import ONNX, check_file, reading, unreadable
+from ..files import ONNX, check_file, explain_read_errors, make_read_error
 from .graph import tensors
 
 _LIMIT = (1 << 31) - 1  # bytes of a protobuf message
@@ -34,10 +34,10 @@ def read(path: Path, *, in_memory: bool) -> ModelProto:
         If it isn't ONNX, or a file that it names is missing or too short.
     """
     check_file(path)
-    with reading(path, ONNX):
+    with explain_read_errors(path, ONNX):
         model = onnx.load(path, format="protobuf", load_external_data=False)
         if not model.graph.node:
-            raise unreadable(path, ONNX, ValueError("there is no graph in it"))
+            raise make_read_error(path, ONNX, ValueError("there is no graph in it"))
         for tensor in external(model):
             _check_data(tensor, path)
         if in_memory:
@@ -92,29 +92,14 @@ def is_large(model: ModelProto) -> bool:
         return True
 
 
-def write(model: ModelProto, path: Path, folder: Path | None) -> None:
-    """Write a model; what was in files beside it goes into files beside the new one.
+def write(model: ModelProto, path: Path, folder: Path) -> None:
+    """Write a model that was read from a file in `folder`.
 
+    What was in files beside it goes into files beside the new one:
     ``model.onnx`` has ``model.onnx.data``, and where the original had several files they are
     numbered. The data are copied as they are, file by file, and never held in memory.
     """
     outside = external(model)
-    if outside and folder is None:
-        raise ModelError(
-            "the model's tensors are in a file beside it that wasn't loaded: onnx.load(path) "
-            "loads them, or pass the model's path"
-        )
-    if not outside:
-        if not is_large(model):
-            with replacing(path) as written:
-                onnx.save(model, written)
-            return
-        data = path.with_name(f"{path.name}.data")
-        data.unlink(missing_ok=True)  # onnx appends
-        onnx.save(model, path, save_as_external_data=True, location=data.name)
-        onnx.load_external_data_for_model(model, str(path.parent))  # onnx took them out of it
-        return
-    assert folder is not None
     new = {location: f"{path.name}.data{count or ''}"
         for count, location in enumerate(dict.fromkeys(map(_location, outside)))}  # fmt: skip
     _check_targets({path: None} | {path.with_name(n): folder / s for s, n in new.items()})

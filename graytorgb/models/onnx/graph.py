@@ -151,8 +151,8 @@ def subgraphs(node: NodeProto) -> Iterator[GraphProto]:
         yield from attribute.graphs
 
 
-def taken(graph: GraphProto) -> Iterator[str]:
-    """Every name that a graph gives: to values and nodes, in its branches and loops too."""
+def all_names(graph: GraphProto) -> Iterator[str]:
+    """Yield every name that a graph gives: to values and nodes, in its branches and loops too."""
     for value in (*graph.input, *graph.initializer):
         yield value.name
     for sparse in graph.sparse_initializer:
@@ -160,7 +160,7 @@ def taken(graph: GraphProto) -> Iterator[str]:
     for node in graph.node:
         yield from (node.name, *node.output)
         for inner in subgraphs(node):
-            yield from taken(inner)
+            yield from all_names(inner)
 
 
 def _used(graph: GraphProto) -> Iterator[str]:

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from onnx import TensorProto, ValueInfoProto
 
 from ...errors import ModelError
-from ..weights import Normalization
+from ..stem import CHANNELS
 from .graph import Graph
 
-CHANNELS = 3
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
 _INTEGERS = (TensorProto.UINT8, TensorProto.UINT16, TensorProto.INT8, TensorProto.INT16,
     TensorProto.INT32, TensorProto.INT64)  # fmt: skip
@@ -53,15 +52,6 @@ class ImageInput:
     def spatial(self) -> tuple[int | None, ...]:
         """The sizes of an image."""
         return tuple(n for k, n in enumerate(self.shape) if k != self.axis)[self.is_batch :]
-
-    def check(self, normalization: Normalization) -> None:
-        """ModelError for whole numbers that would have to be normalized before."""
-        if self.has_integers and not normalization.is_identity:
-            raise ModelError(
-                f"the input {self.name!r} takes whole numbers, so nothing is normalized before "
-                "it: adapt(model) where the network does it itself, adapt(model, 0, 1) where it "
-                "takes three equal planes"
-            )
 
 
 def image_inputs(graph: Graph, channels: int = CHANNELS) -> list[list[ImageInput]]:

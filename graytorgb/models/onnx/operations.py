@@ -15,25 +15,30 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto
 
 from .. import weights
-from ..planes import Planes, concatenated
+from ..channel_map import ChannelMap
+from .channel_operations import (
+    concatenate_values,
+    gather_channels,
+    gather_nd_channels,
+    slice_channels,
+    split_channels,
+    squeeze,
+    unsqueeze,
+)
 from .edit import Edit
 from .graph import attribute, names, title
+from .operator_rules import Refused, check_axis, check_plain, describe, find_constant, move_base
 
 Array = NDArray[Any]
-Operation = Callable[[Edit, NodeProto, Planes], None]
+Operation = Callable[[Edit, NodeProto, ChannelMap], None]
 
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
 _FIRST_OPSET_WITH_NUMPY_BROADCASTING = 7
-_WHOLE_AXIS = 1 << 31
 _BINARY = ("Add", "Sub", "Mul", "Div")
 _TAKE_SEVERAL = (*_BINARY, "Concat")
 _TAKE_ONE_CHANNEL = (*_BINARY, "Neg", "Identity", "Unsqueeze")
 _QUANTIZED = ("QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "ConvInteger",
     "DequantizeLinear")  # fmt: skip
-
-
-class Refused(Exception):
-    """The operator can't be passed; the phrase says why."""
 
 
 def operate(edit: Edit, node: NodeProto) -> None:
@@ -47,12 +52,12 @@ def operate(edit: Edit, node: NodeProto) -> None:
     operation = OPERATIONS.get(node.op_type) if edit.graph.is_standard(node) else None
     places = [place for place, name in enumerate(node.input) if name in edit.images]
     if operation is None or not places or any(map(edit.images.get, _captured(node))):
-        raise Refused(f"goes into {_where(node)}")
+        raise Refused(f"goes into {describe(node)}")
     image = edit.images[node.input[places[0]]]
     if places != [0] and node.op_type not in _TAKE_SEVERAL:
-        raise Refused(f"goes into {_where(node)}, and not as what is worked on")
+        raise Refused(f"goes into {describe(node)}, and not as what is worked on")
     if not image.has_axis and node.op_type not in _TAKE_ONE_CHANNEL:
-        raise Refused(f"goes into {_where(node)} as a single channel")
+        raise Refused(f"goes into {describe(node)} as a single channel")
     operation(edit, node, image)
 
 
@@ -60,146 +65,112 @@ def _captured(node: NodeProto) -> list[str]:
     return names(node)[len(node.input) :]
 
 
-def constant(edit: Edit, node: NodeProto, place: int, name: str | None = None) -> Array | None:
-    """An argument: an input in new opsets, an attribute in old ones; None if it isn't given."""
-    if len(node.input) > place and node.input[place]:
-        value = edit.graph.constant(node.input[place])
-        if value is None:
-            raise Refused(f"goes into {_where(node)}, whose {name} is computed at each run")
-        return value
-    value = attribute(node, name) if name else None
-    return None if value is None else np.asarray(value)
-
-
-def _where(node: NodeProto) -> str:
-    return f"{node.op_type} {title(node)!r}"
-
-
-def _moved(edit: Edit, node: NodeProto, image: Planes, **changes: Any) -> None:
-    """Do to the base what the node did to the image."""
-    edit.keep(node, {0: image.base})
-    edit.made(node.output[0], replace(image, base=node.output[0], **changes))
-
-
-def _alias(edit: Edit, node: NodeProto, image: Planes) -> None:
-    training = constant(edit, node, 2, "training mode")
+def _alias(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
+    training = find_constant(edit, node, 2, "training mode")
     if len(node.output) > 1 or (training is not None and training.any()):
-        raise Refused(f"goes into {_where(node)} in training mode")
+        raise Refused(f"goes into {describe(node)} in training mode")
     edit.images[node.output[0]] = image
 
 
-def _cast(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _cast(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     dtype = attribute(node, "to")
     if dtype not in _FLOATS:
-        _only_plain(node, image)
-    _moved(edit, node, image, dtype=dtype)
+        check_plain(node, image)
+    move_base(edit, node, image, dtype=dtype)
 
 
-def _only_plain(node: NodeProto, image: Planes) -> None:
-    if not image.is_plain:
-        raise Refused(
-            f"goes into {_where(node)} as three different planes, and what it does there isn't "
-            "what it would do to one"
-        )
-
-
-def _same_for_equal_planes(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _same_for_equal_planes(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     """Any function of a pixel, or of pixels of one channel, while the planes are equal."""
-    _only_plain(node, image)
+    check_plain(node, image)
     if node.op_type == "MaxPool":
-        _check_axis(node, image)
-    _moved(edit, node, image)
+        check_axis(node, image)
+    move_base(edit, node, image)
 
 
-def _check_axis(node: NodeProto, image: Planes) -> None:
-    if image.axis != 1:
-        raise Refused(f"goes into {_where(node)} with its channels on axis {image.axis}, not 1")
-
-
-def _arithmetic(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _arithmetic(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     """Add, Sub, Mul and Div by a constant are folded."""
     if edit.graph.opset < _FIRST_OPSET_WITH_NUMPY_BROADCASTING:
-        raise Refused(f"goes into {_where(node)} of opset {edit.graph.opset}, before 7")
+        raise Refused(f"goes into {describe(node)} of opset {edit.graph.opset}, before 7")
     if image.dtype not in _FLOATS:
-        raise Refused(f"goes into {_where(node)}, which calculates in whole numbers")
+        raise Refused(f"goes into {describe(node)}, which calculates in whole numbers")
     first, second = (name in edit.images for name in node.input)
     operator = node.op_type
     if first and second:
-        raise Refused(f"goes into {_where(node)} twice")
+        raise Refused(f"goes into {describe(node)} twice")
     if second and operator == "Div":
-        raise Refused(f"divides in {_where(node)}")
+        raise Refused(f"divides in {describe(node)}")
     number = _of_each_channel(edit, node, image, 1 if first else 0)
     if second and operator == "Sub":
-        image, operator = image.scaled(-np.ones(1)), "Add"
+        image, operator = image.scale(-np.ones(1)), "Add"
     with np.errstate(divide="ignore"):
         factor = 1 / number if operator == "Div" else number
     if operator in ("Mul", "Div"):
-        image = image.scaled(factor)
+        image = image.scale(factor)
     else:
-        image = image.shifted(-number if operator == "Sub" else number)
+        image = image.shift(-number if operator == "Sub" else number)
     if not (np.isfinite(image.matrix).all() and np.isfinite(image.constant).all()):
-        raise Refused(f"becomes infinite in {_where(node)}")
+        raise Refused(f"becomes infinite in {describe(node)}")
     edit.folds = True
     edit.images[node.output[0]] = image
 
 
-def _of_each_channel(edit: Edit, node: NodeProto, image: Planes, place: int) -> Array:
+def _of_each_channel(edit: Edit, node: NodeProto, image: ChannelMap, place: int) -> Array:
     """A constant that is one number, or one for each channel."""
-    values = constant(edit, node, place, "other operand")
+    values = find_constant(edit, node, place, "other operand")
     assert values is not None
     rank = image.rank if image.has_axis else image.rank - 1
     if values.ndim > rank:
-        raise Refused(f"gets another axis in {_where(node)}")
+        raise Refused(f"gets another axis in {describe(node)}")
     spread = values.astype(np.float64).reshape((1,) * (rank - values.ndim) + values.shape)
     last = np.moveaxis(spread, image.axis, -1) if image.has_axis else spread[..., None]
     numbers = last.reshape(-1, last.shape[-1])
     if (numbers != numbers[0]).any():
-        raise Refused(f"meets other numbers at each pixel in {_where(node)}")
+        raise Refused(f"meets other numbers at each pixel in {describe(node)}")
     if len(numbers[0]) not in (1, image.channels) and image.channels != 1:
-        raise Refused(f"of {image.channels} channels meets {len(numbers[0])} in {_where(node)}")
+        raise Refused(f"of {image.channels} channels meets {len(numbers[0])} in {describe(node)}")
     return np.asarray(numbers[0])
 
 
-def _negative(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _negative(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     edit.folds = True
-    edit.images[node.output[0]] = image.scaled(-np.ones(1))
+    edit.images[node.output[0]] = image.scale(-np.ones(1))
 
 
-def _batch_normalization(edit: Edit, node: NodeProto, image: Planes) -> None:
-    _check_axis(node, image)
+def _batch_normalization(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
+    check_axis(node, image)
     if attribute(node, "training_mode", 0) or len(node.output) > 1:
-        raise Refused(f"goes into {_where(node)} in training mode")
-    given = [constant(edit, node, place, "argument") for place in range(1, 5)]
+        raise Refused(f"goes into {describe(node)} in training mode")
+    given = [find_constant(edit, node, place, "argument") for place in range(1, 5)]
     scale, bias, mean, variance = (np.asarray(v, np.float64) for v in given)
     factor = scale / np.sqrt(variance + attribute(node, "epsilon", 1e-5))
     edit.folds = True
-    edit.images[node.output[0]] = image.scaled(factor).shifted(bias - mean * factor)
+    edit.images[node.output[0]] = image.scale(factor).shift(bias - mean * factor)
 
 
-def _transpose(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _transpose(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     order = list(attribute(node, "perm", range(image.rank)[::-1]))
-    _moved(edit, node, image, axis=order.index(image.axis))
+    move_base(edit, node, image, axis=order.index(image.axis))
 
 
-def _pad(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _pad(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     """Padding by a number ends the ones, unless the planes are that number everywhere."""
     if edit.graph.opset < 2:
-        raise Refused(f"goes into {_where(node)} of opset 1")
-    axes = constant(edit, node, 3, "axes")
+        raise Refused(f"goes into {describe(node)} of opset 1")
+    axes = find_constant(edit, node, 3, "axes")
     places = range(image.rank) if axes is None else [int(a) % image.rank for a in axes]
     if image.axis in places:
-        pads = constant(edit, node, 1, "pads")
+        pads = find_constant(edit, node, 1, "pads")
         assert pads is not None
         place, count = list(places).index(image.axis), len(places)
         if pads[place] or pads[place + count]:
-            raise Refused(f"gets more channels in {_where(node)}")
-    given = constant(edit, node, 2, "value")
+            raise Refused(f"gets more channels in {describe(node)}")
+    given = find_constant(edit, node, 2, "value")
     value = 0.0 if given is None else float(given.item())  # some write it as [0.0]
     if image.is_plain or attribute(node, "mode", "constant") != "constant":
-        _moved(edit, node, image)
+        move_base(edit, node, image)
         return
-    if image.differs(value):
-        image = edit.with_ones(image.shifted(np.full(1, -value))).shifted(np.full(1, value))
+    if image.has_constant(other_than=value):
+        image = edit.with_ones(image.shift(np.full(1, -value))).shift(np.full(1, value))
     changed = {0: image.base}
     if value and edit.graph.opset >= 11:
         changed[2] = edit.tensor(np.array(0), f"{node.output[0]}_value", image.dtype)
@@ -208,11 +179,11 @@ def _pad(edit: Edit, node: NodeProto, image: Planes) -> None:
     edit.made(node.output[0], replace(image, base=node.output[0]))
 
 
-def _average_pool(edit: Edit, node: NodeProto, image: Planes) -> None:
-    _check_axis(node, image)
-    if attribute(node, "count_include_pad", 0) and _pads(node) and image.differs():
+def _average_pool(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
+    check_axis(node, image)
+    if attribute(node, "count_include_pad", 0) and _pads(node) and image.has_constant():
         image = edit.with_ones(image)
-    _moved(edit, node, image)
+    move_base(edit, node, image)
 
 
 def _pads(node: NodeProto) -> bool:
@@ -221,24 +192,24 @@ def _pads(node: NodeProto) -> bool:
     return same or any(attribute(node, "pads", ()))
 
 
-def _resize(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _resize(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     """Every way of interpolating keeps what is constant, but cropping by tf_crop_and_resize."""
     if attribute(node, "coordinate_transformation_mode", "") == "tf_crop_and_resize":
-        raise Refused(f"is cropped by {_where(node)}, tf_crop_and_resize")
+        raise Refused(f"is cropped by {describe(node)}, tf_crop_and_resize")
     axes = attribute(node, "axes")
     if axes is not None and image.axis not in [a % image.rank for a in axes]:
-        _moved(edit, node, image)
+        move_base(edit, node, image)
         return
     if attribute(node, "keep_aspect_ratio_policy", "stretch") != "stretch":
-        raise Refused(f"goes into {_where(node)}, which keeps an aspect ratio")
+        raise Refused(f"goes into {describe(node)}, which keeps an aspect ratio")
     place = image.axis if axes is None else [a % image.rank for a in axes].index(image.axis)
     sizes = 3 if node.op_type == "Resize" and len(node.input) > 3 and node.input[3] else None
     if sizes is None:
         given = 2 if node.op_type == "Resize" and edit.graph.opset > 10 else 1
-        scales = constant(edit, node, given, "scales")
+        scales = find_constant(edit, node, given, "scales")
         if scales is None or scales[place] != 1:
-            raise Refused(f"gets other channels in {_where(node)}")
-        _moved(edit, node, image)
+            raise Refused(f"gets other channels in {describe(node)}")
+        move_base(edit, node, image)
         return
     count = image.rank if axes is None else len(axes)
     keep, planes = np.ones(count, np.int64), np.zeros(count, np.int64)
@@ -252,7 +223,7 @@ def _resize(edit: Edit, node: NodeProto, image: Planes) -> None:
     edit.made(node.output[0], replace(image, base=node.output[0]))
 
 
-def _shape(edit: Edit, node: NodeProto, image: Planes) -> None:
+def _shape(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     """The shape that the image had, for what is calculated with it."""
     missing = np.zeros(image.rank, np.int64)
     missing[image.axis] = image.channels - image.planes
@@ -266,139 +237,30 @@ def _shape(edit: Edit, node: NodeProto, image: Planes) -> None:
     edit.add("Add", [shape, edit.tensor(missing, f"{shape}_missing")], node.output[0])
 
 
-def _slice(edit: Edit, node: NodeProto, image: Planes) -> None:
-    axes = constant(edit, node, 3, "axes")
-    starts = None
-    if axes is None:
-        starts = constant(edit, node, 1, "starts")
-        assert starts is not None
-        axes = np.arange(len(starts))
-    places = [int(a) % image.rank for a in axes]
-    if image.axis not in places:
-        _moved(edit, node, image)
-        return
-    starts = constant(edit, node, 1, "starts") if starts is None else starts
-    ends, steps = constant(edit, node, 2, "ends"), constant(edit, node, 4, "steps")
-    assert starts is not None
-    assert ends is not None
-    steps = np.ones(len(places), np.int64) if steps is None else steps
-    bounds = zip(places, starts.tolist(), ends.tolist(), steps.tolist(), strict=True)
-    cuts = {
-        place: _as_slice(start, end, step, image.channels) for place, start, end, step in bounds
-    }
-    chosen = np.arange(image.channels)[cuts.pop(image.axis)]
-    if any(cut != slice(0, None, 1) for cut in cuts.values()):
-        raise Refused(f"is cropped along its channels and other axes at once in {_where(node)}")
-    edit.images[node.output[0]] = image.picked(chosen)
+def _quantized(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
+    raise Refused(f"is quantized by {describe(node)}: adapt the float model, then quantize it")
 
 
-def _as_slice(start: int, end: int, step: int, size: int) -> slice:
-    """ONNX clamps: an end far below 0 includes the first, one far above is the whole axis."""
-    if step < 0 and end < -size:
-        return slice(start, None, step)
-    return slice(start, None if end >= _WHOLE_AXIS - 1 else end, step)
-
-
-def _gather(edit: Edit, node: NodeProto, image: Planes) -> None:
-    if attribute(node, "axis", 0) % image.rank != image.axis:
-        raise Refused(f"goes into {_where(node)}")
-    index = constant(edit, node, 1, "indices")
-    assert index is not None
-    if index.ndim > 1:
-        raise Refused(f"gets another axis in {_where(node)}")
-    edit.images[node.output[0]] = image.picked(index)
-
-
-def _gather_nd(edit: Edit, node: NodeProto, image: Planes) -> None:
-    """Channels picked along the first axis, as torch exports ``x[:, [2, 1, 0]]``."""
-    index = constant(edit, node, 1, "indices")
-    assert index is not None
-    if image.axis != 0 or attribute(node, "batch_dims", 0) or index.shape[1:] != (1,):
-        raise Refused(f"goes into {_where(node)}")
-    edit.images[node.output[0]] = image.picked(index[:, 0])
-
-
-def _split(edit: Edit, node: NodeProto, image: Planes) -> None:
-    if attribute(node, "axis", 0) % image.rank != image.axis:
-        raise Refused(f"is split along its sides by {_where(node)}")
-    sizes = constant(edit, node, 1, "split")
-    count = len(node.output)
-    if sizes is None:  # the last may be smaller
-        size = -(-image.channels // count)
-        sizes = np.minimum(size, np.maximum(0, image.channels - size * np.arange(count)))
-    rows = np.split(np.arange(image.channels), np.cumsum(sizes)[:-1])
-    for name, index in zip(node.output, rows, strict=True):
-        edit.images[name] = image.picked(index)
-
-
-def _concat(edit: Edit, node: NodeProto, image: Planes) -> None:
-    parts = [edit.images.get(name) for name in node.input]
-    images = [part for part in parts if part is not None]
-    alike = {(p.axis, p.rank, p.dtype, p.has_axis) for p in images}
-    if len(images) < len(parts) or len(alike) > 1:
-        raise Refused(f"is put together with something else in {_where(node)}")
-    if attribute(node, "axis", 1) % image.rank != image.axis:
-        raise Refused(f"is put together along another axis than its channels in {_where(node)}")
-    bases = list(dict.fromkeys(part.base for part in images))
-    if len(bases) == 1:
-        edit.images[node.output[0]] = concatenated(images, bases[0])
-        return
-    edit.add("Concat", bases, node.output[0], axis=image.axis)
-    edit.made(node.output[0], concatenated(images, node.output[0]))
-
-
-def _unsqueeze(edit: Edit, node: NodeProto, image: Planes) -> None:
-    axes = constant(edit, node, 1, "axes")
-    assert axes is not None
-    rank = (image.rank if image.has_axis else image.rank - 1) + len(axes)
-    new = {int(a) % rank for a in axes}
-    if not image.has_axis:
-        if new != {image.axis}:
-            raise Refused(f"gets its channels on another axis in {_where(node)}")
-        edit.images[node.output[0]] = replace(image, has_axis=True)
-        return
-    axis = [a for a in range(rank) if a not in new][image.axis]
-    _moved(edit, node, image, axis=axis, rank=rank)
-
-
-def _squeeze(edit: Edit, node: NodeProto, image: Planes) -> None:
-    axes = constant(edit, node, 1, "axes")
-    if axes is None or not image.has_axis:
-        raise Refused(f"goes into {_where(node)}, which doesn't say which axes")
-    gone = {int(a) % image.rank for a in axes}
-    if gone == {image.axis} and image.channels == 1:
-        edit.images[node.output[0]] = replace(image, has_axis=False)
-    elif image.axis in gone:
-        raise Refused(f"loses its channels in {_where(node)}")
-    else:
-        axis = image.axis - sum(a < image.axis for a in gone)
-        _moved(edit, node, image, axis=axis, rank=image.rank - len(gone))
-
-
-def _quantized(edit: Edit, node: NodeProto, image: Planes) -> None:
-    raise Refused(f"is quantized by {_where(node)}: adapt the float model, then quantize it")
-
-
-def _convolution(edit: Edit, node: NodeProto, image: Planes, *, axes: str) -> None:
+def _convolution(edit: Edit, node: NodeProto, image: ChannelMap, *, axes: str) -> None:
     """The stem: its kernel sees the base's planes, its bias takes what is constant."""
-    _check_axis(node, image)
-    kernel = constant(edit, node, 1, "kernel")
+    check_axis(node, image)
+    kernel = find_constant(edit, node, 1, "kernel")
     assert kernel is not None
     spread = axes + "DHW"[-(kernel.ndim - 2) :] if kernel.ndim > 2 else axes
     groups = attribute(node, "group", 1)
     if image.channels != kernel.shape[spread.index("I")] * (1 if axes == "IO" else groups):
-        raise Refused(f"has {image.channels} channels where {_where(node)} takes others")
-    if image.differs() and (axes == "IO" or _pads(node)):
+        raise Refused(f"has {image.channels} channels where {describe(node)} takes others")
+    if image.has_constant() and (axes == "IO" or _pads(node)):
         image = edit.with_ones(image)
     dtype = image.dtype
     changed = {0: image.base}
-    if image.differs():
-        share = weights.mix(kernel, image.constant[:, None], spread, groups)
+    if image.has_constant():
+        share = weights.mix_channels(kernel, image.constant[:, None], spread, groups)
         bias = share.sum(tuple(i for i, letter in enumerate(spread) if letter != "O"))
-        given = constant(edit, node, 2, "bias")
+        given = find_constant(edit, node, 2, "bias")
         bias = bias if given is None else bias + given.astype(np.float64)
         changed[2] = edit.tensor(bias, f"{title(node)}_bias_gray", dtype)
-    mixed = weights.mix(kernel, image.matrix, spread, groups)
+    mixed = weights.mix_channels(kernel, image.matrix, spread, groups)
     changed[1] = edit.tensor(mixed, f"{node.input[1]}_gray", dtype)
     edit.keep(node, changed, group=1)
     edit.stems[title(node)] = node.output[0]
@@ -416,13 +278,13 @@ OPERATIONS: dict[str, Operation] = {
     "AveragePool": _average_pool,
     **dict.fromkeys(("Resize", "Upsample"), _resize),
     "Shape": _shape,
-    "Slice": _slice,
-    "Gather": _gather,
-    "GatherND": _gather_nd,
-    "Split": _split,
-    "Concat": _concat,
-    "Unsqueeze": _unsqueeze,
-    "Squeeze": _squeeze,
+    "Slice": slice_channels,
+    "Gather": gather_channels,
+    "GatherND": gather_nd_channels,
+    "Split": split_channels,
+    "Concat": concatenate_values,
+    "Unsqueeze": unsqueeze,
+    "Squeeze": squeeze,
     **dict.fromkeys(_QUANTIZED, _quantized),
     "Conv": partial(_convolution, axes="OI"),
     "ConvTranspose": partial(_convolution, axes="IO"),

@@ -14,7 +14,7 @@ from ...extras import require
 
 def session(model: bytes | str) -> Any:
     """A session of ONNX Runtime for a serialized model or the path of one."""
-    runtime = require("onnxruntime", "onnxruntime", "onnx")
+    runtime = require("onnxruntime")
     options = runtime.SessionOptions()
     # threads that wait busily would take the other model's time
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -1,6 +1,7 @@
-"""The stem of a torch network, found and made to see gray."""
+"""how="collapse" for torch: the stem of a network, found and made to see gray."""
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,14 +12,23 @@ from torch.nn.modules.conv import _ConvTransposeNd
 
 from ...errors import ModelError
 from .. import weights
-from ..weights import Normalization, unstated
-from .changes import Changes
+from ..frameworks import AdaptOptions
+from ..preprocessing import Preprocessing
+from ..stem import CHANNELS, check_stem_outputs, refuse
+from ..weights import Normalization
 from .example import Call, in_float64
-from .modules import AppendOnes
+from .forward_passes import (
+    Pass,
+    make_gray,
+    run_adapted,
+    run_again,
+    trace_at_two_sizes,
+)
+from .isolated_run import evaluating
+from .modules import AppendOnes, repeat_and_normalize
 from .outputs import Outputs, difference, noise_of
-from .passes import Pass, follow_at_two_sizes, gray_noise, planes_of, run_adapted, run_again
-from .plan import CHANNELS, OTHERWISE, Plan, found, is_inside, named
-from .state import evaluating
+from .plan import Plan, is_inside, plan_for_layers, plan_from_traces
+from .reversible_changes import ReversibleChanges
 
 _EPS64 = torch.finfo(torch.float64).eps
 _RUNS = 2  # of the original, to know a random one
@@ -27,15 +37,7 @@ _NOTHING = 1e-15
 _COUNTS = ("num_channels", "in_channels", "_in_channels", "in_chans", "input_channels")
 
 
-def collapse(
-    model: nn.Module,
-    stated: Normalization | None,
-    plain: Normalization,
-    *,
-    layer: list[str] | None,
-    example: Any,
-    as_list: bool,
-) -> nn.Module:
+def collapse(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions) -> None:
     """Change `model` itself: its stem sees one plane of gray.
 
     Raises
@@ -43,22 +45,20 @@ def collapse(
     ModelError
         If it can't be done exactly. The network is then as it was.
     """
-    options: dict[str, Any] = {"layer": layer, "example": example, "as_list": as_list}
-    work = _plan(model, stated or plain, plain, **options)
-    if stated is None and not work.plan.fronts:
-        raise ModelError(unstated("collapse"))
-    changes = Changes()
+    work = _plan_work(model, preprocessing, options)
+    if not work.plan.fronts:
+        preprocessing.require_stats()
+    changes = ReversibleChanges()
     try:
-        different = _carry_out(model, work, plain, changes)
+        different = _carry_out(model, work, changes)
         if different is not None:
             changes.undo()
-            if not _is_rounding(model, work, different, plain, options):
-                raise ModelError(different.message)
-            _apply(model, work, plain, changes)
+            if not _is_rounding(model, work, different, options):
+                raise refuse(different.why)
+            _apply(model, work, changes)
     except BaseException:
         changes.undo()
         raise
-    return model
 
 
 class Work(NamedTuple):
@@ -69,15 +69,16 @@ class Work(NamedTuple):
     plan : Plan
     passes : list of Pass
         Of the original; none if it can't be run by an image alone.
-    normalization, folded : Normalization
-        The stated one, and the stems' own: the network's arithmetic in front of them is in it.
+    preprocessing : Preprocessing
+    folded : Normalization
+        The stems' own normalization: the network's arithmetic in front of them is in it.
     alone : dict of str to Tensor
         What the stems give by themselves, if they are named.
     """
 
     plan: Plan
     passes: list[Pass]
-    normalization: Normalization
+    preprocessing: Preprocessing
     folded: Normalization
     alone: dict[str, Tensor]
 
@@ -87,7 +88,7 @@ class Different(NamedTuple):
 
     Attributes
     ----------
-    message : str
+    why : str
     made : Pass
         The original's.
     given : dict of str to Tensor
@@ -96,57 +97,43 @@ class Different(NamedTuple):
         The largest output of the stems.
     """
 
-    message: str
+    why: str
     made: Pass
     given: Outputs
     largest: float
 
 
-def _plan(
-    model: nn.Module,
-    normalization: Normalization,
-    plain: Normalization,
-    *,
-    layer: list[str] | None,
-    example: Any,
-    as_list: bool,
-) -> Work:
-    """Follow an image through the network, or find what is named."""
-    if layer is None:
-        passes = follow_at_two_sizes(model, normalization, plain, example, as_list=as_list)
-        plan = found(model, [made.followed for made in passes])
+def _plan_work(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions) -> Work:
+    """Trace an image through the network, or find what is named."""
+    if options.layers is None:
+        passes = trace_at_two_sizes(model, preprocessing, options.example)
+        plan = plan_from_traces(model, [made.trace for made in passes])
     else:
-        plan = named(model, layer, as_list=as_list)
-        passes = _passes_of_named(model, plan, normalization, plain, example, as_list=as_list)
-    folded = normalization
+        plan = plan_for_layers(model, options.layers)
+        passes = _trace_named(model, plan, preprocessing, options.example)
+    folded = preprocessing.normalization
     for front in plan.fronts:
-        folded = folded.then(front.scale, front.offset)
-    alone = {} if layer is None else _run_alone(model, plan, folded, plain)
-    return Work(plan, passes, normalization, folded, alone)
+        folded = folded.append_arithmetic(front.scale, front.offset)
+    alone = {} if options.layers is None else _run_alone(model, plan, folded, preprocessing)
+    return Work(plan, passes, preprocessing, folded, alone)
 
 
-def _passes_of_named(
-    model: nn.Module,
-    plan: Plan,
-    normalization: Normalization,
-    plain: Normalization,
-    example: Any,
-    *,
-    as_list: bool,
+def _trace_named(
+    model: nn.Module, plan: Plan, preprocessing: Preprocessing, example: Any
 ) -> list[Pass]:
-    """The passes of a network whose stem is named; none if it can't be run by an image alone."""
+    """Return passes of a network whose stem is named; none if it can't be run by an image alone."""
     try:
-        passes = follow_at_two_sizes(model, normalization, plain, example, as_list=as_list)
+        passes = trace_at_two_sizes(model, preprocessing, example)
     except ModelError:
         if example is not None:
             raise
         return []
-    seen = {meeting.layer for made in passes for meeting in made.followed.meetings}
+    seen = {meeting.layer for made in passes for meeting in made.trace.meetings}
     # an image given alone may have been taken for something else
     return passes if example is not None or seen >= set(plan.stems) else []
 
 
-def _apply(model: nn.Module, work: Work, plain: Normalization, changes: Changes) -> None:
+def _apply(model: nn.Module, work: Work, changes: ReversibleChanges) -> None:
     """Change the layers, and what the network says of its input."""
     plan, normalization = work.plan, work.folded
     for front in plan.fronts:
@@ -169,8 +156,8 @@ def _apply(model: nn.Module, work: Work, plain: Normalization, changes: Changes)
         planes = 2 if any(is_inside(name, place) for place in places) else 1
         for count in _COUNTS:
             if getattr(module, count, None) == CHANNELS:
-                changes.say(module, count, planes)
-    _describe(model, plain, changes)
+                changes.set_if_possible(module, count, planes)
+    _describe(model, work.preprocessing.rescaling, changes)
 
 
 def _pads_no_zeros(stem: Any) -> bool:
@@ -182,12 +169,14 @@ def _pads_no_zeros(stem: Any) -> bool:
     return not isinstance(stem.padding, str) and not any(stem.padding)
 
 
-def _set_kernel(stem: Any, normalization: Normalization, form: str, changes: Changes) -> None:
+def _set_kernel(
+    stem: Any, normalization: Normalization, form: str, changes: ReversibleChanges
+) -> None:
     """Make the convolution see the gray alone, with a bias, or with a plane of ones."""
     transposed = isinstance(stem, _ConvTransposeNd)
     axes = ("IO" if transposed else "OI") + "DHW"[-len(stem.kernel_size) :]
     kernel = stem.weight.detach().double().cpu().numpy()
-    gray, ones = weights.collapse(kernel, normalization, axes, stem.groups)
+    gray, ones = weights.collapse_kernel(kernel, normalization, axes, stem.groups)
     channel = axes.index("I")
     if form == "ones":
         gray = np.concatenate((gray, ones), channel)
@@ -220,44 +209,44 @@ def _parameter(values: NDArray[np.float64], like: nn.Parameter) -> nn.Parameter:
     return made
 
 
-def _describe(model: nn.Module, plain: Normalization, changes: Changes) -> None:
+def _describe(model: nn.Module, rescaling: Normalization, changes: ReversibleChanges) -> None:
     """Correct what the network says of its input, for who builds a pipeline from that."""
     for name in ("pretrained_cfg", "default_cfg"):  # timm
         said = getattr(model, name, None)
         if isinstance(said, dict) and said.get("input_size"):
             # its pipeline gives values from 0 to 1
-            lo, span = float(plain.mean[0]), float(plain.std[0])
+            lo, span = float(rescaling.mean[0]), float(rescaling.std[0])
             size = (1, *said["input_size"][1:])
             now = {**said, "input_size": size, "mean": (-lo / span + 0.0,), "std": (1 / span,)}
-            changes.say(model, name, now)
+            changes.set_if_possible(model, name, now)
     configs = [getattr(model, "config", None)]  # Hugging Face
     while configs:
         config = configs.pop()
         if getattr(config, "num_channels", None) == CHANNELS:
-            changes.say(config, "num_channels", 1)
+            changes.set_if_possible(config, "num_channels", 1)
         inner = vars(config).values() if hasattr(config, "to_dict") else ()
         configs += [value for value in inner if hasattr(value, "to_dict")]
 
 
-def _carry_out(
-    model: nn.Module, work: Work, plain: Normalization, changes: Changes
-) -> Different | None:
+def _carry_out(model: nn.Module, work: Work, changes: ReversibleChanges) -> Different | None:
     """Change the network, run it, and compare what comes out of the stems and of the whole."""
-    _apply(model, work, plain, changes)
+    _apply(model, work, changes)
     if work.alone:
-        for name, given in _run_alone(model, work.plan, work.folded, plain).items():
+        alone = _run_alone(model, work.plan, work.folded, work.preprocessing)
+        for name, given in alone.items():
             _compare(name, [work.alone[name]], [given])
     for made in work.passes:
-        different = _prove(model, work.plan, made, plain)
+        different = _prove(model, work, made)
         if different is not None:
             return different
     return None
 
 
-def _prove(model: nn.Module, plan: Plan, made: Pass, plain: Normalization) -> Different | None:
-    stems, given = run_adapted(model, made.call, plain, list(plan.stems))
-    expected = made.followed.outputs
-    for name in plan.stems:
+def _prove(model: nn.Module, work: Work, made: Pass) -> Different | None:
+    """Run the changed network as the original was run, and compare."""
+    stems, given = run_adapted(model, made.call, work.preprocessing, list(work.plan.stems))
+    expected = made.trace.outputs
+    for name in work.plan.stems:
         if name in expected:  # one that is named may be given what wasn't known for an image
             _compare(name, expected[name], stems[name])
     eps, coarsest = _eps(model)
@@ -268,28 +257,22 @@ def _prove(model: nn.Module, plan: Plan, made: Pass, plain: Normalization) -> Di
     if found is None:
         return None
     size = " x ".join(map(str, made.call.shape[1:]))
-    message = (
+    why = (
         f"the network {found}, with images of {size}. It uses more of its image than what the "
         "first convolution gives, such as how many channels there are, the image itself or that "
-        f"convolution's weight again; {OTHERWISE}"
+        "convolution's weight again"
     )
-    return Different(message, made, given, largest)
+    return Different(why, made, given, largest)
 
 
-def _is_rounding(
-    model: nn.Module,
-    work: Work,
-    different: Different,
-    plain: Normalization,
-    options: dict[str, Any],
-) -> bool:
+def _is_rounding(model: nn.Module, work: Work, different: Different, options: AdaptOptions) -> bool:
     """Whether outputs differ for no other reason than numbers that are rounded or random.
 
     `model` is the original again. In float64 a difference that is due to rounding vanishes, and
     every other stays.
     """
     made, coarsest = different.made, _eps(model)[1]
-    again = [run_again(model, made.call, work.normalization, plain) for _ in range(_RUNS)]
+    again = [run_again(model, made.call, work.preprocessing) for _ in range(_RUNS)]
     noise = noise_of(made.outputs, *again)
     if noise is None:
         return True  # not even as many outputs from run to run, so the stems have to do
@@ -299,15 +282,11 @@ def _is_rounding(
         return True  # they differ from run to run as much, and what stays agrees
     if coarsest <= _EPS64:
         return False
-    options = {**options, "example": in_float64(options["example"])}
+    options = replace(options, example=in_float64(options.example))
     try:
         double = deepcopy(model).double()
-        return (
-            _carry_out(
-                double, _plan(double, work.normalization, plain, **options), plain, Changes()
-            )
-            is None
-        )
+        work = _plan_work(double, work.preprocessing, options)
+        return _carry_out(double, work, ReversibleChanges()) is None
     except Exception:  # whatever a network raises whose code says float32
         floor = coarsest * different.largest
         return difference(made.outputs, different.given, _root, coarsest, floor) is None
@@ -326,9 +305,9 @@ def _eps(model: nn.Module) -> tuple[float, float]:
 
 
 def _run_alone(
-    model: nn.Module, plan: Plan, normalization: Normalization, plain: Normalization
+    model: nn.Module, plan: Plan, normalization: Normalization, preprocessing: Preprocessing
 ) -> dict[str, Tensor]:
-    """What each stem makes of gray noise, where the network around it can't be run.
+    """Return what each stem makes of gray noise, where the network around it can't be run.
 
     A class of its own may do more than convolve: standardize its weight, for one.
     """
@@ -336,9 +315,9 @@ def _run_alone(
     for name, place in plan.stems.items():
         stem: Any = model.get_submodule(name)
         sides = [d * (k - 1) + 9 for d, k in zip(stem.dilation, stem.kernel_size, strict=True)]
-        gray = gray_noise(stem, Call((1, *sides)), plain)
+        gray = make_gray(stem, Call((1, *sides)), preprocessing)
         if stem.in_channels == CHANNELS:
-            gray = planes_of(gray, normalization)
+            gray = repeat_and_normalize(gray, normalization)
         elif stem.in_channels == 2 and place != name:  # the ones come from a layer around it
             gray = AppendOnes(len(sides)).append(gray)
         with torch.no_grad(), evaluating(stem):
@@ -347,17 +326,13 @@ def _run_alone(
 
 
 def _compare(name: str, expected: list[Tensor], given: list[Tensor]) -> None:
-    """ModelError unless a stem's outputs agree, for each call of it."""
-    if [e.shape for e in expected] != [g.shape for g in given]:
-        raise ModelError(
-            f"layer {name!r} gives {[tuple(g.shape) for g in given]} for gray and "
-            f"{[tuple(e.shape) for e in expected]} for three planes; {OTHERWISE}"
+    """Check that a stem's outputs agree, for each call of it."""
+    if len(expected) != len(given):
+        raise refuse(
+            f"layer {name!r} is called {len(given)} times for gray, and {len(expected)} times for "
+            "three planes"
         )
     for e, g in zip(expected, given, strict=True):
-        scale, difference = float(e.abs().max()), float((e - g).abs().max())
-        if not difference <= torch.finfo(e.dtype).eps ** 0.5 * scale:
-            raise ModelError(
-                f"layer {name!r} doesn't give for gray what it gave for three planes: they differ "
-                f"by {difference:.2g}, of values up to {scale:.2g}. Something changes the image "
-                f"before it, the order of the channels perhaps; {OTHERWISE}"
-            )
+        precision = str(e.dtype).removeprefix("torch.")
+        before, after = (t.double().cpu().numpy() for t in (e, g))
+        check_stem_outputs(name, before, after, precision)

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from ...errors import ModelError
+from ..stem import CHANNELS
+from .input_arithmetic import takes_image_list
 
-_COLORS = 3
 _SIZES = (224, 256, 299, 384, 512, 96, 64, 32, 28)
 
 
@@ -69,8 +70,9 @@ def in_float64(example: Any) -> Any:
     )
 
 
-def calls(model: nn.Module, example: Any, *, as_list: bool) -> Iterator[Call]:
+def calls(model: nn.Module, example: Any) -> Iterator[Call]:
     """The ways to call a network that are worth a try: the stated one, or those its kind takes."""
+    as_list = takes_image_list(model)
     if example is None:
         for height, width in _likely_sizes(model):
             yield Call((1, height, width), as_list)
@@ -91,7 +93,7 @@ def calls(model: nn.Module, example: Any, *, as_list: bool) -> Iterator[Call]:
 def _image_among(example: dict[str, Any]) -> tuple[str, Tensor]:
     """Return the argument that is the image: of several batches, the first in color."""
     batches = [(n, v) for n, v in example.items() if isinstance(v, Tensor) and v.ndim >= 4]
-    colored = [(name, value) for name, value in batches if value.shape[1] == _COLORS]
+    colored = [(name, value) for name, value in batches if value.shape[1] == CHANNELS]
     if not batches:
         raise _unusable(example)
     return (colored or batches)[0]

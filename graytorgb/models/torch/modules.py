@@ -1,7 +1,7 @@
 """What an adapted torch network is made of beside its own layers; these are pickled with it."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -104,6 +104,11 @@ class Repeat(nn.Module):
         if self.is_view:
             return "view"
         return f"mean={self.mean.flatten().tolist()}, std={self.std.flatten().tolist()}"
+
+
+def repeat_and_normalize(gray: Tensor, normalization: Normalization) -> Tensor:
+    """Return what the original network is given: the gray three times, normalized."""
+    return cast(Tensor, Repeat(normalization, gray.ndim - 2).to(gray.device, gray.dtype)(gray))
 
 
 class Learned(nn.Module):

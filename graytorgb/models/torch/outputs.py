@@ -141,11 +141,6 @@ def noise_of(first: Outputs, *others: Outputs) -> dict[str, float] | None:
     }
 
 
-def largest_of(outputs: Outputs) -> float:
-    """Return the largest finite value, or 0 if there is none."""
-    return max((_largest(tensor) for tensor in outputs.values() if tensor.numel()), default=0.0)
-
-
 def _largest(tensor: Tensor) -> float:
     values = tensor.cpu().double()
     return float(torch.where(values.isfinite(), values.abs(), 0).max())

@@ -8,11 +8,10 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils.parametrize import is_parametrized
 
 from ...errors import ModelError
-from .follow import Follower, Meeting
-from .fronts import Front, find_front
+from ..stem import CHANNELS, quote_names, refuse
+from .input_arithmetic import InputArithmetic, find_input_arithmetic, takes_image_list
+from .trace import ImageTrace, Meeting
 
-CHANNELS = 3
-OTHERWISE = 'how="expand" works with any network'
 _COMPUTED = "a convolution whose weight is computed at each call"
 
 
@@ -24,19 +23,19 @@ class Plan(NamedTuple):
     stems : dict of str to str
         The convolutions that see the image, each with the layer in front of which the plane
         of ones belongs: itself, or one around it whose forward() pads.
-    fronts : list of Front
+    fronts : list of InputArithmetic
         The network's own arithmetic, in order.
     entered : set of str
         The layers that are given the image.
     """
 
     stems: dict[str, str]
-    fronts: list[Front]
+    fronts: list[InputArithmetic]
     entered: set[str]
 
 
-def named(model: nn.Module, layers: list[str], *, as_list: bool) -> Plan:
-    """The plan where the caller says which convolutions see the image."""
+def plan_for_layers(model: nn.Module, layers: list[str]) -> Plan:
+    """Return the plan where the caller says which convolutions see the image."""
     modules = dict(model.named_modules())
     first = {id(module): name for name, module in reversed(modules.items())}
     known = dict(model.named_modules(remove_duplicate=False))
@@ -48,13 +47,13 @@ def named(model: nn.Module, layers: list[str], *, as_list: bool) -> Plan:
             raise ModelError(
                 f"no layer is called {name!r}"
                 + (f"; did you mean layer={near[0]!r}?" if near else "")
-                + f" Those that see 3 channels: {_list(_three_channels(modules)) or 'none'}"
+                + f" Those that see 3 channels: {quote_names(_three_channels(modules)) or 'none'}"
             )
         why = _why_not(modules[name])
         if why:
-            raise ModelError(f"layer {name!r} is {why}; {OTHERWISE}")
-    fronts = [find_front(model, name, returns_image=False) for name in modules]
-    stems = {name: "" if as_list else name for name in layers}
+            raise refuse(f"layer {name!r} is {why}")
+    fronts = [find_input_arithmetic(model, name, returns_image=False) for name in modules]
+    stems = {name: "" if takes_image_list(model) else name for name in layers}
     around = {name for name in modules if any(is_inside(layer, name) for layer in layers)}
     return Plan(stems, [front for front in fronts if front is not None], around)
 
@@ -63,8 +62,8 @@ def _three_channels(modules: dict[str, nn.Module]) -> list[str]:
     return [name for name, module in modules.items() if not _why_not(module)]
 
 
-def found(model: nn.Module, passes: list[Follower]) -> Plan:
-    """The plan from what was followed.
+def plan_from_traces(model: nn.Module, traces: list[ImageTrace]) -> Plan:
+    """Return the plan from where the image went.
 
     Raises
     ------
@@ -72,23 +71,23 @@ def found(model: nn.Module, passes: list[Follower]) -> Plan:
         If the image doesn't go through plain convolutions alone.
     """
     modules = dict(model.named_modules())
-    meetings = [meeting for followed in passes for meeting in followed.meetings]
+    meetings = [meeting for trace in traces for meeting in trace.meetings]
     if not meetings:
-        raise ModelError(
+        raise refuse(
             "the image that the network is given doesn't reach any operation: is it the first "
-            f"argument? State all of them, example={{name: tensor}}; {OTHERWISE}"
+            "argument? State all of them, example={name: tensor}"
         )
     problems = [p for meeting in meetings if (p := _problem(meeting, modules)) is not None]
     if problems:
         stems = [m.layer for m in meetings if _problem(m, modules) is None]
-        also = f", beside the convolution(s) {_list(stems)}" if stems else ""
-        raise ModelError(f"the image {'; '.join(dict.fromkeys(problems))}{also}; {OTHERWISE}")
-    fronts: dict[str, Front] = {}
+        also = f", beside the convolution(s) {quote_names(stems)}" if stems else ""
+        raise refuse(f"the image {'; '.join(dict.fromkeys(problems))}{also}")
+    fronts: dict[str, InputArithmetic] = {}
     for meeting in meetings:
         for name in _arithmetic(meeting):
             if name not in fronts:
-                fronts[name] = _front(model, name, passes[0].returned)
-    entered = {entry.layer for f in passes for entry in f.calls if entry.is_image}
+                fronts[name] = _front(model, name, traces[0].returned)
+    entered = {entry.layer for trace in traces for entry in trace.calls if entry.is_image}
     return Plan(_places(meetings), list(fronts.values()), entered)
 
 
@@ -156,13 +155,13 @@ def _is_padded_before_arithmetic(meeting: Meeting) -> bool:
     return "pad" in kinds and "arithmetic" in kinds[kinds.index("pad") :]
 
 
-def _front(model: nn.Module, name: str, returned: set[str]) -> Front:
-    front = find_front(model, name, returns_image=name in returned)
+def _front(model: nn.Module, name: str, returned: set[str]) -> InputArithmetic:
+    front = find_input_arithmetic(model, name, returns_image=name in returned)
     if front is None:
         where = f"layer {name!r}" if name else "the network's own forward()"
-        raise ModelError(
+        raise refuse(
             f"{where} calculates with the image before the first convolution, and can't be taken "
-            f"out of the network; {OTHERWISE}"
+            "out of the network"
         )
     return front
 
@@ -180,7 +179,3 @@ def _place_of_ones(meeting: Meeting) -> str:
 def is_inside(layer: str, other: str) -> bool:
     """Whether a layer is another, or one of its layers."""
     return layer == other or not other or layer.startswith(f"{other}.")
-
-
-def _list(names: list[str]) -> str:
-    return ", ".join(map(repr, dict.fromkeys(names)))

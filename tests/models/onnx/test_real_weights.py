@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from graytorgb import ModelError
-from graytorgb.models import adapt, verify
+from graytorgb.models import adapt, adapt_file, verify
 
 from ...support import needs, needs_package
 
@@ -63,9 +63,9 @@ def plain(tmp_path_factory):
 @pytest.mark.parametrize("how", ["collapse", "expand"])
 def test_the_adapted_model_is_the_original(real, how, gray, tmp_path, record_property):
     out = tmp_path / "gray.onnx"
-    adapt(real, MEAN, STD, how=how, out=out)
+    adapt_file(real, out, (MEAN, STD), how=how)
     onnx.checker.check_model(out, full_check=True)
-    proof = verify(real, out, gray, MEAN, STD, seconds=0)
+    proof = verify(real, out, gray, (MEAN, STD), seconds=0)
     record_property("max_logit_difference", proof.max_difference)
     assert proof.images == 20
     assert proof.max_difference <= 1e-4
@@ -77,14 +77,15 @@ def test_the_adapted_model_is_the_original(real, how, gray, tmp_path, record_pro
 
 def test_it_is_the_torch_network_too(plain, gray):
     network, _, _ = mobilenet()
-    proof = verify(network, adapt(plain, MEAN, STD), gray, MEAN, STD, seconds=0)
+    proof = verify(network, adapt(plain, (MEAN, STD)), gray, (MEAN, STD), seconds=0)
     assert proof.max_difference <= 1e-4
     assert proof.top1 == 1
 
 
 def test_the_usual_way_changes_what_is_recognized(plain, gray):
     """The control: a proof that passes everything would prove nothing."""
-    usual = adapt(plain, 0, 1)
+    usual = adapt(plain, (0, 1))
+    del usual.metadata_props[:]  # what it was adapted with isn't what it is now
     [stem] = [n for n in usual.graph.node if n.op_type == "Conv" and n.input[1].endswith("_gray")]
     kernel = next(t for t in usual.graph.initializer if t.name == stem.input[1])
     bias = next(t for t in usual.graph.initializer if t.name == stem.input[2])
@@ -94,7 +95,7 @@ def test_the_usual_way_changes_what_is_recognized(plain, gray):
     )
     kernel.CopyFrom(onnx.numpy_helper.from_array(summed, kernel.name))
     bias.CopyFrom(onnx.numpy_helper.from_array(shift, bias.name))
-    proof = verify(plain, usual, gray, MEAN, STD, seconds=0)
+    proof = verify(plain, usual, gray, (MEAN, STD), seconds=0)
     assert not proof.passed
     assert proof.median_difference > 0.1
     assert proof.top1 < 1
@@ -104,9 +105,9 @@ def test_the_usual_way_changes_what_is_recognized(plain, gray):
 def test_float16(plain, keep_io_types, gray):
     """Rounded once: what is recognized stays, as near as half precision is to itself."""
     half = convert_float_to_float16(onnx.load(plain), keep_io_types=keep_io_types)
-    adapted = adapt(half, MEAN, STD)
+    adapted = adapt(half, (MEAN, STD))
     onnx.checker.check_model(adapted, full_check=True)
-    proof = verify(half, adapted, gray, MEAN, STD, seconds=0, tolerance=0.1)
+    proof = verify(half, adapted, gray, (MEAN, STD), seconds=0, tolerance=0.1)
     assert proof.max_difference <= 0.1
     assert proof.largest_output > 10
 
@@ -138,15 +139,15 @@ def test_quantized(plain, gray, tmp_path):
     some = gray[:4, None]
     path = quantize(plain, tmp_path / "color8.onnx", (some - mean) / std)
     with pytest.raises(ModelError, match=r"is quantized by QuantizeLinear.*then quantize it"):
-        adapt(path, MEAN, STD)
-    adapted = adapt(path, MEAN, STD, how="expand")
+        adapt(path, (MEAN, STD))
+    adapted = adapt(path, (MEAN, STD), how="expand")
     onnx.checker.check_model(adapted, full_check=True)
-    proof = verify(path, adapted, gray, MEAN, STD, seconds=0)
+    proof = verify(path, adapted, gray, (MEAN, STD), seconds=0)
     assert proof.max_difference == 0
     assert proof.top1 == 1
-    adapt(plain, MEAN, STD, out=tmp_path / "gray.onnx")
+    adapt_file(plain, tmp_path / "gray.onnx", (MEAN, STD))
     other = quantize(tmp_path / "gray.onnx", tmp_path / "gray8.onnx", some)
-    lost = [verify(plain, model, gray, MEAN, STD, seconds=0) for model in (adapted, other)]
+    lost = [verify(plain, model, gray, (MEAN, STD), seconds=0) for model in (adapted, other)]
     assert lost[1].median_difference <= 1.25 * lost[0].median_difference
 
 
@@ -156,7 +157,7 @@ def test_quantized_at_each_run(plain, tmp_path):
         warnings.simplefilter("ignore")
         quantization.quantize_dynamic(plain, path, weight_type=quantization.QuantType.QUInt8)
     with pytest.raises(ModelError, match="is quantized by DynamicQuantizeLinear"):
-        adapt(path, MEAN, STD)
+        adapt(path, (MEAN, STD))
 
 
 NETWORKS = {
@@ -172,10 +173,10 @@ def test_other_networks(name, tmp_path, record_property):
     network = awaken(make()).float()
     path = export(network, tmp_path / "net.onnx", dynamo=dynamo, size=size)
     out = tmp_path / "gray.onnx"
-    adapt(path, MEAN, STD, out=out)
+    adapt_file(path, out, (MEAN, STD))
     onnx.checker.check_model(out, full_check=True)
     images = np.random.default_rng(0).random((2, size or 96, size or 128), np.float32)
-    proof = verify(path, out, images, MEAN, STD, seconds=0)
+    proof = verify(path, out, images, (MEAN, STD), seconds=0)
     record_property("relative_difference", proof.max_difference / proof.largest_output)
     assert proof.largest_output > 0.01
     assert proof.max_difference <= 1e-5 * proof.largest_output
@@ -189,9 +190,9 @@ def test_arithmetic_of_a_network_is_folded(tmp_path):
         tv.googlenet(weights=None, transform_input=True, aux_logits=False, init_weights=False)
     ).float()
     path = export(network, tmp_path / "net.onnx", dynamo=False, size=None)
-    adapted = adapt(path, 0.5, 0.5)
+    adapted = adapt(path, (0.5, 0.5))
     operators = [node.op_type for node in adapted.graph.node]
     assert operators[:2] == ["Pad", "Conv"]
     assert not {"Gather", "Mul", "Unsqueeze"} & set(operators)
     images = np.random.default_rng(0).random((2, 96, 128), np.float32)
-    assert verify(path, adapted, images, 0.5, 0.5, seconds=0, tolerance=1e-5).passed
+    assert verify(path, adapted, images, (0.5, 0.5), seconds=0, tolerance=1e-5).passed

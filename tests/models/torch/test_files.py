@@ -28,7 +28,7 @@ def network(padding=1):
 @pytest.mark.parametrize("padding", [0, 1])
 def test_the_plane_form_is_exact_in_a_convolution_of_two_planes(padding):
     model = network(padding)
-    weights = adapt_state_dict(model.state_dict(), MEAN, STD)
+    weights = adapt_state_dict(model.state_dict(), (MEAN, STD))
     other = nn.Sequential(nn.Conv2d(2, 8, 3, padding=padding), nn.BatchNorm2d(8)).double().eval()
     other.load_state_dict(weights)
     gray = torch.rand(2, 1, 9, 9, dtype=torch.float64)
@@ -38,7 +38,7 @@ def test_the_plane_form_is_exact_in_a_convolution_of_two_planes(padding):
 @pytest.mark.parametrize("bias", [True, False])
 def test_the_bias_form_is_exact_without_padding(bias):
     model = awaken(nn.Sequential(nn.Conv2d(3, 8, 3, bias=bias)))
-    weights = adapt_state_dict(model.state_dict(), MEAN, STD, offset="bias")
+    weights = adapt_state_dict(model.state_dict(), (MEAN, STD), offset="bias")
     assert set(weights) == {"0.weight", "0.bias"}
     other = nn.Sequential(nn.Conv2d(1, 8, 3)).double()
     other.load_state_dict(weights)
@@ -49,7 +49,7 @@ def test_the_bias_form_is_exact_without_padding(bias):
 def test_without_an_offset_the_weights_are_summed():
     state = network().state_dict()
     for offset in ("plane", "bias"):
-        weights = adapt_state_dict(state, 0, 1, offset=offset)
+        weights = adapt_state_dict(state, (0, 1), offset=offset)
         torch.testing.assert_close(weights["0.weight"], state["0.weight"].sum(1, keepdim=True))
         assert weights["0.bias"] is state["0.bias"]
 
@@ -60,9 +60,9 @@ def test_without_an_offset_the_weights_are_summed():
 )
 def test_it_loads_into_what_adapt_makes(make, offset):
     model = make()
-    adapted = adapt(model, MEAN, STD, example=32)
+    adapted = adapt(model, (MEAN, STD), example=32)
     expected = {name: tensor.clone() for name, tensor in adapted.state_dict().items()}
-    weights = adapt_state_dict(model.state_dict(), MEAN, STD, offset=offset)
+    weights = adapt_state_dict(model.state_dict(), (MEAN, STD), offset=offset)
     assert not any(adapted.load_state_dict(weights))
     for name, tensor in adapted.state_dict().items():
         assert torch.equal(tensor, expected[name]), name
@@ -71,16 +71,16 @@ def test_it_loads_into_what_adapt_makes(make, offset):
 def test_the_source_stays():
     state = network().state_dict()
     before = {name: tensor.clone() for name, tensor in state.items()}
-    adapt_state_dict(state, MEAN, STD, offset="bias")
+    adapt_state_dict(state, (MEAN, STD), offset="bias")
     assert all(torch.equal(state[name], before[name]) for name in before)
     assert state.keys() == before.keys()
 
 
 def test_dtypes_stay():
     state = {"conv.weight": torch.rand(4, 3, 3, 3).bfloat16(), "n": torch.tensor(3)}
-    weights = adapt_state_dict(state, MEAN, STD)
+    weights = adapt_state_dict(state, (MEAN, STD))
     assert weights["conv.weight"].dtype == torch.bfloat16
-    exact = adapt_state_dict({"conv.weight": state["conv.weight"].double()}, MEAN, STD)
+    exact = adapt_state_dict({"conv.weight": state["conv.weight"].double()}, (MEAN, STD))
     assert torch.equal(weights["conv.weight"], exact["conv.weight"].bfloat16())
 
 
@@ -92,20 +92,20 @@ def test_files(tmp_path, ending):
         save_file(state, source, {"format": "pt", "author": "someone"})
     else:
         torch.save(state, source)
-    weights = adapt_state_dict(str(source), MEAN, STD, out=out)
+    weights = adapt_state_dict(str(source), (MEAN, STD), dst=out)
     if ending == "safetensors":
         written = load_file(out)
         with safe_open(out, "pt") as file:
             assert file.metadata() == {"format": "pt", "author": "someone"}
     else:
         written = torch.load(out, weights_only=True)
-    for name, tensor in adapt_state_dict(state, MEAN, STD).items():
+    for name, tensor in adapt_state_dict(state, (MEAN, STD)).items():
         assert torch.equal(written[name], tensor)
         assert torch.equal(weights[name], tensor)
 
 
 def test_clips():
-    assert adapt_state_dict({"a.weight": torch.rand(4, 3, 2, 3, 3)}, MEAN, STD)[
+    assert adapt_state_dict({"a.weight": torch.rand(4, 3, 2, 3, 3)}, (MEAN, STD))[
         "a.weight"
     ].shape == (4, 2, 2, 3, 3)
 
@@ -119,14 +119,14 @@ class TestWhichWeight:
 
     def test_several(self):
         with pytest.raises(ModelError, match=r"'rgb.weight' \(4, 3, 3, 3\), 'refine.weight'.*key="):
-            adapt_state_dict(self.state, MEAN, STD)
-        weights = adapt_state_dict(self.state, MEAN, STD, key="rgb.weight")
+            adapt_state_dict(self.state, (MEAN, STD))
+        weights = adapt_state_dict(self.state, (MEAN, STD), key="rgb.weight")
         assert weights["rgb.weight"].shape == (4, 2, 3, 3)
         assert weights["refine.weight"] is self.state["refine.weight"]
 
     def test_none(self):
         with pytest.raises(ModelError, match=r"no weight here has the shape.*\(out, 3, height"):
-            adapt_state_dict({"fc.weight": torch.rand(4, 3)}, MEAN, STD)
+            adapt_state_dict({"fc.weight": torch.rand(4, 3)}, (MEAN, STD))
 
     @pytest.mark.parametrize(
         ("key", "message"),
@@ -137,7 +137,7 @@ class TestWhichWeight:
     )
     def test_named_wrong(self, key, message):
         with pytest.raises(ModelError, match=message):
-            adapt_state_dict(self.state, MEAN, STD, key=key)
+            adapt_state_dict(self.state, (MEAN, STD), key=key)
 
 
 class TestRefused:
@@ -147,30 +147,29 @@ class TestRefused:
             ({"w": 3}, {}, "this state dict is no state dict, names with tensors: a dict of int"),
             (nn.Conv2d(3, 4, 3), {}, r"not a Conv2d; of a network it is model.state_dict\(\)"),
             (None, {}, "not a NoneType"),
-            ({"a.weight": torch.rand(4, 3, 3, 3)}, {"out": "no/a.pt"}, "there is no folder 'no'"),
-            ({"a.weight": torch.rand(4, 3, 3, 3)}, {"out": "no/a.safetensors"}, "no folder 'no'"),
+            ({"a.weight": torch.rand(4, 3, 3, 3)}, {"dst": "no/a.pt"}, "there is no folder 'no'"),
+            ({"a.weight": torch.rand(4, 3, 3, 3)}, {"dst": "no/a.safetensors"}, "no folder 'no'"),
             ({}, {}, "is no state dict"),
             ({"state_dict": {"a.weight": torch.ones(1)}, "epoch": 3}, {}, r"\['state_dict'\]"),
             ({"a.weight": torch.rand(4, 3, 3, 3)}, {"offset": "map"}, '"plane" or "bias"'),
-            ({"a.weight": torch.rand(4, 3, 3, 3)}, {"mean": None, "std": None}, "0, 1 for none"),
+            ({"a.weight": torch.rand(4, 3, 3, 3)}, {"stats": None}, '"0..1" for none'),
             ({"w": torch.rand(4, 3, 3, 3)}, {"key": "w", "offset": "bias"}, "'w' isn't called one"),
-            ({"a.weight": torch.rand(4, 3, 3, 3)}, {"std": None}, "mean and std go together"),
             ({"a.weight": torch.ones(4, 3, 3, 3, dtype=torch.int8)}, {"key": "a.weight"}, "int8"),
         ],
     )
     def test_what_cannot_be_meant(self, source, options, message):
         with pytest.raises(ModelError, match=message):
-            adapt_state_dict(source, **{"mean": MEAN, "std": STD, **options})
+            adapt_state_dict(source, **{"stats": (MEAN, STD), **options})
 
     def test_no_file(self):
         """As open() says it."""
         with pytest.raises(FileNotFoundError, match=r"missing\.pt"):
-            adapt_state_dict("missing.pt", MEAN, STD)
+            adapt_state_dict("missing.pt", (MEAN, STD))
 
     def test_a_file_that_runs_code_is_not_run(self, tmp_path):
         torch.save(network(), tmp_path / "model.pt")  # the network itself, not its weights
         with pytest.raises(ModelError, match="isn't safe"):
-            adapt_state_dict(tmp_path / "model.pt", MEAN, STD)
+            adapt_state_dict(tmp_path / "model.pt", (MEAN, STD))
 
     @pytest.mark.parametrize("ending", ["pt", "safetensors"])
     @pytest.mark.parametrize("content", [b"", b"no weights at all" * 9])
@@ -178,23 +177,23 @@ class TestRefused:
         path = tmp_path / f"broken.{ending}"
         path.write_bytes(content)
         with pytest.raises(ModelError, match=r"broken.*(can't be read|isn't safe)"):
-            adapt_state_dict(path, MEAN, STD)
+            adapt_state_dict(path, (MEAN, STD))
 
     def test_truncated(self, tmp_path):
         path = tmp_path / "model.pt"
         torch.save(network().state_dict(), path)
         path.write_bytes(path.read_bytes()[:-100])
         with pytest.raises(ModelError, match="can't be read"):
-            adapt_state_dict(path, MEAN, STD)
+            adapt_state_dict(path, (MEAN, STD))
 
     def test_a_checkpoint(self, tmp_path):
         """What the message says works."""
         path = tmp_path / "last.pt"
         torch.save({"epoch": 3, "state_dict": network().state_dict()}, path)
         with pytest.raises(ModelError, match=r"weights in \['state_dict'\]: ") as caught:
-            adapt_state_dict(path, MEAN, STD)
+            adapt_state_dict(path, (MEAN, STD))
         call = str(caught.value).partition("weights in ['state_dict']: ")[2]
-        weights = eval(call.replace("...", "MEAN, STD"))
+        weights = eval(call.replace("...", "(MEAN, STD)"))
         assert weights["0.weight"].shape[1] == 2
 
     def test_a_scripted_network(self, tmp_path):
@@ -202,14 +201,14 @@ class TestRefused:
         with warnings.catch_warnings(action="ignore"):
             torch.jit.save(torch.jit.script(network()), path)
         with pytest.raises(ModelError, match=r"scripted network.*torch.jit.load\(.*weights.pt"):
-            adapt_state_dict(path, MEAN, STD)
+            adapt_state_dict(path, (MEAN, STD))
 
     def test_tied_weights(self, tmp_path):
         """safetensors can't say that two are one."""
         tied = torch.rand(2, 2)
         state = {**network().state_dict(), "a": tied, "b": tied}
-        with pytest.raises(ModelError, match=r"share memory.*out='.*tied.pt'"):
-            adapt_state_dict(state, MEAN, STD, out=tmp_path / "tied.safetensors")
+        with pytest.raises(ModelError, match=r"share memory.*dst='.*tied.pt'"):
+            adapt_state_dict(state, (MEAN, STD), dst=tmp_path / "tied.safetensors")
         assert not list(tmp_path.iterdir())
-        adapt_state_dict(state, MEAN, STD, out=tmp_path / "tied.pt")
+        adapt_state_dict(state, (MEAN, STD), dst=tmp_path / "tied.pt")
         assert torch.equal(torch.load(tmp_path / "tied.pt", weights_only=True)["b"], tied)

@@ -41,7 +41,7 @@ def assert_adapted(model, size, **options):
     """The network adapted by collapse gives the same outputs, and they depend on the border."""
     model = awaken(model)
     before = copy.deepcopy(model.state_dict())
-    adapted = adapt(model, MEAN, STD, **options)
+    adapted = adapt(model, (MEAN, STD), **options)
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
     size = (size, size) if isinstance(size, int) else size
     gray = torch.rand(2, 1, *size, dtype=torch.float64)
@@ -126,8 +126,8 @@ def test_detection_normalizes_itself(name, how):
         ]
     assert not torch.equal(features[0][0], features[1][0])
     with pytest.raises(ModelError, match=r"normalizes its images itself.*adapt\(model\)"):
-        adapt(model, MEAN, STD, how=how)
-    adapt(model, *g2r.stats("0..1"), how=how)  # as stats(its weights) advises
+        adapt(model, (MEAN, STD), how=how)
+    adapt(model, "0..1", how=how)  # as stats(its weights) advises
 
 
 def test_detection_in_bytes():
@@ -160,9 +160,9 @@ def test_timm(name):
 
 def test_timms_data_config_says_what_the_network_takes_now():
     model = timm.create_model("mobilenetv3_small_050")
-    assert g2r.stats(adapt(model, *g2r.stats(model))) == ((0,), (1,))
+    assert g2r.stats(adapt(model, model)) == ((0,), (1,))
     for value_range, mean, std in (((0, 1), 0, 1), ((0, 255), 0, 1 / 255), ((-1, 1), 0.5, 0.5)):
-        adapted = adapt(model, MEAN, STD, value_range=value_range)
+        adapted = adapt(model, (MEAN, STD), value_range=value_range)
         config = timm.data.resolve_model_data_config(adapted)
         assert config["input_size"] == (1, 224, 224)
         np.testing.assert_allclose((config["mean"], config["std"]), ([mean], [std]))
@@ -173,7 +173,7 @@ def test_a_timm_pipeline_goes_with_it():
     from PIL import Image
 
     model = awaken(timm.create_model("mobilenetv3_small_050"))
-    adapted = adapt(model, MEAN, STD)
+    adapted = adapt(model, (MEAN, STD))
     gray = Image.fromarray(np.random.default_rng(0).integers(0, 256, (224, 224), np.uint8))
     images = []
     for network, image in ((model, gray.convert("RGB")), (adapted, gray)):
@@ -238,14 +238,14 @@ def test_a_network_of_several_arguments():
     words = torch.tensor([[1, 4, 3]])
     gray = torch.rand(1, 1, 32, 32, dtype=torch.float64)
     example = {"input_ids": words, "pixel_values": gray}
-    adapted = adapt(model, MEAN, STD, example=example)
+    adapted = adapt(model, (MEAN, STD), example=example)
     assert adapted.config.vision_config.num_channels == 1
     expected = model(input_ids=words, pixel_values=planes(gray))
     assert_same_outputs(
         adapted(input_ids=words, pixel_values=gray).image_embeds, expected.image_embeds
     )
     with pytest.raises(ModelError, match=r"can't be followed.*example="):
-        adapt(model, MEAN, STD)
+        adapt(model, (MEAN, STD))
 
 
 class TestFront:
@@ -258,12 +258,12 @@ class TestFront:
     @pytest.mark.parametrize("how", ["expand", "learned"])
     def test_same_outputs(self, model, how):
         gray = torch.rand(2, 1, 40, 40, dtype=torch.float64)
-        assert_same_outputs(adapt(model, MEAN, STD, how=how)(gray), model(planes(gray)))
+        assert_same_outputs(adapt(model, (MEAN, STD), how=how)(gray), model(planes(gray)))
 
     def test_expand_is_a_view(self):
         color = nn.Sequential(nn.Identity())
         gray = torch.rand(2, 1, 8, 8)
-        result = adapt(color, 0, 1, how="expand")(gray)
+        result = adapt(color, (0, 1), how="expand")(gray)
         assert result.shape == (2, 3, 8, 8)
         assert result.data_ptr() == gray.data_ptr()
         assert result.stride()[1] == 0
@@ -273,20 +273,20 @@ class TestFront:
         """Those that collapse refuses too."""
         model = awaken(timm.create_model("resnetv2_50x1_bit", num_classes=3))
         with pytest.raises(ModelError, match=r"weight is computed at each call.*expand"):
-            adapt(model, MEAN, STD, example=64)
+            adapt(model, (MEAN, STD), example=64)
         gray = torch.rand(1, 1, 64, 64, dtype=torch.float64)
         with torch.no_grad():
-            assert_same_outputs(adapt(model, MEAN, STD, how=how)(gray), model(planes(gray)))
+            assert_same_outputs(adapt(model, (MEAN, STD), how=how)(gray), model(planes(gray)))
 
     def test_clips(self):
         model = awaken(nn.Sequential(nn.Conv3d(3, 2, 3)))
         clip = torch.rand(1, 1, 4, 8, 8, dtype=torch.float64)
         for how in ("expand", "learned"):
-            adapted = adapt(model, MEAN, STD, how=how, example=(4, 8, 8))
+            adapted = adapt(model, (MEAN, STD), how=how, example=(4, 8, 8))
             assert_same_outputs(adapted(clip), model(planes(clip)))
 
     def test_only_the_front_learns_if_asked(self, model):
-        adapted = adapt(model, MEAN, STD, how="learned", freeze=True)
+        adapted = adapt(model, (MEAN, STD), how="learned", freeze=True)
         names = [name for name, p in adapted.named_parameters() if p.requires_grad]
         assert names == ["front.convolution.weight", "front.convolution.bias"]
         assert all(p.requires_grad for p in model.parameters())
@@ -298,15 +298,10 @@ class TestFront:
         assert changed == set(names)
 
     def test_without_freeze_everything_learns(self, model):
-        adapted = adapt(model, MEAN, STD, how="learned")
+        adapted = adapt(model, (MEAN, STD), how="learned")
         assert all(p.requires_grad for p in adapted.parameters())
 
     def test_color_is_refused(self, model):
         for how in ("expand", "learned", "collapse"):
             with pytest.raises(ChannelError, match=r"\(N, 1, H, W\)"):
-                adapt(model, MEAN, STD, how=how)(torch.rand(1, 3, 32, 32, dtype=torch.float64))
-
-
-def test_out_is_for_onnx_models(tmp_path):
-    with pytest.raises(ModelError, match=r"torch\.save\(adapted\.state_dict\(\), path\)"):
-        adapt(nn.Sequential(nn.Conv2d(3, 4, 3)), MEAN, STD, out=tmp_path / "net.pt")
+                adapt(model, (MEAN, STD), how=how)(torch.rand(1, 3, 32, 32, dtype=torch.float64))

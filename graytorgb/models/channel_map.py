@@ -1,4 +1,4 @@
-"""What a value in the original's graph is, in terms of the planes in the adapted one's."""
+"""The channels of a value in the original's graph, as a map of planes in the adapted graph."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelError
 from .weights import Normalization
 
 Array = NDArray[Any]
@@ -15,7 +14,7 @@ _NOTHING = 1e-9
 
 
 @dataclass(frozen=True)
-class Planes:
+class ChannelMap:
     """A value of the original graph, whose channels are made of a value of the adapted one.
 
     Channel ``c`` is ``sum_p matrix[c, p] * base[p] + constant[c]``, where ``base`` starts as
@@ -31,7 +30,7 @@ class Planes:
     axis, rank : int
         Of the base: where its planes are, and how many axes it has.
     dtype : int or str
-        Its data type, as ONNX numbers it or Keras names it.
+        The base's data type, as ONNX numbers it or Keras names it.
     has_axis : bool
         Whether the original has an axis for its channel; picking one by a number drops it.
     """
@@ -45,21 +44,21 @@ class Planes:
     has_axis: bool = True
 
     @classmethod
-    def of_input(
+    def from_input(
         cls, base: Any, normalization: Normalization, axis: int, rank: int, dtype: Any
-    ) -> "Planes":
-        """The color input, whose planes are those of the gray, normalized."""
+    ) -> "ChannelMap":
+        """Return the map for the color input, whose channels are the gray normalized."""
         mean, std = normalization
         return cls(base, 1 / std[:, None], -mean / std, axis, rank, dtype)
 
     @property
     def channels(self) -> int:
-        """Of the original value."""
+        """Return how many channels the original value has."""
         return len(self.matrix)
 
     @property
     def planes(self) -> int:
-        """Of the base."""
+        """Return how many planes the base has."""
         return int(self.matrix.shape[1])
 
     @property
@@ -68,18 +67,18 @@ class Planes:
         equal = self.planes == 1 and (self.matrix == 1).all() and not self.constant.any()
         return bool(equal)
 
-    def scaled(self, factor: Array) -> "Planes":
-        """Times a number, or one for each channel."""
+    def scale(self, factor: Array) -> "ChannelMap":
+        """Multiply by a number, or by one for each channel."""
         return replace(self, matrix=self.matrix * factor[:, None], constant=self.constant * factor)
 
-    def shifted(self, offset: Array) -> "Planes":
-        """Plus a number, or one for each channel."""
+    def shift(self, offset: Array) -> "ChannelMap":
+        """Add a number, or one for each channel."""
         constant = self.constant + offset
         return replace(self, matrix=np.resize(self.matrix, (len(constant), self.planes)),
             constant=constant)  # fmt: skip
 
-    def picked(self, index: Array) -> "Planes":
-        """These of the channels; one alone, without an axis, if `index` is a number."""
+    def pick(self, index: Array) -> "ChannelMap":
+        """Pick some of the channels; one alone, without an axis, if `index` is a number."""
         rows = np.atleast_1d(index)
         return replace(
             self,
@@ -88,21 +87,22 @@ class Planes:
             has_axis=index.ndim > 0,
         )
 
-    def differs(self, value: float = 0.0) -> bool:
-        """Whether the constant is anything but `value`."""
-        return bool((np.abs(self.constant - value) > _NOTHING).any())
+    def has_constant(self, other_than: float = 0.0) -> bool:
+        """Whether a channel's constant is another number than `other_than`."""
+        return bool((np.abs(self.constant - other_than) > _NOTHING).any())
 
-    def with_ones(self, base: Any) -> "Planes":
-        """The constant as the share of one more plane, of ones."""
+    def with_ones(self, base: Any) -> "ChannelMap":
+        """Return a map onto `base`, which has one more plane, of ones: the constant's place."""
         matrix = np.concatenate((self.matrix, self.constant[:, None]), 1)
         return replace(self, base=base, matrix=matrix, constant=np.zeros(self.channels))
 
 
-def concatenated(parts: list[Planes], base: Any) -> Planes:
-    """The channels of several values, one after the other.
+def concatenate_channels(parts: list[ChannelMap], base: Any) -> ChannelMap:
+    """Return the map for the channels of several values, one after the other.
 
     Parameters
     ----------
+    parts : list of ChannelMap
     base : hashable
         Their different bases, one after the other, in the order in which they come.
     """
@@ -119,35 +119,3 @@ def concatenated(parts: list[Planes], base: Any) -> Planes:
         row += part.channels
     constant = np.concatenate([part.constant for part in parts])
     return replace(parts[0], base=base, matrix=matrix, constant=constant)
-
-
-def as_taken(
-    batch: Array, sides: tuple[int | None, ...], dtype: Any, axis: int, *, integers: bool
-) -> Array:
-    """A batch (N, 1, ...) in a network's dtype and order of axes, its channels on `axis`.
-
-    Raises
-    ------
-    ModelError
-        If the network takes images of other sides, None for any, or whole numbers.
-    """
-    given = batch.shape[2:]
-    if len(sides) != len(given) or any(
-        n not in (None, m) for n, m in zip(sides, given, strict=True)
-    ):
-        taken = " x ".join("any" if n is None else str(n) for n in sides)
-        raise ModelError(f"the network takes images of {taken}, not {' x '.join(map(str, given))}")
-    gray = np.asarray(batch).astype(dtype)
-    if integers and not np.array_equal(gray, batch):
-        raise ModelError(f"the network takes whole numbers, {dtype}, and these images aren't")
-    return np.ascontiguousarray(np.moveaxis(gray, 1, axis))
-
-
-def planes_of(gray: NDArray[Any], axis: int, normalization: Normalization) -> NDArray[Any]:
-    """What the original is given: the gray three times, normalized."""
-    if normalization.is_identity:
-        return np.repeat(gray, len(normalization.mean), axis)
-    shape = [-1 if k == axis else 1 for k in range(gray.ndim)]
-    mean, std = (v.reshape(shape) for v in normalization)
-    work = np.promote_types(gray.dtype, np.float32)  # small floats are rounded once, at the end
-    return np.asarray((gray.astype(work) - mean.astype(work)) / std.astype(work), gray.dtype)

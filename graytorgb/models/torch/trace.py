@@ -85,8 +85,8 @@ class Stopped(Exception):
     """The forward pass was ended on purpose."""
 
 
-class Follower(TorchDispatchMode):
-    """Follows images through whatever runs inside it.
+class ImageTrace(TorchDispatchMode):
+    """A trace of images through whatever runs inside it.
 
     Parameters
     ----------
@@ -247,11 +247,11 @@ class Follower(TorchDispatchMode):
                 leaf._graytorgb_activation = True  # type: ignore[attr-defined]
 
 
-def follow(
+def trace_image(
     model: nn.Module, run: Callable[[], Any], images: list[Tensor], *, stop: bool = False
-) -> Follower:
-    """One forward pass of `model`, by `run`, whose input are `images`."""
-    follower = Follower(model, images, stop=stop)
-    with torch.no_grad(), follower.watched(), follower, suppress(Stopped):
-        follower.result = run()
-    return follower
+) -> ImageTrace:
+    """Trace `images`, the input, through one forward pass of `model`, which `run` makes."""
+    trace = ImageTrace(model, images, stop=stop)
+    with torch.no_grad(), trace.watched(), trace, suppress(Stopped):
+        trace.result = run()
+    return trace

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from .changes import Changes
+from .reversible_changes import ReversibleChanges
 
 
-class Front(NamedTuple):
+class InputArithmetic(NamedTuple):
     """Arithmetic that can be folded into the stem: plane ``c`` times scale, plus offset.
 
     Attributes
@@ -25,7 +25,7 @@ class Front(NamedTuple):
 
     scale: NDArray[np.float64]
     offset: NDArray[np.float64]
-    remove: Callable[[Changes], None]
+    remove: Callable[[ReversibleChanges], None]
 
 
 def is_rcnn_transform(module: Any) -> bool:
@@ -34,7 +34,14 @@ def is_rcnn_transform(module: Any) -> bool:
     return detection is not None and isinstance(module, detection.GeneralizedRCNNTransform)
 
 
-def find_front(model: nn.Module, layer: str, *, returns_image: bool) -> Front | None:
+def takes_image_list(model: nn.Module) -> bool:
+    """Whether a network takes a list of images, as torchvision's detection models do."""
+    return is_rcnn_transform(getattr(model, "transform", None))
+
+
+def find_input_arithmetic(
+    model: nn.Module, layer: str, *, returns_image: bool
+) -> InputArithmetic | None:
     """What the arithmetic in `layer` amounts to; None if it can't be taken out.
 
     Parameters
@@ -50,7 +57,7 @@ def find_front(model: nn.Module, layer: str, *, returns_image: bool) -> Front | 
         return _of_rcnn(module)
     if getattr(module, "transform_input", False) and hasattr(module, "_transform_input"):
         measured = _measure(deepcopy(module)._transform_input)  # Inception and GoogLeNet
-        return measured and Front(
+        return measured and InputArithmetic(
             *measured, lambda changes: changes.set(module, "transform_input", False)
         )
     if not returns_image or not layer:
@@ -58,21 +65,21 @@ def find_front(model: nn.Module, layer: str, *, returns_image: bool) -> Front | 
     measured = _measure(deepcopy(module).double())
     parent, _, name = layer.rpartition(".")
     nothing = nn.Identity().train(module.training)
-    return measured and Front(
+    return measured and InputArithmetic(
         *measured,
         lambda changes: changes.set(model.get_submodule(parent), name, nothing),
     )
 
 
-def _of_rcnn(transform: Any) -> Front:
+def _of_rcnn(transform: Any) -> InputArithmetic:
     mean, std = (np.asarray(v, np.float64) for v in (transform.image_mean, transform.image_std))
     mean, std = np.broadcast_arrays(mean, std)
 
-    def remove(changes: Changes) -> None:
+    def remove(changes: ReversibleChanges) -> None:
         changes.set(transform, "image_mean", [0.0])
         changes.set(transform, "image_std", [1.0])
 
-    return Front(1 / std, -mean / std, remove)
+    return InputArithmetic(1 / std, -mean / std, remove)
 
 
 def _measure(

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import ModelError
-from ..weights import Normalization
+from ..preprocessing import Preprocessing
+from ..stem import CHANNELS, refuse
 from .example import Call, any_parameter, calls
-from .follow import Follower, Stopped, follow
+from .isolated_run import evaluating, seeded
+from .modules import repeat_and_normalize
 from .outputs import Outputs, outputs_of
-from .plan import CHANNELS, OTHERWISE
-from .state import evaluating, seeded
+from .trace import ImageTrace, Stopped, trace_image
 
 _LARGE = 96  # pixels; a smaller side might not leave a pixel after all strides
 
@@ -25,25 +26,18 @@ class Pass(NamedTuple):
     Attributes
     ----------
     call : Call
-    followed : Follower
+    trace : ImageTrace
         Where the image went.
     outputs : dict of str to Tensor
         All that the network returned.
     """
 
     call: Call
-    followed: Follower
+    trace: ImageTrace
     outputs: Outputs
 
 
-def follow_at_two_sizes(
-    model: nn.Module,
-    normalization: Normalization,
-    plain: Normalization,
-    example: Any,
-    *,
-    as_list: bool,
-) -> list[Pass]:
+def trace_at_two_sizes(model: nn.Module, preprocessing: Preprocessing, example: Any) -> list[Pass]:
     """Pass an image through the network at a size that it takes, and at an awkward one.
 
     At another size a network may pad what it didn't have to. One that refuses the second size has
@@ -55,9 +49,9 @@ def follow_at_two_sizes(
         If it takes none of the sizes.
     """
     refused: list[tuple[Call, Exception]] = []
-    for call in calls(model, example, as_list=as_list):
+    for call in calls(model, example):
         try:
-            first = _pass(model, call, normalization, plain)
+            first = _pass(model, call, preprocessing)
         except ModelError:
             raise
         except Exception as error:  # whatever a network raises at a size that it doesn't take
@@ -65,14 +59,15 @@ def follow_at_two_sizes(
             continue
         for other in _awkward_sizes(call):
             with suppress(Exception):  # it doesn't take this size, so nothing is padded for it
-                return [first, _pass(model, other, normalization, plain)]
+                return [first, _pass(model, other, preprocessing)]
         return [first]
     call, raised = refused[0]
     shape = (call.shape[0], CHANNELS, *call.shape[1:])
     raise ModelError(
         f"the network can't be followed: given images of shape {shape} it raises "
         f"{type(raised).__name__}: {raised}. State an input that it takes, "
-        "example=(height, width), or name the convolution, layer="
+        "example=(height, width), or name the convolution, layer=",
+        remedies=("example",),
     ) from raised
 
 
@@ -85,24 +80,22 @@ def _awkward_sizes(call: Call) -> Iterator[Call]:
     yield call._replace(shape=(call.shape[0], *larger))
 
 
-def _pass(model: nn.Module, call: Call, normalization: Normalization, plain: Normalization) -> Pass:
-    planes = planes_of(gray_noise(model, call, plain), normalization)
+def _pass(model: nn.Module, call: Call, preprocessing: Preprocessing) -> Pass:
+    planes = make_planes(make_gray(model, call, preprocessing), preprocessing)
     with _alone(model):
-        followed = follow(model, lambda: _run(model, call, planes), [planes])
-        return Pass(call, followed, outputs_of(followed.result))
+        trace = trace_image(model, lambda: _run(model, call, planes), [planes])
+        return Pass(call, trace, outputs_of(trace.result))
 
 
-def run_again(
-    model: nn.Module, call: Call, normalization: Normalization, plain: Normalization
-) -> Outputs:
+def run_again(model: nn.Module, call: Call, preprocessing: Preprocessing) -> Outputs:
     """Return the outputs of the original once more, by which a random network is known."""
-    planes = planes_of(gray_noise(model, call, plain), normalization)
+    planes = make_planes(make_gray(model, call, preprocessing), preprocessing)
     with _alone(model), torch.no_grad():
         return outputs_of(_run(model, call, planes))
 
 
 def run_adapted(
-    model: nn.Module, call: Call, plain: Normalization, stems: list[str]
+    model: nn.Module, call: Call, preprocessing: Preprocessing, stems: list[str]
 ) -> tuple[dict[str, list[Tensor]], Outputs]:
     """Run the changed network on gray.
 
@@ -118,7 +111,7 @@ def run_adapted(
         If the network can't be run with one channel.
     """
     seen: dict[str, list[Tensor]] = {name: [] for name in stems}
-    gray = gray_noise(model, call, plain)
+    gray = make_gray(model, call, preprocessing)
 
     def keep(name: str, module: nn.Module, args: Any, output: Tensor) -> None:
         seen[name].append(output.clone())  # the next layer may work in place
@@ -130,8 +123,8 @@ def run_adapted(
         try:
             return seen, outputs_of(_run(model, call, gray))
         except Exception as error:  # whatever a network raises that counts its channels
-            raise ModelError(
-                f"with one channel the network raises {type(error).__name__}: {error}; {OTHERWISE}"
+            raise refuse(
+                f"with one channel the network raises {type(error).__name__}: {error}"
             ) from error
 
 
@@ -169,15 +162,12 @@ def _run(model: nn.Module, call: Call, images: Tensor) -> Any:
     return features
 
 
-def gray_noise(model: nn.Module, call: Call, plain: Normalization) -> Tensor:
-    """Return noise in the value range that the adapted network takes."""
-    return call.gray(model) * float(plain.std[0]) + float(plain.mean[0])
+def make_gray(model: nn.Module, call: Call, preprocessing: Preprocessing) -> Tensor:
+    """Return gray noise in the value range that the adapted network takes."""
+    lo, hi = preprocessing.limits
+    return call.gray(model) * (hi - lo) + lo
 
 
-def planes_of(gray: Tensor, normalization: Normalization) -> Tensor:
-    """Return what the original is given: the gray image three times, normalized."""
-    shape = (-1, *(1,) * (gray.ndim - 2))
-    mean, std = (
-        torch.from_numpy(v).to(gray.device, gray.dtype).reshape(shape) for v in normalization
-    )
-    return (gray - mean) / std
+def make_planes(gray: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """Return what the original is given, in memory of its own: a network may write into it."""
+    return repeat_and_normalize(gray, preprocessing.normalization).contiguous()

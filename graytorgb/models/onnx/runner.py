@@ -11,16 +11,18 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from ...errors import BackendUnavailable, ModelError
-from ..files import ONNX, reading
-from ..planes import as_taken, planes_of
+from ..files import ONNX, explain_read_errors
+from ..preprocessing import Preprocessing
+from ..stem import fit_batch, repeat_and_normalize
 from ..weights import Normalization
-from .collapse import choose, follow
+from .collapse import choose_images, trace_images
 from .files import external, is_large, read
 from .graph import Graph, tensors, title
 from .inputs import ImageInput, image_inputs
 from .runtime import evaluate, session
 
 Array = NDArray[Any]
+PREPROCESSING = "graytorgb.preprocessing"  # the key among the metadata of an adapted model
 _EPS: dict[int, float] = {
     TensorProto.DOUBLE: 2**-52,
     TensorProto.FLOAT: 2**-23,
@@ -48,14 +50,14 @@ class Runner:
         else:
             path = Path(model)
             proto = read(path, in_memory=False)
-            with reading(path, ONNX):
+            with explain_read_errors(path, ONNX):
                 self._graph = Graph(proto, path.parent)
                 self._session = _session(str(path))
         self._normalization = normalization
         self._images = (
             [readings[0] for readings in image_inputs(self._graph, 1)]
             if normalization is None
-            else choose(self._graph, normalization)
+            else choose_images(self._graph, normalization)
         )
         others = {v.name for v in self._graph.inputs} - {image.name for image in self._images}
         if others:
@@ -73,20 +75,26 @@ class Runner:
         )
 
     @property
-    def integers(self) -> bool:
+    def has_integers(self) -> bool:
         """Whether the model takes whole numbers."""
         return any(image.has_integers for image in self._images)
 
-    def evaluating(self) -> AbstractContextManager[None]:
+    @property
+    def preprocessing(self) -> Preprocessing | None:
+        """Return what the metadata say that the adapted model carries."""
+        props = {entry.key: entry.value for entry in self._graph.model.metadata_props}
+        return Preprocessing.from_text(props.get(PREPROCESSING))
+
+    def eval_mode(self) -> AbstractContextManager[None]:
         """A model of ONNX has no other mode."""
         return nullcontext()
 
-    def gray(self, batch: Array) -> Array:
+    def to_input(self, batch: Array) -> Array:
         """A batch (N, 1, ...) in the model's dtype and order of axes."""
         image = self._images[0]
         dtype = helper.tensor_dtype_to_np_dtype(image.dtype)
         axis = image.axis if image.is_batch else image.axis + 1
-        return as_taken(batch, image.spatial, dtype, axis, integers=image.has_integers)
+        return fit_batch(batch, image.spatial, dtype, axis, has_integers=image.has_integers)
 
     def __call__(self, gray: Array) -> list[Any]:
         """The model's outputs for gray, preprocessing included."""
@@ -131,28 +139,28 @@ class Runner:
             gray = np.roll(gray, place * gray.shape[side] // len(self._images), side)
         if self._normalization is None:
             return gray
-        return planes_of(gray, image.axis, self._normalization)
+        return repeat_and_normalize(gray, image.axis, self._normalization)
 
-    def arrays(self, output: list[Any]) -> list[NDArray[np.float64]]:
+    def to_arrays(self, output: list[Any]) -> list[NDArray[np.float64]]:
         """Every array of numbers of an output."""
         found = (value for value in output if isinstance(value, np.ndarray))
         return [value.astype(np.float64) for value in found if value.dtype.kind in "biuf"]
 
-    def scores(self, output: list[Any]) -> NDArray[np.float64] | None:
+    def find_scores(self, output: list[Any]) -> NDArray[np.float64] | None:
         """Class scores, (N, classes) or (N, classes, H, W); None if the first output has none."""
-        first = next(iter(self.arrays(output)), np.zeros(0))
+        first = next(iter(self.to_arrays(output)), np.zeros(0))
         channels_first = self._images[0].axis == 1 and first.ndim == self._images[0].rank
         if not (first.ndim == 2 or channels_first) or first.shape[1] < 2:
             return None
         return first
 
-    def stem(self, gray: Array) -> str | None:
+    def find_stem(self, gray: Array) -> str | None:
         """The name of the first convolution that the image meets."""
         assert self._normalization is not None
-        edit, _ = follow(self._graph, self._images, self._normalization)
+        edit, _ = trace_images(self._graph, self._images, self._normalization)
         return next(iter(edit.stems), None)
 
-    def stem_output(self, layer: str, gray: Array) -> tuple[Any, Array] | None:
+    def run_stem(self, layer: str, gray: Array) -> tuple[Any, Array] | None:
         """The gray's shape, and the output of a node; None if there is no such node."""
         node = self._node(layer)
         if node is None:
@@ -164,12 +172,12 @@ class Runner:
     def _node(self, layer: str) -> NodeProto | None:
         return next((n for n in self._graph.nodes if title(n) == layer), None)
 
-    def inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    def find_inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         """Where a convolution's kernel lies wholly inside the image, explicit padding counted.
 
         Its taps are counted: a kernel of ones sees an image of ones.
         """
-        edit, _ = follow(self._graph, self._images, Normalization.none())
+        edit, _ = trace_images(self._graph, self._images, Normalization.identity())
         if layer not in edit.stems:
             raise ModelError(
                 f"layer {layer!r} isn't a convolution that sees the image: leave layer out"

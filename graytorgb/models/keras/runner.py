@@ -1,9 +1,7 @@
 """Running a Keras network: parts of it for the adapter, all of it for the proof."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -11,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ModelError
-from ..agreement import not_run
-from ..files import KERAS, check_file, unreadable
-from ..planes import as_taken, planes_of
+from ..frameworks import cannot_run
+from ..preprocessing import Preprocessing
+from ..stem import CHANNELS, fit_batch, make_gray_noise, repeat_and_normalize
 from ..weights import Normalization
-from .inputs import CHANNELS, ImageInput, find_layer, image_inputs, inputs_of, layers_of
+from .files import read_network
+from .inputs import ImageInput, find_layer, image_inputs, inputs_of, layers_of
 from .operations import STEMS, kind_of
-from .stems import channels_seen, counter
+from .stem_layers import channels_seen, counter
 
 Array = NDArray[Any]
 _EPS = {"float16": 2**-10, "bfloat16": 2**-7}
@@ -26,34 +25,6 @@ _SIDE = 64  # where a network takes any
 
 class Stopped(BaseException):
     """Nothing after the layers listened to has to run; Keras rewrites what is an Exception."""
-
-
-def read(model: Any) -> keras.Model:
-    """A network, or the one in a .keras file, compiled if its loss is known here."""
-    if isinstance(model, keras.Model):
-        return model
-    path = Path(model)
-    if not (path / "config.json").is_file():  # Keras writes folders too
-        check_file(path)
-    try:
-        return keras.models.load_model(path)
-    except Exception as error:  # whatever Keras raises for a file, or a layer of the user's own
-        network = None
-        with suppress(Exception):
-            network = keras.models.load_model(path, compile=False)
-        if network is None:
-            raise unreadable(path, KERAS, error) from error
-        not_compiled(str(model), error)
-        return network
-
-
-def not_compiled(name: str, error: Exception) -> None:
-    """Warn that Keras can't compile a network as it was."""
-    warnings.warn(
-        f"Keras can't make the loss, metrics or optimizer of {name!r} again, so the adapted "
-        f"network isn't compiled: call its compile() ({error})",
-        stacklevel=2,
-    )
 
 
 def numpy_of(value: Any) -> Array:
@@ -95,21 +66,25 @@ def _listening(layer: Any, name: str, names: list[str], seen: Any) -> Iterator[N
             layer.call = own
 
 
-def noise(model: keras.Model, images: list[ImageInput], plain: Normalization) -> list[Array]:
-    """Something for each input: gray noise in the range that the adapted network takes."""
-    rng = np.random.default_rng(0)
+def make_noise(
+    model: keras.Model, images: list[ImageInput], rescaling: Normalization
+) -> list[Array]:
+    """Return something for each input: for images, gray noise that the adapted network takes."""
     given = []
     for tensor in inputs_of(model):
-        shape = [n or (_SIDE if axis else 1) for axis, n in enumerate(tensor.shape)]
-        given.append(np.zeros(shape, tensor.dtype))
+        given.append(np.zeros(_fill_shape(tensor.shape), tensor.dtype))
     for image in images:
-        shape = [n or (_SIDE if axis else 1) for axis, n in enumerate(image.with_channels(1))]
-        if image.has_integers:
-            given[image.place] = rng.integers(0, 128, shape).astype(image.dtype)
-        else:
-            values = rng.random(shape) * plain.std[0] + plain.mean[0]
-            given[image.place] = values.astype(np.float32)
+        shape = _fill_shape(image.with_channels(1))
+        dtype = image.dtype if image.has_integers else np.float32
+        given[image.place] = make_gray_noise(
+            shape, rescaling, dtype, has_integers=image.has_integers, seed=image.place
+        )
     return given
+
+
+def _fill_shape(shape: Any) -> list[int]:
+    """Return a shape for one image, of usual sides where any will do."""
+    return [n or (_SIDE if axis else 1) for axis, n in enumerate(shape)]
 
 
 class Runner:
@@ -123,7 +98,7 @@ class Runner:
     """
 
     def __init__(self, model: Any, normalization: Normalization | None) -> None:
-        self._model = read(model)
+        self._model = read_network(model)
         self._normalization = normalization
         images = image_inputs(self._model, 1 if normalization is None else CHANNELS)
         if len(images) != 1 or len(inputs_of(self._model)) != 1:
@@ -138,47 +113,54 @@ class Runner:
         return max(_EPS.get(layer.compute_dtype, 2**-23) for _, layer in layers_of(self._model))
 
     @property
-    def integers(self) -> bool:
+    def has_integers(self) -> bool:
         """Whether the network takes whole numbers."""
         return self._image.has_integers
 
-    def evaluating(self) -> AbstractContextManager[None]:
+    @property
+    def preprocessing(self) -> Preprocessing | None:
+        """Return what the name of a layer says that the adapted network carries."""
+        found = (Preprocessing.from_text(layer.name) for _, layer in layers_of(self._model))
+        return next(filter(None, found), None)
+
+    def eval_mode(self) -> AbstractContextManager[None]:
         """Each call says by itself that it isn't training."""
         return nullcontext()
 
-    def gray(self, batch: Array) -> Array:
+    def to_input(self, batch: Array) -> Array:
         """A batch (N, 1, ...) with the network's order of axes."""
         image = self._image
-        dtype = image.dtype if self.integers else np.float32
-        return as_taken(batch, image.spatial, dtype, image.axis, integers=self.integers)
+        dtype = image.dtype if self.has_integers else np.float32
+        return fit_batch(batch, image.spatial, dtype, image.axis, has_integers=self.has_integers)
 
     def __call__(self, gray: Array) -> Any:
         """The network's output for gray, preprocessing included, compiled as in predict()."""
         try:
             return self._model.predict_on_batch(self._given(gray))
         except Exception as error:  # whatever a layer raises
-            adapted = self._normalization is None
-            raise not_run(f"images of shape {gray.shape}", error, adapted=adapted) from error
+            is_adapted = self._normalization is None
+            images = f"images of shape {gray.shape}"
+            raise cannot_run(images, error, is_adapted=is_adapted) from error
 
     def _given(self, gray: Array) -> Array:
         if self._normalization is None:
             return gray
-        return planes_of(gray, self._image.axis, self._normalization)
+        return repeat_and_normalize(gray, self._image.axis, self._normalization)
 
-    def arrays(self, output: Any) -> list[NDArray[np.float64]]:
+    def to_arrays(self, output: Any) -> list[NDArray[np.float64]]:
         """Every array of an output."""
         return [numpy_of(value).astype(np.float64) for value in keras.tree.flatten(output)]
 
-    def scores(self, output: Any) -> NDArray[np.float64] | None:
+    def find_scores(self, output: Any) -> NDArray[np.float64] | None:
         """Class scores, (N, classes) or (N, classes, H, W); None if the first output has none."""
-        [first, *_] = self.arrays(output)
+        [first, *_] = self.to_arrays(output)
         if first.ndim == len(self._image.shape):
             first = np.moveaxis(first, self._image.axis, 1)
         elif first.ndim != 2:
             return None
         return first if first.shape[1] > 1 else None
 
-    def stem(self, gray: Array) -> str | None:
+    def find_stem(self, gray: Array) -> str | None:
         """The path of the first layer whose kernel sees three channels."""
         stems = (
             path
@@ -187,7 +169,7 @@ class Runner:
         )
         return next(stems, None)
 
-    def stem_output(self, layer: str, gray: Array) -> tuple[Any, Array] | None:
+    def run_stem(self, layer: str, gray: Array) -> tuple[Any, Array] | None:
         """The gray's shape and the output of a layer, channels on axis 1; None without it."""
         if find_layer(self._model, layer) is None:
             return None
@@ -196,7 +178,7 @@ class Runner:
             return None
         return gray.shape, np.moveaxis(seen[layer][1].astype(np.float64), self._image.axis, 1)
 
-    def inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    def find_inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         """Where a kernel lies wholly inside the image, padding in front of it counted.
 
         What differs between black and white is inside the image; a kernel of ones counts it.

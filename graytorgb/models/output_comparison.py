@@ -2,64 +2,25 @@
 
 import gc
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelError
+from ..errors import BackendUnavailable, ModelError
 from ..extras import require
 from ..measure.timing import Rounds
-from .probes import largest_of, last_places, rounding_of, variation_of
-from .proof import Verification, limit_of
+from .frameworks import Runner
+from .sensitivity import bound_rounding, find_largest, measure_rounding, measure_variation
+from .verification_result import Verification, find_limit
 
 Array = NDArray[Any]
 _TOP = 5
 _FOR_MEDIAN = 10_000  # values of a batch
 
 
-class Runner(Protocol):
-    """A network of some framework, with what it does to gray images.
-
-    Attributes
-    ----------
-    integers : bool
-        Whether the network takes whole numbers.
-    eps : float
-        The machine epsilon of what it calculates with; the largest, if that is mixed.
-    """
-
-    integers: bool
-    eps: float
-
-    def evaluating(self) -> AbstractContextManager[None]:
-        """A context in which the network is in eval mode."""
-
-    def gray(self, batch: Array) -> Any:
-        """A batch, (N, 1, H, W), in the framework's own kind."""
-
-    def __call__(self, gray: Any) -> Any:
-        """The network's output for it."""
-
-    def arrays(self, output: Any) -> list[Array]:
-        """Every array of an output."""
-
-    def scores(self, output: Any) -> Array | None:
-        """The class scores of an output, classes on axis 1."""
-
-    def stem(self, gray: Any) -> str | None:
-        """The name of the first convolution."""
-
-    def stem_output(self, layer: str, gray: Any) -> tuple[Any, Array] | None:
-        """The shape of its input, and its output."""
-
-    def inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-        """Where its kernel lies wholly inside the image."""
-
-
-def compare(
+def compare_outputs(
     original: Runner,
     adapted: Runner,
     batches: Iterable[Array],
@@ -69,7 +30,17 @@ def compare(
     seconds: float,
     span: tuple[float, float],
 ) -> Verification:
-    """Run both on the same gray images, and measure the differences; `span` is black and white."""
+    """Run both networks on the same gray images, and return the figures.
+
+    Parameters
+    ----------
+    original, adapted : Runner
+    batches : iterable of ndarray of shape (N, 1, ...)
+    layer, tolerance, seconds
+        See :func:`graytorgb.models.verify`.
+    span : (lo, hi)
+        The values that stand for black and white.
+    """
     figures = _Figures(original, adapted)
     for batch in batches:
         figures.add(batch)
@@ -85,13 +56,13 @@ def compare(
         of_pixels=figures.of_pixels,
         batch=first.shape,
         **figures.sensitivity(first, tolerance, span),
-        **_behind_the_stem(original, adapted, first, layer),
-        **(_cost(original, adapted, first, seconds) if seconds > 0 else {}),
+        **_compare_stems(original, adapted, first, layer),
+        **(_measure_cost(original, adapted, first, seconds) if seconds > 0 else {}),
     )
 
 
 class _Figures:
-    """What is found out of two networks, batch by batch."""
+    """The figures of two networks, gathered batch by batch."""
 
     def __init__(self, original: Runner, adapted: Runner) -> None:
         self._original, self._adapted = original, adapted
@@ -106,28 +77,29 @@ class _Figures:
         self.same_five: list[NDArray[np.bool_]] = []
 
     def add(self, batch: Array) -> None:
-        """Run both on a batch."""
+        """Run both networks on a batch and add their figures."""
         original, adapted = self._original, self._adapted
-        expected = original(original.gray(batch))
-        given = adapted(adapted.gray(batch))
-        arrays = original.arrays(expected)
-        difference = _differences(arrays, adapted.arrays(given))
+        expected = original(original.to_input(batch))
+        given = adapted(adapted.to_input(batch))
+        arrays = original.to_arrays(expected)
+        difference = _differences(arrays, adapted.to_arrays(given))
         self.images += len(batch)
         self._first = batch if self._first is None else self._first
-        self.differences.append(_spread(difference))
-        self.largest = max(self.largest, largest_of(arrays))
+        self.differences.append(_sample_evenly(difference))
+        self.largest = max(self.largest, find_largest(arrays))
         if difference.size:
             worst = np.max([self.worst, difference.max()])  # not a number if one isn't
             if self._worst is None or not worst <= self.worst:
                 self.worst, self._worst = float(worst), batch
-        self._add_scores(original.scores(expected), adapted.scores(given))
+        self._add_scores(original.find_scores(expected), adapted.find_scores(given))
 
     def _add_scores(self, expected: Array | None, given: Array | None) -> None:
+        """Add whether the best classes agree, if both outputs are class scores."""
         if expected is None or given is None or expected.shape != given.shape:
             return
-        self.same_best.append(_agreement(expected, given, 1))
+        self.same_best.append(_compare_best(expected, given, 1))
         if expected.shape[1] > _TOP:
-            self.same_five.append(_agreement(expected, given, _TOP))
+            self.same_five.append(_compare_best(expected, given, _TOP))
         self.of_pixels = expected.ndim > 2
 
     def first_batch(self) -> Array:
@@ -160,20 +132,21 @@ class _Figures:
         eps = self._original.eps
         variation = rounding = None
         is_same = self.of_pixels or _fraction(self.same_best) in (None, 1.0)
-        if is_same and self.worst <= limit_of(tolerance, self.largest):
-            variation = variation_of(self._outputs, first, eps, span, _differences)
-        if not self.worst <= limit_of(tolerance, self.largest, variation):
-            rounding = rounding_of(self._outputs, self._worst, eps, _differences)
+        if is_same and self.worst <= find_limit(tolerance, self.largest):
+            variation = measure_variation(self._outputs, first, eps, span, _differences)
+        if not self.worst <= find_limit(tolerance, self.largest, variation):
+            rounding = measure_rounding(self._outputs, self._worst, eps, _differences)
             if self.worst > tolerance / 100:  # what has failed, whatever rounding explains
-                rounding = max(rounding, last_places(eps, self.largest))
+                rounding = max(rounding, bound_rounding(eps, self.largest))
         return {"variation": variation, "rounding": rounding}
 
     def _outputs(self, batch: Array) -> list[Array]:
-        return self._original.arrays(self._original(self._original.gray(batch)))
+        """Return the original's outputs for a batch."""
+        return self._original.to_arrays(self._original(self._original.to_input(batch)))
 
 
 def _differences(expected: list[Array], given: list[Array]) -> Array:
-    """Absolute differences of all values; infinite for outputs of other shapes.
+    """Return the absolute differences of all values; infinite for outputs of other shapes.
 
     What isn't finite in both, and the same, proves nothing, and is left out.
     """
@@ -187,43 +160,44 @@ def _differences(expected: list[Array], given: list[Array]) -> Array:
     return np.concatenate(parts)
 
 
-def _spread(values: Array) -> Array:
-    """Some of them, evenly spread: enough for a median, where all are gigabytes of maps."""
+def _sample_evenly(values: Array) -> Array:
+    """Return a part of the values for a median: all of them may be gigabytes of maps."""
     return values[:: -(-values.size // _FOR_MEDIAN) or 1].copy()
 
 
-def _agreement(expected: Array, given: Array, best: int) -> NDArray[np.bool_]:
-    """Where the `best` classes are the same set."""
+def _compare_best(expected: Array, given: Array, best: int) -> NDArray[np.bool_]:
+    """Return for each image, or pixel, whether the `best` classes are the same set."""
     order = [np.argsort(-scores, 1, kind="stable")[:, :best] for scores in (expected, given)]
     return np.asarray((np.sort(order[0], 1) == np.sort(order[1], 1)).all(1).ravel())
 
 
 def _fraction(agreements: list[NDArray[np.bool_]]) -> float | None:
+    """Return the part that is true, or None if there is nothing."""
     everything = np.concatenate([np.zeros(0), *agreements])
     return float(everything.mean()) if everything.size else None
 
 
-def _behind_the_stem(
+def _compare_stems(
     original: Runner, adapted: Runner, batch: Array, layer: str | None
 ) -> dict[str, Any]:
-    """Where the outputs of the stems differ, on one batch."""
-    gray = original.gray(batch)
-    name = original.stem(gray) if layer is None else layer
+    """Return the fields that say where the outputs of the stems differ, on one batch."""
+    gray = original.to_input(batch)
+    name = original.find_stem(gray) if layer is None else layer
     if name is None:
         return {}
-    before = original.stem_output(name, gray)
+    before = original.run_stem(name, gray)
     if before is None and layer is not None:
         raise ModelError(
             f"the original has no convolution {layer!r}: leave layer out, or name its stem"
         )
     after = None
     for candidate in (name, f"model.{name}"):  # how="expand" has the network behind its front
-        after = after or adapted.stem_output(candidate, adapted.gray(batch))
+        after = after or adapted.run_stem(candidate, adapted.to_input(batch))
     if before is None or after is None or before[1].shape != after[1].shape:
         return {}
     shape, expected = before
     difference = np.abs(expected - after[1]).max((0, 1))
-    inside = original.inside(name, shape)
+    inside = original.find_inside(name, shape)
 
     def largest(where: NDArray[np.bool_]) -> float | None:
         return float(difference[where].max()) if where.any() else None
@@ -235,19 +209,24 @@ def _behind_the_stem(
     }
 
 
-def _cost(original: Runner, adapted: Runner, batch: Array, seconds: float) -> dict[str, Any]:
-    """Time in rounds, and peak memory, of both networks."""
+def _measure_cost(
+    original: Runner, adapted: Runner, batch: Array, seconds: float
+) -> dict[str, Any]:
+    """Return the fields for the time, in rounds, and the peak memory of both networks.
+
+    Memory that can't be measured is None, and a field says why.
+    """
     calls = {
-        name: partial(runner, runner.gray(batch))
+        name: partial(runner, runner.to_input(batch))
         for name, runner in (("original", original), ("adapted", adapted))
     }
     rounds = Rounds(calls)
     rounds.run(seconds)
     timings = rounds.timings()
-    measure_peak = require("graytorgb.measure.peak").measure_peak
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {f"{name}_s": timings.get(name) for name in calls}
+    try:
+        measure_peak = require("graytorgb.measure.peak").measure_peak
+    except BackendUnavailable as error:
+        return {**found, "why_no_peaks": str(error)}
     gc.collect()  # so that memory freed by now can be given back, and its reuse shows
-    for name, call in calls.items():
-        found[f"{name}_s"] = timings.get(name)
-        found[f"{name}_peak_bytes"] = measure_peak(call)
-    return found
+    return {**found, **{f"{name}_peak_bytes": measure_peak(call) for name, call in calls.items()}}

@@ -8,7 +8,7 @@ from torch import nn
 
 from ...errors import ModelError
 from ...extras import require
-from .files import read
+from .state_dicts import read
 
 _FIRST = 4  # names in a message
 
@@ -36,7 +36,7 @@ def build(arch: str, classes: int | None) -> nn.Module:
         if source == "torchvision":
             return _of_torchvision(name, options)
         if source == "timm":
-            timm = require("timm", "timm", "timm")
+            timm = require("timm")
             return _module(timm.create_model(name, pretrained=False, **options))
     except (ValueError, RuntimeError, TypeError) as error:
         raise ModelError(f"{source} can't make {name!r}: {error}") from error
@@ -44,7 +44,7 @@ def build(arch: str, classes: int | None) -> nn.Module:
 
 
 def _of_torchvision(name: str, options: dict[str, int]) -> nn.Module:
-    models = require("torchvision.models", "torchvision", "torchvision")
+    models = require("torchvision.models")
     builder = models.get_model_builder(name)
     backbone = "weights_backbone" in inspect.signature(builder).parameters
     without = {"weights": None, **({"weights_backbone": None} if backbone else {})}
@@ -96,8 +96,8 @@ def _first(names: set[str]) -> str:
     return f"{few} and {len(names) - _FIRST} more" if len(names) > _FIRST else few
 
 
-def change(original: nn.Module, adapted: nn.Module) -> tuple[str, str]:
-    """Which weight of a network was adapted, and where the share of the means went.
+def find_changed_weight(original: nn.Module, adapted: nn.Module) -> tuple[str, str]:
+    """Return which weight of a network was adapted, and where the share of the means went.
 
     Returns
     -------

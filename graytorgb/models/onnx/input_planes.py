@@ -3,16 +3,17 @@
 from onnx import NodeProto, TensorProto
 
 from ...errors import ModelError
+from ..stem import CHANNELS, check_takes_normalized
 from ..weights import Normalization
 from .edit import Edit
 from .graph import Graph, subgraphs
-from .inputs import CHANNELS, ImageInput
+from .inputs import ImageInput
 
 _SMALL_FLOATS = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
 
-def expand(graph: Graph, images: list[ImageInput], normalization: Normalization) -> Edit:
-    """The edit that puts the nodes in front; the network stays as it is."""
+def prepend_planes(graph: Graph, images: list[ImageInput], normalization: Normalization) -> Edit:
+    """Return the edit that puts the nodes in front; the network stays as it is."""
     edit = Edit(graph)
     planes = {image.name: _front(edit, image, normalization) for image in images}
     for node in graph.nodes:
@@ -25,7 +26,7 @@ def expand(graph: Graph, images: list[ImageInput], normalization: Normalization)
 
 def _front(edit: Edit, image: ImageInput, normalization: Normalization) -> str:
     """``(x - mean) / std``, which broadcasts to the planes, or x three times; its name."""
-    image.check(normalization)
+    check_takes_normalized(image.name, normalization, has_integers=image.has_integers)
     edit.set_planes(image.name, image.axis, 1)
     name = edit.fresh(f"{image.name}_planes")
     if normalization.is_identity:

@@ -7,8 +7,8 @@ from typing import Any
 from torch import nn
 
 
-class Changes:
-    """What was changed, so that a network that can't be adapted is left as it was."""
+class ReversibleChanges:
+    """Changes, each with what undoes it: a network that can't be adapted is left as it was."""
 
     def __init__(self) -> None:
         self._undo: list[Callable[[], None]] = []
@@ -19,21 +19,10 @@ class Changes:
         setattr(owner, name, value)
         self._undo.append(lambda: setattr(owner, name, before))
 
-    def say(self, owner: Any, name: str, value: Any) -> None:
-        """Set what an object says of its input, unless it lets nobody: a property, a constant."""
+    def set_if_possible(self, owner: Any, name: str, value: Any) -> None:
+        """Set an attribute that describes the input, unless it can't be set, as a property."""
         with suppress(AttributeError, TypeError):
             self.set(owner, name, value)
-
-    def update(self, mapping: dict[str, Any], **values: Any) -> None:
-        """Set keys of a dict."""
-        before = dict(mapping)
-
-        def undo() -> None:
-            mapping.clear()
-            mapping.update(before)
-
-        self._undo.append(undo)
-        mapping.update(values)
 
     def hook(self, module: nn.Module, hook: Callable[..., Any]) -> None:
         """Register a forward pre-hook."""

@@ -8,23 +8,23 @@ from typing import Any
 import keras
 import numpy as np
 
-from ...errors import ModelError
-from ..agreement import OTHERWISE
-from ..planes import Planes
+from ..channel_map import ChannelMap
+from ..preprocessing import Preprocessing
+from ..stem import refuse
+from .files import warn_not_compiled
 from .inputs import ImageInput, input_like, inputs_of, layers_of
 from .operations import (
     STEMS,
     Refused,
     Step,
-    again,
     is_float,
     is_kerass,
     join,
     kind_of,
     operate,
+    remake,
     where,
 )
-from .run import not_compiled
 
 
 def is_graph(operation: Any) -> bool:
@@ -47,7 +47,7 @@ class Copy:
     """One pass through a network, and through the networks in it.
 
     What the image doesn't meet is copied with its weights. A value that is an image is known by
-    its :class:`Planes`; where arithmetic went into those and left no layer, an identity that
+    its :class:`ChannelMap`; where arithmetic went into those and left no layer, an identity that
     nothing uses stands for the value.
 
     Attributes
@@ -58,11 +58,12 @@ class Copy:
         Whether the network's own arithmetic went into them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, preprocessing: Preprocessing | None = None) -> None:
+        self._mark = preprocessing
         self.stems: list[str] = []
         self.folds = False
         # by id; each keeps what it belongs to
-        self._images: dict[int, tuple[Any, Planes]] = {}
+        self._images: dict[int, tuple[Any, ChannelMap]] = {}
         self._copies: dict[int, tuple[Any, Any]] = {}
         self._filled: set[int] = set()
         self._steps: dict[int, tuple[Any, Any, Step]] = {}
@@ -71,16 +72,16 @@ class Copy:
         self._ones: dict[int, tuple[Any, Any]] = {}
         self._path: list[str] = []
 
-    def image(self, value: Any, planes: Planes) -> Any:
+    def image(self, value: Any, planes: ChannelMap) -> Any:
         """Say that a tensor of the copy is an image; the tensor."""
         self._images[id(value)] = value, planes
         return value
 
-    def planes(self, value: Any) -> Planes | None:
+    def planes(self, value: Any) -> ChannelMap | None:
         """Those of a tensor; None if it isn't an image."""
         return self._images.get(id(value), (None, None))[1]
 
-    def network(self, model: Any, given: dict[int, Any]) -> tuple[Any, list[Planes | None]]:
+    def network(self, model: Any, given: dict[int, Any]) -> tuple[Any, list[ChannelMap | None]]:
         """A copy of a network.
 
         Parameters
@@ -93,7 +94,7 @@ class Copy:
         Returns
         -------
         copy : keras.Model
-        planes : list of Planes or None
+        planes : list of ChannelMap or None
             Of its outputs, one after the other.
         """
         inputs = [
@@ -127,9 +128,9 @@ class Copy:
             try:
                 copy.compile_from_config(model.get_compile_config())
             except Exception as error:  # whatever Keras raises for a loss or metric of the user's
-                not_compiled(model.name, error)
+                warn_not_compiled(model.name, error)
 
-    def _sequential(self, model: Any, tensor: Any) -> tuple[Any, list[Planes | None]]:
+    def _sequential(self, model: Any, tensor: Any) -> tuple[Any, list[ChannelMap | None]]:
         layers, value = [tensor], tensor
         for layer in model.layers:
             used, value = self._apply(layer, (value,), {})
@@ -156,14 +157,14 @@ class Copy:
         except Refused as refused:
             stems = ", ".join(map(repr, self.stems))
             also = f", beside the layer(s) {stems}" if stems else ""
-            raise ModelError(f"the image {refused}{also}; {OTHERWISE}") from None
+            raise refuse(f"the image {refused}{also}") from None
 
     def _copy(self, operation: Any) -> Any:
         """A copy, the same one for each call."""
         if id(operation) in self._steps:
             raise Refused(f"goes into {where(operation)}, which sees something else too")
         if id(operation) not in self._copies:
-            self._copies[id(operation)] = operation, again(operation)
+            self._copies[id(operation)] = operation, remake(operation)
         return self._copies[id(operation)][1]
 
     def _call(self, operation: Any, copy: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
@@ -203,6 +204,9 @@ class Copy:
             layers.append(self._copy(operation))
             args = (*args[:place], value, *args[place + 1 :])
             value = self._call(operation, layers[-1], args, kwargs)
+        if step.planes is None and self._mark is not None:  # the first stem
+            layers.append(make_mark(self._mark, value.dtype))
+            value, self._mark = layers[-1](value), None
         for layer in step.layers:
             layers.append(layer)
             value = layer(value)
@@ -211,7 +215,7 @@ class Copy:
         stand_in = value if layers else keras.layers.Identity()(value)
         return layers, self.image(stand_in, replace(step.planes, base=value, **changes))
 
-    def _step(self, operation: Any, planes: Planes, args: tuple[Any, ...], place: int) -> Step:
+    def _step(self, operation: Any, planes: ChannelMap, args: tuple[Any, ...], place: int) -> Step:
         """What has to be done; a shared stem has one kernel for all its calls."""
         if kind_of(operation) not in STEMS:
             return operate(operation, planes, args, place)
@@ -294,11 +298,20 @@ def _cast(operation: Any) -> Any:
     return keras.layers.Rescaling(1.0, dtype=dtype, name=f"{operation.name}_cast")
 
 
+def make_mark(preprocessing: Preprocessing, dtype: str) -> keras.layers.Layer:
+    """Return a layer that does nothing, and whose name says what the adapted network carries.
+
+    A name is all that Keras's own layers keep through files, clones and exports; a layer of ours
+    couldn't be loaded without this package.
+    """
+    return keras.layers.Identity(dtype=dtype, name=preprocessing.to_text())
+
+
 def resized(model: keras.Model, images: list[ImageInput]) -> keras.Model:
     """A network copied with its weights, for images of these sizes, which may be its own."""
     given = {image.place: input_like(model, image.place, image.shape) for image in images}
     return Copy().network(model, given)[0]
 
 
-def _key(planes: Planes) -> tuple[Any, ...]:
+def _key(planes: ChannelMap) -> tuple[Any, ...]:
     return planes.axis, planes.has_axis, planes.matrix.tobytes(), planes.constant.tobytes()

@@ -1,4 +1,4 @@
-"""How far other images move a network's outputs, and how far rounding does."""
+"""How far a network's outputs move with other images, and how far with rounding."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,10 +18,12 @@ _LAYERS = 100  # what whole numbers can't be nudged for: a deep network's roundi
 PLENTY = 1e-3
 
 
-def variation_of(
+def measure_variation(
     outputs: Outputs, batch: Array, eps: float, span: tuple[float, float], difference: Difference
 ) -> float:
-    """Return how much the original's outputs change with its image, or that it is plenty.
+    """Return how much the original's outputs change with its image.
+
+    The first change that is enough beyond doubt is returned, so that few images are run.
 
     Parameters
     ----------
@@ -38,34 +40,34 @@ def variation_of(
     Raises
     ------
     ModelError
-        If rounding changes them as much: then they don't depend on the image.
+        If rounding changes the outputs as much: then they don't depend on the image.
     """
     expected = outputs(batch)
-    scale = largest_of(expected)
+    scale = find_largest(expected)
     changed = 0.0
-    for other in _others(batch, span):
+    for other in _make_other_images(batch, span):
         off = float(difference(expected, outputs(other)).max(initial=0))
         if not off < PLENTY * min(1.0, scale):  # or shapes differ, or one isn't finite
             return off if off < np.inf else np.inf
         changed = max(changed, off)
-    if changed <= rounding_of(outputs, batch, eps, difference):
+    if changed <= measure_rounding(outputs, batch, eps, difference):
         raise ModelError(
             "nothing is proven: the original's outputs don't depend on these images. Of values "
             f"up to {scale:.3g}, they change by {changed:.2g} at most from one image to the "
             "others, to its negative and to black, so an adapted network that ignores its image "
-            "would pass. Do the images have the values that the network takes (mean, std, "
+            "would pass. Do the images have the values that the network takes (stats, "
             "value_range), and is it trained? After a softmax, all classes of an untrained head "
             "are equal"
         )
     return changed
 
 
-def largest_of(arrays: list[Array]) -> float:
+def find_largest(arrays: list[Array]) -> float:
     """Return the largest finite value of any array, or 0."""
     return max((float(np.abs(a[np.isfinite(a)]).max(initial=0)) for a in arrays), default=0.0)
 
 
-def _others(batch: Array, span: tuple[float, float]) -> Iterator[Array]:
+def _make_other_images(batch: Array, span: tuple[float, float]) -> Iterator[Array]:
     """Yield batches of the same shape with other images, in the range of these."""
     low, high = batch.min(), batch.max()
     if low == high:  # nothing is seen in black images, nor in their negatives
@@ -78,21 +80,21 @@ def _others(batch: Array, span: tuple[float, float]) -> Iterator[Array]:
     yield np.full_like(batch, low)
 
 
-def last_places(eps: float, largest: float) -> float:
-    """Return what rounding may always do: few outputs may by luck stay what they were."""
+def bound_rounding(eps: float, largest: float) -> float:
+    """Return the rounding that is always possible: few outputs may by luck stay what they were."""
     return _SAFETY * eps * largest
 
 
-def rounding_of(outputs: Outputs, batch: Array, eps: float, difference: Difference) -> float:
+def measure_rounding(outputs: Outputs, batch: Array, eps: float, difference: Difference) -> float:
     """Return how far rounding can move the outputs of two networks that are equal without it.
 
-    The original is given its images again, each value moved by one unit of its precision, which
-    its layers round as differently as those of an adapted network. The parameters are those of
-    :func:`variation_of`.
+    The original is run on its images again, each value moved by one unit of its precision: its
+    layers then round as differently as the layers of an adapted network. For the parameters see
+    :func:`measure_variation`.
     """
     expected = outputs(batch)
     if batch.dtype.kind != "f":
-        return _LAYERS * eps * largest_of(expected)
+        return _LAYERS * eps * find_largest(expected)
     rng = np.random.default_rng(0)
     # in float32 a nudge of float64 would vanish
     least = np.float32 if eps >= np.finfo(np.float32).eps else np.float64

@@ -1,4 +1,4 @@
-"""The proof that an adapted network is the original, and what it cost."""
+"""``Verification``: the figures of a proof, printed, written as JSON and drawn."""
 
 import json
 import math
@@ -12,22 +12,22 @@ from ..core.writing import replacing
 from ..errors import ModelError
 from ..extras import require
 from ..measure.timing import Timing, format_milliseconds
-from .probes import PLENTY
+from .sensitivity import PLENTY
 
 Array = NDArray[Any]
 
 
-def limit_of(
+def find_limit(
     tolerance: float, largest: float, variation: float | None = None, rounding: float | None = None
 ) -> float:
-    """The largest difference that passes."""
+    """Return the largest difference of a value that passes."""
     changing = math.inf if variation is None else variation / PLENTY
     return max(tolerance * min(1.0, largest, changing), min(rounding or 0.0, tolerance / 100))
 
 
 @dataclass(frozen=True)
 class Verification:
-    """How the outputs of an adapted network and of the original agree.
+    """The figures of a proof: how an adapted network's outputs agree with the original's.
 
     Attributes
     ----------
@@ -56,13 +56,15 @@ class Verification:
         The largest difference behind the stem, where its kernel reaches over the border and
         where it doesn't; None if the stem can't be followed, or has no such place.
     stem_difference : ndarray of shape (H, W) or None
-        The same at each place.
+        The largest difference behind the stem at each place.
     batch : tuple of int
         The shape of the gray batch that was timed.
     original_s, adapted_s : Timing or None
         Seconds for it, from gray to output: the original's normalization is in it.
     original_peak_bytes, adapted_peak_bytes : int or None
-        Memory needed over what was there before: a lower bound.
+        Memory needed over what was there before: a lower bound. None if it can't be measured.
+    why_no_peaks : str
+        Why memory can't be measured, if a library is missing.
     """
 
     images: int
@@ -83,6 +85,7 @@ class Verification:
     adapted_s: Timing | None = None
     original_peak_bytes: int | None = None
     adapted_peak_bytes: int | None = None
+    why_no_peaks: str = ""
 
     @property
     def passed(self) -> bool:
@@ -92,17 +95,17 @@ class Verification:
 
     @property
     def limit(self) -> float:
-        """The largest difference that passes, with these outputs.
+        """Return the largest difference that passes, with these outputs.
 
         Where images change outputs by less than 1/1000 of them, it is in relation to that. Where
         all outputs are tiny, what layers leave of larger values, rounding alone may be more than a
         part of them: it passes then, up to a hundredth of the tolerance.
         """
-        return limit_of(self.tolerance, self.largest_output, self.variation, self.rounding)
+        return find_limit(self.tolerance, self.largest_output, self.variation, self.rounding)
 
     @property
     def reason(self) -> str:
-        """Why the proof failed, with the tolerance that passes if rounding explains it."""
+        """Return why the proof failed, with the tolerance that passes if rounding explains it."""
         if self.passed:
             return ""
         if self.max_difference <= self.limit:
@@ -119,15 +122,17 @@ class Verification:
             return f"{told}; rounding explains up to {self.rounding:.2g}: tolerance={self.enough:g}"
         return (
             f"{told}; rounding explains {self.rounding:.2g} at most, so this isn't the original "
-            "adapted with the same mean, std and value_range"
+            "adapted with the same stats and value_range"
         )
 
     @property
     def enough(self) -> float | None:
-        """The tolerance that passes, if no more than rounding makes the outputs differ."""
+        """Return the tolerance that passes, if no more than rounding makes the outputs differ."""
         if self.passed or self.rounding is None or not self.max_difference <= self.rounding:
             return None
-        of_one = limit_of(1.0, self.largest_output, self.variation)  # what a tolerance of 1 passes
+        of_one = find_limit(
+            1.0, self.largest_output, self.variation
+        )  # what a tolerance of 1 passes
         if not of_one:
             return None
         least = self.max_difference / of_one
@@ -135,13 +140,13 @@ class Verification:
 
     @property
     def speedup(self) -> float | None:
-        """The original's median time over the adapted network's."""
+        """Return the original's median time over the adapted network's."""
         if self.original_s is None or self.adapted_s is None:
             return None
         return self.original_s.median / self.adapted_s.median
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the picture's pixels, as plain values."""
+        """Return everything but the picture's pixels, as plain values."""
         plain: dict[str, Any] = {"passed": self.passed}
         for name, value in vars(self).items():
             if name != "stem_difference":
@@ -149,7 +154,7 @@ class Verification:
         return {**plain, "batch": list(self.batch), "speedup": self.speedup}
 
     def to_json(self) -> str:
-        """:meth:`to_dict` as JSON, which has null for what isn't finite."""
+        """Return :meth:`to_dict` as JSON, with null for what isn't finite."""
         plain = {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in self.to_dict().items()
@@ -157,7 +162,7 @@ class Verification:
         return json.dumps(plain, indent=1, allow_nan=False)
 
     def rows(self) -> list[tuple[str, str, str]]:
-        """What was measured, and the original's and the adapted network's figures."""
+        """Return a row for each figure: what it is, the original's and the adapted network's."""
         rows = [
             ("largest difference", "", f"{self.max_difference:.2g}"),
             ("median difference", "", f"{self.median_difference:.2g}"),
@@ -182,6 +187,8 @@ class Verification:
         if self.original_peak_bytes is not None and self.adapted_peak_bytes is not None:
             before, after = self.original_peak_bytes / 1e6, self.adapted_peak_bytes / 1e6
             rows.append((f"{size}, peak MB", f"{before:.1f}", f"{after:.1f}"))
+        elif self.why_no_peaks:
+            rows.append((f"{size}, peak MB", "not measured", self.why_no_peaks))
         return rows
 
     def __str__(self) -> str:
@@ -194,8 +201,8 @@ class Verification:
         )
 
     def __rich__(self) -> Any:
-        """A table for rich's console."""
-        table = require("rich.table", "rich", "bench").Table(
+        """Return the table that rich's console prints."""
+        table = require("rich.table").Table(
             title=str(self).partition("\n")[0],
             title_justify="left",
             caption=self.reason or None,
@@ -203,7 +210,7 @@ class Verification:
         )
         table.add_column("")
         for heading in ("original", "adapted"):
-            table.add_column(heading, justify="right", no_wrap=True)
+            table.add_column(heading, justify="right", no_wrap=not self.why_no_peaks)
         for row in self.rows():
             table.add_row(*row)
         return table
@@ -218,9 +225,7 @@ class Verification:
         """
         if self.stem_difference is None:
             raise ModelError("there is nothing to draw: the stem couldn't be followed")
-        figure = require("matplotlib.figure", "matplotlib", "bench").Figure(
-            figsize=(5, 4), layout="constrained"
-        )
+        figure = require("matplotlib.figure").Figure(figsize=(5, 4), layout="constrained")
         axes = figure.subplots()
         shown = axes.imshow(self.stem_difference, cmap="magma", vmin=0)
         figure.colorbar(shown, label="largest difference")

@@ -15,8 +15,10 @@ from torch import Tensor
 from ...core.writing import replacing
 from ...errors import ModelError
 from ...extras import require
-from ..files import SAFETENSORS, TORCH, check_file, reading, unreadable
-from ..weights import Normalization, collapse
+from ..files import SAFETENSORS, TORCH, check_file, explain_read_errors, make_read_error
+from ..preprocessing import Preprocessing
+from ..stem import CHANNELS
+from ..weights import Normalization, collapse_kernel
 
 _SAFETENSORS = ".safetensors"
 # how torch names a class or a function that a file would call
@@ -24,14 +26,20 @@ _BEYOND_WEIGHTS = re.compile(r"[Uu]nsupported (?:global|class)\W+(?:GLOBAL )?([\
 
 
 def adapt_state_dict(
-    source: Any, normalization: Normalization, *, key: str | None, offset: str, out: Any
+    source: Any, preprocessing: Preprocessing, *, key: str | None, offset: str, dst: Any
 ) -> dict[str, Tensor]:
-    """:func:`graytorgb.models.adapt_state_dict`, with its arguments checked."""
+    """Return weights adapted as :func:`graytorgb.models.adapt_state_dict` says."""
+    if not preprocessing.is_stated:
+        raise ModelError(
+            "say how the images were normalized, adapt_state_dict(source, stats), for values "
+            'from 0 to 1: "imagenet" for most ImageNet weights; "0..1" for none',
+            remedies=("stats",),
+        )
     tensors, metadata = read(source)
     name = _checked(tensors, _find(tensors) if key is None else key)
-    adapted = {**tensors, **_stem(tensors, name, normalization, offset)}
-    if out is not None:
-        _write(adapted, Path(out), metadata)
+    adapted = {**tensors, **_stem(tensors, name, preprocessing.normalization, offset)}
+    if dst is not None:
+        _write(adapted, Path(dst), metadata)
     return adapted
 
 
@@ -47,8 +55,8 @@ def read(source: Any) -> tuple[dict[str, Tensor], dict[str, str] | None]:
     path = Path(source)
     check_file(path)
     if path.suffix.lower() == _SAFETENSORS:
-        safetensors = require("safetensors", "safetensors", "models")
-        with reading(path, SAFETENSORS), safetensors.safe_open(path, "pt") as file:
+        safetensors = require("safetensors")
+        with explain_read_errors(path, SAFETENSORS), safetensors.safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
     return _only_tensors(
         _loaded(path), str(path), f"torch.load({str(path)!r}, weights_only=True)"
@@ -74,7 +82,7 @@ def _loaded(path: Path) -> Any:
                 f"{path} is a scripted network, and not weights: save those alone, "
                 f"torch.save(torch.jit.load({str(path)!r}).state_dict(), 'weights.pt')"
             ) from error
-        raise unreadable(path, TORCH, error) from error
+        raise make_read_error(path, TORCH, error) from error
 
 
 def _only_tensors(loaded: Any, name: str, call: str = "checkpoint") -> dict[str, Tensor]:
@@ -111,15 +119,16 @@ def _find(tensors: dict[str, Tensor]) -> str:
     if len(names) == 1:
         return names[0]
     shapes = ", ".join(f"{name!r} {tuple(tensors[name].shape)}" for name in names)
+    if not names:
+        raise ModelError("no weight here has the shape of a stem's, (out, 3, height, width)")
     raise ModelError(
-        f"several weights have 3 input channels: {shapes}. Say which one sees the image, key=name"
-        if names
-        else "no weight here has the shape of a stem's, (out, 3, height, width)"
+        f"several weights have 3 input channels: {shapes}. Say which one sees the image, key=name",
+        remedies=("layer",),
     )
 
 
 def _sees_color(tensor: Tensor) -> bool:
-    return tensor.ndim in (4, 5) and tensor.shape[1] == 3
+    return tensor.ndim in (4, 5) and tensor.shape[1] == CHANNELS
 
 
 def _checked(tensors: dict[str, Tensor], key: str) -> str:
@@ -143,7 +152,7 @@ def _stem(
     """The tensors that change."""
     weight = tensors[name]
     axes = "OI" + "DHW"[-(weight.ndim - 2) :]
-    gray, ones = collapse(weight.detach().double().cpu().numpy(), normalization, axes)
+    gray, ones = collapse_kernel(weight.detach().double().cpu().numpy(), normalization, axes)
     if not normalization.has_offset:
         return {name: _like(weight, gray)}
     if offset == "plane":
@@ -168,14 +177,14 @@ def _write(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | No
     if not path.parent.is_dir():
         raise ModelError(f"there is no folder {str(path.parent)!r} to write {path.name} into")
     if path.suffix.lower() == _SAFETENSORS:
-        save = require("safetensors.torch", "safetensors", "models").save_file
+        save = require("safetensors.torch").save_file
         try:
             with replacing(path) as written:
                 save({name: t.contiguous() for name, t in tensors.items()}, written, metadata)
         except RuntimeError as error:  # tied weights, which that format can't say
             raise ModelError(
                 f"{path} can't be written: {' '.join(str(error).split())} A .pt file can: "
-                f"out={str(path.with_suffix('.pt'))!r}"
+                f"dst={str(path.with_suffix('.pt'))!r}"
             ) from error
     else:
         with replacing(path) as written:

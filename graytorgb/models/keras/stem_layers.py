@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import weights
-from ..planes import Planes
+from ..channel_map import ChannelMap
 
 # What a separable or depthwise layer's settings are called in the convolution that replaces it.
 _SHARED = ("name", "trainable", "dtype", "strides", "padding", "data_format", "dilation_rate",
@@ -17,8 +17,8 @@ _DEPTHWISE = ("initializer", "regularizer", "constraint")
 _CONVOLUTIONS = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
 
 
-def changed(layer: Any, planes: Planes) -> tuple[list[Any], bool]:
-    """The layers that give for the base of `planes` what `layer` gives for its channels.
+def replace_layer(layer: Any, planes: ChannelMap) -> tuple[list[Any], bool]:
+    """Return the layers that give for the base of `planes` what `layer` gives for its channels.
 
     Returns
     -------
@@ -61,15 +61,15 @@ def channels_seen(layer: Any) -> int:
 
 
 def _stem(
-    layer: Any, planes: Planes, kernel: NDArray[Any], bias: NDArray[Any] | None
+    layer: Any, planes: ChannelMap, kernel: NDArray[Any], bias: NDArray[Any] | None
 ) -> tuple[Any, bool]:
     """One convolution, given its kernel, as the convolution that sees the base."""
     config, axes = layer.get_config(), _axes(layer)
     groups = config.get("groups", 1)
     constant = planes.constant[:, None]
-    ones = planes.differs() and not _pads_no_zeros(layer)
-    if planes.differs() and not ones:
-        spread = weights.mix(kernel, constant, axes, groups)
+    ones = planes.has_constant() and not _pads_no_zeros(layer)
+    if planes.has_constant() and not ones:
+        spread = weights.mix_channels(kernel, constant, axes, groups)
         spread = spread.sum(tuple(k for k, axis in enumerate(axes) if axis != "O"))
         bias = spread if bias is None else spread + bias
     matrix = planes.matrix if not ones else np.concatenate((planes.matrix, constant), 1)
@@ -80,7 +80,7 @@ def _stem(
     shape = list(planes.base.shape)
     shape[planes.axis] = matrix.shape[1]
     stem.build(tuple(shape))
-    given = [weights.mix(kernel, matrix, axes, groups), *([] if bias is None else [bias])]
+    given = [weights.mix_channels(kernel, matrix, axes, groups), *([] if bias is None else [bias])]
     stem.set_weights(given)
     return stem, ones
 

@@ -1,0 +1,187 @@
+"""How a network's training images were normalized, and which gray the adapted network takes."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..core.stats import Stats
+from ..core.stats import stats as find_stats
+from ..errors import ModelError
+from .weights import Normalization
+
+_MARK = "gray-input"
+_WORDS = ("mean", "std", "range", "normalized")
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What the original network's preprocessing makes of the gray that the adapted one is given.
+
+    An adapted network carries it as text, so that :func:`graytorgb.models.verify` knows it.
+
+    Attributes
+    ----------
+    stats : Stats or None
+        The statistics of the training images, for values from 0 to 1; None for a network that
+        normalizes its images itself.
+    value_range : (lo, hi) or None
+        The gray values that stand for 0 and 1, if they are stated.
+    normalized : (m, s) or None
+        The mean and the std by which the gray is normalized already.
+
+    Raises
+    ------
+    ModelError
+        If numbers can't be used, or both `value_range` and `normalized` are stated.
+
+    Examples
+    --------
+    >>> from graytorgb.models.preprocessing import Preprocessing
+    >>> found = Preprocessing.from_arguments("-1..1", value_range=(0, 255))
+    >>> found.limits
+    (0.0, 255.0)
+    >>> found.normalization.mean
+    array([127.5, 127.5, 127.5])
+    """
+
+    stats: Stats | None = None
+    value_range: tuple[float, float] | None = None
+    normalized: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        assert self.normalization is not None  # calculated here, so that unusable numbers raise
+
+    @classmethod
+    def from_arguments(
+        cls,
+        stats: Any = None,
+        value_range: tuple[float, float] | None = None,
+        normalized: tuple[float, float] | None = None,
+    ) -> "Preprocessing":
+        """Return the record for the arguments of these names, `stats` from whatever knows them."""
+        return cls(None if stats is None else find_stats(stats), value_range, normalized)
+
+    @property
+    def is_stated(self) -> bool:
+        """Whether the statistics are stated."""
+        return self.stats is not None
+
+    @property
+    def has_range(self) -> bool:
+        """Whether the range of the gray is stated."""
+        return self.value_range is not None or self.normalized is not None
+
+    @cached_property
+    def rescaling(self) -> Normalization:
+        """Return what makes values from 0 to 1 of the gray."""
+        return Normalization.from_stats(0, 1, self.value_range, self.normalized)
+
+    @cached_property
+    def normalization(self) -> Normalization:
+        """Return what makes the original's planes of the gray; the rescaling, without stats."""
+        if self.stats is None:
+            return self.rescaling
+        return Normalization.from_stats(*self.stats, self.value_range, self.normalized)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Return the gray values that stand for 0 and 1."""
+        lo, span = float(self.rescaling.mean[0]), float(self.rescaling.std[0])
+        return lo, lo + span
+
+    def require_stats(self, how: str = "collapse") -> Normalization:
+        """Return the normalization.
+
+        Raises
+        ------
+        ModelError
+            If no statistics are stated; the message says what to pass to ``adapt(how=how)``.
+        """
+        if self.is_stated:
+            return self.normalization
+        rest = "" if how == "collapse" else f', how="{how}"'
+        raise ModelError(
+            "say how the images were normalized that the network was trained on: adapt(model, "
+            f'stats{rest}), where stats is "imagenet" for most ImageNet weights, "-1..1", "0..1" '
+            "for a network that takes three equal planes as they are, a pair (mean, std), or what "
+            "knows it, such as torchvision's weights, a timm model or a Hugging Face processor "
+            "(for keras.applications the guide's page on Keras has them). The adapted one takes "
+            "gray from 0 to 1, or what value_range=(lo, hi) or normalized=(mean, std) says",
+            remedies=("stats",),
+        )
+
+    def check_agrees(self, said: "Preprocessing") -> None:
+        """Check that what a caller says is what the adapted network carries.
+
+        Raises
+        ------
+        ModelError
+            If the statistics or the range that `said` states are others.
+        """
+        pairs: list[list[Normalization]] = []
+        if said.stats is not None:
+            pairs.append([Preprocessing(each.stats).normalization for each in (self, said)])
+        if said.has_range:
+            pairs.append([each.rescaling for each in (self, said)])
+        if not all(np.allclose(np.array(a), np.array(b), rtol=1e-6, atol=1e-9) for a, b in pairs):
+            raise ModelError(
+                f"the adapted network was made with {str(self) or 'no stats'}, and this call says "
+                f"{said}: leave that out, or adapt the original again with it",
+                remedies=("stats", "value_range"),
+            )
+
+    def as_arguments(self) -> dict[str, Any]:
+        """Return the arguments of ``adapt`` by their names."""
+        pair = None if self.stats is None else tuple(self.stats)
+        return {"stats": pair, "value_range": self.value_range, "normalized": self.normalized}
+
+    def __str__(self) -> str:
+        named = self.as_arguments().items()
+        return ", ".join(f"{name}={value}" for name, value in named if value is not None)
+
+    def describe_input(self) -> str:
+        """Return what the adapted network takes, in words."""
+        if self.normalized is not None:
+            return "one channel, normalized by {:g} and {:g}".format(*self.normalized)
+        # an input of integers takes its own, whatever "0..1" is called
+        if not self.is_stated or self.normalization.is_identity:
+            return "one channel, of the values that the original takes"
+        return "one channel, from {:g} to {:g}".format(*self.limits)
+
+    def to_text(self) -> str:
+        """Return a text of letters, digits, dots and underscores, as a layer's name may be.
+
+        >>> Preprocessing.from_arguments((0.5, 0.25), value_range=(0, 255)).to_text()
+        'gray-input_mean_0.5_std_0.25_range_0.0_255.0'
+        """
+        values = (*(self.stats or (None, None)), self.value_range, self.normalized)
+        parts = [_MARK]
+        for word, numbers in zip(_WORDS, values, strict=True):
+            if numbers is not None:
+                parts += [word, *(repr(float(number)) for number in numbers)]
+        return "_".join(parts)
+
+    @classmethod
+    def from_text(cls, text: Any) -> "Preprocessing | None":
+        """Return the record of a text by :meth:`to_text`, or None for anything else.
+
+        >>> print(Preprocessing.from_text("gray-input_mean_0.5_std_0.25"))
+        stats=((0.5,), (0.25,))
+        """
+        mark, *parts = str(text).split("_")
+        if mark != _MARK:
+            return None
+        found: dict[str, list[float]] = {}
+        try:
+            for part in parts:
+                if part in _WORDS:
+                    numbers = found.setdefault(part, [])
+                else:
+                    numbers.append(float(part))
+            read: Any = {word: tuple(numbers) for word, numbers in found.items()}
+            stats = Stats(read["mean"], read["std"]) if read.keys() & {"mean", "std"} else None
+            return cls(stats, read.get("range"), read.get("normalized"))
+        except (ValueError, KeyError, UnboundLocalError):  # a name that only begins so
+            return None

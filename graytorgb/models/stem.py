@@ -1,0 +1,239 @@
+"""The rules about stems that torch, Keras and ONNX share: channels, names, noise, comparison."""
+
+import difflib
+from collections.abc import Callable, Collection, Iterable, Sequence
+from operator import eq
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ModelError
+from .weights import Normalization
+
+Array = NDArray[Any]
+CHANNELS = 3  # a stem is a convolution that sees as many planes of the image
+_EPS = {"float64": 2**-52, "float32": 2**-23, "float16": 2**-10}
+
+
+def refuse(why: str, *, remedies: tuple[str, ...] = ()) -> ModelError:
+    """Return the error for a network that can't be collapsed, and can be expanded."""
+    return ModelError(
+        f'{why}; how="expand" works with any network', remedies=(*remedies, "how")
+    )  # fmt: skip
+
+
+def quote_names(names: Iterable[str]) -> str:
+    """Return names for a message, each once and in quotes."""
+    return ", ".join(map(repr, dict.fromkeys(names)))
+
+
+def check_layer_names(
+    layers: Sequence[str],
+    stems: Collection[str],
+    known: Collection[str],
+    *,
+    kind: str,
+    is_name_of: Callable[[str, str], bool] = eq,
+) -> None:
+    """Check that the layers which the caller names are the ones that see the image.
+
+    Parameters
+    ----------
+    layers : sequence of str
+        The caller's names.
+    stems : collection of str
+        The convolutions that see the image.
+    known : collection of str
+        Every name in the network.
+    kind : {"layer", "node"}
+        The framework's word for one.
+    is_name_of : callable
+        Whether a name, its first argument, is one for the full name that is its second.
+
+    Raises
+    ------
+    ModelError
+        If a name is none of the stems', or a stem isn't named.
+    """
+    for name in layers:
+        if not any(is_name_of(name, stem) for stem in stems):
+            is_there = any(is_name_of(name, each) for each in known)
+            near = [] if is_there else difflib.get_close_matches(name, [*stems, *known], n=1)
+            hint = f", did you mean {near[0]!r}?" if near else ""
+            why = "isn't a convolution that sees the image" if is_there else "isn't there"
+            raise ModelError(
+                f"the {kind} {name!r} {why}{hint} (layer=); the image goes into "
+                f"{quote_names(stems)}"
+            )
+    others = [stem for stem in stems if not any(is_name_of(name, stem) for name in layers)]
+    if others:
+        raise ModelError(
+            f"the image goes into {quote_names(others)} too, which have to change with "
+            f"{quote_names(layers)}: leave layer out"
+        )
+
+
+def make_gray_noise(
+    shape: Sequence[int], rescaling: Normalization, dtype: Any, *, has_integers: bool, seed: int
+) -> Array:
+    """Return gray noise in the range that the adapted network takes.
+
+    Parameters
+    ----------
+    shape : sequence of int
+    rescaling : Normalization
+        What makes values from 0 to 1 of the gray.
+    dtype : numpy dtype
+    has_integers : bool
+        Whether the network takes whole numbers; they are from 0 to 127 then.
+    seed : int
+        A number for each of several images, so that they differ.
+    """
+    rng = np.random.default_rng(seed)
+    if has_integers:
+        return rng.integers(0, 128, shape, np.int64).astype(dtype)
+    return np.asarray(rng.random(shape) * rescaling.std[0] + rescaling.mean[0], dtype)
+
+
+def repeat_and_normalize(gray: Array, axis: int, normalization: Normalization) -> Array:
+    """Return what the original network is given: the gray three times, normalized.
+
+    Parameters
+    ----------
+    gray : ndarray
+        With one channel on `axis`.
+    axis : int
+    normalization : Normalization
+    """
+    if normalization.is_identity:
+        return np.repeat(gray, len(normalization.mean), axis)
+    shape = [-1 if k == axis else 1 for k in range(gray.ndim)]
+    mean, std = (v.reshape(shape) for v in normalization)
+    work = np.promote_types(gray.dtype, np.float32)  # small floats are rounded once, at the end
+    return np.asarray((gray.astype(work) - mean.astype(work)) / std.astype(work), gray.dtype)
+
+
+def check_sides(sides: Sequence[int | None], given: Sequence[int]) -> None:
+    """Check that a network takes images of these sides.
+
+    Parameters
+    ----------
+    sides : sequence of int or None
+        The sides that the network takes, None for any size.
+    given : sequence of int
+
+    Raises
+    ------
+    ModelError
+        If it takes others.
+    """
+    if len(sides) != len(given) or any(
+        n not in (None, m) for n, m in zip(sides, given, strict=True)
+    ):
+        taken = " x ".join("any" if n is None else str(n) for n in sides)
+        raise ModelError(f"the network takes images of {taken}, not {' x '.join(map(str, given))}")
+
+
+def read_size(example: Any) -> tuple[int | None, ...] | None:
+    """Return the sides of an image that ``example=`` states, or None if it states none.
+
+    Parameters
+    ----------
+    example : int, tuple of int or None, or None
+        For Keras and ONNX: one side, or all of them, None for a side that may be any.
+
+    Raises
+    ------
+    ModelError
+        If it is anything else, such as a batch.
+    """
+    if example is None:
+        return None
+    size = (example, example) if isinstance(example, int | np.integer) else example
+    if isinstance(size, tuple | list) and all(
+        n is None or (isinstance(n, int | np.integer) and n is not True and n > 0) for n in size
+    ):
+        return tuple(None if n is None else int(n) for n in size)
+    given = repr(example) if isinstance(size, tuple | list | str) else type(example).__name__
+    shape = f" of shape {np.shape(example)}" if hasattr(example, "shape") else ""
+    raise ModelError(
+        "example is the size of an image for Keras and ONNX, (H, W), None where any will do; not "
+        f"{given}{shape}"
+    )
+
+
+def check_takes_normalized(name: str, normalization: Normalization, *, has_integers: bool) -> None:
+    """Check that an input takes the numbers that a normalization gives.
+
+    Raises
+    ------
+    ModelError
+        If it takes whole numbers, and the normalization isn't the identity.
+    """
+    if has_integers and not normalization.is_identity:
+        raise ModelError(
+            f"the input {name!r} takes whole numbers, so nothing is normalized before it: "
+            "adapt(model) where the network does it itself, adapt(model, '0..1') where it takes "
+            "three equal planes; without value_range",
+            remedies=("no stats",),
+        )
+
+
+def fit_batch(
+    batch: Array, sides: tuple[int | None, ...], dtype: Any, axis: int, *, has_integers: bool
+) -> Array:
+    """Return a batch (N, 1, ...) in a network's dtype and order of axes.
+
+    Parameters
+    ----------
+    batch : ndarray of shape (N, 1, ...)
+    sides : tuple of int or None
+        The images that the network takes, None for any size.
+    dtype : numpy dtype
+    axis : int
+        Where the network has its channels.
+    has_integers : bool
+        Whether the network takes whole numbers.
+
+    Raises
+    ------
+    ModelError
+        If the images have other sides, or values that `dtype` doesn't hold.
+    """
+    check_sides(sides, batch.shape[2:])
+    gray = np.asarray(batch).astype(dtype)
+    if has_integers and not np.array_equal(gray, batch):
+        raise ModelError(f"the network takes whole numbers, {dtype}, and these images aren't")
+    return np.ascontiguousarray(np.moveaxis(gray, 1, axis))
+
+
+def check_stem_outputs(name: str, expected: Array, given: Array, precision: str) -> None:
+    """Check that a stem gives for gray what it gave for three planes, up to rounding.
+
+    Parameters
+    ----------
+    name : str
+        The stem's name.
+    expected, given : ndarray
+        The original's output and the adapted stem's.
+    precision : str
+        The dtype that the stem calculates in.
+
+    Raises
+    ------
+    ModelError
+        If the shapes differ, or values by more than rounding.
+    """
+    if expected.shape != given.shape:
+        raise refuse(
+            f"layer {name!r} gives {given.shape} for gray, and {expected.shape} for three planes"
+        )
+    e, g = expected.astype(np.float64), given.astype(np.float64)
+    scale, difference = float(np.abs(e).max()), float(np.abs(e - g).max())
+    if not difference <= _EPS.get(precision, 2**-7) ** 0.5 * scale:
+        raise refuse(
+            f"layer {name!r} doesn't give for gray what it gave for three planes: they differ by "
+            f"{difference:.2g}, of values up to {scale:.2g}. Something changes the image before "
+            "it, the order of the channels perhaps"
+        )

@@ -1,0 +1,114 @@
+"""``adapt`` for torch networks: how="collapse" is in collapse.py, the other ways are here."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ...errors import ModelError
+from ..frameworks import AdaptOptions, InputSize
+from ..preprocessing import Preprocessing
+from .collapse import collapse
+from .copy import copied
+from .example import any_parameter, calls
+from .input_arithmetic import takes_image_list
+from .modules import GrayInput, Learned, Repeat, is_adapted
+from .runner import PREPROCESSING
+from .state_dicts import adapt_state_dict
+
+
+def adapt(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions) -> nn.Module:
+    """Return a torch network adapted as :func:`graytorgb.models.adapt` says."""
+    _check_network(model)
+    if takes_image_list(model) and not preprocessing.normalization.equals(preprocessing.rescaling):
+        transform: Any = model.transform
+        raise ModelError(
+            f"a {type(model).__name__} normalizes its images itself, by the mean "
+            f"{transform.image_mean} and the std {transform.image_std}: leave stats out, "
+            "adapt(model)"
+        )
+    if not options.inplace:
+        model = copied(model)
+    if options.how == "collapse":
+        collapse(model, preprocessing, options)
+    else:
+        model = _put_behind_layer(model, preprocessing, options)
+    setattr(model, PREPROCESSING, preprocessing.to_text())
+    return model
+
+
+def _put_behind_layer(
+    model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions
+) -> GrayInput:
+    """Return the network behind a layer that makes its planes of gray."""
+    if not takes_image_list(model):
+        preprocessing.require_stats(options.how)
+    example, spatial = options.example, 2
+    if example is not None:
+        spatial = next(calls(model, example)).spatial
+    kind = Repeat if options.how == "expand" else Learned
+    front = kind(preprocessing.normalization, spatial)
+    like = any_parameter(model)
+    front.to(like.device, like.dtype)
+    if options.freeze:
+        model.requires_grad_(False)
+    return GrayInput(front, model)
+
+
+def adapt_file(
+    source: Path, target: Path, preprocessing: Preprocessing, options: AdaptOptions
+) -> None:
+    """Adapt the weights in a file and write them to another file.
+
+    Raises
+    ------
+    ModelError
+        If the options are for a network, which such a file doesn't hold.
+    """
+    if options.how != "collapse" or options.example is not None:
+        raise ModelError(
+            "weights alone have no graph and can't be run: how= and example= are for networks"
+        )
+    key = None
+    if options.layers is not None:
+        [name, *others] = options.layers
+        if others:
+            raise ModelError(f"layer names one weight of a file of weights, not {options.layers}")
+        key = name if name.endswith("weight") else f"{name}.weight"
+    adapt_state_dict(source, preprocessing, key=key, offset=options.offset, dst=target)
+
+
+def find_input_size(model: nn.Module) -> InputSize:
+    """Return the size of the images that a network says it takes: timm's networks do."""
+    said = getattr(model, "pretrained_cfg", None) or {}
+    return InputSize(tuple(said.get("input_size", (0, None, None))[1:]), has_integers=False)
+
+
+def _check_network(model: nn.Module) -> None:
+    """Check that a network is one of layers that can be changed.
+
+    Raises
+    ------
+    ModelError
+        If it is scripted, compiled, without weights or adapted already.
+    """
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ModelError(
+            "a scripted network's layers can't be changed: adapt the network that it was made of, "
+            "then torch.jit.trace or torch.export that"
+        )
+    if hasattr(model, "_orig_mod"):
+        raise ModelError(
+            "a compiled network's layers can't be changed, the network inside can: "
+            "torch.compile(adapt(model._orig_mod, ...))"
+        )
+    if any(p.is_meta for p in model.parameters()):
+        raise ModelError("this network is on the meta device, without weights: load them first")
+    if any(nn.parameter.is_lazy(p) for p in model.parameters()):
+        raise ModelError("this network has lazy layers without weights: run it once, model(images)")
+    if any(is_adapted(module) for module in model.modules()):
+        raise ModelError(
+            "this network is adapted already, and takes one channel: adapt the original again for "
+            "other stats or how"
+        )

@@ -1,0 +1,101 @@
+"""``verify``: the proof that an adapted network's outputs are the original's."""
+
+from typing import Any
+
+import numpy as np
+
+from ..core.stats import stats_in_one
+from ..errors import ModelError
+from .frameworks import find_framework
+from .image_batches import split_into_batches
+from .output_comparison import compare_outputs
+from .preprocessing import Preprocessing
+from .verification_result import Verification
+
+
+@stats_in_one
+def verify(
+    original: Any,
+    adapted: Any,
+    images: Any,
+    stats: Any = None,
+    *,
+    value_range: tuple[float, float] | None = None,
+    normalized: tuple[float, float] | None = None,
+    layer: str | None = None,
+    tolerance: float = 1e-4,
+    batch_size: int = 8,
+    seconds: float = 1.0,
+) -> Verification:
+    """Prove that an adapted network's outputs are the original's.
+
+    The original is given the gray three times, normalized; the adapted one is given the gray.
+    Both run in eval mode, and are left in the mode they were in.
+
+    Parameters
+    ----------
+    original, adapted : torch.nn.Module, keras.Model, onnx.ModelProto or path
+        The network of 3 channels, and what :func:`adapt` made of it. ONNX Runtime runs ONNX
+        models; a network can be compared with one that was made of it in another framework.
+    images : array, or sequence of arrays of shape (H, W)
+        Gray in the range that the adapted network takes: numpy arrays or CPU tensors, of shape
+        (N, H, W), (N, 1, H, W), (N, H, W, 1) or (N, 1, T, H, W) if it is one. Images of several
+        sizes in a sequence are run one by one. An ONNX model that takes several images is given
+        each of these several times, shifted sideways.
+    stats, value_range, normalized
+        What :func:`adapt` was given. Left out where the adapted network carries them, as every
+        result of :func:`adapt` does, and for a network that normalizes by itself.
+    layer : str, optional
+        The stem's name, found as in :func:`adapt` otherwise.
+    tolerance : float
+        The largest difference of a value that passes. Where every output is below 1, the
+        largest difference over the largest output, or over 1000 times what images change if that
+        is less; but a rounding error of up to a hundredth of the tolerance passes.
+    batch_size : int
+    seconds : float
+        How long to time both networks on the first batch, in rounds of random order; 0 measures
+        neither time nor memory.
+
+    Returns
+    -------
+    Verification
+        ``passed``, the ``reason`` if it isn't, the figures, ``to_json()``, ``write_png(path)``;
+        rich prints it as a table.
+
+    Raises
+    ------
+    ModelError
+        If `stats` or a range is said that isn't the one which `adapted` carries,
+        `images` aren't gray images, a network can't be run on them, nothing comes out that
+        can be compared, or both networks agree and their outputs don't depend on the images.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from graytorgb.models import adapt, verify
+    >>> color = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.ReLU())
+    >>> proof = verify(color, adapt(color, (0.5, 0.25)), torch.rand(4, 32, 32))
+    >>> proof.passed, proof.images
+    (True, 4)
+    """
+    if batch_size < 1:
+        raise ModelError(f"batch_size is 1 or more, not {batch_size}")
+    if layer is not None and not isinstance(layer, str):
+        raise ModelError(f"layer is the name of one convolution here, not {layer!r}")
+    if not 0 <= tolerance < np.inf:
+        raise ModelError(f"tolerance is a number, 0 or more, not {tolerance!r}")
+    frameworks = find_framework(original), find_framework(adapted)
+    preprocessing = Preprocessing.from_arguments(stats, value_range, normalized)
+    after = frameworks[1].Runner(adapted, None)
+    if after.preprocessing is not None:
+        after.preprocessing.check_agrees(preprocessing)
+        preprocessing = after.preprocessing
+    before = frameworks[0].Runner(original, preprocessing.normalization)
+    has_range = preprocessing.has_range or before.has_integers
+    batches = split_into_batches(images, batch_size, has_range=has_range)
+    in_bytes = before.has_integers and not preprocessing.has_range
+    span = (0.0, 255.0) if in_bytes else preprocessing.limits
+    with before.eval_mode(), after.eval_mode():
+        return compare_outputs(
+            before, after, batches, layer=layer, tolerance=tolerance, seconds=seconds, span=span
+        )
