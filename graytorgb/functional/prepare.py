@@ -11,6 +11,7 @@ from .. import kinds
 from ..backends import registry
 from ..core import alpha as alphas
 from ..core import saturation
+from ..core.arithmetic import Arithmetic, constants
 from ..core.layout import Layout, gray_moves, order
 from ..core.percentile import nan_error
 from ..core.stats import Stats, stats_in_one
@@ -195,7 +196,7 @@ def _empty(shape: tuple[int, ...], target: str) -> tuple[Array, bool]:
 
 def _find_arithmetic(
     dtype: np.dtype[Any], stats: Stats, value_range: ValueRange | None, target: str
-) -> normalize.Arithmetic:
+) -> Arithmetic:
     """The arithmetic for a range that doesn't look at values any more."""
     ordered(dtype)
     stated = value_range is not None and not are_0_to_1(dtype, value_range)
@@ -214,7 +215,7 @@ def _find_arithmetic(
             f"{dtype} doesn't tell how deep the image is: value_range=(0, 4095) for 12 "
             'bits, "dtype" for all of them'
         )
-    return normalize.constants(lo, hi, stats, target, stated=stated)
+    return constants(lo, hi, stats, target, stated=stated)
 
 
 def _by_own_library(
@@ -245,7 +246,7 @@ def _by_own_library(
 
 def _find_by_name(
     dtype: str, stats: Stats, value_range: ValueRange | None, target: str
-) -> normalize.Arithmetic:
+) -> Arithmetic:
     return _find_arithmetic(nearest(dtype), stats, value_range, target)
 
 

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from ..core.image_file import ImageFile
 from ..core.layout import order
 from ..core.value_range import ValueRange
 from ..functional.to_rgb import to_rgb
 from ..functional.to_uint8 import to_uint8
-from ..io.image import Array, ImageFile, Request
+from ..io.image import Array, Request
 
 _READERS = {
     "DICOM": "pydicom.dcmread(path).pixel_array",

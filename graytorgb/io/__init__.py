@@ -18,10 +18,11 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from ..core.image_file import ImageFile
 from ..core.value_range import ValueRange, check_policy, is_deeper
 from ..errors import GrayToRGBError, ImageFileError, LevelsError, OptionError
 from ..extras import require
-from .image import CT_WINDOWS, ImageFile, Request, Window
+from .image import CT_WINDOWS, Request, Window
 from .orientation import STEPS, orient
 
 __all__ = ["LIMIT", "ImageFile", "read"]

@@ -6,7 +6,8 @@ from io import BytesIO
 import imagecodecs
 from PIL.BmpImagePlugin import BmpImageFile, DibImageFile
 
-from .image import ImageFile, Request, depth_range
+from ..core.image_file import ImageFile
+from .image import Request, depth_range
 from .pillow import read_frames
 
 # The file's header, where the pixels start in it; then the image's, of which these have the same

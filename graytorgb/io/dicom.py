@@ -5,13 +5,14 @@
 what the values are.
 """
 
+from ..core.image_file import ImageFile
 from ..errors import ImageFileError
 from .dicom_color import find_color_form, show_color
 from .dicom_decode import decode
 from .dicom_gray import find_dtype, fit_depth, show
 from .dicom_header import Scan, open_scan
 from .dicom_window import is_hounsfield, note_windows
-from .image import CT_WINDOWS, ImageFile, Request
+from .image import CT_WINDOWS, Request
 
 
 def read(request: Request) -> ImageFile:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import simplejpeg
 
-from .image import Array, ImageFile, Request
+from ..core.image_file import ImageFile
+from .image import Array, Request
 from .orientation import find_orientation
 
 # The codes that follow 0xFF (ITU-T T.81, table B.1)

@@ -9,9 +9,10 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib import format as npy
 
+from ..core.image_file import ImageFile
 from ..core.layout import resolve
 from ..errors import LayoutError
-from .image import Array, ImageFile, Request
+from .image import Array, Request
 
 _LARGEST_HEADER = 12 + 10_000  # magic, version and length; and what numpy itself takes at most
 # As numpy writes it; its own function, which reads any, takes as long as it takes to read an image

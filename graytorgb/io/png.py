@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import imagecodecs
 
+from ..core.image_file import ImageFile
 from ..extras import require
-from .image import ImageFile, Request, depth_range
+from .image import Request, depth_range
 from .orientation import find_orientation
 
 _END = struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))

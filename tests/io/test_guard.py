@@ -5,8 +5,8 @@ import pytest
 
 import graytorgb as g2r
 import graytorgb.io.numpy as reader
+from graytorgb.core.image_file import ImageFile
 from graytorgb.io import read
-from graytorgb.io.image import ImageFile
 
 
 @pytest.fixture
