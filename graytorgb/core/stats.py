@@ -118,7 +118,8 @@ def check(mean: Any, std: Any) -> Stats:
 def _as_list(values: Any) -> Sequence[Any]:
     """Convert a number, a sequence, or an array or tensor of any shape to a flat sequence."""
     if hasattr(values, "tolist"):
-        return np.ravel(values.tolist()).tolist()
+        flat: list[Any] = np.ravel(values.tolist()).tolist()
+        return flat
     return values if isinstance(values, list | tuple) else [values]
 
 

@@ -229,7 +229,7 @@ def _by_own_library(
     """By the operations of the array's own library, which see no values."""
     array, limits = settle(kind, array, value_range)
     dtype = kind.dtype_name(array)
-    arithmetic = kind.settle(_find_by_name, dtype, stats, limits, target)
+    arithmetic = kind.settle(_find_by_name, dtype, *stats, limits, target)
     if "float" in dtype and not arithmetic.stated:
         array = kind.demand(array, *NEARLY_0_TO_1, outside_error())
     axis = axes.target.index("C")
@@ -245,9 +245,10 @@ def _by_own_library(
 
 
 def _find_by_name(
-    dtype: str, stats: Stats, value_range: ValueRange | None, target: str
+    dtype: str, mean: Any, std: Any, value_range: ValueRange | None, target: str
 ) -> Arithmetic:
-    return _find_arithmetic(nearest(dtype), stats, value_range, target)
+    # torch's compiler takes no named tuple as an argument
+    return _find_arithmetic(nearest(dtype), Stats(mean, std), value_range, target)
 
 
 def check_dtype(dtype: Any) -> str:

@@ -304,7 +304,7 @@ sys.modules["graytorgb._kernels"] = None
 import numpy as np, graytorgb as g2r
 x = np.arange(64 * 300 * 300, dtype=np.uint16).reshape(64, 300, 300)
 print(g2r.to_rgb(x, "NHW->NCHW").shape)
-print(g2r.prepare(x, 0.5, 0.5, "NHW->NCHW", value_range="dtype").shape)
+print(g2r.prepare(x, (0.5, 0.5), "NHW->NCHW", value_range="dtype").shape)
 print(g2r.cache_info())
 for call in (lambda: g2r.set_cache(0), lambda: g2r.to_rgb(x, "NHW", backend="native")):
     try:
