@@ -133,7 +133,7 @@ class ToRGB(_ImageTransform):
         self, *, backend: str = "auto", alpha: alphas.Alpha = "error", p: float = 1.0
     ) -> None:
         super().__init__(p=p)
-        self.backend, _, alpha = Options(backend, None, alphas.check(alpha)).checked()
+        self.backend, _, alpha = Options(backend, None, alphas.check(alpha)).check()
         # JSON knows no numpy scalars
         self.alpha = alpha if isinstance(alpha, str) else tuple(np.asarray(alpha).tolist())
 

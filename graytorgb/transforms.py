@@ -37,7 +37,7 @@ from .errors import DtypeError, LayoutError, OptionError  # noqa: E402
 from .functional.prepare import check_dtype, prepare  # noqa: E402
 from .functional.to_rgb import Options, to_rgb  # noqa: E402
 from .functional.to_uint8 import to_uint8  # noqa: E402
-from .kinds.torch import dtype as torch_dtype  # noqa: E402
+from .kinds.torch import KIND as TORCH  # noqa: E402
 
 __all__ = ["Prepare", "PrepareBatch", "ToRGB", "ToUint8"]
 
@@ -130,7 +130,7 @@ class ToRGB(_ImageTransform):
         self, *, backend: str = "auto", copy: bool | None = None, alpha: alphas.Alpha = "error"
     ) -> None:
         super().__init__()
-        options = Options(backend, copy, alphas.check(alpha)).checked().loaded()
+        options = Options(backend, copy, alphas.check(alpha)).check().load_backend()
         self.backend, self.copy, self.alpha = options
 
     def extra_repr(self) -> str:
@@ -239,7 +239,7 @@ class Prepare(_ImageTransform):
         super().__init__()
         self.stats = find_stats(stats)
         self.value_range = None if value_range is None else check_policy(value_range)
-        self.dtype = torch_dtype(check_dtype(dtype))
+        self.dtype = TORCH.get_dtype(check_dtype(dtype))
 
     def extra_repr(self) -> str:
         """The arguments, as they were given."""

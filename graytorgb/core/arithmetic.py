@@ -15,18 +15,28 @@ Array = NDArray[Any]
 
 _FLOAT32 = np.finfo(np.float32).min, np.finfo(np.float32).max
 
-Triple = tuple[float, ...]  # a number for each channel
+Triple = tuple[float, ...]  # a number for each of three channels
 
 
 class Arithmetic(NamedTuple):
-    """``clip(((x - mean) - rest) * scale, lowest, highest)`` of each channel.
+    """The constants of ``clip(((x - mean) - rest) * scale, lowest, highest)``.
 
-    The mean is in two parts, each a float32, for twice its precision: near the mean, where the
-    result is small, the difference keeps its relative precision, and the result with it.
+    The mean has two parts, each a float32, for twice the precision: near the mean, where the
+    result is small, the difference keeps its relative precision, and so does the result.
 
-    Clipping the result to the values of `lo` and `hi` saturates x, and gives the ends exactly.
-    Where nobody `stated` the range, a float x beyond 0 to 1 is reported; NaN is always.
-    `wide` says that float32 doesn't hold the constants, or isn't enough for the result.
+    Attributes
+    ----------
+    mean, rest, scale : tuple of 3 floats
+        For each channel.
+    lowest, highest : tuple of 3 floats
+        The results for `lo` and `hi`; to clip the result at them saturates x, and gives the ends
+        exactly.
+    lo, hi : float
+        The values of x that become 0 and 1, before they are normalized.
+    stated : bool
+        Whether the caller stated the range. If not, a float x beyond 0 to 1 is an error.
+    wide : bool
+        Whether float32 doesn't hold the constants, or isn't enough for the result.
     """
 
     mean: Triple
@@ -41,15 +51,28 @@ class Arithmetic(NamedTuple):
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """From where to where a float x isn't reported."""
+        """The lowest and the highest float x that isn't an error; NaN always is one."""
         return (-math.inf, math.inf) if self.stated else NEARLY_0_TO_1
 
 
-@lru_cache(64)  # a pipeline says the same each time
-def constants(lo: float, hi: float, stats: Stats, target: str, *, stated: bool) -> Arithmetic:
-    """For ``((x - lo) / (hi - lo) - mean) / std``, saturated where x is beyond `lo` or `hi`.
+@lru_cache(64)  # a pipeline asks for the same each time
+def find_constants(lo: float, hi: float, stats: Stats, target: str, *, stated: bool) -> Arithmetic:
+    """Return the arithmetic of ``((x - lo) / (hi - lo) - mean) / std``, saturated at both ends.
 
-    LevelsError for a range that float64 can't scale.
+    Parameters
+    ----------
+    lo, hi : int or float
+        The values of x that become 0 and 1.
+    stats : Stats
+    target : str
+        The dtype of the result.
+    stated : bool
+        Whether the caller stated the range.
+
+    Raises
+    ------
+    LevelsError
+        If float64 can't scale the range.
     """
     mean, std = (np.resize(np.array(part, float), 3) for part in stats)
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
@@ -73,7 +96,7 @@ def constants(lo: float, hi: float, stats: Stats, target: str, *, stated: bool) 
 
 @lru_cache(64)
 def pack(arithmetic: Arithmetic) -> Array | None:
-    """The constants as float32, or None if that can't hold them to its full precision."""
+    """Return the constants as float32; None if that can't hold them at its full precision."""
     if arithmetic.wide:
         return None
     return np.concatenate((*arithmetic[:5], arithmetic.bounds)).astype(np.float32)

@@ -7,7 +7,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..errors import LevelsError
+from ..errors import LayoutError, LevelsError
+from .layout import parse
 from .value_range import ValueRange
 
 Array = NDArray[Any]
@@ -79,3 +80,28 @@ class ImageFile:
             f"{self.array.shape}, dtype {self.array.dtype}, layout {self.layout!r}, "
             f"value_range {self.value_range!r} from {self.range_source})"
         )
+
+    def find_layout(self, layout: str | None) -> str | None:
+        """Return `layout`, or the file's own for None.
+
+        Raises
+        ------
+        LayoutError
+            If the axes on the left of `layout` aren't the file's.
+        """
+        if layout is None or self.layout in (None, parse(layout).source):
+            return self.layout if layout is None else layout
+        raise LayoutError(
+            f"the axes of {self.path.name} are {self.layout!r}, and layout={layout!r} says "
+            f'otherwise: leave it away, or write "{self.layout}->..."'
+        )
+
+    def find_range(self, value_range: Any) -> Any:
+        """Return `value_range`, or the file's own for None.
+
+        Raises
+        ------
+        LevelsError
+            If the file doesn't say its range either.
+        """
+        return tuple(self)[1] if value_range is None else value_range

@@ -1,7 +1,7 @@
 """Layouts: the arrow strings and the shape rules. Strings and tuples in, strings and tuples out."""
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ..errors import LayoutError
 
@@ -10,6 +10,7 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 RGB_SIZES = (1, 3)  # the channel counts that identify a channel axis without being told
 
 Shape = tuple[int | None, ...]  # None for a size that isn't known yet, in a graph or a plan
+Size = TypeVar("Size", int, int | None)
 
 
 class Layout(NamedTuple):
@@ -20,6 +21,25 @@ class Layout(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.source}->{self.target}"
+
+    @property
+    def channel_axis(self) -> int | None:
+        """The place of C in the input; None where it has no channel axis."""
+        return self.source.index("C") if "C" in self.source else None
+
+    @property
+    def rgb_axis(self) -> int:
+        """The place of C in the result."""
+        return self.target.index("C")
+
+    def channels(self, shape: tuple[Size, ...]) -> Size | int:
+        """Return how many channels an input of this shape has; None for a size not yet known.
+
+        >>> Layout("NHW", "NHWC").channels((64, 224, 224))
+        1
+        """
+        axis = self.channel_axis
+        return 1 if axis is None else shape[axis]
 
     def result_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of the RGB result of an input of this shape."""

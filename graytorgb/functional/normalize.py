@@ -10,12 +10,12 @@ from ..core import blocks
 from ..core.arithmetic import Arithmetic, pack
 from ..core.layout import Layout, gray_moves, order
 
-DTYPES = ("float32", "float16", "bfloat16", "uint8")  # of a result, in the kernels' order
-_CODES = {np.dtype(t): i for i, t in enumerate(("u1", "u2", "i2", "f2", "f4"))}  # likewise
+DTYPES = ("float32", "float16", "bfloat16", "uint8")  # of a result, in the order of the kernels
+_CODES = {np.dtype(t): i for i, t in enumerate(("u1", "u2", "i2", "f2", "f4"))}  # so too
 _EXACT = {*_CODES, np.dtype("i1")}  # every value is a float32
 
 
-def fill(
+def write_normalized(
     array: Array,
     axes: Layout,
     out: Array,
@@ -25,34 +25,45 @@ def fill(
     warm: bool,
     threads: int | None,
 ) -> bool:
-    """Write the result into `out`; whether a float was outside of its bounds, or NaN.
+    """Write the normalized values into `out`.
 
     Parameters
     ----------
     array : ndarray
-        Gray, or with a channel axis of 1 or 3, in the axes of the layout's source.
+        Gray, or with a channel axis of 1 or 3, in the source axes of the layout.
+    axes : Layout
     out : ndarray
-        C-contiguous, in the axes of its target; the words of it for bfloat16.
+        C-contiguous, in the target axes of the layout; 16-bit integers for bfloat16.
+    arithmetic : Arithmetic
+    target : str
+        The dtype of the result: one of :data:`DTYPES`, or float64.
     warm : bool
         Whether the pages of `out` are there already.
+    threads : int or None
+        The most threads that the kernels use.
+
+    Returns
+    -------
+    bool
+        Whether a float lies outside of the arithmetic's bounds, or is NaN.
     """
-    axis = axes.target.index("C")
+    axis = axes.rgb_axis
     if array.dtype == np.bool_:
         array = array.view(np.uint8)
-    if "C" in axes.source and array.shape[axes.source.index("C")] == 3:
-        rgb = np.moveaxis(array.transpose(order(axes.source, axes.target)), axis, 0)
-        return _by_numpy(rgb, axis, out, arithmetic, target)
-    if "C" in axes.source:
-        array = array[(slice(None),) * axes.source.index("C") + (0,)]
+    if axes.channels(array.shape) == 3:
+        rgb = np.moveaxis(array.transpose(order(*axes)), axis, 0)
+        return _write_by_numpy(rgb, axis, out, arithmetic, target)
+    if axes.channel_axis is not None:
+        array = array[(slice(None),) * axes.channel_axis + (0,)]
     if moves := gray_moves(axes):
         array = array.transpose(moves)
     packed = pack(arithmetic)
     if packed is not None and array.dtype in _CODES and registry.usable("native"):
-        return _by_kernel(array, axis, out, packed, target, warm, threads)
-    return _by_numpy([array] * 3, axis, out, arithmetic, target)
+        return _write_by_kernel(array, axis, out, packed, target, warm, threads)
+    return _write_by_numpy([array] * 3, axis, out, arithmetic, target)
 
 
-def _by_kernel(
+def _write_by_kernel(
     gray: Array,
     axis: int,
     out: Array,
@@ -61,6 +72,7 @@ def _by_kernel(
     warm: bool,
     threads: int | None,
 ) -> bool:
+    """Write the normalized values of a gray array with the compiled kernels."""
     native: Any = registry.load("native")
     codes = _CODES[gray.dtype], DTYPES.index(target)
     if gray.flags.c_contiguous:
@@ -77,8 +89,13 @@ def _by_kernel(
     return outside
 
 
-def _by_numpy(channels: Any, axis: int, out: Array, arithmetic: Arithmetic, target: str) -> bool:
-    """The same, in blocks; in float32 where every x is one, and then to the same bits."""
+def _write_by_numpy(
+    channels: Any, axis: int, out: Array, arithmetic: Arithmetic, target: str
+) -> bool:
+    """Write the normalized values with NumPy, in blocks.
+
+    Where float32 holds every x, this gives the same bits as the kernels.
+    """
     outside = False
     first, last = arithmetic.bounds
     for c, plane in enumerate(np.moveaxis(out, axis, 0)):
@@ -92,12 +109,12 @@ def _by_numpy(channels: Any, axis: int, out: Array, arithmetic: Arithmetic, targ
                     inside = (block >= first) & (block <= last)
                     outside |= not inside.all()
                 y = ((block - mean) - rest) * scale
-                result[...] = _in_target(np.clip(y, lowest, highest, out=y), target)
+                result[...] = _round_to_dtype(np.clip(y, lowest, highest, out=y), target)
     return outside
 
 
-def _in_target(y: Array, target: str) -> Array:
-    """Rounded to nearest, ties to even."""
+def _round_to_dtype(y: Array, target: str) -> Array:
+    """Return values as those of a dtype, rounded to nearest, ties to even."""
     if target == "uint8":
         return np.rint(y)
     if target == "bfloat16":

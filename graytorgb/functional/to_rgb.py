@@ -1,25 +1,43 @@
-"""``to_rgb``: kind, layout, backend, call."""
+"""``to_rgb``: three equal channels for a gray image, or for a batch of them.
+
+An image goes through four steps: its kind (what the caller holds), its layout (which axis is
+which), a plan (what becomes of its channels, and which backend does it), and the run of the plan.
+Plain numpy arrays take the same steps, and their plans are cached.
+"""
 
 import math
 from functools import lru_cache, partial
-from typing import Any, Literal, NamedTuple, TypeVar, cast
+from typing import Any, Literal, NamedTuple, TypeVar, cast, overload
 
 import numpy as np
 
 from .. import kinds
 from ..backends import registry
 from ..backends.choose import pick
+from ..backends.protocol import Backend
 from ..core import alpha as alphas
-from ..core.layout import Layout, gray_moves, insert, order, parse, resolve, without_channel
+from ..core.image_file import ImageFile
+from ..core.layout import Layout, gray_moves, order, parse, resolve, without_channel
 from ..errors import DtypeError, GrayToRGBError, LayoutError
+from ..kinds import BlockKind, LibraryKind, SharedKind
 from ..kinds.numpy import NUMBERS
-from ..kinds.protocols import ArrayKind, Blocks, OwnLibrary
 
 Image = TypeVar("Image")
 Array = np.ndarray[Any, Any]
 _ERROR: Literal["error"] = "error"
 
 
+@overload
+def to_rgb(
+    image: ImageFile,
+    layout: str | None = None,
+    *,
+    backend: str = "auto",
+    copy: bool | None = None,
+    out: Any = None,
+    alpha: alphas.Alpha = _ERROR,
+) -> Array: ...
+@overload
 def to_rgb(
     image: Image,
     layout: str | None = None,
@@ -28,7 +46,16 @@ def to_rgb(
     copy: bool | None = None,
     out: Any = None,
     alpha: alphas.Alpha = _ERROR,
-) -> Image:
+) -> Image: ...
+def to_rgb(
+    image: Any,
+    layout: str | None = None,
+    *,
+    backend: str = "auto",
+    copy: bool | None = None,
+    out: Any = None,
+    alpha: alphas.Alpha = _ERROR,
+) -> Any:
     """Give a gray image, or a batch of them, three equal channels.
 
     Values and dtype never change, and every backend gives the same bits. What is RGB already
@@ -88,67 +115,25 @@ def to_rgb(
     >>> view.shape, view.strides[-1], np.shares_memory(view, x)
     ((64, 28, 28, 3), 0, True)
     """
-    if copy is out is None and alpha is _ERROR and type(image) is np.ndarray:
-        steps = _find_steps(image, layout, backend)
-        if steps is not None:
-            return cast(Image, steps.follow(image))  # type: ignore[arg-type]
+    given = image
     try:
-        options = Options(backend, copy, alpha).checked()
+        uses_defaults = copy is None and out is None and alpha is _ERROR
+        if uses_defaults and type(image) is np.ndarray:
+            plan = _find_plan(image, layout, backend)
+            if plan is not None:
+                return run_plan(plan, image)
+        options = Options(backend, copy, alpha).check()
         if copy is False and out is not None:
             raise LayoutError("copy=False asks for a view, which can't lie in out: leave one away")
+        if isinstance(image, ImageFile):
+            image, layout = image.array, image.find_layout(layout)
         if kinds.is_pil(image):
-            return cast(Image, _convert_pil(image, layout, out, options))
-        return cast(Image, _convert_array(image, layout, out, options))
+            return _convert_pil(image, layout, out, options)
+        return _convert_array(image, layout, out, options)
     except GrayToRGBError as error:
-        error.args += (f"given: {kinds.describe(image)}; layout={layout!r}, backend={backend!r}",)
+        told = kinds.describe_image(given)
+        error.args += (f"given: {told}; layout={layout!r}, backend={backend!r}",)
         raise
-
-
-class Steps(NamedTuple):
-    """What is done to a gray array, once everything is checked."""
-
-    moves: tuple[int, ...] | None
-    axis: int
-    backend: str
-
-    def follow(self, gray: Array) -> Array:
-        """Three equal channels, in memory of their own."""
-        expand = registry.loaded[self.backend].expand
-        return expand(gray if self.moves is None else gray.transpose(self.moves), self.axis)
-
-
-def _find_steps(image: Any, layout: str | None, backend: str) -> Steps | None:
-    """The steps for a plain gray array; None where there is more to it.
-
-    A loop over batches asks for the same again and again, and for one small image the checks
-    take as long as the work. What is no string or dtype of numbers is kept nowhere: it meets
-    its own error, and may be large, or have no hash.
-    """
-    if type(backend) is str and (layout is None or type(layout) is str):
-        dtype = image.dtype
-        if dtype.kind in NUMBERS:
-            return _steps(image.shape, dtype, layout, backend)
-    return None
-
-
-@lru_cache(1024)
-def _steps(
-    shape: tuple[int, ...], dtype: np.dtype[Any], layout: str | None, backend: str
-) -> Steps | None:
-    try:
-        axes = resolve(layout, shape)
-        if "C" in axes.source or 0 in shape:
-            return None
-        axis = axes.target.index("C")
-        if backend == "auto":
-            backend = cast(str, pick(math.prod(shape), dtype, axis == len(shape)).backend)
-        entry = registry.lookup(backend)
-        if entry.result == "view" or not entry.takes(dtype):
-            return None
-        registry.load(backend)
-        return Steps(gray_moves(axes), axis, backend)
-    except GrayToRGBError:  # with the whole message, from the way that all others go
-        return None
 
 
 class Options(NamedTuple):
@@ -158,159 +143,250 @@ class Options(NamedTuple):
     copy: bool | None
     alpha: alphas.Alpha
 
-    def checked(self) -> "Options":
-        """These options, or the error that any image would meet; nothing is imported for it."""
+    def check(self) -> "Options":
+        """Return the options, or raise the error that they cause for any image.
+
+        No backend is imported for that.
+        """
         alpha = alphas.check(self.alpha)
         if self.backend != "auto":
             registry.lookup(self.backend)
         if self.copy is not None and not isinstance(self.copy, bool):
             raise LayoutError(f"copy is None, True or False, not {self.copy!r}")
-        if self.copy is False and self.backend != "auto" and not self.view:
+        if self.copy is False and self.backend != "auto" and not self.is_view:
             raise LayoutError(
                 f"backend {self.backend!r} makes copies: copy=False goes with "
                 'backend="broadcast", whose three channels are one memory'
             )
         return self if alpha is self.alpha else self._replace(alpha=alpha)
 
-    def loaded(self) -> "Options":
-        """These options with the backend ready, or BackendUnavailable."""
+    def load_backend(self) -> "Options":
+        """Import the backend that is named, if one is, and return the options."""
         if self.backend != "auto":
             registry.load(self.backend)
         return self
 
     @property
-    def view(self) -> bool:
-        """Whether the result is a view: as `copy` says, else as the backend's line does."""
+    def is_view(self) -> bool:
+        """Whether the result is a view: `copy` says so, or otherwise the backend's line does."""
         if self.backend == "auto":
             return self.copy is False
         return self.copy is not True and registry.lookup(self.backend).result == "view"
 
 
-def _convert_array(image: Any, layout: str | None, out: Any, options: Options) -> Any:
-    kind = kinds.find(image)
-    array, axes = kinds.read(kind, image, layout)
-    if kind.REACH != "memory":
-        if options.backend not in ("auto", "broadcast"):
-            raise kinds.refuse_backend(kind, options.backend)
-        if kind.REACH == "blocks":
-            return _plan(kind, array, axes, out, options)
-    room = None if out is None else _lend_out(kind, array, axes, out)
-    source = axes.source
-    if "C" in source:
-        options.loaded()  # though what isn't gray has no use for a backend
-        channels = array.shape[source.index("C")]
-        if channels in (2, 4) and not isinstance(options.alpha, str):
-            result = _composite(kind, array, axes, room, options)
-            return _finish(kind, result, image, out)
-        array = _drop_alpha(array, source, options.alpha)
-        if array.shape[source.index("C")] == 3:
-            rgb = kind.transpose(array, order(source, axes.target))
-            if room is not None:
-                np.copyto(room, cast(Array, kind.lend(rgb)))
-                return _finish(kind, rgb, image, out)
-            return kind.wrap(kind.view(rgb) if options.view else kind.copy(rgb), image)
-        array = array[(slice(None),) * source.index("C") + (0, ...)]
-    if moves := gray_moves(axes):
-        array = kind.transpose(array, moves)
-    result = _expand(kind, array, axes.target.index("C"), options, room)
-    return _finish(kind, result, image, out)
+class Plan(NamedTuple):
+    """What is done to an array, once everything about it has been checked.
+
+    Attributes
+    ----------
+    part : tuple or None
+        The index that takes the gray channel, or the colors without their alpha.
+    order : tuple of int or None
+        The transposition to the axes of the result.
+    axis : int or None
+        Where the three equal channels go; None for what is RGB already.
+    backend : module or None
+        The backend that puts them there; None where the array's own library does.
+    view : bool
+        Whether the result shares the memory of the input.
+    is_copied : bool
+        Whether a view that the backend makes is copied.
+    background : tuple of 3 floats or None
+        What the alpha channel is composited on, instead of the steps above.
+    axes : Layout
+        The axes of the input and of the result.
+    """
+
+    part: tuple[Any, ...] | None
+    order: tuple[int, ...] | None
+    axis: int | None
+    backend: Backend | None
+    view: bool
+    is_copied: bool
+    background: alphas.Background | None
+    axes: Layout
 
 
-def _finish(kind: ArrayKind, result: Any, image: Any, out: Any) -> Any:
-    """The result as an object of the image's type, or `out`, which holds it."""
+def plan_conversion(
+    axes: Layout,
+    channels: int,
+    options: Options,
+    shape: tuple[int, ...] = (),
+    dtype: np.dtype[Any] | None = None,
+) -> Plan:
+    """Decide what becomes of an array's channels, and which backend does it.
+
+    Parameters
+    ----------
+    axes : Layout
+        The axes of the input and of the result.
+    channels : int
+        How many channels the input has; 1 without a channel axis.
+    options : Options
+        Checked.
+    shape, dtype : tuple of int, dtype
+        Of a numpy array. None for an array that its own library converts.
+
+    Raises
+    ------
+    ChannelError
+        If there are 2 or 4 channels and `alpha` is ``"error"``, or another number than 1 or 3.
+    DtypeError
+        If the backend can't carry the dtype.
+    BackendUnavailable
+        If the backend is missing or broken, even if the image is RGB already and needs none.
+    """
+    options.load_backend()
+    plan = Plan(None, None, None, None, options.is_view, False, None, axes)
+    if channels in (2, 4) and not isinstance(options.alpha, str):
+        if plan.view:
+            raise LayoutError(
+                'compositing makes new values, and a view has none: copy=True, or alpha="drop"'
+            )
+        return plan._replace(background=options.alpha)
+    leading = (slice(None),) * (axes.channel_axis or 0)
+    if channels == 3 or (channels == 4 and options.alpha == "drop"):
+        part = (*leading, slice(3), ...) if channels == 4 else None
+        return plan._replace(part=part, order=order(*axes))
+    if not (channels == 1 or (channels == 2 and options.alpha == "drop")):
+        raise alphas.refuse(channels)
+    part = None if axes.channel_axis is None else (*leading, 0, ...)
+    plan = plan._replace(part=part, order=gray_moves(axes), axis=axes.rgb_axis)
+    if dtype is None:
+        return plan
+    sizes = [size for letter, size in zip(axes.source, shape, strict=True) if letter != "C"]
+    name = _choose_backend(options, sizes, dtype, axes)
+    makes_view = registry.lookup(name).result == "view"
+    return plan._replace(backend=registry.load(name), is_copied=makes_view and not plan.view)
+
+
+def _choose_backend(options: Options, sizes: list[int], dtype: np.dtype[Any], axes: Layout) -> str:
+    """Return the name of the backend for a gray array of these sizes."""
+    name = options.backend
+    if name == "auto" and options.is_view:
+        name = "broadcast"
+    elif name == "auto":
+        name = cast(str, pick(math.prod(sizes), dtype, axes.target.endswith("C")).backend)
+    elif not registry.lookup(name).takes(dtype):
+        able = ", ".join(registry.carriers(dtype))
+        raise DtypeError(f"backend {name!r} can't carry {dtype}; these can: auto, {able}")
+    if 0 in sizes and not options.is_view:
+        return "fill"  # some libraries refuse empty images
+    return name
+
+
+def _find_plan(image: Array, layout: str | None, backend: str) -> Plan | None:
+    """Return the cached plan for a plain numpy array and default options.
+
+    A loop over batches asks for the same plan again and again, and to plan one small image takes
+    as long as to convert it. None for arguments that aren't strings, and for dtypes that aren't
+    numbers: they meet their own error, and may be large, or have no hash.
+    """
+    if type(backend) is str and (layout is None or type(layout) is str):
+        dtype = image.dtype
+        if dtype.kind in NUMBERS:
+            return _recall_plan(image.shape, dtype, layout, backend)
+    return None
+
+
+@lru_cache(1024)  # its arguments are the key: whatever a plan depends on is one of them
+def _recall_plan(
+    shape: tuple[int, ...], dtype: np.dtype[Any], layout: str | None, backend: str
+) -> Plan:
+    options = Options(backend, None, _ERROR).check()
+    axes = resolve(layout, shape)
+    return plan_conversion(axes, axes.channels(shape), options, shape, dtype)
+
+
+def run_plan(plan: Plan, array: Array, out: Array | None = None) -> Array:
+    """Convert a numpy array by its plan, into the checked memory of `out` if there is one."""
+    part, moves, axis, backend, view, is_copied, background, axes = plan
+    if background is not None:
+        return _composite(array, axes, background, out)
+    if part is not None:
+        array = array[part]
+    if moves is not None:
+        array = array.transpose(moves)
+    if axis is not None and backend is not None:
+        array = backend.expand(array, axis, out)
+        if array is out or (out is None and not is_copied):
+            return array
+    elif view and out is None:
+        array = array.view()
+        array.flags.writeable = False
+        return array
     if out is None:
-        return kind.wrap(result, image)
-    kind.written(out)
+        return np.array(array, order="C")
+    np.copyto(out, array)
     return out
 
 
-def _plan(kind: ArrayKind, array: Any, axes: Layout, out: Any, options: Options) -> Any:
-    """The same of each block, when it is computed."""
+def _convert_array(image: Any, layout: str | None, out: Any, options: Options) -> Any:
+    """Convert an array of any kind: find its kind and layout, plan the conversion, and run it."""
+    kind = kinds.find_kind(image)
+    array, axes, channels = kinds.read_image(kind, image, layout)
+    if not isinstance(kind, SharedKind) and options.backend not in _IN_EVERY_LIBRARY:
+        raise kinds.refuse_backend(kind, options.backend)
+    if isinstance(kind, BlockKind):
+        if out is not None:
+            raise kinds.refuse_out(kind)
+        function = partial(to_rgb, layout=str(axes), **options._asdict())
+        return kind.map_blocks(function, array, axes)
+    if isinstance(kind, SharedKind):
+        shared = kind.to_numpy_shared(array)
+        wants_view = options.is_view and out is None and isinstance(kind, LibraryKind)
+        if shared is not None and not wants_view:
+            plan = plan_conversion(axes, channels, options, shared.shape, shared.dtype)
+            if out is None:
+                rgb = kind.from_numpy(run_plan(plan, shared), array.dtype)
+                return kind.wrap_result(rgb, image)
+            shape = axes.result_shape(shared.shape)
+            run_plan(plan, shared, kinds.share_out(kind, out, shape, array.dtype, shared))
+            kind.mark_written(out)
+            return out
+    library = kinds.require_library(kind)
     if out is not None:
-        raise kinds.refuse_out(kind)
-    function = partial(to_rgb, layout=str(axes), **options._asdict())
-    return cast(Blocks, kind).map_blocks(function, array, axes)
+        raise kinds.refuse_out(library)
+    plan = plan_conversion(axes, channels, options)
+    rgb = _run_by_library(plan, options.backend, library, array)
+    return library.wrap_result(rgb, image)
 
 
-def _lend_out(kind: ArrayKind, array: Any, axes: Layout, out: Any) -> Array:
-    """The memory of `out`, checked against the result that `array` will give."""
-    lent = kind.lend(array)
-    if lent is None:
-        raise kinds.refuse_out(kind)
-    return kinds.lend_out(kind, out, axes.result_shape(array.shape), array.dtype, lent)
+_IN_EVERY_LIBRARY = ("auto", "broadcast")  # what an array's own library does in its own way
 
 
-def _drop_alpha(array: Any, source: str, alpha: alphas.Alpha) -> Any:
-    """One channel or three; what has neither, and isn't told to drop its alpha, is refused."""
-    axis = source.index("C")
-    channels = array.shape[axis]
-    if channels in (2, 4) and alpha == "drop":
-        return array[(slice(None),) * axis + (slice(channels - 1), ...)]
-    if channels not in (1, 3):
-        raise alphas.refuse(channels)
-    return array
+def _run_by_library(plan: Plan, backend: str, library: LibraryKind, array: Any) -> Any:
+    """Convert an array by its plan, with the operations of its own library."""
+    if plan.background is not None:
+        raise kinds.refuse_background(library)
+    if plan.part is not None:
+        array = array[plan.part]
+    if plan.order is not None:
+        array = library.transpose(array, plan.order)
+    if plan.axis is None:
+        return library.make_view(array) if plan.view else library.make_copy(array)
+    if backend not in _IN_EVERY_LIBRARY:
+        raise kinds.refuse_backend(library, backend)
+    return library.expand(array, plan.axis, view=plan.view)
 
 
 def _composite(
-    kind: ArrayKind, array: Any, axes: Layout, room: Array | None, options: Options
-) -> Any:
-    """Gray or RGB with alpha on a background, in the axes asked for."""
-    if options.view:
-        raise LayoutError(
-            'compositing makes new values, and a view has none: copy=True, or alpha="drop"'
-        )
-    lent = kind.lend(array)
-    if lent is None:
-        own = cast(OwnLibrary, kind)
-        raise DtypeError(
-            f"compositing works on memory that numpy can share, and {own.UNREACHED}: "
-            f'pass {own.TO_NUMPY}, or alpha="drop"'
-        )
-    if room is None:
-        room = np.empty(axes.result_shape(lent.shape), lent.dtype)
+    array: Array, axes: Layout, background: alphas.Background, out: Array | None
+) -> Array:
+    """Put gray or RGB with alpha on a background, in the axes of the result."""
+    if out is None:
+        out = np.empty(axes.result_shape(array.shape), array.dtype)
     last = without_channel(axes.source) + "C"
     alphas.composite(
-        lent.transpose(order(axes.source, last)),
-        cast(alphas.Background, options.alpha),
-        room.transpose(order(axes.target, last)),
+        array.transpose(order(axes.source, last)),
+        background,
+        out.transpose(order(axes.target, last)),
     )
-    return kind.adopt(room, array.dtype)
-
-
-def _expand(kind: Any, gray: Any, axis: int, options: Options, room: Array | None) -> Any:
-    backend = "broadcast" if options.view and options.backend == "auto" else options.backend
-    view = options.view and room is None
-    lent = kind.lend(gray)
-    if (lent is None or view) and kind.expand is not None:
-        if backend not in ("auto", "broadcast"):
-            raise kinds.refuse_backend(kind, backend)
-        return kind.expand(gray, axis, view=view)
-    result = expand_array(cast(Array, lent), axis, backend, view=view, out=room)
-    return kind.adopt(result, gray.dtype)
-
-
-def expand_array(
-    gray: Array, axis: int, backend: str, *, view: bool = False, out: Array | None = None
-) -> Array:
-    """Put three equal channels into a numpy array at `axis`; see :func:`to_rgb`."""
-    if backend == "auto":
-        backend = cast(str, pick(gray.size, gray.dtype, axis == gray.ndim).backend)
-    entry = registry.lookup(backend)
-    if not entry.takes(gray.dtype):
-        able = ", ".join(registry.carriers(gray.dtype))
-        raise DtypeError(f"backend {backend!r} can't carry {gray.dtype}; these can: auto, {able}")
-    if gray.size == 0 and not view:  # some libraries refuse empty images
-        return np.empty(insert(gray.shape, axis), gray.dtype) if out is None else out
-    result = registry.load(backend).expand(gray, axis, out)
-    if out is None and entry.result == "view" and not view:
-        out = np.empty(result.shape, result.dtype)
-    if out is not None and result is not out:
-        np.copyto(out, result)
-        return out
-    return result
+    return out
 
 
 def _convert_pil(image: Any, layout: str | None, out: Any, options: Options) -> Any:
+    """Convert a PIL image to one in mode RGB."""
     from ..kinds import pil
 
     if layout is not None and parse(layout) not in (("HW", "HWC"), ("HWC", "HWC")):
@@ -323,9 +399,9 @@ def _convert_pil(image: Any, layout: str | None, out: Any, options: Options) -> 
             "out= takes an array, and a PIL image gives a PIL image: "
             "to_rgb(np.asarray(image), out=...)"
         )
-    options.loaded()
+    options.load_backend()
     flat = pil.flatten(image, options.alpha)
-    if options.view:
+    if options.is_view:
         if flat is image and flat.mode == "RGB":
             return image
         raise LayoutError(
@@ -336,4 +412,6 @@ def _convert_pil(image: Any, layout: str | None, out: Any, options: Options) -> 
         return flat.copy() if flat is image else flat
     if options.backend == "auto":
         return flat.convert("RGB")  # Pillow's own, without the way through numpy and back
-    return pil.from_array(expand_array(np.asarray(flat), 2, options.backend), like=image)
+    gray = np.asarray(flat)
+    plan = plan_conversion(Layout("HW", "HWC"), 1, options, gray.shape, gray.dtype)
+    return pil.from_array(run_plan(plan, gray), like=image)

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.value_range import settle
+from ..core.value_range import get_limits, resolve_array_range
 from ..errors import ImageFileError
 from ..extras import require
-from ..kinds import numpy as numpy_kind
 
 if TYPE_CHECKING:
     from ..io import ImageFile
@@ -56,7 +55,8 @@ def read_gray(
     """
     image = require("graytorgb.io", "numpy", "io").read(path, value_range=limits)
     array, stated = image
-    array, (lo, hi) = settle(numpy_kind, array, stated)  # 8 bits under 12 would prove nothing
+    array, stated = resolve_array_range(array, stated)  # 8 bits under 12 would prove nothing
+    lo, hi = get_limits(array.dtype, stated)
     lo, span = float(lo), float(hi) - float(lo)
     resize = require("PIL.Image", "PIL", "pillow")
     for plane in _planes(image, array):

@@ -14,7 +14,7 @@ import torch  # noqa: E402
 from torch.autograd import forward_ad  # noqa: E402
 from torchvision import tv_tensors  # noqa: E402
 
-from graytorgb.kinds import torch as kind  # noqa: E402
+from graytorgb.kinds.torch import KIND  # noqa: E402
 
 WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 DTYPES = [
@@ -451,14 +451,14 @@ class TestToUint8:
     def test_its_own_operations(self, x, monkeypatch):
         """As on a device that numpy doesn't reach, which tests may not have."""
         expected = {p: g2r.to_uint8(x, p) for p in ((0, 200), "minmax", ("percentile", 1, 99))}
-        read = kind.lend_values
-        monkeypatch.setattr(kind, "lend_values", lambda array: None)
-        monkeypatch.setattr(kind, "look", read)
+        read = KIND.to_numpy_values
+        monkeypatch.setattr(KIND, "to_numpy_values", lambda array: None)
+        monkeypatch.setattr(KIND, "read_values", read)
         for policy, levels in expected.items():
             assert torch.equal(g2r.to_uint8(x, policy), levels)
 
     def test_nan_on_another_device(self, monkeypatch):
-        monkeypatch.setattr(kind, "lend_values", lambda array: None)
+        monkeypatch.setattr(KIND, "to_numpy_values", lambda array: None)
         with pytest.raises(g2r.LevelsError, match="NaN"):
             g2r.to_uint8(torch.tensor([[torch.nan, 1]]), (0, 1))
 
