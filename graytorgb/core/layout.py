@@ -22,14 +22,13 @@ class Layout(NamedTuple):
     def __str__(self) -> str:
         return f"{self.source}->{self.target}"
 
-    @property
+    # methods, because torch's compiler misreads a number that a named tuple's property gives
     def channel_axis(self) -> int | None:
-        """The place of C in the input; None where it has no channel axis."""
+        """Return the axis of C in the input; None where the input has no channel axis."""
         return self.source.index("C") if "C" in self.source else None
 
-    @property
     def rgb_axis(self) -> int:
-        """The place of C in the result."""
+        """Return the axis of C in the result."""
         return self.target.index("C")
 
     def channels(self, shape: tuple[Size, ...]) -> Size | int:
@@ -38,8 +37,7 @@ class Layout(NamedTuple):
         >>> Layout("NHW", "NHWC").channels((64, 224, 224))
         1
         """
-        axis = self.channel_axis
-        return 1 if axis is None else shape[axis]
+        return shape[self.source.index("C")] if "C" in self.source else 1
 
     def result_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of the RGB result of an input of this shape."""

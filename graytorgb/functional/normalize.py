@@ -47,14 +47,15 @@ def write_normalized(
     bool
         Whether a float lies outside of the arithmetic's bounds, or is NaN.
     """
-    axis = axes.rgb_axis
+    axis = axes.rgb_axis()
     if array.dtype == np.bool_:
         array = array.view(np.uint8)
     if axes.channels(array.shape) == 3:
         rgb = np.moveaxis(array.transpose(order(*axes)), axis, 0)
         return _write_by_numpy(rgb, axis, out, arithmetic, target)
-    if axes.channel_axis is not None:
-        array = array[(slice(None),) * axes.channel_axis + (0,)]
+    channel_axis = axes.channel_axis()
+    if channel_axis is not None:
+        array = array[(slice(None),) * channel_axis + (0,)]
     if moves := gray_moves(axes):
         array = array.transpose(moves)
     packed = pack(arithmetic)

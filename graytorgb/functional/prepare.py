@@ -286,13 +286,13 @@ def _normalize_by_library(
     arithmetic = library.call_untraced(_find_by_name, dtype, *stats, resolved, target)
     if "float" in dtype and not arithmetic.stated:
         array = library.check_values(array, *NEARLY_0_TO_1, refuse_outside())
-    if axes.channel_axis is not None:  # of one channel the arithmetic makes three
+    if axes.channel_axis() is not None:  # of one channel the arithmetic makes three
         array = library.transpose(array, order(*axes))
     else:
         if moves := gray_moves(axes):
             array = library.transpose(array, moves)
-        array = library.insert_axis(array, axes.rgb_axis)
-    result = library.normalize(array, axes.rgb_axis, arithmetic, library.get_dtype(target))
+        array = library.insert_axis(array, axes.rgb_axis())
+    result = library.normalize(array, axes.rgb_axis(), arithmetic, library.get_dtype(target))
     warn_if_white_by_library(library, array, value_range)
     return result
 

@@ -244,14 +244,14 @@ def plan_conversion(
                 'compositing makes new values, and a view has none: copy=True, or alpha="drop"'
             )
         return plan._replace(background=options.alpha)
-    leading = (slice(None),) * (axes.channel_axis or 0)
+    leading = (slice(None),) * (axes.channel_axis() or 0)
     if channels == 3 or (channels == 4 and options.alpha == "drop"):
         part = (*leading, slice(3), ...) if channels == 4 else None
         return plan._replace(part=part, order=order(*axes))
     if not (channels == 1 or (channels == 2 and options.alpha == "drop")):
         raise alphas.refuse(channels)
-    part = None if axes.channel_axis is None else (*leading, 0, ...)
-    plan = plan._replace(part=part, order=gray_moves(axes), axis=axes.rgb_axis)
+    part = None if axes.channel_axis() is None else (*leading, 0, ...)
+    plan = plan._replace(part=part, order=gray_moves(axes), axis=axes.rgb_axis())
     if dtype is None:
         return plan
     sizes = [size for letter, size in zip(axes.source, shape, strict=True) if letter != "C"]

@@ -67,7 +67,7 @@ class DaskKind(BlockKind):
         limits: Any = None,
     ) -> Array:
         source, target = axes or [range(array.ndim)] * 2
-        channel = axes.channel_axis if axes else None
+        channel = axes.channel_axis() if axes else None
         if channel is not None:
             array = array.rechunk({channel: -1})
         meta = _try_function(function, array, channel, () if limits is None else ((0, 1),))

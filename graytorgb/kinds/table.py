@@ -55,6 +55,10 @@ class Line(NamedTuple):
         BackendUnavailable
             If a library that it needs, beside the one that made the object, is missing or broken.
         """
+        if self.file == "torch":  # its compiler traces an import statement, and no other import
+            from .torch import KIND
+
+            return KIND
         kind = _loaded.get(self.file)
         if kind is None:
             try:
