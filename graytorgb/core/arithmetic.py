@@ -55,7 +55,6 @@ class Arithmetic(NamedTuple):
         return (-math.inf, math.inf) if self.stated else NEARLY_0_TO_1
 
 
-@lru_cache(64)  # a pipeline asks for the same each time
 def find_constants(lo: float, hi: float, stats: Stats, target: str, *, stated: bool) -> Arithmetic:
     """Return the arithmetic of ``((x - lo) / (hi - lo) - mean) / std``, saturated at both ends.
 

@@ -1,7 +1,7 @@
 """``prepare``: gray levels to a normalized batch of three channels, in one pass."""
 
 from contextlib import suppress
-from functools import partial
+from functools import lru_cache, partial
 from numbers import Integral
 from typing import Any, TypeVar, cast, overload
 
@@ -205,14 +205,11 @@ def prepare_checked(
             kind.mark_written(out)
             return out
     if isinstance(kind, BlockKind):
-        if out is not None:
-            raise kinds.refuse_out(kind)
+        kinds.check_no_out(kind, out)
         one = threads or 1  # the blocks have a thread each
         function = partial(_prepare_block, stats=stats, layout=str(axes), dtype=target, threads=one)
         return convert_blocks(kind, function, array, value_range, axes)
-    library = kinds.require_library(kind)
-    if out is not None:
-        raise kinds.refuse_out(library)
+    library = kinds.require_library(kind, out)
     result = _normalize_by_library(library, array, axes, stats, value_range, target)
     return library.wrap_result(result, batch)
 
@@ -256,6 +253,7 @@ def _make_room(shape: tuple[int, ...], target: str) -> tuple[Array, bool]:
     return np.empty(shape, dtype), False
 
 
+@lru_cache(64)  # a pipeline asks for the same each time
 def _find_arithmetic(
     dtype: np.dtype[Any], stats: Stats, value_range: ValueRange | None, target: str
 ) -> Arithmetic:

@@ -237,72 +237,75 @@ def plan_conversion(
         If the backend is missing or broken, even if the image is RGB already and needs none.
     """
     options.load_backend()
-    plan = Plan(None, None, None, None, options.is_view, False, None, axes)
+    part = moves = axis = backend = background = None
+    view, is_copied = options.is_view, False
+    leading = (slice(None),) * (axes.channel_axis() or 0)
     if channels in (2, 4) and not isinstance(options.alpha, str):
-        if plan.view:
+        if view:
             raise LayoutError(
                 'compositing makes new values, and a view has none: copy=True, or alpha="drop"'
             )
-        return plan._replace(background=options.alpha)
-    leading = (slice(None),) * (axes.channel_axis() or 0)
-    if channels == 3 or (channels == 4 and options.alpha == "drop"):
+        background = options.alpha
+    elif channels == 3 or (channels == 4 and options.alpha == "drop"):
         part = (*leading, slice(3), ...) if channels == 4 else None
-        return plan._replace(part=part, order=order(*axes))
-    if not (channels == 1 or (channels == 2 and options.alpha == "drop")):
+        moves = order(*axes)
+    elif channels == 1 or (channels == 2 and options.alpha == "drop"):
+        part = None if axes.channel_axis() is None else (*leading, 0, ...)
+        moves, axis = gray_moves(axes), axes.rgb_axis()
+        if dtype is not None:
+            name = _choose_backend(axes, view, options.backend, shape, dtype)
+            backend = registry.load(name)
+            is_copied = not view and registry.lookup(name).result == "view"
+    else:
         raise alphas.refuse(channels)
-    part = None if axes.channel_axis() is None else (*leading, 0, ...)
-    plan = plan._replace(part=part, order=gray_moves(axes), axis=axes.rgb_axis())
-    if dtype is None:
-        return plan
-    sizes = [size for letter, size in zip(axes.source, shape, strict=True) if letter != "C"]
-    name = _choose_backend(options, sizes, dtype, axes)
-    makes_view = registry.lookup(name).result == "view"
-    return plan._replace(backend=registry.load(name), is_copied=makes_view and not plan.view)
+    return Plan(part, moves, axis, backend, view, is_copied, background, axes)
 
 
-def _choose_backend(options: Options, sizes: list[int], dtype: np.dtype[Any], axes: Layout) -> str:
-    """Return the name of the backend for a gray array of these sizes."""
-    name = options.backend
-    if name == "auto" and options.is_view:
-        name = "broadcast"
-    elif name == "auto":
-        name = cast(str, pick(math.prod(sizes), dtype, axes.target.endswith("C")).backend)
+def _choose_backend(
+    axes: Layout, view: bool, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> str:
+    """Return the name of the backend that puts three channels into an array of this shape."""
+    if name == "auto" and view:
+        return "broadcast"
+    if name == "auto":
+        size = math.prod(shape) // (axes.channels(shape) or 1)
+        name = cast(str, pick(size, dtype, axes.target.endswith("C")).backend)
     elif not registry.lookup(name).takes(dtype):
         able = ", ".join(registry.carriers(dtype))
         raise DtypeError(f"backend {name!r} can't carry {dtype}; these can: auto, {able}")
-    if 0 in sizes and not options.is_view:
-        return "fill"  # some libraries refuse empty images
-    return name
+    return "fill" if 0 in shape and not view else name  # some libraries refuse empty images
 
 
 def _find_plan(image: Array, layout: str | None, backend: str) -> Plan | None:
-    """Return the cached plan for a plain numpy array and default options.
+    """Return the plan for a plain numpy array and default options.
 
-    A loop over batches asks for the same plan again and again, and to plan one small image takes
-    as long as to convert it. None for arguments that aren't strings, and for dtypes that aren't
-    numbers: they meet their own error, and may be large, or have no hash.
+    None for arguments that aren't strings and for dtypes that aren't numbers, which aren't cached:
+    they meet their own error, and may be large, or have no hash.
     """
     if type(backend) is str and (layout is None or type(layout) is str):
         dtype = image.dtype
         if dtype.kind in NUMBERS:
-            return _recall_plan(image.shape, dtype, layout, backend)
+            return _recall_plan(image.shape, dtype, layout, (backend, None, _ERROR))
     return None
 
 
-@lru_cache(1024)  # its arguments are the key: whatever a plan depends on is one of them
+# A loop over batches asks for the same plan again and again, and to plan one small image takes as
+# long as to convert it. The arguments are the key: whatever a plan depends on is one of them.
+@lru_cache(1024)
 def _recall_plan(
-    shape: tuple[int, ...], dtype: np.dtype[Any], layout: str | None, backend: str
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    layout: str | None,
+    options: tuple[str, bool | None, Any],
 ) -> Plan:
-    options = Options(backend, None, _ERROR).check()
+    checked = Options(*options).check()
     axes = resolve(layout, shape)
-    return plan_conversion(axes, axes.channels(shape), options, shape, dtype)
+    return plan_conversion(axes, axes.channels(shape), checked, shape, dtype)
 
 
 def run_plan(plan: Plan, array: Array, out: Array | None = None) -> Array:
     """Convert a numpy array by its plan, into the checked memory of `out` if there is one."""
     part, moves, axis, backend, view, is_copied, background, axes = plan
-    if background is not None:
-        return _composite(array, axes, background, out)
     if part is not None:
         array = array[part]
     if moves is not None:
@@ -311,6 +314,8 @@ def run_plan(plan: Plan, array: Array, out: Array | None = None) -> Array:
         array = backend.expand(array, axis, out)
         if array is out or (out is None and not is_copied):
             return array
+    elif background is not None:
+        return _composite(array, axes, background, out)
     elif view and out is None:
         array = array.view()
         array.flags.writeable = False
@@ -328,25 +333,26 @@ def _convert_array(image: Any, layout: str | None, out: Any, options: Options) -
     if not isinstance(kind, SharedKind) and options.backend not in _IN_EVERY_LIBRARY:
         raise kinds.refuse_backend(kind, options.backend)
     if isinstance(kind, BlockKind):
-        if out is not None:
-            raise kinds.refuse_out(kind)
+        kinds.check_no_out(kind, out)
         function = partial(to_rgb, layout=str(axes), **options._asdict())
         return kind.map_blocks(function, array, axes)
     if isinstance(kind, SharedKind):
         shared = kind.to_numpy_shared(array)
         wants_view = options.is_view and out is None and isinstance(kind, LibraryKind)
         if shared is not None and not wants_view:
-            plan = plan_conversion(axes, channels, options, shared.shape, shared.dtype)
+            shape, dtype = shared.shape, shared.dtype
+            if isinstance(options.alpha, str):
+                plan = _recall_plan(shape, dtype, str(axes), options)
+            else:  # a background of -0.0 is the same key as one of 0.0
+                plan = plan_conversion(axes, channels, options, shape, dtype)
             if out is None:
                 rgb = kind.from_numpy(run_plan(plan, shared), array.dtype)
                 return kind.wrap_result(rgb, image)
-            shape = axes.result_shape(shared.shape)
+            shape = axes.result_shape(shape)
             run_plan(plan, shared, kinds.share_out(kind, out, shape, array.dtype, shared))
             kind.mark_written(out)
             return out
-    library = kinds.require_library(kind)
-    if out is not None:
-        raise kinds.refuse_out(library)
+    library = kinds.require_library(kind, out)
     plan = plan_conversion(axes, channels, options)
     rgb = _run_by_library(plan, options.backend, library, array)
     return library.wrap_result(rgb, image)

@@ -122,12 +122,9 @@ def _convert_array(image: Any, value_range: ValueRange | None, out: Any) -> Any:
             kind.mark_written(out)
             return out
     if isinstance(kind, BlockKind):
-        if out is not None:
-            raise kinds.refuse_out(kind)
+        kinds.check_no_out(kind, out)
         return convert_blocks(kind, to_uint8, array, value_range)
-    library = kinds.require_library(kind)
-    if out is not None:
-        raise kinds.refuse_out(library)
+    library = kinds.require_library(kind, out)
     return library.wrap_result(_quantize_by_library(library, array, value_range), image)
 
 

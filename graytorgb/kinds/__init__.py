@@ -1,8 +1,8 @@
 """Kinds: what a caller holds. Each kind of array is one file here and one line in ``table.py``."""
 
-from .arguments import read_image, require_library, share_out
+from .arguments import check_no_out, read_image, require_library, share_out
 from .classes import is_pil, is_symbolic_tensorflow, is_tensor
-from .messages import describe_image, refuse_backend, refuse_background, refuse_out
+from .messages import describe_image, refuse_backend, refuse_background
 from .protocols import ArrayKind, BlockKind, LibraryKind, SharedKind
 from .table import KINDS, Kind, find_kind
 
@@ -13,6 +13,7 @@ __all__ = [
     "Kind",
     "LibraryKind",
     "SharedKind",
+    "check_no_out",
     "describe_image",
     "find_kind",
     "is_pil",
@@ -21,7 +22,6 @@ __all__ = [
     "read_image",
     "refuse_backend",
     "refuse_background",
-    "refuse_out",
     "require_library",
     "share_out",
 ]

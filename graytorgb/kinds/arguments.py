@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ..core.layout import Layout, parse, resolve
 from ..errors import DtypeError, LayoutError
 from .classes import is_pil
-from .protocols import LibraryKind, SharedKind
+from .protocols import BlockKind, LibraryKind, SharedKind
 from .table import Kind, find_kind
 
 Array = NDArray[Any]
@@ -64,17 +64,27 @@ def read_image(kind: Kind, image: Any, layout: str | None) -> tuple[Any, Layout,
     return array, axes, channels
 
 
-def require_library(kind: Kind) -> LibraryKind:
+def require_library(kind: Kind, out: Any) -> LibraryKind:
     """Return the kind whose library converts an array, where numpy can't share its memory.
 
     Raises
     ------
     DtypeError
-        If the kind's library has no operations of its own for that.
+        If there is memory for a result, or the library has no operations of its own.
     """
-    if isinstance(kind, LibraryKind):
-        return kind
-    raise DtypeError("numpy can't share the memory of this array, which nothing else can convert")
+    if not isinstance(kind, LibraryKind):
+        raise DtypeError("numpy can't share the memory of this array, and nothing else converts it")
+    check_no_out(kind, out)
+    return kind
+
+
+def check_no_out(kind: LibraryKind | BlockKind, out: Any) -> None:
+    """Raise DtypeError for `out` where numpy can't share the memory of the input."""
+    if out is not None:
+        raise DtypeError(
+            "out= needs an input whose memory numpy can share, and "
+            f"{kind.why_not_shared}: leave out= away"
+        )
 
 
 def share_out(

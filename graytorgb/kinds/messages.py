@@ -48,14 +48,6 @@ def explain_refusal(image: Any) -> str:
     return f"{expected}, or anything with __array__, not {name}"
 
 
-def refuse_out(kind: LibraryKind | BlockKind) -> DtypeError:
-    """Return the error for `out` where numpy can't share the memory of the input."""
-    return DtypeError(
-        "out= needs an input whose memory numpy can share, and "
-        f"{kind.why_not_shared}: leave out= away"
-    )
-
-
 def refuse_backend(kind: LibraryKind | BlockKind, backend: str) -> DtypeError:
     """Return the error for a named backend where the array's own library has to do the work."""
     return DtypeError(

@@ -59,14 +59,11 @@ class Line(NamedTuple):
             from .torch import KIND
 
             return KIND
-        kind = _loaded.get(self.file)
-        if kind is None:
-            try:
-                kind = require(f"graytorgb.kinds.{self.file}", self.library, self.extra).KIND
-            except BackendUnavailable as error:
-                error.args = (f"{self.what} {error}",)
-                raise
-            _loaded[self.file] = kind
+        try:
+            kind: Kind = require(f"graytorgb.kinds.{self.file}", self.library, self.extra).KIND
+        except BackendUnavailable as error:
+            error.args = (f"{self.what} {error}",)
+            raise
         return kind
 
 
@@ -86,7 +83,7 @@ KINDS = (
     Line("numpy", "an object with __array__", method="__array__"),
 )
 
-_loaded: dict[str, Kind] = {}
+_found: dict[type, Kind] = {}  # the kinds of the libraries' own classes, once they are found
 
 
 def find_kind(image: Any) -> Kind:
@@ -97,9 +94,15 @@ def find_kind(image: Any) -> Kind:
     DtypeError
         For strings, None, lists and whatever else doesn't hold an array.
     """
+    found = _found.get(type(image))
+    if found is not None:
+        return found
     for line in KINDS:
         if line.has(image):
-            return line.load()
+            kind = line.load()
+            if type(image).__name__ in line.classes:
+                _found[type(image)] = kind
+            return kind
     raise DtypeError(explain_refusal(image))
 
 
