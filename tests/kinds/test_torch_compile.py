@@ -4,7 +4,7 @@ import pytest
 
 import graytorgb as g2r
 
-from ..support import needs
+from ..support import needs, run_python
 
 needs("torchvision")
 
@@ -57,6 +57,16 @@ class TestCompile:
         for size in (5, 7, 9):  # symbols from the second on
             x = torch.rand(size + 2, size, size + 1).unsqueeze(channel)
             assert torch.equal(compiled(x), g2r.to_rgb(x))
+
+    def test_in_a_process_that_has_converted_nothing_yet(self):
+        """So that nothing is found or imported before the compiler traces."""
+        code = """
+import torch
+import graytorgb as g2r
+call = torch.compile(lambda x: g2r.to_rgb(x, "NCHW->NHWC"), fullgraph=True, backend="eager")
+print(*call(torch.zeros(2, 1, 5, 6)).shape)
+"""
+        assert run_python(code).strip() == "2 5 6 3"
 
     def test_gradients_through_the_compiler(self):
         x = torch.rand(4, 1, 5, 6, requires_grad=True)
