@@ -21,7 +21,7 @@ require("albumentations", "albumentations", "albumentations")  # its hint instea
 import albumentations as A  # noqa: E402
 
 from .core import alpha as alphas  # noqa: E402
-from .core.layout import trailing  # noqa: E402
+from .core.layout import name_axes  # noqa: E402
 from .core.stats import stats as find_stats  # noqa: E402
 from .core.stats import stats_in_one  # noqa: E402
 from .core.value_range import ValueRange, check_policy  # noqa: E402
@@ -90,7 +90,7 @@ def _layout(array: Array, leading: int) -> str:
             f"entries, {array.shape}: np.moveaxis(x, 0, -1) for a channel in front, images=x for a "
             "batch of gray images"
         )
-    return trailing(array.ndim, last)
+    return name_axes(array.ndim, last)
 
 
 class ToRGB(_ImageTransform):

@@ -29,7 +29,7 @@ from torchvision import tv_tensors  # noqa: E402
 from torchvision.transforms import v2  # noqa: E402
 
 from .core import alpha as alphas  # noqa: E402
-from .core.layout import trailing  # noqa: E402
+from .core.layout import name_axes  # noqa: E402
 from .core.stats import stats as find_stats  # noqa: E402
 from .core.stats import stats_in_one  # noqa: E402
 from .core.value_range import ValueRange, check_policy, refuse_depth  # noqa: E402
@@ -141,7 +141,7 @@ class ToRGB(_ImageTransform):
         """:func:`graytorgb.to_rgb` of one image or video."""
         layout = None
         if _is_plain_tensor(inpt):
-            layout = trailing(inpt.ndim, "CHW") if inpt.ndim >= 3 else "HW"
+            layout = name_axes(inpt.ndim, "CHW") if inpt.ndim >= 3 else "HW"
             has_alpha = inpt.ndim >= 3 and inpt.shape[-3] in (2, 4)
             if torch.compiler.is_compiling() and has_alpha and not isinstance(self.alpha, str):
                 return _composite_op(inpt, list(map(float, self.alpha)))
@@ -255,7 +255,7 @@ class Prepare(_ImageTransform):
         if isinstance(image, PIL.Image.Image):
             image, layout = _as_tensor(image), "CHW"
         elif _is_plain_tensor(image):
-            layout = trailing(image.ndim, "CHW") if image.ndim >= 3 else "HW"
+            layout = name_axes(image.ndim, "CHW") if image.ndim >= 3 else "HW"
         _refuse_wrapped(image, self.value_range)
         return prepare(
             image,
@@ -448,7 +448,7 @@ def _(image: torch.Tensor, value_range: str) -> torch.Tensor:
 @torch.library.custom_op("graytorgb::composite", mutates_args=())
 def _composite_op(image: torch.Tensor, background: list[float]) -> torch.Tensor:
     red, green, blue = background
-    return to_rgb(image, trailing(image.ndim, "CHW"), alpha=(red, green, blue))
+    return to_rgb(image, name_axes(image.ndim, "CHW"), alpha=(red, green, blue))
 
 
 @_composite_op.register_fake

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from graytorgb.backends.registry import load
-from graytorgb.core.layout import order, without_channel
+from graytorgb.core.layout import find_order, remove_channel
 from graytorgb.errors import BackendUnavailable
 
 ROOT = Path(__file__).parent.parent
@@ -60,7 +60,7 @@ def oracle(gray, layout):
     """What to_rgb must give for a gray array without a channel axis, by NumPy alone."""
     source, target = layout.split("->")
     axis = target.index("C")
-    moved = gray.transpose(order(source, without_channel(target)))
+    moved = gray.transpose(find_order(source, remove_channel(target)))
     return np.repeat(moved[(slice(None),) * axis + (None,)], 3, axis)
 
 

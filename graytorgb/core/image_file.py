@@ -18,30 +18,31 @@ Array = NDArray[Any]
 class ImageFile:
     """An image file's pixels, with what the file says of them.
 
-    It unpacks to ``array, value_range``, what :func:`graytorgb.to_uint8` takes.
+    :func:`graytorgb.to_rgb`, :func:`graytorgb.to_uint8` and :func:`graytorgb.prepare` take it as it
+    is. It unpacks to ``array, value_range``.
 
     Attributes
     ----------
     array : ndarray
         Every value of the file, in the machine's byte order; larger is brighter.
     layout : str or None
-        Its axes, as :func:`graytorgb.to_rgb` takes them: ``"HW"``, ``"HWC"``, ``"NHW"``. None
-        where nothing tells them (a 3-D .npy file).
+        The array's axes: ``"HW"``, ``"HWC"``, ``"NHW"``. None where nothing tells them, as in a
+        3-D .npy file.
     value_range : (lo, hi), "dtype", "minmax", ("percentile", p, q) or None
         The values that are black and white, in numbers of the array. None where the file
-        doesn't say and nothing was passed to :func:`read`; unpacking is a LevelsError then.
+        doesn't say and nothing was passed to :func:`read`; to unpack is a LevelsError then.
     range_source : str
         Where the range comes from.
     format, mode : str
         The file's format and its kind of pixels, for people.
     bits : int or None
-        The bits of a sample that the file states; None for floats and what has no statement.
+        The bits of a sample that the file states; None for floats and where it states none.
     depth_only : bool
         Whether the range is the samples' depth and nothing more: a camera of 12 bits doesn't
         fill the 16 of its file.
     orientation : int
-        How the array still has to be turned to be upright, as EXIF and TIFF number it: 1 is not
-        at all, 6 by 90 degrees clockwise. ``read(path, orientation="apply")`` turns it.
+        How the array still has to be turned to be upright, by the numbers of EXIF and TIFF: 1 is
+        not at all, 6 is 90 degrees clockwise. ``read(path, orientation="apply")`` turns it.
     notes : tuple of str
         What else a user of the pixels should know.
     advice : str

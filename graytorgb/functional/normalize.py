@@ -8,7 +8,7 @@ from ..backends import registry
 from ..backends.protocol import Array, strips
 from ..core import blocks
 from ..core.arithmetic import Arithmetic, pack
-from ..core.layout import Layout, gray_moves, order
+from ..core.layout import Layout, find_gray_order, find_order
 
 DTYPES = ("float32", "float16", "bfloat16", "uint8")  # of a result, in the order of the kernels
 _CODES = {np.dtype(t): i for i, t in enumerate(("u1", "u2", "i2", "f2", "f4"))}  # so too
@@ -51,12 +51,12 @@ def write_normalized(
     if array.dtype == np.bool_:
         array = array.view(np.uint8)
     if axes.channels(array.shape) == 3:
-        rgb = np.moveaxis(array.transpose(order(*axes)), axis, 0)
+        rgb = np.moveaxis(array.transpose(find_order(*axes)), axis, 0)
         return _write_by_numpy(rgb, axis, out, arithmetic, target)
     channel_axis = axes.channel_axis()
     if channel_axis is not None:
         array = array[(slice(None),) * channel_axis + (0,)]
-    if moves := gray_moves(axes):
+    if moves := find_gray_order(axes):
         array = array.transpose(moves)
     packed = pack(arithmetic)
     if packed is not None and array.dtype in _CODES and registry.usable("native"):

@@ -13,7 +13,7 @@ from ..core import alpha as alphas
 from ..core import saturation
 from ..core.arithmetic import Arithmetic, find_constants
 from ..core.image_file import ImageFile
-from ..core.layout import Layout, gray_moves, order
+from ..core.layout import Layout, find_gray_order, find_order
 from ..core.percentile import refuse_nan
 from ..core.stats import Stats, stats_in_one
 from ..core.stats import stats as find_stats
@@ -191,9 +191,8 @@ def prepare_checked(
         raise alphas.refuse(channels)
     dtype = kind.get_dtype(target)
     if isinstance(kind, SharedKind):
-        shared, values = kind.to_numpy_shared(array), None
-        if shared is not None:
-            values = kind.to_numpy_values(array)
+        shared = kind.to_numpy_shared(array)
+        values = None if shared is None else kind.to_numpy_values(array)
         if shared is not None and values is not None:
             room = None
             if out is not None:
@@ -285,9 +284,9 @@ def _normalize_by_library(
     if "float" in dtype and not arithmetic.stated:
         array = library.check_values(array, *NEARLY_0_TO_1, refuse_outside())
     if axes.channel_axis() is not None:  # of one channel the arithmetic makes three
-        array = library.transpose(array, order(*axes))
+        array = library.transpose(array, find_order(*axes))
     else:
-        if moves := gray_moves(axes):
+        if moves := find_gray_order(axes):
             array = library.transpose(array, moves)
         array = library.insert_axis(array, axes.rgb_axis())
     result = library.normalize(array, axes.rgb_axis(), arithmetic, library.get_dtype(target))

@@ -17,7 +17,7 @@ from ..backends.choose import pick
 from ..backends.protocol import Backend
 from ..core import alpha as alphas
 from ..core.image_file import ImageFile
-from ..core.layout import Layout, gray_moves, order, parse, resolve, without_channel
+from ..core.layout import Layout, find_gray_order, find_order, parse, remove_channel, resolve
 from ..errors import DtypeError, GrayToRGBError, LayoutError
 from ..kinds import BlockKind, LibraryKind, SharedKind
 from ..kinds.numpy import NUMBERS
@@ -248,10 +248,10 @@ def plan_conversion(
         background = options.alpha
     elif channels == 3 or (channels == 4 and options.alpha == "drop"):
         part = (*leading, slice(3), ...) if channels == 4 else None
-        moves = order(*axes)
+        moves = find_order(*axes)
     elif channels == 1 or (channels == 2 and options.alpha == "drop"):
         part = None if axes.channel_axis() is None else (*leading, 0, ...)
-        moves, axis = gray_moves(axes), axes.rgb_axis()
+        moves, axis = find_gray_order(axes), axes.rgb_axis()
         if dtype is not None:
             name = _choose_backend(axes, view, options.backend, shape, dtype)
             backend = registry.load(name)
@@ -382,11 +382,11 @@ def _composite(
     """Put gray or RGB with alpha on a background, in the axes of the result."""
     if out is None:
         out = np.empty(axes.result_shape(array.shape), array.dtype)
-    last = without_channel(axes.source) + "C"
+    last = remove_channel(axes.source) + "C"
     alphas.composite(
-        array.transpose(order(axes.source, last)),
+        array.transpose(find_order(axes.source, last)),
         background,
-        out.transpose(order(axes.target, last)),
+        out.transpose(find_order(axes.target, last)),
     )
     return out
 

@@ -12,7 +12,7 @@ from torch.autograd import forward_ad
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from ..core.arithmetic import Arithmetic
-from ..core.layout import insert, recall, trailing
+from ..core.layout import insert, name_axes, recall
 from ..core.levels import Levels
 from ..errors import DtypeError
 from .protocols import LibraryKind, SharedKind
@@ -64,7 +64,7 @@ class TorchKind(SharedKind, LibraryKind):
     def get_stated_axes(self, image: Tensor) -> str | None:
         """Return ``(..., C, H, W)`` for a tv_tensor, and None for a plain tensor."""
         if _find_tv_tensors(image) is not None and image.ndim >= 3:
-            return trailing(image.ndim, "CHW")
+            return name_axes(image.ndim, "CHW")
         return None
 
     def get_shape(self, array: Tensor) -> tuple[int, ...]:
