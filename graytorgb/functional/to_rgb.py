@@ -64,33 +64,35 @@ def to_rgb(
     Parameters
     ----------
     image : ndarray, torch.Tensor, tv_tensors.Image or Video, PIL.Image.Image, or another array
-        Gray, RGB, or either with alpha; any number dtype or bool, any strides. Arrays of
-        TensorFlow, JAX, dask and of the array API standard are converted by their own library,
-        in graphs, traces and plans too. Whatever else has ``__array__`` is read as numpy.
+        Gray, RGB, or either with alpha; of any number dtype or bool and of any strides. Arrays
+        of TensorFlow, JAX, dask and of the array API standard are converted by their own library,
+        in graphs, traces and plans too. Any other object with ``__array__`` is read as numpy. Or
+        a file that :func:`graytorgb.io.read` gave, which brings its layout.
     layout : str, optional
         The axes, upper-case letters in einops' arrow notation: ``"NHW->NHWC"``,
         ``"NHW->NCHW"``, ``"HWC"``. H and W once, C at most once, other letters are leading
         axes. Without an arrow the result keeps the input's axes, and a missing C goes last,
         or in front of H for torch. With None, 2-D is HW; 3-D and 4-D are read as an image or
-        a batch with a channel axis where only one axis can be that; all else is an error.
+        a batch with a channel axis where only one axis can be that, and any other shape is an
+        error.
     backend : str
         One of :func:`graytorgb.list_backends`, or ``"auto"``, for which
         :func:`graytorgb.choose_backend` tells the choice.
     copy : bool, optional
-        None: what the backend does. True: the result shares no memory with the input. False:
-        a view that shares it (read-only in numpy), or an error.
+        True: the result shares no memory with the input. False: the result is a view that shares
+        it (read-only in numpy), or an error is raised. By default the backend decides.
     out : ndarray or torch.Tensor, optional
         Memory for the result, of its shape and dtype, C-contiguous, writable and apart from
-        the input; it is returned. Other kinds have none that can be written to.
+        the input; it is returned. Arrays of other kinds can't be written to.
     alpha : {"error", "drop"} or (r, g, b)
-        What becomes of an alpha channel: an error, dropped, or composited on a background in
-        the image's units.
+        What becomes of an alpha channel: it is an error, it is dropped, or it is composited on a
+        background in the image's units.
 
     Returns
     -------
     of the kind of `image`
-        The same values with C == 3, in the axes of the layout. C-contiguous, writable and
-        fresh, unless a view was asked for.
+        The same values with C == 3, in the axes of the layout; an ndarray for a file.
+        C-contiguous, writable and fresh, unless a view was asked for.
 
     Raises
     ------
