@@ -26,8 +26,9 @@ from .core.stats import stats as find_stats  # noqa: E402
 from .core.stats import stats_in_one  # noqa: E402
 from .core.value_range import ValueRange, check_policy  # noqa: E402
 from .errors import ChannelError, DtypeError, LayoutError  # noqa: E402
+from .functional.plan import Options  # noqa: E402
 from .functional.prepare import prepare  # noqa: E402
-from .functional.to_rgb import Options, to_rgb  # noqa: E402
+from .functional.to_rgb import to_rgb  # noqa: E402
 from .functional.to_uint8 import to_uint8  # noqa: E402
 from .kinds import is_tensor  # noqa: E402
 

@@ -34,8 +34,9 @@ from .core.stats import stats as find_stats  # noqa: E402
 from .core.stats import stats_in_one  # noqa: E402
 from .core.value_range import ValueRange, check_policy, refuse_depth  # noqa: E402
 from .errors import DtypeError, LayoutError, OptionError  # noqa: E402
+from .functional.plan import Options  # noqa: E402
 from .functional.prepare import check_dtype, prepare  # noqa: E402
-from .functional.to_rgb import Options, to_rgb  # noqa: E402
+from .functional.to_rgb import to_rgb  # noqa: E402
 from .functional.to_uint8 import to_uint8  # noqa: E402
 from .kinds.torch import KIND as TORCH  # noqa: E402
 
