@@ -134,7 +134,8 @@ def stats_in_one(function: Callable[Parameters, Result]) -> Callable[Parameters,
     OptionError
         On a call that names ``mean=`` or ``std=``, or gives a number or a sequence behind `stats`.
     """
-    place = list(inspect.signature(function).parameters).index("stats")
+    signature = inspect.signature(function)
+    place = list(signature.parameters).index("stats")
 
     @wraps(function)
     def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
@@ -144,6 +145,7 @@ def stats_in_one(function: Callable[Parameters, Result]) -> Callable[Parameters,
             raise _refuse_apart(function, mean, kwargs.get("std", behind))
         return function(*args, **kwargs)
 
+    call.__signature__ = signature  # type: ignore[attr-defined]  # for Keras, which looks no deeper
     return call
 
 
