@@ -118,8 +118,7 @@ def check(mean: Any, std: Any) -> Stats:
 def _as_list(values: Any) -> Sequence[Any]:
     """Convert a number, a sequence, or an array or tensor of any shape to a flat sequence."""
     if hasattr(values, "tolist"):
-        flat: list[Any] = np.ravel(values.tolist()).tolist()
-        return flat
+        return tuple(np.ravel(values.tolist()))
     return values if isinstance(values, list | tuple) else [values]
 
 
@@ -141,11 +140,11 @@ def stats_in_one(function: Callable[Parameters, Result]) -> Callable[Parameters,
     def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         behind = args[place + 1] if len(args) > place + 1 else None
         if not (behind is None or isinstance(behind, str)) or "mean" in kwargs or "std" in kwargs:
-            mean = kwargs.get("mean", args[place] if len(args) > place else None)
+            mean = kwargs.get("mean", args[place] if len(args) > place else kwargs.get("stats"))
             raise _refuse_apart(function, mean, kwargs.get("std", behind))
         return function(*args, **kwargs)
 
-    call.__signature__ = signature  # type: ignore[attr-defined]  # for Keras, which looks no deeper
+    vars(call)["__signature__"] = signature  # Keras doesn't look behind a wrapper
     return call
 
 

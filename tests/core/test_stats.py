@@ -237,7 +237,7 @@ class TestHuggingFace:
 
 @pytest.mark.parametrize(
     "source",
-    [None, 3, [0.5], {}, {"mean": 0.5}, np.zeros(3), ..., int],
+    [None, 3, [0.5, 0.5, 0.5], {}, {"mean": 0.5}, np.zeros(3), ..., int],
     ids=repr,
 )
 def test_what_knows_no_statistics(source):
@@ -254,3 +254,34 @@ def test_a_name_of_no_statistics(name):
 def test_unusable_statistics():
     with pytest.raises(g2r.LevelsError, match="std divides"):
         g2r.stats({"mean": (0.5,), "std": (0.0,)})
+
+
+class TestPairs:
+    """Statistics that the caller knows."""
+
+    @pytest.mark.parametrize("pair", [(0.5, 0.25), [0.5, 0.25], (np.array(0.5), [0.25])])
+    def test_scalars(self, pair):
+        assert g2r.stats(pair) == ((0.5,), (0.25,))
+
+    def test_named_tuple(self):
+        found = g2r.stats((IMAGENET[0], np.array(IMAGENET[1])[:, None, None]))
+        assert found == IMAGENET == g2r.stats(found)
+        assert (found.mean, found.std) == IMAGENET
+
+    def test_tensors(self):
+        needs_package("torch")
+        import torch
+
+        mean, std = (torch.tensor(v, dtype=torch.float64)[:, None, None] for v in IMAGENET)
+        assert g2r.stats((mean, std)) == IMAGENET
+
+    @pytest.mark.parametrize("source", [(0.5,), (0.1, 0.2, 0.3), 0.5, np.array([0.5, 0.25]), ()])
+    def test_what_is_no_pair(self, source):
+        with pytest.raises(g2r.LevelsError, match=r"a pair \(mean, std\)"):
+            g2r.stats(source)
+
+    def test_unusable(self):
+        with pytest.raises(g2r.LevelsError, match="std divides"):
+            g2r.stats((0.5, 0))
+        with pytest.raises(g2r.LevelsError, match="mean is 1 or 3 finite numbers"):
+            g2r.stats(((0.5, 0.5), 0.5))

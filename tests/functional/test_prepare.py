@@ -235,7 +235,7 @@ class TestErrors:
             (0.5, np.inf),
             (0.5, 0),
             (0.5, (0.5, -0.5, 0.5)),
-            (np.zeros((2, 1)), 0.5),
+            (np.zeros((3, 2)), 0.5),
         ],
     )
     def test_statistics(self, mean, std):
@@ -244,8 +244,36 @@ class TestErrors:
 
     def test_statistics_may_be_arrays(self):
         want = g2r.prepare(self.gray, ((0.1, 0.2, 0.3), 0.5), "NHW")
-        for mean in ([0.1, 0.2, 0.3], np.array([0.1, 0.2, 0.3])):
-            assert_same_bits(g2r.prepare(self.gray, (mean, [0.5]), "NHW"), want)
+        means = np.array([0.1, 0.2, 0.3])
+        for mean in (means.tolist(), means, means[:, None, None], means[None]):
+            for stats in ((mean, [0.5]), [mean, np.array(0.5)], g2r.stats((mean, 0.5))):
+                assert_same_bits(g2r.prepare(self.gray, stats, "NHW"), want)
+
+    @pytest.mark.parametrize(
+        "call",
+        [
+            lambda x: g2r.prepare(x, 0.449, 0.226),
+            lambda x: g2r.prepare(x, (0.449,), (0.226,), "NHW"),
+            lambda x: g2r.prepare(x, 0.449, std=0.226, layout="NHW"),
+            lambda x: g2r.prepare(x, mean=0.449, std=0.226, layout="NHW"),
+            lambda x: g2r.prepare(x, layout="NHW", std=0.226, stats=0.449),
+            lambda x: g2r.prepare(x, np.array(0.449), np.array(0.226), "NHW"),
+        ],
+    )
+    def test_mean_and_std_apart(self, call):
+        pair = r"prepare\(\.\.\., stats=\(.*0\.449.*, .*0\.226.*\)\)"
+        with pytest.raises(g2r.OptionError, match=pair):
+            call(self.gray)
+
+    @pytest.mark.parametrize("stats", ["imagenett", "resnet50", ""])
+    def test_a_name_of_no_statistics(self, stats):
+        with pytest.raises(g2r.OptionError, match="imagenet"):
+            g2r.prepare(self.gray, stats, "NHW")
+
+    @pytest.mark.parametrize("stats", [None, 0.5, (0.5,), (0.1, 0.2, 0.3), np.zeros(3), [[0.5]]])
+    def test_no_pair(self, stats):
+        with pytest.raises(g2r.LevelsError, match=r"a pair \(mean, std\)"):
+            g2r.prepare(self.gray, stats, "NHW")
 
     @pytest.mark.parametrize("dtype", ["float64", np.int32, "bf16", object, None])
     def test_dtypes(self, dtype):
