@@ -161,16 +161,28 @@ def _choose_backend(
     return "fill" if 0 in shape and not view else name  # some libraries refuse empty images
 
 
-# A loop over batches asks for the same plan again and again, and to plan one small image takes as
-# long as to convert it. The arguments are the key: whatever a plan depends on is one of them.
-@lru_cache(1024)
-def recall_plan(
+def find_plan(
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
     layout: str | None,
     options: tuple[str, bool | None, Any],
 ) -> Plan:
-    """Return the cached plan for a numpy array."""
+    """Return the plan for a numpy array of numbers, from the cache if it was asked for before.
+
+    A loop over batches asks for the same plan again and again, and to plan one small image takes
+    as long as to convert it.
+    """
+    # the key of the cache: whatever a plan depends on is one of these arguments
+    return _plan_array(shape, dtype, layout, options)
+
+
+@lru_cache(1024)
+def _plan_array(
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    layout: str | None,
+    options: tuple[str, bool | None, Any],
+) -> Plan:
     checked = Options(*options).check()
     axes = resolve(layout, shape)
     return plan_conversion(axes, axes.channels(shape), checked, shape, dtype)

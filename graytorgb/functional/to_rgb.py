@@ -20,9 +20,8 @@ from ..kinds.numpy import NUMBERS
 from .plan import (
     IN_EVERY_LIBRARY,
     Options,
-    Plan,
+    find_plan,
     plan_conversion,
-    recall_plan,
     run_plan,
     run_plan_by_library,
 )
@@ -125,10 +124,12 @@ def to_rgb(
     given = image
     try:
         uses_defaults = copy is None and out is None and alpha is _ERROR
-        if uses_defaults and type(image) is np.ndarray:
-            plan = _find_plan(image, layout, backend)
-            if plan is not None:
-                return run_plan(plan, image)
+        # other arguments and dtypes meet their own error, and may be large, or have no hash
+        is_hashed = type(backend) is str and (layout is None or type(layout) is str)
+        is_plain = type(image) is np.ndarray and image.dtype.kind in NUMBERS
+        if uses_defaults and is_hashed and is_plain:
+            plan = find_plan(image.shape, image.dtype, layout, (backend, None, _ERROR))
+            return run_plan(plan, image)
         options = Options(backend, copy, alpha).check()
         if copy is False and out is not None:
             raise LayoutError("copy=False asks for a view, which can't lie in out: leave one away")
@@ -141,19 +142,6 @@ def to_rgb(
         told = kinds.describe_image(given)
         error.args += (f"given: {told}; layout={layout!r}, backend={backend!r}",)
         raise
-
-
-def _find_plan(image: Array, layout: str | None, backend: str) -> Plan | None:
-    """Return the plan for a plain numpy array and default options.
-
-    None for arguments that aren't strings and for dtypes that aren't numbers, which aren't cached:
-    they meet their own error, and may be large, or have no hash.
-    """
-    if type(backend) is str and (layout is None or type(layout) is str):
-        dtype = image.dtype
-        if dtype.kind in NUMBERS:
-            return recall_plan(image.shape, dtype, layout, (backend, None, _ERROR))
-    return None
 
 
 def _convert_array(image: Any, layout: str | None, out: Any, options: Options) -> Any:
@@ -172,7 +160,7 @@ def _convert_array(image: Any, layout: str | None, out: Any, options: Options) -
         if shared is not None and not wants_view:
             shape, dtype = shared.shape, shared.dtype
             if isinstance(options.alpha, str):
-                plan = recall_plan(shape, dtype, str(axes), options)
+                plan = find_plan(shape, dtype, str(axes), options)
             else:  # a background of -0.0 is the same key as one of 0.0
                 plan = plan_conversion(axes, channels, options, shape, dtype)
             if out is None:
