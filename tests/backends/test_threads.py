@@ -24,7 +24,7 @@ def work(number):
     for turn in range(6):
         for name in ["auto", *names]:
             check(g2r.to_rgb(gray, "NHW", backend=name), expected, name)
-        prepared = g2r.prepare(gray, 0.5, 0.5, "NHW->NCHW")
+        prepared = g2r.prepare(gray, (0.5, 0.5), "NHW->NCHW")
         check(prepared, np.moveaxis(expected, -1, 1) / np.float32(127.5) - 1, "prepare")
         check(g2r.to_uint8(gray.astype(np.uint16) << 4, (0, 4080)), gray, "to_uint8")
         if CHANGES and turn % 3 == 1:
