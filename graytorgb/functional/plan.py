@@ -17,6 +17,9 @@ from ..errors import DtypeError, LayoutError
 from ..kinds import LibraryKind
 
 Array = NDArray[Any]
+Dtype = np.dtype[Any]
+Sizes = tuple[int, ...]
+Key = tuple[str, bool | None, Any]  # options, perhaps not checked yet
 
 IN_EVERY_LIBRARY = ("auto", "broadcast")  # what an array's own library does in its own way
 
@@ -96,8 +99,8 @@ def plan_conversion(
     axes: Layout,
     channels: int,
     options: Options,
-    shape: tuple[int, ...] = (),
-    dtype: np.dtype[Any] | None = None,
+    shape: Sizes = (),
+    dtype: Dtype | None = None,
 ) -> Plan:
     """Decide what becomes of an array's channels, and which backend does it.
 
@@ -146,9 +149,7 @@ def plan_conversion(
     return Plan(part, moves, axis, backend, view, is_copied, background, axes)
 
 
-def _choose_backend(
-    axes: Layout, view: bool, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
-) -> str:
+def _choose_backend(axes: Layout, view: bool, name: str, shape: Sizes, dtype: Dtype) -> str:
     """Return the name of the backend that puts three channels into an array of this shape."""
     if name == "auto" and view:
         return "broadcast"
@@ -161,12 +162,7 @@ def _choose_backend(
     return "fill" if 0 in shape and not view else name  # some libraries refuse empty images
 
 
-def find_plan(
-    shape: tuple[int, ...],
-    dtype: np.dtype[Any],
-    layout: str | None,
-    options: tuple[str, bool | None, Any],
-) -> Plan:
+def find_plan(shape: Sizes, dtype: Dtype, layout: str | None, options: Key) -> Plan:
     """Return the plan for a numpy array of numbers, from the cache if it was asked for before.
 
     A loop over batches asks for the same plan again and again, and to plan one small image takes
@@ -177,12 +173,7 @@ def find_plan(
 
 
 @lru_cache(1024)
-def _plan_array(
-    shape: tuple[int, ...],
-    dtype: np.dtype[Any],
-    layout: str | None,
-    options: tuple[str, bool | None, Any],
-) -> Plan:
+def _plan_array(shape: Sizes, dtype: Dtype, layout: str | None, options: Key) -> Plan:
     checked = Options(*options).check()
     axes = resolve(layout, shape)
     return plan_conversion(axes, axes.channels(shape), checked, shape, dtype)

@@ -33,9 +33,6 @@ class ArrayApiKind(LibraryKind):
             raise DtypeError(f"an image holds numbers or bool, not {image.dtype}")
         return image
 
-    def get_shape(self, array: Array) -> tuple[int | None, ...]:
-        return tuple(array.shape)
-
     def get_dtype_name(self, array: Array) -> str:
         return str(array.dtype).rpartition(".")[2]
 

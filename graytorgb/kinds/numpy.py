@@ -35,9 +35,6 @@ class NumpyKind(SharedKind):
         check_dtype(array.dtype)
         return array
 
-    def get_shape(self, array: Array) -> tuple[int, ...]:
-        return array.shape
-
     def to_numpy_shared(self, array: Array) -> Array:
         return array
 

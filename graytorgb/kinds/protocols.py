@@ -47,9 +47,9 @@ class ArrayKind(ABC):
         """Return the axes that the image's own type states; None where it states none."""
         return None
 
-    @abstractmethod
     def get_shape(self, array: Any) -> Shape | None:
         """Return the array's shape: None for each size, or for all of it, that isn't known yet."""
+        return tuple(array.shape)
 
     def set_rank(self, array: Any, count: int) -> Any:
         """Return an array of unknown shape as one with `count` axes.

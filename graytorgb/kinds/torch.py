@@ -67,9 +67,6 @@ class TorchKind(SharedKind, LibraryKind):
             return name_axes(image.ndim, "CHW")
         return None
 
-    def get_shape(self, array: Tensor) -> tuple[int, ...]:
-        return tuple(array.shape)
-
     def wrap_result(self, result: Tensor, image: Tensor) -> Tensor:
         tv_tensors = _find_tv_tensors(image)
         if tv_tensors is None:

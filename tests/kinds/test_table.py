@@ -76,9 +76,6 @@ class GridKind(SharedKind):
     def get_array(self, image):
         return image
 
-    def get_shape(self, array):
-        return array.shape
-
     def to_numpy_shared(self, array):
         return array.values
 
