@@ -21,13 +21,14 @@ require("albumentations")  # names the extra
 import albumentations as A  # noqa: E402
 
 from .core import alpha as alphas  # noqa: E402
-from .core.layout import trailing  # noqa: E402
+from .core.layout import name_axes  # noqa: E402
 from .core.stats import stats as find_stats  # noqa: E402
 from .core.stats import stats_in_one  # noqa: E402
 from .core.value_range import ValueRange, check_policy  # noqa: E402
 from .errors import ChannelError, DtypeError, LayoutError  # noqa: E402
+from .functional.plan import Options  # noqa: E402
 from .functional.prepare import prepare  # noqa: E402
-from .functional.to_rgb import Options, to_rgb  # noqa: E402
+from .functional.to_rgb import to_rgb  # noqa: E402
 from .functional.to_uint8 import to_uint8  # noqa: E402
 from .kinds import is_tensor  # noqa: E402
 
@@ -93,7 +94,7 @@ def _layout(array: Array, leading: int) -> str:
             f"entries, {array.shape}: np.moveaxis(x, 0, -1) for a channel in front, images=x for a "
             "batch of gray images"
         )
-    return trailing(array.ndim, last)
+    return name_axes(array.ndim, last)
 
 
 class ToRGB(_ImageTransform):
@@ -135,7 +136,7 @@ class ToRGB(_ImageTransform):
         self, *, backend: str = "auto", alpha: alphas.Alpha = "error", p: float = 1.0
     ) -> None:
         super().__init__(p=p)
-        self.backend, _, alpha = Options(backend, None, alphas.check(alpha)).checked()
+        self.backend, _, alpha = Options(backend, None, alphas.check(alpha)).check()
         # JSON knows no numpy scalars
         self.alpha = alpha if isinstance(alpha, str) else tuple(np.asarray(alpha).tolist())
 

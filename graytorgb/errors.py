@@ -2,16 +2,16 @@
 
 
 class GrayToRGBError(Exception):
-    """Base of every error this package raises on purpose.
+    """The base of every error that this package raises on purpose.
 
-    ``args`` holds the message's lines. The first says what is wrong and which call works;
-    a verb appends one that says what it was given.
+    ``args`` holds the lines of the message. The first line says what is wrong and which call
+    works. A verb appends a line that says what it was given.
 
     Attributes
     ----------
     remedies : tuple of str
-        The arguments that settle it, where the message tells to give or to change some, such as
-        ``("stats",)``. The command line names its options for them.
+        The arguments that would help, where the message asks for some, such as ``("stats",)``. The
+        command line names its options for them.
     """
 
     remedies: tuple[str, ...] = ()
@@ -23,32 +23,34 @@ class GrayToRGBError(Exception):
 
 
 class LayoutError(GrayToRGBError, ValueError):
-    """The axes can't be read, or a result or ``out`` doesn't have the axes asked for."""
+    """The axes of an array can't be told, or a result or ``out`` can't have the axes asked for."""
 
 
 class DtypeError(GrayToRGBError, TypeError):
-    """The object's kind or its dtype can't be taken."""
+    """An object of this kind, or an array of this dtype, isn't accepted."""
 
 
 class ChannelError(GrayToRGBError, ValueError):
-    """The number of channels, or what to do with an alpha channel, isn't clear."""
+    """The number of channels isn't 1 or 3, and nobody said what becomes of an alpha channel."""
 
 
 class LevelsError(GrayToRGBError, ValueError):
-    """The value range is empty, unknown or unusable, or a value is NaN."""
+    """The value range isn't known or can't be used, or a value is NaN or outside of it."""
 
 
 class OptionError(GrayToRGBError, ValueError):
-    """An argument that is about none of these isn't one of its values: threads, buffers, a name."""
+    """Another argument has a value that it can't have: threads, buffers, a name of statistics."""
 
 
 class BackendUnavailable(GrayToRGBError, ImportError):
-    """A library is missing, or installed and broken; the cause is chained.
+    """A library is missing, or it is installed and can't be imported.
+
+    The error of the import is the cause, ``__cause__``.
 
     Attributes
     ----------
     missing : bool
-        Whether it isn't installed at all.
+        Whether the library isn't installed at all.
     """
 
     missing = False
@@ -59,7 +61,10 @@ class UnknownBackend(GrayToRGBError, ValueError):
 
 
 class ImageFileError(GrayToRGBError, ValueError, OSError):
-    """A file can't be read as an image: damaged, lying, too large, or of another format."""
+    """A file can't be read as an image.
+
+    It is damaged, too large or of another format, or its header doesn't fit its pixels.
+    """
 
 
 class ModelError(GrayToRGBError, ValueError):

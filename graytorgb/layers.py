@@ -22,7 +22,7 @@ from .core import alpha as alphas  # noqa: E402
 from .core.layout import Layout, Shape, parse, resolve  # noqa: E402
 from .core.stats import stats as find_stats  # noqa: E402
 from .core.stats import stats_in_one  # noqa: E402
-from .core.value_range import ValueRange, check_depth, check_policy, looks  # noqa: E402
+from .core.value_range import ValueRange, check_depth, check_policy, needs_values  # noqa: E402
 from .errors import ChannelError, DtypeError, LayoutError, LevelsError  # noqa: E402
 from .functional.prepare import check_dtype, prepare_checked  # noqa: E402
 from .functional.to_rgb import to_rgb  # noqa: E402
@@ -228,7 +228,7 @@ class Prepare(_ImageLayer):
         if self.compute_dtype != "float64":
             check_dtype(self.compute_dtype)
         self.value_range = None if value_range is None else check_policy(value_range)
-        if looks(self.value_range):
+        if needs_values(self.value_range):
             raise LevelsError(
                 f"{value_range!r} looks at the values, and a model's graph can't: state the "
                 "range, (lo, hi)"

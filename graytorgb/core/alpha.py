@@ -1,4 +1,4 @@
-"""Alpha channels: what gray+alpha and RGBA become before they are RGB."""
+"""Alpha channels: how gray+alpha and RGBA become RGB."""
 
 import sys
 from numbers import Real
@@ -16,7 +16,7 @@ Alpha = Literal["error", "drop"] | Background
 
 
 def check(alpha: Any) -> Alpha:
-    """`alpha` itself if it is one of the three policies, else ChannelError."""
+    """Return `alpha` if it is one of the three policies, or raise ChannelError."""
     if isinstance(alpha, str) and alpha in ("error", "drop"):
         return cast(Alpha, alpha)
     if isinstance(alpha, np.ndarray):
@@ -30,7 +30,7 @@ def check(alpha: Any) -> Alpha:
 
 
 def refuse(channels: int) -> ChannelError:
-    """The error for a number of channels that isn't 1 or 3."""
+    """Return the error for a number of channels that isn't 1 or 3."""
     if channels in (2, 4):
         what = "gray and alpha" if channels == 2 else "RGB and alpha"
         return ChannelError(
@@ -47,10 +47,10 @@ def refuse(channels: int) -> ChannelError:
 def composite(image: Array, background: Background, result: Array) -> None:
     """Put gray or RGB with alpha on a background, and write it into `result`.
 
-    ``(color * a + background * (opaque - a)) / opaque`` (Porter and Duff's *over*, straight
-    alpha), in float64, where it is exact for 8 and 16 bits; integers are rounded to nearest,
-    ties to even. `opaque` is the dtype's largest value for unsigned integers, 1 for floats.
-    Where a is 0 the color doesn't count, whatever it is.
+    The formula is ``(color * a + background * (opaque - a)) / opaque``, Porter and Duff's *over*
+    for straight alpha. It is computed in float64, which is exact for 8 and 16 bits; integers are
+    rounded to nearest, ties to even. `opaque` is the dtype's largest value for unsigned integers,
+    and 1 for floats. Where a is 0 the result is the background, whatever the color is.
 
     Parameters
     ----------
@@ -59,7 +59,14 @@ def composite(image: Array, background: Background, result: Array) -> None:
     background : tuple of 3 floats
         In the image's own units.
     result : ndarray of shape (..., 3)
-        Of the image's dtype and any strides.
+        Memory for the result, of the image's dtype and any strides.
+
+    Raises
+    ------
+    DtypeError
+        If the image has another dtype.
+    ChannelError
+        If the background is outside of the dtype, or a float alpha isn't from 0 to 1.
     """
     dtype = image.dtype
     if dtype.kind not in "uf" or dtype.itemsize > {"u": 4, "f": 8}[dtype.kind]:

@@ -1,4 +1,4 @@
-"""An array in blocks, by NumPy's own buffered iterator: bounded temporaries, any strides."""
+"""Arrays in blocks, by NumPy's buffered iterator, so that temporaries stay small."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal
@@ -14,9 +14,10 @@ _FLAGS: Final = ("external_loop", "buffered", "zerosize_ok")
 
 
 def read(array: Array, dtype: np.dtype[Any], size: int = BLOCK) -> Iterator[Array]:
-    """The array's elements in 1-D blocks of at most `size`, converted to `dtype`.
+    """Yield the elements of an array of any strides, in 1-D blocks converted to `dtype`.
 
-    A block is only valid, and only to be read, until the next one.
+    A block has at most `size` elements. It may be read until the next one is asked for, and not
+    written to.
     """
     with np.nditer(
         [array], _FLAGS, [["readonly"]], [dtype], casting="same_kind", buffersize=size
@@ -27,7 +28,10 @@ def read(array: Array, dtype: np.dtype[Any], size: int = BLOCK) -> Iterator[Arra
 def read_and_write(
     inputs: Sequence[Array], dtype: np.dtype[Any], out: Array
 ) -> Iterator[tuple[Array, ...]]:
-    """Blocks of the inputs, broadcast together, as :func:`read`; the last one is `out`'s."""
+    """Yield blocks of the inputs, broadcast together, and a block of `out` to write to.
+
+    The input's blocks are like those of :func:`read`.
+    """
     access: list[list[Literal["readonly", "writeonly"]]] = [["readonly"] for _ in inputs]
     with np.nditer(
         [*inputs, out],

@@ -1,15 +1,16 @@
-"""Layouts: the arrow strings and the shape rules. Strings and tuples in, strings and tuples out."""
+"""Layouts: which axis of an array is which, as an arrow string says it or a shape tells it."""
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ..errors import LayoutError
 
-_CANDIDATES = {3: (0, 2), 4: (1, 3)}  # by number of axes: those whose size tells which is C
+_CANDIDATES = {3: (0, 2), 4: (1, 3)}  # for 3 and 4 axes: the places where C can be
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-RGB_SIZES = (1, 3)  # the channel counts that identify a channel axis without being told
+RGB_SIZES = (1, 3)  # the sizes by which an axis is known to be C, if nobody says so
 
 Shape = tuple[int | None, ...]  # None for a size that isn't known yet, in a graph or a plan
+Size = TypeVar("Size", int, int | None)
 
 
 class Layout(NamedTuple):
@@ -21,8 +22,25 @@ class Layout(NamedTuple):
     def __str__(self) -> str:
         return f"{self.source}->{self.target}"
 
+    # methods, because torch's compiler misreads a number that a named tuple's property gives
+    def channel_axis(self) -> int | None:
+        """Return the axis of C in the input; None where the input has no channel axis."""
+        return self.source.index("C") if "C" in self.source else None
+
+    def rgb_axis(self) -> int:
+        """Return the axis of C in the result."""
+        return self.target.index("C")
+
+    def channels(self, shape: tuple[Size, ...]) -> Size | int:
+        """Return how many channels an input of this shape has; None for a size not yet known.
+
+        >>> Layout("NHW", "NHWC").channels((64, 224, 224))
+        1
+        """
+        return shape[self.source.index("C")] if "C" in self.source else 1
+
     def result_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of the RGB result of an input of this shape."""
+        """Return the shape of the RGB result of an input of this shape."""
         return tuple(3 if a == "C" else shape[self.source.index(a)] for a in self.target)
 
 
@@ -36,7 +54,8 @@ def resolve(layout: str | None, shape: Shape, channels_first: bool = False) -> L
     shape : tuple of int or None
         Shape of the input; None for a size that isn't known yet.
     channels_first : bool
-        Where a missing C goes when the layout has no arrow: in front of H (torch) or last.
+        Whether a missing C goes in front of H, as in torch, when the layout has no arrow;
+        otherwise it goes last.
 
     Returns
     -------
@@ -69,18 +88,21 @@ def resolve(layout: str | None, shape: Shape, channels_first: bool = False) -> L
 
 
 def parse(layout: str, channels_first: bool = False) -> Layout:
-    """Split a layout string into the input's and the result's axes; spaces don't count."""
+    """Split a layout string into the axes of the input and of the result; spaces don't count."""
     if not isinstance(layout, str):
         raise LayoutError(f'layout is a string like "NHW->NHWC" or None, not {layout!r}')
     return recall(layout, channels_first) or _parse(layout, channels_first)
 
 
 def recall(layout: str, channels_first: bool) -> Layout | None:
-    """What a layout string says, kept; None for one that is malformed."""
+    """Return the cached layout of a string; None for a malformed one.
+
+    torch's compiler is told to call this function, which it can't be told of a cached one.
+    """
     return _recall(layout, channels_first)
 
 
-@lru_cache(256)  # a pipeline says the same layout each time
+@lru_cache(256)  # a pipeline passes the same layout each time
 def _recall(layout: str, channels_first: bool) -> Layout | None:
     try:
         return _parse(layout, channels_first)
@@ -107,13 +129,13 @@ def _parse(layout: str, channels_first: bool) -> Layout:
     return Layout(source, target)
 
 
-def without_channel(axes: str) -> str:
-    """The same axes, less C."""
+def remove_channel(axes: str) -> str:
+    """Return the axes without C."""
     return axes.replace("C", "")
 
 
 def insert(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
-    """The shape with an axis of 3 put in at `axis`.
+    """Return a shape with a new axis of size 3 at `axis`.
 
     >>> insert((64, 224, 224), 1)
     (64, 3, 224, 224)
@@ -121,29 +143,31 @@ def insert(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
     return (*shape[:axis], 3, *shape[axis:])
 
 
-def order(source: str, target: str) -> tuple[int, ...]:
-    """The transposition that brings axes `source` into the order of `target`.
+def find_order(source: str, target: str) -> tuple[int, ...]:
+    """Return the transposition that brings the axes `source` into the order of `target`.
 
-    >>> order("HWC", "CHW")
+    >>> find_order("HWC", "CHW")
     (2, 0, 1)
     """
     return tuple(source.index(letter) for letter in target)
 
 
-def gray_moves(axes: Layout) -> tuple[int, ...] | None:
-    """The transposition of a gray input's axes, less C, to the result's; None where none is needed.
+def find_gray_order(axes: Layout) -> tuple[int, ...] | None:
+    """Return the transposition of a gray input to the axes of its result, both without C.
 
-    >>> gray_moves(Layout("HWN", "NCHW"))
+    None where they are the same.
+
+    >>> find_gray_order(Layout("HWN", "NCHW"))
     (2, 0, 1)
     """
-    source, target = without_channel(axes.source), without_channel(axes.target)
-    return None if source == target else order(source, target)
+    source, target = remove_channel(axes.source), remove_channel(axes.target)
+    return None if source == target else find_order(source, target)
 
 
-def trailing(ndim: int, last: str) -> str:
-    """Axes that end in `last` and have `ndim` letters, leading ones made up: ``(..., C, H, W)``.
+def name_axes(ndim: int, last: str) -> str:
+    """Return `ndim` axes that end in `last`, with any letters for the leading ones.
 
-    >>> trailing(5, "CHW")
+    >>> name_axes(5, "CHW")
     'NTCHW'
     """
     spare = "NT" + "".join(c for c in _LETTERS if c not in "NTCHW")
@@ -177,7 +201,13 @@ def _with_channel(source: str, channels_first: bool) -> str:
 
 
 def _infer(shape: Shape) -> str:
-    """The table of the design: one image, or a batch with a channel axis; else an error."""
+    """Return the axes of a shape that is one image or a batch with a channel axis.
+
+    Raises
+    ------
+    LayoutError
+        If the shape can be read in more than one way, or a size that tells isn't known.
+    """
     ndim = len(shape)
     if ndim == 2:
         return "HW"
@@ -206,16 +236,16 @@ def _infer(shape: Shape) -> str:
 
 
 def _suggest(shape: Shape) -> str:
-    """What a shape could be, and the call for each reading that can be converted."""
+    """Return the call for each reading of a shape that can be converted, for a message."""
     ndim = len(shape)
     if ndim < 2:
         return (
             f"an image has at least the axes H and W, but the shape {shape} has {ndim}: "
             "reshape it, to_rgb(x.reshape(height, width))"
         )
-    gray = {2: "HW", 3: "NHW", 4: "NTHW"}.get(ndim) or trailing(ndim, "HW")
+    gray = {2: "HW", 3: "NHW", 4: "NTHW"}.get(ndim) or name_axes(ndim, "HW")
     calls = [f'to_rgb(x, "{gray}") for {_count(shape[: ndim - 2])}']
-    for axes in (trailing(ndim, "CHW"), trailing(ndim, "HWC")) if ndim > 2 else ():
+    for axes in (name_axes(ndim, "CHW"), name_axes(ndim, "HWC")) if ndim > 2 else ():
         channels = shape[axes.index("C")]
         if channels is None:
             calls.append(f'to_rgb(x, "{axes}") for channels on axis {axes.index("C")}')
@@ -226,7 +256,7 @@ def _suggest(shape: Shape) -> str:
     text = ", or ".join(calls)
     if len(calls) == 1 and ndim > 2:
         text += (
-            f'. "{trailing(ndim, "CHW")}" or "{trailing(ndim, "HWC")}" would be a color image, '
+            f'. "{name_axes(ndim, "CHW")}" or "{name_axes(ndim, "HWC")}" would be a color image, '
             "whose channel axis has 1 or 3 entries"
         )
     return text

@@ -1,12 +1,13 @@
-"""Warnings that are shown once, although their text differs from image to image."""
+"""Warnings that are shown once for each key, although their text differs between images."""
 
 import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
-# What was said, and the list of warning filters that was in force then. `catch_warnings` puts
-# another list in place: inside it a warning is new again, as it is for Python's own registry.
+# The keys of the warnings that were shown, with the list of warning filters at that time.
+# `catch_warnings` puts another list in place: inside it a warning is new again, as it is for
+# Python's own registry.
 _said: dict[Any, Sequence[Any]] = {}
 
 
@@ -18,7 +19,7 @@ def is_due(key: Any) -> bool:
 def warn_once(key: Any, text: str) -> None:
     """Show a UserWarning at the caller's line, unless one of the same key was shown before.
 
-    Python shows a warning once for each text, and a text that names a value is always new.
+    Python itself shows a warning once for each text, but a text that names a value is always new.
     """
     if is_due(key):
         _said[key] = _filters()
@@ -26,7 +27,7 @@ def warn_once(key: Any, text: str) -> None:
 
 
 def forget() -> None:
-    """Make every warning new again."""
+    """Forget which warnings were shown, so that each is shown again."""
     _said.clear()
 
 

@@ -3,7 +3,7 @@
 ``np.percentile`` copies the whole array to sort it. Here each value becomes an unsigned key
 that sorts the same way, and the key of a given rank is found digit by digit, one counting
 pass over the data each (radix selection; Knuth, *The Art of Computer Programming*, vol. 3,
-5.2.5). The passes are functions of their own, for data that comes in parts.
+5.2.5). Each pass is a function of its own, for data that comes in parts.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _DIGIT = 11  # bits: 2048 counters; 2 passes for 16-bit values, 3 for 32, 6 for 
 
 
 def percentile(array: Array, percents: Sequence[float]) -> list[float]:
-    """The percentiles of all values, interpolated linearly between the two nearest ranks.
+    """Return percentiles of all values, interpolated linearly between the two nearest ranks.
 
     Parameters
     ----------
@@ -36,8 +36,8 @@ def percentile(array: Array, percents: Sequence[float]) -> list[float]:
     Returns
     -------
     list of float
-        What ``np.percentile(array, percents)`` gives; the exact integer where a percentile
-        of integers needs no interpolation.
+        The values of ``np.percentile(array, percents)``; an exact integer where a percentile of
+        integers needs no interpolation.
 
     Raises
     ------
@@ -50,38 +50,40 @@ def percentile(array: Array, percents: Sequence[float]) -> list[float]:
     >>> percentile(np.arange(101, dtype=np.uint16), [1, 99])
     [1, 99]
     """
-    found = begin(array.size, percents)
-    for shift in shifts(array.dtype):
-        found = narrow(found, count(array, found, shift))
-    return finish(found, array.dtype, array.size, percents)
+    found = begin_search(array.size, percents)
+    for shift in list_shifts(array.dtype):
+        found = narrow_ranks(found, count_digits(array, found, shift))
+    return finish_search(found, array.dtype, array.size, percents)
 
 
-def begin(size: int, percents: Sequence[float]) -> Found:
-    """The ranks to look for, of which nothing is known yet."""
-    return {rank: (0, rank) for pair in _ranks(size, percents) for rank in pair[:2]}
+def begin_search(size: int, percents: Sequence[float]) -> Found:
+    """Return the ranks to look for, of whose keys no digit is known yet."""
+    return {rank: (0, rank) for pair in _find_ranks(size, percents) for rank in pair[:2]}
 
 
-def shifts(dtype: np.dtype[Any]) -> range:
-    """Where the digits of a key begin, the leading one first; each takes one counting pass."""
-    return range((_sortable(dtype).itemsize * 8 - 1) // _DIGIT * _DIGIT, -1, -_DIGIT)
+def list_shifts(dtype: np.dtype[Any]) -> range:
+    """Return where each digit of a key begins, the leading one first; each takes one pass."""
+    return range((_get_sortable(dtype).itemsize * 8 - 1) // _DIGIT * _DIGIT, -1, -_DIGIT)
 
 
-def finish(found: Found, dtype: np.dtype[Any], size: int, percents: Sequence[float]) -> list[float]:
-    """The percentiles, when every digit is known."""
-    sortable = _sortable(dtype)
+def finish_search(
+    found: Found, dtype: np.dtype[Any], size: int, percents: Sequence[float]
+) -> list[float]:
+    """Return the percentiles, once every digit of the keys is known."""
+    sortable = _get_sortable(dtype)
     wanted = np.array([key for key, _ in found.values()], f"u{sortable.itemsize}")
-    at = dict(zip(found, values(wanted, sortable).tolist(), strict=True))
-    return [_interpolate(at[a], at[b], fraction) for a, b, fraction in _ranks(size, percents)]
+    at = dict(zip(found, from_keys(wanted, sortable).tolist(), strict=True))
+    return [_interpolate(at[a], at[b], fraction) for a, b, fraction in _find_ranks(size, percents)]
 
 
-def _ranks(size: int, percents: Sequence[float]) -> list[tuple[int, int, float]]:
-    """The two ranks around each percentile, and where between them it lies."""
+def _find_ranks(size: int, percents: Sequence[float]) -> list[tuple[int, int, float]]:
+    """Return the two ranks around each percentile, and where between them it lies."""
     positions = [(size - 1) * (p / 100) for p in percents]
     return [(int(p), min(int(p) + 1, size - 1), p - int(p)) for p in positions]
 
 
-def nan_error() -> LevelsError:
-    """The error for a value that no order and no level has a place for."""
+def refuse_nan() -> LevelsError:
+    """Return the error for NaN, which has no place in an order and no level."""
     return LevelsError("a value is NaN, which no level stands for: np.nan_to_num(x) first")
 
 
@@ -94,13 +96,13 @@ def _interpolate(low: float, high: float, fraction: float) -> float:
     return high - (high - low) * (1 - fraction)
 
 
-def _sortable(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The dtype whose values have keys: long doubles are counted in float64."""
+def _get_sortable(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype that values are counted in: float64 for long doubles."""
     return np.dtype(np.float64) if dtype.itemsize > 8 else dtype.newbyteorder("=")
 
 
-def narrow(found: Found, counts: Counts) -> Found:
-    """What is known of each rank with one more digit."""
+def narrow_ranks(found: Found, counts: Counts) -> Found:
+    """Return the ranks with one more digit of each key, found in the counts."""
     known = {}
     for rank, (prefix, rest) in found.items():
         cumulative = np.cumsum(counts[prefix])
@@ -110,21 +112,21 @@ def narrow(found: Found, counts: Counts) -> Found:
     return known
 
 
-def merge(parts: Sequence[Counts]) -> Counts:
-    """The counts of parts of an array, added up."""
+def merge_counts(parts: Sequence[Counts]) -> Counts:
+    """Return the sum of the counts of an array's parts."""
     return {prefix: sum(part[prefix] for part in parts) for prefix in parts[0]}
 
 
-def count(array: Array, found: Found, shift: int) -> Counts:
-    """How often each digit at `shift` follows each prefix that was found."""
-    dtype = _sortable(array.dtype)
+def count_digits(array: Array, found: Found, shift: int) -> Counts:
+    """Count how often each digit at `shift` follows each prefix that was found."""
+    dtype = _get_sortable(array.dtype)
     counts = {prefix: np.zeros(1 << _DIGIT, np.int64) for prefix, _ in found.values()}
     unsigned = np.dtype(f"u{dtype.itemsize}").type
     mask = unsigned(min((1 << _DIGIT) - 1, np.iinfo(unsigned).max))
     for block in blocks.read(array, dtype, _BLOCK):
         if dtype.kind == "f" and np.isnan(block).any():
-            raise nan_error()
-        leading = keys(block) >> unsigned(shift)
+            raise refuse_nan()
+        leading = to_keys(block) >> unsigned(shift)
         digits = (leading & mask).astype(np.intp)
         leading >>= unsigned(_DIGIT)
         for prefix, total in counts.items():
@@ -132,8 +134,8 @@ def count(array: Array, found: Found, shift: int) -> Counts:
     return counts
 
 
-def keys(block: Array) -> Array:
-    """Unsigned keys of the same width that sort as the values do."""
+def to_keys(block: Array) -> Array:
+    """Return unsigned keys, of the same width, that sort in the order of the values."""
     unsigned: Any = np.dtype(f"u{block.dtype.itemsize}").type
     raw: Array = block.view(unsigned)
     sign = unsigned(1 << (block.dtype.itemsize * 8 - 1))
@@ -144,8 +146,8 @@ def keys(block: Array) -> Array:
     return raw
 
 
-def values(keys: Array, dtype: np.dtype[Any]) -> Array:
-    """The values of keys: the inverse of :func:`keys`."""
+def from_keys(keys: Array, dtype: np.dtype[Any]) -> Array:
+    """Return the values of keys; the inverse of :func:`to_keys`."""
     unsigned: Any = np.dtype(f"u{dtype.itemsize}").type
     sign = unsigned(1 << (dtype.itemsize * 8 - 1))
     if dtype.kind == "i":

@@ -1,4 +1,4 @@
-"""What Hugging Face's image and video processors do to the values of an image."""
+"""Hugging Face's image and video processors: what they do to the values of an image."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -50,18 +50,20 @@ _BY_EACH_IMAGE = ("Kosmos2_5ImageProcessor", "Pix2StructImageProcessor")
 
 
 class Preprocessing(NamedTuple):
-    """What a processor does to levels of 0 to 255: ``(v * scale - offset - mean) / std / divisor``.
+    """The steps of a processor on levels from 0 to 255.
+
+    It computes ``(v * scale - offset - mean) / std / divisor``.
 
     Attributes
     ----------
     mean, std : float or sequence, or None
-        As the processor holds them, in its own order; None if it doesn't normalize.
+        The processor's own, in its own order of channels; None if it doesn't normalize.
     scale, offset : float
-        What it multiplies by, and then subtracts.
+        The factor, and what is subtracted then.
     divisor : float or sequence, or None
-        What it divides by at last.
+        What the result is divided by at the end.
     flips : bool
-        Whether it turns RGB into BGR after that.
+        Whether RGB becomes BGR after that.
     """
 
     mean: Any
@@ -105,7 +107,7 @@ def read_processor(source: Any) -> Preprocessing | None:
     if not read("do_rescale"):
         raise LevelsError(
             f"{name} doesn't rescale its levels, so its statistics aren't for 0 to 1: "
-            "give mean and std in these units, prepare(x, mean, std)"
+            "give the pair (mean, std) in these units, prepare(x, (mean, std))"
         )
     if read("do_color_quantize"):
         raise LevelsError(
@@ -129,7 +131,7 @@ def read_processor(source: Any) -> Preprocessing | None:
 
 
 class _Fields:
-    """The fields of a processor or of its configuration, its class's own ways among them."""
+    """The fields of a processor or of its configuration, and what its class always does."""
 
     def __init__(self, source: Any) -> None:
         self.source = source
@@ -140,7 +142,7 @@ class _Fields:
 
     @property
     def is_processor(self) -> bool:
-        """Whether an image processor has this class or these fields."""
+        """Whether the source is an image processor, by its class or by its fields."""
         mean, std = field(self.source, "image_mean"), field(self.source, "image_std")
         has_both = mean is not None and std is not None
         return self.is_typed or has_both or field(self.source, "do_rescale") is not None

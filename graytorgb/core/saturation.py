@@ -1,4 +1,4 @@
-"""Tell when a stated range turns most of an image white."""
+"""A warning for a stated range that turns most of an image white."""
 
 from functools import lru_cache
 from typing import Any
@@ -10,46 +10,30 @@ from . import blocks, notice
 
 Array = NDArray[Any]
 
-# To count what is above a range takes as long as a pass of `prepare`, so all values are counted
-# only if so many of a few are above. Only a few, because those of a large image are in no cache.
+# To count the values above a range takes as long as a pass of `prepare`, so all are counted only
+# if more than _SUSPICIOUS of a few are above. They are few because a large image is in no cache.
 # Their places are spread by the golden ratio: a fixed step could meet one column in every row.
 _FEW = 64
 _SUSPICIOUS = 1 / 4
 _SMALL = 1024  # values; an image of no more is counted at once
 
-_looked_at: set[Any] = set()  # ranges for which values were brought from another device
 
-
-def check(kind: Any, array: Any, value_range: Any) -> None:
-    """Warn once for each range if more than half of the values lie above its upper end.
+def warn_if_white(values: Array, value_range: Any) -> None:
+    """Warn, once for each range, if more than half of the values lie above its upper end.
 
     Parameters
     ----------
-    kind : ArrayKind
-    array
-        Of that kind. Nothing is known, and nothing said, of the values in a graph or a trace. Of
-        values on another device only the first array for each range is looked at, because
-        looking waits for the device.
+    values : ndarray
     value_range : ValueRange or None
-        As it was stated. Only ``(lo, hi)`` is checked: any other ends where the dtype does, or
-        was found in the values.
+        The range that the caller stated. Only ``(lo, hi)`` is checked: any other range ends where
+        the dtype does, or was found in the values.
     """
-    if type(value_range) is not tuple or len(value_range) != 2:
+    if not is_stated(value_range):
         return
-    values = kind.peek(array)
-    if values is None and value_range not in _looked_at:
-        values = kind.look(array)
-        if values is not None:
-            _looked_at.add(value_range)
-    if values is not None:
-        _check_values(values, value_range)
-
-
-def _check_values(values: Array, value_range: tuple[float, float]) -> None:
-    key, hi = ("white", value_range), _end(value_range[1], values.dtype)
+    key, hi = ("white", value_range), _get_end(value_range[1], values.dtype)
     if hi is None or not values.size or not notice.is_due(key):
         return
-    some = values if values.size <= _SMALL else _spread(values)
+    some = values if values.size <= _SMALL else _pick_spread(values)
     if np.count_nonzero(some > hi) <= _SUSPICIOUS * some.size:
         return
     if 2 * _count_above(values, hi) > values.size:
@@ -59,25 +43,30 @@ def _check_values(values: Array, value_range: tuple[float, float]) -> None:
             key,
             f"more than half of an image is above value_range={value_range!r} and becomes white: "
             f"the largest value is {told}. If that isn't meant, state the range that the "
-            f"values have{_wide_enough(largest)}. This is said once for each range",
+            f"values have{_suggest_range(largest)}. This is said once for each range",
         )
 
 
+def is_stated(value_range: Any) -> bool:
+    """Return whether a range is the pair ``(lo, hi)``."""
+    return type(value_range) is tuple and len(value_range) == 2
+
+
 @lru_cache(64)  # a pipeline says the same each time
-def _end(hi: float, dtype: np.dtype[Any]) -> Any:
-    """Return the end of a range as values of a dtype compare with it; None if none is above it."""
+def _get_end(hi: float, dtype: np.dtype[Any]) -> Any:
+    """Return a range's upper end, to compare with a dtype; None if no value is above it."""
     if dtype.kind in "iu":
         return None if hi >= np.iinfo(dtype).max else hi
     return np.float64(hi) if dtype.kind == "f" else None  # half precision may not hold it
 
 
 @lru_cache(64)
-def _places(size: int) -> Array:
+def _find_places(size: int) -> Array:
     return (np.arange(_FEW) * ((5**0.5 - 1) / 2) % 1 * size).astype(np.intp)
 
 
-def _spread(values: Array) -> Array:
-    places = _places(values.size)
+def _pick_spread(values: Array) -> Array:
+    places = _find_places(values.size)
     if values.flags.c_contiguous:
         return values.reshape(-1)[places]
     return values.flat[places]
@@ -88,8 +77,8 @@ def _count_above(values: Array, hi: Any) -> int:
     return sum(int(np.count_nonzero(block > hi)) for block in blocks.read(values, dtype))
 
 
-def _wide_enough(largest: float) -> str:
-    """Return words for a range up to a power of two, as sensors have it, or to the value itself."""
+def _suggest_range(largest: float) -> str:
+    """Return words for a range up to a power of two, which sensors have, or to the value."""
     if isinstance(largest, int):
         return f", such as {(0, (1 << max(8, largest.bit_length())) - 1)}"
     return f", such as (0, {largest:.6g})" if np.isfinite(largest) else ""

@@ -1,4 +1,4 @@
-"""``stats``: the mean and standard deviation that a model expects, from whatever knows them."""
+"""``stats``: the mean and standard deviation that a model expects, from what came with it."""
 
 import inspect
 import re
@@ -32,7 +32,7 @@ _NAMED: Mapping[str, Stats] = {
     "imagenet": Stats((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "-1..1": Stats((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     "0..1": Stats((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
-    # bytes less their mean, blue first
+    # bytes minus their mean, blue first
     "caffe": Stats((103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255, 1 / 255, 1 / 255)),
 }
 _SOURCES = (
@@ -51,9 +51,9 @@ def stats(source: Any) -> Stats:
     Parameters
     ----------
     source : str or object
-        ``"imagenet"``, ``"-1..1"`` or ``"0..1"`` (the range that the values end up in),
-        ``"caffe"`` (bytes less their mean, blue first, as networks of Caffe take them), or the
-        name of torchvision weights, ``"ResNet50_Weights.DEFAULT"``; or what knows it: a
+        A name: ``"imagenet"``, ``"-1..1"`` or ``"0..1"`` (the range that the values end up in),
+        ``"caffe"`` (bytes minus their mean, blue first, which networks from Caffe take), or the
+        name of torchvision weights, ``"ResNet50_Weights.DEFAULT"``. Or an object that has them: a
         torchvision weights object, its ``transforms()``, a ``Normalize``, a timm model or data
         config, a Hugging Face image or video processor or its configuration. Or the pair
         ``(mean, std)`` itself: numbers, sequences or arrays of 1 or 3 numbers, of any shape.
@@ -159,7 +159,7 @@ def _refuse_apart(function: Callable[..., Any], mean: Any, std: Any) -> OptionEr
 
 
 def _of_processors(source: Any) -> Stats | None:
-    """The statistics of a Hugging Face processor, or of those that a processor holds."""
+    """Return the statistics of a Hugging Face processor, or of the processors that it holds."""
     held = find_processors(source)
     found = [each for each in map(_of_processor, held) if each is not None]
     spread = [[np.broadcast_to(values, 3) for values in each] for each in found]
@@ -172,7 +172,7 @@ def _of_processors(source: Any) -> Stats | None:
 
 
 def _of_processor(source: Any) -> Stats | None:
-    """The statistics of one, which its own are once its rescaling is folded into them."""
+    """Return a processor's statistics, with its rescaling included, or None if it is none."""
     does = read_processor(source)
     if does is None:
         return None
@@ -187,7 +187,13 @@ def _of_processor(source: Any) -> Stats | None:
 
 
 def _find_weights(name: str) -> Any:
-    """The torchvision weights of a name such as ``"ResNet50_Weights.DEFAULT"``, or OptionError."""
+    """Return the torchvision weights of a name such as ``"ResNet50_Weights.DEFAULT"``.
+
+    Raises
+    ------
+    OptionError
+        If torchvision has none of this name.
+    """
     if "weight" not in name.lower():
         raise OptionError(f"no statistics are called {name!r}{_near(name, _NAMED)}: "
             f"expected {_SOURCES}{_of_which_network(name)}")  # fmt: skip
@@ -206,7 +212,7 @@ def _find_weights(name: str) -> Any:
 
 
 def _near(name: str, known: Any) -> str:
-    """The names that are nearly this one, as a question."""
+    """Return the known names that are similar to a name, as a question for a message."""
     from difflib import get_close_matches
 
     lower = {each.lower(): each for each in known}
@@ -215,14 +221,14 @@ def _near(name: str, known: Any) -> str:
 
 
 def _of_which_network(name: str) -> str:
-    """What is to be added to the name of a member, such as IMAGENET1K_V1 or DEFAULT."""
+    """Return what a message says of weights without a network, such as IMAGENET1K_V1."""
     if not re.fullmatch(r"DEFAULT|[A-Z0-9_]+_V\d+", name):
         return ""
     return f". {name} are weights of many networks, so name one: 'ResNet50_Weights.{name}'"
 
 
 def _of_torchvision(source: Any) -> tuple[Any, Any] | None:
-    """A weights object, whose `transforms` make the preset that knows them, or a preset."""
+    """Return the mean and std of a torchvision weights object, or of the preset that it makes."""
     is_weights = callable(field(source, "transforms")) and field(source, "url") is not None
     preset = source.transforms() if is_weights else source
     of_torchvision = type(preset).__module__ == "torchvision.transforms._presets"
@@ -237,7 +243,7 @@ def _of_torchvision(source: Any) -> tuple[Any, Any] | None:
 
 
 def _of_timm(source: Any) -> tuple[Any, Any] | None:
-    """A timm model, or the wrapper of one by Hugging Face."""
+    """Return the mean and std of a timm model, or of Hugging Face's wrapper of one."""
     for name in ("pretrained_cfg", "default_cfg", "data_config"):
         config = field(source, name)
         if config is not None and field(config, "mean") is not None:
@@ -246,7 +252,7 @@ def _of_timm(source: Any) -> tuple[Any, Any] | None:
 
 
 def _of_pair(source: Any) -> tuple[Any, Any] | None:
-    """Whatever has a `mean` and a `std` that aren't functions, such as an array's."""
+    """Return the `mean` and `std` of an object that has both, and not as an array's functions."""
     mean, std = field(source, "mean"), field(source, "std")
     if mean is None or std is None or callable(mean) or callable(std):
         return None

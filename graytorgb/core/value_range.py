@@ -2,7 +2,8 @@
 
 import math
 import sys
-from functools import partial
+from collections.abc import Callable
+from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any, Literal, NamedTuple, cast
 
@@ -11,8 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import DtypeError, LevelsError
 from . import notice
-from . import percentile as percentiles
-from .percentile import nan_error, percentile
+from .percentile import percentile, refuse_nan
 
 Array = NDArray[Any]
 ValueRange = (
@@ -23,8 +23,8 @@ _POLICIES = '(lo, hi), "dtype", "minmax" or ("percentile", p, q)'
 
 
 def check_policy(value_range: Any) -> ValueRange:
-    """The policy with Python's own numbers, or LevelsError unless it is one of the four."""
-    if isinstance(value_range, Found):  # by a plan, for its blocks
+    """Return a policy with Python's own numbers, or raise LevelsError if it is none of the four."""
+    if isinstance(value_range, Found):  # in a plan, for its blocks
         return cast(ValueRange, value_range)
     if isinstance(value_range, str):
         if value_range in ("dtype", "minmax"):
@@ -76,15 +76,21 @@ def _as_python(value: Any) -> int | float:
 
 
 def check_depth(dtype: str, value_range: ValueRange | None) -> None:
-    """LevelsError for integers of 8 bits under a stated range of more: they lost their depth."""
+    """Raise LevelsError for 8-bit integers whose range is of more bits: they lost their depth."""
     if dtype in ("uint8", "int8"):
         refuse_depth(255, 256, value_range)
 
 
 def is_deeper(largest: int, levels: int, value_range: ValueRange | None) -> bool:
-    """Whether a stated range is more than pixels of so many levels, up to `largest`, can fill.
+    """Return whether a range is more than pixels can fill.
 
-    One above the largest is fine: DICOM's LINEAR_EXACT states 0 to 256 for 8 bits.
+    A range may end one above the largest level: DICOM's LINEAR_EXACT states 0 to 256 for 8 bits.
+
+    Parameters
+    ----------
+    largest, levels : int
+        The largest level of the pixels, and how many levels they have.
+    value_range : ValueRange or None
     """
     if value_range is None or isinstance(value_range[0], str):
         return False
@@ -93,7 +99,7 @@ def is_deeper(largest: int, levels: int, value_range: ValueRange | None) -> bool
 
 
 def refuse_depth(largest: int, levels: int, value_range: ValueRange | None) -> None:
-    """LevelsError for a stated range that is deeper than pixels of so many levels."""
+    """Raise LevelsError for a range that `is_deeper` than the levels of the pixels."""
     if not is_deeper(largest, levels, value_range):
         return
     lo, hi = cast(tuple[float, float], value_range)
@@ -107,33 +113,60 @@ def refuse_depth(largest: int, levels: int, value_range: ValueRange | None) -> N
     )
 
 
-def ordered(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """`dtype` itself if its values have an order that numpy knows, else DtypeError."""
+def check_order(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return `dtype` itself, or raise DtypeError if its values have no order that numpy knows."""
     if dtype.kind == "c":
         raise DtypeError(f"{dtype} values have no order: pass x.real or np.abs(x)")
     if dtype.kind not in "biuf":
-        raise _unknown(str(dtype))
+        raise _refuse_unknown(str(dtype))
     return dtype
 
 
-def nearest(name: str) -> np.dtype[Any]:
-    """The dtype of numpy's own that holds the values of one of this name, or DtypeError."""
+def find_numpy_dtype(name: str) -> np.dtype[Any]:
+    """Return the dtype of numpy that holds the values of another library's, given by its name.
+
+    >>> find_numpy_dtype("bfloat16")
+    dtype('float32')
+
+    Raises
+    ------
+    DtypeError
+        If numpy has none.
+    """
     if "float" in name and not hasattr(np, name):
         name = "float32"
     try:
         number = np.dtype(name)
     except TypeError:
-        raise _unknown(name) from None
-    return ordered(number)
+        raise _refuse_unknown(name) from None
+    return check_order(number)
 
 
-def _unknown(name: str) -> DtypeError:
+def _refuse_unknown(name: str) -> DtypeError:
     return DtypeError(f"numpy has no {name}: convert it to one that holds its values, as int8 does")
 
 
-def stated_range(dtype: np.dtype[Any], value_range: ValueRange) -> tuple[Any, Any]:
-    """The values that become 0 and 255, by a policy that doesn't look at values."""
-    if value_range != "dtype":
+def get_limits(dtype: np.dtype[Any], value_range: ValueRange | None) -> tuple[Any, Any]:
+    """Return the values that are black and white, by a range that doesn't need the values.
+
+    Parameters
+    ----------
+    dtype : dtype
+        The image's dtype.
+    value_range : (lo, hi), "dtype" or None
+        None is the range that the dtype tells: 0 to 255 for uint8 and 0 to 1 for floats.
+
+    Raises
+    ------
+    LevelsError
+        If the range is None and the dtype doesn't tell it.
+    """
+    if value_range is None and dtype != np.uint8 and dtype.kind != "f":
+        raise LevelsError(
+            f"{dtype} doesn't tell how deep the image is: value_range=(0, 4095) for 12 bits, "
+            '"dtype" for all of them, "minmax" or ("percentile", 1, 99) for what this image holds'
+        )
+    if value_range not in (None, "dtype"):
         return cast(tuple[Any, Any], value_range)
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
@@ -142,7 +175,7 @@ def stated_range(dtype: np.dtype[Any], value_range: ValueRange) -> tuple[Any, An
 
 
 class Found(NamedTuple):
-    """A range that was found in the values, and whether they have any contrast."""
+    """A range that was found in the values, and whether the values have any contrast."""
 
     lo: Any
     hi: Any
@@ -150,20 +183,23 @@ class Found(NamedTuple):
 
 
 def find_range(values: Array, value_range: ValueRange) -> Found:
-    """The range by a policy that looks at values: Python ints where they are integers."""
+    """Return the range that a policy finds in the values, as Python's ints or floats."""
     if not values.size:
         return Found(0, 1)
     if value_range == "minmax":
         lo, hi = values.min().item(), values.max().item()
         if math.isnan(lo):
-            raise nan_error()
+            raise refuse_nan()
     else:
         lo, hi = percentile(values, cast(Any, value_range[1:]))
-    return _check_found(lo, hi, value_range)
+    return check_found(lo, hi, value_range)
 
 
-def _check_found(lo: Any, hi: Any, value_range: ValueRange) -> Found:
-    """The range, or LevelsError if it isn't finite; one warning if it is empty."""
+def check_found(lo: Any, hi: Any, value_range: ValueRange) -> Found:
+    """Return a range that was found, or raise LevelsError if it isn't finite.
+
+    An empty range has no contrast, and causes one warning for each policy.
+    """
     if not (math.isfinite(lo) and math.isfinite(hi)):
         raise LevelsError(f"the range {lo} to {hi} isn't finite: state it, (lo, hi)")
     if lo < hi and (isinstance(lo, int) or hi - lo > sys.float_info.min):
@@ -176,38 +212,41 @@ def _check_found(lo: Any, hi: Any, value_range: ValueRange) -> Found:
     return Found(lo, hi, contrast=False)
 
 
-def looks(value_range: ValueRange | None) -> bool:
-    """Whether the policy depends on the values."""
+def needs_values(value_range: Any) -> bool:
+    """Return whether a policy depends on the values."""
     return value_range == "minmax" or (value_range is not None and value_range[0] == "percentile")
 
 
-def settle(kind: Any, array: Any, value_range: Any) -> tuple[Any, Any]:
-    """The image, and its range as far as its values say it: what every verb does first.
+def resolve_range(
+    dtype: str, value_range: Any, read_values: Callable[[], Array | None]
+) -> tuple[ValueRange | None, bool]:
+    """Find the range of an image by its policy, as far as the image's values say it.
 
     Parameters
     ----------
-    kind : ArrayKind
-    array
-        Of that kind.
+    dtype : str
+        The name of the image's dtype.
     value_range : ValueRange, Found or None
+    read_values : callable
+        Returns the image's values, or None where they can't be seen. It is called only for a
+        policy that needs them.
 
     Returns
     -------
-    array
-        The image itself; a black one where a policy finds no contrast.
     value_range : (lo, hi), "dtype" or None
         (0, 1) for bool, whatever was stated: False is black and True is white.
+    has_contrast : bool
+        False if the policy finds none, so that the image becomes black.
 
     Raises
     ------
     LevelsError
-        If 8 bits are under a range of more, or the policy looks at values that can't be seen.
+        If an image of 8 bits has a range of more, or a policy needs values that can't be seen.
     """
-    dtype = kind.dtype_name(array)
     if dtype == "bool":
-        return array, (0, 1)
-    if looks(value_range):
-        values = kind.look(array)
+        return (0, 1), True
+    if needs_values(value_range):
+        values = read_values()
         if values is None:
             raise LevelsError(
                 f"{value_range!r} looks at the values, which can't be seen here (another device, "
@@ -216,76 +255,51 @@ def settle(kind: Any, array: Any, value_range: Any) -> tuple[Any, Any]:
             )
         value_range = find_range(values, value_range)
     if isinstance(value_range, Found):
-        if not value_range.contrast:
-            return kind.black(array), (0, 1)
-        return array, (value_range.lo, value_range.hi)
+        ends = (value_range.lo, value_range.hi) if value_range.contrast else (0, 1)
+        return ends, value_range.contrast
     check_depth(dtype, value_range)
-    return array, value_range
+    return value_range, True
 
 
-# Floats whose range nobody says are read as 0 to 1, and what passes these ends is an error, because
-# nothing is clipped in silence. Arithmetic may pass them by a rounding error, 2**-10 in float16;
-# that is less than half a level of 8 bits, and no error.
+def resolve_array_range(array: Array, value_range: Any) -> tuple[Array, ValueRange | None]:
+    """Find the range of a numpy array like `resolve_range`.
+
+    Returns
+    -------
+    array : ndarray
+        The array itself, or a black one where the policy finds no contrast.
+    value_range : (lo, hi), "dtype" or None
+    """
+    name = _get_dtype_name(array.dtype)
+    value_range, has_contrast = resolve_range(name, value_range, lambda: array)
+    return (array if has_contrast else np.zeros(array.shape, array.dtype)), value_range
+
+
+@lru_cache(64)  # numpy makes the name anew each time, which takes as long as a small image
+def _get_dtype_name(dtype: np.dtype[Any]) -> str:
+    return str(dtype.name)
+
+
+# Floats whose range isn't stated are read as 0 to 1. A value beyond these ends is an error, because
+# nothing is clipped in silence. Arithmetic can go beyond by a rounding error, up to 2**-10 in
+# float16, which is less than half a level of 8 bits and no error.
 NEARLY_0_TO_1 = (-(2.0**-10), 1 + 2.0**-10)
 
 
-def are_0_to_1(dtype: np.dtype[Any], value_range: ValueRange | None) -> bool:
-    """Whether these are floats that are read as 0 to 1, and refused where they aren't."""
+def is_unit_range(dtype: np.dtype[Any], value_range: ValueRange | None) -> bool:
+    """Return whether values are floats that are read as 0 to 1, and refused beyond that."""
     return dtype.kind == "f" and value_range in (None, "dtype")
 
 
-def outside_error(values: Array | None = None) -> LevelsError:
-    """The error for floats that :func:`are_0_to_1`, and aren't: `values`, if they can be seen."""
+def refuse_outside(values: Array | None = None) -> LevelsError:
+    """Return the error for floats beyond 0 to 1, or NaN; it tells the values if they are given."""
     what = "values are beyond 0 to 1, or NaN"
     if values is not None:
         if np.isnan(np.min(values)):
-            return nan_error()
+            return refuse_nan()
         what = f"the values go from {values.min():g} to {values.max():g}"
     return LevelsError(
         f'{what}, and floats are read as 0 to 1, under "dtype" too, unless you say their range: '
         "value_range=(0, 255) for levels as floats, (0, 1) to saturate what is beyond, (lo, hi) "
         'or "minmax"'
     )
-
-
-def map_blocks(
-    kind: Any, function: Any, array: Any, value_range: ValueRange | None, axes: Any = None
-) -> Any:
-    """``function(block, value_range)`` of each block; what the policy asks is found by the plan."""
-    if not looks(value_range) or array.size == 0 or array.dtype.kind == "b":
-        stated = (0, 1) if looks(value_range) else value_range
-        return kind.map_blocks(partial(function, value_range=stated), array, axes)
-    if value_range == "minmax":
-        ends = kind.fold(array, _ends, _ends_of_parts, None)
-        found = kind.later(find_range, ends, value_range)
-    else:
-        found = _plan_percentiles(kind, array, value_range)
-    return kind.map_blocks(function, array, axes, found)
-
-
-def _ends(block: Array, state: None = None) -> Array:
-    """The smallest and the largest value, as an array of two, or none."""
-    return np.stack([block.min(), block.max()]) if block.size else block.reshape(0)
-
-
-def _ends_of_parts(parts: list[Array]) -> Array:
-    return _ends(np.concatenate(parts))
-
-
-def _plan_percentiles(kind: Any, array: Any, value_range: Any) -> Any:
-    percents = value_range[1:]
-    if math.isnan(array.size):
-        raise LevelsError(
-            "percentiles need to know how many values there are: x.compute_chunk_sizes()"
-        )
-    found: Any = percentiles.begin(array.size, percents)
-    for shift in percentiles.shifts(array.dtype):
-        count = partial(percentiles.count, shift=shift)
-        counts = kind.fold(array, count, percentiles.merge, found)
-        found = kind.later(percentiles.narrow, found, counts)
-    return kind.later(_finish, found, array.dtype, array.size, value_range)
-
-
-def _finish(found: Any, dtype: np.dtype[Any], size: int, value_range: Any) -> Found:
-    lo, hi = percentiles.finish(found, dtype, size, value_range[1:])
-    return _check_found(lo, hi, value_range)

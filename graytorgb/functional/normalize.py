@@ -1,91 +1,21 @@
-"""The arithmetic of ``prepare``: its constants, and doing it with NumPy or the kernels."""
+"""The arithmetic of ``prepare``, done with NumPy or the kernels."""
 
-import math
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..backends import registry
 from ..backends.protocol import Array, cut_into_strips
 from ..core import blocks
-from ..core.layout import Layout, gray_moves, order
-from ..core.stats import Stats
-from ..core.value_range import NEARLY_0_TO_1
-from ..errors import LevelsError
+from ..core.arithmetic import Arithmetic, pack
+from ..core.layout import Layout, find_gray_order, find_order
 
-DTYPES = ("float32", "float16", "bfloat16", "uint8")  # of a result, in the kernels' order
-_CODES = {np.dtype(t): i for i, t in enumerate(("u1", "u2", "i2", "f2", "f4"))}  # likewise
+DTYPES = ("float32", "float16", "bfloat16", "uint8")  # of a result, in the order of the kernels
+_CODES = {np.dtype(t): i for i, t in enumerate(("u1", "u2", "i2", "f2", "f4"))}  # so too
 _EXACT = {*_CODES, np.dtype("i1")}  # every value is a float32
 
 
-_FLOAT32 = np.finfo(np.float32).min, np.finfo(np.float32).max
-
-Triple = tuple[float, ...]  # a number for each channel
-
-
-class Arithmetic(NamedTuple):
-    """``clip(((x - mean) - rest) * scale, lowest, highest)`` of each channel.
-
-    The mean is in two parts, each a float32, for twice its precision: near the mean, where the
-    result is small, the difference keeps its relative precision, and the result with it.
-
-    Clipping the result to the values of `lo` and `hi` saturates x, and gives the ends exactly.
-    Where nobody `stated` the range, a float x beyond 0 to 1 is reported; NaN is always.
-    `wide` says that float32 doesn't hold the constants, or isn't enough for the result.
-    """
-
-    mean: Triple
-    rest: Triple
-    scale: Triple
-    lowest: Triple
-    highest: Triple
-    lo: float
-    hi: float
-    stated: bool
-    wide: bool
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """From where to where a float x isn't reported."""
-        return (-math.inf, math.inf) if self.stated else NEARLY_0_TO_1
-
-
-@lru_cache(64)  # a pipeline says the same each time
-def constants(lo: float, hi: float, stats: Stats, target: str, *, stated: bool) -> Arithmetic:
-    """For ``((x - lo) / (hi - lo) - mean) / std``, saturated where x is beyond `lo` or `hi`.
-
-    LevelsError for a range that float64 can't scale.
-    """
-    mean, std = (np.resize(np.array(part, float), 3) for part in stats)
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        center, scale = lo + mean * (hi - lo), 1 / (std * (hi - lo))
-    if not np.isfinite([center, scale]).all():
-        raise LevelsError(
-            f"float64 can't scale the range {lo} to {hi} by these statistics: too wide, or too "
-            "narrow"
-        )
-    ends = np.array([-mean / std, (1 - mean) / std]) + 0.0  # of -0 and 0, 0
-    if target == "uint8":
-        ends = ends.clip(0, 255)
-    near = center.clip(*_FLOAT32).astype(np.float32).astype(float)
-    rest = (lo - near) + mean * (hi - lo)  # center - near, had center not been rounded
-    parts: list[Triple] = [tuple(v.tolist()) for v in (near, rest, scale, *ends)]
-    sizes = np.abs([near, scale])
-    wide = target == "float64" or not np.all(((sizes > 1e-30) & (sizes < 1e30)) | (sizes == 0))
-    lo, hi = float(lo), float(hi)  # not every library takes an integer of 64 bits
-    return Arithmetic(parts[0], parts[1], parts[2], parts[3], parts[4], lo, hi, stated, bool(wide))
-
-
-@lru_cache(64)
-def pack(arithmetic: Arithmetic) -> Array | None:
-    """The constants as float32, or None if that can't hold them to its full precision."""
-    if arithmetic.wide:
-        return None
-    return np.concatenate((*arithmetic[:5], arithmetic.bounds)).astype(np.float32)
-
-
-def fill(
+def write_normalized(
     array: Array,
     axes: Layout,
     out: Array,
@@ -95,34 +25,46 @@ def fill(
     warm: bool,
     threads: int | None,
 ) -> bool:
-    """Write the result into `out`; whether a float was outside of its bounds, or NaN.
+    """Write the normalized values into `out`.
 
     Parameters
     ----------
     array : ndarray
-        Gray, or with a channel axis of 1 or 3, in the axes of the layout's source.
+        Gray, or with a channel axis of 1 or 3, in the source axes of the layout.
+    axes : Layout
     out : ndarray
-        C-contiguous, in the axes of its target; the words of it for bfloat16.
+        C-contiguous, in the target axes of the layout; 16-bit integers for bfloat16.
+    arithmetic : Arithmetic
+    target : str
+        The dtype of the result: one of :data:`DTYPES`, or float64.
     warm : bool
         Whether the pages of `out` are there already.
+    threads : int or None
+        The most threads that the kernels use.
+
+    Returns
+    -------
+    bool
+        Whether a float lies outside of the arithmetic's bounds, or is NaN.
     """
-    axis = axes.target.index("C")
+    axis = axes.rgb_axis()
     if array.dtype == np.bool_:
         array = array.view(np.uint8)
-    if "C" in axes.source and array.shape[axes.source.index("C")] == 3:
-        rgb = np.moveaxis(array.transpose(order(axes.source, axes.target)), axis, 0)
-        return _by_numpy(rgb, axis, out, arithmetic, target)
-    if "C" in axes.source:
-        array = array[(slice(None),) * axes.source.index("C") + (0,)]
-    if moves := gray_moves(axes):
+    if axes.channels(array.shape) == 3:
+        rgb = np.moveaxis(array.transpose(find_order(*axes)), axis, 0)
+        return _write_by_numpy(rgb, axis, out, arithmetic, target)
+    channel_axis = axes.channel_axis()
+    if channel_axis is not None:
+        array = array[(slice(None),) * channel_axis + (0,)]
+    if moves := find_gray_order(axes):
         array = array.transpose(moves)
     packed = pack(arithmetic)
     if packed is not None and array.dtype in _CODES and registry.is_usable("native"):
-        return _by_kernel(array, axis, out, packed, target, warm, threads)
-    return _by_numpy([array] * 3, axis, out, arithmetic, target)
+        return _write_by_kernel(array, axis, out, packed, target, warm, threads)
+    return _write_by_numpy([array] * 3, axis, out, arithmetic, target)
 
 
-def _by_kernel(
+def _write_by_kernel(
     gray: Array,
     axis: int,
     out: Array,
@@ -131,6 +73,7 @@ def _by_kernel(
     warm: bool,
     threads: int | None,
 ) -> bool:
+    """Write the normalized values of a gray array with the compiled kernels."""
     native: Any = registry.load("native")
     codes = _CODES[gray.dtype], DTYPES.index(target)
     if gray.flags.c_contiguous:
@@ -147,8 +90,13 @@ def _by_kernel(
     return outside
 
 
-def _by_numpy(channels: Any, axis: int, out: Array, arithmetic: Arithmetic, target: str) -> bool:
-    """The same, in blocks; in float32 where every x is one, and then to the same bits."""
+def _write_by_numpy(
+    channels: Any, axis: int, out: Array, arithmetic: Arithmetic, target: str
+) -> bool:
+    """Write the normalized values with NumPy, in blocks.
+
+    Where float32 holds every x, this gives the same bits as the kernels.
+    """
     outside = False
     first, last = arithmetic.bounds
     for c, plane in enumerate(np.moveaxis(out, axis, 0)):
@@ -162,12 +110,12 @@ def _by_numpy(channels: Any, axis: int, out: Array, arithmetic: Arithmetic, targ
                     inside = (block >= first) & (block <= last)
                     outside |= not inside.all()
                 y = ((block - mean) - rest) * scale
-                result[...] = _in_target(np.clip(y, lowest, highest, out=y), target)
+                result[...] = _round_to_dtype(np.clip(y, lowest, highest, out=y), target)
     return outside
 
 
-def _in_target(y: Array, target: str) -> Array:
-    """Rounded to nearest, ties to even."""
+def _round_to_dtype(y: Array, target: str) -> Array:
+    """Return values as those of a dtype, rounded to nearest, ties to even."""
     if target == "uint8":
         return np.rint(y)
     if target == "bfloat16":

@@ -1,9 +1,9 @@
 """``prepare``: gray levels to a normalized batch of three channels, in one pass."""
 
 from contextlib import suppress
-from functools import partial
+from functools import lru_cache, partial
 from numbers import Integral
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, overload
 
 import numpy as np
 
@@ -11,31 +11,44 @@ from .. import kinds
 from ..backends import registry
 from ..core import alpha as alphas
 from ..core import saturation
-from ..core.layout import Layout, gray_moves, order
-from ..core.percentile import nan_error
+from ..core.arithmetic import Arithmetic, find_constants
+from ..core.image_file import ImageFile
+from ..core.layout import Layout, find_gray_order, find_order
+from ..core.percentile import refuse_nan
 from ..core.stats import Stats, stats_in_one
 from ..core.stats import stats as find_stats
 from ..core.value_range import (
     NEARLY_0_TO_1,
     ValueRange,
-    are_0_to_1,
+    check_order,
     check_policy,
-    map_blocks,
-    nearest,
-    ordered,
-    outside_error,
-    settle,
-    stated_range,
+    find_numpy_dtype,
+    get_limits,
+    is_unit_range,
+    refuse_outside,
+    resolve_array_range,
 )
 from ..errors import DtypeError, GrayToRGBError, LevelsError, OptionError
-from ..kinds import numpy as numpy_kind
+from ..kinds import BlockKind, LibraryKind, SharedKind
 from . import normalize as normalize
+from .ranges import convert_blocks, resolve_range_by_library, warn_if_white_by_library
 
 Batch = TypeVar("Batch")
 Array = np.ndarray[Any, Any]
 
 
-@stats_in_one
+@overload
+def prepare(
+    batch: ImageFile,
+    stats: Any,
+    layout: str | None = None,
+    *,
+    value_range: ValueRange | None = None,
+    dtype: Any = "float32",
+    out: Any = None,
+    threads: int | None = None,
+) -> Array: ...
+@overload
 def prepare(
     batch: Batch,
     stats: Any,
@@ -45,42 +58,55 @@ def prepare(
     dtype: Any = "float32",
     out: Any = None,
     threads: int | None = None,
-) -> Batch:
+) -> Batch: ...
+@stats_in_one
+def prepare(
+    batch: Any,
+    stats: Any,
+    layout: str | None = None,
+    *,
+    value_range: ValueRange | None = None,
+    dtype: Any = "float32",
+    out: Any = None,
+    threads: int | None = None,
+) -> Any:
     """Scale, normalize and expand gray images to what a pretrained RGB network takes.
 
     Each value becomes ``((value - lo) / (hi - lo) - mean) / std`` for each of three channels,
-    where `lo` and `hi` are the ends of the value range. One pass, without temporaries. What
-    is RGB already is normalized, each channel by its own statistics.
+    where `lo` and `hi` are the ends of the value range. This takes one pass and no temporaries.
+    Each channel of what is RGB already is normalized by its own statistics.
 
     Parameters
     ----------
-    batch : ndarray, torch.Tensor, or another array as in :func:`graytorgb.to_rgb`
-        Gray or RGB; integers, floats or bool, any strides. uint8, uint16, int16, float16 and
-        float32 have compiled kernels, all others go through NumPy.
+    batch : ndarray, torch.Tensor, or another array
+        Gray or RGB; integers, floats or bool, of any strides and of any kind of array that
+        :func:`graytorgb.to_rgb` takes. uint8, uint16, int16, float16 and float32 have compiled
+        kernels, and NumPy computes all others. Or a file that :func:`graytorgb.io.read` gave.
     stats : str, object or (mean, std)
         How the network's images were normalized in training: ``"imagenet"``, torchvision weights,
         or another source of :func:`graytorgb.stats`; or a pair of numbers, of sequences of 1 or 3
         numbers or of arrays, for values from 0 to 1.
     layout : str, optional
-        As in :func:`graytorgb.to_rgb`: ``"NHW->NCHW"``.
+        The axes, such as ``"NHW->NCHW"``, as :func:`graytorgb.to_rgb` takes them.
     value_range : tuple or str, optional
         What becomes 0 and 1: ``(lo, hi)``, ``"dtype"``, ``"minmax"`` or
         ``("percentile", p, q)``, as in :func:`graytorgb.to_uint8`. Values beyond it are
-        saturated. uint8 is (0, 255) unless stated. Floats are (0, 1) unless stated, and under
-        ``"dtype"``; a float beyond that by more than a rounding error, 2**-10, is an error then.
-        bool is black and white, whatever is stated.
+        saturated. By default it is what is known: a file's own range, 0 to 255 for uint8 and 0 to
+        1 for floats. A float beyond 0 to 1, by more than a rounding error of 2**-10, is an error
+        then, and under ``"dtype"``. bool is black and white, whatever is stated.
     dtype : {"float32", "float16", "bfloat16", "uint8"} or dtype
-        Of the result; bfloat16 for torch alone. uint8 is rounded and saturated.
+        The dtype of the result. Only torch, TensorFlow and JAX have bfloat16. uint8 is rounded
+        and saturated.
     out : ndarray or torch.Tensor, optional
         Memory for the result, of its shape and dtype, C-contiguous; it is returned. After an
         error for a value it holds part of the result.
     threads : int, optional
-        At most so many; by default one for each processor, and one in a worker process.
+        The most threads to use; by default one for each processor, and one in a worker process.
 
     Returns
     -------
     of the kind of `batch`
-        Three channels in the axes of the layout, C-contiguous.
+        Three channels in the axes of the layout, C-contiguous; an ndarray for a file.
 
     Raises
     ------
@@ -91,23 +117,25 @@ def prepare(
         If `stats` is a name of no stats, mean and std are given apart, or `threads` is no
         number above 0.
     LayoutError, ChannelError, DtypeError
-        As :func:`graytorgb.to_rgb`; DtypeError too for a `dtype` that isn't among the four.
+        For the same reasons as in :func:`graytorgb.to_rgb`; DtypeError also for a `dtype` that
+        isn't among the four.
 
     Warns
     -----
     UserWarning
-        As :func:`graytorgb.to_uint8`.
+        For the same reasons as in :func:`graytorgb.to_uint8`.
 
     Notes
     -----
-    float32 arithmetic, ``((x - m) - r) * s`` with the mean in two parts, whose error is at
-    most 4 units in the last place of the result, away from the mean. Arrays that NumPy can't
-    reach are computed by their own library: torch tensors on another device, with gradients or
-    traced, and TensorFlow's and JAX's arrays. Floats beyond an unstated 0 to 1 are an error
-    there too, in a graph when it runs; they are saturated under ``torch.vmap``, which shows no
-    values, and in what ``torch.jit.trace`` makes, which keeps no check. Where ``(lo, hi)`` is
-    stated NaN stays, because to look at values waits for a GPU: only the first batch there of each
-    range is looked at, for the warning.
+    The arithmetic is float32, ``((x - m) - r) * s`` with the mean in two parts. Away from the mean,
+    its error is at most 4 units in the last place of the result.
+
+    Arrays that NumPy can't reach are computed by their own library: torch tensors on another
+    device, with gradients or traced, and arrays of TensorFlow and JAX. Floats beyond an unstated 0
+    to 1 are an error there too, in a graph when it runs. They are saturated under ``torch.vmap``,
+    which shows no values, and in what ``torch.jit.trace`` makes, which keeps no check. Where
+    ``(lo, hi)`` is stated NaN stays, because to look at values waits for a GPU: only the first
+    batch of each range is looked at there, for the warning.
 
     Examples
     --------
@@ -117,9 +145,13 @@ def prepare(
     >>> batch.shape, batch.dtype, [round(float(v), 2) for v in batch[0, :, 0, 0]]
     ((64, 3, 28, 28), dtype('float32'), [2.25, 2.43, 2.64])
     """
+    given = batch
     try:
         found = find_stats(stats)
         target = check_dtype(dtype)
+        if isinstance(batch, ImageFile):
+            layout, value_range = batch.find_layout(layout), batch.find_range(value_range)
+            batch = batch.array
         if value_range is not None:
             value_range = check_policy(value_range)
         _check_threads(threads)
@@ -128,11 +160,10 @@ def prepare(
                 "prepare gives an array, and this is a PIL image: prepare(np.asarray(image), ...), "
                 "or graytorgb.transforms.Prepare in a Compose"
             )
-        return cast(Batch, prepare_checked(batch, found, layout, value_range, target, out, threads))
+        return prepare_checked(batch, found, layout, value_range, target, out, threads)
     except GrayToRGBError as error:
-        error.args += (
-            f"given: {kinds.describe(batch)}; layout={layout!r}, value_range={value_range!r}",
-        )
+        told = kinds.describe_image(given)
+        error.args += (f"given: {told}; layout={layout!r}, value_range={value_range!r}",)
         raise
 
 
@@ -145,38 +176,63 @@ def prepare_checked(
     out: Any = None,
     threads: int | None = None,
 ) -> Any:
-    """:func:`prepare` after its checks; `target` may be float64 too, as a Keras layer's dtype."""
-    kind = kinds.find(batch)
-    array, axes = kinds.read(kind, batch, layout)
-    if "C" in axes.source and array.shape[axes.source.index("C")] not in (1, 3):
-        raise alphas.refuse(array.shape[axes.source.index("C")])
-    dtype = kind.dtype(target)
-    lent = kind.lend(array)
-    if lent is None:
-        if out is not None:
-            raise kinds.refuse_out(kind)
-        if kind.REACH == "blocks":
-            one = threads or 1  # the blocks have a thread each
-            function = partial(
-                _prepare_block, stats=stats, layout=str(axes), dtype=target, threads=one
-            )
-            return map_blocks(kind, function, array, value_range, axes)
-        result = _by_own_library(kind, array, axes, stats, value_range, target)
-        return kind.wrap(result, batch)
-    shape = axes.result_shape(array.shape)
-    room = None if out is None else kinds.lend_out(kind, out, shape, dtype, lent)
-    values = cast(Array, kind.lend_values(array))
-    values, limits = settle(numpy_kind, values, value_range)
-    arithmetic = _find_arithmetic(values.dtype, stats, limits, target)
-    room, warm = (room, True) if room is not None else _empty(shape, target)
-    if values.size and normalize.fill(
-        values, axes, room, arithmetic, target, warm=warm, threads=threads
-    ):
-        raise nan_error() if arithmetic.stated else outside_error(values)
-    saturation.check(numpy_kind, values, value_range)
+    """Prepare a batch once the arguments are checked.
+
+    Parameters
+    ----------
+    batch, stats, layout, value_range, out, threads
+        As for :func:`prepare`.
+    target : str
+        The dtype of the result by its name; float64 too, which a Keras layer may ask for.
+    """
+    kind = kinds.find_kind(batch)
+    array, axes, channels = kinds.read_image(kind, batch, layout)
+    if channels not in (1, 3):
+        raise alphas.refuse(channels)
+    dtype = kind.get_dtype(target)
+    if isinstance(kind, SharedKind):
+        shared = kind.to_numpy_shared(array)
+        values = None if shared is None else kind.to_numpy_values(array)
+        if shared is not None and values is not None:
+            room = None
+            if out is not None:
+                shape = axes.result_shape(shared.shape)
+                room = kinds.share_out(kind, out, shape, dtype, shared)
+            result = _normalize_values(values, axes, stats, value_range, target, room, threads)
+            if out is None:
+                return kind.wrap_result(kind.from_numpy(result, dtype), batch)
+            kind.mark_written(out)
+            return out
+    if isinstance(kind, BlockKind):
+        kinds.check_no_out(kind, out)
+        one = threads or 1  # the blocks have a thread each
+        function = partial(_prepare_block, stats=stats, layout=str(axes), dtype=target, threads=one)
+        return convert_blocks(kind, function, array, value_range, axes)
+    library = kinds.require_library(kind, out)
+    result = _normalize_by_library(library, array, axes, stats, value_range, target)
+    return library.wrap_result(result, batch)
+
+
+def _normalize_values(
+    values: Array,
+    axes: Layout,
+    stats: Stats,
+    value_range: ValueRange | None,
+    target: str,
+    out: Array | None,
+    threads: int | None,
+) -> Array:
+    """Return the prepared batch of a numpy array, in the checked memory of `out` if it is given."""
+    values, resolved = resolve_array_range(values, value_range)
+    arithmetic = _find_arithmetic(values.dtype, stats, resolved, target)
+    is_warm = out is not None
     if out is None:
-        return kind.wrap(kind.adopt(room, dtype), batch)
-    kind.written(out)
+        out, is_warm = _make_room(axes.result_shape(values.shape), target)
+    if values.size and normalize.write_normalized(
+        values, axes, out, arithmetic, target, warm=is_warm, threads=threads
+    ):
+        raise refuse_nan() if arithmetic.stated else refuse_outside(values)
+    saturation.warn_if_white(values, value_range)
     return out
 
 
@@ -184,8 +240,11 @@ def _prepare_block(block: Any, value_range: ValueRange | None, **options: Any) -
     return prepare(block, value_range=value_range, **options)
 
 
-def _empty(shape: tuple[int, ...], target: str) -> tuple[Array, bool]:
-    """Memory for the result, or its words, and whether its pages are there already."""
+def _make_room(shape: tuple[int, ...], target: str) -> tuple[Array, bool]:
+    """Return memory for the result, and whether its pages are there already.
+
+    The memory is 16-bit integers for bfloat16, which numpy lacks.
+    """
     dtype = np.dtype("uint16" if target == "bfloat16" else target)
     if registry.is_usable("native"):
         native: Any = registry.load("native")
@@ -193,65 +252,57 @@ def _empty(shape: tuple[int, ...], target: str) -> tuple[Array, bool]:
     return np.empty(shape, dtype), False
 
 
+@lru_cache(64)  # a pipeline asks for the same each time
 def _find_arithmetic(
     dtype: np.dtype[Any], stats: Stats, value_range: ValueRange | None, target: str
-) -> normalize.Arithmetic:
-    """The arithmetic for a range that doesn't look at values any more."""
-    ordered(dtype)
-    stated = value_range is not None and not are_0_to_1(dtype, value_range)
-    if value_range is not None:
-        lo, hi = stated_range(dtype, value_range)
-        largest = max(abs(lo), abs(hi))
-        if dtype.kind in "iu" and largest > 2**53 and hi - lo < largest / 2**20:
-            raise LevelsError(
-                f"the range {lo} to {hi} lies beyond 2**53, where float64 doesn't tell integers "
-                "apart: subtract its lower end, prepare(x - lo, ..., value_range=(0, hi - lo))"
-            )
-    elif dtype == np.uint8 or dtype.kind == "f":
-        lo, hi = 0, 255 if dtype == np.uint8 else 1
-    else:
+) -> Arithmetic:
+    """Return the arithmetic for a range that doesn't need the values any more."""
+    check_order(dtype)
+    lo, hi = get_limits(dtype, value_range)
+    largest = max(abs(lo), abs(hi))
+    if dtype.kind in "iu" and largest > 2**53 and hi - lo < largest / 2**20:
         raise LevelsError(
-            f"{dtype} doesn't tell how deep the image is: value_range=(0, 4095) for 12 "
-            'bits, "dtype" for all of them'
+            f"the range {lo} to {hi} lies beyond 2**53, where float64 doesn't tell integers "
+            "apart: subtract its lower end, prepare(x - lo, ..., value_range=(0, hi - lo))"
         )
-    return normalize.constants(lo, hi, stats, target, stated=stated)
+    is_stated = value_range is not None and not is_unit_range(dtype, value_range)
+    return find_constants(lo, hi, stats, target, stated=is_stated)
 
 
-def _by_own_library(
-    kind: Any,
+def _normalize_by_library(
+    library: LibraryKind,
     array: Any,
     axes: Layout,
     stats: Stats,
     value_range: ValueRange | None,
     target: str,
 ) -> Any:
-    """By the operations of the array's own library, which see no values."""
-    array, limits = settle(kind, array, value_range)
-    dtype = kind.dtype_name(array)
-    arithmetic = kind.settle(_find_by_name, dtype, tuple(stats), limits, target)
+    """Return the prepared batch of an array, with the operations of its own library."""
+    array, resolved = resolve_range_by_library(library, array, value_range)
+    dtype = library.get_dtype_name(array)
+    arithmetic = library.call_untraced(_find_by_name, dtype, *stats, resolved, target)
     if "float" in dtype and not arithmetic.stated:
-        array = kind.demand(array, *NEARLY_0_TO_1, outside_error())
-    axis = axes.target.index("C")
-    if "C" in axes.source:  # of one channel the arithmetic makes three
-        array = kind.transpose(array, order(axes.source, axes.target))
+        array = library.check_values(array, *NEARLY_0_TO_1, refuse_outside())
+    if axes.channel_axis() is not None:  # of one channel the arithmetic makes three
+        array = library.transpose(array, find_order(*axes))
     else:
-        if moves := gray_moves(axes):
-            array = kind.transpose(array, moves)
-        array = kind.insert_axis(array, axis)
-    result = kind.normalize(array, axis, arithmetic, kind.dtype(target))
-    saturation.check(kind, array, value_range)
+        if moves := find_gray_order(axes):
+            array = library.transpose(array, moves)
+        array = library.insert_axis(array, axes.rgb_axis())
+    result = library.normalize(array, axes.rgb_axis(), arithmetic, library.get_dtype(target))
+    warn_if_white_by_library(library, array, value_range)
     return result
 
 
 def _find_by_name(
-    dtype: str, stats: tuple[Any, Any], value_range: ValueRange | None, target: str
-) -> normalize.Arithmetic:
-    # torch's compiler passes a plain tuple on, and loses what is in a named one
-    return _find_arithmetic(nearest(dtype), Stats(*stats), value_range, target)
+    dtype: str, mean: Any, std: Any, value_range: ValueRange | None, target: str
+) -> Arithmetic:
+    # torch's compiler takes no named tuple as an argument
+    return _find_arithmetic(find_numpy_dtype(dtype), Stats(mean, std), value_range, target)
 
 
 def check_dtype(dtype: Any) -> str:
-    """The name of one of the four dtypes, as numpy or torch or a string says it."""
+    """Return the name of one of the four dtypes, given by numpy, by torch or as a string."""
     name = str(dtype).removeprefix("torch.")
     if name not in normalize.DTYPES:
         with suppress(TypeError):

@@ -1,36 +1,41 @@
 """``to_uint8``: deep pixels to 8 bits by a stated policy."""
 
 import math
-from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import kinds
-from ..core import blocks, saturation
-from ..core import percentile as percentiles
-from ..core.percentile import nan_error
+from ..core import saturation
+from ..core.image_file import ImageFile
+from ..core.levels import find_levels, write_levels
+from ..core.percentile import refuse_nan
 from ..core.value_range import (
     NEARLY_0_TO_1,
     ValueRange,
-    are_0_to_1,
+    check_order,
     check_policy,
-    map_blocks,
-    nearest,
-    ordered,
-    outside_error,
-    settle,
-    stated_range,
+    get_limits,
+    is_unit_range,
+    refuse_outside,
+    resolve_array_range,
 )
-from ..errors import DtypeError, GrayToRGBError, LevelsError
-from ..kinds import numpy as numpy_kind
+from ..errors import DtypeError, GrayToRGBError
+from ..kinds import BlockKind, LibraryKind, SharedKind
+from .ranges import convert_blocks, resolve_range_by_library, warn_if_white_by_library
 
 Image = TypeVar("Image")
 Array = NDArray[Any]
 
 
-def to_uint8(image: Image, value_range: ValueRange, *, out: Any = None) -> Image:
+@overload
+def to_uint8(
+    image: ImageFile, value_range: ValueRange | None = None, *, out: Any = None
+) -> Array: ...
+@overload
+def to_uint8(image: Image, value_range: ValueRange | None = None, *, out: Any = None) -> Image: ...
+def to_uint8(image: Any, value_range: ValueRange | None = None, *, out: Any = None) -> Any:
     """Turn pixels of any depth into 8 bits by an explicit policy.
 
     Each value becomes ``(value - lo) / (hi - lo) * 255``, rounded to nearest (ties to even)
@@ -39,32 +44,35 @@ def to_uint8(image: Image, value_range: ValueRange, *, out: Any = None) -> Image
     Parameters
     ----------
     image : ndarray, torch.Tensor, tv_tensors.Image or Video, PIL.Image.Image, or another array
-        As in :func:`graytorgb.to_rgb`, to the same bits in every kind. Any shape; integers,
-        floats or bool. PIL modes I;16, I;16B, I, F, L and RGB as they are, P as its palette's
-        colors; an alpha channel of a PIL image is kept. PIL mode 1 and bool have no range:
-        False becomes 0 and True becomes 255, whatever `value_range` says.
-    value_range : tuple or str
+        An array of any shape, of integers, floats or bool, and of any kind that
+        :func:`graytorgb.to_rgb` takes; every kind gives the same bits. PIL images in modes I;16,
+        I;16B, I, F, L and RGB; P becomes its palette's colors, and an alpha channel is kept. PIL
+        mode 1 and bool have no range: False becomes 0 and True becomes 255, whatever
+        `value_range` says. Or a file that :func:`graytorgb.io.read` gave.
+    value_range : tuple or str, optional
         ``(lo, hi)``: these values become 0 and 255; ``(0, 4095)`` for a 12-bit image in a
         16-bit file. ``"dtype"``: the dtype's own range, 0 to 1 for floats. ``"minmax"``: the
         smallest and the largest value in the whole of `image`. ``("percentile", p, q)``:
-        these percentiles of it, interpolated linearly. Neither is known in a graph or trace.
-        An image without contrast under one of these two rules becomes black.
+        these percentiles of it, interpolated linearly. An image without contrast under one of
+        the last two becomes black, and neither is known in a graph or a trace. By default it is
+        what is known: a file's own range, 0 to 255 for uint8 and 0 to 1 for floats.
     out : ndarray or torch.Tensor of uint8, optional
         Memory for the result, of the shape of `image`, C-contiguous; it is returned.
 
     Returns
     -------
     of the kind of `image`
-        The same shape in uint8; PIL images in mode L or RGB, with their alpha.
+        uint8 in the same shape; a PIL image in mode L or RGB, with its alpha; an ndarray for a
+        file.
 
     Raises
     ------
     LevelsError
-        If the policy is unknown, the range is empty or not finite, or a value is NaN; if integers
-        of 8 bits have a range of more than 8 bits, or floats lie beyond 0 to 1 under
-        ``"dtype"`` by more than a rounding error, 2**-10. In a
-        graph an error about values is its library's own, when it runs; in ``torch.vmap``, which
-        shows no values, and in what ``torch.jit.trace`` makes, NaN becomes 255.
+        If the policy is unknown, the range is empty, not finite or not known, or a value is NaN;
+        if integers of 8 bits have a range of more than 8 bits, or floats lie beyond 0 to 1, by
+        more than a rounding error of 2**-10, where no other range is stated. In a graph, the
+        library raises an error of its own about values when the graph runs. In ``torch.vmap``,
+        which shows no values, and in what ``torch.jit.trace`` makes, NaN becomes 255.
     DtypeError
         If it isn't an image of real numbers, or `out` has another dtype.
     LayoutError
@@ -82,187 +90,72 @@ def to_uint8(image: Image, value_range: ValueRange, *, out: Any = None) -> Image
     >>> deep = np.array([[0, 2048, 4095]], np.uint16)
     >>> g2r.to_uint8(deep, (0, 4095))
     array([[  0, 128, 255]], dtype=uint8)
+    >>> g2r.to_uint8(deep / 4095)
+    array([[  0, 128, 255]], dtype=uint8)
     """
+    given = image
     try:
-        value_range = check_policy(value_range)
+        if isinstance(image, ImageFile):
+            image, value_range = image.array, image.find_range(value_range)
+        if value_range is not None:
+            value_range = check_policy(value_range)
         if kinds.is_pil(image):
-            return cast(Image, _pil_to_uint8(image, value_range, out))
-        kind = kinds.find(image)
-        array = kind.unwrap(image)
-        lent = kind.lend_values(array) if kind.REACH == "memory" else None
-        if lent is None:
-            if out is not None:
-                raise kinds.refuse_out(kind)
-            return cast(Image, _to_uint8_elsewhere(kind, image, array, value_range))
-        uint8 = kind.dtype("uint8")
-        if out is None:
-            return cast(Image, kind.wrap(kind.adopt(quantize(lent, value_range), uint8), image))
-        lent_out = kinds.lend_out(kind, out, tuple(lent.shape), uint8, lent)
-        quantize(lent, value_range, lent_out)
-        kind.written(out)
-        return cast(Image, out)
+            return _convert_pil(image, value_range, out)
+        return _convert_array(image, value_range, out)
     except GrayToRGBError as error:
-        error.args += (f"given: {kinds.describe(image)}; value_range={value_range!r}",)
+        error.args += (f"given: {kinds.describe_image(given)}; value_range={value_range!r}",)
         raise
 
 
-def _to_uint8_elsewhere(kind: Any, image: Any, array: Any, value_range: ValueRange) -> Any:
-    """By the image's own library, or of each block of a plan."""
-    if kind.REACH == "blocks":
-        return map_blocks(kind, to_uint8, array, value_range)
-    stated = value_range
-    array, value_range = settle(kind, array, stated)
-    dtype = kind.dtype_name(array)
-    levels = kind.settle(find_levels, dtype, value_range)
-    if "float" in dtype and value_range == "dtype":
-        array = kind.demand(array, *NEARLY_0_TO_1, outside_error())
+def _convert_array(image: Any, value_range: ValueRange | None, out: Any) -> Any:
+    """Convert an array of any kind."""
+    kind = kinds.find_kind(image)
+    array = kind.get_array(image)
+    if isinstance(kind, SharedKind):
+        values = kind.to_numpy_values(array)
+        if values is not None:
+            uint8 = kind.get_dtype("uint8")
+            if out is None:
+                levels = kind.from_numpy(quantize(values, value_range), uint8)
+                return kind.wrap_result(levels, image)
+            quantize(values, value_range, kinds.share_out(kind, out, values.shape, uint8, values))
+            kind.mark_written(out)
+            return out
+    if isinstance(kind, BlockKind):
+        kinds.check_no_out(kind, out)
+        return convert_blocks(kind, to_uint8, array, value_range)
+    library = kinds.require_library(kind, out)
+    return library.wrap_result(_quantize_by_library(library, array, value_range), image)
+
+
+def _quantize_by_library(library: LibraryKind, array: Any, value_range: ValueRange | None) -> Any:
+    """Return the levels of an array's values, with the operations of its own library."""
+    array, limits = resolve_range_by_library(library, array, value_range)
+    dtype = library.get_dtype_name(array)
+    levels = library.call_untraced(find_levels, dtype, limits)
+    if "float" in dtype and limits in (None, "dtype"):
+        array = library.check_values(array, *NEARLY_0_TO_1, refuse_outside())
     elif "float" in dtype:
-        array = kind.demand(array, -math.inf, math.inf, nan_error())
-    saturation.check(kind, array, stated)
-    return kind.wrap(kind.digitize(array, levels), image)
+        array = library.check_values(array, -math.inf, math.inf, refuse_nan())
+    warn_if_white_by_library(library, array, value_range)
+    return library.look_up_levels(array, levels)
 
 
-def quantize(array: Array, value_range: ValueRange, out: Array | None = None) -> Array:
-    """:func:`to_uint8` for a numpy array, with a checked policy and `out`."""
-    ordered(array.dtype)
+def quantize(array: Array, value_range: ValueRange | None, out: Array | None = None) -> Array:
+    """Return the levels of a numpy array's values, by a checked policy, in `out` if it is given."""
+    check_order(array.dtype)
     if out is None:
         out = np.empty(array.shape, np.uint8)
-    whole, limits = settle(numpy_kind, array, value_range)
+    whole, resolved = resolve_array_range(array, value_range)
     if array.size:
-        bounds = NEARLY_0_TO_1 if are_0_to_1(array.dtype, limits) else None
-        _quantize(whole, *stated_range(array.dtype, limits), out, bounds)
-        saturation.check(numpy_kind, array, value_range)
+        bounds = NEARLY_0_TO_1 if is_unit_range(array.dtype, resolved) else None
+        write_levels(whole, *get_limits(array.dtype, resolved), out, bounds)
+        saturation.warn_if_white(array, value_range)
     return out
 
 
-def _quantize(
-    array: Array, lo: Any, hi: Any, out: Array, bounds: tuple[float, float] | None = None
-) -> None:
-    """Write the levels of a range; LevelsError for a float that is NaN or out of `bounds`."""
-    if array.dtype.kind in "iu" and not _is_exact_in_float64(array.dtype, lo, hi):
-        _quantize_by_thresholds(array, lo, hi, out)
-    else:
-        _quantize_by_arithmetic(array, float(lo), float(hi), out, bounds)
-
-
-class Levels(NamedTuple):
-    """Which level each value of a dtype becomes, for libraries that don't round as NumPy does.
-
-    Attributes
-    ----------
-    table : ndarray of uint8 or None
-        For dtypes of up to 16 bits: the level of every integer from `first` on.
-    first : int
-    steps : ndarray or None
-        For all others: the smallest value of each level from 1 up, as far as the dtype goes,
-        in a dtype that holds every value. The level is how many of them a value reaches.
-    """
-
-    table: Array | None
-    first: int
-    steps: Array | None
-
-
-def find_levels(dtype: str, value_range: ValueRange) -> Levels:
-    """The levels by :func:`quantize`, to the same bits."""
-    return _find_levels(dtype, value_range)  # torch's compiler can't call what is cached
-
-
-@lru_cache(64)  # a pipeline says the same each time
-def _find_levels(dtype: str, value_range: ValueRange) -> Levels:
-    number = nearest(dtype)
-    if number == np.float16:
-        number = np.dtype(np.float32)  # whose steps are quicker to compare with
-    lo, hi = stated_range(number, value_range)
-    if number.kind == "f":
-        return Levels(None, 0, _steps_of_floats(number, float(lo), float(hi)))
-    if number.itemsize > 2:
-        return Levels(None, 0, _steps_of_integers(number, lo, hi))
-    first, last = stated_range(number, "dtype")
-    every = np.arange(first, last + 1).astype(number)
-    table = np.empty(every.shape, np.uint8)
-    _quantize(every, lo, hi, table)
-    return Levels(table, first, None)
-
-
-def _is_exact_in_float64(dtype: np.dtype[Any], lo: Any, hi: Any) -> bool:
-    """Whether ``(value - lo) * 255`` is, and the division's rounding can't cross a tie."""
-    moderate = isinstance(lo, int) and isinstance(hi, int) and max(abs(lo), abs(hi)) < 2**40
-    return moderate and dtype.itemsize <= 4
-
-
-def _quantize_by_arithmetic(
-    array: Array, lo: float, hi: float, out: Array, bounds: tuple[float, float] | None = None
-) -> None:
-    """In float64."""
-    span = hi - lo
-    if not 0 < span * 255 < math.inf:
-        raise LevelsError(f"float64 can't scale the range {lo} to {hi}: too wide, or too narrow")
-    scratch = np.empty(min(blocks.BLOCK, array.size))
-    with np.errstate(over="ignore"):  # an overflow is saturated
-        for block, result in blocks.read_and_write([array], np.dtype(np.float64), out):
-            scaled = scratch[: block.size]
-            np.subtract(block, lo, out=scaled)
-            scaled *= 255
-            scaled /= span
-            least, most = (block.min(), block.max()) if bounds else (-math.inf, math.inf)
-            if bounds and not (bounds[0] <= least and most <= bounds[1]):
-                raise outside_error(array)
-            if least < lo or most > hi:
-                np.clip(scaled, 0, 255, out=scaled)
-                if array.dtype.kind == "f" and math.isnan(scaled.max()):
-                    raise nan_error()
-            np.rint(scaled, out=scaled)
-            result[...] = scaled
-
-
-def _quantize_by_thresholds(array: Array, lo: Any, hi: Any, out: Array) -> None:
-    """For integers that float64 doesn't scale exactly."""
-    native = array.dtype.newbyteorder("=")
-    thresholds = _steps_of_integers(native, lo, hi)
-    if native.itemsize <= 2 and array.size > 1 << 16:  # a table of every value is quicker
-        unsigned = np.dtype(f"u{native.itemsize}")
-        every = np.arange(1 << 8 * native.itemsize, dtype=unsigned).view(native)
-        table = np.searchsorted(thresholds, every, side="right").astype(np.uint8)
-        for block, result in blocks.read_and_write([array], native, out):
-            result[...] = table[block.view(unsigned)]
-        return
-    for block, result in blocks.read_and_write([array], native, out):
-        result[...] = np.searchsorted(thresholds, block, side="right")
-
-
-def _steps_of_integers(dtype: np.dtype[Any], lo: Any, hi: Any) -> Array:
-    """The smallest integer of each level from 1 up, as far as the dtype goes; exactly."""
-    from fractions import Fraction
-
-    low, span = Fraction(lo), Fraction(hi) - Fraction(lo)
-    limits = np.iinfo(dtype)
-    smallest = []
-    for level in range(1, 256):
-        middle = low + span * (2 * level - 1) / 510  # halfway from the level below
-        tie_rounds_up = middle.denominator == 1 and level % 2 == 0
-        smallest.append(math.floor(middle) + (0 if tie_rounds_up else 1))
-    return np.array([max(v, int(limits.min)) for v in smallest if v <= limits.max], dtype)
-
-
-def _steps_of_floats(dtype: np.dtype[Any], lo: float, hi: float) -> Array:
-    """The smallest float of each level from 1 up, by bisection: levels never fall.
-
-    Infinity has the last level, so every level is reached.
-    """
-    levels = np.arange(1, 256)
-    ends = np.array([-math.inf, math.inf], dtype)
-    below, reached = (np.full(255, key) for key in percentiles.keys(ends))
-    while (reached - below > 1).any():
-        middle = below + (reached - below) // 2
-        values, found = percentiles.values(middle, dtype), np.empty(255, np.uint8)
-        _quantize_by_arithmetic(values, lo, hi, found)
-        below = np.where(found < levels, middle, below)
-        reached = np.where(found < levels, reached, middle)
-    return percentiles.values(reached, dtype)
-
-
-def _pil_to_uint8(image: Any, value_range: ValueRange, out: Any) -> Any:
+def _convert_pil(image: Any, value_range: ValueRange | None, out: Any) -> Any:
+    """Convert a PIL image to one in mode L or RGB, with its alpha."""
     from ..kinds import pil
 
     if out is not None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from ..core.layout import order
+from ..core.layout import find_order
 from ..core.value_range import ValueRange
 from ..functional.to_rgb import to_rgb
 from ..functional.to_uint8 import to_uint8
@@ -127,7 +127,7 @@ def _pick_plane(image: ImageFile, array: NDArray[Any]) -> tuple[NDArray[Any], st
     picked = tuple(slice(None) if axis in "HWC" else 0 for axis in layout)
     left = "".join(axis for axis in layout if axis in "HWC")
     axes = "HWC" if "C" in left else "HW"
-    return array[picked].transpose(order(left, axes)), axes
+    return array[picked].transpose(find_order(left, axes)), axes
 
 
 def _convert_naively(image: ImageFile) -> tuple[str, NDArray[np.uint8] | None, str]:

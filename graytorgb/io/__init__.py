@@ -9,9 +9,9 @@
 dtype('uint8')
 """
 
+from ..core.image_file import ImageFile
 from .folder import find_image_files
 from .formats import FORMATS, Format
-from .image import ImageFile
 from .reading import LIMIT, read
 
 __all__ = ["FORMATS", "LIMIT", "Format", "ImageFile", "find_image_files", "read"]

@@ -10,7 +10,8 @@ from io import BytesIO
 
 from PIL.PngImagePlugin import PngImageFile
 
-from .image import ImageFile, Request
+from ..core.image_file import ImageFile
+from .image import Request
 from .pillow import read_frames
 from .png_colors import PNG_COLORS
 

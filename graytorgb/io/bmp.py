@@ -6,7 +6,8 @@ from io import BytesIO
 import imagecodecs
 from PIL.BmpImagePlugin import BmpImageFile, DibImageFile
 
-from .image import ImageFile, Request
+from ..core.image_file import ImageFile
+from .image import Request
 from .pillow import read_frames
 
 # The file's header, with the place of the pixels, and how image headers of these sizes begin: size,

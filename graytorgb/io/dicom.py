@@ -6,13 +6,14 @@ codecs in ``dicom_syntaxes``. Then ``dicom_gray``, with ``dicom_window`` and ``d
 ``dicom_color`` makes what is to be seen of the stored values.
 """
 
+from ..core.image_file import ImageFile
 from .dicom_color import find_color_form, show_color
 from .dicom_decode import decode
 from .dicom_gray import find_dtype, fit_depth, show_gray
 from .dicom_header import open_scan
 from .dicom_scan import Scan
 from .dicom_window import is_in_hounsfield, note_windows
-from .image import CT_WINDOWS, ImageFile, Request
+from .image import CT_WINDOWS, Request
 
 
 def read(request: Request) -> ImageFile:

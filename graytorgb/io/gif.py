@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from PIL.GifImagePlugin import GifImageFile
 
-from .image import ImageFile, Request
+from ..core.image_file import ImageFile
+from .image import Request
 from .pillow import read_frames
 
 _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B  # GIF89a, appendix A

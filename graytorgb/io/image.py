@@ -3,7 +3,7 @@
 import math
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.image_file import ImageFile
 from ..core.value_range import ValueRange
-from ..errors import ImageFileError, LevelsError
+from ..errors import ImageFileError
 
 Array = NDArray[Any]
 Window = str | tuple[float, float] | None
@@ -27,74 +28,6 @@ CT_WINDOWS = {
     "abdomen": (40.0, 400.0),
     "soft tissue": (50.0, 400.0),
 }
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class ImageFile:
-    """An image file's pixels, with what the file says of them.
-
-    It unpacks to ``array, value_range``, what :func:`graytorgb.to_uint8` takes.
-
-    Attributes
-    ----------
-    array : ndarray
-        Every value of the file, in the machine's byte order; larger is brighter.
-    layout : str or None
-        Its axes, as :func:`graytorgb.to_rgb` takes them: ``"HW"``, ``"HWC"``, ``"NHW"``. None
-        where nothing tells them (a 3-D .npy file).
-    value_range : (lo, hi), "dtype", "minmax", ("percentile", p, q) or None
-        The values that are black and white, in numbers of the array. None where the file
-        doesn't say and nothing was passed to :func:`read`; unpacking is a LevelsError then.
-    range_source : str
-        Where the range comes from.
-    format, mode : str
-        The file's format and its kind of pixels, for people.
-    bits : int or None
-        The bits of a sample that the file states; None for floats and what has no statement.
-    depth_only : bool
-        Whether the range is the samples' depth and nothing more: a camera of 12 bits doesn't
-        fill the 16 of its file.
-    orientation : int
-        How the array still has to be turned to be upright, as EXIF and TIFF number it: 1 is not
-        at all, 6 by 90 degrees clockwise. ``read(path, orientation="apply")`` turns it.
-    notes : tuple of str
-        What else a user of the pixels should know.
-    advice : str
-        The argument of :func:`read` that states black and white, for a file whose depth alone
-        is stated.
-    path : Path
-        The file.
-    """
-
-    path: Path
-    array: Array = field(repr=False)
-    layout: str | None
-    value_range: ValueRange | None
-    range_source: str
-    format: str
-    mode: str
-    bits: int | None = None
-    depth_only: bool = False
-    orientation: int = 1
-    notes: tuple[str, ...] = ()
-    advice: str = field(default="value_range=(0, 4095)", repr=False)
-
-    def __iter__(self) -> Iterator[Any]:
-        if self.value_range is None:
-            raise LevelsError(
-                f"{self.path}: {self.range_source}, so black and white have to be stated: "
-                'read(path, value_range=(lo, hi)), or value_range="minmax" for this image\'s '
-                "own extremes"
-            )
-        yield self.array
-        yield self.value_range
-
-    def __repr__(self) -> str:
-        return (
-            f"ImageFile({self.path.name!r}, {self.format}: {self.mode}; shape "
-            f"{self.array.shape}, dtype {self.array.dtype}, layout {self.layout!r}, "
-            f"value_range {self.value_range!r} from {self.range_source})"
-        )
 
 
 _START = 16 << 10

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import simplejpeg
 
+from ..core.image_file import ImageFile
 from . import jpeg_segments as codes
-from .image import Array, ImageFile, Request
+from .image import Array, Request
 from .jpeg_segments import APP0, APP14, MOST_SCANS, find_scan_end, read_frame_header, walk_segments
 from .orientation import find_orientation
 

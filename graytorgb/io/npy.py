@@ -9,9 +9,10 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib import format as npy
 
+from ..core.image_file import ImageFile
 from ..core.layout import resolve
 from ..errors import LayoutError
-from .image import Array, ImageFile, Request
+from .image import Array, Request
 
 _LARGEST_HEADER = 12 + 10_000  # signature, version and length; and the most that numpy takes
 # A header as numpy writes it. Its own function reads any header, and takes as long as an image.

@@ -8,7 +8,8 @@ from PIL.Image import Image, fromarray
 from PIL.ImageFile import ImageFile as PILImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from .image import Array, ImageFile, Request
+from ..core.image_file import ImageFile
+from .image import Array, Request
 from .orientation import find_orientation
 
 _KINDS = {"1": "gray", "L": "gray", "LA": "gray with alpha", "P": "palette",

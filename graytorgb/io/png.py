@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import imagecodecs
 
+from ..core.image_file import ImageFile
 from ..extras import require
-from .image import ImageFile, Request
+from .image import Request
 from .orientation import find_orientation
 from .png_colors import PNG_COLORS, PNG_PALETTE
 

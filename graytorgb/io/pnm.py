@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL.PpmImagePlugin import PpmImageFile
 
-from .image import Array, ImageFile, Request
+from ..core.image_file import ImageFile
+from .image import Array, Request
 
 _GAP = rb"(?:[ \t\n\v\f\r]|#[^\r\n]*[\r\n])"
 _SIZE = re.compile(rb"P[1-6]" + _GAP + rb"+(\d{1,10})" + _GAP + rb"+(\d{1,10})")

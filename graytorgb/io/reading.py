@@ -8,11 +8,12 @@ from typing import Any, cast
 
 import numpy as np
 
+from ..core.image_file import ImageFile
 from ..core.value_range import ValueRange, check_policy, is_deeper
 from ..errors import GrayToRGBError, LevelsError, OptionError
 from ..extras import require
 from .formats import FORMATS, find_format, name_format
-from .image import CT_WINDOWS, ImageFile, Request, Window
+from .image import CT_WINDOWS, Request, Window
 from .orientation import STEPS, orient
 
 LIMIT = 2 << 30  # bytes of the decoded array

@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage, TiffPageSeries
 
+from ..core.image_file import ImageFile
 from ..extras import require
 from . import tiff_ccitt
-from .image import Array, ImageFile, Request, find_depth_range, join_sizes
+from .image import Array, Request, find_depth_range, join_sizes
 from .tiff_checks import Source, check_complete, check_page
 from .tiff_directories import check_directories
 from .tiff_ome import Ome, check_ome, read_ome

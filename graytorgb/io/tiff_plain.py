@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .image import ImageFile, Request
+from ..core.image_file import ImageFile
+from .image import Request
 
 _MOST_TAGS, _MOST_STRIPS = 64, 1 << 16
 _INTEGERS = {3: "H", 4: "I"}  # TIFF's SHORT and LONG

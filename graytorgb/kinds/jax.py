@@ -1,7 +1,6 @@
 """JAX's arrays: plain, sharded, and traced by ``jit``, ``vmap`` or ``grad``."""
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -10,103 +9,131 @@ import numpy as np
 from jax import lax
 from numpy.typing import NDArray
 
+from ..core.arithmetic import Arithmetic
 from ..core.layout import insert
+from ..core.levels import Levels
 from ..errors import DtypeError, LayoutError
-from .numpy import nearest
+from .numpy import widen_values
+from .protocols import LibraryKind
 
 Array = Any  # jax.Array, a tracer too
 
-REACH = "library"
-CHANNELS_FIRST = False
-UNREACHED = "JAX's isn't"
-TO_NUMPY = "np.asarray(x)"
 
+class JaxKind(LibraryKind):
+    """JAX's arrays."""
 
-def dtype(name: str) -> Any:
-    return jnp.dtype(name)
+    why_not_shared = "JAX's isn't"
+    numpy_call = "np.asarray(x)"
 
+    def get_dtype(self, name: str) -> Any:
+        return jnp.dtype(name)
 
-def unwrap(image: Array) -> Array:
-    """The array itself, or DtypeError for keys of random numbers and the like."""
-    if not (jnp.issubdtype(image.dtype, jnp.number) or image.dtype == bool):
-        raise DtypeError(f"an image holds numbers or bool, not {image.dtype}")
-    return image
+    def get_array(self, image: Array) -> Array:
+        """Return the array itself, or raise DtypeError for keys of random numbers and the like."""
+        if not (jnp.issubdtype(image.dtype, jnp.number) or image.dtype == bool):
+            raise DtypeError(f"an image holds numbers or bool, not {image.dtype}")
+        return image
 
+    def get_shape(self, array: Array) -> tuple[int | None, ...]:
+        """Return the shape, with None for each symbol of an exported function."""
+        return tuple(size if isinstance(size, int) else None for size in array.shape)
 
-def axes(image: Array) -> str | None:
-    """An array's type says nothing of its axes."""
-    return None
+    def get_dtype_name(self, array: Array) -> str:
+        return str(array.dtype.name)
 
+    def transpose(self, array: Array, order: tuple[int, ...]) -> Array:
+        return jnp.transpose(array, order)
 
-def shape(array: Array) -> tuple[int | None, ...]:
-    """Its sizes; None for the symbols of an exported function."""
-    return tuple(size if isinstance(size, int) else None for size in array.shape)
+    def insert_axis(self, array: Array, axis: int) -> Array:
+        return jnp.expand_dims(array, axis)
 
-
-def transpose(array: Array, order: tuple[int, ...]) -> Array:
-    return jnp.transpose(array, order)
-
-
-def view(array: Array) -> Array:
-    raise _no_view()
-
-
-def copy(array: Array) -> Array:
-    return jnp.copy(array)  # a donated array's memory is gone
-
-
-def lend(array: Array) -> NDArray[Any] | None:
-    return None
-
-
-def wrap(result: Array, image: Array) -> Array:
-    return result
-
-
-def insert_axis(array: Array, axis: int) -> Array:
-    return jnp.expand_dims(array, axis)
-
-
-def expand(array: Array, axis: int, *, view: bool) -> Array:
-    """``jnp.broadcast_to``; ``jnp.stack`` changes the payload of some NaNs."""
-    if view:
-        raise _no_view()
-    return jnp.broadcast_to(insert_axis(array, axis), insert(tuple(array.shape), axis))
-
-
-def dtype_name(array: Array) -> str:
-    return str(array.dtype.name)
-
-
-def settle(function: Callable[..., Any], *arguments: Any) -> Any:
-    return function(*arguments)
-
-
-def normalize(image: Array, axis: int, arithmetic: Any, dtype: Any) -> Array:
-    real = jnp.float64 if image.dtype == jnp.float64 or arithmetic.wide else jnp.float32
-    if real == jnp.float64 and not jax.config.jax_enable_x64:
-        raise DtypeError(
-            "this range or result needs float64, which JAX has only after "
-            'jax.config.update("jax_enable_x64", True)'
+    def make_view(self, array: Array) -> Array:
+        raise LayoutError(
+            'JAX has no views: leave copy=False and backend="broadcast" away, or '
+            'to_rgb(np.asarray(x), backend="broadcast")'
         )
-    if jnp.issubdtype(image.dtype, jnp.integer) and image.dtype.itemsize >= 4:
-        image, arithmetic = _from_its_lower_end(image, arithmetic)
-    sizes = [3 if i == axis else 1 for i in range(image.ndim)]
-    mean, rest, scale = (jnp.asarray(part, real).reshape(sizes) for part in arithmetic[:3])
-    x = image.astype(real)
-    if arithmetic.stated:
-        x = jnp.clip(x, arithmetic.lo, arithmetic.hi)
-    elif jnp.issubdtype(image.dtype, jnp.floating):  # a clip halves the gradient at its ends
-        x = jnp.where(x > 1, 1, jnp.where(x < 0, 0, x))
-    # XLA would add the two parts of the mean to one
-    y = (lax.optimization_barrier(x - mean) - rest) * scale
-    if dtype == jnp.uint8:
-        y = jnp.clip(jnp.round(y), 0, 255)
-    return y.astype(dtype)
+
+    def make_copy(self, array: Array) -> Array:
+        return jnp.copy(array)  # a donated array's memory is gone
+
+    def expand(self, gray: Array, axis: int, *, view: bool) -> Array:
+        """Use ``jnp.broadcast_to``, because ``jnp.stack`` changes the payload of some NaNs."""
+        if view:
+            return self.make_view(gray)
+        return jnp.broadcast_to(self.insert_axis(gray, axis), insert(tuple(gray.shape), axis))
+
+    def normalize(self, image: Array, axis: int, arithmetic: Arithmetic, dtype: Any) -> Array:
+        real = jnp.float64 if image.dtype == jnp.float64 or arithmetic.wide else jnp.float32
+        if real == jnp.float64 and not jax.config.jax_enable_x64:
+            raise DtypeError(
+                "this range or result needs float64, which JAX has only after "
+                'jax.config.update("jax_enable_x64", True)'
+            )
+        if jnp.issubdtype(image.dtype, jnp.integer) and image.dtype.itemsize >= 4:
+            image, arithmetic = _subtract_lower_end(image, arithmetic)
+        sizes = [3 if i == axis else 1 for i in range(image.ndim)]
+        mean, rest, scale = (jnp.asarray(part, real).reshape(sizes) for part in arithmetic[:3])
+        x = image.astype(real)
+        if arithmetic.stated:
+            x = jnp.clip(x, arithmetic.lo, arithmetic.hi)
+        elif jnp.issubdtype(image.dtype, jnp.floating):  # a clip halves the gradient at its ends
+            x = jnp.where(x > 1, 1, jnp.where(x < 0, 0, x))
+        # XLA would add the two parts of the mean up first
+        y = (lax.optimization_barrier(x - mean) - rest) * scale
+        if dtype == jnp.uint8:
+            y = jnp.clip(jnp.round(y), 0, 255)
+        return y.astype(dtype)
+
+    def look_up_levels(self, array: Array, levels: Levels) -> Array:
+        steps = levels.entries
+        if levels.first is not None:
+            return _take_entries(steps, array.astype(jnp.int32) - levels.first)
+        x = array.astype(steps.dtype)
+        count = jnp.zeros(array.shape, jnp.int32)  # of the steps that x has reached, bit by bit
+        for bit in reversed(range(math.ceil(math.log2(len(steps) + 1)))):
+            more = count + (1 << bit)
+            step = _take_entries(steps, jnp.minimum(more, len(steps)) - 1)
+            count = jnp.where((more <= len(steps)) & (x >= step), more, count)
+        return count.astype(jnp.uint8)
+
+    def check_values(self, array: Array, lo: float, hi: float, error: Exception) -> Array:
+        """Return the array, or raise `error`; a trace calls back to the host for that."""
+        outside = ~((array >= lo) & (array <= hi)).all()
+
+        def refuse(found: Any) -> None:
+            if found:
+                raise error
+
+        if isinstance(outside, jax.core.Tracer):
+            jax.debug.callback(refuse, outside)
+        else:
+            refuse(outside)
+        return array
+
+    def read_values(self, array: Array) -> NDArray[Any] | None:
+        return None if isinstance(array, jax.core.Tracer) else widen_values(np.asarray(array))
+
+    def read_host_values(self, array: Array) -> NDArray[Any] | None:
+        is_traced = isinstance(array, jax.core.Tracer)
+        if is_traced or any(device.platform != "cpu" for device in array.devices()):
+            return None
+        return self.read_values(array)
+
+    def make_black(self, array: Array) -> Array:
+        return jnp.zeros_like(array, device=array.sharding)
 
 
-def _from_its_lower_end(image: Array, arithmetic: Any) -> tuple[Array, Any]:
-    """Integers that float32 doesn't hold, less the lower end of their range, and it less that."""
+KIND = JaxKind()
+
+
+def _subtract_lower_end(image: Array, arithmetic: Arithmetic) -> tuple[Array, Arithmetic]:
+    """Subtract the lower end of the range from integers that float32 doesn't hold.
+
+    Returns
+    -------
+    image, arithmetic
+        The differences, and the arithmetic for them.
+    """
     limits = jnp.iinfo(image.dtype)
     first, last = (
         int(min(max(end, limits.min), limits.max))
@@ -125,61 +152,10 @@ def _from_its_lower_end(image: Array, arithmetic: Any) -> tuple[Array, Any]:
     )
 
 
-def look(array: Array) -> NDArray[Any] | None:
-    if isinstance(array, jax.core.Tracer):
-        return None
-    return nearest(np.asarray(array))
-
-
-def peek(array: Array) -> NDArray[Any] | None:
-    if isinstance(array, jax.core.Tracer) or any(d.platform != "cpu" for d in array.devices()):
-        return None
-    return look(array)
-
-
-def black(array: Array) -> Array:
-    return jnp.zeros_like(array, device=array.sharding)
-
-
-def demand(array: Array, lo: float, hi: float, error: Exception) -> Array:
-    """See :class:`.protocols.OwnLibrary`. A trace calls back to the host."""
-    outside = ~((array >= lo) & (array <= hi)).all()
-
-    def refuse(found: Any) -> None:
-        if found:
-            raise error
-
-    if isinstance(outside, jax.core.Tracer):
-        jax.debug.callback(refuse, outside)
-    else:
-        refuse(outside)
-    return array
-
-
-def digitize(array: Array, levels: Any) -> Array:
-    if levels.table is not None:
-        return _entries(levels.table, array.astype(jnp.int32) - levels.first)
-    steps = levels.steps
-    x = array.astype(steps.dtype)
-    count = jnp.zeros(array.shape, jnp.int32)  # of the steps that x has reached, bit by bit
-    for bit in reversed(range(math.ceil(math.log2(len(steps) + 1)))):
-        more = count + (1 << bit)
-        step = _entries(steps, jnp.minimum(more, len(steps)) - 1)
-        count = jnp.where((more <= len(steps)) & (x >= step), more, count)
-    return count.astype(jnp.uint8)
-
-
-def _entries(table: NDArray[Any], index: Array) -> Array:
-    """``table[index]``, sharded as the index is; ``jnp.searchsorted`` can't be told that."""
+def _take_entries(table: NDArray[Any], index: Array) -> Array:
+    """Return ``table[index]``, sharded as the index is, which ``jnp.searchsorted`` can't do."""
     return (
         jnp.asarray(table)
         .at[index]
         .get(out_sharding=jax.typeof(index).sharding, mode="promise_in_bounds")
-    )
-
-
-def _no_view() -> LayoutError:
-    return LayoutError(
-        'JAX has no views: leave copy=False and backend="broadcast" away, or '
-        'to_rgb(np.asarray(x), backend="broadcast")'
     )

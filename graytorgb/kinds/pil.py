@@ -1,4 +1,4 @@
-"""Pillow images: what each mode means, and the way to numpy and back."""
+"""Pillow images: what each mode means, and how an image becomes an array and back."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ PILImage = Image.Image
 
 _DEEP = ("I", "F")  # and every mode that begins with "I;"
 
-# Of each mode that is taken: the mode of its levels, and the one that has alpha beside them.
+# For each mode that is accepted: the mode of its levels, and the mode that has alpha beside them.
 _COLORS = {
     "1": ("1", "LA"),
     "L": ("L", "LA"),
@@ -26,14 +26,14 @@ _COLORS = {
 
 
 def is_deep(image: PILImage) -> bool:
-    """Whether the pixels have more than 8 bits: modes I;16*, I and F."""
+    """Return whether the pixels have more than 8 bits: modes I;16*, I and F."""
     return image.mode in _DEEP or image.mode.startswith("I;")
 
 
 def flatten(image: PILImage, alpha: alphas.Alpha) -> PILImage:
-    """The image in mode L or RGB, its palette looked up and its alpha resolved.
+    """Return an image in mode L or RGB, with its palette looked up and its alpha resolved.
 
-    An image that has one of those modes, and no transparent color, is returned itself.
+    An image that has one of these modes already, and no transparent color, is returned itself.
 
     Raises
     ------
@@ -62,14 +62,16 @@ def flatten(image: PILImage, alpha: alphas.Alpha) -> PILImage:
 
 
 def from_array(rgb: NDArray[Any], like: PILImage) -> PILImage:
-    """An image of these pixels with the metadata of `like`, less its transparent color."""
+    """Return an image of these pixels, with the metadata of `like` but its transparent color."""
     image = Image.fromarray(rgb)
     image.info = {k: v for k, v in like.info.items() if k != "transparency"}
     return image
 
 
 def split_alpha(image: PILImage) -> tuple[PILImage, PILImage | None]:
-    """The levels of an image, in mode 1, L, RGB, I, F or I;16*, and its alpha in mode L or None.
+    """Return the levels of an image, and its alpha in mode L or None.
+
+    The levels are an image in mode 1, L, RGB, I, F or I;16*.
 
     Raises
     ------
@@ -94,14 +96,14 @@ def split_alpha(image: PILImage) -> tuple[PILImage, PILImage | None]:
 
 
 def join_alpha(levels: PILImage, opacity: PILImage | None) -> PILImage:
-    """The inverse of :func:`split_alpha`, for 8-bit levels."""
+    """Return 8-bit levels with their alpha; the inverse of :func:`split_alpha`."""
     if opacity is None:
         return levels
     return Image.merge(levels.mode + "A", (*levels.split(), opacity))
 
 
 def _conversion(image: PILImage) -> str:
-    """The call that brings another color space to one that is taken."""
+    """Return the call that converts another color space to one that is accepted."""
     premultiplied = {"La": "LA", "RGBa": "RGBA"}
     return f"image.convert({premultiplied.get(image.mode, 'RGB')!r})"
 

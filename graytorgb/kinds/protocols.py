@@ -1,123 +1,221 @@
-"""What a kind of array offers to the verbs."""
+"""The protocols of a kind: what each kind of array offers to the verbs.
 
+Every array that a caller holds is converted in one of three ways, and each way has its protocol:
+
+- :class:`SharedKind`: numpy shares the array's memory, and this package's backends do the work.
+- :class:`LibraryKind`: the array's own library does the work, on its device or in its graph.
+- :class:`BlockKind`: the array is a plan of blocks of another kind, which are converted later.
+
+A kind is one class and one instance of it, ``KIND``, in a file of its own. torch is of the first
+two kinds: numpy shares the memory of a plain tensor, and torch converts all others.
+"""
+
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
-import numpy as np
+from numpy.typing import NDArray
 
+from ..core.arithmetic import Arithmetic
 from ..core.layout import Layout, Shape
+from ..core.levels import Levels
+from ..errors import ChannelError, LayoutError
+
+Array = NDArray[Any]
 
 
-class ArrayKind(Protocol):
-    """What a kind of array offers; arrays are `Any` because each kind has its own.
+class ArrayKind(ABC):
+    """What every kind of array offers; arrays are `Any` here because each kind has its own.
 
-    A kind whose memory numpy can't always reach is an :class:`OwnLibrary` too, and one that is
-    made of blocks is :class:`Blocks` instead.
+    Attributes
+    ----------
+    channels_first : bool
+        Whether a missing C goes in front of H; otherwise it goes last.
     """
 
-    REACH: str  # "memory", "library" or "blocks": what the work is done on, or by
+    channels_first: ClassVar[bool] = False
 
-    CHANNELS_FIRST: bool  # where a missing C goes
+    @abstractmethod
+    def get_dtype(self, name: str) -> Any:
+        """Return the library's dtype of a name such as ``"float32"``, or raise DtypeError."""
 
-    def dtype(self, name: str) -> Any:
-        """Its dtype of that name, or DtypeError."""
+    @abstractmethod
+    def get_array(self, image: Any) -> Any:
+        """Return the plain array in an image, or raise DtypeError for what can't be one."""
 
-    def unwrap(self, image: Any) -> Any:
-        """The plain array in `image`, or DtypeError for what can't be an image."""
+    def get_stated_axes(self, image: Any) -> str | None:
+        """Return the axes that the image's own type states; None where it states none."""
+        return None
 
-    def axes(self, image: Any) -> str | None:
-        """The axes that the object's own type states; None where it states none."""
+    def get_shape(self, array: Any) -> Shape | None:
+        """Return the array's shape: None for each size, or for all of it, that isn't known yet."""
+        return tuple(array.shape)
 
-    def shape(self, array: Any) -> Shape | None:
-        """Its shape; None for a size that isn't known yet, or where the axes aren't counted."""
+    def set_rank(self, array: Any, count: int) -> Any:
+        """Return an array of unknown shape as one with `count` axes.
 
+        The library raises an error when its graph runs on an array with another number of axes.
+        """
+        raise LayoutError(f"the layout names {count} axes, and the array has an unknown number")
+
+    def set_channels(self, array: Any, axis: int) -> Any:
+        """Return an array of 1 or 3 channels at `axis`, nobody knows which, as one of 3.
+
+        The library raises an error when its graph runs on an array with another number.
+        """
+        raise ChannelError(
+            f"the shape {self.get_shape(array)} doesn't tell here how many channels there are: "
+            "set it, x.compute_chunk_sizes() in dask"
+        )
+
+    def wrap_result(self, result: Any, image: Any) -> Any:
+        """Return a result as an object of the type of `image`, on the same device."""
+        return result
+
+
+class SharedKind(ArrayKind):
+    """A kind whose arrays can have memory that numpy shares."""
+
+    @abstractmethod
+    def to_numpy_shared(self, array: Any) -> Array | None:
+        """Return the array's memory as a numpy array; None where numpy can't share it.
+
+        A dtype that numpy lacks, such as bfloat16, is seen as integers of the same size.
+        """
+
+    @abstractmethod
+    def to_numpy_values(self, array: Any) -> Array | None:
+        """Return the array's values as a numpy array; None where numpy can't reach them.
+
+        The memory is shared where numpy has the dtype; otherwise the values become float32.
+        """
+
+    @abstractmethod
+    def from_numpy(self, result: Array, dtype: Any) -> Any:
+        """Return a numpy result as an array of this kind and of `dtype`, over the same memory."""
+
+    @abstractmethod
+    def format_empty_call(self, shape: tuple[int, ...], dtype: Any) -> str:
+        """Return the text of the call that makes memory for a result, for a message."""
+
+    def mark_written(self, out: Any) -> None:
+        """Tell the library that the memory of `out` was written, if it wants to know."""
+
+
+class LibraryKind(ArrayKind):
+    """A kind whose own library converts its arrays.
+
+    Attributes
+    ----------
+    why_not_shared : str
+        Why numpy can't share the memory: what completes "… memory that numpy can share, and …".
+    numpy_call : str
+        The call that makes a numpy array of `x`, for a backend of one's choice.
+    """
+
+    why_not_shared: ClassVar[str]
+    numpy_call: ClassVar[str]
+
+    @abstractmethod
+    def get_dtype_name(self, array: Any) -> str:
+        """Return the name of the array's dtype, as numpy writes it: ``"uint8"``."""
+
+    @abstractmethod
     def transpose(self, array: Any, order: tuple[int, ...]) -> Any:
-        """A view with its axes in another order."""
+        """Return the array with its axes in another order."""
 
-    def view(self, array: Any) -> Any:
-        """A view to hand out: read-only where the kind knows such a thing."""
+    @abstractmethod
+    def insert_axis(self, array: Any, axis: int) -> Any:
+        """Return the array with a new axis of size 1 at `axis`."""
 
-    def copy(self, array: Any) -> Any:
-        """Contiguous memory of its own."""
+    @abstractmethod
+    def make_view(self, array: Any) -> Any:
+        """Return a view of the array, or raise LayoutError where the library has none."""
 
-    def lend(self, array: Any) -> np.ndarray[Any, Any] | None:
-        """The same memory as a numpy array; None where numpy can't reach it."""
+    @abstractmethod
+    def make_copy(self, array: Any) -> Any:
+        """Return the array in contiguous memory of its own."""
 
-    def lend_values(self, array: Any) -> np.ndarray[Any, Any] | None:
-        """Its values as a numpy array: shared where numpy has the dtype, else converted.
+    @abstractmethod
+    def expand(self, gray: Any, axis: int, *, view: bool) -> Any:
+        """Put three equal channels into a gray array.
 
-        None where numpy can't reach them.
+        Parameters
+        ----------
+        gray : array of shape (a, …, b, …)
+        axis : int
+            Where the channel goes.
+        view : bool
+            Whether to share the memory of `gray`; LayoutError where the library has no views.
+
+        Returns
+        -------
+        array of shape (a, …, 3, b, …)
         """
 
-    def adopt(self, result: np.ndarray[Any, Any], dtype: Any) -> Any:
-        """A numpy result, or its words, as an array of this kind and dtype."""
+    @abstractmethod
+    def normalize(self, image: Any, axis: int, arithmetic: Arithmetic, dtype: Any) -> Any:
+        """Return the image after ``prepare``'s arithmetic, with 3 channels at `axis`.
 
-    def written(self, out: Any) -> None:
-        """Tell its library that the memory of `out` was written."""
+        Parameters
+        ----------
+        image : array of shape (a, …, C, b, …)
+            Of 1 or 3 channels.
+        axis : int
+            Where C is.
+        arithmetic : Arithmetic
+        dtype : dtype of the library
+            Of the result.
 
-    def wrap(self, result: Any, image: Any) -> Any:
-        """The result as an object of the type of `image`."""
+        Returns
+        -------
+        array of shape (a, …, 3, b, …)
+        """
 
-    def empty(self, shape: tuple[int, ...], dtype: Any) -> str:
-        """The call that makes memory for a result, for a message."""
+    @abstractmethod
+    def look_up_levels(self, array: Any, levels: Levels) -> Any:
+        """Return the level of each value, in uint8 and in the array's shape."""
+
+    @abstractmethod
+    def check_values(self, array: Any, lo: float, hi: float, error: Exception) -> Any:
+        """Return the array, or raise `error` if a value is NaN or lies outside of `lo` to `hi`.
+
+        In a graph the library raises an error of its own, with the text of `error`, when it runs.
+        """
+
+    @abstractmethod
+    def read_values(self, array: Any) -> Array | None:
+        """Return the values, copied from their device; None in a graph or a trace, which has none.
+
+        A dtype that numpy lacks becomes float32.
+        """
+
+    @abstractmethod
+    def read_host_values(self, array: Any) -> Array | None:
+        """Return the values like `read_values`; None too where that would wait for a device."""
+
+    @abstractmethod
+    def make_black(self, array: Any) -> Any:
+        """Return zeros of the array's shape and dtype, on its device."""
+
+    def call_untraced(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function that takes no arrays, so that a compiler doesn't trace into it."""
+        return function(*arguments)
 
 
-class OwnLibrary(Protocol):
-    """What a kind offers besides, where its own library has to do the work.
+class BlockKind(ArrayKind):
+    """A kind whose arrays are plans of blocks, each of which is an array of another kind.
 
-    ``expand`` is None for numpy, which has no way of its own beside the backends. Only a kind
-    whose graphs don't know a shape has `give_axes` and `give_channels`.
+    Attributes
+    ----------
+    why_not_shared, numpy_call : str
+        As :class:`LibraryKind` has them.
     """
 
-    UNREACHED: str  # why numpy can't share the memory: "..., and JAX's isn't"
-    TO_NUMPY: str  # what to pass instead, for a backend of one's choice
+    why_not_shared: ClassVar[str]
+    numpy_call: ClassVar[str]
 
-    def give_axes(self, array: Any, count: int) -> Any:
-        """The array with so many axes; an error when the graph runs if it has others."""
-
-    def give_channels(self, array: Any, axis: int) -> Any:
-        """Three channels at `axis`, where the graph doesn't know if there are 1 or 3."""
-
-    def insert_axis(self, array: Any, axis: int) -> Any:
-        """An axis of one more, at `axis`."""
-
-    def expand(self, array: Any, axis: int, *, view: bool) -> Any:
-        """Three equal channels at `axis`: a view, or LayoutError; else a copy."""
-
-    def dtype_name(self, array: Any) -> str:
-        """Its dtype, as numpy would say it."""
-
-    def settle(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """The result of a function that sees no values, so that a compiler needs not trace it."""
-
-    def normalize(self, image: Any, axis: int, arithmetic: Any, dtype: Any) -> Any:
-        """The arithmetic of ``graytorgb.functional.normalize``: 3 channels at `axis` of 1 or 3."""
-
-    def look(self, array: Any) -> np.ndarray[Any, Any] | None:
-        """The values, copied to the host; None in a graph or a trace, which has none yet."""
-
-    def peek(self, array: Any) -> np.ndarray[Any, Any] | None:
-        """The values where that waits for no device; else None, and in a graph or a trace."""
-
-    def black(self, array: Any) -> Any:
-        """Zeros of the same shape and dtype, in the same place."""
-
-    def demand(self, array: Any, lo: float, hi: float, error: Exception) -> Any:
-        """The array, or `error` if a value is NaN or not from `lo` to `hi`.
-
-        In a graph the library raises an error of its own with this one's text, when it runs.
-        """
-
-    def digitize(self, array: Any, levels: Any) -> Any:
-        """The level of each value in uint8, by the ``Levels`` of its dtype (``to_uint8``)."""
-
-
-class Blocks(Protocol):
-    """What a kind offers whose arrays are made of blocks of another, which come later."""
-
-    UNREACHED: str
-    TO_NUMPY: str
-
+    @abstractmethod
     def map_blocks(
         self,
         function: Callable[..., Any],
@@ -125,12 +223,29 @@ class Blocks(Protocol):
         axes: Layout | None = None,
         limits: Any = None,
     ) -> Any:
-        """`function` of each block, which has the axes of the layout; `limits` goes with it."""
+        """Plan the call of a function on each block.
 
-    def later(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """What `function` will give when the arguments have been computed."""
+        Parameters
+        ----------
+        function : callable
+            ``function(block)``, or ``function(block, limits)``.
+        array
+            Of this kind.
+        axes : Layout, optional
+            The axes of a block and of what `function` makes of it; by default they are the same.
+        limits : optional
+            What `delay_call` gave.
+        """
 
-    def fold(
+    @abstractmethod
+    def delay_call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Plan the call of a function, once its arguments have been computed."""
+
+    @abstractmethod
+    def reduce_blocks(
         self, array: Any, count: Callable[..., Any], merge: Callable[..., Any], state: Any
     ) -> Any:
-        """``merge`` of ``count(block, state)``, with the blocks computed anew after `state`."""
+        """Plan ``merge([count(block, state), ...])`` over all blocks.
+
+        The blocks are computed anew after `state`, so that none of them has to be kept.
+        """

@@ -11,239 +11,222 @@ from numpy.typing import NDArray
 from torch.autograd import forward_ad
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
-from ..core.layout import insert, recall, trailing
+from ..core.arithmetic import Arithmetic
+from ..core.layout import insert, name_axes, recall
+from ..core.levels import Levels
 from ..errors import DtypeError
+from .protocols import LibraryKind, SharedKind
 
 Tensor = torch.Tensor
 
-REACH = "memory"
-CHANNELS_FIRST = True
-UNREACHED = "this tensor's isn't (another device, a gradient, a subclass or a trace)"
-TO_NUMPY = "x.detach().cpu().as_subclass(torch.Tensor)"
-
 _SIGNED = {torch.uint32: torch.int32, torch.uint64: torch.int64}
-# A word of each width, for the dtypes numpy doesn't have (bfloat16, the float8s).
+# An integer dtype of each size, for the dtypes that numpy lacks (bfloat16, the float8s).
 _WORDS = {1: torch.int8, 2: torch.int16, 4: torch.int32}
 
-# The compiler calls it while it traces; traced itself, what it keeps would make that warn.
+# The compiler calls `recall` while it traces, and warns if it has to trace what is cached.
 torch.compiler.assume_constant_result(recall)
 
 
-def dtype(name: str) -> torch.dtype:
-    found: torch.dtype = getattr(torch, name)
-    return found
+class TorchKind(SharedKind, LibraryKind):
+    """torch tensors: numpy shares the memory of plain ones, and torch converts all others."""
 
+    channels_first = True
+    why_not_shared = "this tensor's isn't (another device, a gradient, a subclass or a trace)"
+    numpy_call = "x.detach().cpu().as_subclass(torch.Tensor)"
 
-def unwrap(image: Tensor) -> Tensor:
-    """The tensor itself, or a tv_tensor's plain tensor.
+    def get_dtype(self, name: str) -> torch.dtype:
+        found: torch.dtype = getattr(torch, name)
+        return found
 
-    Raises
-    ------
-    DtypeError
-        For masks, boxes and points, and for sparse, nested and quantized tensors.
-    """
-    tv_tensors = _tv_tensors(image)
-    if tv_tensors is not None:
-        if not isinstance(image, tv_tensors.Image | tv_tensors.Video):
+    def get_array(self, image: Tensor) -> Tensor:
+        """Return the tensor itself, or the plain tensor of a tv_tensor.
+
+        Raises
+        ------
+        DtypeError
+            For masks, boxes and points, and for sparse, nested and quantized tensors.
+        """
+        tv_tensors = _find_tv_tensors(image)
+        if tv_tensors is not None:
+            if not isinstance(image, tv_tensors.Image | tv_tensors.Video):
+                raise DtypeError(
+                    f"a {type(image).__name__} isn't an image; if its values are, pass "
+                    "x.as_subclass(torch.Tensor)"
+                )
+            image = image.as_subclass(Tensor)
+        if image.layout is not torch.strided or image.is_quantized or image.is_nested:
             raise DtypeError(
-                f"a {type(image).__name__} isn't an image; if its values are, pass "
-                "x.as_subclass(torch.Tensor)"
+                "sparse, nested and quantized tensors aren't images: x.to_dense(), "
+                "x.to_padded_tensor(0) or x.dequantize() first"
             )
-        image = image.as_subclass(Tensor)
-    if image.layout is not torch.strided or image.is_quantized or image.is_nested:
-        raise DtypeError(
-            "sparse, nested and quantized tensors aren't images: x.to_dense(), "
-            "x.to_padded_tensor(0) or x.dequantize() first"
-        )
-    return image
+        return image
 
-
-def axes(image: Tensor) -> str | None:
-    """``(..., C, H, W)`` for a tv_tensor; nothing for a plain tensor."""
-    if _tv_tensors(image) is not None and image.ndim >= 3:
-        return trailing(image.ndim, "CHW")
-    return None
-
-
-def shape(array: Tensor) -> tuple[int, ...]:
-    return tuple(array.shape)
-
-
-def transpose(array: Tensor, order: tuple[int, ...]) -> Tensor:
-    return array.permute(order)
-
-
-def insert_axis(array: Tensor, axis: int) -> Tensor:
-    return array.unsqueeze(axis)
-
-
-def expand(array: Tensor, axis: int, *, view: bool) -> Tensor:
-    expanded = insert_axis(array, axis).expand(insert(tuple(array.shape), axis))
-    return expanded if view else copy(expanded)
-
-
-def dtype_name(array: Tensor) -> str:
-    return str(array.dtype).removeprefix("torch.")
-
-
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
-def settle(function: Callable[..., Any], *arguments: Any) -> Any:
-    return function(*arguments)
-
-
-def normalize(image: Tensor, axis: int, arithmetic: Any, dtype: torch.dtype) -> Tensor:
-    wide = image.dtype.itemsize >= 4 and image.dtype != torch.float32  # more than float32 holds
-    real = torch.float64 if wide or arithmetic.wide else torch.float32
-    shape = [3 if i == axis else 1 for i in range(image.ndim)]
-    mean, rest, scale = (
-        torch.tensor(part, dtype=real, device=image.device).reshape(shape)
-        for part in arithmetic[:3]
-    )
-    x = image.to(real)
-    if arithmetic.stated:
-        x = x.clamp(arithmetic.lo, arithmetic.hi)
-    elif image.is_floating_point():  # a clamp has no gradient at its ends, black and white
-        x = torch.where(x > 1, 1.0, torch.where(x < 0, 0.0, x))
-    y = ((x - mean) - rest) * scale
-    if dtype == torch.uint8:
-        y = y.round().clamp(0, 255)
-    return y.to(dtype).contiguous()
-
-
-def view(array: Tensor) -> Tensor:
-    return array
-
-
-def copy(array: Tensor) -> Tensor:
-    return array.clone(memory_format=torch.contiguous_format)
-
-
-def lend(array: Tensor) -> NDArray[Any] | None:
-    """The same memory in numpy; None for tensors that only torch's own operations can follow.
-
-    Those are tensors on another device, with gradients, of a subclass, or being traced,
-    compiled or vmapped.
-    """
-    if _is_tracing() or not _is_plain(array):
-        return None
-    if torch._is_functional_tensor(array):  # its memory is another tensor's
-        return None
-    if _has_gradient(array):
-        return None
-    try:
-        return (array if _in_numpy(array) else array.view(_WORDS[array.dtype.itemsize])).numpy()
-    except (RuntimeError, TypeError):
+    def get_stated_axes(self, image: Tensor) -> str | None:
+        """Return ``(..., C, H, W)`` for a tv_tensor, and None for a plain tensor."""
+        if _find_tv_tensors(image) is not None and image.ndim >= 3:
+            return name_axes(image.ndim, "CHW")
         return None
 
+    def wrap_result(self, result: Tensor, image: Tensor) -> Tensor:
+        tv_tensors = _find_tv_tensors(image)
+        if tv_tensors is None:
+            return result
+        wrapped: Tensor = tv_tensors.wrap(result, like=image)
+        return wrapped
 
-def lend_values(array: Tensor) -> NDArray[Any] | None:
-    """The values, without their gradient; bfloat16 and the like as float32.
+    def to_numpy_shared(self, array: Tensor) -> NDArray[Any] | None:
+        """Return the tensor's memory in numpy; None where only torch's own operations can work.
 
-    None on another device, in a trace and under vmap.
+        This is so on another device, with a gradient, for a subclass, and while a tensor is traced,
+        compiled or vmapped.
+        """
+        if _is_tracing() or not _is_plain(array):
+            return None
+        if torch._is_functional_tensor(array):  # its memory is another tensor's
+            return None
+        if _has_gradient(array):
+            return None
+        try:
+            words = array if _is_in_numpy(array) else array.view(_WORDS[array.dtype.itemsize])
+            return words.numpy()
+        except (RuntimeError, TypeError):
+            return None
 
-    Raises
-    ------
-    DtypeError
-        For subclasses, and for complex values, which have no order.
-    """
-    if array.is_complex():
-        raise DtypeError("complex values have no order: pass x.real or x.abs()")
-    if _is_tracing() or _is_transformed(array):
-        return None
-    if not _is_plain(array):
-        raise DtypeError(
-            f"{type(array).__name__} is a subclass of torch.Tensor, and what it carries would be "
-            "lost: pass x.as_subclass(torch.Tensor)"
-        )
-    if array.device.type != "cpu":
-        return None
-    array = array.detach().resolve_conj().resolve_neg()
-    return (array if _in_numpy(array) else array.float()).numpy()
+    def to_numpy_values(self, array: Tensor) -> NDArray[Any] | None:
+        """Return the values without their gradient; bfloat16 and the like as float32.
 
+        None on another device, in a trace and under vmap.
 
-def look(array: Tensor) -> NDArray[Any] | None:
-    """The values; None where a gradient would pass by what is found in them, too."""
-    if _is_tracing() or array.device.type == "meta" or _has_gradient(array):
-        return None
-    return lend_values(array.cpu())
+        Raises
+        ------
+        DtypeError
+            For subclasses, and for complex values, which have no order.
+        """
+        if array.is_complex():
+            raise DtypeError("complex values have no order: pass x.real or x.abs()")
+        if _is_tracing() or _is_transformed(array):
+            return None
+        if not _is_plain(array):
+            raise DtypeError(
+                f"{type(array).__name__} is a subclass of torch.Tensor, and what it carries would "
+                "be lost: pass x.as_subclass(torch.Tensor)"
+            )
+        if array.device.type != "cpu":
+            return None
+        array = array.detach().resolve_conj().resolve_neg()
+        return (array if _is_in_numpy(array) else array.float()).numpy()
 
+    def from_numpy(self, result: NDArray[Any], dtype: torch.dtype) -> Tensor:
+        tensor = torch.from_numpy(result)
+        return tensor if dtype == tensor.dtype else tensor.view(dtype)
 
-def peek(array: Tensor) -> NDArray[Any] | None:
-    if _is_tracing() or not _is_plain(array) or array.is_complex():
-        return None
-    return lend_values(array)
+    def format_empty_call(self, shape: tuple[int, ...], dtype: torch.dtype) -> str:
+        return f"torch.empty({shape}, dtype={dtype})"
 
+    def mark_written(self, out: Tensor) -> None:
+        if not out.is_inference():
+            torch.autograd.graph.increment_version(out)
 
-def black(array: Tensor) -> Tensor:
-    return torch.zeros_like(array)
+    def get_dtype_name(self, array: Tensor) -> str:
+        return str(array.dtype).removeprefix("torch.")
 
+    def transpose(self, array: Tensor, order: tuple[int, ...]) -> Tensor:
+        return array.permute(order)
 
-def demand(array: Tensor, lo: float, hi: float, error: Exception) -> Tensor:
-    """See :class:`.protocols.OwnLibrary`. A device is waited for.
+    def insert_axis(self, array: Tensor, axis: int) -> Tensor:
+        return array.unsqueeze(axis)
 
-    vmap shows no values, and ``torch.jit.trace`` keeps nothing that has no result.
-    """
-    if array.device.type == "meta":
+    def make_view(self, array: Tensor) -> Tensor:
         return array
-    values = array.detach()
-    if values.dtype.itemsize == 1:
-        values = values.float()  # torch doesn't compare float8
-    with suppress(RuntimeError):  # under vmap
-        if _is_tracing():
-            inside = ((values >= lo) & (values <= hi)).all()
-            torch._assert_async(inside, str(error).replace('"', "'"))  # the compiler quotes it
-        elif values.numel() and not (values.amin() >= lo) & (values.amax() <= hi):  # no temporaries
-            raise error
-    return array
+
+    def make_copy(self, array: Tensor) -> Tensor:
+        return array.clone(memory_format=torch.contiguous_format)
+
+    def expand(self, gray: Tensor, axis: int, *, view: bool) -> Tensor:
+        expanded = gray.unsqueeze(axis).expand(insert(tuple(gray.shape), axis))
+        return expanded if view else self.make_copy(expanded)
+
+    def normalize(
+        self, image: Tensor, axis: int, arithmetic: Arithmetic, dtype: torch.dtype
+    ) -> Tensor:
+        wide = image.dtype.itemsize >= 4 and image.dtype != torch.float32  # more than float32 holds
+        real = torch.float64 if wide or arithmetic.wide else torch.float32
+        shape = [3 if i == axis else 1 for i in range(image.ndim)]
+        mean, rest, scale = (
+            torch.tensor(part, dtype=real, device=image.device).reshape(shape)
+            for part in arithmetic[:3]
+        )
+        x = image.to(real)
+        if arithmetic.stated:
+            x = x.clamp(arithmetic.lo, arithmetic.hi)
+        elif image.is_floating_point():  # a clamp has no gradient at its ends, black and white
+            x = torch.where(x > 1, 1.0, torch.where(x < 0, 0.0, x))
+        y = ((x - mean) - rest) * scale
+        if dtype == torch.uint8:
+            y = y.round().clamp(0, 255)
+        return y.to(dtype).contiguous()
+
+    def look_up_levels(self, array: Tensor, levels: Levels) -> Tensor:
+        steps = torch.from_numpy(levels.entries).to(array.device)
+        if levels.first is not None:
+            return steps[array.to(torch.int32) - levels.first]
+        x = array.detach().to(steps.dtype)
+        if steps.dtype in _SIGNED:  # torch can't order unsigned integers of 32 and 64 bits
+            signed = _SIGNED[steps.dtype]
+            x, steps = (v.view(signed) ^ torch.iinfo(signed).min for v in (x, steps))
+        return torch.bucketize(x, steps, right=True).to(torch.uint8)
+
+    def check_values(self, array: Tensor, lo: float, hi: float, error: Exception) -> Tensor:
+        """Return the tensor, or raise `error`; a device is waited for.
+
+        Nothing is checked under vmap, which shows no values, and in what ``torch.jit.trace`` makes,
+        which keeps no operation without a result.
+        """
+        if array.device.type == "meta":
+            return array
+        values = array.detach()
+        if values.dtype.itemsize == 1:
+            values = values.float()  # torch doesn't compare float8
+        with suppress(RuntimeError):  # under vmap
+            if _is_tracing():
+                inside = ((values >= lo) & (values <= hi)).all()
+                # the compiler puts the text between quotation marks
+                torch._assert_async(inside, str(error).replace('"', "'"))
+            elif values.numel() and not (values.amin() >= lo) & (values.amax() <= hi):
+                raise error  # found without temporaries
+        return array
+
+    def read_values(self, array: Tensor) -> NDArray[Any] | None:
+        """Return the values; None where a range found in them would need a gradient of its own."""
+        if _is_tracing() or array.device.type == "meta" or _has_gradient(array):
+            return None
+        return self.to_numpy_values(array.cpu())
+
+    def read_host_values(self, array: Tensor) -> NDArray[Any] | None:
+        if _is_tracing() or not _is_plain(array) or array.is_complex():
+            return None
+        return self.to_numpy_values(array)
+
+    def make_black(self, array: Tensor) -> Tensor:
+        return torch.zeros_like(array)
+
+    @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+    def call_untraced(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return function(*arguments)
 
 
-def digitize(array: Tensor, levels: Any) -> Tensor:
-    if levels.table is not None:
-        table = torch.from_numpy(levels.table).to(array.device)
-        return table[array.to(torch.int32) - levels.first]
-    steps = torch.from_numpy(levels.steps).to(array.device)
-    x = array.detach().to(steps.dtype)
-    if steps.dtype in _SIGNED:  # torch orders no unsigned words
-        x, steps = (v.view(_SIGNED[steps.dtype]) ^ _lowest(steps.dtype) for v in (x, steps))
-    return torch.bucketize(x, steps, right=True).to(torch.uint8)
+KIND = TorchKind()
 
 
-def _lowest(dtype: torch.dtype) -> int:
-    return torch.iinfo(_SIGNED[dtype]).min
-
-
-def adopt(result: NDArray[Any], dtype: torch.dtype) -> Tensor:
-    tensor = torch.from_numpy(result)
-    return tensor if dtype == tensor.dtype else tensor.view(dtype)
-
-
-def written(out: Tensor) -> None:
-    if not out.is_inference():
-        torch.autograd.graph.increment_version(out)
-
-
-def wrap(result: Tensor, image: Tensor) -> Tensor:
-    tv_tensors = _tv_tensors(image)
-    if tv_tensors is None:
-        return result
-    wrapped: Tensor = tv_tensors.wrap(result, like=image)
-    return wrapped
-
-
-def empty(shape: tuple[int, ...], dtype: torch.dtype) -> str:
-    """The call that makes memory for a result."""
-    return f"torch.empty({shape}, dtype={dtype})"
-
-
-def _tv_tensors(image: Tensor) -> Any:
-    """``torchvision.tv_tensors`` if the image is one of its tensors."""
+def _find_tv_tensors(image: Tensor) -> Any:
+    """Return the module ``torchvision.tv_tensors`` if the image is one of its tensors."""
     module = sys.modules.get("torchvision.tv_tensors")
     base = getattr(module, "TVTensor", None)
     return module if base is not None and isinstance(image, base) else None
 
 
 def _is_tracing() -> bool:
-    """Whether operations are recorded, so that values seen now would be baked in."""
+    """Return whether operations are being recorded, so that no value may be used now."""
     return (
         torch.compiler.is_compiling()
         or bool(torch.jit.is_tracing())  # type: ignore[attr-defined]  # it is documented
@@ -252,14 +235,14 @@ def _is_tracing() -> bool:
 
 
 def _is_transformed(array: Tensor) -> bool:
-    """Whether it stands for others, in ``torch.vmap`` and ``torch.func``."""
-    if torch.compiler.is_compiling():  # which has no word for the question
+    """Return whether the tensor stands for others, in ``torch.vmap`` and ``torch.func``."""
+    if torch.compiler.is_compiling():  # which can't trace the question
         return False
     return bool(torch._C._functorch.is_functorch_wrapped_tensor(array))
 
 
 def _has_gradient(array: Tensor) -> bool:
-    """Whether one is asked for, backwards or forwards."""
+    """Return whether a gradient of the tensor is asked for, backward or forward."""
     return array.requires_grad or forward_ad.unpack_dual(array).tangent is not None
 
 
@@ -267,5 +250,5 @@ def _is_plain(array: Tensor) -> bool:
     return type(array) is Tensor or type(array) is torch.nn.Parameter
 
 
-def _in_numpy(array: Tensor) -> bool:
+def _is_in_numpy(array: Tensor) -> bool:
     return hasattr(np, str(array.dtype).removeprefix("torch."))

@@ -11,15 +11,16 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from ..core import alpha as alphas
-from ..core.layout import trailing
+from ..core.layout import name_axes
 from ..core.stats import stats as find_stats
 from ..core.stats import stats_in_one
 from ..core.value_range import ValueRange, check_policy, refuse_depth
 from ..errors import DtypeError
+from ..functional.plan import Options
 from ..functional.prepare import check_dtype, prepare
-from ..functional.to_rgb import Options, to_rgb
+from ..functional.to_rgb import to_rgb
 from ..functional.to_uint8 import to_uint8
-from ..kinds.torch import dtype as torch_dtype
+from ..kinds.torch import KIND as TORCH
 
 
 def is_plain_tensor(value: Any) -> bool:
@@ -111,7 +112,7 @@ class ToRGB(_ImageTransform):
         self, *, backend: str = "auto", copy: bool | None = None, alpha: alphas.Alpha = "error"
     ) -> None:
         super().__init__()
-        options = Options(backend, copy, alphas.check(alpha)).checked().loaded()
+        options = Options(backend, copy, alphas.check(alpha)).check().load_backend()
         self.backend, self.copy, self.alpha = options
 
     def extra_repr(self) -> str:
@@ -122,7 +123,7 @@ class ToRGB(_ImageTransform):
         """Convert one image or video with :func:`graytorgb.to_rgb`."""
         layout = None
         if is_plain_tensor(inpt):
-            layout = trailing(inpt.ndim, "CHW") if inpt.ndim >= 3 else "HW"
+            layout = name_axes(inpt.ndim, "CHW") if inpt.ndim >= 3 else "HW"
             has_alpha = inpt.ndim >= 3 and inpt.shape[-3] in (2, 4)
             if torch.compiler.is_compiling() and has_alpha and not isinstance(self.alpha, str):
                 return _composite_op(inpt, list(map(float, self.alpha)))
@@ -220,7 +221,7 @@ class Prepare(_ImageTransform):
         super().__init__()
         self.stats = find_stats(stats)
         self.value_range = None if value_range is None else check_policy(value_range)
-        self.dtype = torch_dtype(check_dtype(dtype))
+        self.dtype = TORCH.get_dtype(check_dtype(dtype))
 
     def extra_repr(self) -> str:
         """Return the arguments, for the transform's repr."""
@@ -236,7 +237,7 @@ class Prepare(_ImageTransform):
         if isinstance(image, PIL.Image.Image):
             image, layout = pil_to_tensor(image), "CHW"
         elif is_plain_tensor(image):
-            layout = trailing(image.ndim, "CHW") if image.ndim >= 3 else "HW"
+            layout = name_axes(image.ndim, "CHW") if image.ndim >= 3 else "HW"
         _refuse_wrapped(image, self.value_range)
         return prepare(
             image,
@@ -290,7 +291,7 @@ def _(image: torch.Tensor, value_range: str) -> torch.Tensor:
 @torch.library.custom_op("graytorgb::composite", mutates_args=())
 def _composite_op(image: torch.Tensor, background: list[float]) -> torch.Tensor:
     red, green, blue = background
-    return to_rgb(image, trailing(image.ndim, "CHW"), alpha=(red, green, blue))
+    return to_rgb(image, name_axes(image.ndim, "CHW"), alpha=(red, green, blue))
 
 
 @_composite_op.register_fake

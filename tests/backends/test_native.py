@@ -9,6 +9,7 @@ import pytest
 
 import graytorgb as g2r
 from graytorgb.backends.registry import load
+from graytorgb.core import arithmetic
 from graytorgb.functional import normalize as normalize
 
 from ..support import assert_same_bits, needs, oracle, random_bits, run_python
@@ -102,7 +103,7 @@ def run_normalize(x, target, numbers, *, offset=1, images=1, **options):
 def test_normalize_gives_the_same_bits_at_every_level_and_with_any_threads(source, target):
     statistics = g2r.stats("imagenet") if target != "uint8" else ((0.1,) * 3, (0.004,) * 3)
     lo, hi = (0, 1) if source.kind == "f" else (-1000, 40_000)
-    numbers = normalize.pack(normalize.constants(lo, hi, statistics, target, stated=True))
+    numbers = arithmetic.pack(arithmetic.find_constants(lo, hi, statistics, target, stated=True))
     for n in (*range(1, 40), 64, 640, 4097, 100_000):
         x = random_bits(n, source, seed=n)
         if source.kind == "f":
@@ -160,7 +161,9 @@ def test_bfloat16_is_rounded_to_nearest_even(level):
 @pytest.mark.parametrize("n", [1, 7, 8, 9, 15, 16, 17, 100, 5000])
 @pytest.mark.parametrize("bad", [np.nan, -0.001, 1.002, np.inf, -np.inf])
 def test_a_float_outside_is_reported_wherever_it_is(level, n, bad):
-    numbers = normalize.pack(normalize.constants(0, 1, ((0.5,), (0.5,)), "float32", stated=False))
+    numbers = arithmetic.pack(
+        arithmetic.find_constants(0, 1, ((0.5,), (0.5,)), "float32", stated=False)
+    )
     options = {"interleaved": False, "stream": False, "threads": 2, "level": level}
     for dtype in (np.float16, np.float32):
         x = np.linspace(0, 1, n).astype(dtype)

@@ -151,13 +151,13 @@ class TestChanges:
 
     def test_a_plan_that_another_thread_holds_still_works(self, module):
         """The plan was made before the change, and is carried out after it."""
-        from graytorgb.functional.to_rgb import _find_steps
+        from graytorgb.functional.plan import Options, find_plan, run_plan
 
         module("first", 1)
         g2r.register_backend("mine", "first")
-        steps = _find_steps(GRAY, "NHW->NCHW", "mine")
+        plan = find_plan(GRAY.shape, GRAY.dtype, "NHW->NCHW", Options("mine", None, "error"))
         g2r.unregister_backend("mine")
-        assert (steps.follow(GRAY) == 1).all()
+        assert (run_plan(plan, GRAY) == 1).all()
 
     def test_a_built_in_one_is_replaced_and_comes_back(self, module):
         small = np.zeros((4, 4), np.uint8)

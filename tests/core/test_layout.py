@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import graytorgb as g2r
-from graytorgb.core.layout import Layout, insert, order, parse, resolve, trailing
+from graytorgb.core.layout import Layout, find_order, insert, name_axes, parse, resolve
 
 from ..support import assert_same_bits, oracle, random_bits
 
@@ -134,7 +134,7 @@ def test_ambiguous_shapes_name_readings_and_calls_that_work(shape):
         result = eval(f"g2r.to_rgb(x, {arguments})", {"g2r": g2r, "x": x})
         assert 3 in result.shape
     if len(calls) == 1:  # only a batch is possible, and the other readings are still named
-        assert f'"{trailing(len(shape), "CHW")}"' in text
+        assert f'"{name_axes(len(shape), "CHW")}"' in text
         assert "1 or 3 entries" in text
 
 
@@ -162,8 +162,8 @@ def test_helpers():
     assert resolve("NHW->NCHW", (2, 3, 4)) == Layout("NHW", "NCHW")
     assert str(Layout("HW", "HWC")) == "HW->HWC"
     assert insert((2, 3), 2) == (2, 3, 3)
-    assert order("HWC", "CHW") == (2, 0, 1)
-    assert trailing(3, "CHW") == "CHW"
-    letters = trailing(20, "CHW")
+    assert find_order("HWC", "CHW") == (2, 0, 1)
+    assert name_axes(3, "CHW") == "CHW"
+    letters = name_axes(20, "CHW")
     assert len(set(letters)) == 20
     assert letters.endswith("CHW")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import graytorgb as g2r
 from graytorgb.backends import registry
-from graytorgb.core.layout import order, without_channel
+from graytorgb.core.layout import find_order, remove_channel
 
 from ..support import NUMBERS, assert_same_bits, awkward_arrays, needs, run_python, shapes
 
@@ -45,7 +45,7 @@ def formula(gray, layout, mean, std, lo, hi):
     """In float64, saturated at the ends of the range."""
     source, target = layout.split("->")
     axis = target.index("C")
-    moved = gray.transpose(order(source, without_channel(target)))
+    moved = gray.transpose(find_order(source, remove_channel(target)))
     scaled = ((moved.astype(np.float64) - lo) / (hi - lo)).clip(0, 1)
     shape = [3 if i == axis else 1 for i in range(moved.ndim + 1)]
     mean, std = (np.resize(np.asarray(v, float), 3).reshape(shape) for v in (mean, std))
@@ -166,7 +166,7 @@ def test_rgb_is_normalized_by_channel(engine, layout):
     rgb = np.random.default_rng(0).integers(0, 256, (4, 3, 20, 21), dtype=np.uint8)
     given_rgb = rgb.transpose(["NCHW".index(a) for a in source])
     mean, std = STATISTICS["imagenet"]
-    result = g2r.prepare(given_rgb, (mean, std), layout).transpose(order(target, "NCHW"))
+    result = g2r.prepare(given_rgb, (mean, std), layout).transpose(find_order(target, "NCHW"))
     exact = (rgb / 255 - np.reshape(mean, (3, 1, 1))) / np.reshape(std, (3, 1, 1))
     assert np.abs(result - exact).max() <= 1e-6
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import graytorgb as g2r
 
-from ..support import NUMBERS, awkward_arrays, random_bits, shapes
+from ..support import NUMBERS, awkward_arrays, needs, random_bits, shapes
 
 # many of these ranges are narrow on purpose
 pytestmark = pytest.mark.filterwarnings("ignore:more than half of an image is above")
@@ -174,7 +174,7 @@ def test_nan_is_an_error(policy, dtype, where):
     [
         ((1, 1), "empty"), ((2, 1), "empty"), ((0, np.nan), "finite"), ((0, np.inf), "finite"),
         ((0, 10**400), "finite"), ((0,), "value_range is"), ((0, 1, 2), "value_range is"),
-        ((0, "1"), "value_range is"), ((True, False), "value_range is"), (None, "value_range is"),
+        ((0, "1"), "value_range is"), ((True, False), "value_range is"),
         (255, "value_range is"), ("min-max", 'did you mean "minmax"'), ("dtpe", '"dtype"'),
         ("percentile", 'did you mean ("percentile", 1, 99)'), (("percentile", 99, 1), "0 to 100"),
         (("percentile", -1, 99), "0 to 100"), (("percentile", 1, 101), "0 to 100"),
@@ -254,3 +254,44 @@ def test_memory_over_the_result(dtype, policy):
     finally:
         tracemalloc.stop()
     assert peak - result.nbytes <= 0.01 * result.nbytes
+
+
+class TestKnownRange:
+    """Without a range, ``to_uint8`` and ``prepare`` take what the dtype tells, by one rule."""
+
+    def test_uint8_is_0_to_255(self):
+        gray = EVERY_UINT16.astype(np.uint8)
+        np.testing.assert_array_equal(g2r.to_uint8(gray), gray)
+
+    @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble, ">f4"])
+    def test_floats_are_0_to_1(self, dtype):
+        x = np.array([[-(2**-10), 0, 0.5, 1, 1 + 2**-10]]).astype(dtype)
+        assert g2r.to_uint8(x).tolist() == [[0, 0, 128, 255, 255]]
+        for wrong, says in ((1.5, "go from .* to 1.5"), (-0.5, "from -0.5"), (np.nan, "NaN")):
+            x[0, 2] = wrong
+            with pytest.raises(g2r.LevelsError, match=says):
+                g2r.to_uint8(x)
+
+    def test_bool_is_black_and_white(self):
+        assert g2r.to_uint8(np.array([[False, True]])).tolist() == [[0, 255]]
+
+    @pytest.mark.parametrize("dtype", ["uint16", "int16", "int8", "int32", "uint32", "uint64"])
+    def test_anything_else_is_an_error_that_names_the_choices(self, dtype):
+        x = np.zeros((4, 6), dtype)
+        for call in (lambda: g2r.to_uint8(x), lambda: g2r.prepare(x, (0.5, 0.5))):
+            with pytest.raises(g2r.LevelsError, match=f"{dtype} doesn't tell how deep") as caught:
+                call()
+            for choice in ("(0, 4095)", '"dtype"', '"minmax"', '("percentile", 1, 99)'):
+                assert choice in str(caught.value)
+
+    def test_pil(self):
+        needs("pillow")
+        from PIL import Image
+
+        deep = Image.fromarray(EVERY_UINT16)
+        gray = Image.fromarray(EVERY_UINT16.astype(np.uint8))
+        floats = Image.fromarray(EVERY_UINT16.astype(np.float32) / 65535)
+        assert g2r.to_uint8(gray).tobytes() == gray.tobytes()
+        assert g2r.to_uint8(floats).tobytes() == g2r.to_uint8(deep, "dtype").tobytes()
+        with pytest.raises(g2r.LevelsError, match="doesn't tell how deep"):
+            g2r.to_uint8(deep)

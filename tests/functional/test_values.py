@@ -240,14 +240,14 @@ class TestSaturation:
         needs("torchvision")
         import torch
 
-        from graytorgb.core import saturation
-        from graytorgb.kinds import torch as kind
+        from graytorgb.functional import ranges
+        from graytorgb.kinds.torch import KIND
 
         looks = []
-        monkeypatch.setattr(saturation, "_looked_at", set())
-        monkeypatch.setattr(kind, "lend", lambda array: None)
-        monkeypatch.setattr(kind, "peek", lambda array: None)
-        monkeypatch.setattr(kind, "look", lambda array: looks.append(1) or array.numpy())
+        monkeypatch.setattr(ranges, "_looked_at", set())
+        monkeypatch.setattr(KIND, "to_numpy_shared", lambda array: None)
+        monkeypatch.setattr(KIND, "read_host_values", lambda array: None)
+        monkeypatch.setattr(KIND, "read_values", lambda array: looks.append(1) or array.numpy())
         x = torch.from_numpy(DEEP.astype(np.int32))
         texts = said(lambda: g2r.prepare(x, (0.5, 0.5), "NHW", value_range=(0, 4095)), 3)
         assert (len(texts), len(looks)) == (1, 1)

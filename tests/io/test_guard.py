@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import graytorgb as g2r
+from graytorgb.core.image_file import ImageFile
 from graytorgb.io import npy as reader
 from graytorgb.io import read
-from graytorgb.io.image import ImageFile
 
 
 @pytest.fixture

@@ -461,8 +461,19 @@ class KindContract:
             assert np.abs(result - want).max() <= 1e-6
 
     def test_a_depth_that_is_not_told(self):
-        with pytest.raises(g2r.LevelsError, match="doesn't tell how deep"):
-            self.run(lambda x: g2r.prepare(x, (0.5, 0.5)), np.zeros((4, 6), np.uint16))
+        for verb in (lambda x: g2r.prepare(x, (0.5, 0.5)), g2r.to_uint8):
+            with pytest.raises(g2r.LevelsError, match="doesn't tell how deep"):
+                self.run(verb, np.zeros((4, 6), np.uint16))
+
+    def test_a_range_that_the_dtype_tells(self):
+        for name in ("uint8", "bool", "float16", "float32"):
+            if name in self.levels:
+                x = (np.arange(24).reshape(4, 6) % 2).astype(name)
+                expected = x if name == "uint8" else (x * 255).astype(np.uint8)
+                self.same(self.run(g2r.to_uint8, x), expected)
+        wrong = np.full((4, 6), 1.5, np.float32)
+        with pytest.raises(self.refuses, match="unless you say their range"):
+            self.run(g2r.to_uint8, wrong)
 
     def test_what_was_given_is_told(self):
         with pytest.raises(g2r.LayoutError) as caught:

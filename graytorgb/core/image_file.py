@@ -1,0 +1,108 @@
+"""An image file's pixels, with what the file says of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ..errors import LayoutError, LevelsError
+from .layout import parse
+from .value_range import ValueRange
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ImageFile:
+    """An image file's pixels, with what the file says of them.
+
+    :func:`graytorgb.to_rgb`, :func:`graytorgb.to_uint8` and :func:`graytorgb.prepare` take it as it
+    is. It unpacks to ``array, value_range``.
+
+    Attributes
+    ----------
+    array : ndarray
+        Every value of the file, in the machine's byte order; larger is brighter.
+    layout : str or None
+        The array's axes: ``"HW"``, ``"HWC"``, ``"NHW"``. None where nothing tells them, as in a
+        3-D .npy file.
+    value_range : (lo, hi), "dtype", "minmax", ("percentile", p, q) or None
+        The values that are black and white, in numbers of the array. None where the file
+        doesn't say and nothing was passed to :func:`read`; to unpack is a LevelsError then.
+    range_source : str
+        Where the range comes from.
+    format, mode : str
+        The file's format and its kind of pixels, for people.
+    bits : int or None
+        The bits of a sample that the file states; None for floats and where it states none.
+    depth_only : bool
+        Whether the range is the samples' depth and nothing more: a camera of 12 bits doesn't
+        fill the 16 of its file.
+    orientation : int
+        How the array still has to be turned to be upright, by the numbers of EXIF and TIFF: 1 is
+        not at all, 6 is 90 degrees clockwise. ``read(path, orientation="apply")`` turns it.
+    notes : tuple of str
+        What else a user of the pixels should know.
+    advice : str
+        The argument of :func:`read` that states black and white, for a file whose depth alone
+        is stated.
+    path : Path
+        The file.
+    """
+
+    path: Path
+    array: Array = field(repr=False)
+    layout: str | None
+    value_range: ValueRange | None
+    range_source: str
+    format: str
+    mode: str
+    bits: int | None = None
+    depth_only: bool = False
+    orientation: int = 1
+    notes: tuple[str, ...] = ()
+    advice: str = field(default="value_range=(0, 4095)", repr=False)
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.value_range is None:
+            raise LevelsError(
+                f"{self.path}: {self.range_source}, so black and white have to be stated: "
+                'read(path, value_range=(lo, hi)), or value_range="minmax" for this image\'s '
+                "own extremes"
+            )
+        yield self.array
+        yield self.value_range
+
+    def __repr__(self) -> str:
+        return (
+            f"ImageFile({self.path.name!r}, {self.format}: {self.mode}; shape "
+            f"{self.array.shape}, dtype {self.array.dtype}, layout {self.layout!r}, "
+            f"value_range {self.value_range!r} from {self.range_source})"
+        )
+
+    def find_layout(self, layout: str | None) -> str | None:
+        """Return `layout`, or the file's own for None.
+
+        Raises
+        ------
+        LayoutError
+            If the axes on the left of `layout` aren't the file's.
+        """
+        if layout is None or self.layout in (None, parse(layout).source):
+            return self.layout if layout is None else layout
+        raise LayoutError(
+            f"the axes of {self.path.name} are {self.layout!r}, and layout={layout!r} says "
+            f'otherwise: leave it away, or write "{self.layout}->..."'
+        )
+
+    def find_range(self, value_range: Any) -> Any:
+        """Return `value_range`, or the file's own for None.
+
+        Raises
+        ------
+        LevelsError
+            If the file doesn't say its range either.
+        """
+        return tuple(self)[1] if value_range is None else value_range

@@ -1,0 +1,133 @@
+"""The arguments of a verb, read by their kind: an image with its axes, and memory for a result."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.layout import Layout, parse, resolve
+from ..errors import DtypeError, LayoutError
+from .classes import is_pil
+from .protocols import BlockKind, LibraryKind, SharedKind
+from .table import Kind, find_kind
+
+Array = NDArray[Any]
+
+
+def read_image(kind: Kind, image: Any, layout: str | None) -> tuple[Any, Layout, int]:
+    """Return the plain array in an image, its axes and the number of its channels.
+
+    Parameters
+    ----------
+    kind : Kind
+        The kind of `image`.
+    image
+    layout : str or None
+        As the caller stated it. Otherwise the image's type says it, or its shape does.
+
+    Returns
+    -------
+    array
+        Its shape is known as far as the layout and the channels tell it.
+    axes : Layout
+        The axes of the array and of its result.
+    channels : int
+        1 without a channel axis.
+
+    Raises
+    ------
+    LayoutError, ChannelError
+        If the axes or the number of channels can't be told.
+    """
+    array = kind.get_array(image)
+    stated = kind.get_stated_axes(image)
+    layout = stated if layout is None else layout
+    shape = kind.get_shape(array)
+    if shape is None:
+        if layout is None:
+            raise LayoutError(
+                'how many axes there are isn\'t known here: say the layout, to_rgb(x, "HWC"), or '
+                "tf.ensure_shape(x, (None, None, 1)), or "
+                "tf.io.decode_image(..., expand_animations=False)"
+            )
+        count = len(parse(layout).source)
+        array, shape = kind.set_rank(array, count), (None,) * count
+    axes = resolve(layout, shape, kind.channels_first)
+    channels = axes.channels(shape)
+    if channels is None:
+        array, channels = kind.set_channels(array, axes.source.index("C")), 3
+    if stated is not None and not axes.target.endswith("CHW"):
+        raise LayoutError(
+            f"a {type(image).__name__} is (..., C, H, W) and can't be {axes.target}: pass "
+            "x.as_subclass(torch.Tensor) for a plain tensor"
+        )
+    return array, axes, channels
+
+
+def require_library(kind: Kind, out: Any) -> LibraryKind:
+    """Return the kind whose library converts an array, where numpy can't share its memory.
+
+    Raises
+    ------
+    DtypeError
+        If there is memory for a result, or the library has no operations of its own.
+    """
+    if not isinstance(kind, LibraryKind):
+        raise DtypeError("numpy can't share the memory of this array, and nothing else converts it")
+    check_no_out(kind, out)
+    return kind
+
+
+def check_no_out(kind: LibraryKind | BlockKind, out: Any) -> None:
+    """Raise DtypeError for `out` where numpy can't share the memory of the input."""
+    if out is not None:
+        raise DtypeError(
+            "out= needs an input whose memory numpy can share, and "
+            f"{kind.why_not_shared}: leave out= away"
+        )
+
+
+def share_out(
+    kind: SharedKind, out: Any, shape: tuple[int, ...], dtype: Any, source: Array
+) -> Array:
+    """Return the memory of `out` as numpy, if it can take a result of this shape and dtype.
+
+    Parameters
+    ----------
+    kind : SharedKind
+        The kind of the input.
+    out
+    shape, dtype : tuple of int, dtype of the kind's library
+        Of the result.
+    source : ndarray
+        The memory of the input.
+
+    Raises
+    ------
+    DtypeError
+        If `out` is of another kind or dtype, or numpy can't share its memory.
+    LayoutError
+        If its shape is another, it isn't C-contiguous, aligned and writable, or it overlaps
+        `source`.
+    """
+    need = f"expected out={kind.format_empty_call(shape, dtype)}"
+    try:
+        is_same_kind = not is_pil(out) and find_kind(out) is kind
+    except DtypeError:
+        is_same_kind = False
+    if not is_same_kind:
+        raise DtypeError(f"out must be of the input's kind, not {type(out).__name__}: {need}")
+    if out.dtype != dtype:
+        raise DtypeError(f"out has dtype {out.dtype}, the result {dtype}: {need}")
+    if tuple(out.shape) != shape:
+        raise LayoutError(f"out has the shape {tuple(out.shape)}, the result {shape}: {need}")
+    memory = kind.to_numpy_shared(kind.get_array(out))
+    if memory is None:
+        raise DtypeError(f"numpy can't share the memory of this out: {need}")
+    if not (memory.flags.c_contiguous and memory.flags.aligned):
+        raise LayoutError(f"out must be C-contiguous and aligned, and isn't: {need}")
+    if not memory.flags.writeable:
+        raise LayoutError(f"out is read-only: {need}")
+    if np.may_share_memory(memory, source) and np.shares_memory(memory, source):
+        raise LayoutError(f"out overlaps the input in memory: {need}")
+    return memory
