@@ -151,10 +151,11 @@ class ToUint8(_ImageTransform):
 
     Parameters
     ----------
-    value_range : tuple or str
+    value_range : tuple or str, optional
         ``(lo, hi)``, ``"dtype"``, ``"minmax"`` or ``("percentile", p, q)``, as in
         :func:`graytorgb.to_uint8`; the last two look at each image of ``images`` on its own,
-        and at a volume as a whole.
+        and at a volume as a whole. By default the range is what is known: 0 to 255 for uint8 and
+        0 to 1 for floats. A 16-bit image has to state it.
     p : float
         The probability that the transform is applied.
 
@@ -177,13 +178,13 @@ class ToUint8(_ImageTransform):
     array([[  0, 128, 255]], dtype=uint8)
     """
 
-    def __init__(self, value_range: ValueRange, *, p: float = 1.0) -> None:
+    def __init__(self, value_range: ValueRange | None = None, *, p: float = 1.0) -> None:
         super().__init__(p=p)
         self.value_range = check_policy(value_range)
 
     def convert(self, array: Array, leading: int) -> Array:
         """Convert an array with :func:`graytorgb.to_uint8`."""
-        return to_uint8(array, cast(ValueRange, self.value_range))
+        return to_uint8(array, self.value_range)
 
 
 class Prepare(_ImageTransform):
@@ -228,7 +229,7 @@ class Prepare(_ImageTransform):
     ) -> None:
         super().__init__(p=p)
         self.stats = find_stats(stats)
-        self.value_range = None if value_range is None else check_policy(value_range)
+        self.value_range = check_policy(value_range)
 
     def convert(self, array: Array, leading: int) -> Array:
         """Convert an array with :func:`graytorgb.prepare`."""

@@ -227,7 +227,7 @@ class Prepare(_ImageLayer):
         self.stats = find_stats(stats)
         if self.compute_dtype != "float64":
             check_dtype(self.compute_dtype)
-        self.value_range = None if value_range is None else check_policy(value_range)
+        self.value_range = check_policy(value_range)
         if needs_values(self.value_range):
             raise LevelsError(
                 f"{value_range!r} looks at the values, and a model's graph can't: state the "

@@ -22,10 +22,13 @@ ValueRange = (
 _POLICIES = '(lo, hi), "dtype", "minmax" or ("percentile", p, q)'
 
 
-def check_policy(value_range: Any) -> ValueRange:
-    """Return a policy with Python's own numbers, or raise LevelsError if it is none of the four."""
-    if isinstance(value_range, Found):  # in a plan, for its blocks
-        return cast(ValueRange, value_range)
+def check_policy(value_range: Any) -> ValueRange | None:
+    """Return a policy with Python's own numbers, or raise LevelsError if it is none of the four.
+
+    None stays None: the range that is known.
+    """
+    if value_range is None or isinstance(value_range, Found):  # in a plan, for its blocks
+        return cast(ValueRange | None, value_range)
     if isinstance(value_range, str):
         if value_range in ("dtype", "minmax"):
             return cast(ValueRange, value_range)

@@ -152,8 +152,7 @@ def prepare(
         if isinstance(batch, ImageFile):
             layout, value_range = batch.find_layout(layout), batch.find_range(value_range)
             batch = batch.array
-        if value_range is not None:
-            value_range = check_policy(value_range)
+        value_range = check_policy(value_range)
         _check_threads(threads)
         if kinds.is_pil(batch):
             raise DtypeError(

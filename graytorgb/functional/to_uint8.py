@@ -97,8 +97,7 @@ def to_uint8(image: Any, value_range: ValueRange | None = None, *, out: Any = No
     try:
         if isinstance(image, ImageFile):
             image, value_range = image.array, image.find_range(value_range)
-        if value_range is not None:
-            value_range = check_policy(value_range)
+        value_range = check_policy(value_range)
         if kinds.is_pil(image):
             return _convert_pil(image, value_range, out)
         return _convert_array(image, value_range, out)

@@ -138,10 +138,11 @@ class ToUint8(_ImageTransform):
 
     Parameters
     ----------
-    value_range : tuple or str
+    value_range : tuple or str, optional
         ``(lo, hi)``, ``"dtype"``, ``"minmax"`` or ``("percentile", p, q)``, as in
         :func:`graytorgb.to_uint8`; the last two look at each image, or each tensor of a
-        batch, on its own.
+        batch, on its own. By default the range is what is known: 0 to 255 for uint8 and 0 to 1
+        for floats. A 16-bit image has to state it.
 
     Notes
     -----
@@ -162,7 +163,7 @@ class ToUint8(_ImageTransform):
     ToUint8(value_range=(0, 4095))
     """
 
-    def __init__(self, value_range: ValueRange) -> None:
+    def __init__(self, value_range: ValueRange | None = None) -> None:
         super().__init__()
         self.value_range = check_policy(value_range)
 
@@ -220,7 +221,7 @@ class Prepare(_ImageTransform):
     ) -> None:
         super().__init__()
         self.stats = find_stats(stats)
-        self.value_range = None if value_range is None else check_policy(value_range)
+        self.value_range = check_policy(value_range)
         self.dtype = TORCH.get_dtype(check_dtype(dtype))
 
     def extra_repr(self) -> str:

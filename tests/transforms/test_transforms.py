@@ -185,6 +185,23 @@ class TestSamples:
 
 
 class TestObjects:
+    def test_a_range_that_is_known(self):
+        gray = random_bits((1, 6, 7), np.uint8)
+        for x in (gray, np.float32(gray / np.float32(255))):
+            assert np.array_equal(ToUint8()(torch.from_numpy(x)).numpy(), gray)
+            assert np.array_equal(ToUint8()(x[0]), gray[0])
+        with pytest.raises(g2r.LevelsError, match=r"value_range=\(0, 4095\)"):
+            ToUint8()(Image.fromarray(gray[0].astype(np.uint16)))
+
+    def test_what_io_read_gives_brings_its_range(self, tmp_path):
+        deep = random_bits((6, 7), np.uint16) >> 4
+        Image.fromarray(deep).save(tmp_path / "scan.png")
+        file = g2r.io.read(tmp_path / "scan.png", value_range=(0, 4095))
+        result = v2.Compose([ToUint8(), ToRGB(), v2.ToImage()])(file)
+        gray = torch.from_numpy(g2r.to_uint8(deep, (0, 4095)))
+        assert torch.equal(result, gray.expand(3, -1, -1))
+        assert np.array_equal(ToRGB()(file)[..., 2], deep)
+
     def test_repr(self):
         assert repr(ToRGB()) == "ToRGB(backend='auto', copy=None, alpha='error')"
         assert repr(ToRGB(backend="fill", copy=True, alpha=(0, 0, 1))) == (
