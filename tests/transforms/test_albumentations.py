@@ -130,9 +130,13 @@ class TestToUint8:
         assert_same_bits(result, g2r.to_uint8(image, policy))
 
     def test_mistakes(self):
-        for policy in [(1, 0), "12 bit", None]:
+        for policy in [(1, 0), "12 bit", ()]:
             with pytest.raises(g2r.LevelsError):
                 ToUint8(policy)
+        with pytest.raises(g2r.LevelsError, match=r"value_range=\(0, 4095\)"):
+            ToUint8()(image=scan())
+        gray = skimage.data.camera()
+        assert ToUint8()(image=gray / np.float32(255))["image"].tolist() == gray.tolist()
         with pytest.raises(g2r.LevelsError, match="NaN"):
             ToUint8((0, 1))(image=np.full((4, 4), np.nan))
 
