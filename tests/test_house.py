@@ -42,6 +42,20 @@ def test_every_module_is_on_a_floor():
             assert f"graytorgb.{path.name}" in config, path
 
 
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE))
+)
+def test_a_module_is_short_and_a_face_only_re_exports(path):
+    text = path.read_text()
+    lines = len(text.splitlines())
+    assert lines <= 400
+    if path.name == "__init__.py":
+        assert lines <= 120
+        body = ast.parse(text).body
+        defined = {n.name for n in body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+        assert defined <= {"__getattr__"}  # which imports what is re-exported
+
+
 def test_a_backend_is_one_file_and_one_line():
     files = {path.stem for path in (PACKAGE / "backends").glob("*.py")} - {"__init__"}
     assert files - {

@@ -1,32 +1,5 @@
-"""The command line: the group of commands; each is a file here, imported when it is asked for."""
+"""The command line. Each command is a file here and one entry of ``COMMANDS`` in commands.py."""
 
-import click
+from .commands import COMMANDS, main
 
-from .. import __version__
-from ..extras import require
-from .streams import Program
-
-# A command NAME is the function NAME_command in the file NAME.py of this folder.
-COMMANDS = ("adapt", "backends", "bench", "inspect")
-
-
-class CommandGroup(Program, click.Group):
-    """The commands of the table."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the commands."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command, or return None if there is none of this name."""
-        if cmd_name not in COMMANDS:
-            return None
-        command = getattr(require(f"{__name__}.{cmd_name}"), f"{cmd_name}_command")
-        assert isinstance(command, click.Command)
-        return command
-
-
-@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__)
-def main() -> None:
-    """Grayscale images for networks pretrained on RGB."""
+__all__ = ["COMMANDS", "main"]
