@@ -51,14 +51,12 @@ def choose_backend(shape: tuple[int, ...], dtype: DTypeLike, layout: str | None 
     'native'
     """
     axes = resolve(layout, tuple(shape))
-    size = math.prod(shape)
-    if "C" in axes.source:
-        channels = shape[axes.source.index("C")]
-        if channels not in (1, 3):
-            raise refuse(channels)
-        if channels == 3:
-            return Choice(None, "3 channels are RGB already, and are only passed on")
-    return apply_auto_rule(size, check_dtype(Dtype(dtype)), axes.target.endswith("C"))
+    channels = axes.channels(tuple(shape))
+    if channels not in (1, 3):
+        raise refuse(channels)
+    if channels == 3:
+        return Choice(None, "3 channels are RGB already, and are only passed on")
+    return apply_auto_rule(math.prod(shape), check_dtype(Dtype(dtype)), axes.target.endswith("C"))
 
 
 def apply_auto_rule(size: int, dtype: Dtype[Any], interleaved: bool) -> Choice:

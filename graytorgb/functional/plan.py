@@ -127,7 +127,8 @@ def plan_conversion(
     options.load_backend()
     part = moves = axis = backend = background = None
     view, is_copied = options.is_view, False
-    leading = (slice(None),) * (axes.channel_axis() or 0)
+    channel_axis = axes.channel_axis()
+    leading = (slice(None),) * (channel_axis or 0)
     if channels in (2, 4) and not isinstance(options.alpha, str):
         if view:
             raise LayoutError(
@@ -138,10 +139,11 @@ def plan_conversion(
         part = (*leading, slice(3), ...) if channels == 4 else None
         moves = find_order(*axes)
     elif channels == 1 or (channels == 2 and options.alpha == "drop"):
-        part = None if axes.channel_axis() is None else (*leading, 0, ...)
+        part = None if channel_axis is None else (*leading, 0, ...)
         moves, axis = find_gray_order(axes), axes.rgb_axis()
         if dtype is not None:
-            name = _choose_backend(axes, view, options.backend, shape, dtype)
+            size, is_last = math.prod(shape) // channels, axes.target.endswith("C")
+            name = _choose_backend(options.backend, view, size, dtype, is_last=is_last)
             backend = registry.load(name)
             is_copied = not view and registry.lookup(name).result == "view"
     else:
@@ -149,17 +151,28 @@ def plan_conversion(
     return Plan(part, moves, axis, backend, view, is_copied, background, axes)
 
 
-def _choose_backend(axes: Layout, view: bool, name: str, shape: Sizes, dtype: Dtype) -> str:
-    """Return the name of the backend that puts three channels into an array of this shape."""
+def _choose_backend(name: str, view: bool, size: int, dtype: Dtype, *, is_last: bool) -> str:
+    """Return the name of the backend that puts three channels into a gray array.
+
+    Parameters
+    ----------
+    name : str
+        The backend that was asked for.
+    view : bool
+        Whether the result shares the array's memory.
+    size, dtype : int, dtype
+        The number of the array's values, and their dtype.
+    is_last : bool
+        Whether the channel goes last.
+    """
     if name == "auto" and view:
         return "broadcast"
     if name == "auto":
-        size = math.prod(shape) // (axes.channels(shape) or 1)
-        name = cast(str, apply_auto_rule(size, dtype, axes.target.endswith("C")).backend)
+        name = cast(str, apply_auto_rule(size, dtype, is_last).backend)
     elif not registry.lookup(name).takes(dtype):
         able = ", ".join(registry.backends_for_dtype(dtype))
         raise DtypeError(f"backend {name!r} can't carry {dtype}; these can: auto, {able}")
-    return "fill" if 0 in shape and not view else name  # some libraries refuse empty images
+    return "fill" if not size and not view else name  # some libraries refuse empty images
 
 
 def find_plan(shape: Sizes, dtype: Dtype, layout: str | None, options: Key) -> Plan:
