@@ -20,7 +20,7 @@ from .backends import (
     set_cache,
     unregister_backend,
 )
-from .core.stats import stats
+from .core.stats import Stats, stats
 from .errors import (
     BackendUnavailable,
     ChannelError,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from . import models as models
     from . import testing as testing
     from . import transforms as transforms
-    from .bench import recommend
+    from .bench import Recommendation, recommend
 
 __version__ = "0.1.0"
 
@@ -63,6 +63,8 @@ __all__ = [
     "LevelsError",
     "ModelError",
     "OptionError",
+    "Recommendation",
+    "Stats",
     "UnknownBackend",
     "cache_info",
     "choose_backend",
@@ -85,9 +87,9 @@ _SUBMODULES = ("albumentations", "bench", "io", "layers", "models", "testing", "
 
 
 def __getattr__(name: str) -> Any:
-    """Import a submodule, or `recommend`, which needs extra ``bench``, when first asked for."""
+    """Import a submodule, or what comes from one that needs an extra, when first asked for."""
     if name in _SUBMODULES:
         return require(f"{__name__}.{name}")
-    if name == "recommend":
-        return require(f"{__name__}.bench").recommend
+    if name in ("Recommendation", "recommend"):
+        return getattr(require(f"{__name__}.bench"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
