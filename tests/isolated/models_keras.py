@@ -13,13 +13,13 @@ from ._networks_keras import (
     STD,
     assert_same,
     conv,
-    filled,
-    frozen,
+    fill_statistics,
+    freeze,
     functional,
     gray,
     planes,
     run,
-    saved,
+    save_and_load,
 )
 
 # name: options, whether it normalizes by itself, side
@@ -30,7 +30,7 @@ APPLICATIONS = {
     "ConvNeXtTiny": ({}, True, 64),
     "EfficientNetB0": ({}, True, 64),
 }
-# These as far as their first 16 layers, since what follows is of kinds that the others have.
+# Only the first 16 layers of these: the others have the kinds of layers that follow.
 BEGINNINGS = {
     "MobileNetV2": ({"alpha": 0.35}, False, 64),
     "EfficientNetV2B0": ({}, True, 64),
@@ -41,8 +41,8 @@ BEGINNINGS = {
     "InceptionV3": ({"include_top": False, "input_shape": (None, None, 3)}, False, 96),
     "NASNetMobile": ({"include_top": False}, False, 64),
 }
-# The adapter is the same for each backend, and TensorFlow builds and runs these soonest; JAX
-# compiles every operation of every shape anew, 11 s for one of these.
+# The adapter is the same for each backend, and TensorFlow builds and runs networks fastest. JAX
+# compiles every operation for every shape, which takes 11 s for one network.
 SHARE = {
     "tensorflow": [*APPLICATIONS, *BEGINNINGS],
     "torch": ["MobileNetV3Small", "MobileNet", "VGG16"],
@@ -62,7 +62,7 @@ def test_applications(name):
     model = getattr(keras.applications, name)(**options)
     if name in BEGINNINGS:
         model = keras.Model(model.input, model.layers[16].output, name=name)
-    model = filled(model)
+    model = fill_statistics(model)
     x = gray(2, side, side, 1)
     if normalizes:  # these take values from 0 to 255
         adapted, x = adapt(model), 255 * x
@@ -101,7 +101,7 @@ def test_stems(name, tmp_path):
     x = gray(2, 12, 13, 1)
     adapted = adapt(model, (MEAN, STD))
     assert_same(run(adapted, x), run(model, planes(x)))
-    assert_same(run(saved(adapted, tmp_path), x), run(model, planes(x)))
+    assert_same(run(save_and_load(adapted, tmp_path), x), run(model, planes(x)))
     assert adapted.layers[-1].name == model.layers[-1].name
     padded = ("valid" not in name and name != "dense") or "transposed" in name
     # the input, the layer whose name says what is carried, and the stem
@@ -132,7 +132,7 @@ def test_channels_first(how):
     assert proof.border_difference <= 1e-5
 
 
-# What is between the image and its stem; each is made anew, since layers keep their names.
+# The layers between the image and its stem, made for each test, since layers keep their names.
 WAYS = {
     "padded": lambda: [layers.ZeroPadding2D(((1, 2), (0, 3))), conv(padding="valid")],
     "padded twice": lambda: [layers.ZeroPadding2D(1), conv()],
@@ -142,7 +142,7 @@ WAYS = {
     "normalized by numbers": lambda: [layers.Normalization(mean=MEAN, variance=STD), conv()],
     "inverted": lambda: [layers.Normalization(mean=MEAN, variance=STD, invert=True), conv()],
     "one mean": lambda: [layers.Normalization(axis=None, mean=0.3, variance=0.1), conv()],
-    "frozen batch normalization": lambda: [frozen(layers.BatchNormalization()), conv()],
+    "frozen batch normalization": lambda: [freeze(layers.BatchNormalization()), conv()],
     "padded, calculated, padded": lambda: [
         layers.ZeroPadding2D(1), layers.Rescaling(2, 1), layers.ZeroPadding2D(1), conv()],
     "called as in inference": lambda: [lambda x: functional(conv(), layers.BatchNormalization())(
@@ -151,6 +151,7 @@ WAYS = {
     "negative": lambda: [lambda x: -x, lambda x: keras.ops.cast(x, "float32"), conv()],
     "reversed": lambda: [lambda x: x[..., ::-1], conv()],
     "flipped": lambda: [lambda x: keras.ops.flip(x, -1), lambda x: keras.ops.flip(x, 1), conv()],
+    "a map of equal numbers": lambda: [lambda x: x + 2 * np.ones((12, 13, 3), np.float32), conv()],
     "one channel": lambda: [lambda x: x[..., 1:2], conv()],
     "cropped by an index": lambda: [lambda x: x[:, 1:-2, 2:, ::2], conv()],
     "caffe": lambda: [keras.applications.resnet50.preprocess_input, conv()],
@@ -181,9 +182,10 @@ def test_ways_to_the_stem(name, tmp_path):
         pytest.skip("torch has no negative steps, so the network itself doesn't run")
     model = functional(*WAYS[name]())
     x = gray(2, 12, 13, 1)
-    plain = name == "largest" or name == "augmented"  # what isn't linear takes three equal planes
+    # layers that aren't linear take three equal planes
+    plain = name in ("largest", "augmented")
     mean, std = (0, 1) if plain else (MEAN, STD)
     adapted = adapt(model, (mean, std))
     expected = run(model, planes(x, mean, std))
     assert_same(run(adapted, x), expected)
-    assert_same(run(saved(adapted, tmp_path), x), expected)
+    assert_same(run(save_and_load(adapted, tmp_path), x), expected)

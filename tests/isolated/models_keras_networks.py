@@ -15,12 +15,12 @@ from ._networks_keras import (
     PlusIfAny,
     assert_same,
     conv,
-    frozen,
+    freeze,
     functional,
     gray,
     planes,
     run,
-    saved,
+    save_and_load,
     shared_rescaling,
     small,
 )
@@ -29,7 +29,7 @@ EVERY = 4 if BACKEND == "jax" else 1
 
 
 class TestNetworks:
-    """What is around the stem stays as it was."""
+    """The parts of a network around the stem stay unchanged."""
 
     def test_sequential(self, tmp_path):
         model = keras.Sequential(
@@ -47,7 +47,7 @@ class TestNetworks:
         assert type(adapted) is keras.Sequential
         names = [layer.name for layer in adapted.layers]
         assert names == ["gray-input", *[layer.name for layer in model.layers][1:]]
-        for it in (adapted, saved(adapted, tmp_path)):
+        for it in (adapted, save_and_load(adapted, tmp_path)):
             assert_same(run(it, x), run(model, np.repeat(x, 3, -1)))
         inside = keras.Model(adapted.inputs, adapted.layers[1].output)
         assert inside.output_shape == (None, 12, 13, 4)
@@ -67,7 +67,7 @@ class TestNetworks:
         model = keras.Model(image, layers.Dense(2)(layers.Dropout(0.2)(x)))
         x = 255 * gray(2, 16, 16, 1)
         adapted = adapt(model)
-        for it in (adapted, saved(adapted, tmp_path)):
+        for it in (adapted, save_and_load(adapted, tmp_path)):
             assert_same(run(it, x), run(model, np.repeat(x, 3, -1)), 1e-5)
         assert adapted.inputs[0].name == "photo"
         inner = adapted.get_layer(base.name)
@@ -77,7 +77,7 @@ class TestNetworks:
 
     def test_weights_names_and_flags_are_copied(self):
         model = functional(
-            conv(), frozen(layers.Conv2D(5, 1, name="frozen")), layers.BatchNormalization()
+            conv(), freeze(layers.Conv2D(5, 1, name="frozen")), layers.BatchNormalization()
         )
         before = model.get_weights()
         adapted = adapt(model, (MEAN, STD))
@@ -120,7 +120,7 @@ class TestNetworks:
             verify(model, adapted, given["left"], (MEAN, STD))
 
     def test_a_class_of_ones_own(self):
-        """Keras Hub's backbones are such: a graph, with a constructor for its settings."""
+        """A graph whose class has a constructor for its settings, as Keras Hub's backbones."""
 
         class Backbone(keras.Model):
             def __init__(self, width):
@@ -146,7 +146,7 @@ class TestNetworks:
             assert_same(run(adapted, [x, values]), run(model, [planes(x), values]))
 
     def test_a_call_of_ones_own(self):
-        """The layers of such a network aren't all that it does."""
+        """A network with a call() of its own does more than its layers do."""
 
         @keras.saving.register_keras_serializable("tests")
         class Twice(keras.Model):
@@ -167,6 +167,19 @@ class TestNetworks:
             assert adapted.input_shape == (None, 12, 13, 1)
             assert_same(run(adapted, x), run(model, planes(x)))
 
+    def test_messages_name_an_input_only_if_the_user_did(self):
+        """Keras makes up names such as keras_tensor_3."""
+        for name, words in ((None, "the input takes"), ("photo", "the input 'photo' takes")):
+            image = keras.Input((12, 13, 3), dtype="uint8", name=name)
+            model = keras.Model(image, conv()(layers.Rescaling(1 / 255)(image)))
+            for how in ("collapse", "expand"):
+                with pytest.raises(ModelError, match=f"^{words} whole numbers"):
+                    adapt(model, (MEAN, STD), how=how)
+        images = [keras.Input((12, 13, 3)), keras.Input((9, 9, 3))]
+        model = keras.Model(images, [conv()(image) for image in images])
+        with pytest.raises(ModelError, match=r"2 inputs: \(None, 12, 13, 3\), \(None, 9, 9, 3\)"):
+            verify(model, model, gray(2, 12, 13), (MEAN, STD))
+
     def test_one_of_two_images(self):
         left, right = keras.Input((12, 13, 3), name="left"), keras.Input((12, 13, 3), name="right")
         x = layers.Add()([conv(name="one")(left), conv(name="two")(right)])
@@ -178,7 +191,11 @@ class TestNetworks:
     def test_whole_numbers(self, tmp_path):
         model = functional(layers.Rescaling(1 / 255), conv(), dtype="uint8")
         x = np.random.default_rng(0).integers(0, 256, (2, 12, 13, 1), np.uint8)
-        for it in (adapt(model), saved(adapt(model), tmp_path), adapt(model, (0, 1), how="expand")):
+        for it in (
+            adapt(model),
+            save_and_load(adapt(model), tmp_path),
+            adapt(model, (0, 1), how="expand"),
+        ):
             assert_same(run(it, x), run(model, np.repeat(x, 3, -1)))
         with pytest.raises(ModelError, match="takes whole numbers, so nothing is normalized"):
             adapt(model, (MEAN, STD))
@@ -205,7 +222,7 @@ class TestNetworks:
         assert_same(run(adapt(model), x), run(model, np.repeat(x, 3, -1)))
 
     def test_names_of_a_file(self, tmp_path):
-        """Operations that stay have names of another process, which new ones mustn't get."""
+        """New operations don't get the names of operations that a file brings."""
 
         def body(image):
             feature = keras.ops.flip(layers.Conv2D(3, 1)(image), 1)[:, 1:]
@@ -213,7 +230,7 @@ class TestNetworks:
 
         model = functional(body)
         x = gray(2, 12, 13, 1)
-        loaded = saved(model, tmp_path)
+        loaded = save_and_load(model, tmp_path)
         keras.backend.clear_session()
         assert_same(run(adapt(loaded, (MEAN, STD)), x), run(model, planes(x)))
 
@@ -223,10 +240,12 @@ class TestNetworks:
             pytest.skip("torch has no negative steps, so the network itself doesn't run")
         model = functional(keras.applications.resnet50.preprocess_input, conv())
         x = 255 * gray(2, 12, 13, 1)
-        assert_same(run(adapt(saved(model, tmp_path)), x), run(model, np.repeat(x, 3, -1)), 1e-5)
+        assert_same(
+            run(adapt(save_and_load(model, tmp_path)), x), run(model, np.repeat(x, 3, -1)), 1e-5
+        )
 
     def test_lambda(self):
-        """Behind the stem, with what it refers to: Keras copies none from its config."""
+        """A Lambda behind the stem keeps its functions, which its config doesn't hold."""
         number = np.float32(3)
         model = functional(
             conv(),
@@ -242,7 +261,7 @@ class TestNetworks:
 
     @pytest.mark.parametrize(("name", "value"), [("trainable", False), ("kernel_constraint", None)])
     def test_a_constraint_that_does_not_matter(self, name, value):
-        """What the message of a refusal says to do."""
+        """The calls that the message of the refusal names work."""
         model = small(kernel_constraint="non_neg")
         setattr(model.layers[1], name, value)
         x = gray(2, 12, 13, 1)
@@ -255,7 +274,7 @@ class TestNetworks:
 
     @pytest.mark.parametrize("how", ["collapse", "expand", "learned"])
     def test_sizes(self, how):
-        """Any if the network takes any, and another if it is asked for."""
+        """The input keeps the network's size, or takes the size that ``example=`` states."""
         model = functional(conv(), layers.GlobalAveragePooling2D(), shape=(None, None, 3))
         adapted = adapt(model, (MEAN, STD), how=how)
         assert adapted.input_shape == (None, None, None, 1)
@@ -274,7 +293,7 @@ class TestNetworks:
 
     @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
     def test_precisions(self, policy):
-        """As near to the original in float32 as the original in this precision is."""
+        """The result is as near to float32 as the original in this precision is."""
         if policy == "float64" and BACKEND == "jax":
             pytest.skip("JAX has float64 only if a process is started so")
         model = functional(

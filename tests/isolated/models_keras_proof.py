@@ -23,7 +23,7 @@ from ._networks_keras import (
     gray,
     planes,
     run,
-    saved,
+    save_and_load,
     small,
 )
 
@@ -206,7 +206,13 @@ class TestProof:
         image = keras.Input((12, 13, 1))
         inside = keras.Model(image, adapted(image))
         x = limits[0] + (limits[1] - limits[0]) * gray(2, 12, 13)
-        for it in (adapted, saved(adapted, tmp_path), tmp_path / "gray.keras", clone, inside):
+        for it in (
+            adapted,
+            save_and_load(adapted, tmp_path),
+            tmp_path / "gray.keras",
+            clone,
+            inside,
+        ):
             assert verify(model, it, x, seconds=0).passed
         with pytest.raises(ModelError, match="made with stats="):
             verify(model, adapted, x, "-1..1")

@@ -17,7 +17,7 @@ from ._networks_keras import (
     gray,
     planes,
     run,
-    saved,
+    save_and_load,
 )
 
 
@@ -54,7 +54,7 @@ class TestTraining:
         adapted.fit(x, np.zeros((4, 3)), verbose=0)
         moved = [(a != b).any() for a, b in zip(before, adapted.get_weights(), strict=True)]
         assert moved == [True, True, False, False, False, False]
-        assert_same(run(saved(adapted, tmp_path), x), run(adapted, x))
+        assert_same(run(save_and_load(adapted, tmp_path), x), run(adapted, x))
 
 
 class TestInFront:
@@ -63,7 +63,7 @@ class TestInFront:
         model = functional(layers.Flatten(), layers.Dense(3))  # no convolution
         adapted = adapt(model, statistics, how="expand")
         x = gray(2, 12, 13, 1)
-        for it in (adapted, saved(adapted, tmp_path)):
+        for it in (adapted, save_and_load(adapted, tmp_path)):
             assert_same(run(it, x), run(model, planes(x, *statistics)))
         assert adapted.get_layer(model.name) is not model
         shared = adapt(model, statistics, how="expand", inplace=True)
