@@ -177,8 +177,9 @@ class TestNetworks:
                     adapt(model, (MEAN, STD), how=how)
         images = [keras.Input((12, 13, 3)), keras.Input((9, 9, 3))]
         model = keras.Model(images, [conv()(image) for image in images])
-        with pytest.raises(ModelError, match=r"2 inputs: \(None, 12, 13, 3\), \(None, 9, 9, 3\)"):
-            verify(model, model, gray(2, 12, 13), (MEAN, STD))
+        adapted = adapt(model, (MEAN, STD))
+        with pytest.raises(ModelError, match=r"2 inputs: \(None, 12, 13, .\), \(None, 9, 9, .\)"):
+            verify(model, adapted, gray(2, 12, 13), (MEAN, STD))
 
     def test_one_of_two_images(self):
         left, right = keras.Input((12, 13, 3), name="left"), keras.Input((12, 13, 3), name="right")

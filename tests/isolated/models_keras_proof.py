@@ -56,7 +56,7 @@ REFUSED = {
     "maximum": (lambda: [layers.MaxPooling2D(), conv()], "goes into MaxPooling2D"),
     "custom": (lambda: [Custom(), conv()], r"goes into .*Custom, layer 'custom"),
     "custom, later": (lambda: [conv(), Needy(3)], "can't be copied.*Needy"),
-    "trained": (lambda: [layers.BatchNormalization(), conv()], "follows the data in training"),
+    "trained": (lambda: [layers.BatchNormalization(), conv()], "statistics change in training"),
     "constrained": (lambda: [conv(kernel_constraint="non_neg")],
                     "kernel_constraint would hold for other weights in training"),
     "noisy": (lambda: [layers.GaussianNoise(0.1), conv()], "GaussianNoise"),

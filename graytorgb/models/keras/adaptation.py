@@ -18,10 +18,9 @@ from .collapse import collapse
 from .files import read_network
 from .graph_copy import is_graph, make_mark, resize_network
 from .inputs import (
-    copy_input,
+    copy_inputs,
     find_image_inputs,
     has_inputs,
-    list_inputs,
     make_image_input,
     pack_inputs,
 )
@@ -84,9 +83,7 @@ def _prepend_layers(
     normalization = preprocessing.require_stats(options.how)
     images = [image.with_sides(size) for image in _choose_images(model, size)]
     if has_inputs(model):
-        shapes = {image.place: image.gray_shape for image in images}
-        places = range(len(list_inputs(model)))
-        inputs = [copy_input(model, place, shapes.get(place)) for place in places]
+        inputs = copy_inputs(model, {image.place: image.gray_shape for image in images})
     else:
         inputs = [keras.Input(batch_shape=images[0].gray_shape)]
     planes: list[Any] = list(inputs)

@@ -10,7 +10,7 @@ from ..image_input import ImageInput
 from ..preprocessing import Preprocessing
 from ..stem import check_layer_names, check_stem_outputs, refuse
 from .graph_copy import GraphCopy, is_graph, resize_network
-from .inputs import copy_input, find_image_inputs, find_layer, list_layers, pack_inputs
+from .inputs import copy_inputs, find_image_inputs, find_layer, list_layers, pack_inputs
 from .runner import make_inputs, record_layers
 
 # times weights around 0.05 this ends where float16 has 10 bits, and gray of 65535 is infinite
@@ -33,7 +33,7 @@ def collapse(
     if not is_graph(model):
         raise refuse(
             f"a {type(model).__name__} isn't made of a graph of layers, or has a call() of its "
-            "own, so its image can't be followed"
+            "own, so its image can't be traced"
         )
     images = [image.with_sides(size) for image in find_image_inputs(model)]
     for image in images:
@@ -68,12 +68,12 @@ def trace_images(
     ModelError
         If an image can't be traced, is returned, or reaches no stem.
     """
-    copy, changed = GraphCopy(preprocessing), {}
+    copy = GraphCopy(preprocessing)
+    inputs = copy_inputs(model, {image.place: image.gray_shape for image in images})
     for image in images:
-        tensor = copy_input(model, image.place, image.gray_shape)
-        channels = ChannelMap.from_input(tensor, image, preprocessing.normalization)
-        changed[image.place] = copy.record_image(tensor, channels)
-    adapted, outputs = copy.copy_network(model, changed)
+        base = inputs[image.place]
+        copy.record_image(base, ChannelMap.from_input(base, image, preprocessing.normalization))
+    adapted, outputs = copy.copy_network(model, inputs)
     names = [model.layers[-1].name] if isinstance(model, keras.Sequential) else model.output_names
     returned = [name for name, o in zip(names, outputs, strict=True) if o is not None]
     if returned:

@@ -12,7 +12,7 @@ from ..channel_map import ChannelMap, TraceError, concatenate_channels, refuse_i
 from ..image_input import ImageInput
 from ..preprocessing import Preprocessing
 from .files import warn_not_compiled
-from .inputs import copy_input, list_inputs, list_layers, pack_inputs
+from .inputs import copy_inputs, list_layers, pack_inputs
 from .operations import (
     STEMS,
     Step,
@@ -72,17 +72,15 @@ class GraphCopy:
         """Return the map of a tensor's channels, or None if it isn't an image."""
         return self._images.get(value) if isinstance(value, keras.KerasTensor) else None
 
-    def copy_network(
-        self, model: Any, changed: dict[int, Any]
-    ) -> tuple[Any, list[ChannelMap | None]]:
+    def copy_network(self, model: Any, inputs: list[Any]) -> tuple[Any, list[ChannelMap | None]]:
         """Copy a network.
 
         Parameters
         ----------
         model : keras.Model
             One that :func:`is_graph`.
-        changed : dict of int to KerasTensor
-            The inputs that change, by their index.
+        inputs : list of KerasTensor
+            The copy's inputs, by :func:`.inputs.copy_inputs`.
 
         Returns
         -------
@@ -90,12 +88,8 @@ class GraphCopy:
         images : list of ChannelMap or None
             One for each output.
         """
-        inputs = [
-            changed[place] if place in changed else copy_input(model, place)
-            for place in range(len(list_inputs(model)))
-        ]
         if isinstance(model, keras.Sequential):
-            layers, value = list(inputs), inputs[0]
+            layers, value = [*inputs], inputs[0]
             for layer in model.layers:
                 used, value = self._replace_call(layer, (value,), {})
                 layers += used
@@ -186,9 +180,7 @@ class GraphCopy:
             return layer(value)
 
         if (step.folds or step.image is None) and not is_float(image.dtype):
-            if id(operation) not in self._casts:
-                self._casts[id(operation)] = _make_cast(operation)
-            value = apply(self._casts[id(operation)])
+            value = apply(self._casts.setdefault(id(operation), _make_cast(operation)))
             changes["dtype"] = value.dtype
         if step.ones:
             value = apply(self._make_ones_network(value, image.axis, operation))
@@ -254,17 +246,16 @@ class GraphCopy:
         images = [self.find_image(value) for value in keras.tree.flatten(args[0])]
         key = [None if image is None else (image.base.shape, _make_key(image)) for image in images]
         if id(model) not in self._networks:
-            changed = {}
-            for place, (old, image) in enumerate(zip(list_inputs(model), images, strict=True)):
+            shapes = {k: i.base.shape for k, i in enumerate(images) if i is not None}
+            inputs = copy_inputs(model, shapes)
+            for new, image in zip(inputs, images, strict=True):
                 if image is None:
                     continue
-                if not is_float(old.dtype) and not image.is_plain:
+                if not is_float(new.dtype) and not image.is_plain:
                     raise TraceError(f"is rounded, in the input of the network {model.name!r}")
-                new = copy_input(model, place, image.base.shape)
-                inner = replace(image, base=new, dtype=old.dtype)
-                changed[place] = self.record_image(new, inner)
+                self.record_image(new, replace(image, base=new, dtype=new.dtype))
             self._path.append(model.name)
-            self._networks[id(model)] = (key, *self.copy_network(model, changed))
+            self._networks[id(model)] = (key, *self.copy_network(model, inputs))
             self._path.pop()
         known, copy, outputs = self._networks[id(model)]
         if known != key:
@@ -310,8 +301,8 @@ def make_mark(preprocessing: Preprocessing, dtype: str) -> keras.layers.Layer:
 
 def resize_network(model: keras.Model, images: list[ImageInput]) -> keras.Model:
     """Return a copy of a network, with its weights, for images of other shapes."""
-    changed = {image.place: copy_input(model, image.place, image.shape) for image in images}
-    return GraphCopy().copy_network(model, changed)[0]
+    inputs = copy_inputs(model, {image.place: image.shape for image in images})
+    return GraphCopy().copy_network(model, inputs)[0]
 
 
 def _make_key(image: ChannelMap) -> tuple[Any, ...]:

@@ -1,6 +1,6 @@
 """The inputs and the layers of a Keras network, and which inputs are images."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -81,28 +81,30 @@ def pack_inputs(model: keras.Model, values: list[Any]) -> Any:
     return keras.tree.pack_sequence_as(model.input, values)
 
 
-def copy_input(model: keras.Model, place: int, shape: Any = None) -> Any:
-    """Return a new symbolic input with the name and the dtype of a network's.
+def copy_inputs(model: keras.Model, shapes: Mapping[int, Any]) -> list[Any]:
+    """Return new symbolic inputs with the names and the dtypes of a network's inputs.
 
     Parameters
     ----------
     model : keras.Model
-    place : int
-        The input's index.
-    shape : tuple of int or None, optional
-        Another shape for the new input.
+    shapes : mapping of int to tuple
+        The shapes of the inputs that get another one, by the inputs' index.
     """
-    tensor = list_inputs(model)[place]
     layers = [layer for layer in model.layers if isinstance(layer, keras.layers.InputLayer)]
-    # a tensor without a name has another than its layer; a Sequential doesn't show its own
-    layer = next((layer for layer in layers if layer.output is tensor), tensor)
-    return keras.Input(
-        batch_shape=tensor.shape if shape is None else shape,
-        dtype=tensor.dtype,
-        sparse=tensor.sparse,
-        optional=getattr(layer, "optional", False),
-        name=layer.name,
-    )
+    copies = []
+    for place, tensor in enumerate(list_inputs(model)):
+        # the layer has the name that the user gave; a Sequential doesn't show its layer
+        layer = next((layer for layer in layers if layer.output is tensor), tensor)
+        copies.append(
+            keras.Input(
+                batch_shape=shapes.get(place, tensor.shape),
+                dtype=tensor.dtype,
+                sparse=tensor.sparse,
+                optional=getattr(layer, "optional", False),
+                name=layer.name,
+            )
+        )
+    return copies
 
 
 def list_layers(model: keras.Model, path: str = "") -> Iterator[tuple[str, Any]]:

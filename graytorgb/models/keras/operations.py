@@ -164,7 +164,7 @@ def _fold_batch_normalization(layer: Any, image: ChannelMap, args: Any, place: i
     """Fold a BatchNormalization that isn't trained."""
     if layer.trainable:
         raise TraceError(
-            f"goes into BatchNormalization, {describe(layer)}, which follows the data in training "
+            f"goes into BatchNormalization, {describe(layer)}, whose statistics change in training "
             "(layer.trainable = False first, if it needn't)"
         )
     if layer.axis % image.rank != image.axis:

@@ -67,12 +67,13 @@ def make_inputs(
     model: keras.Model, images: list[ImageInput], rescaling: Normalization
 ) -> list[Array]:
     """Return an array for each input of the adapted network: gray noise for images, else zeros."""
-    noise = {image.place: image.make_noise(_SIDE, rescaling) for image in images}
-    return [
-        noise[place] if place in noise else np.zeros(
-            [n or (_SIDE if axis else 1) for axis, n in enumerate(tensor.shape)], tensor.dtype)
-        for place, tensor in enumerate(list_inputs(model))
-    ]  # fmt: skip
+    arrays = [
+        np.zeros([n or (_SIDE if axis else 1) for axis, n in enumerate(tensor.shape)], tensor.dtype)
+        for tensor in list_inputs(model)
+    ]
+    for image in images:
+        arrays[image.place] = image.make_noise(_SIDE, rescaling)
+    return arrays
 
 
 class Runner:

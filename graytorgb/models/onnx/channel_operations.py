@@ -11,7 +11,7 @@ from onnx import NodeProto
 from ..channel_map import ChannelMap, TraceError, concatenate_channels
 from .edit import Edit
 from .graph import get_attribute
-from .operator_rules import apply_to_base, describe, find_argument, require_argument
+from .rule_parts import apply_to_base, describe, find_argument, require_argument
 
 _WHOLE_AXIS = 1 << 31
 
@@ -27,11 +27,9 @@ def slice_channels(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap
     starts = require_argument(edit, node, 1, "starts")
     ends, steps = require_argument(edit, node, 2, "ends"), find_argument(edit, node, 4, "steps")
     steps = np.ones(len(places), np.int64) if steps is None else steps
-    bounds = zip(places, starts.tolist(), ends.tolist(), steps.tolist(), strict=True)
-    cuts = {
-        place: _make_slice(start, end, step, image.channel_count)
-        for place, start, end, step in bounds
-    }
+    bounds = zip(starts.tolist(), ends.tolist(), steps.tolist(), strict=True)
+    slices = (_make_slice(*bound, image.channel_count) for bound in bounds)
+    cuts = dict(zip(places, slices, strict=True))
     chosen = np.arange(image.channel_count)[cuts.pop(image.axis)]
     if any(cut != slice(0, None, 1) for cut in cuts.values()):
         raise TraceError(

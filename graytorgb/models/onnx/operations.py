@@ -26,7 +26,7 @@ from .channel_operations import (
 from .edit import Edit
 from .graph import get_attribute, get_title, list_used_values
 from .inputs import FLOATS
-from .operator_rules import (
+from .rule_parts import (
     apply_to_base,
     check_axis,
     check_plain,
