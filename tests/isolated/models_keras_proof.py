@@ -194,7 +194,7 @@ class TestProof:
         ("options", "limits"), [({}, (0, 1)), ({"value_range": (0, 255)}, (0, 255))]
     )
     def test_what_it_was_adapted_with_is_carried(self, tmp_path, how, options, limits):
-        """Through files, clones, networks in networks, and another file by the user."""
+        """The preprocessing survives files, clones and networks in networks."""
         model = functional(conv(), layers.GlobalAveragePooling2D())
         model.save(tmp_path / "model.keras")
         adapt_file(
@@ -242,7 +242,7 @@ class TestProof:
 
 
 def test_preprocess_input_outside():
-    """The calls that the guide names, for the three ways of keras.applications."""
+    """The guide's calls are right for the three kinds of preprocess_input."""
     model = small()
     photo = 255 * gray(2, 12, 13, 1)
     for module, statistics in (
@@ -323,7 +323,7 @@ class TestTorch:
 
 
 def mobilenet_in_keras(weights):
-    """The network of arXiv:1801.04381 with torchvision's padding and its tensors in order."""
+    """Return the network of arXiv:1801.04381 with torchvision's padding and tensors."""
     image = keras.Input((224, 224, 3))
     made = []
 

@@ -23,7 +23,7 @@ from ._networks_keras import (
 
 class TestTraining:
     def test_gradients_are_those_of_three_channels(self):
-        """One step of plain gradient descent: other layers move equally, the stem as it must."""
+        """A step of gradient descent moves the stem and the other layers as in the original."""
         model = functional(conv(), layers.BatchNormalization(), layers.Flatten(), layers.Dense(3))
         adapted = adapt(model, (MEAN, STD))
         stems = model.layers[1], adapted.get_layer(model.layers[1].name)

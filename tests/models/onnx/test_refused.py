@@ -1,4 +1,4 @@
-"""ONNX models that are refused, with what the message says."""
+"""ONNX models that are refused, and the messages."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ from .graphs import (  # noqa: E402
     way,
 )
 
-# what the image meets, and what is said of it
+# name: nodes, the rest of model(), the message
 REFUSED = {
     "a matrix": ("a = Flatten(x) y = MatMul(a, v)", {"v": f32(*range(507), shape=(507, 1)),
         "out": "float[N, 1] y"}, "the image goes into Flatten 'node0'"),
