@@ -1,7 +1,7 @@
-"""How the image's channels are made of the adapted graph's planes, and what arithmetic does to it.
+"""The map from a traced image's channels to the adapted graph's planes, and its arithmetic.
 
-Keras and ONNX trace an image through a graph with these rules. The name of each layer or node,
-`where`, goes into the messages.
+Keras and ONNX trace an image through a graph with these rules. The argument `where` of several
+functions is the description of a layer or node, for messages.
 """
 
 from collections.abc import Iterable, Sequence

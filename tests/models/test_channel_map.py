@@ -81,13 +81,3 @@ def test_kernel_and_bias(channels, axes):
     matrix = kernel.T if axes == "OI" else kernel
     given = GRAY @ (folded.T if axes == "OI" else folded) + added
     assert np.allclose(given, COLOR @ matrix)
-
-
-def test_sides_of_an_input():
-    assert IMAGE.with_sides(None) is IMAGE
-    assert IMAGE.with_sides((7, None)).shape == (None, 7, None, 3)
-    assert IMAGE.with_sides((7, 8), keep_fixed=True).shape == (None, 5, 6, 3)
-    one = ImageInput("x", 0, (3, None, 9), 0, 1, np.dtype("float32"), has_integers=False)
-    assert one.with_sides((7, 8), keep_fixed=True).shape == (3, 7, 9)
-    assert one.make_noise(64, Normalization.identity(1)).shape == (1, 64, 9)
-    assert one.fit_batch(np.zeros((2, 1, 4, 9))).shape == (2, 1, 4, 9)
