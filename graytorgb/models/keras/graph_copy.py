@@ -175,24 +175,25 @@ class GraphCopy:
         self.folds |= step.folds
         layers, value, changes = [], image.base, {}
 
-        def apply(layer: Any) -> Any:
+        def apply_layer(layer: Any) -> Any:
+            """Apply a layer to the value, and note it."""
             layers.append(layer)
             return layer(value)
 
         if (step.folds or step.image is None) and not is_float(image.dtype):
-            value = apply(self._casts.setdefault(id(operation), _make_cast(operation)))
+            value = apply_layer(self._casts.setdefault(id(operation), _make_cast(operation)))
             changes["dtype"] = value.dtype
         if step.ones:
-            value = apply(self._make_ones_network(value, image.axis, operation))
+            value = apply_layer(self._make_ones_network(value, image.axis, operation))
         if step.keep:
             args = (*args[:place], value, *args[place + 1 :])
             copy, value = self._call_copy(operation, args, kwargs)
             layers.append(copy)
         if step.image is None and self._preprocessing is not None:  # the first stem
-            value = apply(make_mark(self._preprocessing, value.dtype))
+            value = apply_layer(make_mark(self._preprocessing, value.dtype))
             self._preprocessing = None
         for layer in step.layers:
-            value = apply(layer)
+            value = apply_layer(layer)
         if step.image is None:
             return layers, value
         stand_in = value if layers else keras.layers.Identity()(value)

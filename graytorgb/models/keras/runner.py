@@ -47,14 +47,15 @@ def _record_calls(layer: Any, name: str, names: list[str], records: Any) -> Iter
     call = layer.call
     own = vars(layer).get("call")  # set by the user in the place of the class's
 
-    def record(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+    def call_and_record(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call the layer, and stop the run when every layer is recorded."""
         output = call(inputs, *args, **kwargs)
         records.setdefault(name, (to_float64(inputs), to_float64(output)))
         if len(records) == len(names):
             raise StopRun
         return output
 
-    layer.call = record
+    layer.call = call_and_record
     try:
         yield
     finally:
