@@ -43,6 +43,8 @@ SUITES = {
         (
             "tests/isolated/layers.py",
             "tests/isolated/models_keras.py",
+            "tests/isolated/models_keras_networks.py",
+            "tests/isolated/models_keras_training.py",
             "tests/isolated/models_keras_proof.py",
             "tests/isolated/models_keras_whole.py",
             "graytorgb/layers.py",
@@ -55,6 +57,8 @@ SUITES = {
         (
             "tests/isolated/layers.py",
             "tests/isolated/models_keras.py",
+            "tests/isolated/models_keras_networks.py",
+            "tests/isolated/models_keras_training.py",
             "tests/isolated/models_keras_proof.py",
         ),
         ("keras", "jax"),
@@ -64,6 +68,8 @@ SUITES = {
         (
             "tests/isolated/layers.py",
             "tests/isolated/models_keras.py",
+            "tests/isolated/models_keras_networks.py",
+            "tests/isolated/models_keras_training.py",
             "tests/isolated/models_keras_proof.py",
             "tests/isolated/models_keras_whole.py",
         ),

@@ -37,7 +37,7 @@ class ModelPath(InputPath):
         yield path
         if path.suffix.lower() == ".onnx":
             try:
-                yield from require("graytorgb.models.onnx.files").beside(path)
+                yield from require("graytorgb.models.onnx.files").list_tensor_files(path)
             except GrayToRGBError:
                 return  # the command itself says why the model can't be read
 

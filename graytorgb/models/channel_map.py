@@ -1,16 +1,43 @@
-"""The channels of a value in the original's graph, as a map of planes in the adapted graph."""
+"""The map from a traced image's channels to the adapted graph's planes, and its arithmetic.
 
+Keras and ONNX trace an image through a graph with these rules. The argument `where` of several
+functions is the description of a layer or node, for messages.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .weights import Normalization
+from ..errors import ModelError
+from .image_input import ImageInput
+from .stem import quote_names, refuse
+from .weights import Normalization, mix_channels
 
 Array = NDArray[Any]
 # statistics that cancel leave a rounding error behind
-_NOTHING = 1e-9
+_ROUNDING = 1e-9
+
+
+class TraceError(Exception):
+    """The image can't be traced through a layer or node; the message follows "the image"."""
+
+
+def refuse_image(problems: Iterable[str], stems: Iterable[str]) -> ModelError:
+    """Return the error for an image that can't be traced everywhere.
+
+    Parameters
+    ----------
+    problems : iterable of str
+        The messages of the :class:`TraceError`.
+    stems : iterable of str
+        The convolutions that the image does reach.
+    """
+    names = quote_names(stems)
+    also = f", beside the convolution(s) {names}" if names else ""
+    return refuse(f"the image {'; '.join(dict.fromkeys(problems))}{also}")
 
 
 @dataclass(frozen=True)
@@ -28,7 +55,7 @@ class ChannelMap:
     matrix : ndarray of shape (channels, planes)
     constant : ndarray of shape (channels,)
     axis, rank : int
-        Of the base: where its planes are, and how many axes it has.
+        The axis of the base's planes, and the number of the base's axes.
     dtype : int or str
         The base's data type, as ONNX numbers it or Keras names it.
     has_axis : bool
@@ -44,28 +71,25 @@ class ChannelMap:
     has_axis: bool = True
 
     @classmethod
-    def from_input(
-        cls, base: Any, normalization: Normalization, axis: int, rank: int, dtype: Any
-    ) -> "ChannelMap":
-        """Return the map for the color input, whose channels are the gray normalized."""
+    def from_input(cls, base: Any, image: ImageInput, normalization: Normalization) -> "ChannelMap":
+        """Return the map for an input of the original, whose channels are the gray normalized."""
         mean, std = normalization
-        return cls(base, 1 / std[:, None], -mean / std, axis, rank, dtype)
+        return cls(base, 1 / std[:, None], -mean / std, image.axis, image.rank, image.dtype)
 
     @property
-    def channels(self) -> int:
+    def channel_count(self) -> int:
         """Return how many channels the original value has."""
         return len(self.matrix)
 
     @property
-    def planes(self) -> int:
+    def plane_count(self) -> int:
         """Return how many planes the base has."""
         return int(self.matrix.shape[1])
 
     @property
     def is_plain(self) -> bool:
-        """Whether each channel is the base itself, so that any function of it stays equal."""
-        equal = self.planes == 1 and (self.matrix == 1).all() and not self.constant.any()
-        return bool(equal)
+        """Whether each channel is the base itself, so that any function keeps them equal."""
+        return self.plane_count == 1 and bool((self.matrix == 1).all()) and not self.constant.any()
 
     def scale(self, factor: Array) -> "ChannelMap":
         """Multiply by a number, or by one for each channel."""
@@ -74,48 +98,144 @@ class ChannelMap:
     def shift(self, offset: Array) -> "ChannelMap":
         """Add a number, or one for each channel."""
         constant = self.constant + offset
-        return replace(self, matrix=np.resize(self.matrix, (len(constant), self.planes)),
-            constant=constant)  # fmt: skip
+        matrix = np.resize(self.matrix, (len(constant), self.plane_count))
+        return replace(self, matrix=matrix, constant=constant)
+
+    def negate(self) -> "ChannelMap":
+        """Multiply by -1."""
+        return self.scale(-np.ones(1))
+
+    def calculate(
+        self, operator: str, operand: Any, where: str, *, is_left: bool = True
+    ) -> "ChannelMap":
+        """Return the map after arithmetic with a constant.
+
+        Parameters
+        ----------
+        operator : {"add", "subtract", "multiply", "divide"}
+        operand : array_like
+            One number, or one for each channel.
+        where : str
+        is_left : bool
+            Whether the image is the left operand.
+
+        Raises
+        ------
+        TraceError
+            If the image is what is divided by, the result is infinite, or the operand has other
+            numbers at each pixel.
+        """
+        numbers = self.read_numbers(operand, where)
+        if operator == "divide" and not is_left:
+            raise TraceError(f"is what {where} divides by")
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if operator in ("multiply", "divide"):
+                result = self.scale(1 / numbers if operator == "divide" else numbers)
+            elif operator == "add" or is_left:
+                result = self.shift(numbers if operator == "add" else -numbers)
+            else:
+                result = self.negate().shift(numbers)
+        if not (np.isfinite(result.matrix).all() and np.isfinite(result.constant).all()):
+            raise TraceError(f"becomes infinite in {where}")
+        return result
+
+    def read_numbers(self, operand: Any, where: str) -> Array:
+        """Return the numbers by which an operand changes the channels: one, or one for each.
+
+        Parameters
+        ----------
+        operand : array_like
+            It broadcasts to the image as NumPy's operators do.
+        where : str
+
+        Raises
+        ------
+        TraceError
+            If the operand adds axes, or has other numbers at each pixel.
+        """
+        values = np.asarray(operand, np.float64)
+        rank = self.rank if self.has_axis else self.rank - 1
+        if values.ndim > rank:
+            raise TraceError(f"gets another axis in {where}")
+        values = values.reshape((1,) * (rank - values.ndim) + values.shape)
+        last = np.moveaxis(values, self.axis, -1) if self.has_axis else values[..., None]
+        numbers = last.reshape(-1, last.shape[-1])
+        if (numbers != numbers[0]).any():
+            raise TraceError(f"meets other numbers at each pixel in {where}")
+        if len(numbers[0]) not in (1, self.channel_count) and self.channel_count != 1:
+            raise TraceError(
+                f"has {self.channel_count} channels and meets {len(numbers[0])} numbers in {where}"
+            )
+        return np.asarray(numbers[0])
 
     def pick(self, index: Array) -> "ChannelMap":
         """Pick some of the channels; one alone, without an axis, if `index` is a number."""
         rows = np.atleast_1d(index)
-        return replace(
-            self,
-            matrix=self.matrix[rows],
-            constant=self.constant[rows],
-            has_axis=index.ndim > 0,
-        )
+        matrix, constant = self.matrix[rows], self.constant[rows]
+        return replace(self, matrix=matrix, constant=constant, has_axis=index.ndim > 0)
 
     def has_constant(self, other_than: float = 0.0) -> bool:
         """Whether a channel's constant is another number than `other_than`."""
-        return bool((np.abs(self.constant - other_than) > _NOTHING).any())
+        return bool((np.abs(self.constant - other_than) > _ROUNDING).any())
 
     def with_ones(self, base: Any) -> "ChannelMap":
-        """Return a map onto `base`, which has one more plane, of ones: the constant's place."""
+        """Return a map onto `base`, whose last plane of ones carries the constant."""
         matrix = np.concatenate((self.matrix, self.constant[:, None]), 1)
-        return replace(self, base=base, matrix=matrix, constant=np.zeros(self.channels))
+        return replace(self, base=base, matrix=matrix, constant=np.zeros(self.channel_count))
+
+    def fold_into_kernel(self, kernel: Array, axes: str, groups: int) -> tuple[Array, Array]:
+        """Return the kernel that sees the base, and what the constant adds to the bias.
+
+        Parameters
+        ----------
+        kernel : ndarray
+            The original's kernel.
+        axes : str
+            A letter for each axis of the kernel, as in :func:`.weights.mix_channels`.
+        groups : int
+        """
+        mixed = mix_channels(kernel, self.with_ones(None).matrix, axes, groups)
+        seen, ones = np.split(mixed, [self.plane_count], axes.index("I"))
+        return seen, ones.sum(tuple(k for k, letter in enumerate(axes) if letter != "O"))
 
 
-def concatenate_channels(parts: list[ChannelMap], base: Any) -> ChannelMap:
+def concatenate_channels(
+    parts: Sequence[ChannelMap | None], axis: int, where: str, *, has_axis: bool = True
+) -> tuple[ChannelMap, list[Any]]:
     """Return the map for the channels of several values, one after the other.
 
     Parameters
     ----------
-    parts : list of ChannelMap
-    base : hashable
-        Their different bases, one after the other, in the order in which they come.
+    parts : sequence of ChannelMap or None
+        None for a value that isn't made of the image.
+    axis : int
+        The axis along which the values are put together.
+    where : str
+    has_axis : bool
+        Whether each value has an axis for its channels, or gets one now.
+
+    Returns
+    -------
+    joined : ChannelMap
+    bases : list
+        The values' different bases. Where there are several, their concatenation has to become
+        the base of `joined`.
+
+    Raises
+    ------
+    TraceError
+        If a value isn't made of the image, or the axis isn't that of the channels.
     """
-    starts, planes = {}, 0
-    for part in parts:
-        if part.base not in starts:
-            starts[part.base] = planes
-            planes += part.planes
-    matrix = np.zeros((sum(part.channels for part in parts), planes))
-    row = 0
-    for part in parts:
-        start = starts[part.base]
-        matrix[row : row + part.channels, start : start + part.planes] = part.matrix
-        row += part.channels
-    constant = np.concatenate([part.constant for part in parts])
-    return replace(parts[0], base=base, matrix=matrix, constant=constant)
+    images = [part for part in parts if part is not None]
+    if len(images) < len(parts):
+        raise TraceError(f"is put together with something else in {where}")
+    if {(i.axis, i.has_axis) for i in images} != {(axis % images[0].rank, has_axis)}:
+        raise TraceError(f"is put together along another axis than its channels in {where}")
+    plane_counts = {image.base: image.plane_count for image in images}
+    matrix = np.block([
+        [image.matrix if image.base is base else np.zeros((image.channel_count, count))
+            for base, count in plane_counts.items()]
+        for image in images
+    ])  # fmt: skip
+    constant = np.concatenate([image.constant for image in images])
+    return replace(images[0], matrix=matrix, constant=constant, has_axis=True), list(plane_counts)

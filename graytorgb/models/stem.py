@@ -1,4 +1,4 @@
-"""The rules about stems that torch, Keras and ONNX share: channels, names, noise, comparison."""
+"""The rules about stems that torch, Keras and ONNX share: channels, names, sides, comparison."""
 
 import difflib
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
-from .weights import Normalization
 
 Array = NDArray[Any]
 CHANNELS = 3  # a stem is a convolution that sees as many planes of the image
@@ -74,46 +73,6 @@ def check_layer_names(
         )
 
 
-def make_gray_noise(
-    shape: Sequence[int], rescaling: Normalization, dtype: Any, *, has_integers: bool, seed: int
-) -> Array:
-    """Return gray noise in the range that the adapted network takes.
-
-    Parameters
-    ----------
-    shape : sequence of int
-    rescaling : Normalization
-        What makes values from 0 to 1 of the gray.
-    dtype : numpy dtype
-    has_integers : bool
-        Whether the network takes whole numbers; they are from 0 to 127 then.
-    seed : int
-        A number for each of several images, so that they differ.
-    """
-    rng = np.random.default_rng(seed)
-    if has_integers:
-        return rng.integers(0, 128, shape, np.int64).astype(dtype)
-    return np.asarray(rng.random(shape) * rescaling.std[0] + rescaling.mean[0], dtype)
-
-
-def repeat_and_normalize(gray: Array, axis: int, normalization: Normalization) -> Array:
-    """Return what the original network is given: the gray three times, normalized.
-
-    Parameters
-    ----------
-    gray : ndarray
-        With one channel on `axis`.
-    axis : int
-    normalization : Normalization
-    """
-    if normalization.is_identity:
-        return np.repeat(gray, len(normalization.mean), axis)
-    shape = [-1 if k == axis else 1 for k in range(gray.ndim)]
-    mean, std = (v.reshape(shape) for v in normalization)
-    work = np.promote_types(gray.dtype, np.float32)  # small floats are rounded once, at the end
-    return np.asarray((gray.astype(work) - mean.astype(work)) / std.astype(work), gray.dtype)
-
-
 def check_sides(sides: Sequence[int | None], given: Sequence[int]) -> None:
     """Check that a network takes images of these sides.
 
@@ -161,51 +120,6 @@ def read_size(example: Any) -> tuple[int | None, ...] | None:
         "example is the size of an image for Keras and ONNX, (H, W), None where any will do; not "
         f"{given}{shape}"
     )
-
-
-def check_takes_normalized(name: str, normalization: Normalization, *, has_integers: bool) -> None:
-    """Check that an input takes the numbers that a normalization gives.
-
-    Raises
-    ------
-    ModelError
-        If it takes whole numbers, and the normalization isn't the identity.
-    """
-    if has_integers and not normalization.is_identity:
-        raise ModelError(
-            f"the input {name!r} takes whole numbers, so nothing is normalized before it: "
-            "adapt(model) where the network does it itself, adapt(model, '0..1') where it takes "
-            "three equal planes; without value_range",
-            remedies=("no stats",),
-        )
-
-
-def fit_batch(
-    batch: Array, sides: tuple[int | None, ...], dtype: Any, axis: int, *, has_integers: bool
-) -> Array:
-    """Return a batch (N, 1, ...) in a network's dtype and order of axes.
-
-    Parameters
-    ----------
-    batch : ndarray of shape (N, 1, ...)
-    sides : tuple of int or None
-        The images that the network takes, None for any size.
-    dtype : numpy dtype
-    axis : int
-        Where the network has its channels.
-    has_integers : bool
-        Whether the network takes whole numbers.
-
-    Raises
-    ------
-    ModelError
-        If the images have other sides, or values that `dtype` doesn't hold.
-    """
-    check_sides(sides, batch.shape[2:])
-    gray = np.asarray(batch).astype(dtype)
-    if has_integers and not np.array_equal(gray, batch):
-        raise ModelError(f"the network takes whole numbers, {dtype}, and these images aren't")
-    return np.ascontiguousarray(np.moveaxis(gray, 1, axis))
 
 
 def check_stem_outputs(name: str, expected: Array, given: Array, precision: str) -> None:

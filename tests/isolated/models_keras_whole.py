@@ -1,4 +1,4 @@
-"""What a Keras network says of itself stays, proofs prove something, and damaged files are told."""
+"""Keras networks: flags that adapt keeps, proofs that prove something, and damaged files."""
 
 import os
 
@@ -68,7 +68,7 @@ def test_a_call_that_is_set_on_a_layer_stays():
 
 
 def test_what_a_network_does_beyond_its_stem():
-    """The number of channels is a number in the graph; the image itself can't be returned."""
+    """A number of channels in the graph stays; a network that returns the image is refused."""
     image = keras.Input((12, 12, 3))
     stem = layers.Conv2D(4, 3)(image)
     model = keras.Model(image, stem / image.shape[-1])
@@ -117,14 +117,14 @@ def test_damage_anywhere(tmp_path):
         changed = content.copy()
         changed[rng.integers(0, len(content), 4)] = rng.integers(0, 256, 4)
         path.write_bytes((content[:end] if count % 2 else changed).tobytes())
-        said = refusal(path)
-        refused += said is not None
-        assert path.name in (said or path.name)
+        message = find_refusal(path)
+        refused += message is not None
+        assert path.name in (message or path.name)
     assert refused >= 8
 
 
-def refusal(path):
-    """What the error says; None where the damage left a valid file."""
+def find_refusal(path):
+    """Return the error's message, or None if the damage left a valid file."""
     try:
         adapt(path, (MEAN, STD))
     except ModelError as error:
@@ -132,7 +132,7 @@ def refusal(path):
     return None
 
 
-def test_what_is_no_file(tmp_path):
+def test_paths_that_are_no_file(tmp_path):
     path = tmp_path / "net.keras"
     with pytest.raises(FileNotFoundError):
         adapt(path, (MEAN, STD))

@@ -1,4 +1,4 @@
-"""What :mod:`graytorgb.models` does with Keras networks."""
+"""Keras networks, for :mod:`graytorgb.models`."""
 
 from .adaptation import adapt, adapt_file, find_input_size
 from .runner import Runner

@@ -10,13 +10,20 @@ import numpy as np
 from ...core.writing import replacing
 from ...errors import ModelError
 from ..frameworks import AdaptOptions, InputSize
+from ..image_input import ImageInput
 from ..preprocessing import Preprocessing
-from ..stem import CHANNELS, check_takes_normalized, read_size
+from ..stem import CHANNELS, read_size
 from ..weights import Normalization
-from .collapse import collapse, structure
+from .collapse import collapse
 from .files import read_network
-from .graph_copy import is_graph, make_mark, resized
-from .inputs import ImageInput, has_inputs, image_inputs, input_like, inputs_of
+from .graph_copy import is_graph, make_mark, resize_network
+from .inputs import (
+    copy_inputs,
+    find_image_inputs,
+    has_inputs,
+    make_image_input,
+    pack_inputs,
+)
 
 
 def adapt(
@@ -34,7 +41,7 @@ def adapt(
     try:
         if options.how == "collapse":
             return collapse(network, preprocessing, options.layers, size)
-        return _put_behind_layers(network, preprocessing, options, size)
+        return _prepend_layers(network, preprocessing, options, size)
     except ModelError:
         raise
     except Exception as error:  # whatever Keras raises, or a layer of the user's own
@@ -62,99 +69,95 @@ def find_input_size(model: keras.Model | str | os.PathLike[str]) -> InputSize:
     ModelError
         If it takes no images of three channels.
     """
-    image = image_inputs(read_network(model))[0]
-    return InputSize(image.spatial, image.has_integers)
+    image = find_image_inputs(read_network(model))[0]
+    return InputSize(image.sides, image.has_integers)
 
 
-def _put_behind_layers(
+def _prepend_layers(
     model: keras.Model,
     preprocessing: Preprocessing,
     options: AdaptOptions,
     size: tuple[int | None, ...] | None,
 ) -> keras.Model:
-    """Return the network behind layers that make its planes of gray."""
+    """Return a network of layers that make three planes of the gray, and the original."""
     normalization = preprocessing.require_stats(options.how)
-    images = [image.resized(size) for image in _images(model, size)]
+    images = [image.with_sides(size) for image in _choose_images(model, size)]
     if has_inputs(model):
-        shapes = {image.place: image.with_channels(1) for image in images}
-        places = range(len(inputs_of(model)))
-        inputs = [input_like(model, place, shapes.get(place)) for place in places]
+        inputs = copy_inputs(model, {image.place: image.gray_shape for image in images})
     else:
-        inputs = [keras.Input(batch_shape=images[0].with_channels(1))]
+        inputs = [keras.Input(batch_shape=images[0].gray_shape)]
     planes: list[Any] = list(inputs)
+    make_planes = _repeat_gray if options.how == "expand" else _learn_planes
     for image in images:
-        check_takes_normalized(image.name, normalization, has_integers=image.has_integers)
+        image.check_takes_normalized(normalization)
         gray = inputs[image.place]
         if image is images[0]:
             gray = make_mark(preprocessing, gray.dtype)(gray)
-        front = _repeat if options.how == "expand" else _learned
         suffix = f"_{image.place}" if len(images) > 1 else ""
-        planes[image.place] = front(gray, image, normalization, model, suffix)
-    inner = model if options.inplace else _copy(model, images)
+        planes[image.place] = make_planes(gray, image, normalization, model, suffix)
+    inner = model if options.inplace else _copy_network(model, images)
     if options.freeze:
         inner.trainable = False
-    pack = structure(model) if has_inputs(model) else inputs[0]
-    given, taken = (keras.tree.pack_sequence_as(pack, values) for values in (inputs, planes))
-    return keras.Model(given, inner(taken), name=f"{model.name}_gray")
+    outputs = inner(pack_inputs(model, planes))
+    return keras.Model(pack_inputs(model, inputs), outputs, name=f"{model.name}_gray")
 
 
-def _images(model: keras.Model, size: tuple[int | None, ...] | None) -> list[ImageInput]:
-    """The image inputs; for a network that doesn't know them, what the data format says."""
+def _choose_images(model: keras.Model, size: tuple[int | None, ...] | None) -> list[ImageInput]:
+    """Return the image inputs; a network that knows none gets one by Keras's data format."""
     if has_inputs(model):
-        return image_inputs(model)
+        return find_image_inputs(model)
     sides = (None, None) if size is None else size
-    first = keras.config.image_data_format() == "channels_first"
-    shape = (None, CHANNELS, *sides) if first else (None, *sides, CHANNELS)
-    return [ImageInput(0, shape, 1 if first else len(sides) + 1, keras.config.floatx())]
+    axis = 1 if keras.config.image_data_format() == "channels_first" else len(sides) + 1
+    shape: list[int | None] = [None, *sides]
+    shape.insert(axis, CHANNELS)
+    return [make_image_input("", 0, shape, axis, keras.config.floatx())]
 
 
-def _copy(model: keras.Model, images: list[ImageInput]) -> keras.Model:
-    """A copy with its weights, for images of these sizes."""
+def _copy_network(model: keras.Model, images: list[ImageInput]) -> keras.Model:
+    """Return a copy of a network, with its weights, for images of these shapes."""
     if is_graph(model) and has_inputs(model):
-        return resized(model, images)
+        return resize_network(model, images)
     copy = type(model).from_config(model.get_config())
-    shape = [n or 64 for n in images[0].shape]
     for network in (copy, model):
         if isinstance(network, keras.Sequential) and not network.built:
-            network.build(images[0].shape)  # a call would say how many images there are
+            network.build(images[0].shape)  # a call would fix the number of images
         elif not network.built:
-            network(np.zeros([1, *shape[1:]], np.float32))
+            network(np.zeros([1, *(n or 64 for n in images[0].shape[1:])], np.float32))
     copy.set_weights(model.get_weights())
     for new, old in zip(copy._flatten_layers(), model._flatten_layers(), strict=True):
-        if new.trainable != old.trainable:  # a layer sets those in it, which follow
+        if new.trainable != old.trainable:  # a layer sets those in it, which come later
             new.trainable = old.trainable
     return copy
 
 
-def _repeat(
+def _repeat_gray(
     gray: Any, image: ImageInput, normalization: Normalization, model: Any, suffix: str
 ) -> Any:
-    """The gray three times, normalized, in the precision of the network's weights."""
+    """Return the gray three times, normalized, in the precision of the network's weights."""
     dtype = image.dtype if image.has_integers else model.variable_dtype
     layer = keras.layers.Concatenate(image.axis, dtype=dtype, name=f"gray_to_rgb{suffix}")
     planes = layer([gray] * CHANNELS)
     if normalization.is_identity:
         return planes
-    mean, std = (v.tolist() for v in normalization)
+    mean, variance = normalization.mean.tolist(), (normalization.std**2).tolist()
     return keras.layers.Normalization(
-        image.axis,
-        mean,
-        [s**2 for s in std],
-        dtype=model.variable_dtype,
-        name=f"normalized{suffix}",
+        image.axis, mean, variance, dtype=model.variable_dtype, name=f"normalized{suffix}"
     )(planes)
 
 
-def _learned(
+def _learn_planes(
     gray: Any, image: ImageInput, normalization: Normalization, model: Any, suffix: str
 ) -> Any:
-    """A trainable 1 to 3 convolution of size 1 that starts as :func:`_repeat`."""
-    volume = len(image.spatial) == 3
+    """Return the output of a trainable 1 to 3 convolution of size 1.
+
+    Its first weights give what :func:`_repeat_gray` gives.
+    """
     if image.has_integers:
         raise ModelError(
             f"the network takes whole numbers, {image.dtype}, and a trained layer gives others"
         )
-    layer = (keras.layers.Conv3D if volume else keras.layers.Conv2D)(
+    convolution = keras.layers.Conv3D if len(image.sides) == 3 else keras.layers.Conv2D
+    layer = convolution(
         CHANNELS,
         1,
         data_format="channels_first" if image.axis == 1 else "channels_last",
@@ -163,5 +166,5 @@ def _learned(
     )
     planes = layer(gray)
     mean, std = normalization
-    layer.set_weights([(1 / std).reshape(*(1,) * (3 + volume), CHANNELS), -mean / std])
+    layer.set_weights([(1 / std).reshape(layer.kernel.shape), -mean / std])
     return planes

@@ -1,4 +1,4 @@
-"""how="collapse" for Keras: the image followed to the layers whose kernels see it."""
+"""how="collapse" for Keras: trace the image through the layers and fold it into the stems."""
 
 from typing import Any
 
@@ -6,18 +6,12 @@ import keras
 
 from ...errors import ModelError
 from ..channel_map import ChannelMap
+from ..image_input import ImageInput
 from ..preprocessing import Preprocessing
-from ..stem import (
-    check_layer_names,
-    check_stem_outputs,
-    check_takes_normalized,
-    refuse,
-    repeat_and_normalize,
-)
-from ..weights import Normalization
-from .graph_copy import Copy, is_graph, resized
-from .inputs import ImageInput, find_layer, image_inputs, input_like, layers_of
-from .runner import at_layers, make_noise
+from ..stem import check_layer_names, check_stem_outputs, refuse
+from .graph_copy import GraphCopy, is_graph, resize_network
+from .inputs import copy_inputs, find_image_inputs, find_layer, list_layers, pack_inputs
+from .runner import make_inputs, record_layers
 
 # times weights around 0.05 this ends where float16 has 10 bits, and gray of 65535 is infinite
 _LARGEST_IN_FLOAT16 = 1024
@@ -39,51 +33,49 @@ def collapse(
     if not is_graph(model):
         raise refuse(
             f"a {type(model).__name__} isn't made of a graph of layers, or has a call() of its "
-            "own, so its image can't be followed"
+            "own, so its image can't be traced"
         )
-    normalization = preprocessing.normalization
-    images = [image.resized(size) for image in image_inputs(model)]
+    images = [image.with_sides(size) for image in find_image_inputs(model)]
     for image in images:
-        check_takes_normalized(image.name, normalization, has_integers=image.has_integers)
+        image.check_takes_normalized(preprocessing.normalization)
     if names is not None and len(images) > 1:
-        images = [image for image in images if _leads(model, image, preprocessing, names)]
+        images = [i for i in images if _leads_to_layers(model, i, preprocessing, names)]
     copy, adapted = trace_images(model, images, preprocessing)
     if names is not None:
-        known = [path for path, _ in layers_of(model)]
+        known = [path for path, _ in list_layers(model)]
         check_layer_names(names, copy.stems, known, kind="layer", is_name_of=_is_name_of)
     if not copy.folds:
         preprocessing.require_stats()
-    _check_precision(adapted, normalization, copy.stems)
-    original = model if size is None else resized(model, images)
-    _prove(original, adapted, images, preprocessing, copy.stems)
+    original = model if size is None else resize_network(model, images)
+    _check_precision(adapted, preprocessing, copy.stems)
+    _check_outputs(original, adapted, images, preprocessing, copy.stems)
     return adapted
-
-
-def _check_precision(model: keras.Model, normalization: Normalization, stems: list[str]) -> None:
-    """ModelError where numbers or weights of the gray's range don't fit into float16."""
-    halves = [name for name in stems if find_layer(model, name).compute_dtype == "float16"]
-    if halves and normalization.std.max() > _LARGEST_IN_FLOAT16:
-        raise refuse(
-            f"{halves[0]!r} calculates in float16, which gray in such a range doesn't fit into: "
-            "leave value_range out and give it gray from 0 to 1"
-        )
 
 
 def trace_images(
     model: keras.Model, images: list[ImageInput], preprocessing: Preprocessing
-) -> tuple[Copy, keras.Model]:
-    """Copy the network with these of its inputs gray, and trace them to the stems."""
-    copy, given = Copy(preprocessing), {}
+) -> tuple[GraphCopy, keras.Model]:
+    """Copy a network with some of its inputs gray, and trace them to the stems.
+
+    Returns
+    -------
+    copy : GraphCopy
+        The stems that the images reach.
+    adapted : keras.Model
+
+    Raises
+    ------
+    ModelError
+        If an image can't be traced, is returned, or reaches no stem.
+    """
+    copy = GraphCopy(preprocessing)
+    inputs = copy_inputs(model, {image.place: image.gray_shape for image in images})
     for image in images:
-        shape = image.with_channels(1)
-        tensor = input_like(model, image.place, shape)
-        planes = ChannelMap.from_input(
-            tensor, preprocessing.normalization, image.axis, len(shape), image.dtype
-        )
-        given[image.place] = copy.image(tensor, planes)
-    adapted, outputs = copy.network(model, given)
+        base = inputs[image.place]
+        copy.record_image(base, ChannelMap.from_input(base, image, preprocessing.normalization))
+    adapted, outputs = copy.copy_network(model, inputs)
     names = [model.layers[-1].name] if isinstance(model, keras.Sequential) else model.output_names
-    returned = [name for name, p in zip(names, outputs, strict=True) if p is not None]
+    returned = [name for name, o in zip(names, outputs, strict=True) if o is not None]
     if returned:
         raise refuse(f"the image is returned, as the output {returned[0]!r}")
     if not copy.stems:
@@ -91,8 +83,10 @@ def trace_images(
     return copy, adapted
 
 
-def _leads(model: Any, image: ImageInput, preprocessing: Preprocessing, names: list[str]) -> bool:
-    """Whether an input alone leads to one of these layers."""
+def _leads_to_layers(
+    model: Any, image: ImageInput, preprocessing: Preprocessing, names: list[str]
+) -> bool:
+    """Whether an input, if it alone is gray, leads to one of these layers."""
     try:
         stems = trace_images(model, [image], preprocessing)[0].stems
     except ModelError:
@@ -101,29 +95,41 @@ def _leads(model: Any, image: ImageInput, preprocessing: Preprocessing, names: l
 
 
 def _is_name_of(name: str, path: str) -> bool:
-    """Whether a name is a layer's path, or its end."""
+    """Whether a name is a layer's path, or the end of it."""
     return path == name or path.endswith(f"/{name}")
 
 
-def _prove(
+def _check_precision(model: keras.Model, preprocessing: Preprocessing, stems: list[str]) -> None:
+    """Check that numbers and weights of the gray's range fit into float16 where it is used."""
+    halves = [name for name in stems if find_layer(model, name).compute_dtype == "float16"]
+    if halves and preprocessing.normalization.std.max() > _LARGEST_IN_FLOAT16:
+        raise refuse(
+            f"{halves[0]!r} calculates in float16, which gray in such a range doesn't fit into: "
+            "leave value_range out and give it gray from 0 to 1"
+        )
+
+
+def _check_outputs(
     model: keras.Model,
     adapted: keras.Model,
     images: list[ImageInput],
     preprocessing: Preprocessing,
     stems: list[str],
 ) -> None:
-    """Run both as far as the stems, on noise, and compare what comes out of those."""
-    gray = make_noise(model, images, preprocessing.rescaling)
+    """Run both networks as far as the stems, on noise, and compare the stems' outputs.
+
+    Raises
+    ------
+    ModelError
+        If the outputs differ, or the stems can't be run.
+    """
+    gray = make_inputs(model, images, preprocessing.rescaling)
     color = list(gray)
     for image in images:
-        color[image.place] = repeat_and_normalize(
-            gray[image.place], image.axis, preprocessing.normalization
-        )
+        color[image.place] = image.make_planes(gray[image.place], preprocessing.normalization)
     try:
-        expected, given = (
-            at_layers(network, stems, keras.tree.pack_sequence_as(structure(network), values))
-            for network, values in ((model, color), (adapted, gray))
-        )
+        expected = record_layers(model, stems, pack_inputs(model, color))
+        given = record_layers(adapted, stems, pack_inputs(adapted, gray))
     except Exception as error:  # whatever a layer raises for noise of this size
         raise refuse(
             f"the first layers can't be run on noise ({type(error).__name__}: {error}). State an "
@@ -135,8 +141,3 @@ def _prove(
         # numbers in Keras's own layers are float32, whatever their dtype is
         precision = "float32" if dtype == "float64" else dtype
         check_stem_outputs(name, expected[name][1], given[name][1], precision)
-
-
-def structure(model: Any) -> Any:
-    """How a network wants its inputs."""
-    return model.inputs[0] if isinstance(model, keras.Sequential) else model.input

@@ -11,7 +11,7 @@ from ..files import KERAS, check_file, make_read_error
 
 
 def read_network(model: keras.Model | str | os.PathLike[str]) -> keras.Model:
-    """Return a network, or the one in a .keras file, compiled if its loss is known here."""
+    """Return a network, or the one in a .keras file, compiled if Keras knows its loss."""
     if isinstance(model, keras.Model):
         return model
     path = Path(model)
@@ -30,7 +30,7 @@ def read_network(model: keras.Model | str | os.PathLike[str]) -> keras.Model:
 
 
 def warn_not_compiled(name: str, error: Exception) -> None:
-    """Warn that Keras can't compile a network as it was."""
+    """Warn that Keras can't compile a network as the original was compiled."""
     warnings.warn(
         f"Keras can't make the loss, metrics or optimizer of {name!r} again, so the adapted "
         f"network isn't compiled: call its compile() ({error})",

@@ -1,6 +1,6 @@
-"""A Keras network copied layer by layer, with what sees the image changed."""
+"""A Keras network copied layer by layer, with other layers where the image goes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -8,47 +8,39 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..channel_map import ChannelMap
+from ..channel_map import ChannelMap, TraceError, concatenate_channels, refuse_image
+from ..image_input import ImageInput
 from ..preprocessing import Preprocessing
-from ..stem import refuse
 from .files import warn_not_compiled
-from .inputs import ImageInput, input_like, inputs_of, layers_of
+from .inputs import copy_inputs, list_layers, pack_inputs
 from .operations import (
     STEMS,
-    Refused,
     Step,
+    describe,
+    get_kind,
     is_float,
-    is_kerass,
-    join,
-    kind_of,
-    operate,
-    remake,
-    where,
+    is_from_keras,
+    plan_step,
+    rebuild_operation,
 )
 
 
 def is_graph(operation: Any) -> bool:
-    """Whether it is a network that does what its layers do, and nothing else."""
+    """Whether an operation is a network that does what its layers do, and nothing else."""
     kinds = (keras.Sequential, keras.Function)
-    return (
-        isinstance(operation, keras.Model)
-        and isinstance(operation, kinds)
-        and not any(_is_overridden(operation, name) for name in ("call", "__call__"))
-    )
+    if not (isinstance(operation, keras.Model) and isinstance(operation, kinds)):
+        return False
+    classes = type(operation).__mro__
+    owners = [next(c for c in classes if name in vars(c)) for name in ("call", "__call__")]
+    return all(map(is_from_keras, owners))
 
 
-def _is_overridden(operation: Any, name: str) -> bool:
-    """Whether a method is the user's own."""
-    owner = next(kind for kind in type(operation).__mro__ if name in vars(kind))
-    return not is_kerass(owner)
+class GraphCopy:
+    """One pass through a network, and through the networks in it, that copies each layer.
 
-
-class Copy:
-    """One pass through a network, and through the networks in it.
-
-    What the image doesn't meet is copied with its weights. A value that is an image is known by
-    its :class:`ChannelMap`; where arithmetic went into those and left no layer, an identity that
-    nothing uses stands for the value.
+    What the image doesn't meet is copied with its weights. A value that is an image has a
+    :class:`ChannelMap`; where arithmetic went into that and left no layer, the output of an
+    Identity that nothing uses stands for the value.
 
     Attributes
     ----------
@@ -59,69 +51,72 @@ class Copy:
     """
 
     def __init__(self, preprocessing: Preprocessing | None = None) -> None:
-        self._mark = preprocessing
+        self._preprocessing = preprocessing  # None when the first stem carries it
         self.stems: list[str] = []
         self.folds = False
-        # by id; each keeps what it belongs to
-        self._images: dict[int, tuple[Any, ChannelMap]] = {}
-        self._copies: dict[int, tuple[Any, Any]] = {}
-        self._filled: set[int] = set()
-        self._steps: dict[int, tuple[Any, Any, Step]] = {}
-        self._networks: dict[int, tuple[Any, Any, Any]] = {}
+        self._images: dict[Any, ChannelMap] = {}
+        self._ones: dict[Any, Any] = {}
+        # by the id of an operation of the original
+        self._copies: dict[int, Any] = {}
+        self._steps: dict[int, tuple[Any, Step]] = {}
+        self._networks: dict[int, tuple[Any, Any, list[ChannelMap | None]]] = {}
         self._casts: dict[int, Any] = {}
-        self._ones: dict[int, tuple[Any, Any]] = {}
         self._path: list[str] = []
 
-    def image(self, value: Any, planes: ChannelMap) -> Any:
-        """Say that a tensor of the copy is an image; the tensor."""
-        self._images[id(value)] = value, planes
-        return value
+    def record_image(self, tensor: Any, image: ChannelMap) -> Any:
+        """Record that a tensor of the copy is an image, and return the tensor."""
+        self._images[tensor] = image
+        return tensor
 
-    def planes(self, value: Any) -> ChannelMap | None:
-        """Those of a tensor; None if it isn't an image."""
-        return self._images.get(id(value), (None, None))[1]
+    def find_image(self, value: Any) -> ChannelMap | None:
+        """Return the map of a tensor's channels, or None if it isn't an image."""
+        return self._images.get(value) if isinstance(value, keras.KerasTensor) else None
 
-    def network(self, model: Any, given: dict[int, Any]) -> tuple[Any, list[ChannelMap | None]]:
-        """A copy of a network.
+    def copy_network(self, model: Any, inputs: list[Any]) -> tuple[Any, list[ChannelMap | None]]:
+        """Copy a network.
 
         Parameters
         ----------
         model : keras.Model
             One that :func:`is_graph`.
-        given : dict of int to KerasTensor
-            The inputs that change, by their place.
+        inputs : list of KerasTensor
+            The copy's inputs, by :func:`.inputs.copy_inputs`.
 
         Returns
         -------
         copy : keras.Model
-        planes : list of ChannelMap or None
-            Of its outputs, one after the other.
+        images : list of ChannelMap or None
+            One for each output.
         """
-        inputs = [
-            given[place] if place in given else input_like(model, place)
-            for place in range(len(inputs_of(model)))
-        ]
         if isinstance(model, keras.Sequential):
-            return self._sequential(model, inputs[0])
-        with _uncompiled(model):
-            copy = keras.models.clone_model(
-                model,
-                input_tensors=keras.tree.pack_sequence_as(model.input, inputs),
-                clone_function=lambda operation: operation,
-                call_function=lambda operation, *args, **kwargs: self._apply(
-                    operation, args, kwargs
-                )[1],
-            )
-        self._settings(model, copy)
-        return copy, [self.planes(output) for output in copy.outputs]
+            layers, value = [*inputs], inputs[0]
+            for layer in model.layers:
+                used, value = self._replace_call(layer, (value,), {})
+                layers += used
+            if len(layers) == 1:  # all of them were arithmetic
+                layers.append(keras.layers.Identity())
+            copy, outputs = keras.Sequential(layers, name=model.name), [value]
+        else:
+            with _keep_uncompiled(model):
+                copy = keras.models.clone_model(
+                    model,
+                    input_tensors=pack_inputs(model, inputs),
+                    clone_function=lambda operation: operation,
+                    call_function=lambda operation, *args, **kwargs: self._replace_call(
+                        operation, args, kwargs
+                    )[1],
+                )
+            outputs = copy.outputs
+        self._copy_settings(model, copy)
+        return copy, [self.find_image(output) for output in outputs]
 
-    def _settings(self, model: Any, copy: Any) -> None:
-        """What is trained, and how."""
-        if not self._path:  # of the whole network, since each network says it of those in it
-            copies = dict(layers_of(copy))
+    def _copy_settings(self, model: Any, copy: Any) -> None:
+        """Copy which layers are trained, and how the network is compiled."""
+        if not self._path:  # the whole network, since a network sets what is in it
+            copies = dict(list_layers(copy))
             if not model.trainable:
                 copy.trainable = False
-            for path, layer in layers_of(model):
+            for path, layer in list_layers(model):
                 if path in copies and copies[path].trainable != layer.trainable:
                     copies[path].trainable = layer.trainable
         if model.compiled:
@@ -130,159 +125,157 @@ class Copy:
             except Exception as error:  # whatever Keras raises for a loss or metric of the user's
                 warn_not_compiled(model.name, error)
 
-    def _sequential(self, model: Any, tensor: Any) -> tuple[Any, list[ChannelMap | None]]:
-        layers, value = [tensor], tensor
-        for layer in model.layers:
-            used, value = self._apply(layer, (value,), {})
-            layers += used
-        if len(layers) == 1:  # all of them were arithmetic
-            layers.append(keras.layers.Identity())
-        copy = keras.Sequential(layers, name=model.name)
-        self._settings(model, copy)
-        return copy, [self.planes(value)]
-
-    def _apply(
+    def _replace_call(
         self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[list[Any], Any]:
-        """The layers that take an operation's place, and their output."""
+        """Call the layers that take an operation's place; return them and their output."""
         if not args and "inputs" in kwargs:
             args, kwargs = (kwargs["inputs"],), {k: v for k, v in kwargs.items() if k != "inputs"}
         try:
             if is_graph(operation):
-                return self._inner(operation, args, kwargs)
-            if any(self.planes(value) is not None for value in keras.tree.flatten((args, kwargs))):
-                return self._change(operation, args, kwargs)
-            copy = self._copy(operation)
-            return [copy], self._call(operation, copy, args, kwargs)
-        except Refused as refused:
-            stems = ", ".join(map(repr, self.stems))
-            also = f", beside the layer(s) {stems}" if stems else ""
-            raise refuse(f"the image {refused}{also}") from None
+                return self._call_network(operation, args, kwargs)
+            values = keras.tree.flatten((args, kwargs))
+            if any(self.find_image(value) is not None for value in values):
+                return self._trace_call(operation, args, kwargs)
+            copy, output = self._call_copy(operation, args, kwargs)
+            return [copy], output
+        except TraceError as error:
+            raise refuse_image([str(error)], self.stems) from None
 
-    def _copy(self, operation: Any) -> Any:
-        """A copy, the same one for each call."""
+    def _call_copy(
+        self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Any, Any]:
+        """Call an operation's copy, which all its calls share; return it and its output."""
         if id(operation) in self._steps:
-            raise Refused(f"goes into {where(operation)}, which sees something else too")
-        if id(operation) not in self._copies:
-            self._copies[id(operation)] = operation, remake(operation)
-        return self._copies[id(operation)][1]
-
-    def _call(self, operation: Any, copy: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
-        """The copy's output; the first call builds it, and it is given its weights."""
+            raise TraceError(f"goes into {describe(operation)}, which sees something else too")
+        is_new = id(operation) not in self._copies
+        if is_new:
+            self._copies[id(operation)] = rebuild_operation(operation)
+        copy = self._copies[id(operation)]
         output = copy(*args, **kwargs)
-        if isinstance(operation, keras.layers.Layer) and id(operation) not in self._filled:
-            self._filled.add(id(operation))
+        if is_new and isinstance(operation, keras.layers.Layer):  # the call has made its weights
             for old, new in zip(operation.variables, copy.variables, strict=True):
                 # not the array itself: JAX gives its memory away in training
                 new.assign(np.array(keras.ops.convert_to_numpy(old)))
-        return output
+        return copy, output
 
-    def _change(
+    def _trace_call(
         self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[list[Any], Any]:
-        """What takes the place of an operation that meets the image."""
+        """Call the layers that take the place of an operation that meets the image."""
         if args and isinstance(args[0], list | tuple):
-            return [], self._joined(operation, list(args[0]))
-        places = [place for place, value in enumerate(args) if self.planes(value) is not None]
+            return [], self._join_images(operation, args[0])
+        places = [k for k, value in enumerate(args) if self.find_image(value) is not None]
         if len(places) != 1:
             how = "more than once" if places else "by a keyword"
-            raise Refused(f"goes into {kind_of(operation)}, {where(operation)}, {how}")
+            raise TraceError(f"goes into {get_kind(operation)}, {describe(operation)}, {how}")
         [place] = places
-        planes = self.planes(args[place])
-        assert planes is not None
-        step = self._step(operation, planes, args, place)
+        image = self._images[args[place]]
+        step = self._plan_call(operation, image, args, place)
         self.folds |= step.folds
-        layers, value, changes = [], planes.base, {}
-        if (step.folds or step.planes is None) and not is_float(planes.dtype):
-            layers.append(self._casts.setdefault(id(operation), _cast(operation)))
-            value = layers[-1](value)
+        layers, value, changes = [], image.base, {}
+
+        def apply_layer(layer: Any) -> Any:
+            """Apply a layer to the value, and note it."""
+            layers.append(layer)
+            return layer(value)
+
+        if (step.folds or step.image is None) and not is_float(image.dtype):
+            value = apply_layer(self._casts.setdefault(id(operation), _make_cast(operation)))
             changes["dtype"] = value.dtype
         if step.ones:
-            layers.append(self._append_ones(value, planes.axis, operation))
-            value = layers[-1](value)
+            value = apply_layer(self._make_ones_network(value, image.axis, operation))
         if step.keep:
-            layers.append(self._copy(operation))
             args = (*args[:place], value, *args[place + 1 :])
-            value = self._call(operation, layers[-1], args, kwargs)
-        if step.planes is None and self._mark is not None:  # the first stem
-            layers.append(make_mark(self._mark, value.dtype))
-            value, self._mark = layers[-1](value), None
+            copy, value = self._call_copy(operation, args, kwargs)
+            layers.append(copy)
+        if step.image is None and self._preprocessing is not None:  # the first stem
+            value = apply_layer(make_mark(self._preprocessing, value.dtype))
+            self._preprocessing = None
         for layer in step.layers:
-            layers.append(layer)
-            value = layer(value)
-        if step.planes is None:
+            value = apply_layer(layer)
+        if step.image is None:
             return layers, value
         stand_in = value if layers else keras.layers.Identity()(value)
-        return layers, self.image(stand_in, replace(step.planes, base=value, **changes))
+        return layers, self.record_image(stand_in, replace(step.image, base=value, **changes))
 
-    def _step(self, operation: Any, planes: ChannelMap, args: tuple[Any, ...], place: int) -> Step:
-        """What has to be done; a shared stem has one kernel for all its calls."""
-        if kind_of(operation) not in STEMS:
-            return operate(operation, planes, args, place)
-        key = _key(planes)
+    def _plan_call(
+        self, operation: Any, image: ChannelMap, args: tuple[Any, ...], place: int
+    ) -> Step:
+        """Return the step for a call; a stem that is shared has one kernel for all its calls."""
+        if get_kind(operation) not in STEMS:
+            return plan_step(operation, image, args, place)
+        key = _make_key(image)
         if id(operation) not in self._steps and id(operation) not in self._copies:
-            self._steps[id(operation)] = operation, key, operate(operation, planes, args, place)
+            self._steps[id(operation)] = key, plan_step(operation, image, args, place)
             self.stems.append("/".join((*self._path, operation.name)))
-        if id(operation) not in self._steps or self._steps[id(operation)][1] != key:
-            raise Refused(f"goes into {where(operation)}, which sees something else too")
-        return self._steps[id(operation)][2]
+        known, step = self._steps.get(id(operation), (None, None))
+        if step is None or known != key:
+            raise TraceError(f"goes into {describe(operation)}, which sees something else too")
+        return step
 
-    def _joined(self, operation: Any, values: list[Any]) -> Any:
-        """A value that stands for several, channel by channel."""
-        planes, bases = join(operation, [self.planes(value) for value in values])
+    def _join_images(self, operation: Any, values: Sequence[Any]) -> Any:
+        """Return a tensor that stands for the channels of several values."""
+        kind = get_kind(operation)
+        where = f"{kind}, {describe(operation)}"
+        images = [self.find_image(value) for value in values]
+        if kind not in ("Stack", "Concatenate"):
+            raise TraceError(f"goes into {where}, with something else")
+        has_axis = kind == "Concatenate"
+        image, bases = concatenate_channels(images, operation.axis, where, has_axis=has_axis)
         base = bases[0]
         if len(bases) > 1:
-            base = keras.layers.Concatenate(planes.axis, name=f"{operation.name}_planes")(bases)
-        return self.image(keras.layers.Identity()(base), replace(planes, base=base))
+            base = keras.layers.Concatenate(image.axis, name=f"{operation.name}_planes")(bases)
+        return self.record_image(keras.layers.Identity()(base), replace(image, base=base))
 
-    def _append_ones(self, base: Any, axis: int, operation: Any) -> Any:
-        """A network that appends a plane of ones; Keras loads it without this package."""
-        if id(base) not in self._ones:
+    def _make_ones_network(self, base: Any, axis: int, operation: Any) -> Any:
+        """Return a network that appends a plane of ones; Keras loads it without this package."""
+        if base not in self._ones:
             width = [(0, int(k == axis)) for k in range(len(base.shape))]
             gray = keras.Input(batch_shape=base.shape, dtype=base.dtype)
-            network = keras.Model(
+            self._ones[base] = keras.Model(
                 gray,
                 keras.ops.pad(gray, width, constant_values=1),
                 name=f"{operation.name}_ones" + (f"_{len(self._ones)}" if self._ones else ""),
             )
-            self._ones[id(base)] = base, network
-        return self._ones[id(base)][1]
+        return self._ones[base]
 
-    def _inner(
+    def _call_network(
         self, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[list[Any], Any]:
-        """The copy of a network in the network, and its output."""
-        planes = [self.planes(value) for value in keras.tree.flatten(args[0])]
-        key = [None if p is None else (p.base.shape, _key(p)) for p in planes]
+        """Call the copy of a network in the network; return it and its output."""
+        images = [self.find_image(value) for value in keras.tree.flatten(args[0])]
+        key = [None if image is None else (image.base.shape, _make_key(image)) for image in images]
         if id(model) not in self._networks:
-            given = {}
-            for place, (old, p) in enumerate(zip(inputs_of(model), planes, strict=True)):
-                if p is not None:
-                    if not is_float(old.dtype) and not p.is_plain:
-                        raise Refused(f"is rounded, in the input of the network {model.name!r}")
-                    new = input_like(model, place, p.base.shape)
-                    given[place] = self.image(new, replace(p, base=new, dtype=old.dtype))
+            shapes = {k: i.base.shape for k, i in enumerate(images) if i is not None}
+            inputs = copy_inputs(model, shapes)
+            for new, image in zip(inputs, images, strict=True):
+                if image is None:
+                    continue
+                if not is_float(new.dtype) and not image.is_plain:
+                    raise TraceError(f"is rounded, in the input of the network {model.name!r}")
+                self.record_image(new, replace(image, base=new, dtype=new.dtype))
             self._path.append(model.name)
-            self._networks[id(model)] = (key, *self.network(model, given))
+            self._networks[id(model)] = (key, *self.copy_network(model, inputs))
             self._path.pop()
         known, copy, outputs = self._networks[id(model)]
         if known != key:
-            raise Refused(f"goes into the network {model.name!r}, which sees something else too")
-        bases = keras.tree.map_structure(self._base, args)
-        output = copy(*bases, **kwargs)
-        for value, p in zip(keras.tree.flatten(output), outputs, strict=True):
-            if p is not None:
-                self.image(value, replace(p, base=value))
+            raise TraceError(f"goes into the network {model.name!r}, which sees something else too")
+        output = copy(*keras.tree.map_structure(self._get_base, args), **kwargs)
+        for value, image in zip(keras.tree.flatten(output), outputs, strict=True):
+            if image is not None:
+                self.record_image(value, replace(image, base=value))
         return [copy], output
 
-    def _base(self, value: Any) -> Any:
-        planes = self.planes(value)
-        return value if planes is None else planes.base
+    def _get_base(self, value: Any) -> Any:
+        """Return an image's base, or the value itself if it isn't an image."""
+        image = self.find_image(value)
+        return value if image is None else image.base
 
 
 @contextmanager
-def _uncompiled(model: Any) -> Iterator[None]:
-    """Keras's clone_model compiles as the model says; :class:`Copy` does it by itself."""
+def _keep_uncompiled(model: Any) -> Iterator[None]:
+    """Keep Keras's clone_model from compiling, which :class:`GraphCopy` does itself."""
     compiled = model.compiled
     model.compiled = False
     try:
@@ -291,10 +284,10 @@ def _uncompiled(model: Any) -> Iterator[None]:
         model.compiled = compiled
 
 
-def _cast(operation: Any) -> Any:
-    """A layer that makes floats of whole numbers, as the operation does."""
-    layer = isinstance(operation, keras.layers.Layer)
-    dtype = operation.dtype_policy if layer else operation.output.dtype
+def _make_cast(operation: Any) -> Any:
+    """Return a layer that makes floats of whole numbers, as the operation does."""
+    is_layer = isinstance(operation, keras.layers.Layer)
+    dtype = operation.dtype_policy if is_layer else operation.output.dtype
     return keras.layers.Rescaling(1.0, dtype=dtype, name=f"{operation.name}_cast")
 
 
@@ -307,11 +300,12 @@ def make_mark(preprocessing: Preprocessing, dtype: str) -> keras.layers.Layer:
     return keras.layers.Identity(dtype=dtype, name=preprocessing.to_text())
 
 
-def resized(model: keras.Model, images: list[ImageInput]) -> keras.Model:
-    """A network copied with its weights, for images of these sizes, which may be its own."""
-    given = {image.place: input_like(model, image.place, image.shape) for image in images}
-    return Copy().network(model, given)[0]
+def resize_network(model: keras.Model, images: list[ImageInput]) -> keras.Model:
+    """Return a copy of a network, with its weights, for images of other shapes."""
+    inputs = copy_inputs(model, {image.place: image.shape for image in images})
+    return GraphCopy().copy_network(model, inputs)[0]
 
 
-def _key(planes: ChannelMap) -> tuple[Any, ...]:
-    return planes.axis, planes.has_axis, planes.matrix.tobytes(), planes.constant.tobytes()
+def _make_key(image: ChannelMap) -> tuple[Any, ...]:
+    """Return what two images have in common if a layer does the same to both."""
+    return image.axis, image.has_axis, image.matrix.tobytes(), image.constant.tobytes()

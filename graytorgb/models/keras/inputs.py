@@ -1,61 +1,24 @@
-"""Which inputs of a Keras network are images, and their axes."""
+"""The inputs and the layers of a Keras network, and which inputs are images."""
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import keras
+import numpy as np
 
 from ...errors import ModelError
+from ..image_input import ImageInput
 from ..stem import CHANNELS
 
 
-class ImageInput(NamedTuple):
-    """An input that is a batch of images or volumes.
+def find_image_inputs(model: keras.Model, channels: int = CHANNELS) -> list[ImageInput]:
+    """Return the inputs that are images.
 
-    Attributes
+    Parameters
     ----------
-    place : int
-        Its place among the network's inputs.
-    shape : tuple of int or None
-    axis : int
-        Where its channels are.
-    dtype : str
-    name : str
-    """
-
-    place: int
-    shape: tuple[int | None, ...]
-    axis: int
-    dtype: str
-    name: str = "image"
-
-    @property
-    def spatial(self) -> tuple[int | None, ...]:
-        """Its sides."""
-        return tuple(n for k, n in enumerate(self.shape) if k not in (0, self.axis))
-
-    @property
-    def has_integers(self) -> bool:
-        """Whether it takes whole numbers."""
-        return not keras.backend.is_float_dtype(self.dtype)
-
-    def with_channels(self, channels: int) -> tuple[int | None, ...]:
-        """Its shape for as many channels."""
-        return tuple(channels if k == self.axis else n for k, n in enumerate(self.shape))
-
-    def resized(self, size: tuple[int | None, ...] | None) -> "ImageInput":
-        """With other sides, if any are stated."""
-        if size is None:
-            return self
-        if len(size) != len(self.spatial):
-            raise ModelError(f"example is {len(self.spatial)} sides of an image here, not {size}")
-        shape = list(size)
-        shape.insert(self.axis - 1, self.shape[self.axis])
-        return self._replace(shape=(self.shape[0], *shape))
-
-
-def image_inputs(model: keras.Model, channels: int = CHANNELS) -> list[ImageInput]:
-    """The inputs that are images of so many channels.
+    model : keras.Model
+    channels : int
+        The number of channels that the images have.
 
     Raises
     ------
@@ -63,12 +26,15 @@ def image_inputs(model: keras.Model, channels: int = CHANNELS) -> list[ImageInpu
         If there are none.
     """
     images = []
-    tensors = inputs_of(model)
+    tensors = list_inputs(model)
     for place, tensor in enumerate(tensors):
-        axes = _axes(tensor.shape, channels)
+        rank = 0 if tensor.shape is None else len(tensor.shape)
+        axes = [axis for axis in (rank - 1, 1) if rank in (4, 5) and tensor.shape[axis] == channels]
         if axes:
-            axis = axes[0] if len(axes) == 1 else _stated_axis(model, len(tensor.shape))
-            images.append(ImageInput(place, tuple(tensor.shape), axis, tensor.dtype, tensor.name))
+            axis = axes[0] if len(axes) == 1 else _find_stated_axis(model, rank)
+            # Keras makes up a name for a tensor that the user gave none
+            name = "" if tensor.name.startswith("keras_tensor") else tensor.name
+            images.append(make_image_input(name, place, tensor.shape, axis, tensor.dtype))
     if not images:
         raise ModelError(
             f"the network takes no images of {channels} channel(s), (N, H, W, {channels}) or "
@@ -77,73 +43,88 @@ def image_inputs(model: keras.Model, channels: int = CHANNELS) -> list[ImageInpu
     return images
 
 
-def inputs_of(model: keras.Model) -> list[Any]:
-    """The symbolic inputs of a network.
+def make_image_input(name: str, place: int, shape: Any, axis: int, dtype: str) -> ImageInput:
+    """Return the description of an image input; its arrays are float32 unless it has integers."""
+    has_integers = not keras.backend.is_float_dtype(dtype)
+    array_dtype = np.dtype(dtype if has_integers else np.float32)
+    return ImageInput(name, place, tuple(shape), axis, dtype, array_dtype, has_integers)
+
+
+def has_inputs(model: keras.Model) -> bool:
+    """Whether a network knows its inputs; one that is subclassed or not built doesn't."""
+    try:
+        return bool(model.inputs)
+    except (AttributeError, ValueError):  # Sequential, and a network that isn't a graph
+        return False
+
+
+def list_inputs(model: keras.Model) -> list[Any]:
+    """Return the symbolic inputs of a network.
 
     Raises
     ------
     ModelError
-        If it has none yet.
+        If the network has none yet.
     """
-    try:
-        tensors = model.inputs
-    except (AttributeError, ValueError):  # Sequential, and a network that isn't a graph
-        tensors = None
-    if not tensors:
+    if not has_inputs(model):
         raise ModelError(
             "the network doesn't know the shape of its input yet: model.build((None, 224, 224, 3)) "
             'first, or adapt(model, ..., example=(height, width), how="expand")'
         )
-    return list(tensors)
+    return list(model.inputs)
 
 
-def input_like(model: keras.Model, place: int, shape: tuple[int | None, ...] | None = None) -> Any:
-    """A new input as the network's is, of the same name; of another shape, if one is given."""
-    tensor = inputs_of(model)[place]
+def pack_inputs(model: keras.Model, values: list[Any]) -> Any:
+    """Return one value for each input in the structure that the network takes."""
+    if isinstance(model, keras.Sequential) or not has_inputs(model):
+        return values[0]
+    return keras.tree.pack_sequence_as(model.input, values)
+
+
+def copy_inputs(model: keras.Model, shapes: Mapping[int, Any]) -> list[Any]:
+    """Return new symbolic inputs with the names and the dtypes of a network's inputs.
+
+    Parameters
+    ----------
+    model : keras.Model
+    shapes : mapping of int to tuple
+        The shapes of the inputs that get another one, by the inputs' index.
+    """
     layers = [layer for layer in model.layers if isinstance(layer, keras.layers.InputLayer)]
-    # a tensor without a name has another than its layer; a Sequential doesn't show its own
-    layer = next((layer for layer in layers if layer.output is tensor), tensor)
-    return keras.Input(
-        batch_shape=tensor.shape if shape is None else shape,
-        dtype=tensor.dtype,
-        sparse=tensor.sparse,
-        optional=getattr(layer, "optional", False),
-        name=layer.name,
-    )
+    copies = []
+    for place, tensor in enumerate(list_inputs(model)):
+        # the layer has the name that the user gave; a Sequential doesn't show its layer
+        layer = next((layer for layer in layers if layer.output is tensor), tensor)
+        copies.append(
+            keras.Input(
+                batch_shape=shapes.get(place, tensor.shape),
+                dtype=tensor.dtype,
+                sparse=tensor.sparse,
+                optional=getattr(layer, "optional", False),
+                name=layer.name,
+            )
+        )
+    return copies
 
 
-def has_inputs(model: keras.Model) -> bool:
-    """Whether a network knows its inputs: one that is subclassed or not built doesn't."""
-    try:
-        return bool(inputs_of(model))
-    except ModelError:
-        return False
-
-
-def layers_of(model: keras.Model, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every layer with its path, those of inner networks too: ``"mobilenet/conv1"``."""
+def list_layers(model: keras.Model, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every layer with its path, in inner networks too: ``"mobilenet/conv1"``."""
     for layer in model.layers:
         name = f"{path}{layer.name}"
         yield name, layer
         if isinstance(layer, keras.Model):
-            yield from layers_of(layer, f"{name}/")
+            yield from list_layers(layer, f"{name}/")
 
 
 def find_layer(model: keras.Model, name: str) -> Any:
-    """The layer of this path, or whose path ends so; None if there is none."""
-    found = dict(layers_of(model))
-    ends = [layer for path, layer in found.items() if path.endswith(f"/{name}")]
-    return found.get(name, ends[0] if ends else None)
+    """Return the layer of a path, or the first whose path ends so; None if there is none."""
+    found = dict(list_layers(model))
+    ends = (layer for path, layer in found.items() if path.endswith(f"/{name}"))
+    return found.get(name, next(ends, None))
 
 
-def _axes(shape: Any, channels: int) -> list[int]:
-    if shape is None or len(shape) not in (4, 5):
-        return []
-    return [axis for axis in (len(shape) - 1, 1) if shape[axis] == channels]
-
-
-def _stated_axis(model: keras.Model, rank: int) -> int:
-    """Where its layers have their channels."""
-    formats = (getattr(layer, "data_format", None) for _, layer in layers_of(model))
+def _find_stated_axis(model: keras.Model, rank: int) -> int:
+    """Return the axis where the network's layers have their channels."""
+    formats = (getattr(layer, "data_format", None) for _, layer in list_layers(model))
     first = next(filter(None, formats), keras.config.image_data_format())
     return 1 if first == "channels_first" else rank - 1

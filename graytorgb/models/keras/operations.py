@@ -1,4 +1,9 @@
-"""What Keras's layers and operations make of the planes of an image."""
+"""The rules for each Keras layer and operation that an image meets before its first convolution.
+
+A rule has the arguments `operation`, `image` (the ChannelMap that is its argument), `args` (all
+its arguments) and `place` (the image's index among them). It returns the :class:`Step`, or raises
+``TraceError`` where the image can't pass.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,325 +11,284 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
-from ..channel_map import ChannelMap, concatenate_channels
-from .stem_layers import replace_layer
-
-Array = NDArray[Any]
-
-
-class Refused(Exception):
-    """What the image meets can't be passed; the message completes "the image …"."""
+from ..channel_map import ChannelMap, TraceError
+from .stem_layers import replace_layer, to_float64
 
 
 class Step(NamedTuple):
-    """What has to be done to the base of the planes, in this order.
+    """The changes to the image's base that take the place of an operation, in this order.
 
     Attributes
     ----------
-    planes : ChannelMap or None
-        What comes out, on a base that is made when the step is done; None: not an image.
+    image : ChannelMap or None
+        The result, whose base is made when the step is done; None for what is no image.
     ones : bool
         Whether a plane of ones is appended first.
     keep : bool
-        Whether the operation itself, or a copy, is applied.
+        Whether a copy of the operation is applied.
     layers : list
-        Then these: layers, or functions of a tensor.
+        The layers, or functions of a tensor, that are applied then.
     folds : bool
-        Whether arithmetic went into the planes.
+        Whether arithmetic went into the image.
     """
 
-    planes: ChannelMap | None
+    image: ChannelMap | None
     ones: bool = False
     keep: bool = False
     layers: list[Any] = []  # noqa: RUF012  # never written
     folds: bool = False
 
 
-def kind_of(operation: Any) -> str:
-    """The name of a class of Keras's own; of any other, with its module."""
+def get_kind(operation: Any) -> str:
+    """Return the name of a class of Keras's own, or of any other class with its module."""
     kind = type(operation)
     name: str = kind.__name__
-    return name if is_kerass(kind) else f"{kind.__module__}.{name}"
+    return name if is_from_keras(kind) else f"{kind.__module__}.{name}"
 
 
-def is_kerass(kind: type) -> bool:
+def is_from_keras(kind: type) -> bool:
     """Whether a class is Keras's own."""
     return kind.__module__.partition(".")[0] == "keras"
 
 
 def is_float(dtype: str) -> bool:
-    """Whether its numbers aren't whole ones."""
+    """Whether a dtype is floating point."""
     return bool(keras.backend.is_float_dtype(dtype))
 
 
-def remake(operation: Any, **changes: Any) -> Any:
-    """A layer or operation made again, of the same name."""
+def describe(operation: Any) -> str:
+    """Return an operation's name, for a message."""
+    kind = "layer" if isinstance(operation, keras.layers.Layer) else "operation"
+    return f"{kind} {operation.name!r}"
+
+
+def rebuild_operation(operation: Any, **changes: Any) -> Any:
+    """Return a new layer or operation of the same name and settings, without weights.
+
+    Parameters
+    ----------
+    operation : keras.layers.Layer or keras.Operation
+    **changes
+        Settings that change.
+    """
     config = operation.get_config()
-    if type(operation) is keras.layers.Lambda:  # functions don't survive being written down
+    if type(operation) is keras.layers.Lambda:  # its functions can't be made from a config
         changes |= {"function": operation.function, "arguments": operation.arguments}
         changes |= {"mask": operation.mask, "output_shape": operation._output_shape}
         return keras.layers.Lambda(**config | changes)
     return type(operation).from_config(config | changes)
 
 
-def operate(operation: Any, planes: ChannelMap, args: tuple[Any, ...], place: int) -> Step:
-    """One layer or operation whose argument at `place`, alone, is an image.
+def plan_step(operation: Any, image: ChannelMap, args: tuple[Any, ...], place: int) -> Step:
+    """Return the step for an operation whose argument at `place`, alone, is an image.
 
     Raises
     ------
-    Refused
-        If the result can't be expressed by planes.
+    TraceError
+        If the image can't pass.
     """
-    kind = kind_of(operation)
-    handler = _HANDLERS.get(kind)
-    if handler is not None:
-        return handler(operation, planes, args, place)
-    if kind in _EQUAL and planes.is_plain:
-        _check_axis(operation, planes)
-        return Step(planes, keep=True)
-    raise Refused(f"goes into {kind}, {where(operation)}")
-
-
-def join(operation: Any, parts: list[ChannelMap | None]) -> tuple[ChannelMap, list[Any]]:
-    """The channels of several values side by side, for Stack and Concatenate.
-
-    Returns
-    -------
-    planes : ChannelMap
-    bases : list
-        Where there are several, their concatenation becomes the base.
-    """
-    kind = kind_of(operation)
-    images = [part for part in parts if part is not None]
-    if kind not in ("Stack", "Concatenate") or len(images) < len(parts):
-        raise Refused(f"goes into {kind}, {where(operation)}, with something else")
-    rank = images[0].rank
-    if operation.axis % rank != images[0].axis or len({p.axis for p in images}) > 1:
-        raise Refused(f"goes into {kind}, {where(operation)}, on axis {operation.axis}")
-    if any(part.has_axis == (kind == "Stack") for part in images):
-        raise Refused(f"goes into {kind}, {where(operation)}")
-    bases = list(dict.fromkeys(part.base for part in images))
-    joined = concatenate_channels(images, bases[0])
-    return replace(joined, has_axis=True), bases
-
-
-def where(operation: Any) -> str:
-    """The operation's name, for a message."""
-    kind = "layer" if isinstance(operation, keras.layers.Layer) else "operation"
-    return f"{kind} {operation.name!r}"
+    kind = get_kind(operation)
+    if kind not in _RULES:
+        raise TraceError(f"goes into {kind}, {describe(operation)}")
+    return _RULES[kind](operation, image, args, place)
 
 
 _CONSTRAINTS = ("kernel_constraint", "depthwise_constraint", "bias_constraint")
 
 
-def _stem(layer: Any, planes: ChannelMap, args: Any, place: int) -> Step:
-    _check_axis(layer, planes)
+def _replace_stem(layer: Any, image: ChannelMap, args: Any, place: int) -> Step:
+    """Replace a layer whose kernel sees the image by layers that see the base."""
+    _check_axis(layer, image)
     if getattr(layer, "lora_enabled", False) or getattr(layer, "quantization_mode", None):
-        raise Refused(f"goes into {where(layer)}, which is quantized or has LoRA weights")
+        raise TraceError(f"goes into {describe(layer)}, which is quantized or has LoRA weights")
     constraints = [c for c in _CONSTRAINTS if getattr(layer, c, None) is not None]
     if layer.trainable and constraints:
-        raise Refused(
-            f"goes into {where(layer)}, whose {constraints[0]} would hold for other weights in "
+        raise TraceError(
+            f"goes into {describe(layer)}, whose {constraints[0]} would hold for other weights in "
             f"training (layer.trainable = False or layer.{constraints[0]} = None first)"
         )
-    layers, ones = replace_layer(layer, planes)
+    layers, ones = replace_layer(layer, image)
     return Step(None, ones=ones, layers=layers)
 
 
-def _padding(layer: Any, planes: ChannelMap, args: Any, place: int) -> Step:
-    """Zeros around the planes: the ones end where the image ends."""
-    _check_axis(layer, planes)
-    if not planes.has_constant():
-        return Step(planes, keep=True)
-    return Step(planes.with_ones(planes.base), ones=True, keep=True)
+def _pad_image(layer: Any, image: ChannelMap, args: Any, place: int) -> Step:
+    """Pad the base with zeros; the constant becomes a plane of ones, which ends at the border."""
+    _check_axis(layer, image)
+    if not image.has_constant():
+        return Step(image, keep=True)
+    return Step(image.with_ones(image.base), ones=True, keep=True)
 
 
-def _movement(layer: Any, planes: ChannelMap, args: Any, place: int) -> Step:
-    """Pixels are moved or averaged, with weights whose sum is 1."""
-    _check_axis(layer, planes)
+def _move_pixels(layer: Any, image: ChannelMap, args: Any, place: int) -> Step:
+    """Move or average the base's pixels, with weights whose sum is 1."""
+    _check_axis(layer, image)
     fills = getattr(layer, "fill_mode", None) == "constant"
-    if kind_of(layer) == "Resizing":
+    if get_kind(layer) == "Resizing":
         fills = layer.pad_to_aspect_ratio
-    if fills and not planes.is_plain:
-        raise Refused(f"is filled up with a constant after arithmetic, in {where(layer)}")
-    return Step(planes, keep=True)
+    if fills and not image.is_plain:
+        raise TraceError(f"is filled up with a constant after arithmetic, in {describe(layer)}")
+    return Step(image, keep=True)
 
 
-def _rescaling(layer: Any, planes: ChannelMap, args: Any, place: int) -> Step:
+def _apply_to_equal_channels(layer: Any, image: ChannelMap, args: Any, place: int) -> Step:
+    """Apply a function that keeps equal channels equal, in training too."""
+    if not image.is_plain:
+        raise TraceError(f"goes into {get_kind(layer)}, {describe(layer)}")
+    _check_axis(layer, image)
+    return Step(image, keep=True)
+
+
+def _fold_rescaling(layer: Any, image: ChannelMap, args: Any, place: int) -> Step:
+    """Fold a Rescaling."""
     scale = np.asarray(layer.scale, np.float64)
     if scale.ndim and keras.config.image_data_format() == "channels_first":
         scale = scale.reshape(scale.shape + (1,) * (3 - scale.ndim))  # as the layer does
-    factor, offset = (_per_channel(layer, v, planes) for v in (scale, layer.offset))
-    return Step(planes.scale(factor).shift(offset), folds=True)
+    scaled = image.calculate("multiply", scale, describe(layer))
+    return Step(scaled.calculate("add", layer.offset, describe(layer)), folds=True)
 
 
-def _normalization(layer: Any, planes: ChannelMap, args: Any, place: int) -> Step:
-    mean, variance = (_per_channel(layer, v, planes) for v in (layer.mean, layer.variance))
-    std = np.maximum(np.sqrt(variance), keras.config.epsilon())
+def _fold_normalization(layer: Any, image: ChannelMap, args: Any, place: int) -> Step:
+    """Fold a Normalization, or its inverse."""
+    mean = to_float64(layer.mean)
+    std = np.maximum(np.sqrt(to_float64(layer.variance)), keras.config.epsilon())
+    steps = [("subtract", mean), ("divide", std)]
     if layer.invert:
-        return Step(planes.scale(std).shift(mean), folds=True)
-    return Step(planes.shift(-mean).scale(1 / std), folds=True)
+        steps = [("multiply", std), ("add", mean)]
+    for operator, numbers in steps:
+        image = image.calculate(operator, numbers, describe(layer))
+    return Step(image, folds=True)
 
 
-def _batch_normalization(layer: Any, planes: ChannelMap, args: Any, place: int) -> Step:
+def _fold_batch_normalization(layer: Any, image: ChannelMap, args: Any, place: int) -> Step:
+    """Fold a BatchNormalization that isn't trained."""
     if layer.trainable:
-        raise Refused(
-            f"goes into BatchNormalization, {where(layer)}, which follows the data in training "
+        raise TraceError(
+            f"goes into BatchNormalization, {describe(layer)}, whose statistics change in training "
             "(layer.trainable = False first, if it needn't)"
         )
-    if layer.axis % planes.rank != planes.axis:
-        raise Refused(f"goes into BatchNormalization, {where(layer)}, on axis {layer.axis}")
-    mean, variance = (_numbers(v) for v in (layer.moving_mean, layer.moving_variance))
-    factor = 1 / np.sqrt(variance + layer.epsilon)
-    factor = factor if layer.gamma is None else factor * _numbers(layer.gamma)
-    offset = -mean * factor + (0 if layer.beta is None else _numbers(layer.beta))
-    return Step(planes.scale(factor).shift(offset), folds=True)
+    if layer.axis % image.rank != image.axis:
+        raise TraceError(f"goes into BatchNormalization, {describe(layer)}, on axis {layer.axis}")
+    factor = 1 / np.sqrt(to_float64(layer.moving_variance) + layer.epsilon)
+    factor = factor if layer.gamma is None else factor * to_float64(layer.gamma)
+    offset = -to_float64(layer.moving_mean) * factor
+    offset = offset if layer.beta is None else offset + to_float64(layer.beta)
+    return Step(image.scale(factor).shift(offset), folds=True)
 
 
-def _arithmetic(operation: Any, planes: ChannelMap, args: tuple[Any, ...], place: int) -> Step:
-    """Two operands, one of them a number or one for each channel."""
-    kind = kind_of(operation)
+def _fold_arithmetic(operation: Any, image: ChannelMap, args: tuple[Any, ...], place: int) -> Step:
+    """Fold arithmetic of two operands, one of them a number or one for each channel."""
+    kind = get_kind(operation)
     other = args[1 - place] if len(args) == 2 else args  # a layer takes a list
     if isinstance(operation, keras.layers.Layer) or isinstance(other, keras.KerasTensor):
-        raise Refused(f"goes into {kind}, {where(operation)}, with something else")
+        raise TraceError(f"goes into {kind}, {describe(operation)}, with something else")
     _check_float(operation)
-    number = _per_channel(operation, other, planes)
-    if kind == "Add":
-        planes = planes.shift(number)
-    elif kind == "Subtract":
-        planes = planes.shift(-number) if place == 0 else _negated(planes).shift(number)
-    elif kind == "Multiply":
-        planes = planes.scale(number)
-    elif place == 0:
-        planes = planes.scale(1 / number)
-    else:
-        raise Refused(f"is what {where(operation)} divides by")
-    return Step(planes, folds=True)
+    operator = "divide" if kind == "TrueDivide" else kind.lower()
+    numbers, where = to_float64(other), describe(operation)
+    return Step(image.calculate(operator, numbers, where, is_left=place == 0), folds=True)
 
 
-def _negative(operation: Any, planes: ChannelMap, args: Any, place: int) -> Step:
+def _fold_negative(operation: Any, image: ChannelMap, args: Any, place: int) -> Step:
+    """Fold a change of sign."""
     _check_float(operation)
-    return Step(_negated(planes), folds=True)
+    return Step(image.negate(), folds=True)
 
 
 def _check_float(operation: Any) -> None:
-    """Refused if whole numbers come out, which overflow."""
+    """Check that the results are floating point, since whole numbers overflow."""
     if not is_float(operation.output.dtype):
-        raise Refused(f"is calculated with in whole numbers, in {where(operation)}")
+        raise TraceError(f"is calculated with in whole numbers, in {describe(operation)}")
 
 
-def _negated(planes: ChannelMap) -> ChannelMap:
-    return planes.scale(np.full(planes.channels, -1.0))
+def _cast_image(operation: Any, image: ChannelMap, args: Any, place: int) -> Step:
+    """Cast the base; a cast to whole numbers rounds, so the channels must be equal."""
+    if not is_float(operation.dtype) and not image.is_plain:
+        raise TraceError(f"is rounded, in {describe(operation)}")
+    return Step(replace(image, dtype=operation.dtype), keep=True)
 
 
-def _cast(operation: Any, planes: ChannelMap, args: Any, place: int) -> Step:
-    if not is_float(operation.dtype) and not planes.is_plain:
-        raise Refused(f"is rounded, in {where(operation)}")
-    return Step(replace(planes, dtype=operation.dtype), keep=True)
+def _pass_unchanged(operation: Any, image: ChannelMap, args: Any, place: int) -> Step:
+    """Leave out an operation that does nothing."""
+    return Step(image)
 
 
-def _nothing(operation: Any, planes: ChannelMap, args: Any, place: int) -> Step:
-    return Step(planes)
-
-
-def _get_item(operation: Any, planes: ChannelMap, args: tuple[Any, ...], place: int) -> Step:
-    """Channels picked, reversed or split off; crops stay."""
+def _index_image(operation: Any, image: ChannelMap, args: tuple[Any, ...], place: int) -> Step:
+    """Pick, reverse or split off channels, and crop the base."""
     # a file has a list where there was a tuple
     key = tuple(args[1]) if isinstance(args[1], tuple | list) else (args[1],)
     if Ellipsis in key:
         at = key.index(Ellipsis)
-        fill = (slice(None),) * (planes.rank - len(key) + 1)
+        fill = (slice(None),) * (image.rank - len(key) + 1)
         key = (*key[:at], *fill, *key[at + 1 :])
-    key = (*key, *(slice(None),) * (planes.rank - len(key)))
-    others = [part for axis, part in enumerate(key) if axis != planes.axis]
-    picked = key[planes.axis]
-    if not planes.has_axis or any(not isinstance(part, slice) for part in others):
-        raise Refused(f"goes into {where(operation)}, x[{args[1]}]")
-    if not isinstance(picked, int | slice):
-        raise Refused(f"goes into {where(operation)}, x[{args[1]}]")
-    result = planes.pick(np.asarray(np.arange(planes.channels)[picked]))
-    if all(part == slice(None) for part in others):
+    key = (*key, *(slice(None),) * (image.rank - len(key)))
+    picked = key[image.axis]
+    crop = tuple(slice(None) if k == image.axis else part for k, part in enumerate(key))
+    crops_only = all(isinstance(part, slice) for part in crop)
+    if not (image.has_axis and crops_only and isinstance(picked, int | slice)):
+        raise TraceError(f"goes into {describe(operation)}, x[{args[1]}]")
+    result = image.pick(np.asarray(np.arange(image.channel_count)[picked]))
+    if all(part == slice(None) for part in crop):
         return Step(result)
-    crop = tuple(slice(None) if k == planes.axis else part for k, part in enumerate(key))
-    return Step(result, layers=[lambda base: remake(operation)(base, crop)])
+    return Step(result, layers=[lambda base: rebuild_operation(operation)(base, crop)])
 
 
-def _flip(operation: Any, planes: ChannelMap, args: Any, place: int) -> Step:
+def _flip_image(operation: Any, image: ChannelMap, args: Any, place: int) -> Step:
+    """Flip the base, and reverse the channels if their axis is flipped."""
     axes = operation.axis if isinstance(operation.axis, list | tuple) else (operation.axis,)
-    if axes == (None,) or not planes.has_axis:
-        raise Refused(f"goes into Flip, {where(operation)}")
-    axes = [axis % planes.rank for axis in axes]
-    if planes.axis in axes:
-        planes = planes.pick(np.arange(planes.channels)[::-1])
-    rest = [axis for axis in axes if axis != planes.axis]
-    return Step(planes, layers=[remake(operation, axis=rest)] if rest else [])
+    if axes == (None,) or not image.has_axis:
+        raise TraceError(f"goes into Flip, {describe(operation)}")
+    axes = [axis % image.rank for axis in axes]
+    if image.axis in axes:
+        image = image.pick(np.arange(image.channel_count)[::-1])
+    others = [axis for axis in axes if axis != image.axis]
+    return Step(image, layers=[rebuild_operation(operation, axis=others)] if others else [])
 
 
-def _permute(operation: Any, planes: ChannelMap, args: Any, place: int) -> Step:
+def _permute_image(operation: Any, image: ChannelMap, args: Any, place: int) -> Step:
+    """Permute the base's axes."""
     order = getattr(operation, "dims", None)  # of the layer, without the batch
     order = (0, *order) if order is not None else operation.axes
-    if order is None or len(order) != planes.rank or order[0] != 0 or not planes.has_axis:
-        raise Refused(f"goes into {kind_of(operation)}, {where(operation)}")
-    axis = [k % planes.rank for k in order].index(planes.axis)
-    return Step(replace(planes, axis=axis), keep=True)
+    if order is None or len(order) != image.rank or order[0] != 0 or not image.has_axis:
+        raise TraceError(f"goes into {get_kind(operation)}, {describe(operation)}")
+    axis = [k % image.rank for k in order].index(image.axis)
+    return Step(replace(image, axis=axis), keep=True)
 
 
-def _check_axis(layer: Any, planes: ChannelMap) -> None:
-    """Refused unless the layer's channels are the image's."""
-    said = getattr(layer, "data_format", None)
-    axis = 1 if said == "channels_first" else planes.rank - 1
-    if not planes.has_axis or axis != planes.axis:
-        raise Refused(
-            f"goes into {where(layer)}, which has its channels on axis {axis}, not "
-            f"{planes.axis if planes.has_axis else 'one channel without an axis'}"
+def _check_axis(layer: Any, image: ChannelMap) -> None:
+    """Check that a layer has its channels on the image's axis."""
+    is_first = getattr(layer, "data_format", None) == "channels_first"
+    axis = 1 if is_first else image.rank - 1
+    if not image.has_axis or axis != image.axis:
+        raise TraceError(
+            f"goes into {describe(layer)}, which has its channels on axis {axis}, not "
+            f"{image.axis if image.has_axis else 'one channel without an axis'}"
         )
 
 
-def _numbers(value: Any) -> Array:
-    return np.asarray(keras.ops.convert_to_numpy(value), np.float64)
-
-
-def _per_channel(operation: Any, value: Any, planes: ChannelMap) -> Array:
-    """A number for each channel."""
-    array = _numbers(value)
-    if array.size == 1 and array.ndim <= planes.rank:
-        return np.full(planes.channels, array.item())
-    shape = (1,) * (planes.rank - array.ndim) + array.shape
-    wanted = [planes.channels if k == planes.axis else 1 for k in range(planes.rank)]
-    if not planes.has_axis or list(shape) != wanted:
-        raise Refused(
-            f"meets numbers of shape {array.shape} in {where(operation)}, not one a channel"
-        )
-    return array.ravel()
-
-
-Handler = Callable[[Any, ChannelMap, tuple[Any, ...], int], Step]
-_HANDLERS: dict[str, Handler] = {
-    "Rescaling": _rescaling,
-    "Normalization": _normalization,
-    "BatchNormalization": _batch_normalization,
-    "Negative": _negative,
-    "Cast": _cast,
-    "Identity": _nothing,
-    "GetItem": _get_item,
-    "Flip": _flip,
-}
-_HANDLERS |= dict.fromkeys(("Permute", "Transpose"), _permute)
-_HANDLERS |= dict.fromkeys(("Add", "Subtract", "Multiply", "Divide", "TrueDivide"), _arithmetic)
-_HANDLERS |= dict.fromkeys((f"ZeroPadding{n}D" for n in (1, 2, 3)), _padding)
-_HANDLERS |= dict.fromkeys(
-    (f"{name}{n}D" for name in ("Cropping", "UpSampling", "AveragePooling") for n in (1, 2, 3)),
-    _movement,
-)
-_HANDLERS |= dict.fromkeys(
-    ("CenterCrop", "Resizing", "RandomCrop", "RandomFlip", "RandomTranslation", "RandomRotation",
-     "RandomZoom", "RandomShear"), _movement)  # fmt: skip
 STEMS = ("Conv1D", "Conv2D", "Conv3D", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose",
     "DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D",
     "Dense")  # fmt: skip
-_HANDLERS |= dict.fromkeys(STEMS, _stem)
-# What gives equal planes for equal planes, in training too.
-_EQUAL = ("ReLU", "LeakyReLU", "MaxPooling1D", "MaxPooling2D", "MaxPooling3D",
+_MOVING = ("Cropping1D", "Cropping2D", "Cropping3D", "UpSampling1D", "UpSampling2D",
+    "UpSampling3D", "AveragePooling1D", "AveragePooling2D", "AveragePooling3D", "CenterCrop",
+    "Resizing", "RandomCrop", "RandomFlip", "RandomTranslation", "RandomRotation", "RandomZoom",
+    "RandomShear")  # fmt: skip
+_KEEPING_EQUAL = ("ReLU", "LeakyReLU", "MaxPooling1D", "MaxPooling2D", "MaxPooling3D",
     "RandomBrightness", "RandomContrast")  # fmt: skip
+_ARITHMETIC = ("Add", "Subtract", "Multiply", "Divide", "TrueDivide")
+Rule = Callable[[Any, ChannelMap, tuple[Any, ...], int], Step]
+_RULES: dict[str, Rule] = {
+    "Rescaling": _fold_rescaling,
+    "Normalization": _fold_normalization,
+    "BatchNormalization": _fold_batch_normalization,
+    "Negative": _fold_negative,
+    "Cast": _cast_image,
+    "Identity": _pass_unchanged,
+    "GetItem": _index_image,
+    "Flip": _flip_image,
+    **dict.fromkeys(("Permute", "Transpose"), _permute_image),
+    **dict.fromkeys(("ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D"), _pad_image),
+    **dict.fromkeys(_ARITHMETIC, _fold_arithmetic),
+    **dict.fromkeys(_MOVING, _move_pixels),
+    **dict.fromkeys(_KEEPING_EQUAL, _apply_to_equal_channels),
+    **dict.fromkeys(STEMS, _replace_stem),
+}

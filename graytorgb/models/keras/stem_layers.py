@@ -1,4 +1,4 @@
-"""Keras layers whose kernels see the image, and the layers that see gray in their place."""
+"""Keras layers whose kernels see the image, and the layers for gray that replace them."""
 
 from typing import Any
 
@@ -6,145 +6,147 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import weights
 from ..channel_map import ChannelMap
 
-# What a separable or depthwise layer's settings are called in the convolution that replaces it.
+Array = NDArray[Any]
+# The settings of a separable or depthwise layer that the convolution in its place shares.
 _SHARED = ("name", "trainable", "dtype", "strides", "padding", "data_format", "dilation_rate",
     "kernel_size", "activation", "use_bias", "bias_initializer", "bias_regularizer",
     "bias_constraint", "activity_regularizer")  # fmt: skip
-_DEPTHWISE = ("initializer", "regularizer", "constraint")
+_OF_KERNEL = ("initializer", "regularizer", "constraint")
 _CONVOLUTIONS = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
 
 
-def replace_layer(layer: Any, planes: ChannelMap) -> tuple[list[Any], bool]:
-    """Return the layers that give for the base of `planes` what `layer` gives for its channels.
+def replace_layer(layer: Any, image: ChannelMap) -> tuple[list[Any], bool]:
+    """Return the layers that give for the image's base what a layer gives for its channels.
+
+    Parameters
+    ----------
+    layer : keras.layers.Layer
+    image : ChannelMap
 
     Returns
     -------
     layers : list of keras.layers.Layer
-        Built, with their weights; one, or two of a separable convolution.
+        Built, with their weights; two for a separable convolution, else one.
     ones : bool
-        Whether a plane of ones goes in with the base.
+        Whether the first takes a plane of ones behind the base.
     """
-    if _kind(layer) == "SeparableConv":
-        first, ones = _stem(_depthwise_part(layer), planes, _depthwise_kernel(layer), None)
-        return [first, _pointwise_part(layer)], ones
-    bias = None if layer.bias is None else _values(layer.bias)
-    if _kind(layer) == "DepthwiseConv":
-        stem, ones = _stem(_depthwise_part(layer), planes, _depthwise_kernel(layer), bias)
-    else:
-        stem, ones = _stem(layer, planes, _values(layer.kernel), bias)
-    return [stem], ones
+    kind, kernel = _get_kind(layer), to_float64(_get_kernel(layer))
+    bias = None if layer.bias is None else to_float64(layer.bias)
+    if kind not in ("SeparableConv", "DepthwiseConv"):
+        stem, ones = _make_stem(layer, image, kernel, bias)
+        return [stem], ones
+    # in a convolution in groups, channel c's multiplier q is output c * m + q
+    kernel = kernel.reshape(*kernel.shape[:-2], 1, -1)
+    is_separable = kind == "SeparableConv"  # whose bias belongs to the second half
+    stem, ones = _make_stem(_make_depthwise(layer), image, kernel, None if is_separable else bias)
+    return [stem, _make_pointwise(layer)] if is_separable else [stem], ones
 
 
-def counter(layer: Any) -> Any:
-    """A convolution of ones, not built, with the reach of `layer`, that sees one plane."""
-    if _kind(layer) in ("SeparableConv", "DepthwiseConv"):
-        layer = _depthwise_part(layer)
+def make_counter(layer: Any) -> Any:
+    """Return a convolution of ones, not built, with a stem's reach and one input channel."""
+    if _get_kind(layer) in ("SeparableConv", "DepthwiseConv"):
+        layer = _make_depthwise(layer)
     config = layer.get_config()
-    config.update(groups=1, use_bias=False, activation=None, kernel_initializer="ones")
-    config.update({"units" if _kind(layer) == "Dense" else "filters": 1})
-    config.update(dtype="float32", kernel_regularizer=None, kernel_constraint=None)
-    return type(layer).from_config({k: v for k, v in config.items() if k in layer.get_config()})
+    changes = {"groups": 1, "use_bias": False, "activation": None, "kernel_initializer": "ones",
+        "units": 1, "filters": 1, "dtype": "float32", "kernel_regularizer": None,
+        "kernel_constraint": None}  # fmt: skip
+    return type(layer).from_config(config | {k: v for k, v in changes.items() if k in config})
 
 
-def first_kernel(layer: Any) -> Any:
-    """The weights that see the image."""
-    return layer.depthwise_kernel if _kind(layer) == "SeparableConv" else layer.kernel
+def count_channels(layer: Any) -> int:
+    """Return how many channels a stem sees."""
+    shape = _get_kernel(layer).shape
+    return int(shape[_list_axes(layer).index("I")] * getattr(layer, "groups", 1))
 
 
-def channels_seen(layer: Any) -> int:
-    """How many channels a stem sees."""
-    shape = first_kernel(layer).shape
-    return int(shape[_axes(layer).index("I")] * getattr(layer, "groups", 1))
+def to_float64(value: Any) -> Array:
+    """Return a tensor, a variable or numbers as an array of float64."""
+    return np.asarray(keras.ops.convert_to_numpy(value)).astype(np.float64)
 
 
-def _stem(
-    layer: Any, planes: ChannelMap, kernel: NDArray[Any], bias: NDArray[Any] | None
+def _make_stem(
+    layer: Any, image: ChannelMap, kernel: Array, bias: Array | None
 ) -> tuple[Any, bool]:
-    """One convolution, given its kernel, as the convolution that sees the base."""
-    config, axes = layer.get_config(), _axes(layer)
-    groups = config.get("groups", 1)
-    constant = planes.constant[:, None]
-    ones = planes.has_constant() and not _pads_no_zeros(layer)
-    if planes.has_constant() and not ones:
-        spread = weights.mix_channels(kernel, constant, axes, groups)
-        spread = spread.sum(tuple(k for k, axis in enumerate(axes) if axis != "O"))
-        bias = spread if bias is None else spread + bias
-    matrix = planes.matrix if not ones else np.concatenate((planes.matrix, constant), 1)
+    """Return a convolution that sees the image's base, and whether it takes a plane of ones.
+
+    Parameters
+    ----------
+    layer : keras.layers.Layer
+        The original convolution, or one with its settings.
+    image : ChannelMap
+    kernel, bias : ndarray
+        The original's weights.
+    """
+    config = layer.get_config()
+    ones = image.has_constant() and _pads_with_zeros(layer)
+    if ones:
+        image = image.with_ones(image.base)
+    folded, added = image.fold_into_kernel(kernel, _list_axes(layer), config.get("groups", 1))
+    if image.has_constant():
+        bias = added if bias is None else bias + added
     if "groups" in config:
         config["groups"] = 1
     config["use_bias"] = bias is not None
     stem = type(layer).from_config(config)
-    shape = list(planes.base.shape)
-    shape[planes.axis] = matrix.shape[1]
+    shape = list(image.base.shape)
+    shape[image.axis] = image.plane_count
     stem.build(tuple(shape))
-    given = [weights.mix_channels(kernel, matrix, axes, groups), *([] if bias is None else [bias])]
-    stem.set_weights(given)
+    stem.set_weights([weights for weights in (folded, bias) if weights is not None])
     return stem, ones
 
 
-def _depthwise_part(layer: Any) -> Any:
-    """The plain convolution in groups that a depthwise or separable layer begins with."""
-    said = layer.get_config()
-    config = {name: said[name] for name in _SHARED if name in said}
-    for name in _DEPTHWISE:
-        config[f"kernel_{name}"] = said[f"depthwise_{name}"]
-    channels, each = _depthwise_counts(layer)
-    config.update(filters=channels * each, groups=channels)
-    if _kind(layer) == "SeparableConv":
-        config.update(name=f"{layer.name}_depthwise", activation=None, use_bias=False)
-        config.update(activity_regularizer=None)
-    return _CONVOLUTIONS[layer.rank].from_config(config)
+def _make_depthwise(layer: Any) -> Any:
+    """Return the convolution in groups that a depthwise or separable layer begins with."""
+    config = layer.get_config()
+    channels, multiplier = _get_kernel(layer).shape[-2:]
+    part = {name: config[name] for name in _SHARED if name in config}
+    part |= {f"kernel_{name}": config[f"depthwise_{name}"] for name in _OF_KERNEL}
+    part |= {"filters": int(channels * multiplier), "groups": int(channels)}
+    if _get_kind(layer) == "SeparableConv":
+        part |= {"name": f"{layer.name}_depthwise", "activation": None, "use_bias": False,
+            "activity_regularizer": None}  # fmt: skip
+    return _CONVOLUTIONS[layer.rank].from_config(part)
 
 
-def _pointwise_part(layer: Any) -> Any:
-    """The second half of a separable convolution, with its weights."""
-    said = layer.get_config()
+def _make_pointwise(layer: Any) -> Any:
+    """Return the second half of a separable convolution, with its weights."""
+    config = layer.get_config()
     names = set(_SHARED) - {"strides", "padding", "dilation_rate", "kernel_size"}
-    config = {name: said[name] for name in names if name in said}
-    for name in _DEPTHWISE:
-        config[f"kernel_{name}"] = said[f"pointwise_{name}"]
-    config.update(filters=layer.filters, kernel_size=1)
-    part = _CONVOLUTIONS[layer.rank].from_config(config)
-    channels, each = _depthwise_counts(layer)
+    part = {name: config[name] for name in names if name in config}
+    part |= {f"kernel_{name}": config[f"pointwise_{name}"] for name in _OF_KERNEL}
+    part |= {"filters": layer.filters, "kernel_size": 1}
+    pointwise = _CONVOLUTIONS[layer.rank].from_config(part)
     shape: list[int | None] = [None] * (layer.rank + 2)
-    shape[1 if layer.data_format == "channels_first" else -1] = channels * each
-    part.build(tuple(shape))
-    part.set_weights([_values(w) for w in (layer.pointwise_kernel, layer.bias) if w is not None])
-    return part
+    axis = 1 if layer.data_format == "channels_first" else -1
+    shape[axis] = int(layer.pointwise_kernel.shape[-2])
+    pointwise.build(tuple(shape))
+    weights = layer.pointwise_kernel, layer.bias
+    pointwise.set_weights([to_float64(w) for w in weights if w is not None])
+    return pointwise
 
 
-def _depthwise_kernel(layer: Any) -> NDArray[Any]:
-    """As the kernel of a convolution in groups: channel c's multiplier q is output c * m + q."""
-    kernel = _values(first_kernel(layer))
-    return kernel.reshape(*kernel.shape[:-2], 1, -1)
+def _get_kernel(layer: Any) -> Any:
+    """Return the weights that see the image."""
+    return layer.depthwise_kernel if _get_kind(layer) == "SeparableConv" else layer.kernel
 
 
-def _depthwise_counts(layer: Any) -> tuple[int, int]:
-    channels, each = first_kernel(layer).shape[-2:]
-    return int(channels), int(each)
-
-
-def _kind(layer: Any) -> str:
+def _get_kind(layer: Any) -> str:
+    """Return the name of a layer's class, without the number of dimensions."""
     return type(layer).__name__.rstrip("123D")
 
 
-def _axes(layer: Any) -> str:
-    """A letter for each axis of the kernel, as :func:`graytorgb.models.weights.mix` reads them."""
+def _list_axes(layer: Any) -> str:
+    """Return a letter for each axis of a kernel, for :func:`.weights.mix_channels`."""
     if type(layer) is keras.layers.Dense:
         return "IO"
     spatial = "DHW"[-layer.rank :]
     return spatial + ("OI" if type(layer).__name__.endswith("Transpose") else "IO")
 
 
-def _pads_no_zeros(layer: Any) -> bool:
-    """Whether a plane of ones gives a constant, so that a bias says the same."""
+def _pads_with_zeros(layer: Any) -> bool:
+    """Whether a kernel sees zeros beyond a plane of ones, so that a bias can't replace it."""
     if type(layer).__name__.endswith("Transpose"):
-        return False
-    return type(layer) is keras.layers.Dense or layer.padding == "valid"
-
-
-def _values(variable: Any) -> NDArray[Any]:
-    return np.asarray(keras.ops.convert_to_numpy(variable)).astype(np.float64)
+        return True
+    return type(layer) is not keras.layers.Dense and layer.padding != "valid"

@@ -1,6 +1,6 @@
-"""What operators that pick, split or join channels make of the image.
+"""The rules for ONNX operators that pick, split or join channels.
 
-Every public function here has the arguments `edit`, `node` and `image`, as in operations.py.
+The functions have the arguments and the result that ``operations.py`` states.
 """
 
 from dataclasses import replace
@@ -8,124 +8,111 @@ from dataclasses import replace
 import numpy as np
 from onnx import NodeProto
 
-from ..channel_map import ChannelMap, concatenate_channels
+from ..channel_map import ChannelMap, TraceError, concatenate_channels
 from .edit import Edit
-from .graph import attribute
-from .operator_rules import Refused, describe, find_constant, move_base
+from .graph import get_attribute
+from .rule_parts import apply_to_base, describe, find_argument, require_argument
 
 _WHOLE_AXIS = 1 << 31
 
 
-def slice_channels(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
+def slice_channels(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
     """Pick a range of channels, or crop the image."""
-    axes = find_constant(edit, node, 3, "axes")
-    starts = None
+    axes = find_argument(edit, node, 3, "axes")
     if axes is None:
-        starts = find_constant(edit, node, 1, "starts")
-        assert starts is not None
-        axes = np.arange(len(starts))
+        axes = np.arange(len(require_argument(edit, node, 1, "starts")))
     places = [int(a) % image.rank for a in axes]
     if image.axis not in places:
-        move_base(edit, node, image)
-        return
-    starts = find_constant(edit, node, 1, "starts") if starts is None else starts
-    ends, steps = find_constant(edit, node, 2, "ends"), find_constant(edit, node, 4, "steps")
-    assert starts is not None
-    assert ends is not None
+        return apply_to_base(edit, node, image)
+    starts = require_argument(edit, node, 1, "starts")
+    ends, steps = require_argument(edit, node, 2, "ends"), find_argument(edit, node, 4, "steps")
     steps = np.ones(len(places), np.int64) if steps is None else steps
-    bounds = zip(places, starts.tolist(), ends.tolist(), steps.tolist(), strict=True)
-    cuts = {
-        place: _as_slice(start, end, step, image.channels) for place, start, end, step in bounds
-    }
-    chosen = np.arange(image.channels)[cuts.pop(image.axis)]
+    bounds = zip(starts.tolist(), ends.tolist(), steps.tolist(), strict=True)
+    slices = (_make_slice(*bound, image.channel_count) for bound in bounds)
+    cuts = dict(zip(places, slices, strict=True))
+    chosen = np.arange(image.channel_count)[cuts.pop(image.axis)]
     if any(cut != slice(0, None, 1) for cut in cuts.values()):
-        raise Refused(f"is cropped along its channels and other axes at once in {describe(node)}")
-    edit.images[node.output[0]] = image.pick(chosen)
+        raise TraceError(
+            f"is cropped along its channels and other axes at once in {describe(node)}"
+        )
+    return image.pick(chosen)
 
 
-def _as_slice(start: int, end: int, step: int, size: int) -> slice:
-    """ONNX clamps: an end far below 0 includes the first, one far above is the whole axis."""
+def _make_slice(start: int, end: int, step: int, size: int) -> slice:
+    """Return Python's slice for ONNX's bounds.
+
+    ONNX clamps: an end far below 0 includes the first, one far above is the whole axis.
+    """
     if step < 0 and end < -size:
         return slice(start, None, step)
     return slice(start, None if end >= _WHOLE_AXIS - 1 else end, step)
 
 
-def gather_channels(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
+def gather_channels(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
     """Pick channels by their numbers."""
-    if attribute(node, "axis", 0) % image.rank != image.axis:
-        raise Refused(f"goes into {describe(node)}")
-    index = find_constant(edit, node, 1, "indices")
-    assert index is not None
+    if get_attribute(node, "axis", 0) % image.rank != image.axis:
+        raise TraceError(f"goes into {describe(node)}")
+    index = require_argument(edit, node, 1, "indices")
     if index.ndim > 1:
-        raise Refused(f"gets another axis in {describe(node)}")
-    edit.images[node.output[0]] = image.pick(index)
+        raise TraceError(f"gets another axis in {describe(node)}")
+    return image.pick(index)
 
 
-def gather_nd_channels(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
-    """Channels picked along the first axis, as torch exports ``x[:, [2, 1, 0]]``."""
-    index = find_constant(edit, node, 1, "indices")
-    assert index is not None
-    if image.axis != 0 or attribute(node, "batch_dims", 0) or index.shape[1:] != (1,):
-        raise Refused(f"goes into {describe(node)}")
-    edit.images[node.output[0]] = image.pick(index[:, 0])
+def gather_nd_channels(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
+    """Pick channels along the first axis, as torch exports ``x[:, [2, 1, 0]]``."""
+    index = require_argument(edit, node, 1, "indices")
+    if image.axis != 0 or get_attribute(node, "batch_dims", 0) or index.shape[1:] != (1,):
+        raise TraceError(f"goes into {describe(node)}")
+    return image.pick(index[:, 0])
 
 
 def split_channels(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     """Split the channels into several values."""
-    if attribute(node, "axis", 0) % image.rank != image.axis:
-        raise Refused(f"is split along its sides by {describe(node)}")
-    sizes = find_constant(edit, node, 1, "split")
+    if get_attribute(node, "axis", 0) % image.rank != image.axis:
+        raise TraceError(f"is split along its sides by {describe(node)}")
+    sizes = find_argument(edit, node, 1, "split")
     count = len(node.output)
     if sizes is None:  # the last may be smaller
-        size = -(-image.channels // count)
-        sizes = np.minimum(size, np.maximum(0, image.channels - size * np.arange(count)))
-    rows = np.split(np.arange(image.channels), np.cumsum(sizes)[:-1])
+        size = -(-image.channel_count // count)
+        sizes = np.minimum(size, np.maximum(0, image.channel_count - size * np.arange(count)))
+    rows = np.split(np.arange(image.channel_count), np.cumsum(sizes)[:-1])
     for name, index in zip(node.output, rows, strict=True):
-        edit.images[name] = image.pick(index)
+        edit.record_image(name, image.pick(index))
 
 
-def concatenate_values(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
+def concatenate_values(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
     """Put the channels of several values one after the other."""
     parts = [edit.images.get(name) for name in node.input]
-    images = [part for part in parts if part is not None]
-    alike = {(p.axis, p.rank, p.dtype, p.has_axis) for p in images}
-    if len(images) < len(parts) or len(alike) > 1:
-        raise Refused(f"is put together with something else in {describe(node)}")
-    if attribute(node, "axis", 1) % image.rank != image.axis:
-        raise Refused(f"is put together along another axis than its channels in {describe(node)}")
-    bases = list(dict.fromkeys(part.base for part in images))
+    axis = get_attribute(node, "axis", 1)
+    joined, bases = concatenate_channels(parts, axis, describe(node))
     if len(bases) == 1:
-        edit.images[node.output[0]] = concatenate_channels(images, bases[0])
-        return
-    edit.add("Concat", bases, node.output[0], axis=image.axis)
-    edit.made(node.output[0], concatenate_channels(images, node.output[0]))
+        return joined
+    base = edit.add_node("Concat", bases, node.output[0], axis=image.axis)
+    return replace(joined, base=base)
 
 
-def unsqueeze(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
+def unsqueeze_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
     """Add axes, or give the channel that was picked its axis again."""
-    axes = find_constant(edit, node, 1, "axes")
-    assert axes is not None
+    axes = require_argument(edit, node, 1, "axes")
     rank = (image.rank if image.has_axis else image.rank - 1) + len(axes)
     new = {int(a) % rank for a in axes}
     if not image.has_axis:
         if new != {image.axis}:
-            raise Refused(f"gets its channels on another axis in {describe(node)}")
-        edit.images[node.output[0]] = replace(image, has_axis=True)
-        return
+            raise TraceError(f"gets its channels on another axis in {describe(node)}")
+        return replace(image, has_axis=True)
     axis = [a for a in range(rank) if a not in new][image.axis]
-    move_base(edit, node, image, axis=axis, rank=rank)
+    return apply_to_base(edit, node, image, axis=axis, rank=rank)
 
 
-def squeeze(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
-    """Remove axes of one, the axis of a single channel among them."""
-    axes = find_constant(edit, node, 1, "axes")
+def squeeze_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
+    """Remove axes of size 1, which may be the axis of a single channel."""
+    axes = find_argument(edit, node, 1, "axes")
     if axes is None or not image.has_axis:
-        raise Refused(f"goes into {describe(node)}, which doesn't say which axes")
-    gone = {int(a) % image.rank for a in axes}
-    if gone == {image.axis} and image.channels == 1:
-        edit.images[node.output[0]] = replace(image, has_axis=False)
-    elif image.axis in gone:
-        raise Refused(f"loses its channels in {describe(node)}")
-    else:
-        axis = image.axis - sum(a < image.axis for a in gone)
-        move_base(edit, node, image, axis=axis, rank=image.rank - len(gone))
+        raise TraceError(f"goes into {describe(node)}, which doesn't say which axes")
+    removed = {int(a) % image.rank for a in axes}
+    if removed == {image.axis} and image.channel_count == 1:
+        return replace(image, has_axis=False)
+    if image.axis in removed:
+        raise TraceError(f"loses its channels in {describe(node)}")
+    axis = image.axis - sum(a < image.axis for a in removed)
+    return apply_to_base(edit, node, image, axis=axis, rank=image.rank - len(removed))

@@ -1,32 +1,20 @@
-"""how="collapse" for ONNX: the nodes that the image meets, followed to its convolutions."""
-
-from typing import Any
+"""how="collapse" for ONNX: trace the image through the graph and fold it into the convolutions."""
 
 import onnx.inliner
-from numpy.typing import NDArray
-from onnx import helper
 
 from ...errors import ModelError
-from ..channel_map import ChannelMap
+from ..channel_map import ChannelMap, TraceError, refuse_image
+from ..image_input import ImageInput
 from ..preprocessing import Preprocessing
-from ..stem import (
-    check_layer_names,
-    check_stem_outputs,
-    check_takes_normalized,
-    make_gray_noise,
-    quote_names,
-    refuse,
-    repeat_and_normalize,
-)
+from ..stem import check_layer_names, check_stem_outputs, refuse
 from ..weights import Normalization
 from .edit import Edit
-from .graph import Graph, names
-from .inputs import ImageInput, image_inputs
-from .operations import operate
-from .operator_rules import Refused
-from .runtime import evaluate
+from .graph import Graph, list_used_values
+from .inputs import find_image_inputs
+from .operations import trace_node
+from .runtime import evaluate_model
 
-_SIZES = (64, 224, 512)
+_SIDES = (64, 224, 512)  # the sides tried where the model takes any
 
 
 def collapse(
@@ -49,8 +37,7 @@ def collapse(
         inlined = onnx.inliner.inline_local_functions(graph.model)
         return collapse(Graph(inlined, graph.folder), preprocessing, layers, size)
     if problems:
-        also = f", beside the convolution(s) {quote_names(edit.stems)}" if edit.stems else ""
-        raise refuse(f"the image {'; '.join(dict.fromkeys(problems))}{also}")
+        raise refuse_image(problems, edit.stems)
     if not edit.stems:
         raise refuse("the image reaches no convolution")
     if layers is not None:
@@ -58,7 +45,7 @@ def collapse(
         check_layer_names(layers, edit.stems, known, kind="node")
     if not edit.folds:
         preprocessing.require_stats()
-    _prove(graph, edit, images, preprocessing, size)
+    _check_outputs(edit, [i.with_sides(size, keep_fixed=True) for i in images], preprocessing)
     return edit
 
 
@@ -74,8 +61,8 @@ def choose_images(
     ModelError
         If there is none, or nothing tells where its channels are.
     """
-    chosen = []
-    for readings in image_inputs(graph):
+    chosen, found = [], find_image_inputs(graph)
+    for readings in found:
         edits = [trace_images(graph, [r], normalization)
             for r in readings if len(readings) > 1 or layers]  # fmt: skip
         leading = [r for r, (edit, problems) in zip(readings, edits, strict=False)
@@ -90,81 +77,70 @@ def choose_images(
         stems = {name for edit, _ in edits for name in edit.stems}
         if layers is None or stems & set(layers):
             chosen.append((leading or readings)[0])
-    return chosen or [readings[0] for readings in image_inputs(graph)]
+    return chosen or [readings[0] for readings in found]
 
 
 def trace_images(
     graph: Graph, images: list[ImageInput], normalization: Normalization
 ) -> tuple[Edit, list[str]]:
-    """Trace images through every node; return the edit, and what can't be passed."""
+    """Trace images through every node.
+
+    Returns
+    -------
+    edit : Edit
+    problems : list of str
+        The messages of the nodes and outputs that the images can't pass.
+    """
     edit, problems = Edit(graph), []
     for image in images:
-        check_takes_normalized(image.name, normalization, has_integers=image.has_integers)
-        planes = ChannelMap.from_input(
-            image.name, normalization, image.axis, image.rank, image.dtype
-        )
-        edit.made(image.name, planes)
+        image.check_takes_normalized(normalization)
+        edit.record_image(image.name, ChannelMap.from_input(image.name, image, normalization))
     for node in graph.nodes:
-        if not any(name in edit.images for name in names(node)):
-            edit.keep(node)
+        if not any(name in edit.images for name in list_used_values(node)):
+            edit.keep_node(node)
             continue
         try:
-            operate(edit, node)
-        except Refused as refused:
-            problems.append(str(refused))
+            trace_node(edit, node)
+        except TraceError as error:
+            problems.append(str(error))
     returned = [v.name for v in graph.model.graph.output if v.name in edit.images]
     problems += [f"is returned as the output {name!r}" for name in returned]
     return edit, problems
 
 
-def _prove(
-    graph: Graph,
-    edit: Edit,
-    images: list[ImageInput],
-    preprocessing: Preprocessing,
-    asked: tuple[int | None, ...] | None,
-) -> None:
-    """Run the stems before and after, on a small image, and compare."""
+def _check_outputs(edit: Edit, images: list[ImageInput], preprocessing: Preprocessing) -> None:
+    """Run the stems of the original and of the adapted graph on noise, and compare.
+
+    Raises
+    ------
+    ModelError
+        If the outputs differ, or the stems can't be run.
+    """
     outputs = list(edit.stems.values())
-    before, after = graph.cut(outputs), edit.preview().cut(outputs)
-    refused: Exception | None = None
-    for size in [asked] if asked is not None else _SIZES:
-        grays = {image.name: _make_noise(image, size, preprocessing.rescaling, place)
-            for place, image in enumerate(images)}  # fmt: skip
-        planes = {i.name: repeat_and_normalize(grays[i.name], i.axis, preprocessing.normalization)
-            for i in images}  # fmt: skip
+    before, after = edit.graph.extract(outputs), edit.preview_graph().extract(outputs)
+    cause: Exception | None = None
+    for side in _SIDES:
+        grays = {i.name: i.make_noise(side, preprocessing.rescaling) for i in images}
+        planes = {i.name: i.make_planes(grays[i.name], preprocessing.normalization) for i in images}
         try:
-            expected = evaluate(before, planes)
+            expected = evaluate_model(before, planes)
         except Exception as error:  # whatever an operator raises at a size it doesn't take
-            refused = refused or error
+            cause = cause or error
             continue
         if all(output.size for output in expected):
             break
     else:
-        why = f"{type(refused).__name__}: {refused}" if refused else "nothing is left of it"
+        why = f"{type(cause).__name__}: {cause}" if cause else "nothing is left of it"
         raise refuse(
             f"the first layers can't be run, {why}. State an input that the network takes, "
             "example=(height, width)",
             remedies=("example",),
-        ) from refused
+        ) from cause
     try:
-        given = evaluate(after, grays)
+        given = evaluate_model(after, grays)
     except Exception as error:
         raise refuse(
             f"with one channel the first layers raise {type(error).__name__}: {error}"
         ) from error
     for name, e, g in zip(edit.stems, expected, given, strict=True):
         check_stem_outputs(name, e, g, e.dtype.name)
-
-
-def _make_noise(image: ImageInput, size: Any, rescaling: Normalization, seed: int) -> NDArray[Any]:
-    """Return gray noise for an input, of a size that it takes."""
-    sides = size if isinstance(size, tuple) else (size,) * len(image.spatial)
-    if len(sides) != len(image.spatial):
-        raise ModelError(f"example is {len(image.spatial)} sides of an image here, not {size}")
-    spatial = [n or side or _SIZES[0] for n, side in zip(image.spatial, sides, strict=True)]
-    batch = [image.shape[0] or 1] if image.is_batch else []
-    shape = [*batch, *spatial]
-    shape.insert(image.axis, 1)
-    dtype = helper.tensor_dtype_to_np_dtype(image.dtype)
-    return make_gray_noise(shape, rescaling, dtype, has_integers=image.has_integers, seed=seed)

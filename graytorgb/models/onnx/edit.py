@@ -1,6 +1,5 @@
-"""The adapted graph, as it is made beside the original."""
+"""The adapted ONNX graph, made beside the original."""
 
-from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -9,22 +8,22 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from ..channel_map import ChannelMap
-from .graph import Graph, all_names, names
+from .graph import Graph, list_defined_names, list_used_values
 
 _FIRST_IR_WITHOUT_WEIGHTS_AMONG_INPUTS = 4
 
 
 class Edit:
-    """New nodes and tensors; the original changes in :meth:`apply` alone.
+    """New nodes and tensors; only :meth:`apply_to` changes the original.
 
     Attributes
     ----------
     images : dict of str to ChannelMap
-        What the values of the original graph are that come from the image.
+        The values of the original graph that are made of the image.
     stems : dict of str to str
         The convolutions that see the image, and their outputs.
     folds : bool
-        Whether the network's own arithmetic is folded away.
+        Whether the network's own arithmetic is folded into the stems.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -36,34 +35,34 @@ class Edit:
         self._tensors: list[onnx.TensorProto] = []
         self._planes: dict[str, tuple[int, int]] = {}
         self._with_ones: dict[str, str] = {}
-        self._taken = set(all_names(graph.model.graph))
+        self._names = set(list_defined_names(graph.model.graph))
 
-    def fresh(self, hint: str) -> str:
-        """A name that isn't in use."""
+    def make_name(self, hint: str) -> str:
+        """Return a name that isn't in use."""
         name, count = hint, 1
-        while name in self._taken:
+        while name in self._names:
             name, count = f"{hint}_{count}", count + 1
-        self._taken.add(name)
+        self._names.add(name)
         return name
 
-    def tensor(self, values: NDArray[Any], hint: str, dtype: int | None = None) -> str:
-        """The name of a new constant."""
+    def add_constant(self, values: NDArray[Any], hint: str, dtype: int | None = None) -> str:
+        """Add a tensor and return its name."""
         if dtype is not None:
             values = values.astype(helper.tensor_dtype_to_np_dtype(dtype))
-        name = self.fresh(hint)
+        name = self.make_name(hint)
         self._tensors.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
 
-    def add(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        """A new node; the name of its output."""
-        name = self.fresh(f"{output}_node")
+    def add_node(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        """Add a node and return the name of its output."""
+        name = self.make_name(f"{output}_node")
         self._nodes.append(helper.make_node(operator, inputs, [output], name, **attributes))
         return output
 
-    def keep(
+    def keep_node(
         self, node: NodeProto, inputs: dict[int, str] | None = None, **attributes: Any
     ) -> None:
-        """A node of the original, with other inputs and attributes where these are given."""
+        """Copy a node of the original, with other inputs and attributes where they are given."""
         copy = NodeProto()
         copy.CopyFrom(node)
         for place, name in (inputs or {}).items():
@@ -75,37 +74,38 @@ class Edit:
         copy.attribute.extend(helper.make_attribute(k, v) for k, v in attributes.items())
         self._nodes.append(copy)
 
-    def made(self, name: str, image: ChannelMap) -> None:
-        """A value of the original is now `image`, on a base of its own name."""
+    def record_image(self, name: str, image: ChannelMap) -> None:
+        """Record that a value of the original is made of the image."""
         self.images[name] = image
-        self.set_planes(name, image.axis, image.planes)
+        if image.base == name:
+            self.set_plane_count(name, image.axis, image.plane_count)
 
-    def set_planes(self, name: str, axis: int, planes: int) -> None:
-        """How many planes a value has now, to be corrected in what the model says of it."""
-        self._planes[name] = (axis, planes)
+    def set_plane_count(self, name: str, axis: int, count: int) -> None:
+        """Set how many planes a value has now, for the shapes that the model states."""
+        self._planes[name] = (axis, count)
 
-    def with_ones(self, image: ChannelMap) -> ChannelMap:
-        """The image with its constant as a plane of ones, appended to its base.
+    def append_ones(self, image: ChannelMap) -> ChannelMap:
+        """Append a plane of ones to the image's base, and let it carry the constant.
 
         One Pad, along the channels, by 1: it takes every size, symbolic ones too, every opset
         from 2 on and every float. On ONNX Runtime it is as fast as Shape, ConstantOfShape and
         Concat or faster.
         """
         if image.base not in self._with_ones:
-            name = self.fresh(f"{image.base}_and_ones")
+            name = self.make_name(f"{image.base}_and_ones")
             self._with_ones[image.base] = name
             pads = np.zeros(2 * image.rank, np.int64)
             pads[image.rank + image.axis] = 1
             if self.graph.opset < 11:
-                self.add("Pad", [image.base], name, pads=pads.tolist(), value=1.0)
+                self.add_node("Pad", [image.base], name, pads=pads.tolist(), value=1.0)
             else:
-                places = self.tensor(pads, f"{name}_pads")
-                value = self.tensor(np.array(1), f"{name}_value", image.dtype)
-                self.add("Pad", [image.base, places, value], name)
+                widths = self.add_constant(pads, f"{name}_pads")
+                value = self.add_constant(np.array(1), f"{name}_value", image.dtype)
+                self.add_node("Pad", [image.base, widths, value], name)
         return image.with_ones(self._with_ones[image.base])
 
-    def preview(self) -> Graph:
-        """The adapted graph, to look things up in; weights are the original's, not copied."""
+    def preview_graph(self) -> Graph:
+        """Return the adapted graph, to look things up in; it shares the original's weights."""
         model = ModelProto(ir_version=self.graph.model.ir_version)
         model.opset_import.extend(self.graph.model.opset_import)
         model.graph.node.extend(self._nodes)
@@ -116,24 +116,23 @@ class Edit:
         preview.initializers = {**self.graph.initializers, **{t.name: t for t in self._tensors}}
         return preview
 
-    def apply(self, model: ModelProto) -> None:
-        """Make the model, the original or a copy of it, the adapted one."""
+    def apply_to(self, model: ModelProto) -> None:
+        """Change a model, the original or a copy of it, into the adapted one."""
         graph = model.graph
-        before = _uses(graph)
+        before = {name for node in graph.node for name in list_used_values(node)}
         nodes = list(self._nodes)
-        while True:  # what only the removed nodes used goes with them
-            used = {name for node in nodes for name in names(node)}
-            used |= {value.name for value in graph.output}
-            orphans = before.keys() - used
+        while True:  # drop nodes that only dropped nodes used, until none is left
+            used = {name for node in nodes for name in list_used_values(node)}
+            orphans = before - used - {value.name for value in graph.output}
             kept = [n for n in nodes if not all(name in orphans or not name for name in n.output)]
             if len(kept) == len(nodes):
                 break
             nodes = kept
         del graph.node[:]
         graph.node.extend(nodes)
-        gone = orphans & {tensor.name for tensor in graph.initializer}
-        _remove(graph.initializer, gone)
-        _remove(graph.input, gone)
+        unused = orphans & {tensor.name for tensor in graph.initializer}
+        _remove_names(graph.initializer, unused)
+        _remove_names(graph.input, unused)
         graph.initializer.extend(self._tensors)
         if model.ir_version < _FIRST_IR_WITHOUT_WEIGHTS_AMONG_INPUTS:
             graph.input.extend(
@@ -142,25 +141,20 @@ class Edit:
         self._correct_shapes(model)
 
     def _correct_shapes(self, model: ModelProto) -> None:
-        """What the model says of the values that have other channels now, or are gone."""
+        """Correct the stated shapes of values that have other planes now, or don't exist."""
         graph = model.graph
-        here = {name for node in graph.node for name in node.output}
-        here |= {item.name for field in (graph.input, graph.initializer) for item in field}
-        _remove(graph.value_info, {value.name for value in graph.value_info} - here)
+        existing = {name for node in graph.node for name in node.output}
+        existing |= {item.name for field in (graph.input, graph.initializer) for item in field}
+        _remove_names(graph.value_info, {value.name for value in graph.value_info} - existing)
         for value in [*graph.input, *graph.value_info]:
-            axis, planes = self._planes.get(value.name, (0, 0))
+            axis, count = self._planes.get(value.name, (0, 0))
             dims = value.type.tensor_type.shape.dim
-            if planes and axis < len(dims):  # none if nothing is said; too few if that is stale
-                dims[axis].dim_value = planes
+            if count and axis < len(dims):  # no shape is stated, or an outdated one
+                dims[axis].dim_value = count
 
 
-def _remove(field: Any, gone: set[str]) -> None:
-    """Take what has one of these names out of a repeated field."""
+def _remove_names(field: Any, names: set[str]) -> None:
+    """Remove the items with these names from a repeated field."""
     for place in reversed(range(len(field))):
-        if field[place].name in gone:
+        if field[place].name in names:
             del field[place]
-
-
-def _uses(graph: onnx.GraphProto) -> Counter[str]:
-    """How often each value is used."""
-    return Counter(name for node in graph.node for name in names(node))

@@ -1,8 +1,10 @@
 """ONNX files, with the files beside them that hold the tensors of large models."""
 
 import math
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,73 +17,95 @@ from onnx.external_data_helper import uses_external_data
 from ...core.writing import replacing
 from ...errors import ModelError
 from ..files import ONNX, check_file, explain_read_errors, make_read_error
-from .graph import tensors
+from .graph import Graph, list_tensors
 
 _LIMIT = (1 << 31) - 1  # bytes of a protobuf message
-# several numbers in a byte
+# data types that pack several numbers into a byte
 _PACKED = {getattr(TensorProto, name) for name in ("INT4", "UINT4", "FLOAT4E2M1", "INT2", "UINT2")
     if hasattr(TensorProto, name)}  # fmt: skip
 
 
-def read(path: Path, *, in_memory: bool) -> ModelProto:
-    """The model of a file, its external tensors in memory or left in their files.
+@contextmanager
+def open_graph(
+    model: ModelProto | str | os.PathLike[str], *, in_memory: bool = False
+) -> Iterator[Graph]:
+    """Give the graph of a model, or of the model in a file.
+
+    A file can be damaged although it can be read, so errors while the graph is open name it.
+
+    Parameters
+    ----------
+    model : ModelProto or path
+    in_memory : bool
+        Whether the external tensors of a file are loaded.
 
     Raises
     ------
     FileNotFoundError, IsADirectoryError, PermissionError
         As ``open`` raises them.
     ModelError
-        If it isn't ONNX, or a file that it names is missing or too short.
+        If the file isn't ONNX, or a file that it names is missing or too short.
     """
+    if isinstance(model, ModelProto):
+        yield Graph(model)
+        return
+    path = Path(model)
+    proto = _read_model(path)
+    with explain_read_errors(path, ONNX):
+        if in_memory:
+            onnx.load_external_data_for_model(proto, str(path.parent))
+        yield Graph(proto, path.parent)
+
+
+def _read_model(path: Path) -> ModelProto:
+    """Return the model of a file, with external tensors left in their files, and checked."""
     check_file(path)
     with explain_read_errors(path, ONNX):
         model = onnx.load(path, format="protobuf", load_external_data=False)
         if not model.graph.node:
             raise make_read_error(path, ONNX, ValueError("there is no graph in it"))
-        for tensor in external(model):
+        for tensor in list_external_tensors(model):
             _check_data(tensor, path)
-        if in_memory:
-            onnx.load_external_data_for_model(model, str(path.parent))
     return model
 
 
 def _check_data(tensor: TensorProto, path: Path) -> None:
-    """ModelError unless the file of an external tensor holds it."""
-    file = path.parent / _location(tensor)
-    told = f"the tensor {tensor.name!r} of {path} can't be read: its file {file}"
+    """Check that the file of an external tensor holds it."""
+    file = path.parent / _read_location(tensor)
+    problem = f"the tensor {tensor.name!r} of {path} can't be read: its file {file}"
     if not file.is_file():
-        raise ModelError(f"{told} {'is no file' if file.exists() else 'is missing'}")
-    said = {entry.key: entry.value for entry in tensor.external_data}
+        raise ModelError(f"{problem} {'is no file' if file.exists() else 'is missing'}")
+    entries = {entry.key: entry.value for entry in tensor.external_data}
     dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.data_type))
     needed = math.prod(tensor.dims) * dtype.itemsize
     if tensor.data_type in _PACKED:
-        needed = int(said.get("length", 0))
-    start, length = int(said.get("offset", 0)), int(said.get("length", needed))
+        needed = int(entries.get("length", 0))
+    start, length = int(entries.get("offset", 0)), int(entries.get("length", needed))
     if start < 0:
-        raise ModelError(f"{told} has no byte {start}, where it starts")
+        raise ModelError(f"{problem} has no byte {start}, where it starts")
     if length != needed:
-        raise ModelError(f"{told} has {length} bytes for it, and {needed} are needed")
+        raise ModelError(f"{problem} has {length} bytes for it, and {needed} are needed")
     size = file.stat().st_size
     if start + length > size:
-        raise ModelError(f"{told} is too short: {size} bytes, and {start + length} are needed")
+        raise ModelError(f"{problem} is too short: {size} bytes, and {start + length} are needed")
 
 
-def external(model: ModelProto) -> list[TensorProto]:
-    """The tensors whose data isn't loaded."""
+def list_external_tensors(model: ModelProto) -> list[TensorProto]:
+    """Return the tensors whose data is in other files."""
     graphs = model.graph, *model.functions
-    return [t for graph in graphs for t in tensors(graph) if uses_external_data(t)]
+    return [t for graph in graphs for t in list_tensors(graph) if uses_external_data(t)]
 
 
-def beside(path: Path) -> list[Path]:
-    """Return the files that hold a model's external tensors.
+def list_tensor_files(path: Path) -> list[Path]:
+    """Return the files that hold the external tensors of the model in a file.
 
     Raises
     ------
     ModelError
         If it isn't ONNX, or names a file outside of its folder.
     """
-    outside = external(read(path, in_memory=False))
-    return [path.parent / name for name in dict.fromkeys(map(_location, outside))]
+    external = list_external_tensors(_read_model(path))
+    return [path.parent / name for name in dict.fromkeys(map(_read_location, external))]
 
 
 def is_large(model: ModelProto) -> bool:
@@ -92,47 +116,54 @@ def is_large(model: ModelProto) -> bool:
         return True
 
 
-def write(model: ModelProto, path: Path, folder: Path) -> None:
+def write_model(model: ModelProto, path: Path, folder: Path) -> None:
     """Write a model that was read from a file in `folder`.
 
-    What was in files beside it goes into files beside the new one:
+    Tensors that were in files beside the original go into files beside the new one:
     ``model.onnx`` has ``model.onnx.data``, and where the original had several files they are
-    numbered. The data are copied as they are, file by file, and never held in memory.
+    numbered. The data are copied file by file, unchanged, and never held in memory.
     """
-    outside = external(model)
+    external = list_external_tensors(model)
     new = {location: f"{path.name}.data{count or ''}"
-        for count, location in enumerate(dict.fromkeys(map(_location, outside)))}  # fmt: skip
+        for count, location in enumerate(dict.fromkeys(map(_read_location, external)))}  # fmt: skip
     _check_targets({path: None} | {path.with_name(n): folder / s for s, n in new.items()})
     for location, name in new.items():
         source, target = folder / location, path.with_name(name)
         if not (target.exists() and target.samefile(source)):
             with replacing(target) as written:
                 shutil.copyfile(source, written)
-    for tensor in outside:
-        entry = _entry(tensor)
+    for tensor in external:
+        entry = _find_location(tensor)
         entry.value = new[entry.value]
     with replacing(path) as written:
         written.write_bytes(model.SerializeToString())
 
 
 def _check_targets(sources: Mapping[Path, Path | None]) -> None:
-    """ModelError if a file to write holds tensors that are still to be read from it."""
-    held = [source for source in sources.values() if source is not None and source.exists()]
+    """Check that no file to write holds tensors that are still to be read from it.
+
+    Parameters
+    ----------
+    sources : mapping of Path to Path or None
+        Each file to write, and the file whose copy it will be.
+    """
+    read = [source for source in sources.values() if source is not None and source.exists()]
     for target, own in sources.items():
-        if target.exists() and any(target.samefile(s) for s in held if s != own):
+        if target.exists() and any(target.samefile(s) for s in read if s != own):
             raise ModelError(
                 f"{target} holds tensors of the model itself, which would be lost: write it into "
                 f"another folder than {str(target.parent)!r}"
             )
 
 
-def _entry(tensor: TensorProto) -> Any:
+def _find_location(tensor: TensorProto) -> Any:
+    """Return the entry of an external tensor that names its file."""
     return next(entry for entry in tensor.external_data if entry.key == "location")
 
 
-def _location(tensor: TensorProto) -> str:
-    """The file of an external tensor; ModelError if it lies outside of the model's folder."""
-    location = str(_entry(tensor).value)
+def _read_location(tensor: TensorProto) -> str:
+    """Return the file of an external tensor; ModelError if it lies outside the model's folder."""
+    location = str(_find_location(tensor).value)
     parts = PurePosixPath(location)
     if parts.is_absolute() or ".." in parts.parts or "\\" in location:
         raise ModelError(

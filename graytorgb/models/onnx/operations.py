@@ -1,291 +1,265 @@
-"""What each operator makes of the image on its way to the first convolution.
+"""The rules for each ONNX operator that an image meets before its first convolution.
 
-Every function here has the arguments `edit`, `node` and `image`, the planes of the node's first
-input. It records what the outputs are and puts the nodes that stay into the adapted graph, or
-raises ``Refused`` with a phrase that follows "the image".
+Each function here has the arguments `edit`, `node` and `image`, the ChannelMap of the node's
+first input. It adds the nodes that stay to the adapted graph and returns the image that the
+node's first output is, or None if that isn't an image. It raises ``TraceError`` where the image
+can't pass.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto
+from onnx import NodeProto
 
-from .. import weights
-from ..channel_map import ChannelMap
+from ..channel_map import ChannelMap, TraceError
 from .channel_operations import (
     concatenate_values,
     gather_channels,
     gather_nd_channels,
     slice_channels,
     split_channels,
-    squeeze,
-    unsqueeze,
+    squeeze_image,
+    unsqueeze_image,
 )
 from .edit import Edit
-from .graph import attribute, names, title
-from .operator_rules import Refused, check_axis, check_plain, describe, find_constant, move_base
+from .graph import get_attribute, get_title, list_used_values
+from .inputs import FLOATS
+from .rule_parts import (
+    apply_to_base,
+    check_axis,
+    check_plain,
+    describe,
+    find_argument,
+    require_argument,
+)
 
-Array = NDArray[Any]
-Operation = Callable[[Edit, NodeProto, ChannelMap], None]
+Operation = Callable[[Edit, NodeProto, ChannelMap], ChannelMap | None]
 
-_FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
 _FIRST_OPSET_WITH_NUMPY_BROADCASTING = 7
-_BINARY = ("Add", "Sub", "Mul", "Div")
-_TAKE_SEVERAL = (*_BINARY, "Concat")
-_TAKE_ONE_CHANNEL = (*_BINARY, "Neg", "Identity", "Unsqueeze")
+_ARITHMETIC = {"Add": "add", "Sub": "subtract", "Mul": "multiply", "Div": "divide"}
+_TAKE_SEVERAL = (*_ARITHMETIC, "Concat")
+_TAKE_ONE_CHANNEL = (*_ARITHMETIC, "Neg", "Identity", "Unsqueeze")
 _QUANTIZED = ("QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "ConvInteger",
     "DequantizeLinear")  # fmt: skip
 
 
-def operate(edit: Edit, node: NodeProto) -> None:
-    """Pass a node that the image goes into.
+def trace_node(edit: Edit, node: NodeProto) -> None:
+    """Trace the image through a node that it goes into.
 
     Raises
     ------
-    Refused
-        If it can't be passed.
+    TraceError
+        If it can't pass.
     """
     operation = OPERATIONS.get(node.op_type) if edit.graph.is_standard(node) else None
     places = [place for place, name in enumerate(node.input) if name in edit.images]
-    if operation is None or not places or any(map(edit.images.get, _captured(node))):
-        raise Refused(f"goes into {describe(node)}")
+    in_subgraphs = list_used_values(node)[len(node.input) :]
+    if operation is None or not places or any(name in edit.images for name in in_subgraphs):
+        raise TraceError(f"goes into {describe(node)}")
     image = edit.images[node.input[places[0]]]
     if places != [0] and node.op_type not in _TAKE_SEVERAL:
-        raise Refused(f"goes into {describe(node)}, and not as what is worked on")
+        raise TraceError(f"goes into {describe(node)}, and not as what is worked on")
     if not image.has_axis and node.op_type not in _TAKE_ONE_CHANNEL:
-        raise Refused(f"goes into {describe(node)} as a single channel")
-    operation(edit, node, image)
+        raise TraceError(f"goes into {describe(node)} as a single channel")
+    result = operation(edit, node, image)
+    if result is not None:
+        edit.record_image(node.output[0], result)
 
 
-def _captured(node: NodeProto) -> list[str]:
-    return names(node)[len(node.input) :]
-
-
-def _alias(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
-    training = find_constant(edit, node, 2, "training mode")
+def _pass_unchanged(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
+    """Leave out Identity and Dropout, which do nothing in inference."""
+    training = find_argument(edit, node, 2, "training mode")
     if len(node.output) > 1 or (training is not None and training.any()):
-        raise Refused(f"goes into {describe(node)} in training mode")
-    edit.images[node.output[0]] = image
+        raise TraceError(f"goes into {describe(node)} in training mode")
+    return image
 
 
-def _cast(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
-    dtype = attribute(node, "to")
-    if dtype not in _FLOATS:
+def _cast_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
+    """Cast the base; a cast to whole numbers rounds, so the channels must be equal."""
+    dtype = get_attribute(node, "to")
+    if dtype not in FLOATS:
         check_plain(node, image)
-    move_base(edit, node, image, dtype=dtype)
+    return apply_to_base(edit, node, image, dtype=dtype)
 
 
-def _same_for_equal_planes(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
-    """Any function of a pixel, or of pixels of one channel, while the planes are equal."""
+def _apply_to_equal_channels(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
+    """Apply any function of a pixel, or of the pixels of one channel, to equal channels."""
     check_plain(node, image)
     if node.op_type == "MaxPool":
         check_axis(node, image)
-    move_base(edit, node, image)
+    return apply_to_base(edit, node, image)
 
 
-def _arithmetic(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
-    """Add, Sub, Mul and Div by a constant are folded."""
+def _fold_arithmetic(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
+    """Fold Add, Sub, Mul and Div by a constant."""
     if edit.graph.opset < _FIRST_OPSET_WITH_NUMPY_BROADCASTING:
-        raise Refused(f"goes into {describe(node)} of opset {edit.graph.opset}, before 7")
-    if image.dtype not in _FLOATS:
-        raise Refused(f"goes into {describe(node)}, which calculates in whole numbers")
-    first, second = (name in edit.images for name in node.input)
-    operator = node.op_type
-    if first and second:
-        raise Refused(f"goes into {describe(node)} twice")
-    if second and operator == "Div":
-        raise Refused(f"divides in {describe(node)}")
-    number = _of_each_channel(edit, node, image, 1 if first else 0)
-    if second and operator == "Sub":
-        image, operator = image.scale(-np.ones(1)), "Add"
-    with np.errstate(divide="ignore"):
-        factor = 1 / number if operator == "Div" else number
-    if operator in ("Mul", "Div"):
-        image = image.scale(factor)
-    else:
-        image = image.shift(-number if operator == "Sub" else number)
-    if not (np.isfinite(image.matrix).all() and np.isfinite(image.constant).all()):
-        raise Refused(f"becomes infinite in {describe(node)}")
+        raise TraceError(f"goes into {describe(node)} of opset {edit.graph.opset}, before 7")
+    if image.dtype not in FLOATS:
+        raise TraceError(f"goes into {describe(node)}, which calculates in whole numbers")
+    is_left, is_right = (name in edit.images for name in node.input)
+    if is_left and is_right:
+        raise TraceError(f"goes into {describe(node)} twice")
+    operand = require_argument(edit, node, int(is_left), "other operand")
     edit.folds = True
-    edit.images[node.output[0]] = image
+    return image.calculate(_ARITHMETIC[node.op_type], operand, describe(node), is_left=is_left)
 
 
-def _of_each_channel(edit: Edit, node: NodeProto, image: ChannelMap, place: int) -> Array:
-    """A constant that is one number, or one for each channel."""
-    values = find_constant(edit, node, place, "other operand")
-    assert values is not None
-    rank = image.rank if image.has_axis else image.rank - 1
-    if values.ndim > rank:
-        raise Refused(f"gets another axis in {describe(node)}")
-    spread = values.astype(np.float64).reshape((1,) * (rank - values.ndim) + values.shape)
-    last = np.moveaxis(spread, image.axis, -1) if image.has_axis else spread[..., None]
-    numbers = last.reshape(-1, last.shape[-1])
-    if (numbers != numbers[0]).any():
-        raise Refused(f"meets other numbers at each pixel in {describe(node)}")
-    if len(numbers[0]) not in (1, image.channels) and image.channels != 1:
-        raise Refused(f"of {image.channels} channels meets {len(numbers[0])} in {describe(node)}")
-    return np.asarray(numbers[0])
-
-
-def _negative(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
+def _fold_negative(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
+    """Fold a change of sign."""
     edit.folds = True
-    edit.images[node.output[0]] = image.scale(-np.ones(1))
+    return image.negate()
 
 
-def _batch_normalization(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
+def _fold_batch_normalization(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
+    """Fold a BatchNormalization in inference."""
     check_axis(node, image)
-    if attribute(node, "training_mode", 0) or len(node.output) > 1:
-        raise Refused(f"goes into {describe(node)} in training mode")
-    given = [find_constant(edit, node, place, "argument") for place in range(1, 5)]
-    scale, bias, mean, variance = (np.asarray(v, np.float64) for v in given)
-    factor = scale / np.sqrt(variance + attribute(node, "epsilon", 1e-5))
-    edit.folds = True
-    edit.images[node.output[0]] = image.scale(factor).shift(bias - mean * factor)
-
-
-def _transpose(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
-    order = list(attribute(node, "perm", range(image.rank)[::-1]))
-    move_base(edit, node, image, axis=order.index(image.axis))
-
-
-def _pad(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
-    """Padding by a number ends the ones, unless the planes are that number everywhere."""
-    if edit.graph.opset < 2:
-        raise Refused(f"goes into {describe(node)} of opset 1")
-    axes = find_constant(edit, node, 3, "axes")
-    places = range(image.rank) if axes is None else [int(a) % image.rank for a in axes]
-    if image.axis in places:
-        pads = find_constant(edit, node, 1, "pads")
-        assert pads is not None
-        place, count = list(places).index(image.axis), len(places)
-        if pads[place] or pads[place + count]:
-            raise Refused(f"gets more channels in {describe(node)}")
-    given = find_constant(edit, node, 2, "value")
-    value = 0.0 if given is None else float(given.item())  # some write it as [0.0]
-    if image.is_plain or attribute(node, "mode", "constant") != "constant":
-        move_base(edit, node, image)
-        return
-    if image.has_constant(other_than=value):
-        image = edit.with_ones(image.shift(np.full(1, -value))).shift(np.full(1, value))
-    changed = {0: image.base}
-    if value and edit.graph.opset >= 11:
-        changed[2] = edit.tensor(np.array(0), f"{node.output[0]}_value", image.dtype)
-    zero = {"value": 0.0} if value and edit.graph.opset < 11 else {}
-    edit.keep(node, changed, **zero)
-    edit.made(node.output[0], replace(image, base=node.output[0]))
-
-
-def _average_pool(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
-    check_axis(node, image)
-    if attribute(node, "count_include_pad", 0) and _pads(node) and image.has_constant():
-        image = edit.with_ones(image)
-    move_base(edit, node, image)
-
-
-def _pads(node: NodeProto) -> bool:
-    """Whether a convolution or a pooling pads with zeros."""
-    same = attribute(node, "auto_pad", "NOTSET") in ("SAME_UPPER", "SAME_LOWER")
-    return same or any(attribute(node, "pads", ()))
-
-
-def _resize(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
-    """Every way of interpolating keeps what is constant, but cropping by tf_crop_and_resize."""
-    if attribute(node, "coordinate_transformation_mode", "") == "tf_crop_and_resize":
-        raise Refused(f"is cropped by {describe(node)}, tf_crop_and_resize")
-    axes = attribute(node, "axes")
-    if axes is not None and image.axis not in [a % image.rank for a in axes]:
-        move_base(edit, node, image)
-        return
-    if attribute(node, "keep_aspect_ratio_policy", "stretch") != "stretch":
-        raise Refused(f"goes into {describe(node)}, which keeps an aspect ratio")
-    place = image.axis if axes is None else [a % image.rank for a in axes].index(image.axis)
-    sizes = 3 if node.op_type == "Resize" and len(node.input) > 3 and node.input[3] else None
-    if sizes is None:
-        given = 2 if node.op_type == "Resize" and edit.graph.opset > 10 else 1
-        scales = find_constant(edit, node, given, "scales")
-        if scales is None or scales[place] != 1:
-            raise Refused(f"gets other channels in {describe(node)}")
-        move_base(edit, node, image)
-        return
-    count = image.rank if axes is None else len(axes)
-    keep, planes = np.ones(count, np.int64), np.zeros(count, np.int64)
-    keep[place], planes[place] = 0, image.planes
-    name = f"{node.output[0]}_sizes"
-    others = edit.add(
-        "Mul", [node.input[3], edit.tensor(keep, f"{name}_kept")], edit.fresh(f"{name}_of_others")
+    if get_attribute(node, "training_mode", 0) or len(node.output) > 1:
+        raise TraceError(f"goes into {describe(node)} in training mode")
+    scale, bias, mean, variance = (
+        require_argument(edit, node, place, "argument").astype(np.float64) for place in range(1, 5)
     )
-    added = edit.add("Add", [others, edit.tensor(planes, f"{name}_planes")], edit.fresh(name))
-    edit.keep(node, {0: image.base, 3: added})
-    edit.made(node.output[0], replace(image, base=node.output[0]))
+    factor = scale / np.sqrt(variance + get_attribute(node, "epsilon", 1e-5))
+    edit.folds = True
+    return image.scale(factor).shift(bias - mean * factor)
 
 
-def _shape(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
-    """The shape that the image had, for what is calculated with it."""
-    missing = np.zeros(image.rank, np.int64)
-    missing[image.axis] = image.channels - image.planes
-    missing = missing[attribute(node, "start", 0) : attribute(node, "end", None)]
-    if not missing.any():
-        edit.keep(node, {0: image.base})
-        return
-    shape = edit.fresh(f"{node.output[0]}_of_gray")
-    bounds = {a.name: a.i for a in node.attribute}
-    edit.add("Shape", [image.base], shape, **bounds)
-    edit.add("Add", [shape, edit.tensor(missing, f"{shape}_missing")], node.output[0])
+def _transpose_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
+    """Transpose the base."""
+    order = list(get_attribute(node, "perm", range(image.rank)[::-1]))
+    return apply_to_base(edit, node, image, axis=order.index(image.axis))
 
 
-def _quantized(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
-    raise Refused(f"is quantized by {describe(node)}: adapt the float model, then quantize it")
+def _pad_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
+    """Pad the base; a constant that isn't the padding's value becomes a plane of ones first."""
+    if edit.graph.opset < 2:
+        raise TraceError(f"goes into {describe(node)} of opset 1")
+    axes = find_argument(edit, node, 3, "axes")
+    places = list(range(image.rank)) if axes is None else [int(a) % image.rank for a in axes]
+    if image.axis in places:
+        pads = require_argument(edit, node, 1, "pads")
+        if pads[places.index(image.axis) :: len(places)].any():
+            raise TraceError(f"gets more channels in {describe(node)}")
+    stated = find_argument(edit, node, 2, "value")
+    value = 0.0 if stated is None else float(stated.item())  # some write it as [0.0]
+    if image.is_plain or get_attribute(node, "mode", "constant") != "constant":
+        return apply_to_base(edit, node, image)
+    if image.has_constant(other_than=value):
+        image = edit.append_ones(image.shift(np.full(1, -value))).shift(np.full(1, value))
+    inputs, attributes = {0: image.base}, {}
+    if value and edit.graph.opset >= 11:  # the base is padded with zeros
+        inputs[2] = edit.add_constant(np.array(0), f"{node.output[0]}_value", image.dtype)
+    elif value:
+        attributes["value"] = 0.0
+    edit.keep_node(node, inputs, **attributes)
+    return replace(image, base=node.output[0])
 
 
-def _convolution(edit: Edit, node: NodeProto, image: ChannelMap, *, axes: str) -> None:
-    """The stem: its kernel sees the base's planes, its bias takes what is constant."""
+def _pool_average(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
+    """Average the base; where zeros of the padding count, the constant becomes a plane of ones."""
     check_axis(node, image)
-    kernel = find_constant(edit, node, 1, "kernel")
-    assert kernel is not None
-    spread = axes + "DHW"[-(kernel.ndim - 2) :] if kernel.ndim > 2 else axes
-    groups = attribute(node, "group", 1)
-    if image.channels != kernel.shape[spread.index("I")] * (1 if axes == "IO" else groups):
-        raise Refused(f"has {image.channels} channels where {describe(node)} takes others")
-    if image.has_constant() and (axes == "IO" or _pads(node)):
-        image = edit.with_ones(image)
-    dtype = image.dtype
-    changed = {0: image.base}
+    if get_attribute(node, "count_include_pad", 0) and _has_padding(node) and image.has_constant():
+        image = edit.append_ones(image)
+    return apply_to_base(edit, node, image)
+
+
+def _has_padding(node: NodeProto) -> bool:
+    """Whether a convolution or a pooling pads with zeros."""
+    is_same = get_attribute(node, "auto_pad", "NOTSET") in ("SAME_UPPER", "SAME_LOWER")
+    return is_same or any(get_attribute(node, "pads", ()))
+
+
+def _resize_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
+    """Resize the base; every interpolation keeps a constant, but tf_crop_and_resize."""
+    if get_attribute(node, "coordinate_transformation_mode", "") == "tf_crop_and_resize":
+        raise TraceError(f"is cropped by {describe(node)}, tf_crop_and_resize")
+    axes = [a % image.rank for a in get_attribute(node, "axes", range(image.rank))]
+    if image.axis not in axes:
+        return apply_to_base(edit, node, image)
+    if get_attribute(node, "keep_aspect_ratio_policy", "stretch") != "stretch":
+        raise TraceError(f"goes into {describe(node)}, which keeps an aspect ratio")
+    place = axes.index(image.axis)
+    is_resize = node.op_type == "Resize"
+    if not (is_resize and len(node.input) > 3 and node.input[3]):
+        has_region = is_resize and edit.graph.opset > 10
+        scales = find_argument(edit, node, 2 if has_region else 1, "scales")
+        if scales is None or scales[place] != 1:
+            raise TraceError(f"gets other channels in {describe(node)}")
+        return apply_to_base(edit, node, image)
+    # the sizes that the node is given, with the number of planes in the channels' place
+    is_other = np.arange(len(axes)) != place
+    name = f"{node.output[0]}_sizes"
+    factor = edit.add_constant(is_other.astype(np.int64), f"{name}_kept")
+    others = edit.add_node("Mul", [node.input[3], factor], edit.make_name(f"{name}_of_others"))
+    planes = edit.add_constant(np.where(is_other, 0, image.plane_count), f"{name}_planes")
+    sizes = edit.add_node("Add", [others, planes], edit.make_name(name))
+    edit.keep_node(node, {0: image.base, 3: sizes})
+    return replace(image, base=node.output[0])
+
+
+def _restore_shape(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
+    """Give the shape of the original image to the nodes that calculate with it."""
+    missing = np.zeros(image.rank, np.int64)
+    missing[image.axis] = image.channel_count - image.plane_count
+    missing = missing[get_attribute(node, "start", 0) : get_attribute(node, "end", None)]
+    if not missing.any():
+        edit.keep_node(node, {0: image.base})
+        return
+    shape = edit.make_name(f"{node.output[0]}_of_gray")
+    edit.add_node("Shape", [image.base], shape, **{a.name: a.i for a in node.attribute})
+    added = edit.add_constant(missing, f"{shape}_missing")
+    edit.add_node("Add", [shape, added], node.output[0])
+
+
+def _refuse_quantized(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
+    """Raise the TraceError for an operator of quantized models."""
+    raise TraceError(f"is quantized by {describe(node)}: adapt the float model, then quantize it")
+
+
+def _fold_into_convolution(edit: Edit, node: NodeProto, image: ChannelMap, *, axes: str) -> None:
+    """Give a stem a kernel that sees the base's planes, and a bias that takes the constant."""
+    check_axis(node, image)
+    kernel = require_argument(edit, node, 1, "kernel")
+    is_transposed = axes == "IO"
+    axes += "DHW"[5 - kernel.ndim :] if kernel.ndim > 2 else ""
+    groups = get_attribute(node, "group", 1)
+    if image.channel_count != kernel.shape[axes.index("I")] * (1 if is_transposed else groups):
+        raise TraceError(f"has {image.channel_count} channels where {describe(node)} takes others")
+    if image.has_constant() and (is_transposed or _has_padding(node)):
+        image = edit.append_ones(image)
+    folded, added = image.fold_into_kernel(kernel, axes, groups)
+    inputs = {0: image.base, 1: edit.add_constant(folded, f"{node.input[1]}_gray", image.dtype)}
     if image.has_constant():
-        share = weights.mix_channels(kernel, image.constant[:, None], spread, groups)
-        bias = share.sum(tuple(i for i, letter in enumerate(spread) if letter != "O"))
-        given = find_constant(edit, node, 2, "bias")
-        bias = bias if given is None else bias + given.astype(np.float64)
-        changed[2] = edit.tensor(bias, f"{title(node)}_bias_gray", dtype)
-    mixed = weights.mix_channels(kernel, image.matrix, spread, groups)
-    changed[1] = edit.tensor(mixed, f"{node.input[1]}_gray", dtype)
-    edit.keep(node, changed, group=1)
-    edit.stems[title(node)] = node.output[0]
+        bias = find_argument(edit, node, 2, "bias")
+        added = added if bias is None else added + bias.astype(np.float64)
+        inputs[2] = edit.add_constant(added, f"{get_title(node)}_bias_gray", image.dtype)
+    edit.keep_node(node, inputs, group=1)
+    edit.stems[get_title(node)] = node.output[0]
 
 
 OPERATIONS: dict[str, Operation] = {
-    **dict.fromkeys(("Identity", "Dropout"), _alias),
-    "Cast": _cast,
-    **dict.fromkeys(("Clip", "Ceil", "Floor", "MaxPool", "Relu", "Round"), _same_for_equal_planes),
-    **dict.fromkeys(_BINARY, _arithmetic),
-    "Neg": _negative,
-    "BatchNormalization": _batch_normalization,
-    "Transpose": _transpose,
-    "Pad": _pad,
-    "AveragePool": _average_pool,
-    **dict.fromkeys(("Resize", "Upsample"), _resize),
-    "Shape": _shape,
+    **dict.fromkeys(("Identity", "Dropout"), _pass_unchanged),
+    "Cast": _cast_image,
+    **dict.fromkeys(
+        ("Clip", "Ceil", "Floor", "MaxPool", "Relu", "Round"), _apply_to_equal_channels
+    ),
+    **dict.fromkeys(_ARITHMETIC, _fold_arithmetic),
+    "Neg": _fold_negative,
+    "BatchNormalization": _fold_batch_normalization,
+    "Transpose": _transpose_image,
+    "Pad": _pad_image,
+    "AveragePool": _pool_average,
+    **dict.fromkeys(("Resize", "Upsample"), _resize_image),
+    "Shape": _restore_shape,
     "Slice": slice_channels,
     "Gather": gather_channels,
     "GatherND": gather_nd_channels,
     "Split": split_channels,
     "Concat": concatenate_values,
-    "Unsqueeze": unsqueeze,
-    "Squeeze": squeeze,
-    **dict.fromkeys(_QUANTIZED, _quantized),
-    "Conv": partial(_convolution, axes="OI"),
-    "ConvTranspose": partial(_convolution, axes="IO"),
+    "Unsqueeze": unsqueeze_image,
+    "Squeeze": squeeze_image,
+    **dict.fromkeys(_QUANTIZED, _refuse_quantized),
+    "Conv": partial(_fold_into_convolution, axes="OI"),
+    "ConvTranspose": partial(_fold_into_convolution, axes="IO"),
 }

@@ -1,25 +1,23 @@
-"""Running an ONNX model, by ONNX Runtime, for :func:`graytorgb.models.verify`."""
+"""ONNX models run by ONNX Runtime, for :func:`graytorgb.models.verify`."""
 
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from ...errors import BackendUnavailable, ModelError
-from ..files import ONNX, explain_read_errors
+from ..image_input import ImageInput
 from ..preprocessing import Preprocessing
-from ..stem import fit_batch, repeat_and_normalize
 from ..weights import Normalization
 from .collapse import choose_images, trace_images
-from .files import external, is_large, read
-from .graph import Graph, tensors, title
-from .inputs import ImageInput, image_inputs
-from .runtime import evaluate, session
+from .files import is_large, list_external_tensors, open_graph
+from .graph import get_title, list_tensors
+from .inputs import find_image_inputs
+from .runtime import evaluate_model, make_session
 
 Array = NDArray[Any]
 PREPROCESSING = "graytorgb.preprocessing"  # the key among the metadata of an adapted model
@@ -32,34 +30,28 @@ _EPS: dict[int, float] = {
 
 
 class Runner:
-    """A model, with what it does to gray images.
+    """A model, and the normalization of its images.
 
     Parameters
     ----------
     model : ModelProto or path
     normalization : Normalization or None
-        How gray becomes its planes; None for an adapted model, which takes gray.
+        What makes the model's planes of the gray; None for an adapted model, which takes gray.
     """
 
     def __init__(
         self, model: ModelProto | str | os.PathLike[str], normalization: Normalization | None
     ) -> None:
-        if isinstance(model, ModelProto):
-            self._graph = Graph(model)
-            self._session = _session(_bytes(model))
-        else:
-            path = Path(model)
-            proto = read(path, in_memory=False)
-            with explain_read_errors(path, ONNX):
-                self._graph = Graph(proto, path.parent)
-                self._session = _session(str(path))
+        with open_graph(model) as graph:
+            self._graph = graph
+            self._session = _load_session(model)
         self._normalization = normalization
         self._images = (
-            [readings[0] for readings in image_inputs(self._graph, 1)]
+            [readings[0] for readings in find_image_inputs(graph, 1)]
             if normalization is None
-            else choose_images(self._graph, normalization)
+            else choose_images(graph, normalization)
         )
-        others = {v.name for v in self._graph.inputs} - {image.name for image in self._images}
+        others = {v.name for v in graph.inputs} - {image.name for image in self._images}
         if others:
             raise ModelError(
                 f"the model has inputs that aren't images, {sorted(others)}, and verify has "
@@ -68,11 +60,9 @@ class Runner:
 
     @property
     def eps(self) -> float:
-        """The machine epsilon of its weights; the largest, if they are mixed."""
-        return (
-            max((_EPS.get(t.data_type, 0) for t in tensors(self._graph.model.graph)), default=0)
-            or _EPS[TensorProto.FLOAT]
-        )
+        """Return the machine epsilon of the weights; the largest, if they are mixed."""
+        tensors = list_tensors(self._graph.model.graph)
+        return max((_EPS.get(t.data_type, 0) for t in tensors), default=0) or 2**-23
 
     @property
     def has_integers(self) -> bool:
@@ -81,44 +71,44 @@ class Runner:
 
     @property
     def preprocessing(self) -> Preprocessing | None:
-        """Return what the metadata say that the adapted model carries."""
+        """Return what the metadata of an adapted model carry, or None."""
         props = {entry.key: entry.value for entry in self._graph.model.metadata_props}
         return Preprocessing.from_text(props.get(PREPROCESSING))
 
     def eval_mode(self) -> AbstractContextManager[None]:
-        """A model of ONNX has no other mode."""
+        """Return a context that does nothing, because an ONNX model has no other mode."""
         return nullcontext()
 
     def to_input(self, batch: Array) -> Array:
-        """A batch (N, 1, ...) in the model's dtype and order of axes."""
-        image = self._images[0]
-        dtype = helper.tensor_dtype_to_np_dtype(image.dtype)
-        axis = image.axis if image.is_batch else image.axis + 1
-        return fit_batch(batch, image.spatial, dtype, axis, has_integers=image.has_integers)
+        """Return a batch (N, 1, ...) in the model's dtype and order of axes."""
+        return self._images[0].fit_batch(batch)
 
     def __call__(self, gray: Array) -> list[Any]:
-        """The model's outputs for gray, preprocessing included."""
-        return self._run(self._session, gray)
+        """Return the model's outputs for gray, its preprocessing included."""
+        return self._run_session(self._session, gray)
 
-    def _run(self, runner: Any, gray: Array, join: Any = np.stack) -> list[Any]:
+    def _run_session(self, session: Any, gray: Array, join: Any = np.stack) -> list[Any]:
+        """Return a session's outputs for a batch, in parts of the size that the model takes."""
         results = []
-        names = {value.name for value in runner.get_inputs()}
-        for part, count in self._batches(gray):
-            given = {image.name: self._given(part, image, place)
+        names = {value.name for value in session.get_inputs()}
+        for part, count in self._split_batch(gray):
+            inputs = {image.name: self._make_planes(part, image, place)
                 for place, image in enumerate(self._images) if image.name in names}  # fmt: skip
             try:
-                outputs = runner.run(None, given)
+                outputs = session.run(None, inputs)
             except Exception as error:  # ONNX Runtime has a class for each of its codes
                 raise ModelError(f"ONNX Runtime can't run the model: {error}") from error
-            results.append([_first(output, count) for output in outputs])
+            # without the images that only fill the part
+            results.append([output[:count] if isinstance(output, np.ndarray) and output.ndim
+                else output for output in outputs])  # fmt: skip
         if self._images[0].is_batch:
             join = np.concatenate
             if len(results) == 1:
                 return results[0]
         return [join(parts) for parts in zip(*results, strict=True)]
 
-    def _batches(self, gray: Array) -> Iterator[tuple[Array, int]]:
-        """Parts of the size that the model takes, and how many images of each are new."""
+    def _split_batch(self, gray: Array) -> Iterator[tuple[Array, int]]:
+        """Yield parts of the size that the model takes, and how many images of each are new."""
         image = self._images[0]
         if not image.is_batch:
             yield from ((one, 1) for one in gray)
@@ -129,95 +119,88 @@ class Runner:
             filled = np.resize(part, (size, *part.shape[1:])) if len(part) < size else part
             yield filled, len(part)
 
-    def _given(self, gray: Array, image: ImageInput, place: int) -> Array:
-        """The planes of an input; several are given the image shifted by parts of its width.
+    def _make_planes(self, gray: Array, image: ImageInput, place: int) -> Array:
+        """Return the planes for an input; of several, each gets the image shifted differently.
 
-        What a network sees in the difference of two equal images would prove nothing.
+        A network that compares two equal images would prove nothing.
         """
         if place:
             side = -2 if image.axis == image.rank - 1 else -1
             gray = np.roll(gray, place * gray.shape[side] // len(self._images), side)
-        if self._normalization is None:
-            return gray
-        return repeat_and_normalize(gray, image.axis, self._normalization)
+        return image.make_planes(gray, self._normalization)
 
     def to_arrays(self, output: list[Any]) -> list[NDArray[np.float64]]:
-        """Every array of numbers of an output."""
+        """Return every array of numbers of an output."""
         found = (value for value in output if isinstance(value, np.ndarray))
         return [value.astype(np.float64) for value in found if value.dtype.kind in "biuf"]
 
     def find_scores(self, output: list[Any]) -> NDArray[np.float64] | None:
-        """Class scores, (N, classes) or (N, classes, H, W); None if the first output has none."""
+        """Return class scores, (N, classes) or (N, classes, H, W); None without them.
+
+        Only the first output can have them.
+        """
         first = next(iter(self.to_arrays(output)), np.zeros(0))
-        channels_first = self._images[0].axis == 1 and first.ndim == self._images[0].rank
-        if not (first.ndim == 2 or channels_first) or first.shape[1] < 2:
+        is_map = self._images[0].axis == 1 and first.ndim == self._images[0].rank
+        if not (first.ndim == 2 or is_map) or first.shape[1] < 2:
             return None
         return first
 
     def find_stem(self, gray: Array) -> str | None:
-        """The name of the first convolution that the image meets."""
+        """Return the name of the first convolution that the image meets, or None."""
         assert self._normalization is not None
         edit, _ = trace_images(self._graph, self._images, self._normalization)
         return next(iter(edit.stems), None)
 
     def run_stem(self, layer: str, gray: Array) -> tuple[Any, Array] | None:
-        """The gray's shape, and the output of a node; None if there is no such node."""
-        node = self._node(layer)
+        """Return the gray's shape and the output of a node, or None if there is no such node."""
+        node = next((n for n in self._graph.nodes if get_title(n) == layer), None)
         if node is None:
             return None
-        part = self._graph.cut([node.output[0]])
-        [output] = self._run(_session(_bytes(part)), gray, np.concatenate)
+        session = _load_session(self._graph.extract([node.output[0]]))
+        [output] = self._run_session(session, gray, np.concatenate)
         return gray.shape, output.astype(np.float64)
 
-    def _node(self, layer: str) -> NodeProto | None:
-        return next((n for n in self._graph.nodes if title(n) == layer), None)
-
     def find_inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-        """Where a convolution's kernel lies wholly inside the image, explicit padding counted.
+        """Return where a convolution's kernel lies wholly inside the image.
 
-        Its taps are counted: a kernel of ones sees an image of ones.
+        A kernel of ones counts its taps on an image of ones. Padding that is a node of its own
+        counts as image.
         """
         edit, _ = trace_images(self._graph, self._images, Normalization.identity())
         if layer not in edit.stems:
             raise ModelError(
                 f"layer {layer!r} isn't a convolution that sees the image: leave layer out"
             )
-        part = edit.preview().cut([edit.stems[layer]])
+        part = edit.preview_graph().extract([edit.stems[layer]])
         stem = next(n for n in part.graph.node if n.output[0] == edit.stems[layer])
         kernel = next(t for t in part.graph.initializer if t.name == stem.input[1])
-        transposed = stem.op_type == "ConvTranspose"
+        is_transposed = stem.op_type == "ConvTranspose"
         dims = list(kernel.dims)
-        dims[1 if transposed else 0] = 1
+        dims[1 if is_transposed else 0] = 1
         dtype = helper.tensor_dtype_to_np_dtype(kernel.data_type)
         kernel.CopyFrom(numpy_helper.from_array(np.ones(dims, dtype), kernel.name))
         del stem.input[2:]
-        image = self._images[0]
-        ones = np.ones(shape, helper.tensor_dtype_to_np_dtype(image.dtype))
-        given = ones[:1] if image.is_batch else ones[0]
-        [taps] = evaluate(part, {i.name: given for i in self._images})
+        ones = np.ones(shape, self._images[0].array_dtype)
+        given = ones[:1] if self._images[0].is_batch else ones[0]
+        [taps] = evaluate_model(part, {image.name: given for image in self._images})
         counted = taps[0, 0]
-        return np.asarray(counted == (counted.max() if transposed else np.prod(dims)))
+        return np.asarray(counted == (counted.max() if is_transposed else np.prod(dims)))
 
 
-def _bytes(model: ModelProto) -> bytes:
-    """A model as ONNX Runtime takes it from memory."""
-    if external(model) or is_large(model):
-        raise ModelError(
-            "the model has tensors in files beside it, or over 2 GB of them: pass its path"
-        )
-    return bytes(model.SerializeToString())
-
-
-def _session(model: bytes | str) -> Any:
+def _load_session(model: ModelProto | str | os.PathLike[str]) -> Any:
+    """Return a session for a model or a file; ModelError if ONNX Runtime can't load it."""
+    content: bytes | str
+    if isinstance(model, ModelProto):
+        if list_external_tensors(model) or is_large(model):
+            raise ModelError(
+                "the model has tensors in files beside it, or over 2 GB of them: pass its path"
+            )
+        content, name = model.SerializeToString(), "the model"
+    else:
+        content = name = os.fspath(model)
     try:
-        return session(model)
+        return make_session(content)
     except BackendUnavailable:
         raise
     except Exception as error:  # ONNX Runtime has a class for each of its codes
-        name = "the model" if isinstance(model, bytes) else model
         raise ModelError(f"ONNX Runtime can't load {name}: {error}") from error
-
-
-def _first(output: Any, count: int) -> Any:
-    """Without what only filled a batch."""
-    return output[:count] if isinstance(output, np.ndarray) and output.ndim else output

@@ -1,4 +1,4 @@
-"""ONNX Runtime, and ONNX's own evaluator for what that doesn't run."""
+"""ONNX Runtime, and ONNX's own evaluator for the operators that ONNX Runtime lacks."""
 
 import os
 from pathlib import Path
@@ -12,20 +12,20 @@ from onnx.reference import ReferenceEvaluator
 from ...extras import require
 
 
-def session(model: bytes | str) -> Any:
-    """A session of ONNX Runtime for a serialized model or the path of one."""
+def make_session(model: bytes | str) -> Any:
+    """Return a session of ONNX Runtime for a serialized model or the path of one."""
     runtime = require("onnxruntime")
     options = runtime.SessionOptions()
     # threads that wait busily would take the other model's time
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_cpu_mem_arena = False  # it would hide what a run needs, and is no faster
-    options.log_severity_level = 4  # what goes wrong is raised
-    given = model if isinstance(model, bytes) else _as_utf8(model, options)
+    options.log_severity_level = 4  # errors are raised; nothing is printed
+    given = model if isinstance(model, bytes) else _encode_path(model, options)
     return runtime.InferenceSession(given, options, providers=["CPUExecutionProvider"])
 
 
-def _as_utf8(path: str, options: Any) -> bytes | str:
-    """A path as the library takes it, which knows UTF-8 alone; the file's bytes if it isn't."""
+def _encode_path(path: str, options: Any) -> bytes | str:
+    """Return a path that ONNX Runtime can open, or the file's bytes if the path isn't UTF-8."""
     try:
         return os.fsencode(path).decode()
     except UnicodeDecodeError:
@@ -36,8 +36,8 @@ def _as_utf8(path: str, options: Any) -> bytes | str:
         return Path(path).read_bytes()
 
 
-def evaluate(model: ModelProto, given: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
-    """The outputs of a small model.
+def evaluate_model(model: ModelProto, inputs: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+    """Return the outputs of a small model.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def evaluate(model: ModelProto, given: dict[str, NDArray[Any]]) -> list[NDArray[
         Of any class, if an operator can't be run.
     """
     try:
-        outputs: Any = session(model.SerializeToString()).run(None, given)
+        outputs: Any = make_session(model.SerializeToString()).run(None, inputs)
     except Exception:  # ONNX Runtime's CPU has no convolution in float64 or bfloat16
-        outputs = ReferenceEvaluator(model).run(None, given)
+        outputs = ReferenceEvaluator(model).run(None, inputs)
     return [np.asarray(output) for output in outputs]

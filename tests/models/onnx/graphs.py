@@ -1,4 +1,4 @@
-"""Small ONNX models made by hand, and what the tests do with them."""
+"""Small ONNX models made by hand, and the helpers of their tests."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ CONV = "y = Conv <pads = [1, 1, 1, 1]> (%s, w)"
 
 
 def model(body, given="float[N, 3, H, W] x", out="float[N, 8, P, Q] y", opset=17, ir=8, **tensors):
-    """A model of these nodes; ``w`` is the stem's kernel unless another is given."""
+    """Return a model of nodes; ``w`` is the stem's kernel unless another is given."""
     text = f'<ir_version: {ir}, opset_import: ["": {opset}]> net ({given}) => ({out}) {{{body}}}'
     made = parser.parse_model(text)
     for count, node in enumerate(made.graph.node):
@@ -29,15 +29,18 @@ def model(body, given="float[N, 3, H, W] x", out="float[N, 8, P, Q] y", opset=17
 
 
 def f32(*numbers, shape=None):
+    """Return an array of float32."""
     values = np.array(numbers, np.float32)
     return values if shape is None else values.reshape(shape)
 
 
 def ints(*numbers):
+    """Return an array of int64."""
     return np.array(numbers, np.int64)
 
 
 def run(proto, **inputs):
+    """Return a model's outputs by ONNX Runtime."""
     session = onnxruntime.InferenceSession(
         proto.SerializeToString(), providers=["CPUExecutionProvider"]
     )
@@ -45,23 +48,26 @@ def run(proto, **inputs):
 
 
 def planes(gray, mean=MEAN, std=STD, axis=1):
+    """Return the gray three times, normalized."""
     shape = [-1 if k == axis else 1 for k in range(gray.ndim)]
     mean, std = (np.broadcast_to(np.array(v, float), 3).reshape(shape) for v in (mean, std))
     return ((gray - mean) / std).astype(np.float32)
 
 
 def gray(*shape, seed=0):
+    """Return random gray images of values from 0 to 1."""
     return np.random.default_rng(seed).random(shape).astype(np.float32)
 
 
 def assert_same(given, expected, tolerance=2e-6):
+    """Check that outputs are equal up to rounding, relative to the largest value."""
     for g, e in zip(given, expected, strict=True):
         assert g.shape == e.shape
         assert np.abs(g - e).max() <= tolerance * max(1, np.abs(e).max())
 
 
 def assert_valid(adapted):
-    """The checker takes it, and every shape can be inferred."""
+    """Check that a model is valid ONNX, and that every shape can be inferred."""
     onnx.checker.check_model(adapted, full_check=True)
     inferred = onnx.shape_inference.infer_shapes(adapted, strict_mode=True, data_prop=True)
     known = {v.name for v in inferred.graph.value_info} | {v.name for v in inferred.graph.output}
@@ -202,12 +208,13 @@ WAYS = {
 
 
 def way(name):
+    """Return a model of :data:`WAYS` and the axis of its channels."""
     body, options, *axis = WAYS[name]
     return model(body, **options), axis[0] if axis else 1
 
 
 def image_shape(proto, axis, channels=1):
-    """A small size; unknown axes are 2 images of 12 x 14."""
+    """Return a small shape for the input; unknown sizes are those of 2 images of 12 x 14."""
     dims = proto.graph.input[0].type.tensor_type.shape.dim
     free = iter([2, 12, 14] if len(dims) == 4 else [2, 4, 12, 14] if len(dims) == 5 else [12, 14])
     sizes = []

@@ -1,4 +1,4 @@
-"""ONNX files, with tensors beside them or not."""
+"""ONNX files, with or without tensors in files beside them."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ from .graphs import (  # noqa: E402
 class TestFiles:
     @pytest.fixture
     def path(self, tmp_path):
-        """A model with its tensors in a file beside it."""
+        """Return the path of a model whose tensors are in a file beside it."""
         proto = model(
             "a = Conv <pads = [1, 1, 1, 1]> (x, w) y = Conv(a, v)",
             v=RNG.standard_normal((8, 8, 3, 3)).astype(np.float32),

@@ -1,4 +1,4 @@
-"""ONNX models made by hand: every way to the stem, and what stays."""
+"""ONNX models made by hand: every way to the stem, and the parts that stay."""
 
 import warnings
 
@@ -69,7 +69,7 @@ def test_every_range(name, mean, std, options, limits):
 
 
 def test_the_smallest_change():
-    """A stem that doesn't pad: the kernel, a bias and the input's shape; nothing else."""
+    """For a stem that doesn't pad, only the kernel, a bias and the input's shape change."""
     proto = model("a = Conv(x, w) y = Relu(a)")
     adapted = adapt(proto, (MEAN, STD))
     assert [n.op_type for n in adapted.graph.node] == ["Conv", "Relu"]
@@ -161,7 +161,7 @@ def test_functions_of_one_plane_while_the_planes_are_equal(body):
 
 
 def test_two_images():
-    """A change detector: both are gray, and the stem is shared."""
+    """In a change detector both images are gray, and they share a stem."""
     proto = model(
         "a = Conv <pads = [1, 1, 1, 1]> (x, w) b = Conv <pads = [1, 1, 1, 1]> (z, w) y = Sub(a, b)",
         given="float[N, 3, H, W] x, float[N, 3, H, W] z",
@@ -220,7 +220,7 @@ def test_the_size_that_some_converters_write_for_any(how):
 
 
 def test_names_of_values_in_branches_and_of_nodes():
-    """ONNX wants every name once in a graph and its branches, and ONNX Runtime of nodes too."""
+    """New names differ from those in branches (ONNX), and from nodes' names (ONNX Runtime)."""
     proto = model(
         CONV.replace("y", "c") % "x" + " y = If(yes) <"
         "then_branch = a () => (float[N, 8, P, Q] r) { w_gray = Neg(c) r = Relu(w_gray) }, "
@@ -292,19 +292,22 @@ class TestWhatStays:
         assert [d.dim_param or d.dim_value for d in dims] == ["N", 1, "H", "W"]
         assert {v.name for v in adapted.graph.value_info} == {"b"}
 
-    def test_what_it_says_of_its_pixels(self, proto):
-        def said(adapted):
+    def test_metadata_about_pixels(self, proto):
+        def read_metadata(adapted):
             return {e.key: e.value for e in adapted.metadata_props}
 
-        assert said(adapt(proto, (MEAN, STD))) == {
+        assert read_metadata(adapt(proto, (MEAN, STD))) == {
             "author": "someone", "Image.BitmapPixelFormat": "Gray8",
             "Image.NominalPixelRange": "Normalized_0_1",
             "graytorgb.preprocessing":
                 "gray-input_mean_0.485_0.456_0.406_std_0.229_0.224_0.225",
         }  # fmt: skip
         pixels = "Image.NominalPixelRange"
-        assert said(adapt(proto, (MEAN, STD), value_range=(0, 255)))[pixels] == "NominalRange_0_255"
-        assert pixels not in said(adapt(proto, (MEAN, STD), value_range=(0, 4095)))
+        assert (
+            read_metadata(adapt(proto, (MEAN, STD), value_range=(0, 255)))[pixels]
+            == "NominalRange_0_255"
+        )
+        assert pixels not in read_metadata(adapt(proto, (MEAN, STD), value_range=(0, 4095)))
 
     @pytest.mark.parametrize("how", ["collapse", "expand"])
     def test_the_original(self, proto, how):
@@ -314,8 +317,8 @@ class TestWhatStays:
         assert adapt(proto, (MEAN, STD), how=how, inplace=True) is proto
         assert proto.SerializeToString() != before
 
-    def test_what_others_use(self):
-        """Kernels and constants that have other users stay for them."""
+    def test_weights_that_other_nodes_use(self):
+        """Kernels and constants that other nodes use stay."""
         proto = model(
             "a = Sub(x, m) " + CONV % "a" + " s = ReduceSum <keepdims = 0> (w) f = Add(s, m)",
             m=f32(0.5), out="float[N, 8, P, Q] y, float[1] f",
@@ -370,7 +373,7 @@ CONSTANTS = {
     st.booleans(),
 )
 def test_any_chain_of_these(chain, padded, doubled):
-    """Whatever the order, arithmetic after padding after arithmetic too."""
+    """Operators are folded in any order, arithmetic after padding too."""
     value, body = "x", ""
     for count, name in enumerate([*chain, *(["double"] if doubled else [])]):
         node = OPERATORS[name].replace("%s", value)

@@ -31,7 +31,7 @@ from .graphs import (  # noqa: E402
 
 
 class TestFloat16:
-    """Rounded once: as near to the float network as the original is."""
+    """Weights are rounded once, so the result is as near to float32 as the original is."""
 
     def half(self, body, dims="N, 3, H, W", **tensors):
         tensors = {k: v.astype(np.float16) if v.dtype == np.float32 else v
@@ -72,7 +72,7 @@ class TestFloat16:
         assert_same(run(adapted, x=x), run(proto, x=planes(x)), 2e-3)
 
     def test_bfloat16(self):
-        """ONNX Runtime's CPU doesn't run it; ONNX's own evaluator does."""
+        """ONNX Runtime's CPU can't run bfloat16, so ONNX's own evaluator runs it."""
         proto = parser.parse_model(
             '<ir_version: 10, opset_import: ["": 22]> net (bfloat16[N, 3, H, W] x) '
             "=> (bfloat16[N, 8, P, Q] y) {" + CONV % "x" + "}"

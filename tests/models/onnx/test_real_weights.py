@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 
 def export(network, path, *, dynamo=True, size=224):
-    """Its file; any number of images, and of any size where a network takes that."""
+    """Export a network for any number of images; any size too, where the network takes it."""
     dims = {0: "batch"} if size else {0: "batch", 2: "height", 3: "width"}
     options = (
         {"dynamo": True, "dynamic_shapes": (dict.fromkeys(dims, torch.export.Dim.AUTO),)}
@@ -49,14 +49,14 @@ def gray():
 
 @pytest.fixture(scope="module", params=["dynamo", "legacy"])
 def real(request, tmp_path_factory):
-    """MobileNetV2 with its ImageNet weights; the newer exporter puts them beside the model."""
+    """Return a file of MobileNetV2; the newer exporter writes its weights beside the model."""
     path = tmp_path_factory.mktemp("real") / "mobilenet.onnx"
     return export(mobilenet()[0], path, dynamo=request.param == "dynamo")
 
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
-    """The same in one file."""
+    """Return a file of MobileNetV2 with its weights."""
     return export(mobilenet()[0], tmp_path_factory.mktemp("plain") / "net.onnx", dynamo=False)
 
 
@@ -83,7 +83,7 @@ def test_it_is_the_torch_network_too(plain, gray):
 
 
 def test_the_usual_way_changes_what_is_recognized(plain, gray):
-    """The control: a proof that passes everything would prove nothing."""
+    """A wrong network doesn't pass: a proof that passes everything would prove nothing."""
     usual = adapt(plain, (0, 1))
     del usual.metadata_props[:]  # what it was adapted with isn't what it is now
     [stem] = [n for n in usual.graph.node if n.op_type == "Conv" and n.input[1].endswith("_gray")]
@@ -103,7 +103,7 @@ def test_the_usual_way_changes_what_is_recognized(plain, gray):
 
 @pytest.mark.parametrize("keep_io_types", [True, False])
 def test_float16(plain, keep_io_types, gray):
-    """Rounded once: what is recognized stays, as near as half precision is to itself."""
+    """In half precision the recognized classes stay the same."""
     half = convert_float_to_float16(onnx.load(plain), keep_io_types=keep_io_types)
     adapted = adapt(half, (MEAN, STD))
     onnx.checker.check_model(adapted, full_check=True)
@@ -113,7 +113,7 @@ def test_float16(plain, keep_io_types, gray):
 
 
 class Photos(quantization.CalibrationDataReader):
-    """What a model is quantized on."""
+    """The images that calibrate a quantized model."""
 
     def __init__(self, path, images):
         name = onnx.load(path, load_external_data=False).graph.input[0].name
@@ -131,9 +131,9 @@ def quantize(path, out, images):
 
 
 def test_quantized(plain, gray, tmp_path):
-    """Integers can't be folded exactly: refused, and repeated in front bit for bit.
+    """Collapsing a quantized model is refused; expanding it keeps every bit.
 
-    What the refusal recommends is as good: the float model adapted, and quantized on gray.
+    The refusal recommends to adapt the float model and quantize it; that is as accurate.
     """
     mean, std = (np.reshape(np.float32(v), (3, 1, 1)) for v in (MEAN, STD))
     some = gray[:4, None]
@@ -185,7 +185,7 @@ def test_other_networks(name, tmp_path, record_property):
 
 
 def test_arithmetic_of_a_network_is_folded(tmp_path):
-    """torchvision's transform_input: channel by channel, and then together again."""
+    """torchvision's transform_input splits the channels and joins them again."""
     network = awaken(
         tv.googlenet(weights=None, transform_input=True, aux_logits=False, init_weights=False)
     ).float()

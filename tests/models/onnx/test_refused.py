@@ -1,4 +1,4 @@
-"""ONNX models that are refused, with what the message says."""
+"""ONNX models that are refused, and the messages."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ from .graphs import (  # noqa: E402
     way,
 )
 
-# what the image meets, and what is said of it
+# name: nodes, the rest of model(), the message
 REFUSED = {
     "a matrix": ("a = Flatten(x) y = MatMul(a, v)", {"v": f32(*range(507), shape=(507, 1)),
         "out": "float[N, 1] y"}, "the image goes into Flatten 'node0'"),
@@ -35,7 +35,8 @@ REFUSED = {
     "itself": ("a = Mul(x, x) " + CONV % "a", {}, "goes into Mul 'node0' twice"),
     "a mean image": ("a = Sub(x, m) " + CONV % "a", {"m": gray(1, 3, 12, 13),
         "given": "float[N, 3, 12, 13] x"}, "meets other numbers at each pixel in Sub"),
-    "a division by it": ("a = Div(m, x) " + CONV % "a", {"m": f32(1)}, "divides in Div"),
+    "a division by it": ("a = Div(m, x) " + CONV % "a", {"m": f32(1)},
+        "is what Div 'node0' divides by"),
     "zero": ("a = Div(x, m) " + CONV % "a", {"m": f32(0)}, "becomes infinite"),
     "quantized": ("a = QuantizeLinear(x, s, z) b = DequantizeLinear(a, s, z) " + CONV % "b",
         {"s": np.float32(0.02), "z": np.uint8(128)},

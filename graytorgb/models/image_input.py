@@ -1,0 +1,166 @@
+"""The description of a network's image input, which Keras and ONNX share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ModelError
+from .stem import check_sides
+from .weights import Normalization
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class ImageInput:
+    """An input of a network that takes images or volumes.
+
+    Attributes
+    ----------
+    name : str
+        Empty if the user gave the input no name.
+    place : int
+        The input's index among the network's inputs.
+    shape : tuple of int or None
+        None for a size that isn't fixed.
+    axis : int
+        The axis of the channels.
+    dtype : int or str
+        The data type as ONNX numbers it or Keras names it.
+    array_dtype : numpy dtype
+        The data type of the arrays that the input is given.
+    has_integers : bool
+        Whether the input takes whole numbers.
+    """
+
+    name: str
+    place: int
+    shape: tuple[int | None, ...]
+    axis: int
+    dtype: Any
+    array_dtype: Any
+    has_integers: bool
+
+    @property
+    def rank(self) -> int:
+        """Return the number of axes."""
+        return len(self.shape)
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether the first axis counts images: ``(N, C, H, W)``, not ``(C, H, W)``."""
+        return self.rank > 3
+
+    @property
+    def sides(self) -> tuple[int | None, ...]:
+        """Return the sides of an image, with None for each that isn't fixed."""
+        return tuple(n for k, n in enumerate(self.shape) if k != self.axis)[self.is_batch :]
+
+    @property
+    def gray_shape(self) -> tuple[int | None, ...]:
+        """Return the shape of the adapted network's input, which has one channel."""
+        return tuple(1 if k == self.axis else n for k, n in enumerate(self.shape))
+
+    def with_sides(
+        self, sides: Sequence[int | None] | None, *, keep_fixed: bool = False
+    ) -> "ImageInput":
+        """Return the input for images of other sides.
+
+        Parameters
+        ----------
+        sides : sequence of int or None, or None
+            The sides that ``example=`` states; None leaves the input as it is.
+        keep_fixed : bool
+            Whether a side that the network fixes stays.
+
+        Raises
+        ------
+        ModelError
+            If an image has another number of sides.
+        """
+        if sides is None:
+            return self
+        if len(sides) != len(self.sides):
+            raise ModelError(f"example is {len(self.sides)} sides of an image here, not {sides}")
+        if keep_fixed:
+            sides = [fixed or side for fixed, side in zip(self.sides, sides, strict=True)]
+        shape = [*self.shape[: self.is_batch], *sides]
+        shape.insert(self.axis, self.shape[self.axis])
+        return replace(self, shape=tuple(shape))
+
+    def check_takes_normalized(self, normalization: Normalization) -> None:
+        """Check that the input takes the numbers that a normalization gives.
+
+        Raises
+        ------
+        ModelError
+            If it takes whole numbers, and the normalization isn't the identity.
+        """
+        if self.has_integers and not normalization.is_identity:
+            named = f" {self.name!r}" if self.name else ""
+            raise ModelError(
+                f"the input{named} takes whole numbers, so nothing is normalized before it: "
+                "adapt(model) where the network does it itself, adapt(model, '0..1') where it "
+                "takes three equal planes; without value_range",
+                remedies=("no stats",),
+            )
+
+    def make_noise(self, side: int, rescaling: Normalization) -> Array:
+        """Return gray noise in the range that the adapted network takes.
+
+        Parameters
+        ----------
+        side : int
+            The size of each side that isn't fixed.
+        rescaling : Normalization
+            What makes values from 0 to 1 of the gray. Whole numbers are from 0 to 127 instead.
+        """
+        images = [self.gray_shape[0] or 1] if self.is_batch else []
+        shape = [*images, *(n or side for n in self.gray_shape[len(images) :])]
+        rng = np.random.default_rng(self.place)  # several inputs get different images
+        if self.has_integers:
+            return rng.integers(0, 128, shape, np.int64).astype(self.array_dtype)
+        noise = rng.random(shape) * rescaling.std[0] + rescaling.mean[0]
+        return np.asarray(noise, self.array_dtype)
+
+    def make_planes(self, gray: Array, normalization: Normalization | None) -> Array:
+        """Return what the network is given: the gray three times, normalized.
+
+        Parameters
+        ----------
+        gray : ndarray
+            With one channel.
+        normalization : Normalization or None
+            None for an adapted network, which is given the gray itself.
+        """
+        if normalization is None:
+            return gray
+        if normalization.is_identity:
+            return np.repeat(gray, len(normalization.mean), self.axis)
+        shape = [-1 if k == self.axis else 1 for k in range(gray.ndim)]
+        mean, std = (v.reshape(shape) for v in normalization)
+        work = np.promote_types(gray.dtype, np.float32)  # small floats are rounded once, at the end
+        return np.asarray((gray.astype(work) - mean.astype(work)) / std.astype(work), gray.dtype)
+
+    def fit_batch(self, batch: Array) -> Array:
+        """Return a batch in the input's dtype and order of axes.
+
+        Parameters
+        ----------
+        batch : ndarray of shape (N, 1, ...)
+
+        Raises
+        ------
+        ModelError
+            If the images have other sides, or values that the dtype doesn't hold.
+        """
+        check_sides(self.sides, batch.shape[2:])
+        gray = np.asarray(batch).astype(self.array_dtype)
+        if self.has_integers and not np.array_equal(gray, batch):
+            raise ModelError(
+                f"the network takes whole numbers, {self.array_dtype}, and these images aren't"
+            )
+        return np.ascontiguousarray(np.moveaxis(gray, 1, self.axis + (not self.is_batch)))
