@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ import numpy as np
 import graytorgb as g2r
 from graytorgb.backends.table import BUILT_IN
 from graytorgb.extras import EXTRAS
+from graytorgb.kinds import KINDS
 
 GRAY = np.arange(2 * 4 * 5, dtype=np.uint8).reshape(2, 4, 5)
 VERBS: dict[str, Callable[..., Any]] = {
@@ -86,6 +88,16 @@ def of_arrays() -> Iterable[Held]:
     )  # fmt: skip
 
 
+def of_table() -> Iterable[Held]:
+    """Kinds that need no more than the example in their line of the table of kinds."""
+    for line in KINDS:
+        if line.example:
+            scope = {line.library: import_module(line.library), "x": GRAY}
+            import_module(line.module)
+            make = partial(eval, line.example, scope)
+            yield Held(f"`{line.module}.{line.classes[0]}`", line.file, line.extra or None, make)
+
+
 def of_jax() -> Iterable[Held]:
     """JAX, with two devices."""
     os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
@@ -124,7 +136,7 @@ def of_tensorflow() -> Iterable[Held]:
     )  # fmt: skip
 
 
-GROUPS = {"arrays": of_arrays, "jax": of_jax, "tensorflow": of_tensorflow}
+GROUPS = {"arrays": of_arrays, "table": of_table, "jax": of_jax, "tensorflow": of_tensorflow}
 
 
 def works(call: Callable[[], Any]) -> bool:

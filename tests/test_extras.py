@@ -12,6 +12,7 @@ import pytest
 import graytorgb as g2r
 from graytorgb.backends.table import BUILT_IN
 from graytorgb.extras import EXTRAS, is_missing, require
+from graytorgb.kinds import KINDS
 
 from .support import ROOT, run_python
 
@@ -58,6 +59,11 @@ def test_all_has_the_extras_of_hints(name):
 @pytest.mark.parametrize("name", WITH_LIBRARY)
 def test_the_extra_of_a_backend_has_its_name(name):
     assert EXTRAS[BUILT_IN[name].library] == name
+
+
+@pytest.mark.parametrize("line", KINDS, ids=lambda line: line.file)
+def test_the_extra_of_a_kind_exists(line):
+    assert not line.extra or line.extra in read_extras()
 
 
 def test_a_hint_names_what_it_knows():

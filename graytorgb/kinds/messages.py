@@ -8,8 +8,6 @@ from ..errors import DtypeError
 from .classes import is_instance, is_pil
 from .protocols import BlockKind, LibraryKind
 
-_ARRAYS = ("__array__", "__array_namespace__", "__torch_function__", "__dask_graph__")
-
 
 def describe_image(image: Any) -> str:
     """Return what was given, for a message: its type, and what it tells of its shape and dtype."""
@@ -20,8 +18,8 @@ def describe_image(image: Any) -> str:
     facts = [f"{module}{kind.__qualname__}"]
     if is_pil(image):
         facts += [f"mode {image.mode}", f"size {image.size}"]
-    elif not isinstance(image, type) and any(hasattr(image, name) for name in _ARRAYS):
-        # an object may lie about these, or refuse; the error that is being told matters more
+    elif not isinstance(image, type):
+        # an object may lack these, or refuse; the error that is being told matters more
         with suppress(Exception):
             facts.append(f"shape {tuple(image.shape)}")
         with suppress(Exception):

@@ -30,6 +30,9 @@ class Line(NamedTuple):
         Instead of classes: a method that its objects have.
     library, extra : str
         The library that the file imports, and this package's extra that installs it.
+    example : str
+        The expression that makes such an array of ``x``, a numpy array. The documentation tries
+        the verbs on it, unless `docs/tables.py` has rows of its own for the file.
     """
 
     file: str
@@ -39,6 +42,7 @@ class Line(NamedTuple):
     method: str = ""
     library: str = "numpy"
     extra: str = ""
+    example: str = ""
 
     def has(self, image: Any) -> bool:
         """Return whether an object is of this kind."""

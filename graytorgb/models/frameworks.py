@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast
+from typing import Any, Literal, NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -262,9 +262,3 @@ def cannot_run(images: str, error: Exception, *, is_adapted: bool) -> ModelError
         f"the {'adapted' if is_adapted else 'original'} network, of verify(original, adapted, "
         f"images), raises {type(error).__name__} for {images}: {error}"
     )
-
-
-if TYPE_CHECKING:  # mypy checks here that every framework keeps the contract
-    from . import keras, onnx, torch
-
-    _KEEP_THE_CONTRACT: tuple[Framework, ...] = (keras, onnx, torch)

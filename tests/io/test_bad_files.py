@@ -26,11 +26,8 @@ from .images import (
     save,
     write_tiff,
 )
+from .samples import NAMES
 from .scans import scan
-
-NAMES = ["png", "deep png", "jpeg", "progressive", "webp", "gif", "bmp", "pgm", "ct", "j2k", "jls",
-         "rle", "deflated", "jpeg dicom", "frames", "tiff", "zlib", "lzw", "packbits", "tiles",
-         "strips", "pages", "imagej", "ome", "bigtiff", "npy", "npz"]  # fmt: skip
 
 
 def lenient(path):
@@ -43,7 +40,6 @@ def lenient(path):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_truncated_file_is_an_error_or_whole(files, tmp_path, name):
     """A file cut anywhere never gives another shape or other values."""
-    assert set(NAMES) == set(files)
     data = files[name].read_bytes()
     whole = lenient(files[name]).array
     path = tmp_path / f"cut{files[name].suffix}"

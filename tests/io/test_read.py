@@ -15,6 +15,7 @@ from .images import (
     DEEP,
     save,
 )
+from .samples import SAMPLES
 from .scans import scan
 
 
@@ -59,14 +60,13 @@ def test_a_missing_library_is_a_hint_whose_extra_exists(files, name):
     entry = FORMATS[name]
     if entry.library == "numpy":
         return
-    kinds = {"PNG": "png", "JPEG": "jpeg", "WebP": "webp", "GIF": "gif", "BMP": "bmp",
-             "PNM": "pgm", "TIFF": "tiff", "DICOM": "ct"}  # fmt: skip
+    sample = next(iter(SAMPLES[name]))
     code = f"""
 import sys
 sys.modules[{entry.library!r}] = None
 import graytorgb as g2r
 try:
-    g2r.io.read({str(files[kinds[name]])!r})
+    g2r.io.read({str(files[sample])!r})
 except g2r.BackendUnavailable as error:
     print(error)
 """

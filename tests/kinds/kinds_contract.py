@@ -14,7 +14,7 @@ import pytest
 import graytorgb as g2r
 from graytorgb.backends.registry import BACKENDS
 
-from ..support import oracle, random_bits
+from ..support import needs, oracle, random_bits
 
 LAYOUTS = ["HW->HWC", "HW->CHW", "NHW->NHWC", "NHW->NCHW", "HWN->NCHW", "NTHW->NTHWC",
            "NTHW->NCTHW"]  # fmt: skip
@@ -74,6 +74,7 @@ class KindContract:
     layouts: ClassVar = LAYOUTS
     ranges: ClassVar = [*RANGES, "dtype"]
     channels_first = False
+    shares = False  # whether numpy shares the arrays' memory, so that the backends do the work
     views = False  # whether copy=False gives a view
     sees = True  # whether values can be looked at: not in a graph
     refuses: ClassVar = g2r.LevelsError  # what NaN raises: in a graph, the library's own error
@@ -166,7 +167,14 @@ class KindContract:
                 self.run(lambda x: g2r.to_rgb(x, "HWC", alpha=(1, 2, 3)), x)
 
     @pytest.mark.parametrize("backend", [n for n in BACKENDS if n != "broadcast"])
-    def test_a_numpy_backend_is_refused_by_name(self, backend):
+    def test_a_numpy_backend_by_name(self, backend):
+        if self.shares:
+            needs(backend)
+            gray = bits_of("uint8", (2, 5, 6))
+            layout = "NHW->NCHW"
+            result = self.run(lambda x: g2r.to_rgb(x, layout, backend=backend), gray)
+            self.same(result, oracle(gray, layout))
+            return
         with pytest.raises(g2r.DtypeError, match=f'{backend}.*{self.text}.*backend="auto"'):
             self.run(lambda x: g2r.to_rgb(x, "NHW", backend=backend), bits_of("uint8", (2, 5, 6)))
 
@@ -188,16 +196,21 @@ class KindContract:
         self.same(copied, oracle(gray, "NHW->NHWC"))
 
     @pytest.mark.parametrize("of", ["kind", "numpy"])
-    def test_out_is_refused(self, of):
+    def test_out(self, of):
         gray = bits_of("uint8", (2, 5, 6))
         out = np.empty((2, 5, 6, 3), np.uint8)
         out = self.make(out) if of == "kind" else out
+        if self.shares and of == "kind":
+            assert g2r.to_rgb(self.make(gray), "NHW->NHWC", out=out) is out
+            self.same(self.read(out), oracle(gray, "NHW->NHWC"))
+            return
+        told = "out must be of the input's kind" if self.shares else f"{self.text}.*leave out= away"
         for call in (
             lambda x: g2r.to_rgb(x, "NHW->NHWC", out=out),
             lambda x: g2r.prepare(x, (0.5, 0.5), "NHW->NHWC", out=out),
             lambda x: g2r.to_uint8(x, (0, 1), out=out),
         ):
-            with pytest.raises(g2r.DtypeError, match=f"{self.text}.*leave out= away"):
+            with pytest.raises(g2r.DtypeError, match=told):
                 self.run(call, gray)
 
     @pytest.mark.filterwarnings("ignore:more than half of an image is above")

@@ -2,6 +2,7 @@
 
 import sys
 from types import ModuleType
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from graytorgb.kinds.numpy import KIND as NUMPY
 from graytorgb.kinds.table import Line
 
 from ..support import ROOT, run_python
+from .kinds_contract import INTEGERS, KindContract
 
 FILES = {path.stem for path in (ROOT / "graytorgb" / "kinds").glob("[a-z]*.py")}
 
@@ -115,6 +117,22 @@ def test_a_new_kind_needs_its_file_and_its_line(grids):
     assert g2r.to_rgb(Grid(gray), out=out) is out
     with pytest.raises(g2r.LayoutError, match=r"expected out=Grid\(np.empty\(\(4, 6, 3\)"):
         g2r.to_rgb(Grid(gray), out=Grid(gray))
+
+
+@pytest.mark.usefixtures("grids")
+class TestGrid(KindContract):
+    dtypes: ClassVar = [*INTEGERS, "float16", "float32", "float64", "complex64", "complex128"]
+    levels: ClassVar = [*INTEGERS, "float16", "float32", "float64"]
+    shares = views = composites = True
+
+    def make(self, array):
+        return Grid(array)
+
+    def read(self, result):
+        return result.values
+
+    def is_kind(self, result):
+        return type(result) is Grid
 
 
 def test_memory_that_cannot_be_shared_is_refused(grids, monkeypatch):

@@ -39,6 +39,12 @@ print(isinstance(module.{line.model_class}, type))
 
 
 @EVERY
+def test_mypy_checks_the_types_of_its_folder(line):
+    face = ROOT / "graytorgb" / "models" / line.folder / "__init__.py"
+    assert f"_KEEPS_THE_CONTRACT: Framework = {line.folder}\n" in face.read_text()
+
+
+@EVERY
 def test_its_folder_keeps_the_contract(line):
     """With the parameters that the contract names; mypy checks their types."""
     needs_package(line.library)

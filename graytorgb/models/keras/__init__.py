@@ -1,6 +1,14 @@
 """Keras networks, for :mod:`graytorgb.models`."""
 
+from typing import TYPE_CHECKING
+
 from .adaptation import adapt, adapt_file, find_input_size
 from .runner import Runner
 
 __all__ = ["Runner", "adapt", "adapt_file", "find_input_size"]
+
+if TYPE_CHECKING:  # mypy checks here that this folder keeps the contract
+    from .. import keras
+    from ..frameworks import Framework
+
+    _KEEPS_THE_CONTRACT: Framework = keras

@@ -1,6 +1,14 @@
 """What :mod:`graytorgb.models` does with torch networks, and with their weights alone."""
 
+from typing import TYPE_CHECKING
+
 from .adaptation import adapt, adapt_file, find_input_size
 from .runner import Runner
 
 __all__ = ["Runner", "adapt", "adapt_file", "find_input_size"]
+
+if TYPE_CHECKING:  # mypy checks here that this folder keeps the contract
+    from .. import torch
+    from ..frameworks import Framework
+
+    _KEEPS_THE_CONTRACT: Framework = torch
