@@ -10,7 +10,7 @@ from ...errors import ModelError
 from ..frameworks import AdaptOptions, InputSize
 from ..preprocessing import Preprocessing
 from .collapse import collapse
-from .copy import copied
+from .network_copy import copied
 from .example import any_parameter, calls
 from .input_arithmetic import takes_image_list
 from .modules import GrayInput, Learned, Repeat, is_adapted

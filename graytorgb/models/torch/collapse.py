@@ -17,7 +17,7 @@ from ..preprocessing import Preprocessing
 from ..stem import CHANNELS, check_stem_outputs, refuse
 from ..weights import Normalization
 from .example import Call, in_float64
-from .forward_passes import (
+from .trial_runs import (
     Pass,
     make_gray,
     run_adapted,
