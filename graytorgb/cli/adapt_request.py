@@ -83,13 +83,13 @@ def _adapt_model(console: Console, request: Request, made: Path) -> models.Verif
 def _adapt_network(console: Console, request: Request, made: Path) -> models.Verification:
     """Adapt weights through their network, which knows its stem and how that pads."""
     architectures = require("graytorgb.models.torch.architectures")
-    original = architectures.build(request.arch, request.classes)
-    architectures.load(original, request.model, request.arch)
+    original = architectures.build_network(request.arch, request.classes)
+    architectures.load_weights(original, request.model, request.arch)
     said = request.preprocessing.as_arguments()
     adapted = models.adapt(original, layer=request.layers, **said)
     key, offset = architectures.find_changed_weight(original, adapted)
     request.adapt(made, layer=key, offset=offset)
-    architectures.load(adapted, made, request.arch)  # what was written is what is proven
+    architectures.load_weights(adapted, made, request.arch)  # what was written is what is proven
     taken = request.line.load().find_input_size(original)
     return _verify(console, request, original, adapted, taken)
 

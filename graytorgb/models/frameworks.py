@@ -256,7 +256,7 @@ def find_file_line(path: str | os.PathLike[str]) -> FrameworkLine:
     raise ModelError(f"a file of a model or of weights is {every}, not {os.fspath(path)!r}")
 
 
-def cannot_run(images: str, error: Exception, *, is_adapted: bool) -> ModelError:
+def make_run_error(images: str, error: Exception, *, is_adapted: bool) -> ModelError:
     """Return the error for a network that :func:`graytorgb.models.verify` can't run."""
     return ModelError(
         f"the {'adapted' if is_adapted else 'original'} network, of verify(original, adapted, "

@@ -144,6 +144,51 @@ def collapse_kernel(
     return gray, ones
 
 
+def collapse_stem(
+    kernel: ArrayLike,
+    bias: Array | None,
+    normalization: Normalization,
+    *,
+    axes: str = "OIHW",
+    groups: int = 1,
+    offset: str,
+) -> tuple[Array, Array | None]:
+    """Return the kernel and the bias of a stem that sees gray.
+
+    Parameters
+    ----------
+    kernel, normalization, axes, groups
+        See :func:`collapse_kernel`.
+    bias : ndarray of shape (outputs,) or None
+    offset : {"plane", "bias"}
+        Where the share of the means goes, unless they are 0: into weights for a second input
+        channel, a plane of ones, or into the bias.
+
+    Returns
+    -------
+    kernel : ndarray of float64
+    bias : ndarray or None
+        `bias` itself if nothing is added to it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from graytorgb.models.weights import Normalization, collapse_stem
+    >>> kernel, half = np.ones((1, 3, 1, 1)), Normalization.from_stats(0.5, 0.25)
+    >>> collapse_stem(kernel, None, half, offset="plane")[0].ravel()
+    array([12., -6.])
+    >>> collapse_stem(kernel, np.array([1.0]), half, offset="bias")[1]
+    array([-5.])
+    """
+    gray, ones = collapse_kernel(kernel, normalization, axes, groups)
+    if not normalization.has_offset:
+        return gray, bias
+    if offset == "plane":
+        return np.concatenate((gray, ones), axes.index("I")), bias
+    added = ones.sum(tuple(k for k, axis in enumerate(axes) if axis != "O"))
+    return gray, added if bias is None else added + bias
+
+
 def mix_channels(
     kernel: ArrayLike, matrix: ArrayLike, axes: str = "OIHW", groups: int = 1
 ) -> Array:

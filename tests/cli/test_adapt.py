@@ -410,7 +410,7 @@ class TestWeights:
         output, code = run(path, tmp_path / "gray.pt", *options)
         assert code == 1
         assert "their names begin with 'module.'" in output
-        call = output.partition("they are its: ")[2].strip()
+        call = output.partition("they fit: ")[2].strip()
         exec(call.replace("'weights.pt'", "tmp_path / 'weights.pt'"))
         output, code = run(tmp_path / "weights.pt", tmp_path / "gray.pt", *options)
         assert code == 0, output

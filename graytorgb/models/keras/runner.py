@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ModelError
-from ..frameworks import cannot_run
+from ..frameworks import make_run_error
 from ..preprocessing import Preprocessing
 from ..stem import CHANNELS, fit_batch, make_gray_noise, repeat_and_normalize
 from ..weights import Normalization
@@ -140,7 +140,7 @@ class Runner:
         except Exception as error:  # whatever a layer raises
             is_adapted = self._normalization is None
             images = f"images of shape {gray.shape}"
-            raise cannot_run(images, error, is_adapted=is_adapted) from error
+            raise make_run_error(images, error, is_adapted=is_adapted) from error
 
     def _given(self, gray: Array) -> Array:
         if self._normalization is None:

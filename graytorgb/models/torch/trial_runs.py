@@ -1,27 +1,28 @@
-"""An image's passes through a torch network, before and after it is changed."""
+"""Trial runs of a torch network on gray noise, before and after it is changed."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ...errors import ModelError
 from ..preprocessing import Preprocessing
-from ..stem import CHANNELS, refuse
-from .example import Call, any_parameter, calls
-from .isolated_run import evaluating, seeded
+from ..stem import CHANNELS, make_gray_noise, refuse
+from .example import Call, find_parameter, list_calls
+from .isolated_run import isolate_run
 from .modules import repeat_and_normalize
-from .outputs import Outputs, outputs_of
+from .outputs import Outputs, collect_outputs
 from .trace import ImageTrace, Stopped, trace_image
 
 _LARGE = 96  # pixels; a smaller side might not leave a pixel after all strides
 
 
-class Pass(NamedTuple):
-    """What the original did with gray noise, repeated and normalized.
+class TrialRun(NamedTuple):
+    """A run of the original network on gray noise, repeated and normalized.
 
     Attributes
     ----------
@@ -37,41 +38,43 @@ class Pass(NamedTuple):
     outputs: Outputs
 
 
-def trace_at_two_sizes(model: nn.Module, preprocessing: Preprocessing, example: Any) -> list[Pass]:
-    """Pass an image through the network at a size that it takes, and at an awkward one.
+def run_at_two_sizes(
+    model: nn.Module, preprocessing: Preprocessing, example: Any
+) -> list[TrialRun]:
+    """Run the original network at a size that it takes, and at an odd one.
 
-    At another size a network may pad what it didn't have to. One that refuses the second size has
-    a single pass.
+    At another size a network may pad what it didn't have to. A network that refuses the second
+    size has one run.
 
     Raises
     ------
     ModelError
         If it takes none of the sizes.
     """
-    refused: list[tuple[Call, Exception]] = []
-    for call in calls(model, example):
+    refusals: list[tuple[Call, Exception]] = []
+    for call in list_calls(model, example):
         try:
-            first = _pass(model, call, preprocessing)
+            first = _run_traced(model, call, preprocessing)
         except ModelError:
             raise
         except Exception as error:  # whatever a network raises at a size that it doesn't take
-            refused.append((call, error))
+            refusals.append((call, error))
             continue
-        for other in _awkward_sizes(call):
-            with suppress(Exception):  # it doesn't take this size, so nothing is padded for it
-                return [first, _pass(model, other, preprocessing)]
+        for other in _list_odd_sizes(call):
+            with suppress(Exception):  # the network doesn't take this size, so it can't pad for it
+                return [first, _run_traced(model, other, preprocessing)]
         return [first]
-    call, raised = refused[0]
+    call, raised = refusals[0]
     shape = (call.shape[0], CHANNELS, *call.shape[1:])
     raise ModelError(
-        f"the network can't be followed: given images of shape {shape} it raises "
+        f"no image can be traced through the network: given images of shape {shape} it raises "
         f"{type(raised).__name__}: {raised}. State an input that it takes, "
         "example=(height, width), or name the convolution, layer=",
         remedies=("example",),
     ) from raised
 
 
-def _awkward_sizes(call: Call) -> Iterator[Call]:
+def _list_odd_sizes(call: Call) -> Iterator[Call]:
     """Yield calls with images of odd sides: smaller ones, which take less time, then larger."""
     larger = [n + 1 + 2 * i for i, n in enumerate(call.shape[1:])]
     smaller = [(5 * n // 8 | 1) + 2 * i for i, n in enumerate(call.shape[1:])]
@@ -80,18 +83,19 @@ def _awkward_sizes(call: Call) -> Iterator[Call]:
     yield call._replace(shape=(call.shape[0], *larger))
 
 
-def _pass(model: nn.Module, call: Call, preprocessing: Preprocessing) -> Pass:
-    planes = make_planes(make_gray(model, call, preprocessing), preprocessing)
-    with _alone(model):
-        trace = trace_image(model, lambda: _run(model, call, planes), [planes])
-        return Pass(call, trace, outputs_of(trace.result))
+def _run_traced(model: nn.Module, call: Call, preprocessing: Preprocessing) -> TrialRun:
+    """Run the original network, and trace the image."""
+    color = _make_color(model, call, preprocessing)
+    with isolate_run(model):
+        trace = trace_image(model, lambda: _run(model, call, color), color)
+        return TrialRun(call, trace, collect_outputs(trace.result))
 
 
 def run_again(model: nn.Module, call: Call, preprocessing: Preprocessing) -> Outputs:
-    """Return the outputs of the original once more, by which a random network is known."""
-    planes = make_planes(make_gray(model, call, preprocessing), preprocessing)
-    with _alone(model), torch.no_grad():
-        return outputs_of(_run(model, call, planes))
+    """Return the original's outputs once more, which differ if the network is random."""
+    color = _make_color(model, call, preprocessing)
+    with isolate_run(model), torch.no_grad():
+        return collect_outputs(_run(model, call, color))
 
 
 def run_adapted(
@@ -101,8 +105,8 @@ def run_adapted(
 
     Returns
     -------
-    stems : dict of str to list of Tensor
-        What each call of the changed convolutions gave.
+    stem_outputs : dict of str to list of Tensor
+        The output of each call of the changed convolutions.
     outputs : dict of str to Tensor
 
     Raises
@@ -110,36 +114,29 @@ def run_adapted(
     ModelError
         If the network can't be run with one channel.
     """
-    seen: dict[str, list[Tensor]] = {name: [] for name in stems}
+    stem_outputs: dict[str, list[Tensor]] = {name: [] for name in stems}
     gray = make_gray(model, call, preprocessing)
 
-    def keep(name: str, module: nn.Module, args: Any, output: Tensor) -> None:
-        seen[name].append(output.clone())  # the next layer may work in place
+    def keep_output(name: str, module: nn.Module, args: Any, output: Tensor) -> None:
+        stem_outputs[name].append(output.clone())  # the next layer may work in place
 
-    with _alone(model), torch.no_grad(), ExitStack() as stack:
+    with isolate_run(model), torch.no_grad(), ExitStack() as stack:
         for name in stems:
-            handle = model.get_submodule(name).register_forward_hook(partial(keep, name))
-            stack.callback(handle.remove)
+            hook = partial(keep_output, name)
+            stack.callback(model.get_submodule(name).register_forward_hook(hook).remove)
         try:
-            return seen, outputs_of(_run(model, call, gray))
+            return stem_outputs, collect_outputs(_run(model, call, gray))
         except Exception as error:  # whatever a network raises that counts its channels
             raise refuse(
                 f"with one channel the network raises {type(error).__name__}: {error}"
             ) from error
 
 
-@contextmanager
-def _alone(model: nn.Module) -> Iterator[None]:
-    """Run it in eval mode with the same random numbers each time, and leave no trace."""
-    with evaluating(model), seeded(any_parameter(model).device):
-        yield
-
-
 def _run(model: nn.Module, call: Call, images: Tensor) -> Any:
-    """Return the network's output, or a detection model's features; within :func:`_alone`.
+    """Return the network's output, or a detection model's features, in :func:`isolate_run`.
 
-    Which boxes torchvision's models return, and in which order, rounding decides, and only their
-    backbone sees the image.
+    In torchvision's detection models rounding decides which boxes are returned in which order,
+    and only the backbone sees the image.
     """
     backbone = getattr(model, "backbone", None) if call.as_list else None
     if not isinstance(backbone, nn.Module):
@@ -149,11 +146,11 @@ def _run(model: nn.Module, call: Call, images: Tensor) -> Any:
         transform.min_size = (min(call.shape[1:]),)
     features: list[Any] = []
 
-    def stop(module: nn.Module, args: Any, output: Any) -> None:
+    def keep_features(module: nn.Module, args: Any, output: Any) -> None:
         features.append(output)
         raise Stopped
 
-    handle = backbone.register_forward_hook(stop)
+    handle = backbone.register_forward_hook(keep_features)
     try:
         with suppress(Stopped):
             return call.run(model, images)
@@ -163,11 +160,16 @@ def _run(model: nn.Module, call: Call, images: Tensor) -> Any:
 
 
 def make_gray(model: nn.Module, call: Call, preprocessing: Preprocessing) -> Tensor:
-    """Return gray noise in the value range that the adapted network takes."""
-    lo, hi = preprocessing.limits
-    return call.gray(model) * (hi - lo) + lo
+    """Return gray noise, always the same, in the values that the adapted network takes."""
+    batch, *sides = call.shape
+    noise = make_gray_noise(
+        (batch, 1, *sides), preprocessing.rescaling, np.float64, has_integers=False, seed=0
+    )
+    like = find_parameter(model)
+    return torch.from_numpy(noise).to(like.device, like.dtype)
 
 
-def make_planes(gray: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """Return what the original is given, in memory of its own: a network may write into it."""
+def _make_color(model: nn.Module, call: Call, preprocessing: Preprocessing) -> Tensor:
+    """Return the original's input, in memory of its own: a network may write into it."""
+    gray = make_gray(model, call, preprocessing)
     return repeat_and_normalize(gray, preprocessing.normalization).contiguous()

@@ -244,7 +244,7 @@ def test_a_network_of_several_arguments():
     assert_same_outputs(
         adapted(input_ids=words, pixel_values=gray).image_embeds, expected.image_embeds
     )
-    with pytest.raises(ModelError, match=r"can't be followed.*example="):
+    with pytest.raises(ModelError, match=r"no image can be traced.*example="):
         adapt(model, (MEAN, STD))
 
 
