@@ -1,4 +1,4 @@
-"""The channels of a value in the original's graph, as a map of planes in the adapted graph."""
+"""``ChannelMap``: how the original's channels are made of planes in the adapted graph."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 from .weights import Normalization
 
 Array = NDArray[Any]
-# statistics that cancel leave a rounding error behind
+# a constant that is 0 up to rounding
 _NOTHING = 1e-9
 
 
 @dataclass(frozen=True)
 class ChannelMap:
-    """A value of the original graph, whose channels are made of a value of the adapted one.
+    """A map from the planes of a value in the adapted graph to the channels of the original's.
 
-    Channel ``c`` is ``sum_p matrix[c, p] * base[p] + constant[c]``, where ``base`` starts as
-    the gray input, one plane. Arithmetic changes the matrix and the constant and leaves no node
-    behind; what moves pixels is done to the base.
+    Channel ``c`` is ``sum_p matrix[c, p] * base[p] + constant[c]``. The first ``base`` is the gray
+    input, one plane. Arithmetic in the original's graph changes the matrix and the constant, and
+    needs no node in the adapted graph. An operation that moves pixels makes a new base.
 
     Attributes
     ----------
@@ -28,11 +28,11 @@ class ChannelMap:
     matrix : ndarray of shape (channels, planes)
     constant : ndarray of shape (channels,)
     axis, rank : int
-        Of the base: where its planes are, and how many axes it has.
+        The base's axis of planes, and how many axes the base has.
     dtype : int or str
-        The base's data type, as ONNX numbers it or Keras names it.
+        The base's data type: ONNX's number or Keras's name of it.
     has_axis : bool
-        Whether the original has an axis for its channel; picking one by a number drops it.
+        Whether the original has an axis for its channels. Picking one by a number drops it.
     """
 
     base: Any
@@ -47,7 +47,7 @@ class ChannelMap:
     def from_input(
         cls, base: Any, normalization: Normalization, axis: int, rank: int, dtype: Any
     ) -> "ChannelMap":
-        """Return the map for the color input, whose channels are the gray normalized."""
+        """Return the map that makes the color input of the gray one, `base`."""
         mean, std = normalization
         return cls(base, 1 / std[:, None], -mean / std, axis, rank, dtype)
 
@@ -63,22 +63,22 @@ class ChannelMap:
 
     @property
     def is_plain(self) -> bool:
-        """Whether each channel is the base itself, so that any function of it stays equal."""
+        """Whether each channel is the base itself, so that any function of both is equal."""
         equal = self.planes == 1 and (self.matrix == 1).all() and not self.constant.any()
         return bool(equal)
 
     def scale(self, factor: Array) -> "ChannelMap":
-        """Multiply by a number, or by one for each channel."""
+        """Return the map after a multiplication by a number, or by one for each channel."""
         return replace(self, matrix=self.matrix * factor[:, None], constant=self.constant * factor)
 
     def shift(self, offset: Array) -> "ChannelMap":
-        """Add a number, or one for each channel."""
+        """Return the map after an addition of a number, or of one for each channel."""
         constant = self.constant + offset
         return replace(self, matrix=np.resize(self.matrix, (len(constant), self.planes)),
             constant=constant)  # fmt: skip
 
     def pick(self, index: Array) -> "ChannelMap":
-        """Pick some of the channels; one alone, without an axis, if `index` is a number."""
+        """Return the map of some of the channels; of one, without an axis, for a number."""
         rows = np.atleast_1d(index)
         return replace(
             self,
@@ -88,11 +88,11 @@ class ChannelMap:
         )
 
     def has_constant(self, other_than: float = 0.0) -> bool:
-        """Whether a channel's constant is another number than `other_than`."""
+        """Whether a channel has a constant other than `other_than`."""
         return bool((np.abs(self.constant - other_than) > _NOTHING).any())
 
     def with_ones(self, base: Any) -> "ChannelMap":
-        """Return a map onto `base`, which has one more plane, of ones: the constant's place."""
+        """Return the map of `base`, which has a plane of ones more, in place of the constant."""
         matrix = np.concatenate((self.matrix, self.constant[:, None]), 1)
         return replace(self, base=base, matrix=matrix, constant=np.zeros(self.channels))
 
@@ -104,7 +104,8 @@ def concatenate_channels(parts: list[ChannelMap], base: Any) -> ChannelMap:
     ----------
     parts : list of ChannelMap
     base : hashable
-        Their different bases, one after the other, in the order in which they come.
+        The value in the adapted graph that has the planes of all different bases of `parts`, in
+        the order in which they come.
     """
     starts, planes = {}, 0
     for part in parts:

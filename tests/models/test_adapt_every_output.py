@@ -305,4 +305,4 @@ class TestVerify:
             seconds=0,
             tolerance=0,
         )
-        assert not proof.max_difference or proof.enough is not None
+        assert not proof.max_difference or proof.sufficient_tolerance is not None

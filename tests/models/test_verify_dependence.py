@@ -180,7 +180,7 @@ class TestRounding:
         assert f"rounding explains up to {proof.rounding:.2g}: tolerance=" in proof.reason
         assert proof.reason in str(proof)
         tolerance = float(proof.reason.rpartition("tolerance=")[2])
-        assert tolerance == proof.enough
+        assert tolerance == proof.sufficient_tolerance
         assert verify(model, adapted, given, (MEAN, STD), seconds=0, tolerance=tolerance).passed
 
     @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -190,7 +190,7 @@ class TestRounding:
         assert not proof.passed
         assert "rounding explains up to" in proof.reason
         again = verify(model, adapt(model, (MEAN, STD)), images(6, 12, 14), (MEAN, STD), seconds=0,
-            tolerance=proof.enough)  # fmt: skip
+            tolerance=proof.sufficient_tolerance)  # fmt: skip
         assert again.limit >= again.max_difference
 
     def test_what_rounding_does_not_explain(self):
@@ -198,7 +198,7 @@ class TestRounding:
         adapted = forget(adapt(model, (0.5, 0.25)))
         proof = verify(model, adapted, images(6, 12, 14), (MEAN, STD), seconds=0)
         assert proof.max_difference > 100 * proof.rounding
-        assert proof.enough is None
+        assert proof.sufficient_tolerance is None
         assert "isn't the original adapted with the same stats and value_range" in proof.reason
         assert "tolerance=" not in proof.reason
 
@@ -272,7 +272,7 @@ class TestOnnx:
         assert not proof.passed
         assert proof.max_difference <= proof.rounding
         assert verify(proto, adapted, images(3, 9, 9), (MEAN, STD), seconds=0,
-            tolerance=proof.enough).passed  # fmt: skip
+            tolerance=proof.sufficient_tolerance).passed  # fmt: skip
 
 
 @pytest.mark.parametrize(

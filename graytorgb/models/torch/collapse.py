@@ -20,7 +20,7 @@ from .modules import AppendOnes, repeat_and_normalize
 from .outputs import EPS64, Outputs, describe_difference, measure_noise
 from .plan import Plan, is_inside, plan_for_layers, plan_from_traces
 from .reversible_changes import ReversibleChanges
-from .trial_runs import TrialRun, make_gray, run_adapted, run_again, run_at_two_sizes
+from .trial_runs import TrialRun, make_gray, run_adapted, run_at_two_sizes, run_original
 
 _RUNS = 2  # of the original, to recognize a random network
 _NOTHING = 1e-15
@@ -262,8 +262,8 @@ def _is_rounding(model: nn.Module, task: Task, mismatch: Mismatch, options: Adap
     every other stays.
     """
     run, outputs, coarsest = mismatch.run, mismatch.outputs, find_epsilons(model)[1]
-    again = [run_again(model, run.call, task.preprocessing) for _ in range(_RUNS)]
-    noise = measure_noise(run.outputs, *again)
+    again = [run_original(model, run.call, task.preprocessing) for _ in range(_RUNS)]
+    noise = measure_noise(run.outputs, *(other.outputs for other in again))
     if noise is None:
         return True  # even the number of outputs is random: only the stems can be compared
     if any(noise.values()) and (

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_map_only
 
 from ...errors import ModelError
 from ..stem import CHANNELS
@@ -63,12 +63,7 @@ def find_timm_size(model: nn.Module) -> tuple[int, ...] | None:
 
 def convert_to_float64(example: Any) -> Any:
     """Return an example with its tensors of floats in float64, for a network in float64."""
-    return tree_map(
-        lambda leaf: (
-            leaf.double() if isinstance(leaf, Tensor) and leaf.is_floating_point() else leaf
-        ),
-        example,
-    )
+    return tree_map_only(Tensor, lambda t: t.double() if t.is_floating_point() else t, example)
 
 
 def list_calls(model: nn.Module, example: Any) -> Iterator[Call]:

@@ -54,7 +54,7 @@ def run_at_two_sizes(
     refusals: list[tuple[Call, Exception]] = []
     for call in list_calls(model, example):
         try:
-            first = _run_traced(model, call, preprocessing)
+            first = run_original(model, call, preprocessing)
         except ModelError:
             raise
         except Exception as error:  # whatever a network raises at a size that it doesn't take
@@ -62,7 +62,7 @@ def run_at_two_sizes(
             continue
         for other in _list_odd_sizes(call):
             with suppress(Exception):  # the network doesn't take this size, so it can't pad for it
-                return [first, _run_traced(model, other, preprocessing)]
+                return [first, run_original(model, other, preprocessing)]
         return [first]
     call, raised = refusals[0]
     shape = (call.shape[0], CHANNELS, *call.shape[1:])
@@ -83,19 +83,14 @@ def _list_odd_sizes(call: Call) -> Iterator[Call]:
     yield call._replace(shape=(call.shape[0], *larger))
 
 
-def _run_traced(model: nn.Module, call: Call, preprocessing: Preprocessing) -> TrialRun:
+def run_original(model: nn.Module, call: Call, preprocessing: Preprocessing) -> TrialRun:
     """Run the original network, and trace the image."""
-    color = _make_color(model, call, preprocessing)
+    gray = make_gray(model, call, preprocessing)
+    # in memory of its own: a network may write into its input
+    color = repeat_and_normalize(gray, preprocessing.normalization).contiguous()
     with isolate_run(model):
         trace = trace_image(model, lambda: _run(model, call, color), color)
         return TrialRun(call, trace, collect_outputs(trace.result))
-
-
-def run_again(model: nn.Module, call: Call, preprocessing: Preprocessing) -> Outputs:
-    """Return the original's outputs once more, which differ if the network is random."""
-    color = _make_color(model, call, preprocessing)
-    with isolate_run(model), torch.no_grad():
-        return collect_outputs(_run(model, call, color))
 
 
 def run_adapted(
@@ -167,9 +162,3 @@ def make_gray(model: nn.Module, call: Call, preprocessing: Preprocessing) -> Ten
     )
     like = find_parameter(model)
     return torch.from_numpy(noise).to(like.device, like.dtype)
-
-
-def _make_color(model: nn.Module, call: Call, preprocessing: Preprocessing) -> Tensor:
-    """Return the original's input, in memory of its own: a network may write into it."""
-    gray = make_gray(model, call, preprocessing)
-    return repeat_and_normalize(gray, preprocessing.normalization).contiguous()
