@@ -1,6 +1,7 @@
 """What the tests of graytorgb.models do with torch networks: prepare and compare them."""
 
 import torch
+from torch import nn
 from torch.utils._pytree import tree_leaves
 
 # two threads that wait for each other on a busy machine take a hundred times as long
@@ -28,6 +29,10 @@ def forget(adapted):
     """Take away what an adapted network carries, as where its weights are loaded elsewhere."""
     del adapted.graytorgb_preprocessing
     return adapted
+
+
+def rest(channels=8):
+    return nn.BatchNorm2d(channels), nn.ReLU(inplace=True), nn.Conv2d(channels, 4, 3)
 
 
 def planes(gray, mean=MEAN, std=STD):
