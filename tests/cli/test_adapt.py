@@ -30,7 +30,7 @@ from pydicom.data import get_testdata_file  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 from torchvision import models as tv  # noqa: E402
 
-from ..models.networks import awaken  # noqa: E402
+from ..models.networks import randomize_constants  # noqa: E402
 
 MEAN, STD = "0.485,0.456,0.406", "0.229,0.224,0.225"
 STATS = ("--stats", "imagenet", "--seconds", "0")
@@ -168,7 +168,10 @@ class TestOnnx:
         assert "Here: --how expand, with --stats" in output
         output, code = run(model, out, *options, "--how", "expand")
         assert code == 0, output
-        assert "no picture: there is nothing to draw: the stems' outputs couldn't be compared" in output
+        assert (
+            "no picture: there is nothing to draw: the stems' outputs couldn't be compared"
+            in output
+        )
         assert out.exists()
         assert not picture.exists()
 
@@ -346,7 +349,7 @@ def weights(tmp_path_factory):
     """Of networks that tell 7 classes apart, as after training on one's own images."""
     folder = tmp_path_factory.mktemp("weights")
     for arch, make in NETWORKS.items():
-        state = awaken(make(num_classes=7)).float().state_dict()
+        state = randomize_constants(make(num_classes=7)).float().state_dict()
         torch.save(state, folder / f"{arch.partition(':')[2]}.pt")
         save_file(state, folder / f"{arch.partition(':')[2]}.safetensors", {"by": "me"})
     return folder

@@ -19,7 +19,7 @@ from torch import nn  # noqa: E402
 from torchvision import models as tv  # noqa: E402
 from torchvision.models.feature_extraction import create_feature_extractor  # noqa: E402
 
-from .networks import MEAN, STD, assert_same_outputs, awaken, planes  # noqa: E402
+from .networks import MEAN, STD, assert_same_outputs, make_color, randomize_constants  # noqa: E402
 
 WAYS = [(how, inplace) for how in ("collapse", "expand", "learned") for inplace in (False, True)]
 
@@ -165,18 +165,18 @@ def test_everything_stays(name, how, inplace):
 
 def test_a_feature_extractor_gives_the_same():
     """It was in training mode afterwards, its outputs far off and its statistics spoiled."""
-    model = create_feature_extractor(awaken(narrow()), ["layer4", "avgpool"])
+    model = create_feature_extractor(randomize_constants(narrow()), ["layer4", "avgpool"])
     gray = torch.rand(2, 1, 64, 64, dtype=torch.float64)
     for how in ("collapse", "expand", "learned"):
         adapted = adapt(model, (MEAN, STD), how=how, example=64)
         with torch.no_grad():
-            assert_same_outputs(adapted(gray), model(planes(gray)))
+            assert_same_outputs(adapted(gray), model(make_color(gray)))
         assert not any(module.training for module in (*model.modules(), *adapted.modules()))
 
 
 def test_a_feature_extractor_in_training_has_its_graph_for_training():
     model = create_feature_extractor(
-        awaken(tv.squeezenet1_1(num_classes=3)), ["classifier"]
+        randomize_constants(tv.squeezenet1_1(num_classes=3)), ["classifier"]
     ).train()
     code = model.code
     adapted = adapt(model, (MEAN, STD), example=64)

@@ -23,7 +23,7 @@ from onnx import numpy_helper, parser  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 from torch import nn  # noqa: E402
 
-from .networks import MEAN, STD, awaken, forget  # noqa: E402
+from .networks import MEAN, STD, drop_preprocessing, randomize_constants  # noqa: E402
 
 IMAGES = np.random.default_rng(0).random((3, 12, 14), np.float32)
 RANGES = [{}, {"value_range": (0, 4095)}, {"normalized": (0.45, 0.225)}]
@@ -113,7 +113,7 @@ class TestRecord:
 @pytest.fixture
 def model():
     layers = nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
-    return awaken(nn.Sequential(*layers)).float()
+    return randomize_constants(nn.Sequential(*layers)).float()
 
 
 def pickled(adapted):
@@ -151,7 +151,7 @@ class TestTorch:
     def test_no_key_of_a_state_dict(self, model, how):
         adapted = adapt(model, (MEAN, STD), how=how)
         before = set(adapted.state_dict())
-        forget(adapted)
+        drop_preprocessing(adapted)
         assert set(adapted.state_dict()) == before
 
     def test_a_refused_network_carries_nothing(self):
@@ -164,7 +164,7 @@ class TestTorch:
         state = adapt_state_dict(model.state_dict(), (MEAN, STD))
         carried = adapt(model, (MEAN, STD))
         carried.load_state_dict(state)
-        bare = forget(copy.deepcopy(carried))
+        bare = drop_preprocessing(copy.deepcopy(carried))
         assert verify(model, bare, IMAGES, (MEAN, STD), seconds=0).passed
         assert not verify(model, bare, IMAGES, seconds=0).passed
 

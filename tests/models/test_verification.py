@@ -22,13 +22,13 @@ import torch  # noqa: E402
 from torch import nn  # noqa: E402
 from torchvision import models as tv  # noqa: E402
 
-from .networks import MEAN, STD, awaken  # noqa: E402
+from .networks import MEAN, STD, randomize_constants  # noqa: E402
 
 
 def network(**options):
     stem = nn.Conv2d(3, 8, 3, **{"padding": 1, **options})
     layers = stem, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10)
-    return awaken(nn.Sequential(*layers)).float()
+    return randomize_constants(nn.Sequential(*layers)).float()
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_a_network_behind_a_front(images, how):
 def test_stems_with_no_border_or_nothing_inside(images, options, border, inside):
     options = dict(options)
     stem = nn.Conv2d(3, 8, options.pop("kernel_size", 3), **options)
-    model = awaken(nn.Sequential(stem, nn.Flatten(2))).float()
+    model = randomize_constants(nn.Sequential(stem, nn.Flatten(2))).float()
     crops = images[:, :16, :16]
     proof = verify(model, adapt(model, (MEAN, STD)), crops, (MEAN, STD), seconds=0)
     assert (proof.border_difference is not None) == bool(border)
@@ -204,7 +204,7 @@ def test_pixels_of_two_equal_classes(images):
 
 
 def test_segmentation_counts_pixels(images):
-    model = awaken(nn.Sequential(nn.Conv2d(3, 5, 3, padding=1))).float()
+    model = randomize_constants(nn.Sequential(nn.Conv2d(3, 5, 3, padding=1))).float()
     wrong = adapt(model, (MEAN, STD))
     with torch.no_grad():
         wrong[0].weight[:, 1] *= 0.5
@@ -230,7 +230,7 @@ def test_the_five_best_of_five_say_nothing(images):
 
 def test_detection():
     """A network whose scores don't tie: rounding decides the order of those that do."""
-    model = awaken(
+    model = randomize_constants(
         tv.detection.retinanet_resnet50_fpn(
             weights=None, weights_backbone=None, min_size=96, max_size=128, score_thresh=0
         )

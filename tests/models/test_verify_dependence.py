@@ -16,7 +16,7 @@ import torch  # noqa: E402
 from onnx import numpy_helper, parser  # noqa: E402
 from torch import nn  # noqa: E402
 
-from .networks import MEAN, STD, awaken, forget  # noqa: E402
+from .networks import MEAN, STD, drop_preprocessing, randomize_constants  # noqa: E402
 
 
 def images(*shape, seed=0):
@@ -37,7 +37,7 @@ class Through(nn.Module):
 
 
 def pair(function):
-    model = awaken(Through(function)).float()
+    model = randomize_constants(Through(function)).float()
     return model, adapt(model, (MEAN, STD))
 
 
@@ -185,7 +185,7 @@ class TestRounding:
 
     @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
     def test_half_precision(self, dtype):
-        model = awaken(Through(lambda y, x: y)).to(dtype)
+        model = randomize_constants(Through(lambda y, x: y)).to(dtype)
         proof = verify(model, adapt(model, (MEAN, STD)), images(6, 12, 14), (MEAN, STD), seconds=0)
         assert not proof.passed
         assert "rounding explains up to" in proof.reason
@@ -195,7 +195,7 @@ class TestRounding:
 
     def test_what_rounding_does_not_explain(self):
         model, _ = pair(lambda y, x: y)
-        adapted = forget(adapt(model, (0.5, 0.25)))
+        adapted = drop_preprocessing(adapt(model, (0.5, 0.25)))
         proof = verify(model, adapted, images(6, 12, 14), (MEAN, STD), seconds=0)
         assert proof.max_difference > 100 * proof.rounding
         assert proof.sufficient_tolerance is None
@@ -211,7 +211,7 @@ class TestRounding:
     def test_the_measure_is_near_to_what_adapted_networks_differ_by(self):
         from torchvision import models as tv
 
-        model = awaken(tv.resnet18()).float()
+        model = randomize_constants(tv.resnet18()).float()
         proof = verify(model, adapt(model, (MEAN, STD), example=64), images(4, 64, 64), (MEAN, STD),
             seconds=0, tolerance=0)  # fmt: skip
         assert proof.rounding / 50 < proof.max_difference < proof.rounding

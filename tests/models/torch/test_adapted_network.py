@@ -14,7 +14,14 @@ needs_package("torch")
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
-from ..networks import MEAN, STD, assert_same_outputs, awaken, planes, rest  # noqa: E402
+from ..networks import (  # noqa: E402
+    MEAN,
+    STD,
+    assert_same_outputs,
+    make_color,
+    make_rest,
+    randomize_constants,
+)
 
 
 class TestLife:
@@ -22,7 +29,7 @@ class TestLife:
 
     @pytest.fixture
     def pair(self):
-        model = awaken(nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), *rest()))
+        model = randomize_constants(nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), *make_rest()))
         return model, adapt(model, (MEAN, STD))
 
     @pytest.fixture
@@ -33,7 +40,7 @@ class TestLife:
     @pytest.fixture
     def expected(self, pair, gray):
         with torch.no_grad():
-            return pair[0](planes(gray))
+            return pair[0](make_color(gray))
 
     def test_copies_and_pickles(self, pair, gray, expected, tmp_path):
         torch.save(pair[1], tmp_path / "model.pt")
@@ -45,7 +52,7 @@ class TestLife:
             assert_same_outputs(other(gray), expected)
 
     def test_state_dict(self, pair, gray, expected):
-        model = awaken(nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), *rest()))
+        model = randomize_constants(nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), *make_rest()))
         other = adapt(model, (MEAN, STD))
         assert other.load_state_dict(pair[1].state_dict()).missing_keys == []
         assert_same_outputs(other(gray), expected)
@@ -56,7 +63,7 @@ class TestLife:
         compiled = torch.compile(pair[1], fullgraph=True, dynamic=True)
         assert_same_outputs(compiled(gray), expected)
         larger = torch.rand(3, 1, 21, 16, dtype=torch.float64)
-        assert_same_outputs(compiled(larger), pair[0](planes(larger)))
+        assert_same_outputs(compiled(larger), pair[0](make_color(larger)))
 
     def test_compiled_graph(self, pair, gray, expected):
         compiled = torch.compile(pair[1], fullgraph=True, backend="eager")
@@ -68,7 +75,7 @@ class TestLife:
         program = torch.export.export(pair[1], (gray,), dynamic_shapes=(dict(enumerate(free)),))
         assert_same_outputs(program.module()(gray), expected)
         larger = torch.rand(3, 1, 21, 16, dtype=torch.float64)
-        assert_same_outputs(program.module()(larger), pair[0](planes(larger)))
+        assert_same_outputs(program.module()(larger), pair[0](make_color(larger)))
 
     def test_traced_by_fx_and_fused(self, pair, gray, expected):
         """A convolution and its BatchNorm become one, the plane of ones with them."""
@@ -121,10 +128,10 @@ class TestLife:
 def test_gradients_are_those_of_the_three_channels(how, padding):
     """Of every layer the same, of the image the sum, of the stem by the chain rule."""
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=padding), *rest()).double().train()
+    model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=padding), *make_rest()).double().train()
     adapted = adapt(model, (MEAN, STD), how=how, example=9)
     gray = torch.rand(4, 1, 9, 11, dtype=torch.float64, requires_grad=True)
-    color = planes(gray.detach()).requires_grad_()
+    color = make_color(gray.detach()).requires_grad_()
     for network, images in ((model, color), (adapted, gray)):
         network(images).pow(2).sum().backward()
     inner = adapted if how == "collapse" else adapted.model
@@ -145,7 +152,7 @@ def test_gradients_are_those_of_the_three_channels(how, padding):
 def test_training_steps_stay_equal():
     """With every layer but the stem trained, the two networks learn the same."""
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), *rest()).double().train()
+    model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), *make_rest()).double().train()
     adapted = adapt(model, (MEAN, STD), example=9)
     for network in (model, adapted):
         network[0].requires_grad_(False)
@@ -153,7 +160,7 @@ def test_training_steps_stay_equal():
         torch.manual_seed(1)
         for _ in range(3):
             gray = torch.rand(4, 1, 9, 11, dtype=torch.float64)
-            loss = network(planes(gray) if network is model else gray).pow(2).mean()
+            loss = network(make_color(gray) if network is model else gray).pow(2).mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

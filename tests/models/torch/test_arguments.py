@@ -14,13 +14,20 @@ needs_package("torch")
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
-from ..networks import MEAN, STD, assert_same_outputs, awaken, planes, rest  # noqa: E402
+from ..networks import (  # noqa: E402
+    MEAN,
+    STD,
+    assert_same_outputs,
+    make_color,
+    make_rest,
+    randomize_constants,
+)
 
 
 class TestArguments:
     @pytest.fixture
     def model(self):
-        return awaken(nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), *rest()))
+        return randomize_constants(nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), *make_rest()))
 
     @pytest.mark.parametrize("how", ["collapse", "expand", "learned"])
     def test_no_statistics(self, model, how):
@@ -30,7 +37,7 @@ class TestArguments:
     def test_statistics_of_one_channel(self, model):
         gray = torch.rand(2, 1, 9, 9, dtype=torch.float64)
         adapted = adapt(model, {"mean": [0.5], "std": [0.25]})
-        assert_same_outputs(adapted(gray), model(planes(gray, [0.5] * 3, [0.25] * 3)))
+        assert_same_outputs(adapted(gray), model(make_color(gray, [0.5] * 3, [0.25] * 3)))
 
     @pytest.mark.parametrize(
         ("options", "message"),
@@ -80,7 +87,7 @@ class TestArguments:
     def test_in_place(self, model):
         gray = torch.rand(1, 1, 9, 9, dtype=torch.float64)
         with torch.no_grad():
-            expected = model(planes(gray))
+            expected = model(make_color(gray))
             assert adapt(model, (MEAN, STD), inplace=True) is model
             assert_same_outputs(model(gray), expected)
 

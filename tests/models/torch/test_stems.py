@@ -18,16 +18,24 @@ from torch import nn  # noqa: E402
 from torch.nn.utils import prune  # noqa: E402
 from torchvision.transforms import v2  # noqa: E402
 
-from ..networks import MEAN, STD, assert_same_outputs, awaken, planes, rest  # noqa: E402
+from ..networks import (  # noqa: E402
+    MEAN,
+    STD,
+    CustomForward,
+    assert_same_outputs,
+    make_color,
+    make_rest,
+    randomize_constants,
+)
 
 
 def assert_exact(model, size=(17, 20), mean=MEAN, std=STD, **options):
-    model = awaken(model)
+    model = randomize_constants(model)
     adapted = adapt(model, (mean, std), **options)
     for height, width in (size, (size[0] + 1, size[1] + 3)):
         gray = torch.rand(2, 1, height, width, dtype=torch.float64)
         with torch.no_grad():
-            assert_same_outputs(adapted(gray), model(planes(gray, mean, std)))
+            assert_same_outputs(adapted(gray), model(make_color(gray, mean, std)))
     return adapted
 
 
@@ -50,7 +58,7 @@ STEMS = {
 @pytest.mark.parametrize("name", STEMS)
 def test_padding(name):
     options, channels = STEMS[name]
-    adapted = assert_exact(nn.Sequential(nn.Conv2d(3, 8, 3, **options), *rest()))
+    adapted = assert_exact(nn.Sequential(nn.Conv2d(3, 8, 3, **options), *make_rest()))
     assert adapted[0].weight.shape == (8, channels, 3, 3)
     assert adapted[0].in_channels == channels
     assert (adapted[0].bias is not None) == (options.get("bias", True) or channels == 1)
@@ -58,29 +66,31 @@ def test_padding(name):
 
 def test_equal_planes_have_no_offset():
     adapted = assert_exact(
-        nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), *rest()), mean=(0,) * 3, std=(1,) * 3
+        nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), *make_rest()), mean=(0,) * 3, std=(1,) * 3
     )
     assert adapted[0].weight.shape == (8, 1, 3, 3)
 
 
 def test_one_group_for_each_channel():
-    adapted = assert_exact(nn.Sequential(nn.Conv2d(3, 6, 3, padding=1, groups=3), *rest(6)))
+    adapted = assert_exact(nn.Sequential(nn.Conv2d(3, 6, 3, padding=1, groups=3), *make_rest(6)))
     assert (adapted[0].groups, adapted[0].weight.shape) == (1, (6, 2, 3, 3))
 
 
 @pytest.mark.parametrize("groups", [1, 3])
 def test_transposed(groups):
     stem = nn.ConvTranspose2d(3, 6, 3, stride=2, padding=1, output_padding=1, groups=groups)
-    adapted = assert_exact(nn.Sequential(stem, *rest(6)))
+    adapted = assert_exact(nn.Sequential(stem, *make_rest(6)))
     assert adapted[0].weight.shape == (2, 6, 3, 3)
 
 
 def test_volumes():
-    model = awaken(nn.Sequential(nn.Conv3d(3, 4, 3, padding=1), nn.BatchNorm3d(4), nn.ReLU()))
+    model = randomize_constants(
+        nn.Sequential(nn.Conv3d(3, 4, 3, padding=1), nn.BatchNorm3d(4), nn.ReLU())
+    )
     adapted = adapt(model, (MEAN, STD), example=(5, 8, 8))
     gray = torch.rand(2, 1, 4, 7, 9, dtype=torch.float64)
     with torch.no_grad():
-        assert_same_outputs(adapted(gray), model(planes(gray)))
+        assert_same_outputs(adapted(gray), model(make_color(gray)))
 
 
 @pytest.mark.parametrize(
@@ -92,24 +102,12 @@ def test_volumes():
     ],
 )
 def test_the_range_of_the_gray(value_range, normalized, convert):
-    model = awaken(nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), *rest()))
+    model = randomize_constants(nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), *make_rest()))
     gray = torch.rand(2, 1, 12, 12, dtype=torch.float64)
     for how in ("collapse", "expand", "learned"):
         adapted = adapt(model, (MEAN, STD), how=how, value_range=value_range, normalized=normalized)
         with torch.no_grad():
-            assert_same_outputs(adapted(convert(gray)), model(planes(gray)))
-
-
-class Forward(nn.Module):
-    """A network whose forward() is a function of its convolution."""
-
-    def __init__(self, function, stem=None):
-        super().__init__()
-        self.stem = stem or nn.Conv2d(3, 8, 3, padding=1)
-        self.function = function
-
-    def forward(self, x):
-        return self.function(self, x)
+            assert_same_outputs(adapted(convert(gray)), model(make_color(gray)))
 
 
 class TestOnTheWay:
@@ -126,22 +124,22 @@ class TestOnTheWay:
         ],
     )
     def test_pixels_move(self, way):
-        adapted = assert_exact(Forward(lambda self, x: self.stem(way(x)).relu()))
+        adapted = assert_exact(CustomForward(lambda self, x: self.stem(way(x)).relu()))
         assert adapted.stem.weight.shape == (8, 2, 3, 3)
 
     @pytest.mark.parametrize("stem", [nn.Conv2d(3, 8, 3), nn.Conv2d(3, 8, 3, padding=1)])
     def test_zeros_around_it_in_forward(self, stem):
         """The ones have to be there before."""
-        assert_exact(Forward(lambda self, x: self.stem(F.pad(x, (1, 2, 0, 3))), stem))
+        assert_exact(CustomForward(lambda self, x: self.stem(F.pad(x, (1, 2, 0, 3))), stem))
 
     def test_zeros_around_it_in_a_layer_of_its_own(self):
-        assert_exact(nn.Sequential(nn.ZeroPad2d(2), nn.Conv2d(3, 8, 3), *rest()))
+        assert_exact(nn.Sequential(nn.ZeroPad2d(2), nn.Conv2d(3, 8, 3), *make_rest()))
 
     def test_zeros_that_only_some_sizes_need(self):
         def forward(self, x):
             return self.stem(F.pad(x, (0, -x.shape[-1] % 4, 0, -x.shape[-2] % 4)))
 
-        adapted = assert_exact(Forward(forward, nn.Conv2d(3, 8, 4, stride=4)))
+        adapted = assert_exact(CustomForward(forward, nn.Conv2d(3, 8, 4, stride=4)))
         assert adapted.stem.weight.shape == (8, 2, 4, 4)
 
     @pytest.mark.parametrize(
@@ -153,12 +151,14 @@ class TestOnTheWay:
     )
     def test_a_normalization_of_its_own(self, front):
         """It is folded, and then nothing has to be said."""
-        model = awaken(nn.Sequential(front(), nn.Conv2d(3, 8, 3, padding=1), *rest()))
+        model = randomize_constants(
+            nn.Sequential(front(), nn.Conv2d(3, 8, 3, padding=1), *make_rest())
+        )
         adapted = adapt(model)
         gray = torch.rand(2, 1, 12, 14, dtype=torch.float64)
         with torch.no_grad():
             assert_same_outputs(adapted(gray), model(gray.expand(-1, 3, -1, -1)))
-            assert_same_outputs(adapt(model, (MEAN, STD))(gray), model(planes(gray)))
+            assert_same_outputs(adapt(model, (MEAN, STD))(gray), model(make_color(gray)))
 
     @pytest.mark.parametrize(
         ("function", "message"),
@@ -180,7 +180,7 @@ class TestOnTheWay:
         ],
     )
     def test_what_one_plane_cannot_give(self, function, message):
-        model = awaken(Forward(function))
+        model = randomize_constants(CustomForward(function))
         before = copy.deepcopy(model.state_dict())
         with pytest.raises(ModelError, match=rf"(?s){message}.*how=\"expand\""):
             adapt(model, (MEAN, STD), inplace=True)
@@ -189,7 +189,7 @@ class TestOnTheWay:
         assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
         gray = torch.rand(2, 1, 12, 14, dtype=torch.float64)
         with torch.no_grad():
-            expected = model(planes(gray))
+            expected = model(make_color(gray))
             assert_same_outputs(adapt(model, (MEAN, STD), how="expand")(gray), expected)
 
 
@@ -209,7 +209,7 @@ class TestWhich:
         assert (adapted.a.in_channels, adapted.b.in_channels) == (2, 1)
 
     def test_one_that_is_used_twice(self):
-        assert_exact(Forward(lambda self, x: self.stem(x) * self.stem(x.flip(-1))))
+        assert_exact(CustomForward(lambda self, x: self.stem(x) * self.stem(x.flip(-1))))
 
     def test_the_first_registered_is_not_the_stem(self):
         """An auxiliary head, a decoder: 3 channels, and not the image's."""
@@ -237,15 +237,15 @@ class TestWhich:
             def forward(self, image, flow):
                 return self.stem(image).mean() * self.other(flow)
 
-        model = awaken(Streams())
+        model = randomize_constants(Streams())
         with pytest.raises(ModelError, match=r"TypeError.*missing 1 required.*example=.*layer="):
             adapt(model, (MEAN, STD))
         adapted = adapt(model, (MEAN, STD), layer="stem")
         gray = torch.rand(2, 1, 8, 8, dtype=torch.float64)
         flow = torch.rand(2, 2, 8, 8, dtype=torch.float64)
-        assert_same_outputs(adapted(gray, flow), model(planes(gray), flow))
+        assert_same_outputs(adapted(gray, flow), model(make_color(gray), flow))
         followed = adapt(model, (MEAN, STD), example={"image": gray, "flow": flow[:1]})
-        assert_same_outputs(followed(gray, flow), model(planes(gray), flow))
+        assert_same_outputs(followed(gray, flow), model(make_color(gray), flow))
 
     @pytest.mark.parametrize("padding", [0, 1])
     def test_named_whose_forward_does_more(self, padding):
@@ -253,7 +253,9 @@ class TestWhich:
             def forward(self, x):
                 return self._conv_forward(x, self.weight / self.weight.std(), self.bias)
 
-        model = awaken(nn.Sequential(Standardized(3, 4, 3, padding=padding), *rest(4)))
+        model = randomize_constants(
+            nn.Sequential(Standardized(3, 4, 3, padding=padding), *make_rest(4))
+        )
         with pytest.raises(ModelError, match="layer '0' doesn't give for gray what it gave"):
             adapt(model, (MEAN, STD), layer="0", inplace=True)
         assert model[0].in_channels == 3
@@ -270,7 +272,7 @@ class TestWhich:
         ],
     )
     def test_named_wrong(self, layer, message):
-        model = nn.Sequential(Forward(lambda self, x: self.stem(x)), *rest())
+        model = nn.Sequential(CustomForward(lambda self, x: self.stem(x)), *make_rest())
         with pytest.raises(ModelError, match=message):
             adapt(model, (MEAN, STD), layer=layer)
 
@@ -306,7 +308,7 @@ class TestWhich:
     @pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated")
     def test_a_weight_that_a_hook_computes(self, compute, stop, layer):
         """Nothing is changed, and what the message says works."""
-        model = awaken(nn.Sequential(compute(nn.Conv2d(3, 4, 3)), nn.ReLU()))
+        model = randomize_constants(nn.Sequential(compute(nn.Conv2d(3, 4, 3)), nn.ReLU()))
         color = torch.rand(1, 3, 9, 9, dtype=torch.float64)
         expected, state = model(color), model.state_dict().keys()
         with pytest.raises(ModelError, match=r"computed at each call.*prune.remove first"):
@@ -326,12 +328,12 @@ class TestWhich:
         from einops.layers.torch import Rearrange
 
         patches = Rearrange("n c (h a) (w b) -> n (h w) (a b c)", a=4, b=4)
-        model = awaken(nn.Sequential(patches, nn.Linear(48, 8)))
+        model = randomize_constants(nn.Sequential(patches, nn.Linear(48, 8)))
         with pytest.raises(ModelError, match=r"in layer '1'; how=\"expand\""):
             adapt(model, (MEAN, STD), example=16)
         gray = torch.rand(2, 1, 16, 16, dtype=torch.float64)
         expanded = adapt(model, (MEAN, STD), how="expand")
-        assert_same_outputs(expanded(gray), model(planes(gray)))
+        assert_same_outputs(expanded(gray), model(make_color(gray)))
 
     def test_quantized(self):
         with warnings.catch_warnings():
