@@ -75,7 +75,7 @@ BEYOND_THE_STEM = {
 @pytest.mark.parametrize("layer", [None, "stem"])
 @pytest.mark.parametrize("name", BEYOND_THE_STEM)
 def test_what_a_network_does_beyond_its_stem(name, layer):
-    """A named stem is no excuse where the network can be run."""
+    """A network that can be run is compared even if its stem is named."""
     model = make_network(BEYOND_THE_STEM[name])
     with pytest.raises(ModelError, match=r"(?s)^the network returns .*; how=\"expand\" works"):
         adapt(model, (MEAN, STD), layer=layer)
@@ -152,7 +152,7 @@ class TestSizes:
         assert_same_outputs(adapted(gray), model(make_color(gray)))
 
     def test_what_differs_at_one_size_alone(self):
-        """As where a network resizes what it doesn't expect."""
+        """A network may resize an image of a size that it doesn't expect."""
 
         def forward(net, x, y):
             return y if x.shape[-1] == x.shape[-2] else y / x.shape[1]
@@ -169,7 +169,7 @@ class TestSizes:
         assert_same_outputs(adapt(model, (MEAN, STD))(gray), model(make_color(gray)))
 
     def test_a_stem_that_is_named_where_the_network_needs_more(self):
-        """Nothing can be run then but the stem."""
+        """Only the stem can be run then."""
 
         class Two(nn.Module):
             def __init__(self):
@@ -188,11 +188,11 @@ class TestSizes:
 
 
 class TestRounding:
-    """What differs by rounding or by chance isn't refused."""
+    """Outputs that differ by rounding, or that are random, are no error."""
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
     def test_what_is_amplified(self, dtype):
-        """Differences of large values, where a rounding error is all that float32 leaves."""
+        """Differences of large values leave a rounding error alone in float32."""
 
         def forward(net, x, y):
             y = net.head(y)
@@ -213,7 +213,7 @@ class TestRounding:
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
     def test_decisions(self, dtype):
-        """An argmax among near ties, and an order that rounding changes."""
+        """Rounding changes an argmax among near ties, and an order."""
         model = make_network(lambda net, x, y: (y.argmax(1), y.flatten().argsort()[:50]), dtype)
         adapt(model, (MEAN, STD))
 
@@ -230,13 +230,13 @@ class TestRounding:
          lambda y: y * random.random(), lambda y: y * torch.randn(())],
     )  # fmt: skip
     def test_random_numbers(self, draw):
-        """Both networks draw the same, so what is wrong beside them is seen."""
+        """Both networks draw the same numbers, so another difference is found."""
         adapt(make_network(lambda net, x, y: draw(net.head(y))), (MEAN, STD))
         with pytest.raises(ModelError, match="other values"):
             adapt(make_network(lambda net, x, y: draw(y) + y / x.shape[1]), (MEAN, STD))
 
     def test_outputs_that_are_never_the_same(self):
-        """The stem has to do."""
+        """The stem's outputs alone are compared then."""
         own = random.Random(0)
         model = make_network(lambda net, x, y: y * own.random())
         adapted = adapt(model, (MEAN, STD))
@@ -257,7 +257,7 @@ class TestRounding:
 
 
 def test_a_detection_models_features_are_compared():
-    """What comes after the backbone is left out: which boxes there are, rounding decides."""
+    """The boxes aren't compared, because rounding decides which there are."""
     model = tv.detection.ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None).eval()
     assert adapt(model).transform.image_std == [1.0]
 
@@ -287,7 +287,7 @@ class TestLayer:
             adapt(make_network(lambda net, x, y: y), (MEAN, STD), layer=layer)
 
     def test_named_twice(self):
-        """By one name or by two, it is changed once."""
+        """A stem that has two names is changed once."""
         model = make_network(lambda net, x, y: net.head(y))
         model.same = model.stem
         gray = torch.rand(1, 1, 9, 9, dtype=torch.float64)

@@ -22,8 +22,8 @@ from ..support import ROOT, needs_package, run_python
 EVERY = pytest.mark.parametrize("line", FRAMEWORKS.values(), ids=FRAMEWORKS)
 
 
-def members(protocol):
-    """The names that a protocol asks for."""
+def list_members(protocol):
+    """Return the names of a protocol's members."""
     private = {"__init__", "__subclasshook__", "__protocol_attrs__", "__call__"}
     return {n for n in vars(protocol) if not n.startswith("_") and n not in private}
 
@@ -40,20 +40,20 @@ print(isinstance(module.{line.model_class}, type))
 
 @EVERY
 def test_its_folder_keeps_the_contract(line):
-    """With the parameters that the contract names; mypy checks their types."""
+    """The parameters have the contract's names. mypy checks their types."""
     needs_package(line.library)
     functions = {n: list(inspect.signature(getattr(Framework, n)).parameters)[1:]
-        for n in members(Framework) - {"Runner"}}  # fmt: skip
+        for n in list_members(Framework) - {"Runner"}}  # fmt: skip
     code = f"""
 import inspect
 from graytorgb.models.frameworks import FRAMEWORKS
 framework = FRAMEWORKS[{line.folder!r}].load()
 for name, parameters in {functions!r}.items():
     assert list(inspect.signature(getattr(framework, name)).parameters) == parameters
-assert not {members(Runner)!r} - set(dir(framework.Runner)) - {{"eps"}}
+assert not {list_members(Runner)!r} - set(dir(framework.Runner)) - {{"eps"}}
 print(*sorted(framework.__all__))
 """
-    assert run_python(code).split() == sorted(members(Framework))
+    assert run_python(code).split() == sorted(list_members(Framework))
 
 
 def test_every_extra_exists():
@@ -76,7 +76,7 @@ def test_no_suffix_has_two_frameworks():
 
 
 def test_another_framework_is_one_line(monkeypatch):
-    """A folder of it, and a line."""
+    """A folder and a line of the table are all that it needs."""
 
     class Net:
         pass

@@ -1,4 +1,4 @@
-"""verify: a proof on outputs that don't depend on the images is none, and rounding is measured."""
+"""verify: outputs have to depend on the images, and rounding is measured."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def images(*shape, seed=0):
 
 
 class Through(nn.Module):
-    """A classifier, and a function of its scores and its image."""
+    """A classifier that returns a function of its scores and its image."""
 
     def __init__(self, function):
         super().__init__()
@@ -94,7 +94,7 @@ def test_outputs_that_do(function, given):
 
 
 def test_a_negative_that_looks_the_same():
-    """Edges have no sign: other images are tried too."""
+    """Edges of an image and of its negative are equal, so other images are tried too."""
 
     class Edges(nn.Module):
         def forward(self, x):
@@ -105,7 +105,7 @@ def test_a_negative_that_looks_the_same():
 
 
 def test_images_of_a_wrong_range():
-    """The network takes bytes, and sees black in all of these; both networks agree on that."""
+    """The network takes bytes, and both networks see black in all of these."""
 
     class Bytes(nn.Module):
         def __init__(self):
@@ -126,7 +126,7 @@ def test_images_of_a_wrong_range():
 
 
 def test_a_network_that_ignores_its_image_fails():
-    """Where images change outputs by little, the tolerance is a part of that little."""
+    """If images change outputs by little, the tolerance is relative to that change."""
     model, adapted = pair(lambda y, x: 1 + 1e-5 * y[:, :1])
     with torch.no_grad():
         adapted.stem.weight.zero_()
@@ -171,7 +171,7 @@ class TestRounding:
         assert not proof.passed
 
     def test_which_tolerance_rounding_explains(self):
-        """Boxes in pixels; what the message says works."""
+        """Boxes in pixels are such outputs; the tolerance in the message works."""
         model, adapted = pair(lambda y, x: y * 1e5)
         given = images(6, 12, 14)
         proof = verify(model, adapted, given, (MEAN, STD), seconds=0)
@@ -217,7 +217,7 @@ class TestRounding:
         assert proof.rounding / 50 < proof.max_difference < proof.rounding
 
     def test_figures(self):
-        """In the log, and in rich's table."""
+        """The reason is in the printed text and in rich's table."""
         import io
         import json
 

@@ -1,4 +1,4 @@
-"""What an adapted torch network goes through: copies, compilers, dtypes and training."""
+"""Uses of an adapted torch network: copies, compilers, dtypes and training."""
 
 import copy
 import pickle
@@ -24,8 +24,8 @@ from ..networks import (  # noqa: E402
 )
 
 
-class TestLife:
-    """What an adapted network goes through."""
+class TestUses:
+    """Copies, compilers and dtypes of an adapted network."""
 
     @pytest.fixture
     def pair(self):
@@ -78,7 +78,7 @@ class TestLife:
         assert_same_outputs(program.module()(larger), pair[0](make_color(larger)))
 
     def test_traced_by_fx_and_fused(self, pair, gray, expected):
-        """A convolution and its BatchNorm become one, the plane of ones with them."""
+        """A convolution with a plane of ones can be fused with its BatchNorm."""
         fused = torch.nn.utils.fusion.fuse_conv_bn_eval(pair[1][0], pair[1][1])
         assert_same_outputs(torch.fx.symbolic_trace(pair[1])(gray), expected)
         assert_same_outputs(nn.Sequential(fused, *pair[1][2:])(gray), expected)
@@ -126,7 +126,7 @@ class TestLife:
 @pytest.mark.parametrize("padding", [0, 1])
 @pytest.mark.parametrize("how", ["collapse", "expand", "learned"])
 def test_gradients_are_those_of_the_three_channels(how, padding):
-    """Of every layer the same, of the image the sum, of the stem by the chain rule."""
+    """Other layers' gradients are equal, the image's is the sum, the stem's by the chain rule."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=padding), *make_rest()).double().train()
     adapted = adapt(model, (MEAN, STD), how=how, example=9)
@@ -150,7 +150,7 @@ def test_gradients_are_those_of_the_three_channels(how, padding):
 
 
 def test_training_steps_stay_equal():
-    """With every layer but the stem trained, the two networks learn the same."""
+    """If every layer but the stem is trained, both networks learn the same weights."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), *make_rest()).double().train()
     adapted = adapt(model, (MEAN, STD), example=9)

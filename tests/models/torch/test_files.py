@@ -164,7 +164,7 @@ class TestRefused:
             adapt_state_dict(source, **{"stats": (MEAN, STD), **options})
 
     def test_no_file(self):
-        """As open() says it."""
+        """The error is the one that open() raises."""
         with pytest.raises(FileNotFoundError, match=r"missing\.pt"):
             adapt_state_dict("missing.pt", (MEAN, STD))
 
@@ -189,7 +189,7 @@ class TestRefused:
             adapt_state_dict(path, (MEAN, STD))
 
     def test_a_checkpoint(self, tmp_path):
-        """What the message says works."""
+        """The call in the message works."""
         path = tmp_path / "last.pt"
         torch.save({"epoch": 3, "state_dict": network().state_dict()}, path)
         with pytest.raises(ModelError, match=r"weights in \['state_dict'\]: ") as caught:
@@ -206,7 +206,7 @@ class TestRefused:
             adapt_state_dict(path, (MEAN, STD))
 
     def test_tied_weights(self, tmp_path):
-        """safetensors can't say that two are one."""
+        """safetensors can't store that two tensors share memory."""
         tied = torch.rand(2, 2)
         state = {**network().state_dict(), "a": tied, "b": tied}
         with pytest.raises(ModelError, match=r"share memory.*dst='.*tied.pt'"):

@@ -1,4 +1,4 @@
-"""adapt on the networks that people have: every family, small, with random weights."""
+"""adapt on small networks of every family that people use, with random weights."""
 
 import copy
 import warnings
@@ -38,7 +38,7 @@ from ..networks import (  # noqa: E402
 
 
 def assert_adapted(model, size, **options):
-    """The network adapted by collapse gives the same outputs, and they depend on the border."""
+    """Assert that the collapsed network gives the same outputs, and return it."""
     model = randomize_constants(model)
     before = copy.deepcopy(model.state_dict())
     adapted = adapt(model, (MEAN, STD), **options)
@@ -112,7 +112,7 @@ DETECTION = {
 @pytest.mark.parametrize("name", DETECTION)
 @pytest.mark.parametrize("how", ["collapse", "expand"])
 def test_detection_normalizes_itself(name, how):
-    """Images of several sizes: each ends somewhere else in the batch that is padded with zeros."""
+    """Images of several sizes end at several places in a batch that is padded with zeros."""
     model = randomize_constants(DETECTION[name]())
     adapted = adapt(model, how=how)
     sizes = (60, 80), (100, 70)
@@ -232,7 +232,7 @@ def test_hugging_face(name):
 
 
 def test_a_network_of_several_arguments():
-    """CLIP: the image is not the first one."""
+    """CLIP's image isn't its first argument."""
     text = {"vocab_size": 20, "hidden_size": 16, "num_hidden_layers": 1, "intermediate_size": 16}
     text |= {"num_attention_heads": 2, "max_position_embeddings": 8, "eos_token_id": 3}
     config = transformers.CLIPConfig(text_config=text, vision_config=SMALL, projection_dim=8)
@@ -272,7 +272,7 @@ class TestFront:
 
     @pytest.mark.parametrize("how", ["expand", "learned"])
     def test_any_network(self, how):
-        """Those that collapse refuses too."""
+        """It works for networks that collapse refuses, too."""
         model = randomize_constants(timm.create_model("resnetv2_50x1_bit", num_classes=3))
         with pytest.raises(ModelError, match=r"weight is computed at each call.*expand"):
             adapt(model, (MEAN, STD), example=64)

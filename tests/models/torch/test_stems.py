@@ -111,7 +111,7 @@ def test_the_range_of_the_gray(value_range, normalized, convert):
 
 
 class TestOnTheWay:
-    """What happens to the image before the stem."""
+    """Operations on the image before the stem."""
 
     @pytest.mark.parametrize(
         "way",
@@ -129,7 +129,7 @@ class TestOnTheWay:
 
     @pytest.mark.parametrize("stem", [nn.Conv2d(3, 8, 3), nn.Conv2d(3, 8, 3, padding=1)])
     def test_zeros_around_it_in_forward(self, stem):
-        """The ones have to be there before."""
+        """The ones have to be appended before the padding."""
         assert_exact(CustomForward(lambda self, x: self.stem(F.pad(x, (1, 2, 0, 3))), stem))
 
     def test_zeros_around_it_in_a_layer_of_its_own(self):
@@ -150,7 +150,7 @@ class TestOnTheWay:
         ],
     )
     def test_a_normalization_of_its_own(self, front):
-        """It is folded, and then nothing has to be said."""
+        """It is folded into the stem, and adapt needs no statistics."""
         model = randomize_constants(
             nn.Sequential(front(), nn.Conv2d(3, 8, 3, padding=1), *make_rest())
         )
@@ -194,7 +194,7 @@ class TestOnTheWay:
 
 
 class TestWhich:
-    """Which convolution it is."""
+    """Which convolutions are the stems."""
 
     def test_several_see_the_image(self):
         class Branches(nn.Module):
@@ -212,7 +212,7 @@ class TestWhich:
         assert_exact(CustomForward(lambda self, x: self.stem(x) * self.stem(x.flip(-1))))
 
     def test_the_first_registered_is_not_the_stem(self):
-        """An auxiliary head, a decoder: 3 channels, and not the image's."""
+        """An auxiliary head or a decoder may have 3 channels that aren't the image's."""
 
         class Head(nn.Module):
             def __init__(self):
@@ -227,7 +227,7 @@ class TestWhich:
         assert adapted.refine.in_channels == 3
 
     def test_named(self):
-        """Where it can't be followed; nothing is run."""
+        """A stem is named if no image can be traced; only the stem is run."""
 
         class Streams(nn.Module):
             def __init__(self):
@@ -244,8 +244,8 @@ class TestWhich:
         gray = torch.rand(2, 1, 8, 8, dtype=torch.float64)
         flow = torch.rand(2, 2, 8, 8, dtype=torch.float64)
         assert_same_outputs(adapted(gray, flow), model(make_color(gray), flow))
-        followed = adapt(model, (MEAN, STD), example={"image": gray, "flow": flow[:1]})
-        assert_same_outputs(followed(gray, flow), model(make_color(gray), flow))
+        traced = adapt(model, (MEAN, STD), example={"image": gray, "flow": flow[:1]})
+        assert_same_outputs(traced(gray, flow), model(make_color(gray), flow))
 
     @pytest.mark.parametrize("padding", [0, 1])
     def test_named_whose_forward_does_more(self, padding):
@@ -307,7 +307,7 @@ class TestWhich:
     @pytest.mark.parametrize("layer", [None, "0"])
     @pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated")
     def test_a_weight_that_a_hook_computes(self, compute, stop, layer):
-        """Nothing is changed, and what the message says works."""
+        """The network isn't changed, and the call in the message works."""
         model = randomize_constants(nn.Sequential(compute(nn.Conv2d(3, 4, 3)), nn.ReLU()))
         color = torch.rand(1, 3, 9, 9, dtype=torch.float64)
         expected, state = model(color), model.state_dict().keys()
