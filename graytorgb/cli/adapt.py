@@ -58,7 +58,7 @@ def _refuse_apart(ctx: click.Context, param: click.Parameter, value: str | None)
     type=click.Choice(["collapse", "expand"]),
     default="collapse",
     show_default=True,
-    help="Fold into the first convolution, or repeat in front (ONNX, Keras).",
+    help="Fold into the first convolution, or repeat the gray before it (ONNX, Keras).",
 )
 @click.option("--layer", "layers", multiple=True, help="The first convolution.  [default: found]")
 @click.option(
@@ -71,20 +71,20 @@ def _refuse_apart(ctx: click.Context, param: click.Parameter, value: str | None)
     "--normalized",
     type=(float, float),
     metavar="MEAN STD",
-    help="The gray is normalized already, by these.",
+    help="The mean and std by which the gray is normalized already.",
 )
 @click.option(
     "--arch",
     metavar="torchvision:NAME",
-    help="Of weights: the network that they are for, or timm:NAME; without it nothing is proven.",
+    help="For weights: their network, or timm:NAME. Without it nothing is proven.",
 )
-@click.option("--classes", type=click.IntRange(1), help="Of weights: how many --arch tells apart.")
+@click.option("--classes", type=click.IntRange(1), help="For weights: how many classes --arch has.")
 @click.option(
     "--offset",
     type=click.Choice(["plane", "bias"]),
     default="plane",
     show_default=True,
-    help="Of weights without --arch: where the means go; bias if the layer doesn't pad.",
+    help="For weights without --arch: where the means go; bias if the layer doesn't pad.",
 )
 @click.option(
     "--verify",
@@ -97,13 +97,13 @@ def _refuse_apart(ctx: click.Context, param: click.Parameter, value: str | None)
     "--image-range",
     type=(float, float),
     metavar="LO HI",
-    help="The images' black and white.  [default: what each file states]",
+    help="The values of black and white in the images.  [default: what each file states]",
 )
 @click.option(
     "--size",
     type=Shape("224x224"),
     metavar="224x224",
-    help="What the images are resized to.  [default: what the network states, or 224]",
+    help="The size of the resized images.  [default: what the network states, or 224]",
 )
 @click.option(
     "--at-most",
@@ -111,21 +111,21 @@ def _refuse_apart(ctx: click.Context, param: click.Parameter, value: str | None)
     type=click.IntRange(1),
     default=100,
     show_default=True,
-    help="Images to prove it on.",
+    help="How many images to prove it on.",
 )
 @click.option(
     "--tolerance",
     type=click.FloatRange(0),
     default=1e-4,
     show_default=True,
-    help="The largest difference of an output that passes; relative below 1.",
+    help="The largest difference of an output that passes, relative for outputs below 1.",
 )
 @click.option(
     "--seconds",
     type=click.FloatRange(0),
     default=1.0,
     show_default=True,
-    help="Timing of both; 0 for none.",
+    help="How long to time both networks; 0 for no timing.",
 )
 @click.option("--json", "json_path", type=OutputFile(), help="Write the proof's figures.")
 @click.option(

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from .weights import Normalization
 
 Array = NDArray[Any]
-# a constant that is 0 up to rounding
-_NOTHING = 1e-9
+_CANCELED = 1e-9  # constants that cancel leave less, a rounding error
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ class ChannelMap:
 
     def has_constant(self, other_than: float = 0.0) -> bool:
         """Whether a channel has a constant other than `other_than`."""
-        return bool((np.abs(self.constant - other_than) > _NOTHING).any())
+        return bool((np.abs(self.constant - other_than) > _CANCELED).any())
 
     def with_ones(self, base: Any) -> "ChannelMap":
         """Return the map of `base`, which has a plane of ones more, in place of the constant."""

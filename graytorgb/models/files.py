@@ -66,12 +66,12 @@ _SIGNATURES = (
     (b"[", "JSON text"),
 )
 # The files in ZIP archives by which their format is told; the first that fits counts.
-_MEMBERS = (
-    ("constants.pkl", "a scripted network of torch (TorchScript)"),
-    ("data.pkl", "a torch file (.pt)"),
-    ("model.weights.h5", "a Keras model (.keras)"),
-    (".npy", "NumPy arrays (.npz)"),
-)
+_MEMBERS = {
+    "constants.pkl": "a scripted network of torch (TorchScript)",
+    "data.pkl": "a torch file (.pt)",
+    "model.weights.h5": "a Keras model (.keras)",
+    ".npy": "NumPy arrays (.npz)",
+}
 
 
 def check_file(path: Path) -> None:
@@ -145,7 +145,5 @@ def _recognize_archive(path: Path, form: Format) -> str | None:
             names = archive.namelist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return None  # its table of contents is damaged too
-    for member, what in _MEMBERS:
-        if any(name.endswith(member) for name in names):
-            return None if member == form.member else what
-    return None
+    found = next((end for end in _MEMBERS if any(name.endswith(end) for name in names)), "")
+    return None if found == form.member else _MEMBERS.get(found)

@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,7 @@ from .sensitivity import (
     measure_rounding,
     measure_variation,
 )
-from .verification_result import Verification, find_limit
+from .verification_result import Verification
 
 Array = NDArray[Any]
 _TOP = 5
@@ -51,7 +52,7 @@ def compare_outputs(
     for batch in batches:
         figures.add(batch)
     first = figures.require_first_batch()
-    return Verification(
+    proof = Verification(
         images=figures.images,
         tolerance=tolerance,
         max_difference=figures.worst,
@@ -61,7 +62,9 @@ def compare_outputs(
         top5=_mean(figures.same_five),
         of_pixels=figures.of_pixels,
         batch=first.shape,
-        **figures.measure_sensitivity(first, tolerance, span),
+    )
+    return replace(
+        figures.add_sensitivity(proof, first, span),
         **_compare_stems(original, adapted, first, layer),
         **(_measure_cost(original, adapted, first, seconds) if seconds > 0 else {}),
     )
@@ -126,12 +129,12 @@ class _Figures:
             )
         return self._first
 
-    def measure_sensitivity(
-        self, first: Array, tolerance: float, span: tuple[float, float]
-    ) -> dict[str, Any]:
-        """Return the fields that say how images and rounding change the original's outputs.
+    def add_sensitivity(
+        self, proof: Verification, first: Array, span: tuple[float, float]
+    ) -> Verification:
+        """Return the proof with how images and rounding change the original's outputs.
 
-        A field is None if the proof's result doesn't depend on it.
+        Either is measured only if the proof's result depends on it.
 
         Raises
         ------
@@ -140,15 +143,15 @@ class _Figures:
         """
         assert self._worst is not None
         eps = self._original.eps
-        variation = rounding = None
-        is_same = self.of_pixels or _mean(self.same_best) in (None, 1.0)
-        if is_same and self.worst <= find_limit(tolerance, self.largest):
+        if proof.passed:
             variation = measure_variation(self._run_original, first, eps, span)
-        if not self.worst <= find_limit(tolerance, self.largest, variation):
+            proof = replace(proof, variation=variation)
+        if not self.worst <= proof.limit:
             rounding = measure_rounding(self._run_original, self._worst, eps)
-            if self.worst > tolerance / 100:  # the proof has failed, whatever rounding explains
+            if self.worst > proof.tolerance / 100:  # it has failed, whatever rounding explains
                 rounding = max(rounding, bound_rounding(eps, self.largest))
-        return {"variation": variation, "rounding": rounding}
+            proof = replace(proof, rounding=rounding)
+        return proof
 
     def _run_original(self, batch: Array) -> list[Array]:
         """Return the original's outputs for a batch."""

@@ -23,7 +23,7 @@ from .reversible_changes import ReversibleChanges
 from .trial_runs import TrialRun, make_gray, run_adapted, run_at_two_sizes, run_original
 
 _RUNS = 2  # of the original, to recognize a random network
-_NOTHING = 1e-15
+_CANCELED = 1e-15  # the part of the stems' largest output that is 0 up to rounding
 # Attributes in which a layer that is given the image may state its channels, and check them.
 _COUNTS = ("num_channels", "in_channels", "_in_channels", "in_chans", "input_channels")
 
@@ -242,7 +242,7 @@ def _compare_run(model: nn.Module, task: Task, run: TrialRun) -> Mismatch | None
         (float(t.abs().max()) for tensors in stems.values() for t in tensors), default=0.0
     )
     # layers whose values add up to nothing leave a rounding error
-    floor = _NOTHING * largest if coarsest <= EPS64 else 0.0
+    floor = _CANCELED * largest if coarsest <= EPS64 else 0.0
     difference = describe_difference(run.outputs, outputs, eps, floor=floor)
     if difference is None:
         return None

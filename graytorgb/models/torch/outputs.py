@@ -109,19 +109,15 @@ def describe_difference(
         How far an output differs from run to run; infinite where its shape does.
     """
     if expected.keys() != actual.keys():
-        return (
-            f"returns {_count_tensors(actual)} for gray and {_count_tensors(expected)} for three "
-            "planes"
-        )
+        counts = _count_tensors(actual), _count_tensors(expected)
+        return "returns {} for gray and {} for three planes".format(*counts)
     for name, e in expected.items():
         a, where = actual[name], f"output {name}" if name else "an output"
         if noise.get(name) == float("inf"):
             continue
         if e.shape != a.shape:
-            return (
-                f"returns {where} of shape {tuple(a.shape)} for gray and {tuple(e.shape)} for "
-                "three planes"
-            )
+            shapes = f"{tuple(a.shape)} for gray and {tuple(e.shape)} for three planes"
+            return f"returns {where} of shape {shapes}"
         if not e.numel():
             continue
         difference, scale = _find_difference(e, a), _find_scale(e, a)

@@ -115,11 +115,8 @@ class Runner:
         def keep_call(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
             calls.append((tuple(args[0].shape), output.double().cpu().numpy().copy()))
 
-        handle = module.register_forward_hook(keep_call)
-        try:
+        with module.register_forward_hook(keep_call):
             self(gray)
-        finally:
-            handle.remove()
         return calls[0] if calls else None
 
     def find_inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:

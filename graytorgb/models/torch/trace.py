@@ -6,7 +6,7 @@ a *step*. Any other operation on an image is a *consumer*: the first convolution
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -129,16 +129,14 @@ class ImageTrace(TorchDispatchMode):
     @contextmanager
     def watch_layers(self) -> Iterator[None]:
         """Register hooks on every layer, by which the trace knows an operation's layer."""
-        handles = []
-        for name, module in self._modules.items():
-            begin_call = self._make_hook(name)
-            handles.append(module.register_forward_pre_hook(begin_call, with_kwargs=True))
-            handles.append(module.register_forward_hook(self._end_call, always_call=True))
-        try:
+        with ExitStack() as stack:
+            for name, module in self._modules.items():
+                begin_call = self._make_hook(name)
+                hook = module.register_forward_pre_hook(begin_call, with_kwargs=True)
+                stack.enter_context(hook)
+                hook = module.register_forward_hook(self._end_call, always_call=True)
+                stack.enter_context(hook)
             yield
-        finally:
-            for handle in handles:
-                handle.remove()
 
     def _make_hook(self, name: str) -> Callable[..., None]:
         """Return the hook that begins a call of the layer `name`."""

@@ -118,7 +118,7 @@ def run_adapted(
     with isolate_run(model), torch.no_grad(), ExitStack() as stack:
         for name in stems:
             hook = partial(keep_output, name)
-            stack.callback(model.get_submodule(name).register_forward_hook(hook).remove)
+            stack.enter_context(model.get_submodule(name).register_forward_hook(hook))
         try:
             return stem_outputs, collect_outputs(_run(model, call, gray))
         except Exception as error:  # whatever a network raises that counts its channels
@@ -145,12 +145,8 @@ def _run(model: nn.Module, call: Call, images: Tensor) -> Any:
         features.append(output)
         raise Stopped
 
-    handle = backbone.register_forward_hook(keep_features)
-    try:
-        with suppress(Stopped):
-            return call.run(model, images)
-    finally:
-        handle.remove()
+    with backbone.register_forward_hook(keep_features), suppress(Stopped):
+        return call.run(model, images)
     return features
 
 
