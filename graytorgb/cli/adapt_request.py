@@ -74,7 +74,7 @@ def adapt_and_prove(console: Console, request: Request, dst: Path) -> models.Ver
 def _adapt_model(console: Console, request: Request, dst: Path) -> models.Verification:
     """Adapt a file that holds a model, and prove the file that was written."""
     input_size = request.line.load().find_input_size(request.model)
-    size = input_size.choose(request.size)
+    size = input_size.choose_sides(request.size)
     # a Keras model that is given an example would take its size alone
     example = None if request.line.example_resizes else request.size and size
     request.write_adapted(dst, how=request.how, layer=request.layers, example=example)
@@ -99,7 +99,7 @@ def _verify(
     console: Console, request: Request, original: Any, adapted: Any, input_size: InputSize
 ) -> models.Verification:
     """Run both networks on the images that --verify names, or on noise."""
-    size = input_size.choose(request.size)
+    size = input_size.choose_sides(request.size)
     if not input_size.has_integers and request.preprocessing == Preprocessing():
         console.print("proven on values from 0 to 1; --value-range LO HI if it takes others")
     if request.images is None:

@@ -66,12 +66,12 @@ class InputSize(NamedTuple):
     sides: tuple[int | None, ...]
     has_integers: bool
 
-    def choose(self, asked: tuple[int, ...] | None = None) -> tuple[int, ...]:
+    def choose_sides(self, size: tuple[int, ...] | None = None) -> tuple[int, ...]:
         """Return the sides of an image that the network takes.
 
         Parameters
         ----------
-        asked : tuple of int, optional
+        size : tuple of int, optional
             The sides that the user asks for. Without them, a side that isn't fixed is 224.
 
         Raises
@@ -81,13 +81,13 @@ class InputSize(NamedTuple):
 
         Examples
         --------
-        >>> InputSize((None, 32), has_integers=False).choose()
+        >>> InputSize((None, 32), has_integers=False).choose_sides()
         (224, 32)
         """
-        if asked is None:
+        if size is None:
             return tuple(side or _USUAL_SIDE for side in self.sides)
-        check_sides(self.sides, asked)
-        return asked
+        check_sides(self.sides, size)
+        return size
 
 
 class Runner(Protocol):

@@ -113,10 +113,10 @@ def test_a_file_of_nothing_known():
 
 class TestInputSize:
     def test_usual_sides_where_any_will_do(self):
-        assert InputSize((None, 40), has_integers=False).choose() == (224, 40)
-        assert InputSize((None, 40), has_integers=False).choose((50, 40)) == (50, 40)
+        assert InputSize((None, 40), has_integers=False).choose_sides() == (224, 40)
+        assert InputSize((None, 40), has_integers=False).choose_sides((50, 40)) == (50, 40)
 
     @pytest.mark.parametrize("asked", [(50, 50), (40,), (1, 2, 40)])
     def test_sides_that_it_does_not_take(self, asked):
         with pytest.raises(ModelError, match=r"takes images of any x 40, not"):
-            InputSize((None, 40), has_integers=False).choose(asked)
+            InputSize((None, 40), has_integers=False).choose_sides(asked)
