@@ -1,4 +1,4 @@
-"""``graytorgb adapt``: a model's file with one input channel, written once it is proven."""
+"""``graytorgb adapt``: write a model's file with one input channel, once it is proven."""
 
 import os
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from ..errors import GrayToRGBError, ModelError
-from ..models.frameworks import FRAMEWORKS, FrameworkLine, find_file_line
+from ..models.frameworks import FrameworkLine, find_file_line
 from ..models.preprocessing import Preprocessing
-from .adapt_request import Request, adapt_and_prove, explain_failure, report
+from .adapt_request import Request, adapt_and_prove, report
 from .files import FileCommand, InputPath, ModelOutput, ModelPath, OutputFile
 from .types import PAIR, Shape, StatsOption
 
-# The options for what an error says in Python.
+# The options that settle what an error's remedies name.
 OPTIONS_OF_REMEDIES = {
     "stats": f"--stats imagenet, or --stats {PAIR}",
     "no stats": "no --stats, or --stats 0..1",
@@ -35,7 +35,7 @@ Examples:
 
 
 def _refuse_apart(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
-    """Tell who gives --mean or --std how statistics are given."""
+    """Raise a usage error for --mean or --std, which shows how statistics are given."""
     if value is not None:
         raise click.UsageError(f"{param.opts[0]} is half of --stats {PAIR}: give both in one")
 
@@ -58,7 +58,7 @@ def _refuse_apart(ctx: click.Context, param: click.Parameter, value: str | None)
     type=click.Choice(["collapse", "expand"]),
     default="collapse",
     show_default=True,
-    help="Fold into the first convolution, or repeat in front (ONNX, Keras).",
+    help="Fold into the first convolution, or repeat the gray before it (ONNX, Keras).",
 )
 @click.option("--layer", "layers", multiple=True, help="The first convolution.  [default: found]")
 @click.option(
@@ -71,20 +71,20 @@ def _refuse_apart(ctx: click.Context, param: click.Parameter, value: str | None)
     "--normalized",
     type=(float, float),
     metavar="MEAN STD",
-    help="The gray is normalized already, by these.",
+    help="The mean and std by which the gray is normalized already.",
 )
 @click.option(
     "--arch",
     metavar="torchvision:NAME",
-    help="Of weights: the network that they are for, or timm:NAME; without it nothing is proven.",
+    help="For weights: their network, or timm:NAME. Without it nothing is proven.",
 )
-@click.option("--classes", type=click.IntRange(1), help="Of weights: how many --arch tells apart.")
+@click.option("--classes", type=click.IntRange(1), help="For weights: how many classes --arch has.")
 @click.option(
     "--offset",
     type=click.Choice(["plane", "bias"]),
     default="plane",
     show_default=True,
-    help="Of weights without --arch: where the means go; bias if the layer doesn't pad.",
+    help="For weights without --arch: where the means go; bias if the layer doesn't pad.",
 )
 @click.option(
     "--verify",
@@ -97,13 +97,13 @@ def _refuse_apart(ctx: click.Context, param: click.Parameter, value: str | None)
     "--image-range",
     type=(float, float),
     metavar="LO HI",
-    help="The images' black and white.  [default: what each file states]",
+    help="The values of black and white in the images.  [default: what each file states]",
 )
 @click.option(
     "--size",
     type=Shape("224x224"),
     metavar="224x224",
-    help="What the images are resized to.  [default: what the network states, or 224]",
+    help="The size of the resized images.  [default: what the network states, or 224]",
 )
 @click.option(
     "--at-most",
@@ -111,21 +111,21 @@ def _refuse_apart(ctx: click.Context, param: click.Parameter, value: str | None)
     type=click.IntRange(1),
     default=100,
     show_default=True,
-    help="Images to prove it on.",
+    help="How many images to prove it on.",
 )
 @click.option(
     "--tolerance",
     type=click.FloatRange(0),
     default=1e-4,
     show_default=True,
-    help="The largest difference of an output that passes; relative below 1.",
+    help="The largest difference of an output that passes, relative for outputs below 1.",
 )
 @click.option(
     "--seconds",
     type=click.FloatRange(0),
     default=1.0,
     show_default=True,
-    help="Timing of both; 0 for none.",
+    help="How long to time both networks; 0 for no timing.",
 )
 @click.option("--json", "json_path", type=OutputFile(), help="Write the proof's figures.")
 @click.option(
@@ -155,23 +155,26 @@ def adapt_command(
     with _errors_for_shell(line):
         preprocessing = Preprocessing.from_arguments(stats, value_range, normalized)
         request = Request(model, out, line, preprocessing, layers=list(layers) or None, **rest)
-        _check(request, proof_wanted=json_path is not None or png_path is not None)
+        _check_options(request, proof_wanted=json_path is not None or png_path is not None)
         with TemporaryDirectory(prefix=".graytorgb-", dir=out.parent) as folder:
-            made = Path(folder) / out.name
-            proof = adapt_and_prove(console, request, made)
+            proof = adapt_and_prove(console, request, Path(folder) / out.name)
             if proof is not None:
                 report(console, proof, json_path, png_path)
                 if not proof.passed:
-                    raise ModelError(explain_failure(proof))
-            # the tensors beside a model before the model that names them
-            for file in sorted(Path(folder).iterdir(), key=lambda f: f.name == made.name):
+                    reason = proof.explain_failure("--tolerance {:g}")
+                    raise ModelError(
+                        f"the proof failed with --tolerance {request.tolerance:g}, so nothing is "
+                        f"written: {reason}"
+                    )
+            # files of tensors are moved before the model that names them
+            for file in sorted(Path(folder).iterdir(), key=lambda f: f.name == out.name):
                 os.replace(file, out.parent / file.name)  # noqa: PTH105
     console.print(f"[bold]wrote {escape(str(out))}[/]: {escape(preprocessing.describe_input())}")
 
 
 @contextmanager
 def _errors_for_shell(line: FrameworkLine) -> Iterator[None]:
-    """Raise the package's errors as the command line's, with the options that settle them."""
+    """Turn the package's errors into the command line's, with the options that settle them."""
     try:
         yield
     except (GrayToRGBError, OSError) as error:
@@ -183,20 +186,17 @@ def _errors_for_shell(line: FrameworkLine) -> Iterator[None]:
 
 
 def _find_line(model: Path, out: Path) -> FrameworkLine:
-    """Return the framework of the model's file, or raise a usage error."""
+    """Return the table's line for the model's file, or raise a usage error."""
     try:
         line = find_file_line(model)
     except ModelError as error:
-        every = ", ".join(suffix for line in FRAMEWORKS.values() for suffix in line.suffixes)
-        raise click.UsageError(
-            f"MODEL is a file of {every}, and its name ends in {model.suffix.lower()!r}"
-        ) from error
+        raise click.UsageError(f"MODEL: {error}") from error
     if not line.takes_file(out):
         raise click.UsageError(f"OUT is of the same kind as MODEL: {', '.join(line.suffixes)}")
     return line
 
 
-def _check(request: Request, *, proof_wanted: bool) -> None:
+def _check_options(request: Request, *, proof_wanted: bool) -> None:
     """Raise a usage error for options that don't go together, before anything is read."""
     if request.size is not None and 0 in request.size:
         raise click.UsageError("--size is of images with pixels: each side is 1 or more")

@@ -1,4 +1,4 @@
-"""What ``graytorgb adapt`` was asked for, done: the adapted file, its proof and its report."""
+"""The work of ``graytorgb adapt``: the adapted file, its proof and its report."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,9 @@ class Request:
     line : FrameworkLine
         The framework of the model's file.
     preprocessing : Preprocessing
-        What --stats, --value-range and --normalized say.
+        The record for --stats, --value-range and --normalized.
+
+    The other attributes are named as the command's options are.
     """
 
     model: Path
@@ -47,59 +49,58 @@ class Request:
     tolerance: float
     seconds: float
 
-    def adapt(self, made: Path, **options: Any) -> None:
-        """Write the adapted file."""
-        models.adapt_file(self.model, made, **self.preprocessing.as_arguments(), **options)
+    def write_adapted(self, dst: Path, **options: Any) -> None:
+        """Adapt the model's file, and write the result to `dst`."""
+        models.adapt_file(self.model, dst, **self.preprocessing.as_arguments(), **options)
 
 
-def adapt_and_prove(console: Console, request: Request, made: Path) -> models.Verification | None:
-    """Write the adapted file, and prove it if it can be run."""
+def adapt_and_prove(console: Console, request: Request, dst: Path) -> models.Verification | None:
+    """Write the adapted file to `dst`, and return its proof, or None if it can't be run."""
     if request.line.files_hold == "models":
-        return _adapt_model(console, request, made)
+        return _adapt_model(console, request, dst)
     if request.arch is not None:
-        return _adapt_network(console, request, made)
-    request.adapt(made, layer=request.layers, offset=request.offset)
-    fits = "a stem of one channel, and are exact where it doesn't pad with zeros"
+        return _adapt_network(console, request, request.arch, dst)
+    request.write_adapted(dst, layer=request.layers, offset=request.offset)
+    network = "a stem of one channel, and are exact where it doesn't pad with zeros"
     if request.offset == "plane":
-        fits = "the network that graytorgb.models.adapt makes, whose stem pads with zeros"
+        network = "the network that graytorgb.models.adapt makes, whose stem pads with zeros"
     console.print(
         "[yellow]not proven: weights alone don't run. --arch torchvision:NAME or timm:NAME "
-        f"builds their network and proves them.[/]\nThey fit into {escape(fits)}."
+        f"builds their network and proves them.[/]\nThey fit into {escape(network)}."
     )
     return None
 
 
-def _adapt_model(console: Console, request: Request, made: Path) -> models.Verification:
+def _adapt_model(console: Console, request: Request, dst: Path) -> models.Verification:
     """Adapt a file that holds a model, and prove the file that was written."""
-    taken = request.line.load().find_input_size(request.model)
-    size = taken.choose(request.size)
-    example = request.size and size
-    if request.line.example_resizes:
-        example = None  # or the model would take this size alone
-    request.adapt(made, how=request.how, layer=request.layers, example=example)
-    return _verify(console, request, request.model, made, taken)
+    input_size = request.line.load().find_input_size(request.model)
+    size = input_size.choose_sides(request.size)
+    # a Keras model that is given an example would take its size alone
+    example = None if request.line.example_resizes else request.size and size
+    request.write_adapted(dst, how=request.how, layer=request.layers, example=example)
+    return _verify(console, request, request.model, dst, input_size)
 
 
-def _adapt_network(console: Console, request: Request, made: Path) -> models.Verification:
-    """Adapt weights through their network, which knows its stem and how that pads."""
+def _adapt_network(console: Console, request: Request, arch: str, dst: Path) -> models.Verification:
+    """Adapt weights through their network, which knows its stem and how the stem pads."""
     architectures = require("graytorgb.models.torch.architectures")
-    original = architectures.build(request.arch, request.classes)
-    architectures.load(original, request.model, request.arch)
-    said = request.preprocessing.as_arguments()
-    adapted = models.adapt(original, layer=request.layers, **said)
+    original = architectures.build_network(arch, request.classes)
+    architectures.load_weights(original, request.model, arch)
+    arguments = request.preprocessing.as_arguments()
+    adapted = models.adapt(original, layer=request.layers, **arguments)
     key, offset = architectures.find_changed_weight(original, adapted)
-    request.adapt(made, layer=key, offset=offset)
-    architectures.load(adapted, made, request.arch)  # what was written is what is proven
-    taken = request.line.load().find_input_size(original)
-    return _verify(console, request, original, adapted, taken)
+    request.write_adapted(dst, layer=key, offset=offset)
+    architectures.load_weights(adapted, dst, arch)  # so that the file is proven
+    input_size = request.line.load().find_input_size(original)
+    return _verify(console, request, original, adapted, input_size)
 
 
 def _verify(
-    console: Console, request: Request, original: Any, adapted: Any, taken: InputSize
+    console: Console, request: Request, original: Any, adapted: Any, input_size: InputSize
 ) -> models.Verification:
-    """Run both networks on the images that were asked for, or on noise."""
-    size = taken.choose(request.size)
-    if not taken.has_integers and request.preprocessing == Preprocessing():
+    """Run both networks on the images that --verify names, or on noise."""
+    size = input_size.choose_sides(request.size)
+    if not input_size.has_integers and request.preprocessing == Preprocessing():
         console.print("proven on values from 0 to 1; --value-range LO HI if it takes others")
     if request.images is None:
         console.print("proven on noise; --verify IMAGES proves it on yours")
@@ -110,20 +111,16 @@ def _verify(
         units, has_more = read_grays(request.images, size, request.image_range, request.most)
         if has_more:
             console.print(f"proven on the first {request.most} images; --at-most takes more")
-    images = scale_to_network(units, request.preprocessing, has_integers=taken.has_integers)
+    images = scale_to_network(units, request.preprocessing, has_integers=input_size.has_integers)
     return models.verify(
-        original,
-        adapted,
-        images,
-        tolerance=request.tolerance,
-        seconds=request.seconds,
+        original, adapted, images, tolerance=request.tolerance, seconds=request.seconds
     )
 
 
 def report(
     console: Console, proof: models.Verification, json_path: Path | None, png_path: Path | None
 ) -> None:
-    """Print the proof, and write the files of it that were asked for."""
+    """Print the proof, and write the files that --json and --png name."""
     console.print(proof)
     if json_path is not None:
         write_text(json_path, proof.to_json() + "\n")
@@ -132,20 +129,3 @@ def report(
             proof.write_png(png_path)
         except (BackendUnavailable, ModelError) as error:  # the proof holds without it
             console.print(f"[yellow]no picture: {escape(str(error))}[/]")
-
-
-def explain_failure(proof: models.Verification) -> str:
-    """Return why nothing is written, and the tolerance that takes what rounding explains."""
-    why = "the proof failed, so nothing is written"
-    if proof.max_difference <= proof.limit:
-        return f"{why}: images are recognized as other classes"
-    relative = " of the largest" if proof.limit < proof.tolerance else ""
-    why = (
-        f"{why}: outputs differ by {proof.max_difference:.2g}, of values up to "
-        f"{proof.largest_output:.3g}, and --tolerance is {proof.tolerance:g}{relative}"
-    )
-    if proof.rounding is None:
-        return why
-    if proof.enough is None:
-        return f"{why}. Rounding explains {proof.rounding:.2g} at most"
-    return f"{why}. Rounding explains up to {proof.rounding:.2g}: --tolerance {proof.enough:g}"

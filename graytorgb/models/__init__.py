@@ -1,7 +1,7 @@
-"""The pretrained network with one input channel and the same outputs, and the proof of it.
+"""Pretrained networks with one input channel and the same outputs, and the proof of that.
 
-``adapt`` and its siblings are in adaptation.py, ``verify`` in verification.py; frameworks.py lists
-the frameworks, each of which has a folder here.
+``adapt``, ``adapt_file`` and ``adapt_state_dict`` are in adaptation.py, ``verify`` is in
+verification.py. frameworks.py lists the frameworks, each of which has a folder here.
 """
 
 from .adaptation import adapt, adapt_file, adapt_state_dict

@@ -1,4 +1,4 @@
-"""``adapt``, ``adapt_file`` and ``adapt_state_dict``: a pretrained network given one channel."""
+"""``adapt``, ``adapt_file``, ``adapt_state_dict``: give a pretrained network one channel."""
 
 import os
 from pathlib import Path
@@ -62,51 +62,52 @@ def adapt(
     model : torch.nn.Module, keras.Model, onnx.ModelProto or path
         The network, or an .onnx or .keras file. It is copied, not changed, unless `inplace`.
     stats : str, pair (mean, std) or object, optional
-        How its images were normalized in training, for values from 0 to 1: anything that
-        :func:`graytorgb.stats` takes, such as ``"imagenet"``. Left out for networks that normalize
-        their images themselves: torchvision's detection models, EfficientNet of
-        ``keras.applications``.
+        The mean and the std by which the network's training images were normalized, for values
+        from 0 to 1: anything that :func:`graytorgb.stats` takes, such as ``"imagenet"``. Leave it
+        out for networks that normalize their images themselves: torchvision's detection models,
+        EfficientNet of ``keras.applications``.
     how : {"collapse", "expand", "learned"}
         ``"collapse"``: the first convolution (the stem) sees gray, with the normalization
-        folded into its weights. ``"expand"``: weights stay, and the gray is repeated in front
-        of the network, as a view where the planes are equal. ``"learned"``: a trainable
-        1 to 3 convolution of size 1 in front, which starts as exact repetition; not for ONNX.
+        folded into its weights. ``"expand"``: the weights stay, and a layer before the network
+        repeats the gray, as a view if the channels are equal. ``"learned"``: the layer before the
+        network is a trainable 1 to 3 convolution of size 1, which starts as exact repetition. ONNX
+        doesn't have it.
     layer : str or list of str, optional
-        For ``"collapse"``: the stem's name, where tracing an image through the network doesn't
-        find it. If the network can't be run on an image alone, nothing checks that the image goes
-        nowhere else. In an ONNX or a Keras graph the name is checked, and says which input is
+        For ``"collapse"``: the stem's name, for a network where tracing an image doesn't find it.
+        If a torch network can't be run on an image alone, nothing checks that the image goes
+        nowhere else. In an ONNX or a Keras graph the name is checked, and tells which input is
         meant if several are images.
     example : int, tuple, Tensor or dict, optional
         An input that the network takes: an image's side, its ``(H, W)`` or ``(T, H, W)``, a
-        batch, or a dict of the network's arguments. Usual sizes are tried otherwise. For Keras
-        a size alone, which the adapted network's input then has; its own otherwise.
+        batch, or a dict of the network's arguments. Without it, usual sizes are tried. For Keras
+        and ONNX it is a size alone. The input of an adapted Keras network then has this size.
     value_range : (lo, hi), optional
-        The gray values that stand for 0 and 1: ``(0, 255)`` for bytes. From 0 to 1 if neither
+        The gray values that stand for 0 and 1: ``(0, 255)`` for bytes. They are 0 and 1 if neither
         this nor `normalized` is given.
     normalized : (m, s), optional
-        The gray is normalized already, ``(g - m) / s`` of values ``g`` from 0 to 1. One mean
-        and one std: three channels' statistics don't fit into one plane, and `stats` brings them.
+        The mean and the std if the gray is normalized already, ``(g - m) / s`` of values ``g``
+        from 0 to 1. They are two numbers, because gray has one channel; the statistics of three
+        channels are `stats`.
     freeze : bool
-        With ``"learned"``: nothing else is trainable.
+        With ``"learned"``: whether all but the new layer is frozen.
     inplace : bool
-        Change `model` itself, which needs no memory for a copy. A Keras graph can't be changed; it
-        can be put behind a layer, by ``"expand"`` or ``"learned"``.
+        Whether to change `model` itself, which needs no memory for a copy. A Keras graph can't be
+        changed, but ``"expand"`` and ``"learned"`` can put it behind a layer.
 
     Returns
     -------
-    of the type of `model`
-        For ``"collapse"`` the network itself or its copy, with other weights in its stem;
-        otherwise a module ``GrayInput`` with the layers ``front`` and ``model``, or a
-        ``keras.Model`` with `model` as its last layer. Of a path, an ``onnx.ModelProto`` or a
-        ``keras.Model``. It carries the statistics and the range, through copies and files too, so
-        that :func:`verify` needs nothing said again.
+    torch.nn.Module, keras.Model or onnx.ModelProto
+        For ``"collapse"``, the network or its copy, with other weights in its stem. For the other
+        ways, a module ``GrayInput`` with the layers ``front`` and ``model``, or a
+        ``keras.Model`` with `model` as its last layer. The network carries the statistics and the
+        range, through copies and files too, so that :func:`verify` doesn't have to be given them.
 
     Raises
     ------
     ModelError
-        If `stats` is needed and missing, no stem is found, or it can't be adapted
-        exactly; the message says what was found. `model` is as it was. Also if a file is damaged
-        or no model.
+        If `stats` is needed and missing, no stem is found, the network can't be adapted exactly,
+        or a file is damaged or isn't a model. The message says what was found, and `model` is as
+        it was.
     OptionError
         If mean and std are given apart, or `stats` is a name of no statistics.
     LevelsError
@@ -118,24 +119,23 @@ def adapt(
 
     See Also
     --------
-    graytorgb.models.verify : The proof, on your own images.
-    graytorgb.models.adapt_file : From a file into a file.
+    graytorgb.models.verify : Prove on your own images that the outputs are equal.
+    graytorgb.models.adapt_file : Adapt a file, and write the result to another file.
 
     Notes
     -----
-    A torch network is run before and after, in eval mode, and all that it returns is compared, at
-    the size of `example` and at an odd one; at one size alone where it refuses the other. What
-    differs by more than rounding is refused; in doubt the comparison is made in float64. Random
-    numbers are the same in both runs. Where a network's own outputs differ from run to run even
-    so, its stems alone are compared; of torchvision's detection models, the features of the
-    backbone. Every layer keeps its mode, hooks, buffers and attributes. Of a Keras network or an
-    ONNX graph every operation on the image is followed, and the stems are compared.
+    A torch network is run in eval mode before and after the change, at the size of `example` and
+    at an odd size if it takes one. All that it returns is compared, and a difference of more than
+    rounding is an error; in doubt the comparison is made in float64. Random numbers are the same
+    in both runs. If a network's outputs differ from run to run even so, the outputs of the stems
+    are compared; for torchvision's detection models, the features of the backbone. Every layer
+    keeps its mode, hooks, buffers and attributes. In a Keras network or an ONNX graph, the image
+    is traced through every operation, and the outputs of the stems are compared.
 
-    With ``w`` the stem's weights, the gray's are ``sum_c w[c] / std[c]``. What the means add is
-    a bias where the stem doesn't pad with zeros. Where it does, a bias would be wrong within
-    the kernel's reach of the border, and the stem gets a second input channel, a plane of ones
-    that a hook, or a node of an ONNX graph, appends inside the network; its weights are
-    ``-sum_c w[c] mean[c] / std[c]``.
+    With ``w`` the stem's weights, the weights for gray are ``sum_c w[c] / std[c]``. The means add
+    a constant, a bias, if the stem doesn't pad with zeros. If it does, a bias would be wrong near
+    the border. The stem then has a second input channel, a plane of ones that a hook, or a node of
+    an ONNX graph, appends inside the network, with the weights ``-sum_c w[c] mean[c] / std[c]``.
 
     Examples
     --------
@@ -169,20 +169,20 @@ def adapt_file(
     freeze: bool = False,
     offset: Offset = "plane",
 ) -> None:
-    """Adapt the model, or the weights, in a file, and write the result to another file.
+    """Adapt the network, or the weights, in a file, and write the result to another file.
 
     Parameters
     ----------
     src : path
-        An .onnx or a .keras file, or weights of a torch network in .safetensors, .pt, .pth or
-        .bin, which go through :func:`adapt_state_dict`.
+        An .onnx or a .keras file, or the weights of a torch network in a .safetensors, .pt, .pth
+        or .bin file, which are adapted by :func:`adapt_state_dict`.
     dst : path
-        The file to write, of the same kind. Tensors that are in files beside an ONNX model go
-        from there into ``dst.data``, and aren't held in memory.
+        The file to write, of the same kind. Tensors in files beside an ONNX model are copied into
+        ``dst.data``, and aren't held in memory.
     stats, how, example, value_range, normalized, freeze
         See :func:`adapt`. For weights, `how` is ``"collapse"``.
     layer : str or list of str, optional
-        See :func:`adapt`. For weights, the name of the stem or of its weight, where several
+        See :func:`adapt`. For weights, the name of the stem or of its weight, if several
         weights see 3 channels.
     offset : {"plane", "bias"}
         For weights: see :func:`adapt_state_dict`.
@@ -190,7 +190,7 @@ def adapt_file(
     Raises
     ------
     ModelError, OptionError, LevelsError, BackendUnavailable
-        Where :func:`adapt` and :func:`adapt_state_dict` raise them, or if `dst` is of another
+        If :func:`adapt` or :func:`adapt_state_dict` raises one of these, or if `dst` is of another
         kind than `src`. `dst` is as it was.
     FileNotFoundError, IsADirectoryError, PermissionError
         If a file can't be opened.
@@ -231,34 +231,33 @@ def adapt_state_dict(
     normalized: tuple[float, float] | None = None,
     dst: StrPath | None = None,
 ) -> dict[str, Any]:
-    """Adapt the weights of a torch network alone, without the network.
+    """Adapt the weights of a torch network without the network.
 
-    A file of weights doesn't say how its stem pads, so it can't hold a border's share of the
-    normalization by itself: `offset` says how the network will.
+    Weights don't tell how their stem pads, on which it depends where the means' share of the
+    normalization goes: `offset` says that.
 
     Parameters
     ----------
     source : dict of str to Tensor, or path
-        A state dict, or a .pt, .pth or .safetensors file of one. Files are read as weights
-        only: nothing in them is run.
+        A state dict, or a .pt, .pth or .safetensors file of one. Code in a file is never run.
     stats, value_range, normalized
         See :func:`adapt`; ``"0..1"`` sums the weights as they are.
     key : str, optional
-        The stem's weight. It is found if one weight alone sees 3 channels.
+        The name of the stem's weight. It is found if only one weight sees 3 channels.
     offset : {"plane", "bias"}
-        Where the share of the means goes, unless they are 0. ``"plane"``: a second input
-        channel, for ``Conv2d(2, ...)`` given the gray and a plane of ones, exact for any
-        padding; this is what :func:`adapt` makes of a stem that pads with zeros, so the result
-        loads into it. ``"bias"``: a bias, exact only where the stem doesn't pad with zeros, as
-        in patch embeddings; it is added if there is none, and this is what :func:`adapt` makes
-        of those.
+        Where the share of the means goes, unless they are 0. ``"plane"``: into a second input
+        channel, for ``Conv2d(2, ...)`` that is given the gray and a plane of ones. It is exact
+        for any padding, and the result loads into a network that :func:`adapt` made, if its stem
+        pads with zeros. ``"bias"``: into the bias, which is added if there is none. It is exact
+        only if the stem doesn't pad with zeros, as in patch embeddings, and the result loads into
+        a network that :func:`adapt` made of such a one.
     dst : path, optional
-        The file to write, as safetensors with the source's metadata or by ``torch.save``.
+        A file to write: safetensors with the source's metadata, or a file of ``torch.save``.
 
     Returns
     -------
     dict of str to Tensor
-        The tensors of `source` that don't change are shared with it.
+        The adapted weights. Tensors that don't change are shared with `source`.
 
     Raises
     ------
@@ -289,7 +288,7 @@ def adapt_state_dict(
 
 
 def _check_options(options: AdaptOptions) -> None:
-    """Check what holds in every framework."""
+    """Raise a ModelError for options that no framework takes."""
     if options.how not in get_args(How):
         raise ModelError(f'how is "collapse", "expand" or "learned", not {options.how!r}')
     if options.layers is not None and options.how != "collapse":
@@ -306,7 +305,7 @@ def _check_options(options: AdaptOptions) -> None:
 
 
 def _list_layers(layer: Any) -> list[str] | None:
-    """Return the names that ``layer=`` gives, each once, or None if it isn't given."""
+    """Return the names that ``layer=`` gives, each once, or None without it."""
     if layer is None:
         return None
     names = [layer] if isinstance(layer, str) else layer

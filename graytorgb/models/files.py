@@ -1,4 +1,4 @@
-"""The files of models: whether one can be opened, and the error for one that can't be read."""
+"""Files of models: a check that one can be opened, and errors for those that can't be read."""
 
 import stat
 import zipfile
@@ -18,17 +18,20 @@ class Format(NamedTuple):
 
     Attributes
     ----------
-    refused : str
-        The message for a ``{path}`` that isn't of this format.
-    perhaps : str
-        Why that may be.
-    beginnings : tuple of bytes
-        What such files begin with, where they have a signature.
+    problem : str
+        The message for a ``{path}`` that can't be read in this format.
+    guess : str
+        What the reason may be.
+    signatures : tuple of bytes
+        The first bytes of such files, one of these if there are any.
+    member : str
+        The file that a ZIP archive of this format holds.
     """
 
-    refused: str
-    perhaps: str = "it may be damaged"
-    beginnings: tuple[bytes, ...] = ()
+    problem: str
+    guess: str = "it may be damaged"
+    signatures: tuple[bytes, ...] = ()
+    member: str = ""
 
 
 ONNX = Format("{path} can't be read as ONNX")
@@ -37,13 +40,15 @@ KERAS = Format(
     "Keras can't load {path}",
     "it may be damaged, or have layers that aren't registered with Keras",
     (_ZIP,),
+    "model.weights.h5",
 )
 TORCH = Format(
     "{path} can't be read as a torch file",
-    beginnings=(_ZIP, b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"),
+    signatures=(_ZIP, b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"),
+    member="data.pkl",
 )
 
-# How files begin that are taken for models, and what they are.
+# The first bytes of files that are mistaken for models, and what they are.
 _SIGNATURES = (
     (b"version https://git-lfs", "a pointer of Git LFS, and `git lfs pull` fetches the file"),
     (b"<!doctype html", "a page of HTML, as a failed download leaves it"),
@@ -60,13 +65,13 @@ _SIGNATURES = (
     (b"{", "JSON text"),
     (b"[", "JSON text"),
 )
-# What is in the ZIP archives of others.
-_MEMBERS = (
-    ("constants.pkl", "a scripted network of torch (TorchScript)"),
-    ("data.pkl", "a torch file (.pt)"),
-    ("model.weights.h5", "a Keras model (.keras)"),
-    (".npy", "NumPy arrays (.npz)"),
-)
+# The files in ZIP archives by which their format is told; the first that fits counts.
+_MEMBERS = {
+    "constants.pkl": "a scripted network of torch (TorchScript)",
+    "data.pkl": "a torch file (.pt)",
+    "model.weights.h5": "a Keras model (.keras)",
+    ".npy": "NumPy arrays (.npz)",
+}
 
 
 def check_file(path: Path) -> None:
@@ -75,7 +80,7 @@ def check_file(path: Path) -> None:
     Raises
     ------
     FileNotFoundError, IsADirectoryError, PermissionError
-        As ``open`` raises them.
+        If ``open`` raises one of these.
     ModelError
         If it is a pipe, a socket or a device, whose reading may never end.
     """
@@ -88,7 +93,7 @@ def check_file(path: Path) -> None:
 
 @contextmanager
 def explain_read_errors(path: Path, form: Format) -> Iterator[None]:
-    """Turn whatever a library raises while it reads a file into a ModelError that names it.
+    """Turn any error that a library raises while it reads a file into a ModelError.
 
     Raises
     ------
@@ -104,21 +109,21 @@ def explain_read_errors(path: Path, form: Format) -> Iterator[None]:
 
 
 def make_read_error(path: Path, form: Format, error: Exception | None = None) -> ModelError:
-    """Return the error for a file that can't be read: what it is, if that can be told."""
-    refused = form.refused.format(path=path)
+    """Return the error for a file that can't be read, which says what the file is if it can."""
+    problem = form.problem.format(path=path)
     found = _recognize_file(path, form)
     if found is not None:
-        return ModelError(f"{refused}: it is {found}")
+        return ModelError(f"{problem}: it is {found}")
     if error is None:
-        return ModelError(f"{refused}: {form.perhaps}")
-    # torch's own words begin with advice to run what the file says
-    said = " ".join(str(error).rpartition("WeightsUnpickler error:")[2].split())
-    said = said if len(said) <= _LONGEST else f"{said[:_LONGEST]}…"
-    return ModelError(f"{refused}: {form.perhaps} ({type(error).__name__}: {said})")
+        return ModelError(f"{problem}: {form.guess}")
+    # torch's own words begin with the advice to run the code in the file
+    message = " ".join(str(error).rpartition("WeightsUnpickler error:")[2].split())
+    message = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…"
+    return ModelError(f"{problem}: {form.guess} ({type(error).__name__}: {message})")
 
 
 def _recognize_file(path: Path, form: Format) -> str | None:
-    """Return what a file is by its first bytes; None if they don't tell, or it is of the form."""
+    """Return what a file is by its first bytes; None if it is of the format, or unknown."""
     if not path.is_file():
         return None
     with path.open("rb") as file:
@@ -127,19 +132,18 @@ def _recognize_file(path: Path, form: Format) -> str | None:
         return "empty"
     if head.startswith(_ZIP) and (found := _recognize_archive(path, form)) is not None:
         return found
-    if head.startswith(form.beginnings):
+    if head.startswith(form.signatures):
         return None
     text = head.lstrip().lower() if head.lstrip().startswith(b"<") else head
     return next((what for first, what in _SIGNATURES if text.startswith(first)), None)
 
 
 def _recognize_archive(path: Path, form: Format) -> str | None:
-    """Return whose archive a ZIP file is, if it isn't one of the form's own."""
+    """Return what a ZIP archive is; None if it is of the format, or unknown."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return None  # its table of contents is damaged too
-    found = next((what for end, what in _MEMBERS if any(n.endswith(end) for n in names)), None)
-    own = (form is TORCH and found == _MEMBERS[1][1]) or (form is KERAS and found == _MEMBERS[2][1])
-    return None if own else found
+    found = next((end for end in _MEMBERS if any(name.endswith(end) for name in names)), "")
+    return None if found == form.member else _MEMBERS.get(found)

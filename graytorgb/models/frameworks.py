@@ -1,8 +1,8 @@
-"""The contract of a framework, and the one table of those that there are.
+"""Frameworks of networks: the contract of a framework, and the one table of all of them.
 
-A framework is a folder here, whose face has what :class:`Framework` lists, and a line in
+A framework has a folder here, whose face has the members of :class:`Framework`, and a line in
 :data:`FRAMEWORKS`. The verbs of :mod:`graytorgb.models`, the command line and the tests read the
-table, and import a framework when a network of it is met.
+table. They import a framework when they are given a network or a file of it.
 """
 
 import os
@@ -31,7 +31,7 @@ Offset = Literal["plane", "bias"]
 
 @dataclass(frozen=True)
 class AdaptOptions:
-    """The options of :func:`graytorgb.models.adapt` and ``adapt_file``, checked.
+    """The options of :func:`graytorgb.models.adapt` and ``adapt_file``, after their check.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class AdaptOptions:
     example : object
     freeze, inplace : bool
     offset : {"plane", "bias"}
-        For files of weights alone.
+        An option for files of weights alone.
     """
 
     how: How = "collapse"
@@ -53,41 +53,41 @@ class AdaptOptions:
 
 
 class InputSize(NamedTuple):
-    """The images that a network takes.
+    """The size and the values of the images that a network takes.
 
     Attributes
     ----------
     sides : tuple of int or None
-        The sides of an image, None for those that aren't fixed.
+        The sides of an image, None for a side that isn't fixed.
     has_integers : bool
-        Whether the values are whole numbers.
+        Whether the network takes whole numbers.
     """
 
     sides: tuple[int | None, ...]
     has_integers: bool
 
-    def choose(self, asked: tuple[int, ...] | None = None) -> tuple[int, ...]:
+    def choose_sides(self, size: tuple[int, ...] | None = None) -> tuple[int, ...]:
         """Return the sides of an image that the network takes.
 
         Parameters
         ----------
-        asked : tuple of int, optional
-            The sides to take; where none are asked for and any will do, 224.
+        size : tuple of int, optional
+            The sides that the user asks for. Without them, a side that isn't fixed is 224.
 
         Raises
         ------
         ModelError
-            If the network doesn't take the sides that are asked for.
+            If the network doesn't take these sides.
 
         Examples
         --------
-        >>> InputSize((None, 32), has_integers=False).choose()
+        >>> InputSize((None, 32), has_integers=False).choose_sides()
         (224, 32)
         """
-        if asked is None:
+        if size is None:
             return tuple(side or _USUAL_SIDE for side in self.sides)
-        check_sides(self.sides, asked)
-        return asked
+        check_sides(self.sides, size)
+        return size
 
 
 class Runner(Protocol):
@@ -99,20 +99,20 @@ class Runner(Protocol):
 
     @property
     def eps(self) -> float:
-        """Return the machine epsilon of what it calculates with; the largest, if that is mixed."""
+        """Return the machine epsilon of the network's numbers, the largest if they are mixed."""
 
     @property
     def preprocessing(self) -> Preprocessing | None:
-        """Return what an adapted network carries, or None if it carries nothing."""
+        """Return the record that an adapted network carries, or None if it carries none."""
 
     def eval_mode(self) -> AbstractContextManager[None]:
         """Return a context in which the network is in eval mode."""
 
     def to_input(self, batch: Array) -> Any:
-        """Return a batch, (N, 1, H, W), in the framework's own kind."""
+        """Return a batch, (N, 1, H, W), as an array or a tensor of the framework."""
 
     def __call__(self, gray: Any) -> Any:
-        """Return the network's output for gray, its preprocessing included."""
+        """Return the network's output for gray, the normalization included."""
 
     def to_arrays(self, output: Any) -> list[Array]:
         """Return every array of an output."""
@@ -124,21 +124,21 @@ class Runner(Protocol):
         """Return the name of the first convolution, or None if there is none."""
 
     def run_stem(self, layer: str, gray: Any) -> tuple[Any, Array] | None:
-        """Return the shape of a convolution's input, and its output, or None without it."""
+        """Return a convolution's input shape and its output, or None if there is none."""
 
     def find_inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-        """Return where a convolution's kernel lies wholly inside the image."""
+        """Return where in its output a convolution's kernel lies wholly inside the image."""
 
 
 class Framework(Protocol):
-    """What the face of a framework's folder has."""
+    """The members of a framework, which the face of its folder has."""
 
     @property
     def Runner(self) -> Callable[[Any, Normalization | None], Runner]:  # noqa: N802  # a class
         """Return the class that runs a network, or the network in a file.
 
-        It takes the network, and the normalization that makes its planes of gray, which is None
-        for an adapted network.
+        Its arguments are the network, and the normalization that makes the network's channels of
+        gray, which is None for an adapted network.
         """
 
     def adapt(self, model: Any, preprocessing: Preprocessing, options: AdaptOptions) -> Any:
@@ -157,22 +157,22 @@ class Framework(Protocol):
 
 
 class FrameworkLine(NamedTuple):
-    """What is known of a framework before it is imported.
+    """A line of the table: facts about a framework that are known before it is imported.
 
     Attributes
     ----------
     folder : str
-        The folder here that knows it.
+        The framework's folder here.
     module, model_class : str
-        Where the class of its networks is. A network is told by it if the module is imported.
+        The class of the framework's networks, and the module that has it.
     library, extra : str
-        What the folder imports, and the extra that installs it.
+        The library that the folder imports, and the extra that installs it.
     suffixes : tuple of str
-        What the names of its files end in.
+        The suffixes of the framework's files.
     files_hold : {"models", "weights"}
-        Whether its files hold networks, or weights alone.
+        Whether the files hold networks, or weights alone.
     example_resizes : bool
-        Whether ``example=`` gives the adapted network's input a fixed size.
+        Whether ``example=`` fixes the size of the adapted network's input.
     """
 
     folder: str
@@ -190,13 +190,13 @@ class FrameworkLine(NamedTuple):
         Raises
         ------
         BackendUnavailable
-            If its library is missing.
+            If the library is missing.
         """
         module = require(f"{__package__}.{self.folder}", self.library, self.extra)
         return cast(Framework, module)
 
     def takes_file(self, path: Any) -> bool:
-        """Whether a path is one of a file of this framework."""
+        """Whether a path ends in a suffix of this framework."""
         return Path(path).suffix.lower() in self.suffixes
 
 
@@ -215,14 +215,14 @@ def find_framework(model: Any) -> Framework:
     Raises
     ------
     ModelError
-        If it is neither.
+        If `model` is neither.
     BackendUnavailable
         If the framework's library is missing.
     """
     for line in FRAMEWORKS.values():
-        # found without importing what isn't there already
-        kind = getattr(sys.modules.get(line.module), line.model_class, None)
-        if kind is not None and isinstance(model, kind):
+        # a network's module is imported already, and no other has to be
+        model_class = getattr(sys.modules.get(line.module), line.model_class, None)
+        if model_class is not None and isinstance(model, model_class):
             return line.load()
     lines = [line for line in FRAMEWORKS.values() if line.files_hold == "models"]
     files = " or ".join(suffix for line in lines for suffix in line.suffixes)
@@ -247,7 +247,7 @@ def find_file_line(path: str | os.PathLike[str]) -> FrameworkLine:
     Raises
     ------
     ModelError
-        If its name ends in no suffix of the table.
+        If the table doesn't have the file's suffix.
     """
     for line in FRAMEWORKS.values():
         if line.takes_file(path):
@@ -256,8 +256,8 @@ def find_file_line(path: str | os.PathLike[str]) -> FrameworkLine:
     raise ModelError(f"a file of a model or of weights is {every}, not {os.fspath(path)!r}")
 
 
-def cannot_run(images: str, error: Exception, *, is_adapted: bool) -> ModelError:
-    """Return the error for a network that :func:`graytorgb.models.verify` can't run."""
+def make_run_error(images: str, error: Exception, *, is_adapted: bool) -> ModelError:
+    """Return the error for a network that :func:`graytorgb.models.verify` can't run on images."""
     return ModelError(
         f"the {'adapted' if is_adapted else 'original'} network, of verify(original, adapted, "
         f"images), raises {type(error).__name__} for {images}: {error}"

@@ -1,4 +1,4 @@
-"""The gray images of a proof: in the network's values, checked, and split into batches."""
+"""Gray images for a proof: scaled to a network's values, checked, and split into batches."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -11,22 +11,23 @@ from .preprocessing import Preprocessing
 
 
 def scale_to_network(
-    units: Iterable[NDArray[np.float32]], preprocessing: Preprocessing, *, has_integers: bool
+    images: Iterable[NDArray[np.float32]], preprocessing: Preprocessing, *, has_integers: bool
 ) -> list[NDArray[Any]]:
-    """Return gray images from 0 to 1 in the values that an adapted network takes.
+    """Return gray images in the values that an adapted network takes.
 
     Parameters
     ----------
-    units : iterable of ndarray of float32
+    images : iterable of ndarray of float32
+        Images from 0 to 1.
     preprocessing : Preprocessing
-        What says the network's range.
+        The record that has the network's range.
     has_integers : bool
-        Whether the network takes whole numbers: these are bytes then.
+        Whether the network takes whole numbers. The result is bytes then.
     """
     if has_integers:
-        return [np.rint(255 * unit).astype(np.uint8) for unit in units]
+        return [np.rint(255 * image).astype(np.uint8) for image in images]
     lo, hi = preprocessing.limits
-    return [np.float32(lo) + np.float32(hi - lo) * unit for unit in units]
+    return [np.float32(lo) + np.float32(hi - lo) * image for image in images]
 
 
 def split_into_batches(images: Any, size: int, *, has_range: bool) -> Iterator[NDArray[Any]]:
@@ -37,17 +38,17 @@ def split_into_batches(images: Any, size: int, *, has_range: bool) -> Iterator[N
     images : array, or sequence of arrays
         See :func:`graytorgb.models.verify`.
     size : int
-        How many images a batch has, if all are of one size.
+        How many images a batch has, if all have one size; otherwise a batch has one.
     has_range : bool
-        Whether the network's range is known, so that integers can be given to it.
+        Whether the network's range is known, so that images may be integers.
 
     Raises
     ------
     ModelError
-        If they aren't gray images, or have values that aren't finite.
+        If something isn't a gray image, or has values that aren't finite.
     """
-    given = [_move_channel_first(_as_array(image)) for image in images]
-    for image in given:
+    arrays = [_move_channel_first(_to_array(image)) for image in images]
+    for image in arrays:
         if image.dtype.kind not in "biuf" or image.ndim < 2 or 0 in image.shape:
             raise ModelError(
                 "images is an array (N, H, W) or a sequence of gray images (H, W), and one has "
@@ -65,24 +66,23 @@ def split_into_batches(images: Any, size: int, *, has_range: bool) -> Iterator[N
             )
         if not np.isfinite(image).all():
             raise ModelError("images have values that aren't finite, and prove nothing")
-    planes = [image if image.ndim > 2 else image[None] for image in given]
-    one_size = len({image.shape for image in planes}) == 1
-    step = size if one_size else 1
-    for start in range(0, len(planes), step):
-        yield np.stack(planes[start : start + step])
+    arrays = [image if image.ndim > 2 else image[None] for image in arrays]
+    step = size if len({image.shape for image in arrays}) == 1 else 1
+    for start in range(0, len(arrays), step):
+        yield np.stack(arrays[start : start + step])
 
 
 def _move_channel_first(image: NDArray[Any]) -> NDArray[Any]:
-    """Return an image with its one channel in front, if it has an axis for it."""
+    """Return an image with the axis of its one channel first, if there is such an axis."""
     is_last = image.ndim > 2 and image.shape[-1] == 1 != image.shape[0]
     return np.moveaxis(image, -1, 0) if is_last else image
 
 
-def _as_array(image: Any) -> NDArray[Any]:
-    """Return an image as a numpy array."""
+def _to_array(image: Any) -> NDArray[Any]:
+    """Return an image as a numpy array, or raise a ModelError for a tensor that can't be one."""
     try:
         return np.asarray(image)
-    except (TypeError, RuntimeError) as error:  # what torch raises of tensors that NumPy can't hold
+    except (TypeError, RuntimeError) as error:  # torch raises these
         raise ModelError(
             f"images are numpy arrays or CPU tensors ({error}): images.detach().float().cpu()"
         ) from error

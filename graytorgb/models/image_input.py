@@ -120,11 +120,11 @@ class ImageInput:
         """
         images = [self.gray_shape[0] or 1] if self.is_batch else []
         shape = [*images, *(n or side for n in self.gray_shape[len(images) :])]
-        rng = np.random.default_rng(self.place)  # several inputs get different images
+        seed = self.place  # several inputs get different images
         if self.has_integers:
-            return rng.integers(0, 128, shape, np.int64).astype(self.array_dtype)
-        noise = rng.random(shape) * rescaling.std[0] + rescaling.mean[0]
-        return np.asarray(noise, self.array_dtype)
+            integers = np.random.default_rng(seed).integers(0, 128, shape, np.int64)
+            return integers.astype(self.array_dtype)
+        return np.asarray(rescaling.make_noise(shape, seed), self.array_dtype)
 
     def make_planes(self, gray: Array, normalization: Normalization | None) -> Array:
         """Return what the network is given: the gray three times, normalized.

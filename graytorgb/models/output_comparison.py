@@ -1,7 +1,8 @@
-"""An adapted network's outputs beside the original's, for :func:`graytorgb.models.verify`."""
+"""Comparison of two networks' outputs, time and memory, for :func:`graytorgb.models.verify`."""
 
 import gc
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,12 +13,18 @@ from ..errors import BackendUnavailable, ModelError
 from ..extras import require
 from ..measure.timing import Rounds
 from .frameworks import Runner
-from .sensitivity import bound_rounding, find_largest, measure_rounding, measure_variation
-from .verification_result import Verification, find_limit
+from .sensitivity import (
+    bound_rounding,
+    find_largest,
+    measure_differences,
+    measure_rounding,
+    measure_variation,
+)
+from .verification_result import Verification
 
 Array = NDArray[Any]
 _TOP = 5
-_FOR_MEDIAN = 10_000  # values of a batch
+_FOR_MEDIAN = 10_000  # differences of a batch that are kept for the median
 
 
 def compare_outputs(
@@ -30,7 +37,7 @@ def compare_outputs(
     seconds: float,
     span: tuple[float, float],
 ) -> Verification:
-    """Run both networks on the same gray images, and return the figures.
+    """Run both networks on the same gray images, and return the figures of the proof.
 
     Parameters
     ----------
@@ -44,25 +51,27 @@ def compare_outputs(
     figures = _Figures(original, adapted)
     for batch in batches:
         figures.add(batch)
-    first = figures.first_batch()
-    return Verification(
+    first = figures.require_first_batch()
+    proof = Verification(
         images=figures.images,
         tolerance=tolerance,
         max_difference=figures.worst,
         median_difference=float(np.median(np.concatenate(figures.differences))),
         largest_output=figures.largest,
-        top1=_fraction(figures.same_best),
-        top5=_fraction(figures.same_five),
+        top1=_mean(figures.same_best),
+        top5=_mean(figures.same_five),
         of_pixels=figures.of_pixels,
         batch=first.shape,
-        **figures.sensitivity(first, tolerance, span),
+    )
+    return replace(
+        figures.add_sensitivity(proof, first, span),
         **_compare_stems(original, adapted, first, layer),
         **(_measure_cost(original, adapted, first, seconds) if seconds > 0 else {}),
     )
 
 
 class _Figures:
-    """The figures of two networks, gathered batch by batch."""
+    """The figures of two networks, collected batch by batch."""
 
     def __init__(self, original: Runner, adapted: Runner) -> None:
         self._original, self._adapted = original, adapted
@@ -80,29 +89,31 @@ class _Figures:
         """Run both networks on a batch and add their figures."""
         original, adapted = self._original, self._adapted
         expected = original(original.to_input(batch))
-        given = adapted(adapted.to_input(batch))
+        actual = adapted(adapted.to_input(batch))
         arrays = original.to_arrays(expected)
-        difference = _differences(arrays, adapted.to_arrays(given))
+        differences = measure_differences(arrays, adapted.to_arrays(actual))
         self.images += len(batch)
         self._first = batch if self._first is None else self._first
-        self.differences.append(_sample_evenly(difference))
+        # a sample for the median: all differences of a segmentation may be gigabytes
+        step = -(-differences.size // _FOR_MEDIAN) or 1
+        self.differences.append(differences[::step].copy())
         self.largest = max(self.largest, find_largest(arrays))
-        if difference.size:
-            worst = np.max([self.worst, difference.max()])  # not a number if one isn't
+        if differences.size:
+            worst = np.max([self.worst, differences.max()])  # NaN if a difference is NaN
             if self._worst is None or not worst <= self.worst:
                 self.worst, self._worst = float(worst), batch
-        self._add_scores(original.find_scores(expected), adapted.find_scores(given))
+        self._add_scores(original.find_scores(expected), adapted.find_scores(actual))
 
-    def _add_scores(self, expected: Array | None, given: Array | None) -> None:
+    def _add_scores(self, expected: Array | None, actual: Array | None) -> None:
         """Add whether the best classes agree, if both outputs are class scores."""
-        if expected is None or given is None or expected.shape != given.shape:
+        if expected is None or actual is None or expected.shape != actual.shape:
             return
-        self.same_best.append(_compare_best(expected, given, 1))
+        self.same_best.append(_compare_best(expected, actual, 1))
         if expected.shape[1] > _TOP:
-            self.same_five.append(_compare_best(expected, given, _TOP))
+            self.same_five.append(_compare_best(expected, actual, _TOP))
         self.of_pixels = expected.ndim > 2
 
-    def first_batch(self) -> Array:
+    def require_first_batch(self) -> Array:
         """Return the first batch, or raise a ModelError if nothing was compared."""
         if self._first is None:
             raise ModelError("no images to compare the networks on")
@@ -118,10 +129,12 @@ class _Figures:
             )
         return self._first
 
-    def sensitivity(
-        self, first: Array, tolerance: float, span: tuple[float, float]
-    ) -> dict[str, Any]:
-        """Measure how images and rounding change the original's outputs, where it matters.
+    def add_sensitivity(
+        self, proof: Verification, first: Array, span: tuple[float, float]
+    ) -> Verification:
+        """Return the proof with how images and rounding change the original's outputs.
+
+        Either is measured only if the proof's result depends on it.
 
         Raises
         ------
@@ -130,57 +143,37 @@ class _Figures:
         """
         assert self._worst is not None
         eps = self._original.eps
-        variation = rounding = None
-        is_same = self.of_pixels or _fraction(self.same_best) in (None, 1.0)
-        if is_same and self.worst <= find_limit(tolerance, self.largest):
-            variation = measure_variation(self._outputs, first, eps, span, _differences)
-        if not self.worst <= find_limit(tolerance, self.largest, variation):
-            rounding = measure_rounding(self._outputs, self._worst, eps, _differences)
-            if self.worst > tolerance / 100:  # what has failed, whatever rounding explains
+        if proof.passed:
+            variation = measure_variation(self._run_original, first, eps, span)
+            proof = replace(proof, variation=variation)
+        if not self.worst <= proof.limit:
+            rounding = measure_rounding(self._run_original, self._worst, eps)
+            if self.worst > proof.tolerance / 100:  # it has failed, whatever rounding explains
                 rounding = max(rounding, bound_rounding(eps, self.largest))
-        return {"variation": variation, "rounding": rounding}
+            proof = replace(proof, rounding=rounding)
+        return proof
 
-    def _outputs(self, batch: Array) -> list[Array]:
+    def _run_original(self, batch: Array) -> list[Array]:
         """Return the original's outputs for a batch."""
         return self._original.to_arrays(self._original(self._original.to_input(batch)))
 
 
-def _differences(expected: list[Array], given: list[Array]) -> Array:
-    """Return the absolute differences of all values; infinite for outputs of other shapes.
-
-    What isn't finite in both, and the same, proves nothing, and is left out.
-    """
-    if [a.shape for a in expected] != [a.shape for a in given]:
-        return np.array([np.inf])
-    parts = [np.zeros(0)]
-    for a, b in zip(expected, given, strict=True):
-        same = (a == b) | (np.isnan(a) & np.isnan(b))
-        with np.errstate(invalid="ignore"):
-            parts.append(np.where(same, 0, np.abs(a - b))[~same | np.isfinite(a)])
-    return np.concatenate(parts)
-
-
-def _sample_evenly(values: Array) -> Array:
-    """Return a part of the values for a median: all of them may be gigabytes of maps."""
-    return values[:: -(-values.size // _FOR_MEDIAN) or 1].copy()
-
-
-def _compare_best(expected: Array, given: Array, best: int) -> NDArray[np.bool_]:
-    """Return for each image, or pixel, whether the `best` classes are the same set."""
-    order = [np.argsort(-scores, 1, kind="stable")[:, :best] for scores in (expected, given)]
+def _compare_best(expected: Array, actual: Array, count: int) -> NDArray[np.bool_]:
+    """Return for each image, or pixel, whether the `count` best classes are the same set."""
+    order = [np.argsort(-scores, 1, kind="stable")[:, :count] for scores in (expected, actual)]
     return np.asarray((np.sort(order[0], 1) == np.sort(order[1], 1)).all(1).ravel())
 
 
-def _fraction(agreements: list[NDArray[np.bool_]]) -> float | None:
-    """Return the part that is true, or None if there is nothing."""
-    everything = np.concatenate([np.zeros(0), *agreements])
-    return float(everything.mean()) if everything.size else None
+def _mean(agreements: list[NDArray[np.bool_]]) -> float | None:
+    """Return the fraction that agrees, or None if nothing was compared."""
+    joined = np.concatenate([np.zeros(0), *agreements])
+    return float(joined.mean()) if joined.size else None
 
 
 def _compare_stems(
     original: Runner, adapted: Runner, batch: Array, layer: str | None
 ) -> dict[str, Any]:
-    """Return the fields that say where the outputs of the stems differ, on one batch."""
+    """Return the fields that say where the stems' outputs for a batch differ."""
     gray = original.to_input(batch)
     name = original.find_stem(gray) if layer is None else layer
     if name is None:
@@ -191,7 +184,7 @@ def _compare_stems(
             f"the original has no convolution {layer!r}: leave layer out, or name its stem"
         )
     after = None
-    for candidate in (name, f"model.{name}"):  # how="expand" has the network behind its front
+    for candidate in (name, f"model.{name}"):  # how="expand" has the original as its `model`
         after = after or adapted.run_stem(candidate, adapted.to_input(batch))
     if before is None or after is None or before[1].shape != after[1].shape:
         return {}
@@ -212,9 +205,9 @@ def _compare_stems(
 def _measure_cost(
     original: Runner, adapted: Runner, batch: Array, seconds: float
 ) -> dict[str, Any]:
-    """Return the fields for the time, in rounds, and the peak memory of both networks.
+    """Return the fields for the time and the peak memory of both networks.
 
-    Memory that can't be measured is None, and a field says why.
+    Memory that can't be measured has no field, and another field says why.
     """
     calls = {
         name: partial(runner, runner.to_input(batch))
@@ -223,10 +216,10 @@ def _measure_cost(
     rounds = Rounds(calls)
     rounds.run(seconds)
     timings = rounds.timings()
-    found: dict[str, Any] = {f"{name}_s": timings.get(name) for name in calls}
+    fields: dict[str, Any] = {f"{name}_s": timings.get(name) for name in calls}
     try:
         measure_peak = require("graytorgb.measure.peak").measure_peak
     except BackendUnavailable as error:
-        return {**found, "why_no_peaks": str(error)}
-    gc.collect()  # so that memory freed by now can be given back, and its reuse shows
-    return {**found, **{f"{name}_peak_bytes": measure_peak(call) for name, call in calls.items()}}
+        return {**fields, "why_no_peaks": str(error)}
+    gc.collect()  # so that freed memory is given back, and the calls have to ask for it again
+    return {**fields, **{f"{name}_peak_bytes": measure_peak(call) for name, call in calls.items()}}

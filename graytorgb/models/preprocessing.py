@@ -1,4 +1,4 @@
-"""How a network's training images were normalized, and which gray the adapted network takes."""
+"""``Preprocessing``: how training images were normalized, and which gray a network takes."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,9 +17,9 @@ _WORDS = ("mean", "std", "range", "normalized")
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What the original network's preprocessing makes of the gray that the adapted one is given.
+    """A record of the original's normalization and of the gray that the adapted network takes.
 
-    An adapted network carries it as text, so that :func:`graytorgb.models.verify` knows it.
+    An adapted network carries the record as text, so that :func:`graytorgb.models.verify` knows it.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class Preprocessing:
         value_range: tuple[float, float] | None = None,
         normalized: tuple[float, float] | None = None,
     ) -> "Preprocessing":
-        """Return the record for the arguments of these names, `stats` from whatever knows them."""
+        """Return the record for these arguments of :func:`graytorgb.models.adapt`."""
         return cls(None if stats is None else find_stats(stats), value_range, normalized)
 
     @property
@@ -75,12 +75,15 @@ class Preprocessing:
 
     @cached_property
     def rescaling(self) -> Normalization:
-        """Return what makes values from 0 to 1 of the gray."""
+        """Return the normalization that makes values from 0 to 1 of the gray."""
         return Normalization.from_stats(0, 1, self.value_range, self.normalized)
 
     @cached_property
     def normalization(self) -> Normalization:
-        """Return what makes the original's planes of the gray; the rescaling, without stats."""
+        """Return the normalization that makes the original's channels of the gray.
+
+        Without stats it is the rescaling.
+        """
         if self.stats is None:
             return self.rescaling
         return Normalization.from_stats(*self.stats, self.value_range, self.normalized)
@@ -103,32 +106,33 @@ class Preprocessing:
             return self.normalization
         rest = "" if how == "collapse" else f', how="{how}"'
         raise ModelError(
-            "say how the images were normalized that the network was trained on: adapt(model, "
+            "say how the images were normalized in training: adapt(model, "
             f'stats{rest}), where stats is "imagenet" for most ImageNet weights, "-1..1", "0..1" '
-            "for a network that takes three equal planes as they are, a pair (mean, std), or what "
-            "knows it, such as torchvision's weights, a timm model or a Hugging Face processor "
-            "(for keras.applications the guide's page on Keras has them). The adapted one takes "
-            "gray from 0 to 1, or what value_range=(lo, hi) or normalized=(mean, std) says",
+            "for a network that takes three equal planes as they are, a pair (mean, std), or an "
+            "object that has them, such as torchvision's weights, a timm model or a Hugging Face "
+            "processor (the guide's page on Keras lists those of keras.applications). The adapted "
+            "network takes gray from 0 to 1, or as value_range=(lo, hi) or "
+            "normalized=(mean, std) says",
             remedies=("stats",),
         )
 
-    def check_agrees(self, said: "Preprocessing") -> None:
-        """Check that what a caller says is what the adapted network carries.
+    def check_agrees(self, stated: "Preprocessing") -> None:
+        """Check that this record, which an adapted network carries, is what a caller states.
 
         Raises
         ------
         ModelError
-            If the statistics or the range that `said` states are others.
+            If `stated` has other statistics, or another range.
         """
         pairs: list[list[Normalization]] = []
-        if said.stats is not None:
-            pairs.append([Preprocessing(each.stats).normalization for each in (self, said)])
-        if said.has_range:
-            pairs.append([each.rescaling for each in (self, said)])
+        if stated.stats is not None:
+            pairs.append([Preprocessing(each.stats).normalization for each in (self, stated)])
+        if stated.has_range:
+            pairs.append([each.rescaling for each in (self, stated)])
         if not all(np.allclose(np.array(a), np.array(b), rtol=1e-6, atol=1e-9) for a, b in pairs):
             raise ModelError(
                 f"the adapted network was made with {str(self) or 'no stats'}, and this call says "
-                f"{said}: leave that out, or adapt the original again with it",
+                f"{stated}: leave that out, or adapt the original again with it",
                 remedies=("stats", "value_range"),
             )
 
@@ -138,20 +142,20 @@ class Preprocessing:
         return {"stats": pair, "value_range": self.value_range, "normalized": self.normalized}
 
     def __str__(self) -> str:
-        named = self.as_arguments().items()
-        return ", ".join(f"{name}={value}" for name, value in named if value is not None)
+        arguments = self.as_arguments().items()
+        return ", ".join(f"{name}={value}" for name, value in arguments if value is not None)
 
     def describe_input(self) -> str:
         """Return what the adapted network takes, in words."""
         if self.normalized is not None:
             return "one channel, normalized by {:g} and {:g}".format(*self.normalized)
-        # an input of integers takes its own, whatever "0..1" is called
+        # with "0..1" an input of integers takes its own values, such as bytes
         if not self.is_stated or self.normalization.is_identity:
             return "one channel, of the values that the original takes"
         return "one channel, from {:g} to {:g}".format(*self.limits)
 
     def to_text(self) -> str:
-        """Return a text of letters, digits, dots and underscores, as a layer's name may be.
+        """Return the record as text of characters that may be in a Keras layer's name.
 
         >>> Preprocessing.from_arguments((0.5, 0.25), value_range=(0, 255)).to_text()
         'gray-input_mean_0.5_std_0.25_range_0.0_255.0'

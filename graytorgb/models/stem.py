@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 from ..errors import ModelError
 
 Array = NDArray[Any]
-CHANNELS = 3  # a stem is a convolution that sees as many planes of the image
+CHANNELS = 3  # of the image, which a stem sees
 _EPS = {"float64": 2**-52, "float32": 2**-23, "float16": 2**-10}
 
 
 def refuse(why: str, *, remedies: tuple[str, ...] = ()) -> ModelError:
     """Return the error for a network that can't be collapsed, and can be expanded."""
-    return ModelError(
-        f'{why}; how="expand" works with any network', remedies=(*remedies, "how")
-    )  # fmt: skip
+    remedies = (*remedies, "how")
+    return ModelError(f'{why}; how="expand" works with any network', remedies=remedies)
 
 
 def quote_names(names: Iterable[str]) -> str:
@@ -46,14 +45,14 @@ def check_layer_names(
     known : collection of str
         Every name in the network.
     kind : {"layer", "node"}
-        The framework's word for one.
+        The framework's word for what is named.
     is_name_of : callable
-        Whether a name, its first argument, is one for the full name that is its second.
+        A function that returns whether a name stands for a full name, its second argument.
 
     Raises
     ------
     ModelError
-        If a name is none of the stems', or a stem isn't named.
+        If a name doesn't stand for a stem, or a stem isn't named.
     """
     for name in layers:
         if not any(is_name_of(name, stem) for stem in stems):
@@ -73,34 +72,40 @@ def check_layer_names(
         )
 
 
-def check_sides(sides: Sequence[int | None], given: Sequence[int]) -> None:
+def check_sides(sides: Sequence[int | None], image: Sequence[int]) -> None:
     """Check that a network takes images of these sides.
 
     Parameters
     ----------
     sides : sequence of int or None
         The sides that the network takes, None for any size.
-    given : sequence of int
+    image : sequence of int
+        The sides of the images.
 
     Raises
     ------
     ModelError
-        If it takes others.
+        If the network takes other sides.
     """
-    if len(sides) != len(given) or any(
-        n not in (None, m) for n, m in zip(sides, given, strict=True)
-    ):
-        taken = " x ".join("any" if n is None else str(n) for n in sides)
-        raise ModelError(f"the network takes images of {taken}, not {' x '.join(map(str, given))}")
+    fits = [n in (None, m) for n, m in zip(sides, image, strict=False)]
+    if len(sides) != len(image) or not all(fits):
+        expected = " x ".join("any" if n is None else str(n) for n in sides)
+        actual = " x ".join(map(str, image))
+        raise ModelError(f"the network takes images of {expected}, not {actual}")
 
 
 def read_size(example: Any) -> tuple[int | None, ...] | None:
-    """Return the sides of an image that ``example=`` states, or None if it states none.
+    """Return the sides of an image that ``example=`` states for Keras and ONNX.
 
     Parameters
     ----------
     example : int, tuple of int or None, or None
-        For Keras and ONNX: one side, or all of them, None for a side that may be any.
+        One side, or all of them. A side that is None may have any size.
+
+    Returns
+    -------
+    tuple of int or None
+        None if `example` is None.
 
     Raises
     ------
@@ -122,29 +127,29 @@ def read_size(example: Any) -> tuple[int | None, ...] | None:
     )
 
 
-def check_stem_outputs(name: str, expected: Array, given: Array, precision: str) -> None:
-    """Check that a stem gives for gray what it gave for three planes, up to rounding.
+def check_stem_outputs(name: str, expected: Array, actual: Array, precision: str) -> None:
+    """Check that a stem's output for gray is the original's, up to rounding.
 
     Parameters
     ----------
     name : str
         The stem's name.
-    expected, given : ndarray
+    expected, actual : ndarray
         The original's output and the adapted stem's.
     precision : str
-        The dtype that the stem calculates in.
+        The dtype in which the stem calculates.
 
     Raises
     ------
     ModelError
         If the shapes differ, or values by more than rounding.
     """
-    if expected.shape != given.shape:
+    if expected.shape != actual.shape:
         raise refuse(
-            f"layer {name!r} gives {given.shape} for gray, and {expected.shape} for three planes"
+            f"layer {name!r} gives {actual.shape} for gray, and {expected.shape} for three planes"
         )
-    e, g = expected.astype(np.float64), given.astype(np.float64)
-    scale, difference = float(np.abs(e).max()), float(np.abs(e - g).max())
+    e, a = expected.astype(np.float64), actual.astype(np.float64)
+    scale, difference = float(np.abs(e).max()), float(np.abs(e - a).max())
     if not difference <= _EPS.get(precision, 2**-7) ** 0.5 * scale:
         raise refuse(
             f"layer {name!r} doesn't give for gray what it gave for three planes: they differ by "

@@ -1,4 +1,4 @@
-"""``verify``: the proof that an adapted network's outputs are the original's."""
+"""``verify``: prove that an adapted network's outputs are the original's."""
 
 from typing import Any
 
@@ -29,45 +29,46 @@ def verify(
 ) -> Verification:
     """Prove that an adapted network's outputs are the original's.
 
-    The original is given the gray three times, normalized; the adapted one is given the gray.
-    Both run in eval mode, and are left in the mode they were in.
+    The original is given the gray three times, normalized. The adapted network is given the gray.
+    Both run in eval mode, and keep their own mode afterwards.
 
     Parameters
     ----------
     original, adapted : torch.nn.Module, keras.Model, onnx.ModelProto or path
-        The network of 3 channels, and what :func:`adapt` made of it. ONNX Runtime runs ONNX
-        models; a network can be compared with one that was made of it in another framework.
+        The network of 3 channels, and the network that :func:`adapt` made of it. They may be of
+        two frameworks, such as a torch network and its export. ONNX Runtime runs ONNX models.
     images : array, or sequence of arrays of shape (H, W)
-        Gray in the range that the adapted network takes: numpy arrays or CPU tensors, of shape
-        (N, H, W), (N, 1, H, W), (N, H, W, 1) or (N, 1, T, H, W) if it is one. Images of several
-        sizes in a sequence are run one by one. An ONNX model that takes several images is given
-        each of these several times, shifted sideways.
+        Gray images in the range that the adapted network takes: numpy arrays or CPU tensors. One
+        array has the shape (N, H, W), (N, 1, H, W), (N, H, W, 1) or (N, 1, T, H, W). A sequence
+        may have images of several sizes, which are run one by one. An ONNX model that takes
+        several images is given each of these several times, shifted sideways.
     stats, value_range, normalized
-        What :func:`adapt` was given. Left out where the adapted network carries them, as every
-        result of :func:`adapt` does, and for a network that normalizes by itself.
+        The arguments that :func:`adapt` was given. They aren't needed for an adapted network that
+        carries them, as every result of :func:`adapt` does, nor for a network that normalizes its
+        images itself.
     layer : str, optional
-        The stem's name, found as in :func:`adapt` otherwise.
+        The stem's name. Without it the stem is found as in :func:`adapt`.
     tolerance : float
-        The largest difference of a value that passes. Where every output is below 1, the
-        largest difference over the largest output, or over 1000 times what images change if that
-        is less; but a rounding error of up to a hundredth of the tolerance passes.
+        The largest difference of a value that passes. If every output is below 1, it is relative
+        to the largest output, or to 1000 times the change that other images make if that is less.
+        A rounding error of up to a hundredth of the tolerance passes too.
     batch_size : int
     seconds : float
-        How long to time both networks on the first batch, in rounds of random order; 0 measures
-        neither time nor memory.
+        How long to time both networks on the first batch, in rounds of random order. With 0,
+        neither time nor memory is measured.
 
     Returns
     -------
     Verification
-        ``passed``, the ``reason`` if it isn't, the figures, ``to_json()``, ``write_png(path)``;
-        rich prints it as a table.
+        The figures, with ``passed``, the ``reason`` of a failure, ``to_json()`` and
+        ``write_png(path)``. rich prints it as a table.
 
     Raises
     ------
     ModelError
-        If `stats` or a range is said that isn't the one which `adapted` carries,
-        `images` aren't gray images, a network can't be run on them, nothing comes out that
-        can be compared, or both networks agree and their outputs don't depend on the images.
+        If `stats` or a range isn't the one that `adapted` carries, `images` aren't gray images,
+        a network can't be run on them, no outputs can be compared, or both networks agree and
+        their outputs don't depend on the images.
 
     Examples
     --------

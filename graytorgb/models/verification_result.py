@@ -1,4 +1,4 @@
-"""``Verification``: the figures of a proof, printed, written as JSON and drawn."""
+"""``Verification``: the figures of a proof, as text, a table, JSON and a picture."""
 
 import json
 import math
@@ -20,9 +20,9 @@ Array = NDArray[Any]
 def find_limit(
     tolerance: float, largest: float, variation: float | None = None, rounding: float | None = None
 ) -> float:
-    """Return the largest difference of a value that passes."""
-    changing = math.inf if variation is None else variation / PLENTY
-    return max(tolerance * min(1.0, largest, changing), min(rounding or 0.0, tolerance / 100))
+    """Return the largest difference of a value that passes; see :attr:`Verification.limit`."""
+    varying = math.inf if variation is None else variation / PLENTY
+    return max(tolerance * min(1.0, largest, varying), min(rounding or 0.0, tolerance / 100))
 
 
 @dataclass(frozen=True)
@@ -32,37 +32,39 @@ class Verification:
     Attributes
     ----------
     images : int
-        How many were compared.
+        The number of images that were compared.
     tolerance : float
-        The largest difference that passes; of outputs below 1, in relation to the largest.
+        The largest difference that passes, relative to the largest output where that is below 1.
     variation : float or None
-        How much the original's outputs change with the image; 1/1000 of the largest or more is
-        enough. None where the proof failed without it.
+        How much the original's outputs vary with the image. 1/1000 of the largest output is
+        enough. None if the proof failed without it.
     rounding : float or None
-        How far rounding alone can move an output, measured with the original where an output
-        differs by more than what passes; None where none does.
+        How far rounding alone can move an output, measured with the original. None if no output
+        differs by more than what passes.
     max_difference, median_difference : float
-        Of all values of all outputs; infinite if an output has another shape. The median of
-        large outputs is that of some of their values.
+        The largest and the median difference of all values of all outputs, infinite if an output
+        has another shape. The median of large outputs is that of some of their values.
     largest_output : float
         The largest absolute value of the original's outputs.
     top1, top5 : float or None
         The fraction of images (of pixels in segmentation) with the same best class, and with
-        the same five best in any order; None if the output isn't class scores, of more than five.
+        the same five best in any order. None if the output isn't class scores, or has too few
+        classes.
     of_pixels : bool
-        Whether these are fractions of pixels: among millions, some have two classes that are
-        equal up to rounding.
+        Whether `top1` and `top5` are fractions of pixels. Among millions of pixels, some have two
+        classes that are equal up to rounding.
     border_difference, inside_difference : float or None
-        The largest difference behind the stem, where its kernel reaches over the border and
-        where it doesn't; None if the stem can't be followed, or has no such place.
+        The largest difference of the stem's output, where its kernel reaches over the border and
+        where it doesn't. None if the stem isn't found, or there is no such pixel.
     stem_difference : ndarray of shape (H, W) or None
-        The largest difference behind the stem at each place.
+        The largest difference of the stem's output at each pixel.
     batch : tuple of int
         The shape of the gray batch that was timed.
     original_s, adapted_s : Timing or None
-        Seconds for it, from gray to output: the original's normalization is in it.
+        The seconds that a batch takes, from gray to output, the normalization included.
     original_peak_bytes, adapted_peak_bytes : int or None
-        Memory needed over what was there before: a lower bound. None if it can't be measured.
+        The memory that a batch needs beyond what was in use before: a lower bound. None if it
+        can't be measured.
     why_no_peaks : str
         Why memory can't be measured, if a library is missing.
     """
@@ -95,47 +97,57 @@ class Verification:
 
     @property
     def limit(self) -> float:
-        """Return the largest difference that passes, with these outputs.
+        """Return the largest difference that passes.
 
-        Where images change outputs by less than 1/1000 of them, it is in relation to that. Where
-        all outputs are tiny, what layers leave of larger values, rounding alone may be more than a
-        part of them: it passes then, up to a hundredth of the tolerance.
+        It is the tolerance, for outputs of 1 or more. For smaller outputs it is relative to the
+        largest, and for outputs of which images change less than 1/1000, to that change. A
+        difference that rounding explains passes up to a hundredth of the tolerance, because the
+        layers before tiny outputs may round larger values.
         """
         return find_limit(self.tolerance, self.largest_output, self.variation, self.rounding)
 
     @property
     def reason(self) -> str:
-        """Return why the proof failed, with the tolerance that passes if rounding explains it."""
+        """Return why the proof failed; ``""`` if it passed."""
+        return self.explain_failure()
+
+    def explain_failure(self, option: str = "tolerance={:g}") -> str:
+        """Return why the proof failed, with the tolerance that passes if rounding explains it.
+
+        Parameters
+        ----------
+        option : str
+            How a tolerance is stated: a format of one number.
+        """
         if self.passed:
             return ""
         if self.max_difference <= self.limit:
             return "images are recognized as other classes"
         if not math.isfinite(self.max_difference):
             return "outputs have other shapes, or values that aren't finite"
-        told = (
+        difference = (
             f"outputs differ by {self.max_difference:.2g}, of values up to "
             f"{self.largest_output:.3g}, and {self.limit:.2g} passes"
         )
         if self.rounding is None:
-            return told
-        if self.enough is not None:
-            return f"{told}; rounding explains up to {self.rounding:.2g}: tolerance={self.enough:g}"
+            return difference
+        if self.sufficient_tolerance is not None:
+            stated = option.format(self.sufficient_tolerance)
+            return f"{difference}; rounding explains up to {self.rounding:.2g}: {stated}"
         return (
-            f"{told}; rounding explains {self.rounding:.2g} at most, so this isn't the original "
-            "adapted with the same stats and value_range"
+            f"{difference}; rounding explains {self.rounding:.2g} at most, so this isn't the "
+            "original adapted with the same stats and value_range"
         )
 
     @property
-    def enough(self) -> float | None:
-        """Return the tolerance that passes, if no more than rounding makes the outputs differ."""
+    def sufficient_tolerance(self) -> float | None:
+        """Return the tolerance that passes, if rounding alone explains why outputs differ."""
         if self.passed or self.rounding is None or not self.max_difference <= self.rounding:
             return None
-        of_one = find_limit(
-            1.0, self.largest_output, self.variation
-        )  # what a tolerance of 1 passes
-        if not of_one:
+        limit_of_one = find_limit(1.0, self.largest_output, self.variation)
+        if not limit_of_one:
             return None
-        least = self.max_difference / of_one
+        least = self.max_difference / limit_of_one
         return float(10.0 ** math.ceil(math.log10(least))) if least > self.tolerance else None
 
     @property
@@ -146,7 +158,7 @@ class Verification:
         return self.original_s.median / self.adapted_s.median
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything but the picture's pixels, as plain values."""
+        """Return every figure but the stem's differences, as plain values."""
         plain: dict[str, Any] = {"passed": self.passed}
         for name, value in vars(self).items():
             if name != "stem_difference":
@@ -162,7 +174,7 @@ class Verification:
         return json.dumps(plain, indent=1, allow_nan=False)
 
     def rows(self) -> list[tuple[str, str, str]]:
-        """Return a row for each figure: what it is, the original's and the adapted network's."""
+        """Return a row for each figure: its name, and its values for original and adapted."""
         rows = [
             ("largest difference", "", f"{self.max_difference:.2g}"),
             ("median difference", "", f"{self.median_difference:.2g}"),
@@ -172,21 +184,21 @@ class Verification:
             if fraction is not None:
                 rows.append((name, "", f"{100 * fraction:.4g} %"))
         for name, value in (
-            ("behind the stem, border", self.border_difference),
-            ("behind the stem, inside", self.inside_difference),
+            ("after the stem, border", self.border_difference),
+            ("after the stem, inside", self.inside_difference),
         ):
             if value is not None:
                 rows.append((name, "", f"{value:.2g}"))
         size = "x".join(map(str, self.batch))
         if self.original_s is not None and self.adapted_s is not None:
-            first, second = (
-                format_milliseconds(*self.original_s[:3]),
-                format_milliseconds(*self.adapted_s[:3]),
+            before, after = (
+                format_milliseconds(*timing[:3]) for timing in (self.original_s, self.adapted_s)
             )
-            rows.append((f"{size}, ms", first, second))
+            rows.append((f"{size}, ms", before, after))
         if self.original_peak_bytes is not None and self.adapted_peak_bytes is not None:
-            before, after = self.original_peak_bytes / 1e6, self.adapted_peak_bytes / 1e6
-            rows.append((f"{size}, peak MB", f"{before:.1f}", f"{after:.1f}"))
+            peaks = self.original_peak_bytes, self.adapted_peak_bytes
+            before, after = (f"{peak / 1e6:.1f}" for peak in peaks)
+            rows.append((f"{size}, peak MB", before, after))
         elif self.why_no_peaks:
             rows.append((f"{size}, peak MB", "not measured", self.why_no_peaks))
         return rows
@@ -221,14 +233,14 @@ class Verification:
         Raises
         ------
         ModelError
-            If the stem couldn't be followed.
+            If the stems' outputs couldn't be compared.
         """
         if self.stem_difference is None:
-            raise ModelError("there is nothing to draw: the stem couldn't be followed")
+            raise ModelError("there is nothing to draw: the stems' outputs couldn't be compared")
         figure = require("matplotlib.figure").Figure(figsize=(5, 4), layout="constrained")
         axes = figure.subplots()
-        shown = axes.imshow(self.stem_difference, cmap="magma", vmin=0)
-        figure.colorbar(shown, label="largest difference")
-        axes.set_title(f"behind the stem, {self.images} images")
+        picture = axes.imshow(self.stem_difference, cmap="magma", vmin=0)
+        figure.colorbar(picture, label="largest difference")
+        axes.set_title(f"after the stem, {self.images} images")
         with replacing(path) as written:
             figure.savefig(written, dpi=120)

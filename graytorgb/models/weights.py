@@ -1,17 +1,18 @@
-"""The arithmetic of a stem that sees gray: kernels in, kernels out, in numpy alone.
+"""The arithmetic of a stem that sees gray: kernels of color become kernels of gray, in NumPy.
 
-A network trained on RGB sees the planes ``(g - mean[c]) / std[c]``, where ``g`` is the gray
-image three times. Its first convolution (the stem) is linear, so the planes need not exist:
+A network trained on RGB sees the planes ``(g - mean[c]) / std[c]`` of a gray image ``g``. Its
+first convolution (the stem) is linear, so the planes need not be made:
 
     sum_c w[c] * (g - mean[c]) / std[c]  =  (sum_c w[c] / std[c]) * g
                                           + (-sum_c w[c] mean[c] / std[c]) * 1
 
-where ``*`` is the convolution and ``1`` a plane of ones. The second term is a constant, a bias,
-where the kernel lies wholly inside the image. Within its reach of a border that is padded with
-zeros it is not: the network pads after it normalizes, so the ones end where the image ends. The
-plane of ones says so exactly, at every size.
+where ``*`` is the convolution and ``1`` a plane of ones. Where the kernel lies wholly inside the
+image, the second term is a constant, a bias. Near a border that is padded with zeros it isn't
+constant: the network pads after it normalizes, so the ones end where the image ends. A plane of
+ones as a second input channel is therefore exact, at every size.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,13 +24,14 @@ Array = NDArray[Any]
 
 
 class Normalization(NamedTuple):
-    """What the network's preprocessing does to the gray ``x`` that the adapted one is given.
+    """A normalization that makes the original network's three channels of gray.
 
-    Plane ``c`` is ``(x - mean[c]) / std[c]``, in the units of ``x``.
+    Channel ``c`` is ``(x - mean[c]) / std[c]`` of the gray ``x`` that the adapted network is given.
 
     Attributes
     ----------
-    mean, std : ndarray of shape (channels,), float64
+    mean, std : ndarray of shape (3,), float64
+        In the units of ``x``.
     """
 
     mean: NDArray[np.float64]
@@ -42,61 +44,63 @@ class Normalization(NamedTuple):
         std: ArrayLike,
         value_range: tuple[float, float] | None = None,
         normalized: tuple[float, float] | None = None,
-        channels: int = 3,
     ) -> "Normalization":
-        """Return the normalization by statistics for values 0 to 1, of gray in its own values.
+        """Return the normalization by statistics for values from 0 to 1, of gray in its own range.
 
         Parameters
         ----------
-        mean, std : float or sequence of 1 or `channels` floats
-            What the network was trained with, for values from 0 to 1.
+        mean, std : float or sequence of 1 or 3 floats
+            The statistics of the training images, for values from 0 to 1.
         value_range : (lo, hi), optional
             The gray values that stand for 0 and 1; ``(0, 1)`` if neither this nor `normalized`
             is given.
         normalized : (m, s), optional
             The gray is ``(g - m) / s`` of values ``g`` from 0 to 1.
-        channels : int
 
         Raises
         ------
         ModelError
-            If a number isn't finite, a std isn't positive, there are not `channels` of them, or
-            they can't be of values from 0 to 1.
+            If a number isn't finite, a std isn't positive, there are other than 1 or 3 numbers,
+            or they can't be statistics of values from 0 to 1.
         """
-        mu, sigma = (_vector(name, v, channels) for name, v in (("mean", mean), ("std", std)))
+        mu, sigma = (_to_vector(name, v, 3) for name, v in (("mean", mean), ("std", std)))
         if (mu > 1).all():
             raise ModelError(
-                f"mean and std are those of values from 0 to 1, and a mean of {mu.tolist()} is of "
-                f"bytes, perhaps: divide both by 255, mean={_quote_numbers(mu / 255)}, "
+                f"mean and std are statistics of values from 0 to 1, and a mean of {mu.tolist()} "
+                f"may be of bytes: divide both by 255, mean={_quote_numbers(mu / 255)}, "
                 f"std={_quote_numbers(sigma / 255)}; value_range=(0, 255) is for gray in bytes"
             )
         if not (sigma > 0).all():
             raise ModelError(f"every std is above 0, and these aren't: {sigma.tolist()}")
-        lo, hi = _limits(value_range, normalized)
+        lo, hi = _find_limits(value_range, normalized)
         return cls(lo + (hi - lo) * mu, (hi - lo) * sigma)
 
     @classmethod
-    def identity(cls, channels: int = 3) -> "Normalization":
-        """Return the normalization whose planes are all the gray itself."""
-        return cls(np.zeros(channels), np.ones(channels))
+    def identity(cls) -> "Normalization":
+        """Return the normalization whose channels are all the gray itself."""
+        return cls(np.zeros(3), np.ones(3))
 
     def append_arithmetic(self, scale: ArrayLike, offset: ArrayLike) -> "Normalization":
-        """Return this one with ``plane * scale[c] + offset[c]`` behind it, the network's own."""
+        """Return this normalization followed by ``channel * scale[c] + offset[c]``."""
         std = self.std / np.asarray(scale, np.float64)
         return Normalization(self.mean - np.asarray(offset, np.float64) * std, std)
 
+    def make_noise(self, shape: Sequence[int], seed: int) -> NDArray[np.float64]:
+        """Return gray noise that this normalization makes values from 0 to 1 of."""
+        return np.random.default_rng(seed).random(shape) * self.std[0] + self.mean[0]
+
     def equals(self, other: "Normalization") -> bool:
-        """Whether both make the same planes."""
+        """Whether both make the same channels."""
         return bool((self.mean == other.mean).all() and (self.std == other.std).all())
 
     @property
     def is_identity(self) -> bool:
-        """Whether every plane is the gray itself."""
-        return self.equals(Normalization.identity(len(self.mean)))
+        """Whether every channel is the gray itself."""
+        return self.equals(Normalization.identity())
 
     @property
     def has_offset(self) -> bool:
-        """Whether a gray of 0 isn't 0 in every plane, so that padding with zeros shows."""
+        """Whether a gray of 0 isn't 0 in every channel, unlike padding with zeros."""
         # statistics that cancel, as 0.5 - 1 * 0.5, leave a rounding error behind
         return bool((np.abs(self.mean / self.std) > 1e-9).any())
 
@@ -111,7 +115,6 @@ def collapse_kernel(
     kernel : array_like, floating point
         The stem's weights: one axis for each letter of `axes`.
     normalization : Normalization
-        Of as many channels as the stem sees.
     axes : str
         ``O``: output channels, ``I``: input channels in a group. ``"OIHW"`` is torch's and
         ONNX's, ``"HWIO"`` is Keras's, ``"IOHW"`` is torch's transposed convolution; other
@@ -128,7 +131,7 @@ def collapse_kernel(
     Raises
     ------
     ModelError
-        If the kernel doesn't see as many channels as `normalization` has.
+        If the kernel doesn't see 3 channels.
 
     Examples
     --------
@@ -144,10 +147,55 @@ def collapse_kernel(
     return gray, ones
 
 
+def collapse_stem(
+    kernel: ArrayLike,
+    bias: Array | None,
+    normalization: Normalization,
+    *,
+    axes: str = "OIHW",
+    groups: int = 1,
+    offset: str,
+) -> tuple[Array, Array | None]:
+    """Return the kernel and the bias of a stem that sees gray.
+
+    Parameters
+    ----------
+    kernel, normalization, axes, groups
+        See :func:`collapse_kernel`.
+    bias : ndarray of shape (outputs,) or None
+    offset : {"plane", "bias"}
+        Where the share of the means goes, unless they are 0: into weights for a second input
+        channel, a plane of ones, or into the bias.
+
+    Returns
+    -------
+    kernel : ndarray of float64
+    bias : ndarray or None
+        `bias` itself if nothing is added to it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from graytorgb.models.weights import Normalization, collapse_stem
+    >>> kernel, half = np.ones((1, 3, 1, 1)), Normalization.from_stats(0.5, 0.25)
+    >>> collapse_stem(kernel, None, half, offset="plane")[0].ravel()
+    array([12., -6.])
+    >>> collapse_stem(kernel, np.array([1.0]), half, offset="bias")[1]
+    array([-5.])
+    """
+    gray, ones = collapse_kernel(kernel, normalization, axes, groups)
+    if not normalization.has_offset:
+        return gray, bias
+    if offset == "plane":
+        return np.concatenate((gray, ones), axes.index("I")), bias
+    added = ones.sum(tuple(k for k, axis in enumerate(axes) if axis != "O"))
+    return gray, added if bias is None else added + bias
+
+
 def mix_channels(
     kernel: ArrayLike, matrix: ArrayLike, axes: str = "OIHW", groups: int = 1
 ) -> Array:
-    """Return the kernels that see the planes of which `matrix` makes the channels.
+    """Return the kernels that see planes, instead of the channels that `matrix` makes of them.
 
     Parameters
     ----------
@@ -196,8 +244,8 @@ def mix_channels(
     return np.moveaxis(mixed.reshape(-1, *mixed.shape[2:]), (0, 1), place)
 
 
-def _vector(name: str, values: ArrayLike, channels: int) -> NDArray[np.float64]:
-    """Return one number for each channel, or raise ModelError for unusable ones."""
+def _to_vector(name: str, values: ArrayLike, channels: int) -> NDArray[np.float64]:
+    """Return one number for each channel, or raise a ModelError for unusable ones."""
     try:
         numbers = np.asarray(values, np.float64)
     except (TypeError, ValueError):
@@ -206,8 +254,8 @@ def _vector(name: str, values: ArrayLike, channels: int) -> NDArray[np.float64]:
         numbers = np.full(channels, numbers)
     if numbers.shape != (channels,) or not np.isfinite(numbers).all():
         raise ModelError(
-            f"{name} is a number or {channels} of them, those the network was trained with, for "
-            f"values from 0 to 1; not {values!r}"
+            f"{name} is a number or {channels} of them, by which the training images were "
+            f"normalized, for values from 0 to 1; not {values!r}"
         )
     return numbers
 
@@ -217,7 +265,7 @@ def _quote_numbers(numbers: NDArray[np.float64]) -> str:
     return f"({', '.join(f'{number:.6g}' for number in numbers)})"
 
 
-def _limits(
+def _find_limits(
     value_range: tuple[float, float] | None, normalized: tuple[float, float] | None
 ) -> tuple[float, float]:
     """Return the gray values that stand for 0 and 1."""
@@ -226,24 +274,19 @@ def _limits(
             raise ModelError(
                 "the gray is either in value_range=(lo, hi) or normalized=(mean, std), not both"
             )
-        mean, std = (
-            float(_vector("normalized", v, 1)[0]) for v in _check_pair("normalized", normalized)
-        )
+        mean, std = _to_pair("normalized", normalized)
         if not std > 0:
             raise ModelError(f"normalized=(mean, std) has a std above 0, not {normalized!r}")
         return -mean / std, (1 - mean) / std
-    lo, hi = (
-        float(_vector("value_range", v, 1)[0])
-        for v in _check_pair("value_range", (0, 1) if value_range is None else value_range)
-    )
+    lo, hi = _to_pair("value_range", (0, 1) if value_range is None else value_range)
     if not lo < hi:
         raise ModelError(f"value_range=(lo, hi) has lo < hi, not {value_range!r}")
     return lo, hi
 
 
-def _check_pair(name: str, values: Any) -> tuple[Any, Any]:
-    """Return two values, or raise ModelError for anything else."""
+def _to_pair(name: str, values: Any) -> tuple[float, float]:
+    """Return two numbers, or raise a ModelError for anything else."""
     if isinstance(values, str) or np.shape(values) != (2,):
         raise ModelError(f"{name} is two numbers, not {values!r}")
-    first, second = values
+    first, second = (float(_to_vector(name, value, 1)[0]) for value in values)
     return first, second

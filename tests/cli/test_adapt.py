@@ -30,7 +30,7 @@ from pydicom.data import get_testdata_file  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 from torchvision import models as tv  # noqa: E402
 
-from ..models.networks import awaken  # noqa: E402
+from ..models.networks import randomize_constants  # noqa: E402
 
 MEAN, STD = "0.485,0.456,0.406", "0.229,0.224,0.225"
 STATS = ("--stats", "imagenet", "--seconds", "0")
@@ -168,7 +168,10 @@ class TestOnnx:
         assert "Here: --how expand, with --stats" in output
         output, code = run(model, out, *options, "--how", "expand")
         assert code == 0, output
-        assert "no picture: there is nothing to draw: the stem couldn't be followed" in output
+        assert (
+            "no picture: there is nothing to draw: the stems' outputs couldn't be compared"
+            in output
+        )
         assert out.exists()
         assert not picture.exists()
 
@@ -223,8 +226,8 @@ class TestNothingIsWritten:
             "--tolerance", "1e-12", "--json", figures)  # fmt: skip
         assert code == 1
         assert "failed: 6 images" in output
-        assert "the proof failed, so nothing is written: outputs differ by" in output
-        assert "--tolerance is 1e-12" in output
+        assert "the proof failed with --tolerance 1e-12, so nothing is written: " in output
+        assert "written: outputs differ by" in output
         assert json.loads(figures.read_text())["passed"] is False
 
     def test_if_large_outputs_are_rounded(self, tmp_path):
@@ -232,7 +235,7 @@ class TestNothingIsWritten:
         net = write_model(tmp_path / "net.onnx", "float[N, 3, H, W] x", end="Mul(flat, large)")
         output, code = run(net, tmp_path / "gray.onnx", *STATS, "--seconds", 0)
         assert code == 1
-        assert ". Rounding explains up to " in output
+        assert "; rounding explains up to " in output
         out = tmp_path / "images" / "gray.onnx"
         out.parent.mkdir()
         options = output.rpartition(": ")[2].split()
@@ -318,7 +321,7 @@ class TestNothingIsWritten:
             ((model, tmp_path / "nowhere" / "gray.onnx"), "there is no folder"),
             (
                 (folder_file(tmp_path), tmp_path / "gray.onnx"),
-                "MODEL is a file of .keras,",
+                "MODEL: a file of a model or of weights is .keras,",
             ),
             ((tmp_path / "nothing.onnx", tmp_path / "gray.onnx"), "does not exist"),
         ):
@@ -346,7 +349,7 @@ def weights(tmp_path_factory):
     """Of networks that tell 7 classes apart, as after training on one's own images."""
     folder = tmp_path_factory.mktemp("weights")
     for arch, make in NETWORKS.items():
-        state = awaken(make(num_classes=7)).float().state_dict()
+        state = randomize_constants(make(num_classes=7)).float().state_dict()
         torch.save(state, folder / f"{arch.partition(':')[2]}.pt")
         save_file(state, folder / f"{arch.partition(':')[2]}.safetensors", {"by": "me"})
     return folder
@@ -392,7 +395,7 @@ class TestWeights:
             (("--arch", "torchvision:resnet18"), "don't fit torchvision:resnet18"),
             (("--arch", "torchvision:squeezenet1_1"), "don't fit"),
             (("--arch", "torchvision:squeezenet1_1", "--classes", "7", "--tolerance", "1e-12"),
-             "the proof failed, so nothing is written"),
+             "so nothing is written"),
         ],
     )  # fmt: skip
     def test_nothing_is_written(self, weights, tmp_path, arguments, message):
@@ -410,7 +413,7 @@ class TestWeights:
         output, code = run(path, tmp_path / "gray.pt", *options)
         assert code == 1
         assert "their names begin with 'module.'" in output
-        call = output.partition("they are its: ")[2].strip()
+        call = output.partition("they fit: ")[2].strip()
         exec(call.replace("'weights.pt'", "tmp_path / 'weights.pt'"))
         output, code = run(tmp_path / "weights.pt", tmp_path / "gray.pt", *options)
         assert code == 0, output

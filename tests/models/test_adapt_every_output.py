@@ -21,22 +21,21 @@ needs_package("torch")
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
-from .networks import MEAN, STD, assert_same_outputs, awaken, forget, planes  # noqa: E402
+from .networks import (  # noqa: E402
+    MEAN,
+    STD,
+    CustomForward,
+    assert_same_outputs,
+    drop_preprocessing,
+    make_color,
+    randomize_constants,
+)
 
 
-class Forward(nn.Module):
-    def __init__(self, function):
-        super().__init__()
-        self.stem = nn.Conv2d(3, 8, 3, padding=1)
-        self.head = nn.Conv2d(8, 4, 3, padding=1)
-        self.function = function
-
-    def forward(self, x):
-        return self.function(x, self.head(self.stem(x).relu()))
-
-
-def network(function, dtype=torch.float32):
-    return awaken(Forward(function)).to(dtype)
+def make_network(function, dtype=torch.float32):
+    """Return a network that returns a function of the image and the output."""
+    network = CustomForward(lambda net, x: function(x, net.head(net.stem(x).relu())))
+    return randomize_constants(network).to(dtype)
 
 
 class Slots:
@@ -58,7 +57,8 @@ class Dict(dict):
     pass
 
 
-def deep(y):
+def nest(y):
+    """Return an object in an object, five times."""
     for _ in range(5):
         y = types.SimpleNamespace(inner=y)
     return y
@@ -66,7 +66,7 @@ def deep(y):
 
 CONTAINERS = {
     "slots": Slots,
-    "deep": deep,
+    "deep": nest,
     "a list's subclass": lambda y: List([y]),
     "a tuple's subclass": lambda y: Tuple([y]),
     "a dict's subclass": lambda y: Dict(y=y),
@@ -83,11 +83,11 @@ CONTAINERS = {
 
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_every_container_is_looked_into(name):
-    holds = CONTAINERS[name]
+    make = CONTAINERS[name]
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # nested: a prototype
-        adapt(network(lambda x, y: holds(y), torch.float64), (MEAN, STD))
+        adapt(make_network(lambda x, y: make(y), torch.float64), (MEAN, STD))
         with pytest.raises(ModelError, match="the network returns"):
-            adapt(network(lambda x, y: holds(y / x.shape[1])), (MEAN, STD))
+            adapt(make_network(lambda x, y: make(y / x.shape[1])), (MEAN, STD))
 
 
 def test_an_object_that_holds_itself():
@@ -96,13 +96,14 @@ def test_an_object_that_holds_itself():
         found.me = found
         return found
 
-    model = network(forward)
+    model = make_network(forward)
     gray = torch.rand(1, 1, 16, 16)
-    given, expected = adapt(model, (MEAN, STD))(gray).y, model(planes(gray)).y
+    given, expected = adapt(model, (MEAN, STD))(gray).y, model(make_color(gray)).y
     torch.testing.assert_close(given, expected, atol=1e-5, rtol=0)
 
 
-def filled(y, value):
+def fill_channel(y, value):
+    """Return a copy whose first channel is one value, as a mask leaves it."""
     y = y.clone()
     y[:, 0] = value
     return y
@@ -112,32 +113,32 @@ def filled(y, value):
 @pytest.mark.parametrize("value", [-1e9, 1e6, -1e30, -np.inf])
 def test_what_a_mask_fills_in_is_no_scale(value, dtype):
     """A limit in relation to -1e9 would let every other output pass."""
-    adapt(network(lambda x, y: filled(y, value), dtype), (MEAN, STD))
+    adapt(make_network(lambda x, y: fill_channel(y, value), dtype), (MEAN, STD))
     with pytest.raises(ModelError, match="returns other values for gray"):
-        adapt(network(lambda x, y: filled(y / x.shape[1], value), dtype), (MEAN, STD))
+        adapt(make_network(lambda x, y: fill_channel(y / x.shape[1], value), dtype), (MEAN, STD))
 
 
-_CHANCE = itertools.cycle([0.1, 0.9, 0.4, 0.7, 0.2, 0.6, 0.3])
+_NUMBERS = itertools.cycle([0.1, 0.9, 0.4, 0.7, 0.2, 0.6, 0.3])
 
 
-def chance():
+def draw_number():
     """Return a number of a generator that no attribute leads to, and nobody can seed."""
-    return next(_CHANCE)
+    return next(_NUMBERS)
 
 
 RANDOM = {
-    "another output": lambda y: {"noise": torch.tensor(chance()), "y": y},
-    "a little in it": lambda y: y + 1e-3 * chance(),
-    "another shape": lambda y: (y, torch.zeros(int(10 * chance()))),
+    "another output": lambda y: {"noise": torch.tensor(draw_number()), "y": y},
+    "a little in it": lambda y: y + 1e-3 * draw_number(),
+    "another shape": lambda y: (y, torch.zeros(int(10 * draw_number()))),
 }
 
 
 @pytest.mark.parametrize("name", RANDOM)
-def test_chance_excuses_no_more_than_it_explains(name):
+def test_noise_excuses_no_more_than_it_explains(name):
     function = RANDOM[name]
-    adapt(network(lambda x, y: function(y)), (MEAN, STD))
+    adapt(make_network(lambda x, y: function(y)), (MEAN, STD))
     with pytest.raises(ModelError, match="returns other values for gray"):
-        adapt(network(lambda x, y: function(y / x.shape[1])), (MEAN, STD))
+        adapt(make_network(lambda x, y: function(y / x.shape[1])), (MEAN, STD))
 
 
 def test_a_network_whose_layers_round_more_than_its_first_parameter():
@@ -145,7 +146,7 @@ def test_a_network_whose_layers_round_more_than_its_first_parameter():
         def __init__(self):
             super().__init__()
             self.scale = nn.Parameter(torch.ones(1))
-            self.body = awaken(nn.Sequential(
+            self.body = randomize_constants(nn.Sequential(
                 nn.Conv2d(3, 64, 7, padding=3), nn.ReLU(), nn.Conv2d(64, 32, 3), nn.ReLU(),
                 nn.Conv2d(32, 4, 3))).bfloat16()  # fmt: skip
             self.wrong = False
@@ -167,8 +168,8 @@ class Config:
     image_size: int = 32
 
 
-class Fixed(Forward):
-    """It says of its input what nobody can set."""
+class FixedDescription(CustomForward):
+    """A network with attributes that describe its input and can't be set."""
 
     config = Config()
 
@@ -177,12 +178,12 @@ class Fixed(Forward):
         return 3
 
 
-def test_what_a_network_says_for_good():
-    model = awaken(Fixed(lambda x, y: y))
+def test_descriptions_that_cannot_be_set():
+    model = randomize_constants(FixedDescription(lambda net, x: net.head(net.stem(x).relu())))
     adapted = adapt(model, (MEAN, STD))
     assert (adapted.in_channels, adapted.config.num_channels) == (3, 3)
     gray = torch.rand(1, 1, 20, 22, dtype=torch.float64)
-    assert_same_outputs(adapted(gray), model(planes(gray)))
+    assert_same_outputs(adapted(gray), model(make_color(gray)))
 
 
 def test_an_example_with_a_mask_before_its_image():
@@ -194,14 +195,14 @@ def test_an_example_with_a_mask_before_its_image():
         def forward(self, mask, image):
             return self.stem(image) * mask
 
-    model = awaken(Masked())
+    model = randomize_constants(Masked())
     mask, gray = (torch.rand(1, 1, 32, 32, dtype=torch.float64) for _ in range(2))
-    adapted = adapt(model, (MEAN, STD), example={"mask": mask, "image": planes(gray)})
-    torch.testing.assert_close(adapted(mask, gray), model(mask, planes(gray)))
+    adapted = adapt(model, (MEAN, STD), example={"mask": mask, "image": make_color(gray)})
+    torch.testing.assert_close(adapted(mask, gray), model(mask, make_color(gray)))
 
 
-class Remembers(Forward):
-    """It draws numbers of its own, and counts in whatever can hold a count."""
+class CountingNetwork(CustomForward):
+    """A network with random generators of its own, and counters of every kind."""
 
     def __init__(self):
         super().__init__(None)
@@ -209,10 +210,8 @@ class Remembers(Forward):
         self.numpy, self.older = np.random.default_rng(0), np.random.RandomState(0)
         self.random = random.Random(0)
         self.tensor, self.array = torch.zeros(1), np.zeros(1)
-        self.last, self.inner = (
-            collections.deque([1], maxlen=3),
-            {"a": [], "b": {"c": [torch.ones(1)]}},
-        )
+        self.last = collections.deque([1], maxlen=3)
+        self.inner = {"a": [], "b": {"c": [torch.ones(1)]}}
 
     def forward(self, x):
         noise = torch.rand(1, generator=self.generator).item()
@@ -224,7 +223,8 @@ class Remembers(Forward):
         self.inner["b"]["c"][0] += 1
         return self.head(self.stem(x)) * noise
 
-    def remembered(self):
+    def get_state(self):
+        """Return the state of the generators, and the counts."""
         numbers = (
             self.generator.get_state().tolist(), self.numpy.bit_generator.state,
             self.older.get_state()[2], self.random.getstate(),
@@ -233,43 +233,45 @@ class Remembers(Forward):
 
 
 @pytest.mark.parametrize("inplace", [False, True])
-def test_what_a_network_remembers_stays(inplace):
-    model = awaken(Remembers())
-    before, original = model.remembered(), copy.deepcopy(model)
+def test_the_state_of_a_network_stays(inplace):
+    model = randomize_constants(CountingNetwork())
+    before, original = model.get_state(), copy.deepcopy(model)
     adapted = adapt(model, (MEAN, STD), inplace=inplace)
-    assert model.remembered() == adapted.remembered() == before
+    assert model.get_state() == adapted.get_state() == before
     gray = torch.rand(1, 1, 20, 22, dtype=torch.float64)
-    assert_same_outputs(adapted(gray), original(planes(gray)))
+    assert_same_outputs(adapted(gray), original(make_color(gray)))
 
 
-def test_verify_leaves_what_a_network_remembers():
-    model = awaken(Remembers())
-    adapted, before = adapt(model, (MEAN, STD)), model.remembered()
+def test_verify_leaves_the_state_of_a_network():
+    model = randomize_constants(CountingNetwork())
+    adapted, before = adapt(model, (MEAN, STD)), model.get_state()
     proof = verify(model, adapted, torch.rand(3, 16, 16), (MEAN, STD), seconds=0)
-    assert (model.remembered(), adapted.remembered()) == (before, before)
+    assert (model.get_state(), adapted.get_state()) == (before, before)
     assert proof.passed, proof.reason
 
 
 class TestVerify:
-    """What verify makes of the same outputs."""
+    """verify on networks with such outputs."""
 
     def prove(self, function, dtype=torch.float64, images=3):
-        model = network(function, dtype)
+        model = make_network(function, dtype)
         adapted = adapt(model, (MEAN, STD))
         gray = torch.rand(images, 16, 16)
         proof = verify(model, adapted, gray, (MEAN, STD), seconds=0)
-        wrong = verify(model, forget(adapt(model, (0, 1))), gray, (MEAN, STD), seconds=0)
+        wrong = verify(
+            model, drop_preprocessing(adapt(model, (0, 1))), gray, (MEAN, STD), seconds=0
+        )
         assert not wrong.passed
         return proof
 
     @pytest.mark.parametrize(
-        "holds",
-        [Slots, deep, lambda y: Dict(y=y), lambda y: types.SimpleNamespace(y=y),
+        "make",
+        [Slots, nest, lambda y: Dict(y=y), lambda y: types.SimpleNamespace(y=y),
             lambda y: y.to_sparse(), lambda y: torch.complex(torch.ones_like(y), y),
             lambda y: y.detach().numpy(), lambda y: float(y.mean())],
     )  # fmt: skip
-    def test_containers(self, holds):
-        proof = self.prove(lambda x, y: holds(y))
+    def test_containers(self, make):
+        proof = self.prove(lambda x, y: make(y))
         assert proof.passed, proof.reason
 
     def test_texts_are_no_figures(self):
@@ -279,7 +281,7 @@ class TestVerify:
         torch.manual_seed(5)
         random.seed(5)
         before = torch.get_rng_state(), random.getstate()
-        model = network(lambda x, y: nn.functional.dropout(y, 0.5) * random.random())
+        model = make_network(lambda x, y: nn.functional.dropout(y, 0.5) * random.random())
         adapted, gray = adapt(model, (MEAN, STD)), np.random.default_rng(0).random((3, 16, 16))
         torch.set_rng_state(before[0])
         random.setstate(before[1])
@@ -296,7 +298,7 @@ class TestVerify:
     )  # fmt: skip
     def test_rounding_is_named_for_a_network_that_is_right(self, function, dtype):
         """Few outputs of coarse numbers, and float64, whose nudges vanished in float32."""
-        model = network(function, dtype)
+        model = make_network(function, dtype)
         proof = verify(
             model,
             adapt(model, (MEAN, STD)),
@@ -305,4 +307,4 @@ class TestVerify:
             seconds=0,
             tolerance=0,
         )
-        assert not proof.max_difference or proof.enough is not None
+        assert not proof.max_difference or proof.sufficient_tolerance is not None

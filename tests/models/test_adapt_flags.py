@@ -1,4 +1,4 @@
-"""What a torch network's layers say of themselves is the same after adapt."""
+"""adapt keeps every mode, hook and attribute of a torch network's layers."""
 
 import copy
 import random
@@ -19,7 +19,7 @@ from torch import nn  # noqa: E402
 from torchvision import models as tv  # noqa: E402
 from torchvision.models.feature_extraction import create_feature_extractor  # noqa: E402
 
-from .networks import MEAN, STD, assert_same_outputs, awaken, planes  # noqa: E402
+from .networks import MEAN, STD, assert_same_outputs, make_color, randomize_constants  # noqa: E402
 
 WAYS = [(how, inplace) for how in ("collapse", "expand", "learned") for inplace in (False, True)]
 
@@ -38,7 +38,7 @@ class Plain(nn.Module):
 
 
 class MadeAnew(Plain):
-    """Its ``__deepcopy__`` calls the constructor: other weights, no hooks, all in training."""
+    """A layer whose ``__deepcopy__`` makes another: other weights, no hooks, in training mode."""
 
     def __deepcopy__(self, memo):
         return type(self)(self.width)
@@ -49,8 +49,8 @@ class Forgetful(Plain):
         return {key: value for key, value in super().__getstate__().items() if key != "labels"}
 
 
-class Remembers(Plain):
-    """Running it changes it, in eval mode too."""
+class CountingLayer(Plain):
+    """A layer whose attributes change in each run, in eval mode too."""
 
     def __init__(self):
         super().__init__()
@@ -65,8 +65,8 @@ class Remembers(Plain):
         return super().forward(x)
 
 
-def narrow():
-    """A ResNet of a few weights, with blocks in containers."""
+def make_narrow_resnet():
+    """Return a ResNet of a few weights, with blocks in containers."""
     return tv.ResNet(tv.resnet.BasicBlock, [1, 1, 1, 1], 4, width_per_group=64)
 
 
@@ -74,9 +74,11 @@ NETWORKS = {
     "plain": Plain,
     "made anew": MadeAnew,
     "forgetful": Forgetful,
-    "remembers": Remembers,
-    "feature extractor": lambda: create_feature_extractor(narrow(), ["layer1", "avgpool"]),
-    "traced by fx": lambda: torch.fx.symbolic_trace(narrow()),
+    "remembers": CountingLayer,
+    "feature extractor": lambda: create_feature_extractor(
+        make_narrow_resnet(), ["layer1", "avgpool"]
+    ),
+    "traced by fx": lambda: torch.fx.symbolic_trace(make_narrow_resnet()),
     "exported": lambda: torch.export.export(
         Plain().eval(), (torch.rand(1, 3, 32, 32, dtype=torch.float64),)
     ).module(),
@@ -84,11 +86,11 @@ NETWORKS = {
 
 
 def hook(module, *args):
-    """A hook of the user's."""
+    """Do nothing, as a hook of the user's."""
 
 
-def prepared(name):
-    """A network of which each layer says something of its own."""
+def make_prepared(name):
+    """Return a network whose layers differ in mode, hooks and attributes."""
     torch.manual_seed(0)
     torch.set_default_dtype(torch.float64)
     try:
@@ -114,8 +116,8 @@ def prepared(name):
 _HOOKS = [name for name in vars(nn.Module()) if name.endswith(("_hooks", "_with_kwargs"))]
 
 
-def said(model, *, stems=()):
-    """All that the layers say, by name; what adapt has to change in the stem is left out."""
+def describe_layers(model, *, stems=()):
+    """Return all attributes of the layers, by name, without those that adapt changes in stems."""
     found = {}
     for name, module in model.named_modules():
         found[name, "training"] = module.training
@@ -141,42 +143,44 @@ def said(model, *, stems=()):
 @pytest.mark.parametrize(("how", "inplace"), WAYS)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_everything_stays(name, how, inplace):
-    model = prepared(name)
+    model = make_prepared(name)
     stems = ["stem" if hasattr(model, "stem") else "conv1"] if how == "collapse" else []
     if name == "exported" and how == "collapse":
         with pytest.raises(ModelError, match=r"own forward\(\).*how=\"expand\" works"):
             adapt(model, (MEAN, STD), example=32, inplace=inplace)
         return
-    expected, original = said(model, stems=stems), said(model)
+    expected, original = describe_layers(model, stems=stems), describe_layers(model)
     attributes = {key: value for key, value in vars(model).items() if isinstance(value, list | int)}
     adapted = adapt(model, (MEAN, STD), how=how, example=32, inplace=inplace)
     inner = adapted if how == "collapse" else adapted.model
     assert (inner is model) == inplace
-    assert said(inner, stems=stems) == expected
+    assert describe_layers(inner, stems=stems) == expected
     assert inner.labels == ["cat", "dog"]
     assert {key: vars(inner)[key] for key in attributes} == attributes
     assert adapted.training == model.training
     if not inplace:
-        assert said(model) == original
+        assert describe_layers(model) == original
         assert not {id(m) for m in model.modules()} & {id(m) for m in adapted.modules()}
         shared = {id(t) for t in model.state_dict(keep_vars=True).values()}
         assert not shared & {id(t) for t in adapted.state_dict(keep_vars=True).values()}
 
 
 def test_a_feature_extractor_gives_the_same():
-    """It was in training mode afterwards, its outputs far off and its statistics spoiled."""
-    model = create_feature_extractor(awaken(narrow()), ["layer4", "avgpool"])
+    """A copy in training mode would change its statistics, and give other outputs."""
+    model = create_feature_extractor(
+        randomize_constants(make_narrow_resnet()), ["layer4", "avgpool"]
+    )
     gray = torch.rand(2, 1, 64, 64, dtype=torch.float64)
     for how in ("collapse", "expand", "learned"):
         adapted = adapt(model, (MEAN, STD), how=how, example=64)
         with torch.no_grad():
-            assert_same_outputs(adapted(gray), model(planes(gray)))
+            assert_same_outputs(adapted(gray), model(make_color(gray)))
         assert not any(module.training for module in (*model.modules(), *adapted.modules()))
 
 
 def test_a_feature_extractor_in_training_has_its_graph_for_training():
     model = create_feature_extractor(
-        awaken(tv.squeezenet1_1(num_classes=3)), ["classifier"]
+        randomize_constants(tv.squeezenet1_1(num_classes=3)), ["classifier"]
     ).train()
     code = model.code
     adapted = adapt(model, (MEAN, STD), example=64)
@@ -188,7 +192,7 @@ def test_a_feature_extractor_in_training_has_its_graph_for_training():
 
 @pytest.mark.parametrize("how", ["expand", "learned"])
 def test_frozen_layers_stay_in_eval_mode(how):
-    """The usual way to freeze BatchNorm in training."""
+    """This is the usual way to freeze BatchNorm in training."""
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).train()
     model[1].eval()
     adapted = adapt(model, (MEAN, STD), how=how, inplace=True)
@@ -205,7 +209,7 @@ def test_a_layer_that_is_folded_away_leaves_its_mode():
 
 
 def test_modes_are_set_without_calling_what_a_class_does_in_train():
-    """LoRA layers add to their weights there."""
+    """LoRA layers add to their weights in train()."""
 
     class Merging(Plain):
         merges = 0
@@ -244,15 +248,15 @@ def test_what_deepcopy_shares_is_not_changed(where):
             return self
 
     model = Shared() if where == "itself" else nn.Sequential(Shared())
-    before = said_weights(model)
+    before = list_weights(model)
     for how in ("collapse", "expand", "learned"):
         with pytest.raises(ModelError, match=r"isn't copied by deepcopy but shared.*inplace=True"):
             adapt(model, (MEAN, STD), how=how)
-    assert said_weights(model) == before
+    assert list_weights(model) == before
     assert adapt(model, (MEAN, STD), inplace=True) is model
 
 
-def said_weights(model):
+def list_weights(model):
     return {name: tensor.tolist() for name, tensor in model.state_dict().items()}
 
 
@@ -286,7 +290,7 @@ def test_one_that_is_refused_is_as_it_was(forward, inplace):
 
 
 def test_random_numbers_go_on():
-    """Those of the caller, whatever the network draws."""
+    """The caller's random numbers stay, whatever the network draws."""
 
     class Draws(Plain):
         def forward(self, x):

@@ -20,24 +20,20 @@ import transformers  # noqa: E402
 from torch import nn  # noqa: E402
 from torchvision import models as tv  # noqa: E402
 
-from .networks import MEAN, STD, assert_same_outputs, awaken, planes  # noqa: E402
+from .networks import (  # noqa: E402
+    MEAN,
+    STD,
+    CustomForward,
+    assert_same_outputs,
+    make_color,
+    randomize_constants,
+)
 
 
-class Forward(nn.Module):
-    """A network whose forward() is a function of its layers and the image."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.stem = nn.Conv2d(3, 8, 3, padding=1)
-        self.head = nn.Conv2d(8, 4, 3, padding=1)
-        self.function = function
-
-    def forward(self, x):
-        return self.function(self, x, self.stem(x))
-
-
-def off(function, dtype=torch.float64):
-    return awaken(Forward(function)).to(dtype)
+def make_network(function, dtype=torch.float64):
+    """Return a network that returns a function of its layers, the image and the stem's output."""
+    network = CustomForward(lambda net, x: function(net, x, net.stem(x)))
+    return randomize_constants(network).to(dtype)
 
 
 @dataclass
@@ -46,15 +42,15 @@ class Result:
     extra: object = None
 
 
-def decoded(net, y):
+def decode(net, y):
     return F.conv_transpose2d(y.relu(), net.stem.weight, padding=1)
 
 
 # All of these take one channel without a word, and give something else for it.
 BEYOND_THE_STEM = {
-    "tied decoder": lambda net, x, y: decoded(net, y),
-    "tied decoder, averaged": lambda net, x, y: decoded(net, y).mean((1, 2, 3)),
-    "tied decoder among others": lambda net, x, y: {"y": y, "loss": [decoded(net, y).mean()]},
+    "tied decoder": lambda net, x, y: decode(net, y),
+    "tied decoder, averaged": lambda net, x, y: decode(net, y).mean((1, 2, 3)),
+    "tied decoder among others": lambda net, x, y: {"y": y, "loss": [decode(net, y).mean()]},
     "the weight's norm": lambda net, x, y: y / net.stem.weight.norm(),
     "the number of channels": lambda net, x, y: y / x.shape[1],
     "the size of the image": lambda net, x, y: net.head(y).sum((1, 2, 3)) / x.numel(),
@@ -79,13 +75,13 @@ BEYOND_THE_STEM = {
 @pytest.mark.parametrize("layer", [None, "stem"])
 @pytest.mark.parametrize("name", BEYOND_THE_STEM)
 def test_what_a_network_does_beyond_its_stem(name, layer):
-    """A named stem is no excuse where the network can be run."""
-    model = off(BEYOND_THE_STEM[name])
+    """A network that can be run is compared even if its stem is named."""
+    model = make_network(BEYOND_THE_STEM[name])
     with pytest.raises(ModelError, match=r"(?s)^the network returns .*; how=\"expand\" works"):
         adapt(model, (MEAN, STD), layer=layer)
     gray = torch.rand(1, 1, 12, 14, dtype=torch.float64)
     expanded = adapt(model, (MEAN, STD), how="expand")(gray)
-    assert str(expanded) == str(model(planes(gray)))
+    assert str(expanded) == str(model(make_color(gray)))
 
 
 @pytest.mark.parametrize(
@@ -101,18 +97,18 @@ def test_what_a_network_does_beyond_its_stem(name, layer):
 )
 def test_the_message_says_which_output(function, message):
     with pytest.raises(ModelError, match=message):
-        adapt(off(function), (MEAN, STD))
+        adapt(make_network(function), (MEAN, STD))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize(
     "function",
-    [lambda net, x, y: net.head(y) / x.shape[1], lambda net, x, y: decoded(net, y).mean((1, 2, 3))],
+    [lambda net, x, y: net.head(y) / x.shape[1], lambda net, x, y: decode(net, y).mean((1, 2, 3))],
 )
 def test_every_precision(function, dtype):
     with pytest.raises(ModelError, match="returns other values for gray"):
-        adapt(off(function, dtype), (MEAN, STD))
-    adapt(off(lambda net, x, y: net.head(y.relu()), dtype), (MEAN, STD))
+        adapt(make_network(function, dtype), (MEAN, STD))
+    adapt(make_network(lambda net, x, y: net.head(y.relu()), dtype), (MEAN, STD))
 
 
 @pytest.mark.parametrize("value_range", [(0, 255), (-1, 1), (0, 65535)])
@@ -121,7 +117,7 @@ def test_every_range(value_range):
         (lambda net, x, y: net.head(y), True),
         (lambda net, x, y: net.head(y) / x.shape[1], False),
     ):
-        model = off(function, torch.float32)
+        model = make_network(function, torch.float32)
         if is_exact:
             adapt(model, (MEAN, STD), value_range=value_range)
         else:
@@ -135,12 +131,12 @@ class TestSizes:
         config = transformers.SwinConfig(
             image_size=128, embed_dim=8, depths=[1], num_heads=[2], window_size=4
         )
-        model = awaken(transformers.SwinModel(config))
+        model = randomize_constants(transformers.SwinModel(config))
         adapted = adapt(model, (MEAN, STD), example=128)
         for size in ((133, 138), (128, 128), (130, 128)):
             gray = torch.rand(1, 1, *size, dtype=torch.float64)
             with torch.no_grad():
-                assert_same_outputs(adapted(gray), model(planes(gray)))
+                assert_same_outputs(adapted(gray), model(make_color(gray)))
 
     @pytest.mark.parametrize(
         "example", [128, (128, 64), torch.rand(2, 3, 128, 128), {"x": torch.rand(2, 1, 64, 64)}]
@@ -150,28 +146,30 @@ class TestSizes:
             wanted = (-x.shape[-2] % 4, -x.shape[-1] % 4)
             return net.stem(F.pad(x, (0, wanted[1], 0, wanted[0])))
 
-        model = off(forward)
+        model = make_network(forward)
         adapted = adapt(model, (MEAN, STD), example=example)
         gray = torch.rand(1, 1, 33, 38, dtype=torch.float64)
-        assert_same_outputs(adapted(gray), model(planes(gray)))
+        assert_same_outputs(adapted(gray), model(make_color(gray)))
 
     def test_what_differs_at_one_size_alone(self):
-        """As where a network resizes what it doesn't expect."""
+        """A network may resize an image of a size that it doesn't expect."""
 
         def forward(net, x, y):
             return y if x.shape[-1] == x.shape[-2] else y / x.shape[1]
 
         for example in (None, 64, 128):
             with pytest.raises(ModelError, match=r"with images of \d+ x \d+\. "):
-                adapt(off(forward), (MEAN, STD), example=example)
+                adapt(make_network(forward), (MEAN, STD), example=example)
 
     def test_a_network_of_one_size_is_run_at_that(self):
-        model = awaken(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 30 * 30, 2)))
+        model = randomize_constants(
+            nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 30 * 30, 2))
+        )
         gray = torch.rand(2, 1, 32, 32, dtype=torch.float64)
-        assert_same_outputs(adapt(model, (MEAN, STD))(gray), model(planes(gray)))
+        assert_same_outputs(adapt(model, (MEAN, STD))(gray), model(make_color(gray)))
 
     def test_a_stem_that_is_named_where_the_network_needs_more(self):
-        """Nothing can be run then but the stem."""
+        """Only the stem can be run then."""
 
         class Two(nn.Module):
             def __init__(self):
@@ -190,36 +188,40 @@ class TestSizes:
 
 
 class TestRounding:
-    """What differs by rounding or by chance isn't refused."""
+    """Outputs that differ by rounding, or that are random, are no error."""
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
     def test_what_is_amplified(self, dtype):
-        """Differences of large values, where a rounding error is all that float32 leaves."""
+        """Differences of large values leave a rounding error alone in float32."""
 
         def forward(net, x, y):
             y = net.head(y)
             return ((y * 1000 + y.new_tensor(1e3)) - y.new_tensor(1e3)).sin()
 
-        adapt(off(forward, dtype), (MEAN, STD))
+        adapt(make_network(forward, dtype), (MEAN, STD))
         with pytest.raises(ModelError, match="other values"):
-            adapt(off(lambda net, x, y: forward(net, x, y) / x.shape[1], dtype), (MEAN, STD))
+            adapt(
+                make_network(lambda net, x, y: forward(net, x, y) / x.shape[1], dtype), (MEAN, STD)
+            )
 
     def test_what_cancels(self):
-        model = off(lambda net, x, y: y.mean((1, 2, 3)) - y.mean((2, 3)).mean(1), torch.float32)
+        model = make_network(
+            lambda net, x, y: y.mean((1, 2, 3)) - y.mean((2, 3)).mean(1), torch.float32
+        )
         adapt(model, (MEAN, STD))
         adapt(model.double(), (MEAN, STD))
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
     def test_decisions(self, dtype):
-        """An argmax among near ties, and an order that rounding changes."""
-        model = off(lambda net, x, y: (y.argmax(1), y.flatten().argsort()[:50]), dtype)
+        """Rounding changes an argmax among near ties, and an order."""
+        model = make_network(lambda net, x, y: (y.argmax(1), y.flatten().argsort()[:50]), dtype)
         adapt(model, (MEAN, STD))
 
     def test_code_that_says_float32(self):
         def forward(net, x, y):
             return net.head(y.float().relu()).sum((1, 2, 3)) * 1e-3
 
-        model = off(forward, torch.float32)
+        model = make_network(forward, torch.float32)
         adapt(model, (MEAN, STD))
 
     @pytest.mark.parametrize(
@@ -228,34 +230,34 @@ class TestRounding:
          lambda y: y * random.random(), lambda y: y * torch.randn(())],
     )  # fmt: skip
     def test_random_numbers(self, draw):
-        """Both networks draw the same, so what is wrong beside them is seen."""
-        adapt(off(lambda net, x, y: draw(net.head(y))), (MEAN, STD))
+        """Both networks draw the same numbers, so another difference is found."""
+        adapt(make_network(lambda net, x, y: draw(net.head(y))), (MEAN, STD))
         with pytest.raises(ModelError, match="other values"):
-            adapt(off(lambda net, x, y: draw(y) + y / x.shape[1]), (MEAN, STD))
+            adapt(make_network(lambda net, x, y: draw(y) + y / x.shape[1]), (MEAN, STD))
 
     def test_outputs_that_are_never_the_same(self):
-        """The stem has to do."""
+        """The stem's outputs alone are compared then."""
         own = random.Random(0)
-        model = off(lambda net, x, y: y * own.random())
+        model = make_network(lambda net, x, y: y * own.random())
         adapted = adapt(model, (MEAN, STD))
         gray = torch.rand(1, 1, 9, 9, dtype=torch.float64)
-        assert_same_outputs(adapted.stem(gray), model.stem(planes(gray)))
-        wrong = off(lambda net, x, y: net.stem(x.flip(1)) * own.random())
+        assert_same_outputs(adapted.stem(gray), model.stem(make_color(gray)))
+        wrong = make_network(lambda net, x, y: net.stem(x.flip(1)) * own.random())
         with pytest.raises(ModelError, match="doesn't give for gray what it gave"):
             adapt(wrong, (MEAN, STD))
 
     def test_dropout_and_batch_norm_in_training_mode(self):
-        model = off(lambda net, x, y: F.dropout(net.head(y), 0.5, net.training)).train()
+        model = make_network(lambda net, x, y: F.dropout(net.head(y), 0.5, net.training)).train()
         assert adapt(model, (MEAN, STD)).training
 
     def test_infinite_and_not_a_number(self):
-        adapt(off(lambda net, x, y: (y, torch.log(y), 1 / (0 * y))), (MEAN, STD))
+        adapt(make_network(lambda net, x, y: (y, torch.log(y), 1 / (0 * y))), (MEAN, STD))
         with pytest.raises(ModelError, match="other values"):
-            adapt(off(lambda net, x, y: y / (x.shape[1] - 1)), (MEAN, STD))
+            adapt(make_network(lambda net, x, y: y / (x.shape[1] - 1)), (MEAN, STD))
 
 
 def test_a_detection_models_features_are_compared():
-    """What comes after the backbone is left out: which boxes there are, rounding decides."""
+    """The boxes aren't compared, because rounding decides which there are."""
     model = tv.detection.ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None).eval()
     assert adapt(model).transform.image_std == [1.0]
 
@@ -274,7 +276,7 @@ def test_a_detection_models_features_are_compared():
 
 class TestLayer:
     def test_none_is_named(self):
-        model = off(lambda net, x, y: y)
+        model = make_network(lambda net, x, y: y)
         for layer in ([], ()):
             with pytest.raises(ModelError, match=r"names no layer.*leave layer out"):
                 adapt(model, (MEAN, STD), layer=layer)
@@ -282,17 +284,17 @@ class TestLayer:
     @pytest.mark.parametrize("layer", [3, [3], [None], {"stem": 1}, nn.Conv2d(3, 8, 3)])
     def test_no_name(self, layer):
         with pytest.raises(ModelError, match=r"layer is the name of a layer, or a list of names"):
-            adapt(off(lambda net, x, y: y), (MEAN, STD), layer=layer)
+            adapt(make_network(lambda net, x, y: y), (MEAN, STD), layer=layer)
 
     def test_named_twice(self):
-        """By one name or by two, it is changed once."""
-        model = off(lambda net, x, y: net.head(y))
+        """A stem that has two names is changed once."""
+        model = make_network(lambda net, x, y: net.head(y))
         model.same = model.stem
         gray = torch.rand(1, 1, 9, 9, dtype=torch.float64)
         for layer in (["stem", "stem"], ["stem", "same"], "same", ["same"]):
             adapted = adapt(model, (MEAN, STD), layer=layer)
             assert adapted.same is adapted.stem
-            assert_same_outputs(adapted(gray), model(planes(gray)))
+            assert_same_outputs(adapted(gray), model(make_color(gray)))
 
     def test_one_of_two_is_named(self):
         class Two(nn.Module):
@@ -303,9 +305,11 @@ class TestLayer:
             def forward(self, x):
                 return self.a(x) + self.b(x)
 
-        model = awaken(Two())
+        model = randomize_constants(Two())
         for layer in ("a", ["b"]):
             with pytest.raises(ModelError, match="with one channel the network raises"):
                 adapt(model, (MEAN, STD), layer=layer)
         gray = torch.rand(1, 1, 9, 9, dtype=torch.float64)
-        assert_same_outputs(adapt(model, (MEAN, STD), layer=["b", "a"])(gray), model(planes(gray)))
+        assert_same_outputs(
+            adapt(model, (MEAN, STD), layer=["b", "a"])(gray), model(make_color(gray))
+        )

@@ -1,4 +1,4 @@
-"""Damaged model files, and files of other kinds: a ModelError that names the file, no more."""
+"""Damaged model files, and files of other kinds, raise a ModelError that names the file."""
 
 import errno
 import json
@@ -66,8 +66,8 @@ FILES = {
 }  # fmt: skip
 
 
-def use(path):
-    """All that reads a file."""
+def use_file(path):
+    """Call everything that reads a file."""
     if path.suffix != ".onnx":
         adapt_state_dict(path, (MEAN, STD), dst=path.with_stem("out"))
         return
@@ -77,8 +77,8 @@ def use(path):
     verify(path, adapted, images, (MEAN, STD), seconds=0)
 
 
-def damages(content, seed=0, count=40):
-    """The content cut off at places all over it, and with a few bytes changed."""
+def damage(content, seed=0, count=40):
+    """Yield the content cut off at places all over it, and with a few bytes changed."""
     rng = np.random.default_rng(seed)
     for end in np.unique(np.linspace(0, len(content) - 1, count).astype(int)):
         yield content[:end]
@@ -89,33 +89,33 @@ def damages(content, seed=0, count=40):
             yield changed.tobytes()
 
 
-def damaged(tmp_path, name):
-    """The path of a model, for each way to damage it."""
+def write_damaged(tmp_path, name):
+    """Yield the path of a model, for each way to damage it."""
     write, other = FILES[name]
     path = tmp_path / name
     write(path)
     file = path if other is None else tmp_path / other
-    for content in damages(file.read_bytes()):
+    for content in damage(file.read_bytes()):
         file.write_bytes(content)
         yield path, file
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_damage_anywhere(tmp_path, name):
-    """What a changed byte leaves valid is adapted; all else is one kind of error."""
+    """A file that stays valid is adapted; any other raises one kind of error."""
     refused = 0
-    for path, _ in damaged(tmp_path, name):
-        said = refusal(path)
+    for path, _ in write_damaged(tmp_path, name):
+        said = find_message(path)
         refused += said is not None
         assert "\n" not in (said or "")
         assert "can't be read" not in (said or "") or path.name in said
     assert refused >= 20
 
 
-def refusal(path):
-    """What the error says; None where the damage left a valid file."""
+def find_message(path):
+    """Return the error's message, or None if the damage left a valid file."""
     try:
-        use(path)
+        use_file(path)
     except ModelError as error:
         return str(error)
     return None
@@ -131,7 +131,7 @@ def test_a_file_that_is_cut_off_is_named(tmp_path, name):
     for end in (0, 1, 10, len(content) // 2, len(content) - 1):
         file.write_bytes(content[:end])
         with pytest.raises(ModelError) as caught:
-            use(path)
+            use_file(path)
         assert str(path) in str(caught.value)
         assert str(file) in str(caught.value)
         assert caught.value.__cause__ is not None or end == 0 or other
@@ -140,7 +140,7 @@ def test_a_file_that_is_cut_off_is_named(tmp_path, name):
 @pytest.mark.parametrize("name", FILES)
 def test_the_command_says_it_without_a_traceback(tmp_path, name):
     out = tmp_path / f"gray{os.path.splitext(name)[1]}"  # noqa: PTH122
-    for count, (path, _) in enumerate(damaged(tmp_path, name)):
+    for count, (path, _) in enumerate(write_damaged(tmp_path, name)):
         if count % 4:
             continue
         done = CliRunner().invoke(main, ["adapt", str(path), str(out), *STATS,
@@ -154,18 +154,18 @@ def test_the_command_says_it_without_a_traceback(tmp_path, name):
 
 
 def test_no_damage_ends_the_process(tmp_path):
-    """In a process of its own, with other bytes than above."""
+    """The files are read in a process of its own, with other bytes changed than above."""
     code = f"""
 from pathlib import Path
-from tests.models.test_damaged_files import FILES, ModelError, damages, use
+from tests.models.test_damaged_files import FILES, ModelError, damage, use_file
 for name, (write, other) in FILES.items():
     path = Path({str(tmp_path)!r}) / name
     write(path)
     file = path if other is None else path.with_name(other)
-    for content in damages(file.read_bytes(), seed=1):
+    for content in damage(file.read_bytes(), seed=1):
         file.write_bytes(content)
         try:
-            use(path)
+            use_file(path)
         except ModelError:
             pass
 print("alive")
@@ -184,12 +184,12 @@ def arrays(path):
         np.savez(file, a=np.ones(2))
 
 
-def scripted(path):
+def write_scripted(path):
     with warnings.catch_warnings(action="ignore"):
         torch.jit.save(torch.jit.script(nn.Conv2d(3, 4, 3)), path)
 
 
-def pickled(path, content, protocol):
+def write_pickle(path, content, protocol):
     path.write_bytes(pickle.dumps(content, protocol))
 
 
@@ -199,11 +199,11 @@ OTHERS = {
     "list.pt": (lambda p: torch.save([1, 2], p), "no state dict, names with tensors: a list"),
     "number.pt": (lambda p: torch.save(3, p), "no state dict, names with tensors: a int"),
     "tensor.pt": (lambda p: torch.save(torch.ones(2), p), "no state dict, .*: a Tensor"),
-    "pickle.pt": (partial(pickled, content=[1], protocol=4), "it is a Python pickle"),
-    "pickle2.pt": (partial(pickled, content=[1], protocol=2), "it is a Python pickle"),
+    "pickle.pt": (partial(write_pickle, content=[1], protocol=4), "it is a Python pickle"),
+    "pickle2.pt": (partial(write_pickle, content=[1], protocol=2), "it is a Python pickle"),
     "module.pt": (lambda p: torch.save(nn.Conv2d(3, 4, 3), p),
                   r"more than weights \(torch\.nn\.modules\.conv\.Conv2d\).*isn't safe"),
-    "scripted.pt": (scripted, "is a scripted network, and not weights"),
+    "scripted.pt": (write_scripted, "is a scripted network, and not weights"),
     "arrays.pt": (arrays, r"NumPy arrays \(\.npz\)"),
     "keras.pt": (keras_archive, r"a Keras model \(\.keras\)"),
     "h5.pt": (lambda p: p.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(99)), r"an HDF5 file"),
@@ -219,7 +219,7 @@ OTHERS = {
     "bare.onnx": (lambda p: p.write_bytes(onnx.ModelProto(ir_version=8).SerializeToString()),
                   "there is no graph in it"),
     "torch.onnx": (lambda p: torch.save(weights(), p), r"it is a torch file \(\.pt\)"),
-    "scripted.onnx": (scripted, "a scripted network of torch"),
+    "scripted.onnx": (write_scripted, "a scripted network of torch"),
     "lfs.onnx": (lambda p: p.write_bytes(LFS), "Git LFS"),
     "page.onnx": (lambda p: p.write_bytes(b"<html></html>"), "a page of HTML"),
 }  # fmt: skip
@@ -231,21 +231,21 @@ def test_files_of_another_kind(tmp_path, name):
     path = tmp_path / name
     write(path)
     with pytest.raises(ModelError, match=rf"(?s){name}.*{message}"):
-        use(path)
+        use_file(path)
 
 
 @pytest.mark.parametrize("suffix", ["pt", "safetensors", "onnx"])
 class TestNoFile:
     def test_missing(self, tmp_path, suffix):
         with pytest.raises(FileNotFoundError) as caught:
-            use(tmp_path / f"net.{suffix}")
+            use_file(tmp_path / f"net.{suffix}")
         assert caught.value.filename == str(tmp_path / f"net.{suffix}")
 
     def test_a_folder(self, tmp_path, suffix):
         path = tmp_path / f"net.{suffix}"
         path.mkdir()
         with pytest.raises(IsADirectoryError):
-            use(path)
+            use_file(path)
 
     def test_not_readable(self, tmp_path, suffix, monkeypatch):
         path = tmp_path / f"net.{suffix}"
@@ -260,16 +260,16 @@ class TestNoFile:
             open_path = Path.open
             monkeypatch.setattr(Path, "open", refuse)
         with pytest.raises(PermissionError) as caught:
-            use(path)
+            use_file(path)
         assert caught.value.filename == str(path)
 
     @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
     def test_a_pipe(self, tmp_path, suffix):
-        """Reading it would never end."""
+        """Reading a pipe would never end."""
         path = tmp_path / f"net.{suffix}"
         os.mkfifo(path)
         with pytest.raises(ModelError, match="is a pipe, not a file"):
-            use(path)
+            use_file(path)
         done = CliRunner().invoke(main, ["adapt", str(path), str(path.with_stem("out")), *STATS])
         assert (done.exit_code, "is a pipe" in done.output) == (1, True)
 
@@ -278,11 +278,11 @@ class TestNoFile:
         path = tmp_path / f"net.{suffix}"
         path.symlink_to("/dev/zero")
         with pytest.raises(ModelError, match="is a device or a socket"):
-            use(path)
+            use_file(path)
 
 
 class TestTensorsOutside:
-    """What an ONNX model's tensors say of the file beside it."""
+    """Tensors of an ONNX model that are in a file beside it."""
 
     @pytest.fixture
     def path(self, tmp_path):
@@ -330,7 +330,7 @@ class TestTensorsOutside:
 
 
 def test_weights_of_whole_numbers_are_no_stem(tmp_path):
-    """They would be rounded to 0 in silence."""
+    """Adapted weights would be rounded to 0 in silence."""
     torch.save({"a.weight": torch.ones(4, 3, 3, 3, dtype=torch.int8)}, tmp_path / "net.pt")
     with pytest.raises(ModelError, match=r"its dtype torch\.int8"):
         adapt_state_dict(tmp_path / "net.pt", (MEAN, STD))

@@ -22,8 +22,8 @@ from ..support import ROOT, needs_package, run_python
 EVERY = pytest.mark.parametrize("line", FRAMEWORKS.values(), ids=FRAMEWORKS)
 
 
-def members(protocol):
-    """The names that a protocol asks for."""
+def list_members(protocol):
+    """Return the names of a protocol's members."""
     private = {"__init__", "__subclasshook__", "__protocol_attrs__", "__call__"}
     return {n for n in vars(protocol) if not n.startswith("_") and n not in private}
 
@@ -46,20 +46,20 @@ def test_mypy_checks_the_types_of_its_folder(line):
 
 @EVERY
 def test_its_folder_keeps_the_contract(line):
-    """With the parameters that the contract names; mypy checks their types."""
+    """The parameters have the contract's names. mypy checks their types."""
     needs_package(line.library)
     functions = {n: list(inspect.signature(getattr(Framework, n)).parameters)[1:]
-        for n in members(Framework) - {"Runner"}}  # fmt: skip
+        for n in list_members(Framework) - {"Runner"}}  # fmt: skip
     code = f"""
 import inspect
 from graytorgb.models.frameworks import FRAMEWORKS
 framework = FRAMEWORKS[{line.folder!r}].load()
 for name, parameters in {functions!r}.items():
     assert list(inspect.signature(getattr(framework, name)).parameters) == parameters
-assert not {members(Runner)!r} - set(dir(framework.Runner)) - {{"eps"}}
+assert not {list_members(Runner)!r} - set(dir(framework.Runner)) - {{"eps"}}
 print(*sorted(framework.__all__))
 """
-    assert run_python(code).split() == sorted(members(Framework))
+    assert run_python(code).split() == sorted(list_members(Framework))
 
 
 def test_every_extra_exists():
@@ -82,7 +82,7 @@ def test_no_suffix_has_two_frameworks():
 
 
 def test_another_framework_is_one_line(monkeypatch):
-    """A folder of it, and a line."""
+    """A folder and a line of the table are all that it needs."""
 
     class Net:
         pass
@@ -119,10 +119,10 @@ def test_a_file_of_nothing_known():
 
 class TestInputSize:
     def test_usual_sides_where_any_will_do(self):
-        assert InputSize((None, 40), has_integers=False).choose() == (224, 40)
-        assert InputSize((None, 40), has_integers=False).choose((50, 40)) == (50, 40)
+        assert InputSize((None, 40), has_integers=False).choose_sides() == (224, 40)
+        assert InputSize((None, 40), has_integers=False).choose_sides((50, 40)) == (50, 40)
 
     @pytest.mark.parametrize("asked", [(50, 50), (40,), (1, 2, 40)])
     def test_sides_that_it_does_not_take(self, asked):
         with pytest.raises(ModelError, match=r"takes images of any x 40, not"):
-            InputSize((None, 40), has_integers=False).choose(asked)
+            InputSize((None, 40), has_integers=False).choose_sides(asked)

@@ -1,4 +1,4 @@
-"""Preprocessing: what an adapted network carries, through copies and files, and verify finds."""
+"""Preprocessing: the record that an adapted network carries, through copies and files."""
 
 import copy
 import io
@@ -23,7 +23,7 @@ from onnx import numpy_helper, parser  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 from torch import nn  # noqa: E402
 
-from .networks import MEAN, STD, awaken, forget  # noqa: E402
+from .networks import MEAN, STD, drop_preprocessing, randomize_constants  # noqa: E402
 
 IMAGES = np.random.default_rng(0).random((3, 12, 14), np.float32)
 RANGES = [{}, {"value_range": (0, 4095)}, {"normalized": (0.45, 0.225)}]
@@ -113,18 +113,18 @@ class TestRecord:
 @pytest.fixture
 def model():
     layers = nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
-    return awaken(nn.Sequential(*layers)).float()
+    return randomize_constants(nn.Sequential(*layers)).float()
 
 
-def pickled(adapted):
+def pickle_and_load(adapted):
     file = io.BytesIO()
     torch.save(adapted, file)
     file.seek(0)
     return torch.load(file, weights_only=False)
 
 
-def given_images(options):
-    """The images in the range that the options state."""
+def make_images(options):
+    """Return images in the range that the options state."""
     lo, hi = Preprocessing.from_arguments(None, **options).limits
     return (lo + (hi - lo) * IMAGES).astype(np.float32)
 
@@ -132,7 +132,7 @@ def given_images(options):
 TORCH = {
     "itself": lambda adapted: adapted,
     "a copy": copy.deepcopy,
-    "saved": pickled,
+    "saved": pickle_and_load,
     "moved": lambda adapted: adapted.to(torch.float64).to(torch.float32),
     "in another": lambda adapted: nn.Sequential(adapted),
 }
@@ -143,15 +143,15 @@ class TestTorch:
     @pytest.mark.parametrize("options", RANGES)
     def test_carried(self, model, way, options):
         carried = TORCH[way](adapt(model, (MEAN, STD), **options))
-        assert verify(model, carried, given_images(options), seconds=0).passed
+        assert verify(model, carried, make_images(options), seconds=0).passed
         with pytest.raises(ModelError, match="made with stats="):
-            verify(model, carried, given_images(options), "-1..1", seconds=0)
+            verify(model, carried, make_images(options), "-1..1", seconds=0)
 
     @pytest.mark.parametrize("how", ["collapse", "expand", "learned"])
     def test_no_key_of_a_state_dict(self, model, how):
         adapted = adapt(model, (MEAN, STD), how=how)
         before = set(adapted.state_dict())
-        forget(adapted)
+        drop_preprocessing(adapted)
         assert set(adapted.state_dict()) == before
 
     def test_a_refused_network_carries_nothing(self):
@@ -164,7 +164,7 @@ class TestTorch:
         state = adapt_state_dict(model.state_dict(), (MEAN, STD))
         carried = adapt(model, (MEAN, STD))
         carried.load_state_dict(state)
-        bare = forget(copy.deepcopy(carried))
+        bare = drop_preprocessing(copy.deepcopy(carried))
         assert verify(model, bare, IMAGES, (MEAN, STD), seconds=0).passed
         assert not verify(model, bare, IMAGES, seconds=0).passed
 
@@ -193,9 +193,9 @@ class TestOnnx:
         onnx.save(onnx.load(tmp_path / "gray.onnx"), tmp_path / "again.onnx")
         in_memory = adapt(graph(), (MEAN, STD), how=how, **options)
         for adapted in (in_memory, tmp_path / "gray.onnx", tmp_path / "again.onnx"):
-            assert verify(graph(), adapted, given_images(options), seconds=0).passed
+            assert verify(graph(), adapted, make_images(options), seconds=0).passed
             with pytest.raises(ModelError, match="made with stats="):
-                verify(graph(), adapted, given_images(options), "-1..1", seconds=0)
+                verify(graph(), adapted, make_images(options), "-1..1", seconds=0)
 
     def test_where_nothing_is_carried_it_is_said(self):
         adapted = adapt(graph(), (MEAN, STD))
@@ -254,7 +254,7 @@ class TestFiles:
 
 
 def test_remedies_stay_with_a_pickled_error():
-    """As one that a worker process raises."""
+    """An error in a worker process is pickle_and_load."""
     error = pickle.loads(pickle.dumps(ModelError("no", remedies=("stats",))))
     assert (str(error), error.remedies) == ("no", ("stats",))
     assert ModelError("no").remedies == OptionError("no").remedies == ()

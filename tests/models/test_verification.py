@@ -1,4 +1,4 @@
-"""verify: what it finds equal, and what it finds wrong and where."""
+"""verify: networks that it finds equal, and where it finds that others differ."""
 
 import io
 import json
@@ -22,13 +22,13 @@ import torch  # noqa: E402
 from torch import nn  # noqa: E402
 from torchvision import models as tv  # noqa: E402
 
-from .networks import MEAN, STD, awaken  # noqa: E402
+from .networks import MEAN, STD, randomize_constants  # noqa: E402
 
 
 def network(**options):
     stem = nn.Conv2d(3, 8, 3, **{"padding": 1, **options})
     layers = stem, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10)
-    return awaken(nn.Sequential(*layers)).float()
+    return randomize_constants(nn.Sequential(*layers)).float()
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_a_bias_in_place_of_the_ones_differs_at_the_border_alone(images):
 
 
 def test_the_usual_way_differs_everywhere(images):
-    """The weights summed, the statistics averaged."""
+    """The usual way sums the weights and averages the statistics."""
     model = network()
     mean, std = float(np.mean(MEAN)), float(np.mean(STD))
     summed = model[0].weight.detach().sum(1, keepdim=True) / std
@@ -100,7 +100,7 @@ def test_a_network_behind_a_front(images, how):
 def test_stems_with_no_border_or_nothing_inside(images, options, border, inside):
     options = dict(options)
     stem = nn.Conv2d(3, 8, options.pop("kernel_size", 3), **options)
-    model = awaken(nn.Sequential(stem, nn.Flatten(2))).float()
+    model = randomize_constants(nn.Sequential(stem, nn.Flatten(2))).float()
     crops = images[:, :16, :16]
     proof = verify(model, adapt(model, (MEAN, STD)), crops, (MEAN, STD), seconds=0)
     assert (proof.border_difference is not None) == bool(border)
@@ -171,7 +171,7 @@ def test_nothing_to_compare_proves_nothing(images, function):
 
 
 def test_small_outputs_are_no_proof(images):
-    """1e-4 is a lot where every output is a millionth."""
+    """A tolerance of 1e-4 is relative if every output is a millionth."""
     model = network()
     wrong = adapt(model, (MEAN, STD))
     with torch.no_grad():
@@ -184,7 +184,7 @@ def test_small_outputs_are_no_proof(images):
 
 
 def test_pixels_of_two_equal_classes(images):
-    """Of millions of pixels, some have classes that differ by a rounding error alone."""
+    """Among millions of pixels, some have two classes that differ by rounding alone."""
 
     class Ties(nn.Module):
         def __init__(self, sign):
@@ -204,7 +204,7 @@ def test_pixels_of_two_equal_classes(images):
 
 
 def test_segmentation_counts_pixels(images):
-    model = awaken(nn.Sequential(nn.Conv2d(3, 5, 3, padding=1))).float()
+    model = randomize_constants(nn.Sequential(nn.Conv2d(3, 5, 3, padding=1))).float()
     wrong = adapt(model, (MEAN, STD))
     with torch.no_grad():
         wrong[0].weight[:, 1] *= 0.5
@@ -215,7 +215,7 @@ def test_segmentation_counts_pixels(images):
 
 
 def test_tokens_are_no_classes(images):
-    """(N, tokens, features), as of a Hugging Face network without a head."""
+    """A Hugging Face network without a head gives (N, tokens, features)."""
     model = nn.Sequential(nn.Conv2d(3, 8, 4, 4), nn.Flatten(2))
     proof = verify(model, adapt(model, (MEAN, STD)), images, (MEAN, STD), seconds=0)
     assert proof.passed
@@ -229,8 +229,8 @@ def test_the_five_best_of_five_say_nothing(images):
 
 
 def test_detection():
-    """A network whose scores don't tie: rounding decides the order of those that do."""
-    model = awaken(
+    """The scores don't tie, because rounding would decide the order of those that do."""
+    model = randomize_constants(
         tv.detection.retinanet_resnet50_fpn(
             weights=None, weights_backbone=None, min_size=96, max_size=128, score_thresh=0
         )
@@ -283,7 +283,7 @@ def test_what_is_no_gray_image(images, message):
 
 
 def test_networks_that_cannot_be_run(images):
-    """The wrong one of the two says which, and on what."""
+    """The error says which of the two networks it is, and on which images."""
     model = network()
     adapted = adapt(model, (MEAN, STD))
     for pair, message in (
@@ -311,7 +311,7 @@ def test_arguments(images, options, message):
 @pytest.mark.filterwarnings("ignore:`torch.jit", "ignore::torch.jit.TracerWarning")
 @pytest.mark.parametrize("which", [0, 1])
 def test_traced_networks(images, which):
-    """They take no hooks, so the stem isn't followed."""
+    """Traced networks take no hooks, so their stems aren't compared."""
     model = network()
     pair = [model, adapt(model, (MEAN, STD))]
     pair[which] = torch.jit.trace(pair[which], torch.zeros(1, (3, 1)[which], 16, 18))
@@ -321,7 +321,7 @@ def test_traced_networks(images, which):
 
 
 def test_memory_is_that_of_a_batch():
-    """And not of all differences, which for maps of scores are gigabytes."""
+    """Not all differences are kept, which are gigabytes for maps of scores."""
     model = nn.Conv2d(3, 16, 1).eval()
     adapted = adapt(model, (MEAN, STD))
     images = np.random.default_rng(0).random((24, 128, 128), np.float32)

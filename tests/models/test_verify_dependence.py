@@ -1,4 +1,4 @@
-"""verify: a proof on outputs that don't depend on the images is none, and rounding is measured."""
+"""verify: outputs have to depend on the images, and rounding is measured."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ import torch  # noqa: E402
 from onnx import numpy_helper, parser  # noqa: E402
 from torch import nn  # noqa: E402
 
-from .networks import MEAN, STD, awaken, forget  # noqa: E402
+from .networks import MEAN, STD, drop_preprocessing, randomize_constants  # noqa: E402
 
 
 def images(*shape, seed=0):
@@ -24,7 +24,7 @@ def images(*shape, seed=0):
 
 
 class Through(nn.Module):
-    """A classifier, and a function of its scores and its image."""
+    """A classifier that returns a function of its scores and its image."""
 
     def __init__(self, function):
         super().__init__()
@@ -37,7 +37,7 @@ class Through(nn.Module):
 
 
 def pair(function):
-    model = awaken(Through(function)).float()
+    model = randomize_constants(Through(function)).float()
     return model, adapt(model, (MEAN, STD))
 
 
@@ -94,7 +94,7 @@ def test_outputs_that_do(function, given):
 
 
 def test_a_negative_that_looks_the_same():
-    """Edges have no sign: other images are tried too."""
+    """Edges of an image and of its negative are equal, so other images are tried too."""
 
     class Edges(nn.Module):
         def forward(self, x):
@@ -105,7 +105,7 @@ def test_a_negative_that_looks_the_same():
 
 
 def test_images_of_a_wrong_range():
-    """The network takes bytes, and sees black in all of these; both networks agree on that."""
+    """The network takes bytes, and both networks see black in all of these."""
 
     class Bytes(nn.Module):
         def __init__(self):
@@ -126,7 +126,7 @@ def test_images_of_a_wrong_range():
 
 
 def test_a_network_that_ignores_its_image_fails():
-    """Where images change outputs by little, the tolerance is a part of that little."""
+    """If images change outputs by little, the tolerance is relative to that change."""
     model, adapted = pair(lambda y, x: 1 + 1e-5 * y[:, :1])
     with torch.no_grad():
         adapted.stem.weight.zero_()
@@ -171,7 +171,7 @@ class TestRounding:
         assert not proof.passed
 
     def test_which_tolerance_rounding_explains(self):
-        """Boxes in pixels; what the message says works."""
+        """Boxes in pixels are such outputs; the tolerance in the message works."""
         model, adapted = pair(lambda y, x: y * 1e5)
         given = images(6, 12, 14)
         proof = verify(model, adapted, given, (MEAN, STD), seconds=0)
@@ -180,25 +180,25 @@ class TestRounding:
         assert f"rounding explains up to {proof.rounding:.2g}: tolerance=" in proof.reason
         assert proof.reason in str(proof)
         tolerance = float(proof.reason.rpartition("tolerance=")[2])
-        assert tolerance == proof.enough
+        assert tolerance == proof.sufficient_tolerance
         assert verify(model, adapted, given, (MEAN, STD), seconds=0, tolerance=tolerance).passed
 
     @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
     def test_half_precision(self, dtype):
-        model = awaken(Through(lambda y, x: y)).to(dtype)
+        model = randomize_constants(Through(lambda y, x: y)).to(dtype)
         proof = verify(model, adapt(model, (MEAN, STD)), images(6, 12, 14), (MEAN, STD), seconds=0)
         assert not proof.passed
         assert "rounding explains up to" in proof.reason
         again = verify(model, adapt(model, (MEAN, STD)), images(6, 12, 14), (MEAN, STD), seconds=0,
-            tolerance=proof.enough)  # fmt: skip
+            tolerance=proof.sufficient_tolerance)  # fmt: skip
         assert again.limit >= again.max_difference
 
     def test_what_rounding_does_not_explain(self):
         model, _ = pair(lambda y, x: y)
-        adapted = forget(adapt(model, (0.5, 0.25)))
+        adapted = drop_preprocessing(adapt(model, (0.5, 0.25)))
         proof = verify(model, adapted, images(6, 12, 14), (MEAN, STD), seconds=0)
         assert proof.max_difference > 100 * proof.rounding
-        assert proof.enough is None
+        assert proof.sufficient_tolerance is None
         assert "isn't the original adapted with the same stats and value_range" in proof.reason
         assert "tolerance=" not in proof.reason
 
@@ -211,13 +211,13 @@ class TestRounding:
     def test_the_measure_is_near_to_what_adapted_networks_differ_by(self):
         from torchvision import models as tv
 
-        model = awaken(tv.resnet18()).float()
+        model = randomize_constants(tv.resnet18()).float()
         proof = verify(model, adapt(model, (MEAN, STD), example=64), images(4, 64, 64), (MEAN, STD),
             seconds=0, tolerance=0)  # fmt: skip
         assert proof.rounding / 50 < proof.max_difference < proof.rounding
 
     def test_figures(self):
-        """In the log, and in rich's table."""
+        """The reason is in the printed text and in rich's table."""
         import io
         import json
 
@@ -272,7 +272,7 @@ class TestOnnx:
         assert not proof.passed
         assert proof.max_difference <= proof.rounding
         assert verify(proto, adapted, images(3, 9, 9), (MEAN, STD), seconds=0,
-            tolerance=proof.enough).passed  # fmt: skip
+            tolerance=proof.sufficient_tolerance).passed  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ModelError
-from ..frameworks import cannot_run
+from ..frameworks import make_run_error
 from ..image_input import ImageInput
 from ..preprocessing import Preprocessing
 from ..stem import CHANNELS
@@ -135,7 +135,7 @@ class Runner:
         except Exception as error:  # whatever a layer raises
             is_adapted = self._normalization is None
             images = f"images of shape {gray.shape}"
-            raise cannot_run(images, error, is_adapted=is_adapted) from error
+            raise make_run_error(images, error, is_adapted=is_adapted) from error
 
     def to_arrays(self, output: Any) -> list[NDArray[np.float64]]:
         """Return every array of an output."""

@@ -1,4 +1,4 @@
-"""What :mod:`graytorgb.models` does with torch networks, and with their weights alone."""
+"""torch for :mod:`graytorgb.models`: networks are adapted and run, weights are adapted."""
 
 from typing import TYPE_CHECKING
 

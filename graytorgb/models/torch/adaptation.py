@@ -1,4 +1,4 @@
-"""``adapt`` for torch networks: how="collapse" is in collapse.py, the other ways are here."""
+"""Adaptation of torch networks: how="collapse" is in collapse.py, the other ways are here."""
 
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,10 @@ from ...errors import ModelError
 from ..frameworks import AdaptOptions, InputSize
 from ..preprocessing import Preprocessing
 from .collapse import collapse
-from .copy import copied
-from .example import any_parameter, calls
+from .example import find_parameter, find_timm_size, list_calls
 from .input_arithmetic import takes_image_list
 from .modules import GrayInput, Learned, Repeat, is_adapted
+from .network_copy import copy_network
 from .runner import PREPROCESSING
 from .state_dicts import adapt_state_dict
 
@@ -29,7 +29,7 @@ def adapt(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions)
             "adapt(model)"
         )
     if not options.inplace:
-        model = copied(model)
+        model = copy_network(model)
     if options.how == "collapse":
         collapse(model, preprocessing, options)
     else:
@@ -41,15 +41,15 @@ def adapt(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions)
 def _put_behind_layer(
     model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions
 ) -> GrayInput:
-    """Return the network behind a layer that makes its planes of gray."""
+    """Return the network behind a layer that makes its three channels of gray."""
     if not takes_image_list(model):
         preprocessing.require_stats(options.how)
-    example, spatial = options.example, 2
-    if example is not None:
-        spatial = next(calls(model, example)).spatial
+    spatial = 2
+    if options.example is not None:
+        spatial = len(next(list_calls(model, options.example)).shape) - 1
     kind = Repeat if options.how == "expand" else Learned
     front = kind(preprocessing.normalization, spatial)
-    like = any_parameter(model)
+    like = find_parameter(model)
     front.to(like.device, like.dtype)
     if options.freeze:
         model.requires_grad_(False)
@@ -80,18 +80,18 @@ def adapt_file(
 
 
 def find_input_size(model: nn.Module) -> InputSize:
-    """Return the size of the images that a network says it takes: timm's networks do."""
-    said = getattr(model, "pretrained_cfg", None) or {}
-    return InputSize(tuple(said.get("input_size", (0, None, None))[1:]), has_integers=False)
+    """Return the image size that a network of timm states; any size for other networks."""
+    size = find_timm_size(model)
+    return InputSize((None, None) if size is None else tuple(size[1:]), has_integers=False)
 
 
 def _check_network(model: nn.Module) -> None:
-    """Check that a network is one of layers that can be changed.
+    """Check that a network's layers can be changed.
 
     Raises
     ------
     ModelError
-        If it is scripted, compiled, without weights or adapted already.
+        If the network is scripted, compiled, without weights or adapted already.
     """
     if isinstance(model, torch.jit.ScriptModule):
         raise ModelError(

@@ -1,99 +1,89 @@
-"""Networks by name, for weights that come without one."""
+"""Networks of torchvision and timm by name, for weights that come without their network."""
 
 import inspect
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
 from ...errors import ModelError
 from ...extras import require
-from .state_dicts import read
+from .state_dicts import read_state_dict
 
-_FIRST = 4  # names in a message
+_QUOTED = 4  # names in a message
 
 
-def build(arch: str, classes: int | None) -> nn.Module:
-    """The network of a name, without weights.
+def build_network(arch: str, classes: int | None) -> nn.Module:
+    """Return the network of a name, without weights, in eval mode.
 
     Parameters
     ----------
     arch : str
         ``"torchvision:NAME"`` or ``"timm:NAME"``.
     classes : int or None
-        How many it tells apart; None for the usual number.
+        How many classes the network has; None for the usual number.
 
     Raises
     ------
     ModelError
-        If there is none of that name.
+        If there is no network of that name.
     BackendUnavailable
         If torchvision or timm is missing.
     """
     source, _, name = arch.partition(":")
-    options = {} if classes is None else {"num_classes": classes}
+    options: dict[str, Any] = {} if classes is None else {"num_classes": classes}
     try:
         if source == "torchvision":
-            return _of_torchvision(name, options)
+            builder = require("torchvision.models").get_model_builder(name)
+            if "weights_backbone" in inspect.signature(builder).parameters:
+                options["weights_backbone"] = None
+            return cast(nn.Module, builder(weights=None, **options)).eval()
         if source == "timm":
             timm = require("timm")
-            return _module(timm.create_model(name, pretrained=False, **options))
+            return cast(nn.Module, timm.create_model(name, pretrained=False, **options)).eval()
     except (ValueError, RuntimeError, TypeError) as error:
         raise ModelError(f"{source} can't make {name!r}: {error}") from error
     raise ModelError(f'the network is "torchvision:NAME" or "timm:NAME", not {arch!r}')
 
 
-def _of_torchvision(name: str, options: dict[str, int]) -> nn.Module:
-    models = require("torchvision.models")
-    builder = models.get_model_builder(name)
-    backbone = "weights_backbone" in inspect.signature(builder).parameters
-    without = {"weights": None, **({"weights_backbone": None} if backbone else {})}
-    return _module(builder(**without, **options))
-
-
-def _module(made: object) -> nn.Module:
-    assert isinstance(made, nn.Module)
-    return made.eval()
-
-
-def load(model: nn.Module, path: Path, arch: str) -> None:
-    """Fill a network with the weights of a file.
+def load_weights(model: nn.Module, path: Path, arch: str) -> None:
+    """Fill a network with the weights in a file.
 
     Raises
     ------
     ModelError
         If they are another network's.
     """
-    weights = read(path)[0]
+    weights = read_state_dict(path)[0]
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
-        raise ModelError(
-            f"the weights in {path} don't fit {arch}: {_misfit(model, weights, str(path))}"
-        ) from error
+        reason = _describe_misfit(model, weights, str(path))
+        raise ModelError(f"the weights in {path} don't fit {arch}: {reason}") from error
 
 
-def _misfit(model: nn.Module, weights: dict[str, Any], path: str) -> str:
-    """Why weights aren't a network's, in a line."""
+def _describe_misfit(model: nn.Module, weights: dict[str, Any], path: str) -> str:
+    """Say in a line why weights don't fit a network."""
     own = model.state_dict()
     for prefix in {name.partition(".")[0] + "." for name in weights}:  # of DataParallel, compile
         if {name.removeprefix(prefix) for name in weights} == own.keys():
             return (
-                f"their names begin with {prefix!r}. Without that they are its: torch.save({{name."
+                f"their names begin with {prefix!r}. Without that they fit: torch.save({{name."
                 f"removeprefix({prefix!r}): t for name, t in torch.load({path!r}).items()}}, "
                 "'weights.pt')"
             )
+    missing, unknown = own.keys() - weights.keys(), weights.keys() - own.keys()
     shapes = [f"{name!r} is {tuple(t.shape)} and not {tuple(own[name].shape)}"
         for name, t in weights.items() if name in own and t.shape != own[name].shape]  # fmt: skip
-    differences = [f"missing {_first(own.keys() - weights.keys())}",
-        f"unknown {_first(weights.keys() - own.keys())}", *shapes[:_FIRST]]  # fmt: skip
-    return "; ".join(d for d in differences if not d.endswith(" "))
+    parts = [f"missing {_quote_first(missing)}"] if missing else []
+    parts += [f"unknown {_quote_first(unknown)}"] if unknown else []
+    return "; ".join([*parts, *shapes[:_QUOTED]])
 
 
-def _first(names: set[str]) -> str:
-    """The first of some names, and how many there are."""
-    few = ", ".join(map(repr, sorted(names)[:_FIRST]))
-    return f"{few} and {len(names) - _FIRST} more" if len(names) > _FIRST else few
+def _quote_first(names: set[str]) -> str:
+    """Return the first of some names, and how many more there are."""
+    few = ", ".join(map(repr, sorted(names)[:_QUOTED]))
+    return f"{few} and {len(names) - _QUOTED} more" if len(names) > _QUOTED else few
 
 
 def find_changed_weight(original: nn.Module, adapted: nn.Module) -> tuple[str, str]:
@@ -102,17 +92,15 @@ def find_changed_weight(original: nn.Module, adapted: nn.Module) -> tuple[str, s
     Returns
     -------
     key, offset : str
-        As :func:`graytorgb.models.adapt_state_dict` takes them.
+        The arguments of :func:`graytorgb.models.adapt_state_dict` that change the same weight.
 
     Raises
     ------
     ModelError
-        If it isn't one weight.
+        If not exactly one weight was adapted.
     """
     before, after = original.state_dict(), adapted.state_dict()
-    changed = [name for name, tensor in after.items()
-        if name not in before or tensor.shape != before[name].shape]  # fmt: skip
-    keys = [name for name in changed if name in before]
+    keys = [k for k in after if k in before and after[k].shape != before[k].shape]
     if len(keys) != 1:
         raise ModelError(
             f"one weight alone can be adapted in a file, and this network has {keys or 'none'}: "

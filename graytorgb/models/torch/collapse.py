@@ -1,167 +1,154 @@
-"""how="collapse" for torch: the stem of a network, found and made to see gray."""
+"""how="collapse" for torch: the stem of a network is found and made to see gray."""
 
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvTransposeNd
 
 from ...errors import ModelError
-from .. import weights
 from ..frameworks import AdaptOptions
 from ..preprocessing import Preprocessing
 from ..stem import CHANNELS, check_stem_outputs, refuse
-from ..weights import Normalization
-from .example import Call, in_float64
-from .forward_passes import (
-    Pass,
-    make_gray,
-    run_adapted,
-    run_again,
-    trace_at_two_sizes,
-)
-from .isolated_run import evaluating
+from ..weights import Normalization, collapse_stem
+from .example import Call, convert_to_float64, find_epsilons
+from .isolated_run import isolate_run
 from .modules import AppendOnes, repeat_and_normalize
-from .outputs import Outputs, difference, noise_of
+from .outputs import EPS64, Outputs, describe_difference, measure_noise
 from .plan import Plan, is_inside, plan_for_layers, plan_from_traces
 from .reversible_changes import ReversibleChanges
+from .trial_runs import TrialRun, make_gray, run_adapted, run_at_two_sizes, run_original
 
-_EPS64 = torch.finfo(torch.float64).eps
-_RUNS = 2  # of the original, to know a random one
-_NOTHING = 1e-15
-# What a layer that is given the image may say of its channels, and check.
+_RUNS = 2  # of the original, to recognize a random network
+_CANCELED = 1e-15  # the part of the stems' largest output that is 0 up to rounding
+# Attributes in which a layer that is given the image may state its channels, and check them.
 _COUNTS = ("num_channels", "in_channels", "_in_channels", "in_chans", "input_channels")
 
 
 def collapse(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions) -> None:
-    """Change `model` itself: its stem sees one plane of gray.
+    """Change `model` itself: its stem sees one channel, the gray.
 
     Raises
     ------
     ModelError
         If it can't be done exactly. The network is then as it was.
     """
-    work = _plan_work(model, preprocessing, options)
-    if not work.plan.fronts:
+    task = _prepare_task(model, preprocessing, options)
+    if not task.plan.arithmetic:
         preprocessing.require_stats()
     changes = ReversibleChanges()
     try:
-        different = _carry_out(model, work, changes)
-        if different is not None:
+        mismatch = _change_and_compare(model, task, changes)
+        if mismatch is not None:
             changes.undo()
-            if not _is_rounding(model, work, different, options):
-                raise refuse(different.why)
-            _apply(model, work, changes)
+            if not _is_rounding(model, task, mismatch, options):
+                raise refuse(mismatch.reason)
+            _change(model, task, changes)
     except BaseException:
         changes.undo()
         raise
 
 
-class Work(NamedTuple):
-    """What has to be done, and what the original did.
+class Task(NamedTuple):
+    """What has to change in a network, and what the original returned.
 
     Attributes
     ----------
     plan : Plan
-    passes : list of Pass
-        Of the original; none if it can't be run by an image alone.
+    runs : list of TrialRun
+        Runs of the original; none if it can't be run on an image alone.
     preprocessing : Preprocessing
-    folded : Normalization
-        The stems' own normalization: the network's arithmetic in front of them is in it.
-    alone : dict of str to Tensor
-        What the stems give by themselves, if they are named.
+    normalization : Normalization
+        What makes the stems' input of gray: the preprocessing, then the network's own arithmetic.
+    outputs_alone : dict of str to Tensor
+        The outputs of the stems, run without the network, if the caller names them.
     """
 
     plan: Plan
-    passes: list[Pass]
+    runs: list[TrialRun]
     preprocessing: Preprocessing
-    folded: Normalization
-    alone: dict[str, Tensor]
+    normalization: Normalization
+    outputs_alone: dict[str, Tensor]
 
 
-class Different(NamedTuple):
-    """Where the adapted network's outputs aren't the original's.
+class Mismatch(NamedTuple):
+    """Outputs of the adapted network that differ from the original's.
 
     Attributes
     ----------
-    why : str
-    made : Pass
-        The original's.
-    given : dict of str to Tensor
+    reason : str
+    run : TrialRun
+        The original's run.
+    outputs : dict of str to Tensor
         The adapted network's outputs.
     largest : float
         The largest output of the stems.
     """
 
-    why: str
-    made: Pass
-    given: Outputs
+    reason: str
+    run: TrialRun
+    outputs: Outputs
     largest: float
 
 
-def _plan_work(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions) -> Work:
-    """Trace an image through the network, or find what is named."""
+def _prepare_task(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions) -> Task:
+    """Trace an image through the network, or find the layers that the caller names."""
     if options.layers is None:
-        passes = trace_at_two_sizes(model, preprocessing, options.example)
-        plan = plan_from_traces(model, [made.trace for made in passes])
+        runs = run_at_two_sizes(model, preprocessing, options.example)
+        plan = plan_from_traces(model, [run.trace for run in runs])
     else:
         plan = plan_for_layers(model, options.layers)
-        passes = _trace_named(model, plan, preprocessing, options.example)
-    folded = preprocessing.normalization
-    for front in plan.fronts:
-        folded = folded.append_arithmetic(front.scale, front.offset)
-    alone = {} if options.layers is None else _run_alone(model, plan, folded, preprocessing)
-    return Work(plan, passes, preprocessing, folded, alone)
+        runs = _run_for_layers(model, plan, preprocessing, options.example)
+    normalization = preprocessing.normalization
+    for arithmetic in plan.arithmetic:
+        normalization = normalization.append_arithmetic(arithmetic.scale, arithmetic.offset)
+    task = Task(plan, runs, preprocessing, normalization, {})
+    return task if options.layers is None else task._replace(outputs_alone=_run_alone(model, task))
 
 
-def _trace_named(
+def _run_for_layers(
     model: nn.Module, plan: Plan, preprocessing: Preprocessing, example: Any
-) -> list[Pass]:
-    """Return passes of a network whose stem is named; none if it can't be run by an image alone."""
+) -> list[TrialRun]:
+    """Return runs of a network whose stems are named; none if it can't be run on an image alone."""
     try:
-        passes = trace_at_two_sizes(model, preprocessing, example)
+        runs = run_at_two_sizes(model, preprocessing, example)
     except ModelError:
         if example is not None:
             raise
         return []
-    seen = {meeting.layer for made in passes for meeting in made.trace.meetings}
-    # an image given alone may have been taken for something else
-    return passes if example is not None or seen >= set(plan.stems) else []
+    traced = {consumer.layer for run in runs for consumer in run.trace.consumers}
+    # without example=, the network may have taken the image for another argument
+    return runs if example is not None or traced >= set(plan.stems) else []
 
 
-def _apply(model: nn.Module, work: Work, changes: ReversibleChanges) -> None:
-    """Change the layers, and what the network says of its input."""
-    plan, normalization = work.plan, work.folded
-    for front in plan.fronts:
-        front.remove(changes)
-    places = set()
-    for name, place in plan.stems.items():
+def _change(model: nn.Module, task: Task, changes: ReversibleChanges) -> None:
+    """Change the layers, and what the network states about its input."""
+    plan, normalization = task.plan, task.normalization
+    for arithmetic in plan.arithmetic:
+        arithmetic.remove(changes)
+    hooks = {}
+    for name, ones_layer in plan.stems.items():
         stem: Any = model.get_submodule(name)
-        if not normalization.has_offset:
-            _set_kernel(stem, normalization, "gray", changes)
-        elif place == name and _pads_no_zeros(stem):
-            _set_kernel(stem, normalization, "bias", changes)
-        else:
-            _set_kernel(stem, normalization, "ones", changes)
-            places.add(place)
-            spatial = len(stem.kernel_size)
-    for place in places:
-        changes.hook(model.get_submodule(place), AppendOnes(spatial))
-    for name in plan.entered - set(plan.stems):
+        needs_ones = ones_layer != name or not _pads_no_zeros(stem)
+        _set_weights(stem, normalization, "plane" if needs_ones else "bias", changes)
+        if normalization.has_offset and needs_ones:
+            hooks[ones_layer] = AppendOnes(len(stem.kernel_size))
+    for name, hook in hooks.items():
+        changes.add_hook(model.get_submodule(name), hook)
+    for name in plan.image_layers - set(plan.stems):
         module = model.get_submodule(name)
-        planes = 2 if any(is_inside(name, place) for place in places) else 1
+        channels = 2 if any(is_inside(name, ones_layer) for ones_layer in hooks) else 1
         for count in _COUNTS:
             if getattr(module, count, None) == CHANNELS:
-                changes.set_if_possible(module, count, planes)
-    _describe(model, work.preprocessing.rescaling, changes)
+                changes.set_if_possible(module, count, channels)
+    _correct_description(model, task.preprocessing, changes)
 
 
 def _pads_no_zeros(stem: Any) -> bool:
-    """Whether a plane of ones gives a constant, so that a bias says the same."""
+    """Whether a plane of ones would add a constant, so that a bias can replace it."""
     if type(stem) not in (nn.Conv1d, nn.Conv2d, nn.Conv3d):  # others may pad in their forward
         return False
     if stem.padding_mode != "zeros" or stem.padding == "valid":
@@ -169,56 +156,54 @@ def _pads_no_zeros(stem: Any) -> bool:
     return not isinstance(stem.padding, str) and not any(stem.padding)
 
 
-def _set_kernel(
-    stem: Any, normalization: Normalization, form: str, changes: ReversibleChanges
+def _set_weights(
+    stem: Any, normalization: Normalization, offset: str, changes: ReversibleChanges
 ) -> None:
-    """Make the convolution see the gray alone, with a bias, or with a plane of ones."""
+    """Make a convolution see the gray, and a plane of ones if it needs one."""
     transposed = isinstance(stem, _ConvTransposeNd)
     axes = ("IO" if transposed else "OI") + "DHW"[-len(stem.kernel_size) :]
     kernel = stem.weight.detach().double().cpu().numpy()
-    gray, ones = weights.collapse_kernel(kernel, normalization, axes, stem.groups)
-    channel = axes.index("I")
-    if form == "ones":
-        gray = np.concatenate((gray, ones), channel)
-    if form == "bias":
-        spread = ones.sum(tuple(i for i, axis in enumerate(axes) if axis != "O"))
-        if stem.bias is not None:
-            spread += stem.bias.detach().double().cpu().numpy()
-        changes.set(
-            stem, "bias", _parameter(spread, stem.weight if stem.bias is None else stem.bias)
-        )
-    changes.set(stem, "weight", _parameter(gray, stem.weight))
-    changes.set(stem, "in_channels", gray.shape[channel])
+    bias = None if stem.bias is None else stem.bias.detach().double().cpu().numpy()
+    gray, gray_bias = collapse_stem(
+        kernel, bias, normalization, axes=axes, groups=stem.groups, offset=offset
+    )
+    if gray_bias is not None and gray_bias is not bias:
+        like = stem.weight if stem.bias is None else stem.bias
+        changes.set(stem, "bias", _make_parameter(gray_bias, like))
+    changes.set(stem, "weight", _make_parameter(gray, stem.weight))
+    changes.set(stem, "in_channels", gray.shape[axes.index("I")])
     changes.set(stem, "groups", 1)
 
 
-def _parameter(values: NDArray[np.float64], like: nn.Parameter) -> nn.Parameter:
-    """In the layout of `like`, on its device, trainable if that is, and with its attributes."""
-    form = torch.contiguous_format
-    for ndim, last in ((4, torch.channels_last), (5, torch.channels_last_3d)):
-        if (
-            like.ndim == ndim
-            and like.is_contiguous(memory_format=last)
-            and not like.is_contiguous()
-        ):
-            form = last
-    tensor = torch.empty(values.shape, dtype=like.dtype, device=like.device, memory_format=form)
-    made = nn.Parameter(tensor.copy_(torch.from_numpy(values)), like.requires_grad)
+def _make_parameter(values: NDArray[Any], like: nn.Parameter) -> nn.Parameter:
+    """Return a parameter with the layout, device, trainability and attributes of `like`."""
+    memory_format = torch.contiguous_format
+    if not like.is_contiguous():
+        for ndim, last in ((4, torch.channels_last), (5, torch.channels_last_3d)):
+            if like.ndim == ndim and like.is_contiguous(memory_format=last):
+                memory_format = last
+    tensor = torch.empty(
+        values.shape, dtype=like.dtype, device=like.device, memory_format=memory_format
+    )
+    parameter = nn.Parameter(tensor.copy_(torch.from_numpy(values)), like.requires_grad)
     for name, value in vars(like).items():
-        setattr(made, name, value)
-    return made
+        setattr(parameter, name, value)
+    return parameter
 
 
-def _describe(model: nn.Module, rescaling: Normalization, changes: ReversibleChanges) -> None:
-    """Correct what the network says of its input, for who builds a pipeline from that."""
+def _correct_description(
+    model: nn.Module, preprocessing: Preprocessing, changes: ReversibleChanges
+) -> None:
+    """Correct what the network states about its input, from which pipelines are built."""
     for name in ("pretrained_cfg", "default_cfg"):  # timm
-        said = getattr(model, name, None)
-        if isinstance(said, dict) and said.get("input_size"):
-            # its pipeline gives values from 0 to 1
-            lo, span = float(rescaling.mean[0]), float(rescaling.std[0])
-            size = (1, *said["input_size"][1:])
-            now = {**said, "input_size": size, "mean": (-lo / span + 0.0,), "std": (1 / span,)}
-            changes.set_if_possible(model, name, now)
+        config = getattr(model, name, None)
+        if isinstance(config, dict) and config.get("input_size"):
+            # timm's pipeline makes values from 0 to 1, and these statistics scale them to the range
+            lo, hi = preprocessing.limits
+            size = (1, *config["input_size"][1:])
+            mean, std = (-lo / (hi - lo) + 0.0,), (1 / (hi - lo),)
+            corrected = {**config, "input_size": size, "mean": mean, "std": std}
+            changes.set_if_possible(model, name, corrected)
     configs = [getattr(model, "config", None)]  # Hugging Face
     while configs:
         config = configs.pop()
@@ -228,111 +213,105 @@ def _describe(model: nn.Module, rescaling: Normalization, changes: ReversibleCha
         configs += [value for value in inner if hasattr(value, "to_dict")]
 
 
-def _carry_out(model: nn.Module, work: Work, changes: ReversibleChanges) -> Different | None:
-    """Change the network, run it, and compare what comes out of the stems and of the whole."""
-    _apply(model, work, changes)
-    if work.alone:
-        alone = _run_alone(model, work.plan, work.folded, work.preprocessing)
-        for name, given in alone.items():
-            _compare(name, [work.alone[name]], [given])
-    for made in work.passes:
-        different = _prove(model, work, made)
-        if different is not None:
-            return different
-    return None
+def _change_and_compare(
+    model: nn.Module, task: Task, changes: ReversibleChanges
+) -> Mismatch | None:
+    """Change the network, run it, and compare the outputs of the stems and of the network.
+
+    Raises
+    ------
+    ModelError
+        If a stem's outputs differ.
+    """
+    _change(model, task, changes)
+    if task.outputs_alone:
+        for name, actual in _run_alone(model, task).items():
+            _compare_stem(name, [task.outputs_alone[name]], [actual])
+    mismatches = (_compare_run(model, task, run) for run in task.runs)
+    return next((mismatch for mismatch in mismatches if mismatch is not None), None)
 
 
-def _prove(model: nn.Module, work: Work, made: Pass) -> Different | None:
+def _compare_run(model: nn.Module, task: Task, run: TrialRun) -> Mismatch | None:
     """Run the changed network as the original was run, and compare."""
-    stems, given = run_adapted(model, made.call, work.preprocessing, list(work.plan.stems))
-    expected = made.trace.outputs
-    for name in work.plan.stems:
-        if name in expected:  # one that is named may be given what wasn't known for an image
-            _compare(name, expected[name], stems[name])
-    eps, coarsest = _eps(model)
-    largest = max((float(t.abs().max()) for ts in stems.values() for t in ts), default=0.0)
-    # what layers add up to nothing leaves a rounding error of theirs
-    floor = _NOTHING * largest if coarsest <= _EPS64 else 0.0
-    found = difference(made.outputs, given, eps=eps, floor=floor)
-    if found is None:
+    stems, outputs = run_adapted(model, run.call, task.preprocessing, list(task.plan.stems))
+    for name, expected in run.trace.outputs.items():
+        if name in stems:
+            _compare_stem(name, expected, stems[name])
+    eps, coarsest = find_epsilons(model)
+    largest = max(
+        (float(t.abs().max()) for tensors in stems.values() for t in tensors), default=0.0
+    )
+    # layers whose values add up to nothing leave a rounding error
+    floor = _CANCELED * largest if coarsest <= EPS64 else 0.0
+    difference = describe_difference(run.outputs, outputs, eps, floor=floor)
+    if difference is None:
         return None
-    size = " x ".join(map(str, made.call.shape[1:]))
-    why = (
-        f"the network {found}, with images of {size}. It uses more of its image than what the "
+    size = " x ".join(map(str, run.call.shape[1:]))
+    reason = (
+        f"the network {difference}, with images of {size}. It uses more of its image than what the "
         "first convolution gives, such as how many channels there are, the image itself or that "
         "convolution's weight again"
     )
-    return Different(why, made, given, largest)
+    return Mismatch(reason, run, outputs, largest)
 
 
-def _is_rounding(model: nn.Module, work: Work, different: Different, options: AdaptOptions) -> bool:
+def _is_rounding(model: nn.Module, task: Task, mismatch: Mismatch, options: AdaptOptions) -> bool:
     """Whether outputs differ for no other reason than numbers that are rounded or random.
 
     `model` is the original again. In float64 a difference that is due to rounding vanishes, and
     every other stays.
     """
-    made, coarsest = different.made, _eps(model)[1]
-    again = [run_again(model, made.call, work.preprocessing) for _ in range(_RUNS)]
-    noise = noise_of(made.outputs, *again)
+    run, outputs, coarsest = mismatch.run, mismatch.outputs, find_epsilons(model)[1]
+    again = [run_original(model, run.call, task.preprocessing) for _ in range(_RUNS)]
+    noise = measure_noise(run.outputs, *(other.outputs for other in again))
     if noise is None:
-        return True  # not even as many outputs from run to run, so the stems have to do
+        return True  # even the number of outputs is random: only the stems can be compared
     if any(noise.values()) and (
-        difference(made.outputs, different.given, _root, coarsest, noise=noise) is None
+        describe_difference(run.outputs, outputs, coarsest, is_lenient=True, noise=noise) is None
     ):
-        return True  # they differ from run to run as much, and what stays agrees
-    if coarsest <= _EPS64:
+        return True  # random outputs differ as much from run to run, and the others agree
+    if coarsest <= EPS64:
         return False
-    options = replace(options, example=in_float64(options.example))
+    options = replace(options, example=convert_to_float64(options.example))
     try:
         double = deepcopy(model).double()
-        work = _plan_work(double, work.preprocessing, options)
-        return _carry_out(double, work, ReversibleChanges()) is None
-    except Exception:  # whatever a network raises whose code says float32
-        floor = coarsest * different.largest
-        return difference(made.outputs, different.given, _root, coarsest, floor) is None
+        task = _prepare_task(double, task.preprocessing, options)
+        return _change_and_compare(double, task, ReversibleChanges()) is None
+    except Exception:  # whatever a network raises whose code requires float32
+        floor = coarsest * mismatch.largest
+        difference = describe_difference(
+            run.outputs, outputs, coarsest, is_lenient=True, floor=floor
+        )
+        return difference is None
 
 
-def _root(eps: float) -> float:
-    """Return the part of the largest output that may be lost where float64 can't tell more."""
-    return float(eps**0.5)
+def _run_alone(model: nn.Module, task: Task) -> dict[str, Tensor]:
+    """Return the output of each stem for gray noise, run without the network around it.
 
-
-def _eps(model: nn.Module) -> tuple[float, float]:
-    """Return the machine epsilon of the finest numbers that a network has, and of the coarsest."""
-    dtypes = {p.dtype for p in model.parameters() if p.is_floating_point()} or {torch.float32}
-    every = [float(torch.finfo(dtype).eps) for dtype in dtypes]
-    return min(every), max(every)
-
-
-def _run_alone(
-    model: nn.Module, plan: Plan, normalization: Normalization, preprocessing: Preprocessing
-) -> dict[str, Tensor]:
-    """Return what each stem makes of gray noise, where the network around it can't be run.
-
-    A class of its own may do more than convolve: standardize its weight, for one.
+    A stem of a class of its own may do more than convolve: standardize its weight, for one.
     """
     outputs = {}
-    for name, place in plan.stems.items():
+    for name, ones_layer in task.plan.stems.items():
         stem: Any = model.get_submodule(name)
         sides = [d * (k - 1) + 9 for d, k in zip(stem.dilation, stem.kernel_size, strict=True)]
-        gray = make_gray(stem, Call((1, *sides)), preprocessing)
+        images = make_gray(stem, Call((1, *sides)), task.preprocessing)
         if stem.in_channels == CHANNELS:
-            gray = repeat_and_normalize(gray, normalization)
-        elif stem.in_channels == 2 and place != name:  # the ones come from a layer around it
-            gray = AppendOnes(len(sides)).append(gray)
-        with torch.no_grad(), evaluating(stem):
-            outputs[name] = stem(gray)
+            images = repeat_and_normalize(images, task.normalization)
+        elif stem.in_channels == 2 and ones_layer != name:
+            images = AppendOnes(len(sides)).append(images)
+        with torch.no_grad(), isolate_run(stem):
+            outputs[name] = stem(images)
     return outputs
 
 
-def _compare(name: str, expected: list[Tensor], given: list[Tensor]) -> None:
-    """Check that a stem's outputs agree, for each call of it."""
-    if len(expected) != len(given):
+def _compare_stem(name: str, expected: list[Tensor], actual: list[Tensor]) -> None:
+    """Check that a stem's outputs agree, in each call of it."""
+    if len(expected) != len(actual):
         raise refuse(
-            f"layer {name!r} is called {len(given)} times for gray, and {len(expected)} times for "
+            f"layer {name!r} is called {len(actual)} times for gray, and {len(expected)} times for "
             "three planes"
         )
-    for e, g in zip(expected, given, strict=True):
+    for e, a in zip(expected, actual, strict=True):
         precision = str(e.dtype).removeprefix("torch.")
-        before, after = (t.double().cpu().numpy() for t in (e, g))
+        before, after = (t.double().cpu().numpy() for t in (e, a))
         check_stem_outputs(name, before, after, precision)

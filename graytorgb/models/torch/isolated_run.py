@@ -1,39 +1,50 @@
-"""Running a torch network so that nothing of the run stays: modes, buffers, random numbers."""
+"""A run of a torch network that leaves nothing behind: modes, buffers and random numbers stay."""
 
 import random
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import chain
+from operator import is_
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .example import find_parameter
+
 _DEEPEST = 4  # containers in containers of a layer's attributes
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
+def isolate_run(model: nn.Module) -> Iterator[None]:
+    """Run a network in eval mode with the same random numbers each time, and restore all of it."""
+    with _set_eval_mode(model), _fix_seed(find_parameter(model).device):
+        yield
+
+
+@contextmanager
+def _set_eval_mode(model: nn.Module) -> Iterator[None]:
     """Put every layer in eval mode, and leave the network as it was before.
 
-    The flags are set one by one: ``model.eval()`` would call what a user's class does in it, as
-    LoRA layers add to their weights there, and an exported program refuses it.
+    The flags are set one by one: ``model.eval()`` would run what a user's class does in it (a LoRA
+    layer adds to its weights there), and an exported program refuses it.
     """
-    before = [_Before(module) for module in model.modules()]
-    switched: list[Any] = [module for module in model.modules() if _has_graph_for_eval(module)]
+    restores = [_save_layer(module) for module in model.modules()]
+    graphs: list[Any] = [module for module in model.modules() if _has_graph_for_eval(module)]
     for module in model.modules():
         if module.training:
             module.training = False
-    for module in switched:
+    for module in graphs:
         module.graph = module.eval_graph
     try:
         yield
     finally:
-        for state in before:
-            state.restore()
-        for module in switched:
+        for restore in restores:
+            restore()
+        for module in graphs:
             module.recompile()
 
 
@@ -43,45 +54,42 @@ def _has_graph_for_eval(module: Any) -> bool:
     return is_graph and isinstance(getattr(module, "eval_graph", None), torch.fx.Graph)
 
 
-class _Before:
-    """What a layer has before a run, to be restored after it."""
+def _save_layer(module: nn.Module) -> Callable[[], None]:
+    """Return a function that restores a layer's mode and attributes as they are now."""
+    if isinstance(module, torch.jit.ScriptModule):
+        return partial(_set_mode, module, is_training=module.training)
+    attributes = dict(vars(module))
+    # caches, counters, random generators, buffers and their table
+    restores = [r for value in attributes.values() for r in _save_value(value, _DEEPEST)]
 
-    def __init__(self, module: nn.Module) -> None:
-        self._module = module
-        self._training = module.training
-        if isinstance(module, torch.jit.ScriptModule):
-            return
-        self._attributes = dict(vars(module))
-        # caches, counted calls, random numbers of its own, buffers and their table
-        values = self._attributes.values()
-        self._restores = [restore for v in values for restore in _restores_of(v, _DEEPEST)]
-
-    def restore(self) -> None:
-        """Make the layer what it was."""
-        module = self._module
-        if isinstance(module, torch.jit.ScriptModule):
-            if module.training != self._training:
-                module.training = self._training
-            return
+    def restore() -> None:
         vars(module).clear()
-        vars(module).update(self._attributes)
-        for restore in self._restores:
-            restore()
+        vars(module).update(attributes)
+        for restore_value in restores:
+            restore_value()
+
+    return restore
 
 
-def _restores_of(value: Any, depth: int) -> Iterator[Callable[[], object]]:
-    """Yield what makes a value as it is now, if a run may change it in place.
+def _set_mode(module: nn.Module, *, is_training: bool) -> None:
+    """Set a scripted layer's mode, unless it has that mode."""
+    if module.training != is_training:
+        module.training = is_training
 
-    Parameters aren't changed by a run, and copies of them would need as much memory as the network.
+
+def _save_value(value: Any, depth: int) -> Iterator[Callable[[], object]]:
+    """Yield functions that restore a value as it is now, if a run may change it in place.
+
+    A run doesn't change parameters, and copies of them would need as much memory as the network.
     """
     if isinstance(value, list | dict | set | deque):
         yield partial(_refill, value, dict(value) if isinstance(value, dict) else list(value))
         inner = value.values() if isinstance(value, dict) else value
         for item in inner if depth else ():
-            yield from _restores_of(item, depth - 1)
+            yield from _save_value(item, depth - 1)
     elif isinstance(value, Tensor):
         if not (isinstance(value, nn.Parameter) or value.is_meta or value.layout != torch.strided):
-            yield partial(_restore, value, value.clone())
+            yield partial(_restore_tensor, value, value.clone())
     elif isinstance(value, np.ndarray):
         if value.flags.writeable:
             yield partial(np.copyto, value, value.copy())
@@ -96,8 +104,11 @@ def _restores_of(value: Any, depth: int) -> Iterator[Callable[[], object]]:
 
 
 def _refill(container: Any, content: Any) -> None:
-    """Give a container its former content, unless it has it: some refuse every change."""
-    if _has(container, content):
+    """Give a container its former objects, unless it has them: some refuse every change."""
+    now, before = (
+        list(chain(*c.items()) if isinstance(c, dict) else c) for c in (container, content)
+    )
+    if len(now) == len(before) and all(map(is_, now, before)):
         return
     container.clear()
     if isinstance(container, list | deque):
@@ -106,39 +117,30 @@ def _refill(container: Any, content: Any) -> None:
         container.update(content)
 
 
-def _has(container: Any, content: Any) -> bool:
-    """Whether a container has just these objects, in their order."""
-    if len(container) != len(content):
-        return False
-    before, now = (list(c.items() if isinstance(c, dict) else c) for c in (content, container))
-    if isinstance(content, dict):
-        return all(k == j and v is w for (k, v), (j, w) in zip(before, now, strict=True))
-    return all(a is b for a, b in zip(before, now, strict=True))
-
-
-def _restore(buffer: Tensor, values: Tensor) -> None:
-    if buffer.shape == values.shape and torch.equal(buffer, values):
+def _restore_tensor(tensor: Tensor, values: Tensor) -> None:
+    """Give a tensor its former shape and values, unless it has them."""
+    if tensor.shape == values.shape and torch.equal(tensor, values):
         return
     with torch.no_grad():
-        if buffer.shape != values.shape:
-            buffer.resize_(values.shape)
-        buffer.copy_(values)
+        if tensor.shape != values.shape:
+            tensor.resize_(values.shape)
+        tensor.copy_(values)
 
 
 @contextmanager
-def seeded(device: torch.device) -> Iterator[None]:
-    """Give a network the same random numbers in every run, and the caller its own afterwards."""
+def _fix_seed(device: torch.device) -> Iterator[None]:
+    """Give a network the same random numbers in every run, and restore the caller's afterwards."""
     with ExitStack() as stack:
         stack.callback(random.setstate, random.getstate())
-        stack.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002  # others draw
+        stack.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002  # networks use it
         devices = [device] if device.type == "cuda" else []
         stack.enter_context(torch.random.fork_rng(devices))
-        seed(device)
+        set_seed(device)
         yield
 
 
-def seed(device: torch.device) -> None:
-    """Start the random numbers that a network draws anew."""
+def set_seed(device: torch.device) -> None:
+    """Restart every random generator that a network on `device` may draw from."""
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002
     torch.default_generator.manual_seed(0)  # torch.manual_seed would seed every device

@@ -1,4 +1,4 @@
-"""What an adapted torch network is made of beside its own layers; these are pickled with it."""
+"""Modules and hooks that an adapted torch network has beside its own layers; pickled with it."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -12,72 +12,83 @@ from ..weights import Normalization
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 
-def on_image(call: Callable[[Tensor], Tensor], args: tuple[Any, ...], kwargs: Any) -> Arguments:
-    """The arguments of a layer, with `call` applied to the image or the list of images.
+def apply_to_image(
+    function: Callable[[Tensor], Tensor], args: tuple[Any, ...], kwargs: Any
+) -> Arguments:
+    """Return the arguments of a layer, with `function` applied to the image among them.
 
     The image is the first argument that is a tensor with three dimensions or more, or a list
     of such tensors.
+
+    Raises
+    ------
+    ChannelError
+        If there is no image.
     """
-    for place, value in enumerate(args):
+    for index, value in enumerate(args):
         if _is_image(value):
-            return (*args[:place], _each(call, value), *args[place + 1 :]), kwargs
+            return (*args[:index], _apply(function, value), *args[index + 1 :]), kwargs
     for name, value in kwargs.items():
         if _is_image(value):
-            return args, {**kwargs, name: _each(call, value)}
+            return args, {**kwargs, name: _apply(function, value)}
     raise ChannelError("this network takes a batch of gray images, (N, 1, H, W), and got no image")
 
 
 def _is_image(value: Any) -> bool:
+    """Whether a value is an image or a batch of images, or a list of them."""
     if isinstance(value, list | tuple):
         return bool(value) and all(_is_image(item) for item in value)
     return isinstance(value, Tensor) and value.ndim >= 3
 
 
-def _each(call: Callable[[Tensor], Tensor], value: Any) -> Any:
+def _apply(function: Callable[[Tensor], Tensor], value: Any) -> Any:
+    """Return `function` of an image, or of each image in a list."""
     if isinstance(value, list | tuple):
-        return type(value)([call(item) for item in value])
-    return call(value)
+        return type(value)([function(item) for item in value])
+    return function(value)
 
 
 def _check_gray(image: Tensor, spatial: int) -> None:
+    """Raise a ChannelError for an image that hasn't one channel."""
     if image.ndim <= spatial or image.shape[-spatial - 1] != 1:
-        axes = "TCHW"[-spatial - 1 :] if spatial == 2 else "CTHW"
+        axes = "N, 1, H, W" if spatial == 2 else "N, 1, T, H, W"
         raise ChannelError(
-            f"this network was adapted to one channel: (N, {', '.join(axes).replace('C', '1')}) is "
-            f"expected, not the shape {tuple(image.shape)}"
+            f"this network was adapted to one channel: ({axes}) is expected, not the shape "
+            f"{tuple(image.shape)}"
         )
 
 
 class AppendOnes:
-    """A forward pre-hook: the layer is given the gray, and a plane of ones beside it.
+    """A forward pre-hook that appends a plane of ones to the gray that a layer is given.
 
-    The ones carry what the normalization adds to a gray of 0; they end where the image ends,
-    and so does that.
+    The stem's weights for the ones are what the normalization adds to a gray of 0. Padding puts
+    zeros around the ones, as it does around the normalized image.
 
     Parameters
     ----------
     spatial : int
-        Axes behind the channel: 2 for images, 3 for volumes and clips.
+        The number of axes after the channel: 2 for images, 3 for volumes and clips.
     """
 
     def __init__(self, spatial: int = 2) -> None:
         self.spatial = spatial
 
     def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: Any) -> Arguments:
-        """The arguments with ``(N, 2, ...)`` in place of ``(N, 1, ...)``."""
-        return on_image(self.append, args, kwargs)
+        """Return the arguments with ``(N, 2, ...)`` in place of ``(N, 1, ...)``."""
+        return apply_to_image(self.append, args, kwargs)
 
     def append(self, image: Tensor) -> Tensor:
-        """The image and its ones, along the channel axis."""
+        """Return the image and its ones, along the channel axis."""
         _check_gray(image, self.spatial)
         return torch.cat((image, torch.ones_like(image)), -self.spatial - 1)
 
 
 class Repeat(nn.Module):
-    """One gray channel as the planes that the network was trained on.
+    """A layer that makes of gray the three channels that the network was trained on.
 
-    A view that repeats the gray where the planes are equal, else ``(x - mean) / std``. Made in
-    float64, like :class:`Learned`, to be rounded once, into the network's dtype.
+    It returns a view that repeats the gray if all channels are equal, else ``(x - mean) / std``.
+    The numbers are made in float64, as in :class:`Learned`, and rounded once, to the network's
+    dtype.
     """
 
     mean: Tensor
@@ -91,7 +102,7 @@ class Repeat(nn.Module):
             self.register_buffer(name, torch.tensor(values).reshape(-1, *(1,) * spatial))
 
     def forward(self, gray: Tensor) -> Tensor:
-        """``(N, 1, H, W)`` to ``(N, 3, H, W)``."""
+        """Return ``(N, 3, H, W)`` for ``(N, 1, H, W)``."""
         _check_gray(gray, self.spatial)
         if not self.is_view:
             return (gray - self.mean) / self.std
@@ -100,14 +111,14 @@ class Repeat(nn.Module):
         return gray.expand(shape)
 
     def extra_repr(self) -> str:
-        """What it does, in the network's printout."""
+        """Return what the network's printout says of this layer."""
         if self.is_view:
             return "view"
         return f"mean={self.mean.flatten().tolist()}, std={self.std.flatten().tolist()}"
 
 
 def repeat_and_normalize(gray: Tensor, normalization: Normalization) -> Tensor:
-    """Return what the original network is given: the gray three times, normalized."""
+    """Return the original network's input for gray: the gray three times, normalized."""
     return cast(Tensor, Repeat(normalization, gray.ndim - 2).to(gray.device, gray.dtype)(gray))
 
 
@@ -126,20 +137,19 @@ class Learned(nn.Module):
             self.convolution.bias.copy_(-mean / std)
 
     def forward(self, gray: Tensor) -> Tensor:
-        """``(N, 1, H, W)`` to ``(N, 3, H, W)``."""
+        """Return ``(N, 3, H, W)`` for ``(N, 1, H, W)``."""
         _check_gray(gray, self.spatial)
-        planes: Tensor = self.convolution(gray)
-        return planes
+        return cast(Tensor, self.convolution(gray))
 
 
 class GrayInput(nn.Module):
-    """A network behind a layer that makes its color planes of gray.
+    """A network behind a layer that makes its three channels of gray.
 
     Attributes
     ----------
     front : Repeat or Learned
     model : nn.Module
-        The network as it was.
+        The original network.
     """
 
     def __init__(self, front: Repeat | Learned, model: nn.Module) -> None:
@@ -151,12 +161,12 @@ class GrayInput(nn.Module):
             module.training = model.training
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """The network's own output for the gray image, or list of images, among the arguments."""
-        args, kwargs = on_image(self.front, args, kwargs)
+        """Return the network's output for the gray image, or list of images, in the arguments."""
+        args, kwargs = apply_to_image(self.front, args, kwargs)
         return self.model(*args, **kwargs)
 
 
 def is_adapted(module: nn.Module) -> bool:
-    """Whether a layer is one that takes gray in the place of color."""
+    """Whether a layer takes gray in the place of color."""
     hooks = module._forward_pre_hooks.values()
     return isinstance(module, GrayInput) or any(isinstance(hook, AppendOnes) for hook in hooks)

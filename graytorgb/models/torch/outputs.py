@@ -9,66 +9,73 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import keystr, tree_flatten_with_path
 
+EPS64 = torch.finfo(torch.float64).eps
 _DEEPEST = 8  # objects in objects
-_EPS64 = torch.finfo(torch.float64).eps
-_FILL = 1e-3  # of a value that is the same in both, what others are at most if it is a fill
-_SPREAD = 30  # runs of a random network may lie as many times further apart than a few others did
+_FILL = 1e-3  # other values are less than this part of a mask's fill
+_SPREAD = 30  # how many times further than a few runs of a random network all of them may differ
 
 Outputs = dict[str, Tensor]
 
 
-def outputs_of(result: Any, *, text: bool = True) -> Outputs:
-    """Return copies of all tensors, numbers and texts in what a network returned, by their places.
+def collect_outputs(result: Any, *, text: bool = True) -> Outputs:
+    """Return copies of all tensors, numbers and texts in what a network returned, by their paths.
 
-    Containers of every kind, arrays and plain objects are looked into; functions are not. Without
-    `text`, texts are left out: the numbers of their letters are no figures.
+    Containers of every kind, arrays and plain objects are looked into; functions are not.
+
+    Parameters
+    ----------
+    result : object
+    text : bool
+        Whether to return texts too, as the numbers of their letters.
     """
-    found: Outputs = {}
-    _collect(result, "", found, (), text=text)
-    return found
+    outputs: Outputs = {}
+    _collect(result, "", outputs, (), text=text)
+    return outputs
 
 
 def _collect(
-    result: Any, place: str, found: Outputs, around: tuple[int, ...], *, text: bool
+    result: Any, path: str, outputs: Outputs, parents: tuple[int, ...], *, text: bool
 ) -> None:
-    """Add what is in `result`; `around` are the objects that it is in."""
-    for path, leaf in tree_flatten_with_path(result)[0]:
-        name = f"{place}{keystr(path)}"
+    """Add what is in `result` to `outputs`; `parents` are the ids of the objects around it."""
+    for keys, leaf in tree_flatten_with_path(result)[0]:
+        name = f"{path}{keystr(keys)}"
         if isinstance(leaf, Tensor):
             for number, tensor in enumerate(leaf.unbind() if leaf.is_nested else [leaf]):
                 key = f"{name}[{number}]" if leaf.is_nested else name
-                found[key] = _plain(tensor.detach()).clone()
+                outputs[key] = _convert_to_plain(tensor.detach()).clone()
         elif isinstance(leaf, bool | int | float | complex | np.ndarray | np.generic):
             array = np.asarray(leaf)
             if array.dtype.kind in "biufc":
-                kind = np.complex128 if array.dtype.kind == "c" else np.float64
-                found[name] = _plain(torch.from_numpy(np.atleast_1d(array).astype(kind)))
+                dtype = np.complex128 if array.dtype.kind == "c" else np.float64
+                numbers = torch.from_numpy(np.atleast_1d(array).astype(dtype))
+                outputs[name] = _convert_to_plain(numbers)
         elif isinstance(leaf, str):
             if text:
-                found[name] = torch.tensor([ord(letter) for letter in leaf])
-        elif len(around) < _DEEPEST and id(leaf) not in around:
-            for key, value in _parts(leaf).items():
-                _collect(value, f"{name}{key}", found, (*around, id(leaf)), text=text)
+                outputs[name] = torch.tensor([ord(letter) for letter in leaf])
+        elif len(parents) < _DEEPEST and id(leaf) not in parents:
+            for key, value in _list_parts(leaf).items():
+                _collect(value, f"{name}{key}", outputs, (*parents, id(leaf)), text=text)
 
 
-def _parts(leaf: Any) -> dict[str, Any]:
-    """Return what is in a container or a plain object, by its place there."""
+def _list_parts(leaf: Any) -> dict[str, Any]:
+    """Return what is in a container or a plain object, by the index or attribute that gives it."""
     if isinstance(leaf, Mapping):
         return {f"[{key!r}]": value for key, value in leaf.items()}
     if isinstance(leaf, Set):
         leaf = sorted(leaf, key=repr)
     if isinstance(leaf, Sequence | GeneratorType) and not isinstance(leaf, bytes | range):
-        return {f"[{place}]": value for place, value in enumerate(leaf)}
+        return {f"[{index}]": value for index, value in enumerate(leaf)}
     if isinstance(leaf, type | nn.Module):
         return {}
     slots = [getattr(kind, "__slots__", ()) for kind in type(leaf).__mro__]
     names = [n for some in slots for n in ([some] if isinstance(some, str) else some)]
-    named = {name: getattr(leaf, name) for name in names if hasattr(leaf, name)}
-    return {f".{key}": value for key, value in {**named, **getattr(leaf, "__dict__", {})}.items()}
+    in_slots = {name: getattr(leaf, name) for name in names if hasattr(leaf, name)}
+    attributes = {**in_slots, **getattr(leaf, "__dict__", {})}
+    return {f".{key}": value for key, value in attributes.items()}
 
 
-def _plain(tensor: Tensor) -> Tensor:
-    """Return a tensor of real numbers in the usual layout."""
+def _convert_to_plain(tensor: Tensor) -> Tensor:
+    """Return a tensor as a dense one of real numbers."""
     if tensor.layout != torch.strided:
         tensor = tensor.to_dense()
     if tensor.is_quantized:
@@ -76,96 +83,91 @@ def _plain(tensor: Tensor) -> Tensor:
     return torch.view_as_real(tensor) if tensor.is_complex() else tensor
 
 
-def usual_rounding(eps: float) -> float:
-    """Return the part of the largest output by which rounding may move one, for a machine epsilon.
-
-    It is 100 times `eps`, as in networks of a hundred layers, or its root where that is stricter
-    (half precision) or float64 needs no strictness.
-    """
-    return float(eps**0.5 if eps <= _EPS64 else min(100 * eps, eps**0.5))
-
-
-def difference(
+def describe_difference(
     expected: Outputs,
-    given: Outputs,
-    part: Any = usual_rounding,
+    actual: Outputs,
     eps: float = 0,
+    *,
+    is_lenient: bool = False,
     floor: float = 0,
     noise: Mapping[str, float] = MappingProxyType({}),
 ) -> str | None:
-    """Say where outputs differ by more than rounding; None if they don't.
+    """Say where outputs differ by more than rounding; return None if they don't.
 
     Parameters
     ----------
-    expected, given : dict of str to Tensor
-    part : callable
-        Which part of the largest value of a tensor may be lost, for a machine epsilon.
+    expected, actual : dict of str to Tensor
     eps : float
-        The network's own machine epsilon: its outputs may be of finer numbers than its layers.
+        The network's machine epsilon: its outputs may be of finer numbers than its layers.
+    is_lenient : bool
+        Whether rounding may change half of the digits, ``eps ** 0.5`` of the largest value.
+        Otherwise it is ``100 * eps``, as in networks of a hundred layers, if that is less and
+        the numbers aren't float64, where nothing is near the limit.
     floor : float
-        What may differ even where all values are 0.
+        The difference that passes even where all values are 0.
     noise : mapping of str to float
         How far an output differs from run to run; infinite where its shape does.
     """
-    if expected.keys() != given.keys():
-        return f"returns {_counted(given)} for gray and {_counted(expected)} for three planes"
+    if expected.keys() != actual.keys():
+        counts = _count_tensors(actual), _count_tensors(expected)
+        return "returns {} for gray and {} for three planes".format(*counts)
     for name, e in expected.items():
-        g = given[name]
+        a, where = actual[name], f"output {name}" if name else "an output"
         if noise.get(name) == float("inf"):
             continue
-        if e.shape != g.shape:
-            return (
-                f"returns {_named(name)} of shape {tuple(g.shape)} for gray and "
-                f"{tuple(e.shape)} for three planes"
-            )
+        if e.shape != a.shape:
+            shapes = f"{tuple(a.shape)} for gray and {tuple(e.shape)} for three planes"
+            return f"returns {where} of shape {shapes}"
         if not e.numel():
             continue
-        off, scale = _off(e, g), _scale(e, g)
-        exact = not e.is_floating_point()
-        limit = 0.0 if exact else part(max(eps, torch.finfo(e.dtype).eps)) * scale + floor
-        if not off <= limit + noise.get(name, 0.0):
+        difference, scale = _find_difference(e, a), _find_scale(e, a)
+        limit = noise.get(name, 0.0)
+        if e.is_floating_point():
+            own_eps = max(eps, torch.finfo(e.dtype).eps)
+            root = own_eps**0.5
+            part = root if is_lenient or own_eps <= EPS64 else min(100 * own_eps, root)
+            limit += part * scale + floor
+        if not difference <= limit:
             return (
-                f"returns other values for gray than for three planes: {_named(name)} differs by "
-                f"{off:.2g}, of values up to {scale:.3g}"
+                f"returns other values for gray than for three planes: {where} differs by "
+                f"{difference:.2g}, of values up to {scale:.3g}"
             )
     return None
 
 
-def noise_of(first: Outputs, *others: Outputs) -> dict[str, float] | None:
+def measure_noise(first: Outputs, *others: Outputs) -> dict[str, float] | None:
     """Return how far each output may differ from run to run; None if their number changes."""
     if any(first.keys() != other.keys() for other in others):
         return None
     return {
-        name: _SPREAD * max(_off(tensor, other[name]) for other in others)
+        name: _SPREAD * max(_find_difference(tensor, other[name]) for other in others)
         for name, tensor in first.items()
     }
 
 
-def _largest(tensor: Tensor) -> float:
+def _find_largest(tensor: Tensor) -> float:
+    """Return the largest absolute value that is finite."""
     values = tensor.cpu().double()
     return float(torch.where(values.isfinite(), values.abs(), 0).max())
 
 
-def _scale(expected: Tensor, given: Tensor) -> float:
-    """Return the largest value, without a mask's fill: huge values that are the same in both."""
-    largest = _largest(expected)
-    others = _largest(torch.where(expected != given, expected, 0))
+def _find_scale(expected: Tensor, actual: Tensor) -> float:
+    """Return the largest value, without a mask's fill: huge values that are equal in both."""
+    largest = _find_largest(expected)
+    others = _find_largest(torch.where(expected != actual, expected, 0))
     return others if 0 < others < _FILL * largest else largest
 
 
-def _off(expected: Tensor, given: Tensor) -> float:
-    """Return the largest difference; infinite where one number alone isn't finite, or shapes."""
-    if expected.shape != given.shape:
+def _find_difference(expected: Tensor, actual: Tensor) -> float:
+    """Return the largest difference; infinite if shapes differ, or one number isn't finite."""
+    if expected.shape != actual.shape:
         return float("inf")
-    e, g = expected.cpu().double(), given.cpu().double()
-    same = (e == g) | (e.isnan() & g.isnan())
-    off = torch.where(same, 0, (e - g).abs()).nan_to_num(float("inf"))
-    return float(off.max()) if off.numel() else 0.0
+    e, a = expected.cpu().double(), actual.cpu().double()
+    is_same = (e == a) | (e.isnan() & a.isnan())
+    difference = torch.where(is_same, 0, (e - a).abs()).nan_to_num(float("inf"))
+    return float(difference.max()) if difference.numel() else 0.0
 
 
-def _named(name: str) -> str:
-    return f"output {name}" if name else "an output"
-
-
-def _counted(outputs: Outputs) -> str:
+def _count_tensors(outputs: Outputs) -> str:
+    """Return how many tensors there are, in words."""
     return f"{len(outputs)} tensor{'s' * (len(outputs) != 1)}"

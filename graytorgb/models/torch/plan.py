@@ -1,4 +1,4 @@
-"""Which of a torch network's layers have to change, from where its image goes."""
+"""Plan of the layers that have to change, from the trace of an image through a torch network."""
 
 import difflib
 from typing import NamedTuple
@@ -10,170 +10,160 @@ from torch.nn.utils.parametrize import is_parametrized
 from ...errors import ModelError
 from ..stem import CHANNELS, quote_names, refuse
 from .input_arithmetic import InputArithmetic, find_input_arithmetic, takes_image_list
-from .trace import ImageTrace, Meeting
+from .trace import Consumer, ImageTrace
 
 _COMPUTED = "a convolution whose weight is computed at each call"
 
 
 class Plan(NamedTuple):
-    """What has to change.
+    """What has to change in a network.
 
     Attributes
     ----------
     stems : dict of str to str
-        The convolutions that see the image, each with the layer in front of which the plane
-        of ones belongs: itself, or one around it whose forward() pads.
-    fronts : list of InputArithmetic
-        The network's own arithmetic, in order.
-    entered : set of str
+        The convolutions that see the image, each with the layer that is given the plane of ones:
+        the convolution itself, or a layer around it whose forward() pads.
+    arithmetic : list of InputArithmetic
+        What the network itself calculates with its input, in order.
+    image_layers : set of str
         The layers that are given the image.
     """
 
     stems: dict[str, str]
-    fronts: list[InputArithmetic]
-    entered: set[str]
+    arithmetic: list[InputArithmetic]
+    image_layers: set[str]
 
 
 def plan_for_layers(model: nn.Module, layers: list[str]) -> Plan:
-    """Return the plan where the caller says which convolutions see the image."""
-    modules = dict(model.named_modules())
-    first = {id(module): name for name, module in reversed(modules.items())}
-    known = dict(model.named_modules(remove_duplicate=False))
-    # a layer that has several names is changed once
-    layers = list(dict.fromkeys(first[id(known[n])] if n in known else n for n in layers))
-    for name in layers:
-        if name not in modules:
-            near = difflib.get_close_matches(name, modules, n=1)
-            raise ModelError(
-                f"no layer is called {name!r}"
-                + (f"; did you mean layer={near[0]!r}?" if near else "")
-                + f" Those that see 3 channels: {quote_names(_three_channels(modules)) or 'none'}"
-            )
-        why = _why_not(modules[name])
-        if why:
-            raise refuse(f"layer {name!r} is {why}")
-    fronts = [find_input_arithmetic(model, name, returns_image=False) for name in modules]
-    stems = {name: "" if takes_image_list(model) else name for name in layers}
-    around = {name for name in modules if any(is_inside(layer, name) for layer in layers)}
-    return Plan(stems, [front for front in fronts if front is not None], around)
-
-
-def _three_channels(modules: dict[str, nn.Module]) -> list[str]:
-    return [name for name, module in modules.items() if not _why_not(module)]
-
-
-def plan_from_traces(model: nn.Module, traces: list[ImageTrace]) -> Plan:
-    """Return the plan from where the image went.
+    """Return the plan for a network whose stems the caller names.
 
     Raises
     ------
     ModelError
-        If the image doesn't go through plain convolutions alone.
+        If a name is none, or the layer isn't a convolution that can be adapted.
     """
     modules = dict(model.named_modules())
-    meetings = [meeting for trace in traces for meeting in trace.meetings]
-    if not meetings:
+    # a layer that has several names is changed once
+    first_names = {id(module): name for name, module in modules.items()}
+    known = dict(model.named_modules(remove_duplicate=False))
+    layers = list(dict.fromkeys(first_names[id(known[n])] if n in known else n for n in layers))
+    for name in layers:
+        if name not in modules:
+            near = difflib.get_close_matches(name, modules, n=1)
+            hint = f"; did you mean layer={near[0]!r}?" if near else ""
+            fit = [each for each, module in modules.items() if not _describe_unfit(module)]
+            raise ModelError(
+                f"no layer is called {name!r}{hint} Those that see 3 channels: "
+                f"{quote_names(fit) or 'none'}"
+            )
+        unfit = _describe_unfit(modules[name])
+        if unfit:
+            raise refuse(f"layer {name!r} is {unfit}")
+    found = [find_input_arithmetic(model, name, returns_image=False) for name in modules]
+    stems = {name: "" if takes_image_list(model) else name for name in layers}
+    around = {name for name in modules if any(is_inside(layer, name) for layer in layers)}
+    return Plan(stems, [arithmetic for arithmetic in found if arithmetic is not None], around)
+
+
+def plan_from_traces(model: nn.Module, traces: list[ImageTrace]) -> Plan:
+    """Return the plan for a network through which an image was traced.
+
+    Raises
+    ------
+    ModelError
+        If something else than convolutions with weights of their own consumes the image.
+    """
+    modules = dict(model.named_modules())
+    consumers = [consumer for trace in traces for consumer in trace.consumers]
+    if not consumers:
         raise refuse(
             "the image that the network is given doesn't reach any operation: is it the first "
             "argument? State all of them, example={name: tensor}"
         )
-    problems = [p for meeting in meetings if (p := _problem(meeting, modules)) is not None]
-    if problems:
-        stems = [m.layer for m in meetings if _problem(m, modules) is None]
+    problems = [_describe_problem(consumer, modules) for consumer in consumers]
+    if any(problems):
+        stems = [c.layer for c, problem in zip(consumers, problems, strict=True) if not problem]
         also = f", beside the convolution(s) {quote_names(stems)}" if stems else ""
-        raise refuse(f"the image {'; '.join(dict.fromkeys(problems))}{also}")
-    fronts: dict[str, InputArithmetic] = {}
-    for meeting in meetings:
-        for name in _arithmetic(meeting):
-            if name not in fronts:
-                fronts[name] = _front(model, name, traces[0].returned)
-    entered = {entry.layer for trace in traces for entry in trace.calls if entry.is_image}
-    return Plan(_places(meetings), list(fronts.values()), entered)
+        raise refuse(f"the image {'; '.join(dict.fromkeys(filter(None, problems)))}{also}")
+    calculating = dict.fromkeys(
+        step.layer for c in consumers for step in c.steps if step.kind == "arithmetic"
+    )
+    arithmetic = [_require_arithmetic(model, n, traces[0].image_makers) for n in calculating]
+    calls = [call for trace in traces for call in trace.calls]
+    image_layers = {call.layer for call in calls if call.steps is not None}
+    return Plan(_choose_ones_layers(consumers), arithmetic, image_layers)
 
 
-def _places(meetings: list[Meeting]) -> dict[str, str]:
-    """Where the ones of each stem belong."""
-    places: dict[str, str] = {}
-    for meeting in meetings:
-        place = _place_of_ones(meeting)
-        if is_inside(places.get(meeting.layer, place), place):  # the outermost of several calls
-            places[meeting.layer] = place
-    # a stem inside another's place is given ones already
+def _choose_ones_layers(stems: list[Consumer]) -> dict[str, str]:
+    """Return each stem with the layer that is given its plane of ones.
+
+    It is the innermost layer, at best the stem itself, that is given an image without padding.
+    """
+    chosen: dict[str, str] = {}
+    for stem in stems:
+        unpadded = [
+            call.layer
+            for call in stem.calls
+            if call.steps is not None and all(step.kind != "pad" for step in call.steps)
+        ]
+        if is_inside(chosen.get(stem.layer, unpadded[-1]), unpadded[-1]):
+            chosen[stem.layer] = unpadded[-1]  # the outermost, if a stem is called several times
+    # a stem inside another's layer is given that layer's ones
     return {
-        name: min((p for p in places.values() if is_inside(place, p)), key=len)
-        for name, place in places.items()
+        name: min((other for other in chosen.values() if is_inside(layer, other)), key=len)
+        for name, layer in chosen.items()
     }
 
 
-def _problem(meeting: Meeting, modules: dict[str, nn.Module]) -> str | None:
-    """Why what the image meets isn't a stem; None if it is."""
-    where = f"layer {meeting.layer!r}" if meeting.layer else "the network's own forward()"
-    if "quantize" in meeting.operation:
+def _describe_problem(consumer: Consumer, modules: dict[str, nn.Module]) -> str | None:
+    """Say why an operation that consumes the image isn't a stem; return None if it is."""
+    where = _describe_layer(consumer.layer)
+    if "quantize" in consumer.operation:
         return f"is quantized in {where}: adapt the float network, then quantize it"
-    if not meeting.is_convolution:
-        return f"goes into {meeting.operation}, in {where}"
-    module = modules[meeting.layer]
-    why = _why_not(module)
-    if why:
-        return f"goes into {where}, {why}"
-    if not meeting.plain:
+    if not consumer.operation.endswith("convolution"):
+        return f"goes into {consumer.operation}, in {where}"
+    unfit = _describe_unfit(modules[consumer.layer])
+    if unfit:
+        return f"goes into {where}, {unfit}"
+    if not consumer.uses_layer_weight:
         return f"goes into {where}, {_COMPUTED} (by weight standardization or autocast, perhaps)"
-    if _is_padded_before_arithmetic(meeting):
+    kinds = [step.kind for step in consumer.steps]
+    if "pad" in kinds and "arithmetic" in kinds[kinds.index("pad") :]:
         return f"is padded before arithmetic, on its way to {where}"
     return None
 
 
-def _why_not(module: nn.Module) -> str | None:
-    """What a layer is, if it isn't a convolution of the three channels."""
+def _describe_unfit(module: nn.Module) -> str | None:
+    """Say why a layer isn't a convolution that can be a stem; return None if it is."""
     if not isinstance(module, _ConvNd):
         return f"a {type(module).__module__}.{type(module).__name__}, not a convolution"
     if module.in_channels != CHANNELS:
         return f"a convolution of {module.in_channels} channels, not 3"
     if not isinstance(module, _ConvTransposeNd) and module.groups not in (1, CHANNELS):
         return f"a convolution in {module.groups} groups"
-    return _how_computed(module)
-
-
-def _how_computed(module: nn.Module) -> str | None:
-    """What makes a layer's weight anew at each call, and how to stop it; None if nothing does."""
     if is_parametrized(module, "weight"):
         stop = "torch.nn.utils.parametrize.remove_parametrizations(layer, 'weight')"
-    elif "weight" not in module._parameters:  # by a hook, from weight_g and weight_v or the like
+    elif "weight" not in module._parameters:  # a hook makes it of weight_g and weight_v, say
         stop = "torch.nn.utils.remove_weight_norm, remove_spectral_norm or prune.remove"
     else:
         return None
     return f"{_COMPUTED}: {stop} first"
 
 
-def _arithmetic(meeting: Meeting) -> list[str]:
-    """The layers that calculate with the image on its way, in order."""
-    return list(dict.fromkeys(s.layer for s in meeting.path if s.kind == "arithmetic"))
+def _describe_layer(name: str) -> str:
+    """Return a layer's name for a message."""
+    return f"layer {name!r}" if name else "the network's own forward()"
 
 
-def _is_padded_before_arithmetic(meeting: Meeting) -> bool:
-    kinds = [step.kind for step in meeting.path]
-    return "pad" in kinds and "arithmetic" in kinds[kinds.index("pad") :]
-
-
-def _front(model: nn.Module, name: str, returned: set[str]) -> InputArithmetic:
-    front = find_input_arithmetic(model, name, returns_image=name in returned)
-    if front is None:
-        where = f"layer {name!r}" if name else "the network's own forward()"
+def _require_arithmetic(model: nn.Module, layer: str, image_makers: set[str]) -> InputArithmetic:
+    """Return a layer's arithmetic with the image, or raise a ModelError if it has to stay."""
+    arithmetic = find_input_arithmetic(model, layer, returns_image=layer in image_makers)
+    if arithmetic is None:
         raise refuse(
-            f"{where} calculates with the image before the first convolution, and can't be taken "
-            "out of the network"
+            f"{_describe_layer(layer)} calculates with the image before the first convolution, and "
+            "can't be taken out of the network"
         )
-    return front
-
-
-def _place_of_ones(meeting: Meeting) -> str:
-    """The innermost layer, the stem itself at best, that is given an image not padded yet."""
-    unpadded = [
-        entry.layer
-        for entry in meeting.within
-        if entry.is_image and not any(step.kind == "pad" for step in entry.path)
-    ]
-    return unpadded[-1]
+    return arithmetic
 
 
 def is_inside(layer: str, other: str) -> bool:

@@ -1,4 +1,4 @@
-"""Changes to a network's layers that can be taken back."""
+"""Changes to a network's layers that can be undone."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,7 +8,7 @@ from torch import nn
 
 
 class ReversibleChanges:
-    """Changes, each with what undoes it: a network that can't be adapted is left as it was."""
+    """A list of changes and of how to undo them, for a network that can't be adapted."""
 
     def __init__(self) -> None:
         self._undo: list[Callable[[], None]] = []
@@ -24,11 +24,11 @@ class ReversibleChanges:
         with suppress(AttributeError, TypeError):
             self.set(owner, name, value)
 
-    def hook(self, module: nn.Module, hook: Callable[..., Any]) -> None:
+    def add_hook(self, module: nn.Module, hook: Callable[..., Any]) -> None:
         """Register a forward pre-hook."""
         self._undo.append(module.register_forward_pre_hook(hook, with_kwargs=True).remove)
 
     def undo(self) -> None:
-        """Take everything back, the last first."""
+        """Undo every change, the last one first."""
         while self._undo:
             self._undo.pop()()

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,10 +17,10 @@ from ...extras import require
 from ..files import SAFETENSORS, TORCH, check_file, explain_read_errors, make_read_error
 from ..preprocessing import Preprocessing
 from ..stem import CHANNELS
-from ..weights import Normalization, collapse_kernel
+from ..weights import Normalization, collapse_stem
 
 _SAFETENSORS = ".safetensors"
-# how torch names a class or a function that a file would call
+# the class or function in torch's message that a file would call
 _BEYOND_WEIGHTS = re.compile(r"[Uu]nsupported (?:global|class)\W+(?:GLOBAL )?([\w.]+)")
 
 
@@ -35,18 +34,25 @@ def adapt_state_dict(
             'from 0 to 1: "imagenet" for most ImageNet weights; "0..1" for none',
             remedies=("stats",),
         )
-    tensors, metadata = read(source)
-    name = _checked(tensors, _find(tensors) if key is None else key)
-    adapted = {**tensors, **_stem(tensors, name, preprocessing.normalization, offset)}
+    tensors, metadata = read_state_dict(source)
+    name = _find_stem_weight(tensors) if key is None else key
+    _check_stem_weight(tensors, name)
+    adapted = {**tensors, **_adapt_stem(tensors, name, preprocessing.normalization, offset)}
     if dst is not None:
-        _write(adapted, Path(dst), metadata)
+        _write_file(adapted, Path(dst), metadata)
     return adapted
 
 
-def read(source: Any) -> tuple[dict[str, Tensor], dict[str, str] | None]:
-    """The tensors, and the metadata that a safetensors file has."""
+def read_state_dict(source: Any) -> tuple[dict[str, Tensor], dict[str, str] | None]:
+    """Return the tensors of a state dict or of a file, and the metadata of a safetensors file.
+
+    Raises
+    ------
+    ModelError
+        If `source` is anything else, or can't be read as weights.
+    """
     if isinstance(source, Mapping):
-        return _only_tensors(source, "this state dict"), None
+        return _require_tensors(source, "this state dict", "checkpoint"), None
     if not isinstance(source, str | os.PathLike):
         raise ModelError(
             f"source is a state dict or the path of a file, not a {type(source).__name__}; of a "
@@ -58,26 +64,25 @@ def read(source: Any) -> tuple[dict[str, Tensor], dict[str, str] | None]:
         safetensors = require("safetensors")
         with explain_read_errors(path, SAFETENSORS), safetensors.safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
-    return _only_tensors(
-        _loaded(path), str(path), f"torch.load({str(path)!r}, weights_only=True)"
-    ), None
+    call = f"torch.load({str(path)!r}, weights_only=True)"
+    return _require_tensors(_load_file(path), str(path), call), None
 
 
-def _loaded(path: Path) -> Any:
-    """What a file of torch.save holds, if that is weights alone."""
+def _load_file(path: Path) -> Any:
+    """Return what a file of torch.save holds, or raise a ModelError if it isn't weights alone."""
     try:
         with warnings.catch_warnings(action="ignore"):  # of formats that are refused below
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file raises errors of any class
-        said = str(error)
-        beyond = _BEYOND_WEIGHTS.search(said) if isinstance(error, pickle.UnpicklingError) else None
-        if beyond is not None:
+        message = str(error)
+        is_refusal = isinstance(error, pickle.UnpicklingError)
+        if is_refusal and (beyond := _BEYOND_WEIGHTS.search(message)) is not None:
             raise ModelError(
                 f"{path} holds more than weights ({beyond[1]}), and running what a file says isn't "
                 "safe. If you trust it, load it yourself, torch.load(..., weights_only=False), and "
                 "pass its state_dict()"
             ) from error
-        if "TorchScript" in said:
+        if "TorchScript" in message:
             raise ModelError(
                 f"{path} is a scripted network, and not weights: save those alone, "
                 f"torch.save(torch.jit.load({str(path)!r}).state_dict(), 'weights.pt')"
@@ -85,8 +90,16 @@ def _loaded(path: Path) -> Any:
         raise make_read_error(path, TORCH, error) from error
 
 
-def _only_tensors(loaded: Any, name: str, call: str = "checkpoint") -> dict[str, Tensor]:
-    """The state dict itself, or ModelError that says where in a checkpoint it is."""
+def _require_tensors(loaded: Any, name: str, call: str) -> dict[str, Tensor]:
+    """Return a state dict, or raise a ModelError that says where in a checkpoint one is.
+
+    Parameters
+    ----------
+    loaded : object
+        What should be a state dict.
+    name, call : str
+        What it is called in a message, and the Python expression that gives it.
+    """
     if isinstance(loaded, Mapping):
         if loaded and all(isinstance(value, Tensor) for value in loaded.values()):
             unnamed = [key for key in loaded if not isinstance(key, str)]
@@ -113,8 +126,8 @@ def _only_tensors(loaded: Any, name: str, call: str = "checkpoint") -> dict[str,
     )
 
 
-def _find(tensors: dict[str, Tensor]) -> str:
-    """The only weight that can be a stem's."""
+def _find_stem_weight(tensors: dict[str, Tensor]) -> str:
+    """Return the name of the only weight that can be a stem's, or raise a ModelError."""
     names = [name for name in tensors if _sees_color(tensors[name]) and name.endswith("weight")]
     if len(names) == 1:
         return names[0]
@@ -128,52 +141,51 @@ def _find(tensors: dict[str, Tensor]) -> str:
 
 
 def _sees_color(tensor: Tensor) -> bool:
+    """Whether a tensor has the shape of a convolution's weight for 3 channels."""
     return tensor.ndim in (4, 5) and tensor.shape[1] == CHANNELS
 
 
-def _checked(tensors: dict[str, Tensor], key: str) -> str:
+def _check_stem_weight(tensors: dict[str, Tensor], key: str) -> None:
+    """Raise a ModelError unless there is such a weight, and it can be a stem's."""
     if key not in tensors:
-        raise ModelError(f"no weight is called {key!r}; with 3 input channels there are "
-            f"{[name for name, tensor in tensors.items() if _sees_color(tensor)]}")  # fmt: skip
-    if tensors[key].is_meta or tensors[key].layout != torch.strided:
-        kind = "on the meta device, without values" if tensors[key].is_meta else "sparse"
+        colored = [name for name, tensor in tensors.items() if _sees_color(tensor)]
+        raise ModelError(f"no weight is called {key!r}; with 3 input channels there are {colored}")
+    weight = tensors[key]
+    if weight.is_meta or weight.layout != torch.strided:
+        kind = "on the meta device, without values" if weight.is_meta else "sparse"
         raise ModelError(f"{key!r} is {kind}, and a dense weight is expected")
-    if not _sees_color(tensors[key]) or not tensors[key].is_floating_point():
+    if not _sees_color(weight) or not weight.is_floating_point():
         raise ModelError(
-            f"{key!r} is no stem's weight: its shape is {tuple(tensors[key].shape)}, its dtype "
-            f"{tensors[key].dtype}, and (out, 3, height, width) of floats is expected"
+            f"{key!r} is no stem's weight: its shape is {tuple(weight.shape)}, its dtype "
+            f"{weight.dtype}, and (out, 3, height, width) of floats is expected"
         )
-    return key
 
 
-def _stem(
+def _adapt_stem(
     tensors: dict[str, Tensor], name: str, normalization: Normalization, offset: str
 ) -> dict[str, Tensor]:
-    """The tensors that change."""
-    weight = tensors[name]
-    axes = "OI" + "DHW"[-(weight.ndim - 2) :]
-    gray, ones = collapse_kernel(weight.detach().double().cpu().numpy(), normalization, axes)
-    if not normalization.has_offset:
-        return {name: _like(weight, gray)}
-    if offset == "plane":
-        return {name: _like(weight, np.concatenate((gray, ones), 1))}
-    if not name.endswith("weight"):
+    """Return the tensors that change, by their names."""
+    weight, bias_name = tensors[name], name.removesuffix("weight") + "bias"
+    changes_bias = normalization.has_offset and offset == "bias"
+    if changes_bias and not name.endswith("weight"):
         raise ModelError(
             f"offset='bias' adds to the bias beside a weight, and {name!r} isn't called one: "
             "offset='plane' needs none"
         )
-    spread = ones.sum(tuple(range(1, ones.ndim)))
-    bias = name.removesuffix("weight") + "bias"
-    if bias in tensors:
-        spread += tensors[bias].detach().double().cpu().numpy()
-    return {name: _like(weight, gray), bias: _like(weight, spread)}
+    has_bias = changes_bias and bias_name in tensors
+    bias = tensors[bias_name].detach().double().cpu().numpy() if has_bias else None
+    kernel = weight.detach().double().cpu().numpy()
+    axes = "OI" + "DHW"[-(weight.ndim - 2) :]
+    gray, gray_bias = collapse_stem(kernel, bias, normalization, axes=axes, offset=offset)
+    adapted = {name: gray} if gray_bias is None else {name: gray, bias_name: gray_bias}
+    return {
+        key: torch.from_numpy(values).to(weight.device, weight.dtype)
+        for key, values in adapted.items()
+    }
 
 
-def _like(weight: Tensor, values: Any) -> Tensor:
-    return torch.from_numpy(values).to(weight.device, weight.dtype)
-
-
-def _write(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None) -> None:
+def _write_file(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None) -> None:
+    """Write a state dict as safetensors, with its metadata, or by ``torch.save``."""
     if not path.parent.is_dir():
         raise ModelError(f"there is no folder {str(path.parent)!r} to write {path.name} into")
     if path.suffix.lower() == _SAFETENSORS:
@@ -181,7 +193,7 @@ def _write(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | No
         try:
             with replacing(path) as written:
                 save({name: t.contiguous() for name, t in tensors.items()}, written, metadata)
-        except RuntimeError as error:  # tied weights, which that format can't say
+        except RuntimeError as error:  # tied weights, which that format can't hold
             raise ModelError(
                 f"{path} can't be written: {' '.join(str(error).split())} A .pt file can: "
                 f"dst={str(path.with_suffix('.pt'))!r}"

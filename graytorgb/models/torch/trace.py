@@ -1,12 +1,12 @@
-"""Where the image goes in a torch network: one forward pass, followed operation by operation.
+"""Trace of an image through a torch network: one forward pass, watched operation by operation.
 
 A tensor is an *image* while it is the input, or was made of it alone by moving pixels
-(views, crops, resizing), padding with zeros, or arithmetic with constants. The first other
-operation on it is a *meeting*; the convolutions among them are the stem.
+(views, crops, resizing), padding with zeros, or arithmetic with constants. Such an operation is
+a *step*. Any other operation on an image is a *consumer*: the first convolutions are among them.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -14,71 +14,65 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-# A plane of ones stays one through these; views are known by their storage.
+StepKind = Literal["move", "pad", "arithmetic"]
+
+# These leave a plane of ones as it is. Views aren't listed: they share the image's storage.
 _MOVES = {
     "_to_copy", "clone", "copy", "contiguous", "cat", "stack", "flip", "roll", "repeat", "index",
     "index_select", "lift_fresh_copy", "detach", "alias", "_adaptive_avg_pool2d",
     "_adaptive_avg_pool3d", "pixel_unshuffle", "native_channel_shuffle",
 }  # fmt: skip
 _MOVE_FAMILIES = ("upsample_", "_upsample_", "reflection_pad", "replication_pad")
-# It ends at the image's border in these, so it has to go through them.
+# These put zeros around a plane of ones, so the ones have to be appended before them.
 _PADS = {"constant_pad_nd", "avg_pool2d", "avg_pool3d", "grid_sampler_2d", "grid_sampler_3d"}
 _ARITHMETIC = {"add", "sub", "rsub", "mul", "div", "neg"}
-# These look at a tensor's shape or dtype, not at its values.
+# These read a tensor's shape or dtype, not its values.
 _SHAPE_FAMILIES = ("new_", "sym_", "is_", "_assert_tensor_metadata")
 
 
 class Step(NamedTuple):
     """An operation that an image went through, and the layer that did it."""
 
-    kind: Literal["move", "pad", "arithmetic"]
+    kind: StepKind
     operation: str
     layer: str
 
 
-class Entry(NamedTuple):
-    """A layer that was called.
+class LayerCall(NamedTuple):
+    """A call of a layer.
 
     Attributes
     ----------
     layer : str
-        Its name; ``""`` is the network itself.
-    is_image : bool
-        Whether an argument is an image.
-    path : tuple of Step
-        What that image had gone through.
+        The layer's name; ``""`` is the network itself.
+    steps : tuple of Step or None
+        The steps behind the image that the layer is given, or None if it is given no image.
     """
 
     layer: str
-    is_image: bool
-    path: tuple[Step, ...]
+    steps: tuple[Step, ...] | None
 
 
-class Meeting(NamedTuple):
-    """The first operation on an image that isn't a step.
+class Consumer(NamedTuple):
+    """An operation that makes something else than an image of an image.
 
     Attributes
     ----------
     layer, operation : str
-        Whose it is, and torch's name for it.
-    path : tuple of Step
-        The steps before it.
-    within : tuple of Entry
-        The layers that were being called, the outermost first.
-    plain : bool
+        The layer that does it, and torch's name for the operation.
+    steps : tuple of Step
+        The steps that the image went through before.
+    calls : tuple of LayerCall
+        The calls that are running, the outermost first.
+    uses_layer_weight : bool
         Whether it is a convolution of the image with the layer's own ``weight``.
     """
 
     layer: str
     operation: str
-    path: tuple[Step, ...]
-    within: tuple[Entry, ...]
-    plain: bool
-
-    @property
-    def is_convolution(self) -> bool:
-        """Whether the image met a kernel."""
-        return self.operation.endswith("convolution")
+    steps: tuple[Step, ...]
+    calls: tuple[LayerCall, ...]
+    uses_layer_weight: bool
 
 
 class Stopped(Exception):
@@ -86,46 +80,45 @@ class Stopped(Exception):
 
 
 class ImageTrace(TorchDispatchMode):
-    """A trace of images through whatever runs inside it.
+    """A trace of an image through whatever runs inside this context.
 
     Parameters
     ----------
     model : nn.Module
-        Its layers' names are told, and its state isn't touched.
-    images : list of Tensor
+        The network whose layers' names the trace gives. Its state isn't changed.
+    image : Tensor
         The network's input.
-    stop : bool
-        Whether to end the pass, by :class:`Stopped`, after the first meeting.
+    stop_at_consumer : bool
+        Whether to raise :class:`Stopped` at the first consumer.
 
     Attributes
     ----------
-    meetings : list of Meeting
-    calls : list of Entry
-    returned : set of str
+    consumers : list of Consumer
+    calls : list of LayerCall
+    image_makers : set of str
         The layers that were given an image and returned one.
     outputs : dict of str to list of Tensor
-        What the convolutions of images gave, by layer.
+        The outputs of the convolutions that consume an image, by layer.
     result : object
-        What the run returned.
+        The network's output.
     """
 
-    def __init__(self, model: nn.Module, images: list[Tensor], *, stop: bool = False) -> None:
+    def __init__(self, model: nn.Module, image: Tensor, *, stop_at_consumer: bool = False) -> None:
         super().__init__()
-        self.meetings: list[Meeting] = []
-        self.calls: list[Entry] = []
-        self.returned: set[str] = set()
+        self.consumers: list[Consumer] = []
+        self.calls: list[LayerCall] = []
+        self.image_makers: set[str] = set()
         self.outputs: dict[str, list[Tensor]] = {}
         self.result: Any = None
         self._modules = dict(model.named_modules())
-        self._stop = stop
-        self._stack: list[Entry] = []
-        # by storage, so that a view of an image is one; the tensor keeps the address taken
+        self._stop_at_consumer = stop_at_consumer
+        self._running: list[LayerCall] = []
+        # by storage, because a view of an image is an image; the tensor keeps its address in use
         self._images: dict[int, tuple[Tensor, tuple[Step, ...]]] = {}
-        for image in images:
-            self._mark(image, ())
+        self._mark_images(image, ())
 
-    def path_of(self, value: Any) -> tuple[Step, ...] | None:
-        """The steps behind the image in `value`, a tensor or a nest of them; None if none is."""
+    def find_steps(self, value: Any) -> tuple[Step, ...] | None:
+        """Return the steps behind the image in a tensor or a nest of them; None without image."""
         for leaf in tree_leaves(value):
             if isinstance(leaf, Tensor) and leaf.layout == torch.strided:
                 found = self._images.get(leaf.untyped_storage().data_ptr())
@@ -134,30 +127,31 @@ class ImageTrace(TorchDispatchMode):
         return None
 
     @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Hooks on every layer, so that each operation has one."""
-        handles = []
-        for name, module in self._modules.items():
-            handles.append(module.register_forward_pre_hook(self._enter(name), with_kwargs=True))
-            handles.append(module.register_forward_hook(self._leave, always_call=True))
-        try:
+    def watch_layers(self) -> Iterator[None]:
+        """Register hooks on every layer, by which the trace knows an operation's layer."""
+        with ExitStack() as stack:
+            for name, module in self._modules.items():
+                begin_call = self._make_hook(name)
+                hook = module.register_forward_pre_hook(begin_call, with_kwargs=True)
+                stack.enter_context(hook)
+                hook = module.register_forward_hook(self._end_call, always_call=True)
+                stack.enter_context(hook)
             yield
-        finally:
-            for handle in handles:
-                handle.remove()
 
-    def _enter(self, name: str) -> Callable[..., None]:
-        def enter(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            path = self.path_of((args, kwargs))
-            self._stack.append(Entry(name, path is not None, path or ()))
-            self.calls.append(self._stack[-1])
+    def _make_hook(self, name: str) -> Callable[..., None]:
+        """Return the hook that begins a call of the layer `name`."""
 
-        return enter
+        def begin_call(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            self._running.append(LayerCall(name, self.find_steps((args, kwargs))))
+            self.calls.append(self._running[-1])
 
-    def _leave(self, module: nn.Module, args: Any, result: Any) -> None:
-        entry = self._stack.pop()
-        if entry.is_image and self.path_of(result) is not None:
-            self.returned.add(entry.layer)
+        return begin_call
+
+    def _end_call(self, module: nn.Module, args: Any, result: Any) -> None:
+        """End the innermost call."""
+        call = self._running.pop()
+        if call.steps is not None and self.find_steps(result) is not None:
+            self.image_makers.add(call.layer)
 
     def __torch_dispatch__(
         self,
@@ -168,90 +162,94 @@ class ImageTrace(TorchDispatchMode):
     ) -> Any:
         kwargs = kwargs or {}
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-        paths = [self.path_of(tensor) for tensor in tensors]
+        images = [steps for t in tensors if (steps := self.find_steps(t)) is not None]
+        has_activation = any(hasattr(tensor, "_graytorgb_activation") for tensor in tensors)
+        is_image_alone = len(images) == len(tensors)
         result = func(*args, **kwargs)
-        known = [path for path in paths if path is not None]
-        if known:
-            self._follow(func._schema.name.partition("::")[2], args, tensors, known, result)
-        elif any(hasattr(tensor, "_graytorgb_activation") for tensor in tensors):
-            self._mark_activations(result)
+        operation = func._schema.name.partition("::")[2]
+        if not images:
+            if has_activation:
+                _mark_activations(result)
+        elif not operation.startswith(_SHAPE_FAMILIES) and not operation.endswith("_like"):
+            steps = max(images, key=len)  # cat and stack take several images
+            # arithmetic of two images, or of an image and what was made of one, isn't a step
+            is_linear = len(images) == 1 and not has_activation
+            kind = self._find_step_kind(
+                operation, args, result, is_image_alone=is_image_alone, is_linear=is_linear
+            )
+            if kind is None:
+                self._add_consumer(operation, args, steps, result)
+            else:
+                step = Step(kind, operation, self._running[-1].layer if self._running else "")
+                # the same view repeated a hundred times is one step
+                self._mark_images(result, steps if steps[-1:] == (step,) else (*steps, step))
         return result
 
-    def _follow(
-        self,
-        operation: str,
-        args: tuple[Any, ...],
-        tensors: list[Tensor],
-        known: list[tuple[Step, ...]],
-        result: Any,
+    def _add_consumer(
+        self, operation: str, args: tuple[Any, ...], steps: tuple[Step, ...], result: Any
     ) -> None:
-        """Say what an operation did to an image."""
-        if operation.startswith(_SHAPE_FAMILIES) or operation.endswith("_like"):
-            return
-        path = max(known, key=len)  # cat and stack take several
-        layer = self._stack[-1].layer if self._stack else ""
-        kind = self._kind(operation, args, tensors, known, result)
-        if kind is not None:
-            step = Step(kind, operation, layer)
-            # a view repeated a hundred times says nothing new
-            longer = path if path and path[-1] == step else (*path, step)
-            for leaf in tree_leaves(result):
-                if isinstance(leaf, Tensor):
-                    self._mark(leaf, longer)
-            return
-        plain = False
-        if operation.endswith("convolution") and self.path_of(args[0]) is not None:
+        """Record an operation that consumes an image."""
+        layer = self._running[-1].layer if self._running else ""
+        uses_layer_weight = False
+        if operation.endswith("convolution") and self.find_steps(args[0]) is not None:
             weight = getattr(self._modules.get(layer), "weight", None)
-            plain = isinstance(weight, Tensor) and args[1].data_ptr() == weight.data_ptr()
+            uses_layer_weight = (
+                isinstance(weight, Tensor) and args[1].data_ptr() == weight.data_ptr()
+            )
             # the next layer may work in place
             self.outputs.setdefault(layer, []).append(result.clone())
-        self.meetings.append(Meeting(layer, operation, path, tuple(self._stack), plain))
-        self._mark_activations(result)
-        if self._stop:
+        self.consumers.append(
+            Consumer(layer, operation, steps, tuple(self._running), uses_layer_weight)
+        )
+        _mark_activations(result)
+        if self._stop_at_consumer:
             raise Stopped
 
-    def _kind(
+    def _find_step_kind(
         self,
         operation: str,
         args: tuple[Any, ...],
-        tensors: list[Tensor],
-        known: list[tuple[Step, ...]],
         result: Any,
-    ) -> Literal["move", "pad", "arithmetic"] | None:
-        """What kind of step it is, or None for a meeting."""
+        *,
+        is_image_alone: bool,
+        is_linear: bool,
+    ) -> StepKind | None:
+        """Return which kind of step an operation is, or None for a consumer."""
         name = operation.removesuffix("_")
-        alone = len(known) == len(tensors)
-        if name == "copy":  # into zeros, as far as this can know
-            return "move" if alone else "pad"
+        if name == "copy":  # into a tensor of zeros, as far as can be known here
+            return "move" if is_image_alone else "pad"
         if name in _ARITHMETIC:
-            active = any(hasattr(tensor, "_graytorgb_activation") for tensor in tensors)
-            return None if active or len(known) > 1 else "arithmetic"
-        if name == operation and self.path_of(result) is not None:
+            return "arithmetic" if is_linear else None
+        if name == operation and self.find_steps(result) is not None:
             return "move"  # a view
         if name in ("index", "index_select"):
             return "move"
-        if alone and (name in _MOVES or name.startswith(_MOVE_FAMILIES)):
+        if is_image_alone and (name in _MOVES or name.startswith(_MOVE_FAMILIES)):
             return "move"
         if name == "constant_pad_nd":
             return None if any(args[2:]) else "pad"
         return "pad" if name in _PADS else None
 
-    def _mark(self, tensor: Tensor, path: tuple[Step, ...]) -> None:
-        if tensor.layout == torch.strided and tensor.numel():
-            self._images[tensor.untyped_storage().data_ptr()] = (tensor, path)
-
-    def _mark_activations(self, result: Any) -> None:
-        # an attribute and not a list, so that memory is free when the network lets it go
+    def _mark_images(self, result: Any, steps: tuple[Step, ...]) -> None:
+        """Record that each tensor in `result` is an image that went through `steps`."""
         for leaf in tree_leaves(result):
-            if isinstance(leaf, Tensor):
-                leaf._graytorgb_activation = True  # type: ignore[attr-defined]
+            if isinstance(leaf, Tensor) and leaf.layout == torch.strided and leaf.numel():
+                self._images[leaf.untyped_storage().data_ptr()] = (leaf, steps)
+
+
+def _mark_activations(result: Any) -> None:
+    """Mark each tensor in `result` as one that depends on the image and is no image."""
+    # an attribute and not a list, so that memory is free when the network lets it go
+    for leaf in tree_leaves(result):
+        if isinstance(leaf, Tensor):
+            leaf._graytorgb_activation = True  # type: ignore[attr-defined]
 
 
 def trace_image(
-    model: nn.Module, run: Callable[[], Any], images: list[Tensor], *, stop: bool = False
+    model: nn.Module, run: Callable[[], Any], image: Tensor, *, stop_at_consumer: bool = False
 ) -> ImageTrace:
-    """Trace `images`, the input, through one forward pass of `model`, which `run` makes."""
-    trace = ImageTrace(model, images, stop=stop)
-    with torch.no_grad(), trace.watched(), trace, suppress(Stopped):
+    """Return the trace of `image`, the input, through one forward pass of `model` by `run`."""
+    trace = ImageTrace(model, image, stop_at_consumer=stop_at_consumer)
+    with torch.no_grad(), trace.watch_layers(), trace, suppress(Stopped):
         trace.result = run()
     return trace

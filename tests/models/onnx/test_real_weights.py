@@ -20,7 +20,7 @@ from onnxruntime import quantization  # noqa: E402
 from onnxruntime.transformers.float16 import convert_float_to_float16  # noqa: E402
 from torchvision import models as tv  # noqa: E402
 
-from ..networks import MEAN, STD, awaken  # noqa: E402
+from ..networks import MEAN, STD, randomize_constants  # noqa: E402
 from ..torch.test_real_weights import mobilenet, photos  # noqa: E402
 
 pytestmark = pytest.mark.slow
@@ -170,7 +170,7 @@ NETWORKS = {
 @pytest.mark.parametrize("name", NETWORKS)
 def test_other_networks(name, tmp_path, record_property):
     make, dynamo, size = NETWORKS[name]
-    network = awaken(make()).float()
+    network = randomize_constants(make()).float()
     path = export(network, tmp_path / "net.onnx", dynamo=dynamo, size=size)
     out = tmp_path / "gray.onnx"
     adapt_file(path, out, (MEAN, STD))
@@ -186,7 +186,7 @@ def test_other_networks(name, tmp_path, record_property):
 
 def test_arithmetic_of_a_network_is_folded(tmp_path):
     """torchvision's transform_input splits the channels and joins them again."""
-    network = awaken(
+    network = randomize_constants(
         tv.googlenet(weights=None, transform_input=True, aux_logits=False, init_weights=False)
     ).float()
     path = export(network, tmp_path / "net.onnx", dynamo=False, size=None)

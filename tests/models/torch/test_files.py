@@ -18,11 +18,13 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 from torch import nn  # noqa: E402
 from torchvision import models as tv  # noqa: E402
 
-from ..networks import MEAN, STD, assert_same_outputs, awaken, planes  # noqa: E402
+from ..networks import MEAN, STD, assert_same_outputs, make_color, randomize_constants  # noqa: E402
 
 
 def network(padding=1):
-    return awaken(nn.Sequential(nn.Conv2d(3, 8, 3, padding=padding), nn.BatchNorm2d(8)))
+    return randomize_constants(
+        nn.Sequential(nn.Conv2d(3, 8, 3, padding=padding), nn.BatchNorm2d(8))
+    )
 
 
 @pytest.mark.parametrize("padding", [0, 1])
@@ -32,18 +34,18 @@ def test_the_plane_form_is_exact_in_a_convolution_of_two_planes(padding):
     other = nn.Sequential(nn.Conv2d(2, 8, 3, padding=padding), nn.BatchNorm2d(8)).double().eval()
     other.load_state_dict(weights)
     gray = torch.rand(2, 1, 9, 9, dtype=torch.float64)
-    assert_same_outputs(other(torch.cat((gray, torch.ones_like(gray)), 1)), model(planes(gray)))
+    assert_same_outputs(other(torch.cat((gray, torch.ones_like(gray)), 1)), model(make_color(gray)))
 
 
 @pytest.mark.parametrize("bias", [True, False])
 def test_the_bias_form_is_exact_without_padding(bias):
-    model = awaken(nn.Sequential(nn.Conv2d(3, 8, 3, bias=bias)))
+    model = randomize_constants(nn.Sequential(nn.Conv2d(3, 8, 3, bias=bias)))
     weights = adapt_state_dict(model.state_dict(), (MEAN, STD), offset="bias")
     assert set(weights) == {"0.weight", "0.bias"}
     other = nn.Sequential(nn.Conv2d(1, 8, 3)).double()
     other.load_state_dict(weights)
     gray = torch.rand(2, 1, 9, 9, dtype=torch.float64)
-    assert_same_outputs(other(gray), model(planes(gray)))
+    assert_same_outputs(other(gray), model(make_color(gray)))
 
 
 def test_without_an_offset_the_weights_are_summed():
@@ -162,7 +164,7 @@ class TestRefused:
             adapt_state_dict(source, **{"stats": (MEAN, STD), **options})
 
     def test_no_file(self):
-        """As open() says it."""
+        """The error is the one that open() raises."""
         with pytest.raises(FileNotFoundError, match=r"missing\.pt"):
             adapt_state_dict("missing.pt", (MEAN, STD))
 
@@ -187,7 +189,7 @@ class TestRefused:
             adapt_state_dict(path, (MEAN, STD))
 
     def test_a_checkpoint(self, tmp_path):
-        """What the message says works."""
+        """The call in the message works."""
         path = tmp_path / "last.pt"
         torch.save({"epoch": 3, "state_dict": network().state_dict()}, path)
         with pytest.raises(ModelError, match=r"weights in \['state_dict'\]: ") as caught:
@@ -204,7 +206,7 @@ class TestRefused:
             adapt_state_dict(path, (MEAN, STD))
 
     def test_tied_weights(self, tmp_path):
-        """safetensors can't say that two are one."""
+        """safetensors can't store that two tensors share memory."""
         tied = torch.rand(2, 2)
         state = {**network().state_dict(), "a": tied, "b": tied}
         with pytest.raises(ModelError, match=r"share memory.*dst='.*tied.pt'"):

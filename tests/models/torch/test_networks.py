@@ -1,4 +1,4 @@
-"""adapt on the networks that people have: every family, small, with random weights."""
+"""adapt on small networks of every family that people use, with random weights."""
 
 import copy
 import warnings
@@ -31,25 +31,27 @@ from ..networks import (  # noqa: E402
     STD,
     assert_same_detections,
     assert_same_outputs,
-    awaken,
-    floats,
-    planes,
+    list_float_tensors,
+    make_color,
+    randomize_constants,
 )
 
 
 def assert_adapted(model, size, **options):
-    """The network adapted by collapse gives the same outputs, and they depend on the border."""
-    model = awaken(model)
+    """Assert that the collapsed network gives the same outputs, and return it."""
+    model = randomize_constants(model)
     before = copy.deepcopy(model.state_dict())
     adapted = adapt(model, (MEAN, STD), **options)
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
     size = (size, size) if isinstance(size, int) else size
     gray = torch.rand(2, 1, *size, dtype=torch.float64)
     with torch.no_grad():
-        expected = model(planes(gray))
+        expected = model(make_color(gray))
         assert_same_outputs(adapted(gray), expected)
-        other = floats(adapted(1 - gray))
-    assert any(not torch.equal(o, e) for o, e in zip(other, floats(expected), strict=True))
+        other = list_float_tensors(adapted(1 - gray))
+    assert any(
+        not torch.equal(o, e) for o, e in zip(other, list_float_tensors(expected), strict=True)
+    )
     return adapted
 
 
@@ -110,8 +112,8 @@ DETECTION = {
 @pytest.mark.parametrize("name", DETECTION)
 @pytest.mark.parametrize("how", ["collapse", "expand"])
 def test_detection_normalizes_itself(name, how):
-    """Images of several sizes: each ends somewhere else in the batch that is padded with zeros."""
-    model = awaken(DETECTION[name]())
+    """Images of several sizes end at several places in a batch that is padded with zeros."""
+    model = randomize_constants(DETECTION[name]())
     adapted = adapt(model, how=how)
     sizes = (60, 80), (100, 70)
     gray = [torch.rand(1, *size, dtype=torch.float64) for size in sizes]
@@ -131,7 +133,7 @@ def test_detection_normalizes_itself(name, how):
 
 
 def test_detection_in_bytes():
-    model = awaken(DETECTION["ssd"]())
+    model = randomize_constants(DETECTION["ssd"]())
     adapted = adapt(model, value_range=(0, 255))
     gray = torch.rand(1, 40, 50, dtype=torch.float64)
     with torch.no_grad():
@@ -172,7 +174,7 @@ def test_timms_data_config_says_what_the_network_takes_now():
 def test_a_timm_pipeline_goes_with_it():
     from PIL import Image
 
-    model = awaken(timm.create_model("mobilenetv3_small_050"))
+    model = randomize_constants(timm.create_model("mobilenetv3_small_050"))
     adapted = adapt(model, (MEAN, STD))
     gray = Image.fromarray(np.random.default_rng(0).integers(0, 256, (224, 224), np.uint8))
     images = []
@@ -230,21 +232,21 @@ def test_hugging_face(name):
 
 
 def test_a_network_of_several_arguments():
-    """CLIP: the image is not the first one."""
+    """CLIP's image isn't its first argument."""
     text = {"vocab_size": 20, "hidden_size": 16, "num_hidden_layers": 1, "intermediate_size": 16}
     text |= {"num_attention_heads": 2, "max_position_embeddings": 8, "eos_token_id": 3}
     config = transformers.CLIPConfig(text_config=text, vision_config=SMALL, projection_dim=8)
-    model = awaken(transformers.CLIPModel(config))
+    model = randomize_constants(transformers.CLIPModel(config))
     words = torch.tensor([[1, 4, 3]])
     gray = torch.rand(1, 1, 32, 32, dtype=torch.float64)
     example = {"input_ids": words, "pixel_values": gray}
     adapted = adapt(model, (MEAN, STD), example=example)
     assert adapted.config.vision_config.num_channels == 1
-    expected = model(input_ids=words, pixel_values=planes(gray))
+    expected = model(input_ids=words, pixel_values=make_color(gray))
     assert_same_outputs(
         adapted(input_ids=words, pixel_values=gray).image_embeds, expected.image_embeds
     )
-    with pytest.raises(ModelError, match=r"can't be followed.*example="):
+    with pytest.raises(ModelError, match=r"no image can be traced.*example="):
         adapt(model, (MEAN, STD))
 
 
@@ -253,12 +255,12 @@ class TestFront:
 
     @pytest.fixture
     def model(self):
-        return awaken(tv.mobilenet_v2(num_classes=5))
+        return randomize_constants(tv.mobilenet_v2(num_classes=5))
 
     @pytest.mark.parametrize("how", ["expand", "learned"])
     def test_same_outputs(self, model, how):
         gray = torch.rand(2, 1, 40, 40, dtype=torch.float64)
-        assert_same_outputs(adapt(model, (MEAN, STD), how=how)(gray), model(planes(gray)))
+        assert_same_outputs(adapt(model, (MEAN, STD), how=how)(gray), model(make_color(gray)))
 
     def test_expand_is_a_view(self):
         color = nn.Sequential(nn.Identity())
@@ -270,20 +272,20 @@ class TestFront:
 
     @pytest.mark.parametrize("how", ["expand", "learned"])
     def test_any_network(self, how):
-        """Those that collapse refuses too."""
-        model = awaken(timm.create_model("resnetv2_50x1_bit", num_classes=3))
+        """It works for networks that collapse refuses, too."""
+        model = randomize_constants(timm.create_model("resnetv2_50x1_bit", num_classes=3))
         with pytest.raises(ModelError, match=r"weight is computed at each call.*expand"):
             adapt(model, (MEAN, STD), example=64)
         gray = torch.rand(1, 1, 64, 64, dtype=torch.float64)
         with torch.no_grad():
-            assert_same_outputs(adapt(model, (MEAN, STD), how=how)(gray), model(planes(gray)))
+            assert_same_outputs(adapt(model, (MEAN, STD), how=how)(gray), model(make_color(gray)))
 
     def test_clips(self):
-        model = awaken(nn.Sequential(nn.Conv3d(3, 2, 3)))
+        model = randomize_constants(nn.Sequential(nn.Conv3d(3, 2, 3)))
         clip = torch.rand(1, 1, 4, 8, 8, dtype=torch.float64)
         for how in ("expand", "learned"):
             adapted = adapt(model, (MEAN, STD), how=how, example=(4, 8, 8))
-            assert_same_outputs(adapted(clip), model(planes(clip)))
+            assert_same_outputs(adapted(clip), model(make_color(clip)))
 
     def test_only_the_front_learns_if_asked(self, model):
         adapted = adapt(model, (MEAN, STD), how="learned", freeze=True)

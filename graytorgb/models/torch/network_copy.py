@@ -1,4 +1,4 @@
-"""A torch network copied with everything its layers say of themselves.
+"""Copy of a torch network, with everything that its layers hold.
 
 ``deepcopy`` alone isn't enough: a class may have a ``__deepcopy__`` of its own. The one of
 ``torch.fx.GraphModule`` makes the containers anew, in training mode, and loses hooks, layers that
@@ -20,7 +20,7 @@ _HOOKS = ("_forward_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always
     "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks")  # fmt: skip
 
 
-def copied(model: nn.Module) -> nn.Module:
+def copy_network(model: nn.Module) -> nn.Module:
     """Return a copy that shares no layer and no tensor with `model` and is equal in all else.
 
     Raises
@@ -31,7 +31,7 @@ def copied(model: nn.Module) -> nn.Module:
     try:
         memo: dict[int, Any] = {}
         copy = deepcopy(model, memo)
-        _Match(model, memo).module(model, copy, "")
+        _Repair(model, memo).repair_layer(model, copy, "")
     except ModelError:
         raise
     except Exception as error:  # whatever a layer of the user's own raises
@@ -42,8 +42,8 @@ def copied(model: nn.Module) -> nn.Module:
     return copy
 
 
-class _Match:
-    """Makes the layers of a copy equal to the original's, one after the other.
+class _Repair:
+    """A repair of a copy that ``deepcopy`` made: it makes layer after layer equal to the original.
 
     Parameters
     ----------
@@ -58,41 +58,44 @@ class _Match:
         self._originals = {id(module) for module in model.modules()}
         # only a __deepcopy__ of their own gives layers other weights
         self._has_own = any(hasattr(type(module), "__deepcopy__") for module in model.modules())
-        self._done: dict[int, Any] = {}  # copies by the original's id, so that what is shared stays
+        # copies by the original's id, so that layers and tensors with several names stay one
+        self._copies: dict[int, Any] = {}
 
-    def module(self, original: nn.Module, copy: Any, name: str) -> Any:
-        """Return the layer that stands for `original` in the copy, made equal to it."""
-        if id(original) in self._done:
-            return self._done[id(original)]
+    def repair_layer(self, original: nn.Module, copy: Any, name: str) -> Any:
+        """Return the copy of a layer, made equal to it."""
+        if id(original) in self._copies:
+            return self._copies[id(original)]
         if id(copy) in self._originals:
             raise ModelError(
                 f"{f'layer {name!r}' if name else 'this network'}, a {type(original).__name__}, "
                 "isn't copied by deepcopy but shared, so a copy can't be changed alone: "
                 "adapt(..., inplace=True) changes the one that is given"
             )
-        self._done[id(original)] = copy
+        self._copies[id(original)] = copy
         if isinstance(original, torch.jit.ScriptModule):
             return copy
-        self._attributes(original, copy)
+        self._repair_attributes(original, copy)
         for kind in _CONTENTS:
             before, after = getattr(original, kind), getattr(copy, kind)
             for key in after.keys() - before.keys():
                 del after[key]
             for key, value in before.items():
-                after[key] = self._value(value, after.get(key), f"{name}.{key}".lstrip("."))
+                after[key] = self._repair_value(value, after.get(key), f"{name}.{key}".lstrip("."))
         return copy
 
-    def _value(self, original: Any, copy: Any, name: str) -> Any:
+    def _repair_value(self, original: Any, copy: Any, name: str) -> Any:
+        """Return the copy of a layer, a parameter or a buffer, made equal to it."""
         if original is None:
             return None
         if isinstance(original, nn.Module):
             if not isinstance(copy, nn.Module):
                 copy = deepcopy(original, self._memo)
-            return self.module(original, copy, name)
-        return self._done.setdefault(id(original), self._tensor(original, copy))
+            return self.repair_layer(original, copy, name)
+        return self._copies.setdefault(id(original), self._repair_tensor(original, copy))
 
-    def _tensor(self, original: Tensor, copy: Tensor | None) -> Tensor:
-        if copy is None or copy is original or (self._has_own and not _equal(original, copy)):
+    def _repair_tensor(self, original: Tensor, copy: Tensor | None) -> Tensor:
+        """Return the copy of a tensor, with a parameter's attributes."""
+        if copy is None or copy is original or (self._has_own and not _is_equal(original, copy)):
             copy = deepcopy(original, {})
         if isinstance(original, nn.Parameter):
             copy.requires_grad_(original.requires_grad)
@@ -100,35 +103,33 @@ class _Match:
                 setattr(copy, key, deepcopy(value, self._memo))
         return copy
 
-    def _attributes(self, original: nn.Module, copy: nn.Module) -> None:
+    def _repair_attributes(self, original: nn.Module, copy: nn.Module) -> None:
         """Set what the class's own ``__deepcopy__`` left out or made anew."""
-        here, there = vars(original), vars(copy)
+        attributes = vars(copy)
         # a graph's code and tables belong to the graph, which was copied with it
         is_made_anew = hasattr(type(original), "__deepcopy__") and not isinstance(
             original, torch.fx.GraphModule
         )
-        for key, value in here.items():
+        for key, value in vars(original).items():
             if key in _CONTENTS:
                 continue
-            known = there.get(key)
+            known = attributes.get(key)
             if key in _HOOKS:
                 differs = known is None or known.keys() != value.keys()
             elif key == "training" or isinstance(value, bool | int | float | str | None):
-                differs = key not in there or type(known) is not type(value) or known != value
+                differs = key not in attributes or type(known) is not type(value) or known != value
             else:
-                differs = key not in there or is_made_anew
+                differs = key not in attributes or is_made_anew
             if differs:
-                there[key] = self._attribute(value, known)
+                try:
+                    attributes[key] = deepcopy(value, self._memo)
+                except Exception:  # a lock or a file: the class made its own, or does without it
+                    attributes[key] = known
         copy._non_persistent_buffers_set = set(original._non_persistent_buffers_set)
 
-    def _attribute(self, value: Any, known: Any) -> Any:
-        try:
-            return deepcopy(value, self._memo)
-        except Exception:  # a lock or a file: the class made its own, or does without it
-            return known
 
-
-def _equal(a: Tensor, b: Tensor) -> bool:
+def _is_equal(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors have the same values in the same memory layout."""
     return (
         a.shape == b.shape
         and (a.dtype, a.device, a.layout) == (b.dtype, b.device, b.layout)
