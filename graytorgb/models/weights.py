@@ -87,7 +87,8 @@ class Normalization(NamedTuple):
 
     def make_noise(self, shape: Sequence[int], seed: int) -> NDArray[np.float64]:
         """Return gray noise that this normalization makes values from 0 to 1 of."""
-        return np.random.default_rng(seed).random(shape) * self.std[0] + self.mean[0]
+        noise = np.random.default_rng(seed).random(shape)
+        return np.asarray(noise * self.std[0] + self.mean[0])
 
     def equals(self, other: "Normalization") -> bool:
         """Whether both make the same channels."""

@@ -28,13 +28,13 @@ def test_one_image_without_an_axis_for_the_batch():
     assert one.sides == (None, 9)
     assert one.gray_shape == (1, None, 9)
     assert one.with_sides((7, 8), keep_fixed=True).shape == (3, 7, 9)
-    assert one.make_noise(64, Normalization.identity(1)).shape == (1, 64, 9)
+    assert one.make_noise(64, Normalization.identity()).shape == (1, 64, 9)
     assert one.fit_batch(np.zeros((2, 1, 4, 9))).shape == (2, 1, 4, 9)
 
 
 def test_whole_numbers():
     image = make_input((None, None, None, 3), 3, "uint8")
-    noise = image.make_noise(8, Normalization.identity(1))
+    noise = image.make_noise(8, Normalization.identity())
     assert (noise.dtype, noise.shape) == (np.uint8, (1, 8, 8, 1))
     assert noise.max() <= 127
     with pytest.raises(ModelError, match="takes whole numbers, uint8, and these images aren't"):
