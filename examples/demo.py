@@ -114,7 +114,7 @@ def print_costs(console: Console, batch: Array, seconds: float) -> None:
 
 
 def draw_contact_sheet(photos: dict[str, Array], scans: dict[str, Array], output: Path) -> None:
-    """Draw 12-bit scans and 8-bit photos as they are, by Pillow's conversion, and by graytorgb's."""
+    """Draw 12-bit scans and 8-bit photos: as they are, by Pillow, and by graytorgb."""
     images = {**scans, "photo, 8 bits": photos["camera"], "photo, 8 bits ": photos["coins"]}
     rows = ("source", 'Pillow\'s\nconvert("RGB")', "graytorgb\nto_uint8, to_rgb")
     figure, axes = plt.subplots(3, len(images), figsize=(11, 7.4), layout="constrained")
