@@ -178,7 +178,7 @@ def markdown(document: dict[str, Any]) -> str:
     """Return the results in Markdown: a table for each network."""
     labeled = document["labeled"]
     lines = [
-        f"{document['images']} pictures ({document['photos']}), {labeled} of them labeled.",
+        f"{document['images']} pictures, {labeled} of them labeled ({document['photos']}).",
         "Exact 95 % intervals are in brackets. Changes are from gray three times, paired, and p",
         "is the p-value of McNemar's exact test. The difference of a picture is its largest",
         "difference of a class score (logit); the table has the largest and the median",
