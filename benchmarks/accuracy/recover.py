@@ -253,10 +253,10 @@ def markdown(document: dict[str, Any]) -> str:
     """Return the results in Markdown: a table for each network, and the changes that count."""
     lines = [
         f"{document['images']} pictures, {document['labeled']} of them labeled",
-        f"({document['photos']}). Each picture is tested with what was learned from the other half. Exact",
-        "95 % intervals are in brackets. Changes are from the untouched network, and p is the",
-        'p-value of McNemar\'s exact test. "As in color" means that the network finds the same',
-        "class as in the color picture.",
+        f"({document['photos']}). Each picture is tested with what was learned from the other",
+        "half. Exact 95 % intervals are in brackets. Changes are from the untouched network,",
+        'and p is the p-value of McNemar\'s exact test. "As in color" means that the network',
+        "finds the same class as in the color picture.",
         "",
         f"{summarize_machine(document['machine'])}.",
     ]
