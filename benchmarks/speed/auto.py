@@ -58,7 +58,7 @@ def markdown(report: Report) -> str:
         if best is None or ours is None:
             continue
         ratios.append(best.fresh_s / ours.fresh_s)
-        # a second of waiting for the system's memory hits whoever is running
+        # a second of waiting for the system's memory can hit any backend
         lost += ratios[-1] < NOISE and best.fresh_high_s < ours.fresh_low_s
         gain = f"{timed['repeat'].fresh_s / ours.fresh_s:.1f}" if "repeat" in timed else "1.0"
         if case.result_bytes > LARGE:
