@@ -67,7 +67,7 @@ def of_arrays() -> Iterable[Held]:
     to_meta = partial(torch.Tensor.to, device="meta")
     gradient = partial(torch.rand, 2, 4, 5, requires_grad=True)
     device1 = array_api_strict.Device("device1")
-    yield Held("`numpy.ndarray`, objects with `__array__`", "numpy", None, lambda: GRAY)
+    yield Held("`numpy.ndarray`, whatever has `__array__`", "numpy", None, lambda: GRAY)
     yield Held("`torch.Tensor`", "torch", "torchvision", lambda: torch.tensor(GRAY), to_meta, fake)
     yield Held(
         "`torch.Tensor` with a gradient", "torch", "torchvision", gradient, to_meta,
@@ -162,7 +162,7 @@ def probe(held: Held) -> dict[str, str]:
 
     named = [name for name in BUILT_IN if works(rgb(backend=name))]
     return {
-        "you pass": held.what,
+        "you hold": held.what,
         "the result is of that kind": verbs(lambda f: works(lambda: f(x)) and same(x, f(x))),
         "backends by name": spoken(named, BUILT_IN),
         "copy": "yes" if works(rgb(copy=True)) else "no",

@@ -1,4 +1,4 @@
-"""Tests of the tables that docs/tables.py makes, such as the row of each kind."""
+"""The tables that docs/ are built with: every kind has a row, found by calling the verbs."""
 
 import runpy
 
@@ -21,16 +21,16 @@ def tables():
 
 @pytest.mark.slow
 def test_what_every_kind_promises(tables):
-    rows = {row["you pass"]: row for row in tables["kinds"]()}
+    rows = {row["you hold"]: row for row in tables["kinds"]()}
     pil = rows.pop("`PIL.Image.Image`")
     assert pil["the result is of that kind"] == "all but prepare"  # which gives an array
     for row in rows.values():
         assert row["the result is of that kind"] == "all", row
         assert row["copy"] == "yes", row
         assert row["on its device"] in ("all", "host memory"), row
-    assert rows["`numpy.ndarray`, objects with `__array__`"]["backends by name"] == "all"
+    assert rows["`numpy.ndarray`, whatever has `__array__`"]["backends by name"] == "all"
     assert {what for what, row in rows.items() if row["lazy"] != "all"} == {
-        "`numpy.ndarray`, objects with `__array__`",  # always has values, like the last one
+        "`numpy.ndarray`, whatever has `__array__`",  # which always has values, as the last one
         "`tv_tensors.Image`, `Video`",
         "arrays of the array API standard",
     }
