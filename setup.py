@@ -1,4 +1,4 @@
-"""The optional C extension; everything else is in setup.cfg."""
+"""Build the optional C extension; all other settings are in setup.cfg."""
 
 import os
 import re
@@ -16,21 +16,22 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import BaseError, CCompilerError, PlatformError
 
-# Relaxed arithmetic would break the promise that every level gives the same bits.
-MSVC = ["/O2", "/std:c11"], []  # of its compiler, and of its linker
+# The options of the compiler and of the linker. None of them relaxes the arithmetic, because every
+# instruction set has to give the same bits.
+MSVC = ["/O2", "/std:c11"], []
 GNU = ["-std=c11", "-O3", "-ffp-contract=off", "-pthread"], ["-pthread"]
 SOURCES = Path("graytorgb/_native")
 LOG = "_kernels_build.log"  # graytorgb/backends/diagnosis.py reads it
 
 
 class BuildKernels(build_ext):
-    """Keep the compiler's words beside the package's modules when the extension can't be built.
+    """Build the extension; if this fails, write the compiler's output to a file in the package.
 
-    The package is installed without the extension then, and its error message shows the words.
+    The package is then installed without the extension, and an error message shows the output.
     """
 
     def build_extension(self, ext: Extension) -> None:
-        """Compile the extension; on failure write the log, whose first line says why."""
+        """Compile the extension; if this fails, write a log whose first line is the reason."""
         flags = MSVC if self.compiler.compiler_type == "msvc" else GNU
         ext.extra_compile_args, ext.extra_link_args = flags
         log = self._log(ext)
@@ -41,7 +42,7 @@ class BuildKernels(build_ext):
             except (BaseError, CCompilerError) as error:
                 file.seek(0)
                 words = file.read().decode(errors="replace")
-                Path(self.get_ext_fullpath(ext.name)).unlink(missing_ok=True)  # of an older build
+                Path(self.get_ext_fullpath(ext.name)).unlink(missing_ok=True)  # an older build's
                 log.parent.mkdir(parents=True, exist_ok=True)
                 text = f"{self._reason(words, error)}\n\n{words}\n{error}\n"
                 log.write_text(text, encoding="utf-8")
@@ -52,10 +53,10 @@ class BuildKernels(build_ext):
         log.unlink(missing_ok=True)
 
     def copy_extensions_to_source(self) -> None:
-        """Do so, and let the source tree have the log of this build, or none."""
+        """Copy the extension, and the log of this build if there is one; remove an older log."""
         super().copy_extensions_to_source()
         for ext in self.extensions:
-            beside = self._log(ext)  # in the source tree, while self.inplace is set
+            beside = self._log(ext)  # in the source tree, because self.inplace is set
             beside.unlink(missing_ok=True)
             built = Path(self.build_lib, *ext.name.split(".")[:-1], LOG)
             if built.exists():
@@ -65,19 +66,19 @@ class BuildKernels(build_ext):
         return Path(self.get_ext_fullpath(ext.name)).parent / LOG
 
     def _reason(self, words: str, error: Exception) -> str:
-        command = getattr(self.compiler, "compiler_so", None)  # MSVC's has none
+        command = getattr(self.compiler, "compiler_so", None)  # MSVC doesn't have it
         if isinstance(error, PlatformError):
             return f"no C compiler was found: {shorten(str(error), 160)}"
         if command and not which(command[0]):
             return f"no C compiler was found: there is no {command[0]!r}"
-        # GCC, Clang and their linkers; MSVC; not an option such as -Werror=...
+        # An error line of GCC, Clang, their linkers or MSVC, but not an option such as -Werror=...
         first = re.search(r"^.*\berror( [A-Z]+\d+)?: .*$", words, re.MULTILINE)
         return first.group().strip() if first else shorten(str(error), 160)
 
 
 @contextmanager
 def printed_to(file: BinaryIO) -> Iterator[None]:
-    """Send to `file` what this process and those that it starts print."""
+    """Write to `file` what this process and the processes that it starts print."""
     sys.stdout.flush()
     sys.stderr.flush()
     before = {stream: os.dup(stream) for stream in (1, 2)}
@@ -103,7 +104,7 @@ setup(
             include_dirs=[np.get_include()],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             py_limited_api=True,
-            optional=True,  # without it the package installs, and says what it lacks
+            optional=True,  # if it can't be built, the package works without it
         )
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},

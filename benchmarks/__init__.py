@@ -1,1 +1,1 @@
-"""Benchmarks against other libraries; they aren't part of the package."""
+"""Benchmarks beside other libraries and of networks; they aren't part of the package."""

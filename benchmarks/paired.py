@@ -1,4 +1,4 @@
-"""Right and wrong answers about the same photos: exact intervals."""
+"""Exact intervals for right and wrong answers about the same photos."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ CONFIDENCE = 0.95
 
 
 class Proportion(NamedTuple):
-    """How many of how many, with Clopper and Pearson's interval, of 0 to 1."""
+    """`count` of `of` answers are right; `low` to `high` is Clopper and Pearson's interval."""
 
     count: int
     of: int
@@ -20,14 +20,15 @@ class Proportion(NamedTuple):
 
     @property
     def value(self) -> float:
-        """The fraction."""
+        """Return the fraction of answers that are right."""
         return self.count / self.of
 
 
 class Change(NamedTuple):
-    """What became right and wrong, of how many; the change of the fraction and its interval.
+    """A change of answers: of `of` answers, `gained` became right and `lost` became wrong.
 
-    `p` is that of McNemar's exact test.
+    `low` to `high` is the interval of the change of the fraction that is right, and `p` is the
+    p-value of McNemar's exact test.
     """
 
     gained: int
@@ -39,28 +40,29 @@ class Change(NamedTuple):
 
     @property
     def value(self) -> float:
-        """The change of the fraction that is right."""
+        """Return the change of the fraction that is right."""
         return (self.gained - self.lost) / self.of
 
     @property
     def beyond(self) -> bool:
-        """Whether the interval leaves out 0."""
+        """Return whether the interval excludes 0."""
         return self.low > 0 or self.high < 0
 
 
 def proportion(right: Answers, confidence: float = CONFIDENCE) -> Proportion:
-    """The fraction of answers that are right."""
+    """Return the fraction of answers that are right, with its interval."""
     count, of = int(right.sum()), len(right)
     low, high = binomtest(count, of).proportion_ci(confidence, "exact")
     return Proportion(count, of, float(low), float(high))
 
 
 def change(before: Answers, after: Answers) -> Change:
-    """From one network's answers to another's, about the same photos.
+    """Return the change from one network's answers to another's, about the same photos.
 
-    The interval holds the difference with at least the confidence stated, for any number of
+    The interval contains the true difference with at least the stated confidence, for any number of
     photos: the exact intervals of what was gained and of what was lost share the error (the
-    Bonferroni correction). It is never empty, as a bootstrap's is where nothing changed.
+    Bonferroni correction). The interval of a bootstrap would be empty where nothing changed; this
+    one never is.
     """
     half = (1 + CONFIDENCE) / 2
     gained, lost = proportion(after & ~before, half), proportion(before & ~after, half)

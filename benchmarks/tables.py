@@ -1,4 +1,4 @@
-"""Markdown tables, and the files of results that hold them."""
+"""Markdown tables, and the files that results are written to."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,13 +11,13 @@ from graytorgb.core.writing import write_text
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int = 1) -> list[str]:
-    """The lines of a table; the columns after the first `text_columns` are aligned right."""
+    """Return the lines of a table; columns after the first `text_columns` are aligned right."""
     rule = ["---"] * text_columns + ["---:"] * (len(heads) - text_columns)
     return [f"| {' | '.join(cells)} |" for cells in (heads, rule, *rows)]
 
 
 def write(folder: Path, name: str, document: Mapping[str, Any], text: str) -> None:
-    """A script's results: NAME.json and, shown too, NAME.md."""
+    """Write the results of a script to NAME.json and NAME.md, and print the latter."""
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / f"{name}.json", json.dumps(document, indent=1) + "\n")
     write_text(folder / f"{name}.md", text)

@@ -1,4 +1,4 @@
-"""Sphinx configuration."""
+"""Settings of Sphinx, which builds the documentation; `make docs` runs it."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import tables
 
-os.environ["KERAS_BACKEND"] = "jax"  # TensorFlow crashes beside torch, which is imported too
+os.environ["KERAS_BACKEND"] = "jax"  # TensorFlow and torch crash in one process
 
 project = "graytorgb"
 copyright = "2026, the graytorgb authors"
@@ -26,7 +26,7 @@ autodoc_typehints = "none"
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"^(?!graytorgb\.).*")]  # NumPy's and torch's own names
 
-os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it asks the network whenever it is imported
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # else it looks for a newer version online
 
 
 guide = Path(__file__).with_name("guide")

@@ -1,7 +1,8 @@
-"""The tables of the guide that are measured: of each kind of array, of backends, of files.
+"""Make the tables of the guide that the package itself fills: kinds of array, backends, files.
 
 ``python docs/tables.py tensorflow`` prints the rows of the kinds that need TensorFlow, as JSON.
-TensorFlow and torch crash in one process, so each library's kinds are tried in their own.
+TensorFlow and torch crash in one process, so the kinds of each library are tried in a process of
+their own.
 """
 
 import json
@@ -30,10 +31,11 @@ VERBS: dict[str, Callable[..., Any]] = {
 
 
 class Held(NamedTuple):
-    """A kind of array, as the caller holds it.
+    """A kind of array that a caller can pass.
 
-    `make` makes one of the gray batch; `elsewhere` puts it on another device; `unseen` calls a
-    verb of such an array before it has values, as a trace, a graph or a plan does.
+    `make` makes an array of this kind from the gray batch; `elsewhere` puts the array on another
+    device; `unseen` calls a function on an array that has no values yet, as in a trace, a graph or
+    a plan.
     """
 
     what: str
@@ -46,7 +48,7 @@ class Held(NamedTuple):
 
 
 def of_arrays() -> Iterable[Held]:
-    """Kinds that can be held beside torch."""
+    """Yield the kinds that can be tried in one process with torch."""
     import array_api_strict
     import dask.array as da
     import torch
@@ -99,7 +101,7 @@ def of_table() -> Iterable[Held]:
 
 
 def of_jax() -> Iterable[Held]:
-    """JAX, with two devices."""
+    """Yield the kind of JAX, which gets two devices."""
     os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
     import jax
 
@@ -109,7 +111,7 @@ def of_jax() -> Iterable[Held]:
 
 
 def of_tensorflow() -> Iterable[Held]:
-    """TensorFlow, with two devices."""
+    """Yield the kinds of TensorFlow, which gets two devices."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import tensorflow as tf
 
@@ -140,7 +142,7 @@ GROUPS = {"arrays": of_arrays, "table": of_table, "jax": of_jax, "tensorflow": o
 
 
 def works(call: Callable[[], Any]) -> bool:
-    """Whether it isn't refused; any error but a refusal is one."""
+    """Return whether a call succeeds, or False if graytorgb refuses it; raise any other error."""
     try:
         call()
     except g2r.GrayToRGBError:
@@ -149,7 +151,7 @@ def works(call: Callable[[], Any]) -> bool:
 
 
 def spoken(names: list[str], every: Iterable[str]) -> str:
-    """A list for a cell."""
+    """Return the text of a cell: the names, "all", "all but" one, or "no"."""
     missing = set(every) - set(names)
     if names and len(missing) < 2:
         return " but ".join(["all", *missing])
@@ -157,7 +159,7 @@ def spoken(names: list[str], every: Iterable[str]) -> str:
 
 
 def probe(held: Held) -> dict[str, str]:
-    """A kind's row, by calling the verbs."""
+    """Return the row of a kind, found by calling the functions on an array of it."""
     x = held.make()
 
     def verbs(test: Callable[[Callable[[Any], Any]], bool]) -> str:
@@ -185,12 +187,12 @@ def probe(held: Held) -> dict[str, str]:
 
 
 def same(x: Any, result: Any) -> bool:
-    """Whether a result is of the kind of `x`; a variable's is a tensor."""
+    """Return whether a result is of the kind of `x`; for a variable it may be a tensor."""
     return type(result) is type(x) or type(x).__name__ == "ResourceVariable"
 
 
 def kinds() -> list[dict[str, str]]:
-    """The rows of every kind, each group tried in a process of its own."""
+    """Return a row for each kind; each group is tried in a process of its own."""
     rows = []
     for group in GROUPS:
         command = [sys.executable, __file__, group]
@@ -217,7 +219,7 @@ def backends() -> list[dict[str, str]]:
 
 
 def files() -> list[dict[str, str]]:
-    """The rows of every file format, from the table of readers."""
+    """Return a row for each file format of ``graytorgb.io.FORMATS``."""
     return [
         {
             "format": name,
@@ -231,7 +233,7 @@ def files() -> list[dict[str, str]]:
 
 
 def write(rows: list[dict[str, str]], path: Path) -> None:
-    """A table in Markdown."""
+    """Write rows as a table in Markdown."""
     lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
     path.write_text("".join(f"| {' | '.join(line)} |\n" for line in lines))
 

@@ -1,1 +1,1 @@
-"""Scripts that a person runs and reads."""
+"""Examples to run and to read."""

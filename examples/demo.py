@@ -1,7 +1,7 @@
-"""Real gray images through every backend: `make demo`.
+"""Run real gray images through every backend: `make demo`.
 
-Checks that the backends agree, prints what each costs on a batch, and draws what becomes of
-16-bit images.
+The demo checks that all backends give the same result, prints the time and the memory that each
+needs for a batch, and draws how 16-bit images look after Pillow's conversion and after graytorgb's.
 """
 
 import tempfile
@@ -38,7 +38,7 @@ SCANS = {"MR, 12 bits": "examples_overlay.dcm", "CT, 12 bits": "CT_small.dcm"}
 
 @click.command(cls=FileCommand)
 @click.option("--output", default="contact_sheet.png", show_default=True, type=OutputFile(PICTURES))
-@click.option("--seconds", default=6.0, show_default=True, help="How long to time the backends.")
+@click.option("--seconds", default=6.0, show_default=True, help="Seconds to time the backends for.")
 def main(output: Path, seconds: float) -> None:
     """Run every backend on real gray images and draw contact_sheet.png."""
     console = Console()
@@ -47,17 +47,17 @@ def main(output: Path, seconds: float) -> None:
     check_agreement(console, {**photos, **scans})
     print_costs(console, crop_batch(list(photos.values())), seconds)
     draw_contact_sheet(photos, scans, output)
-    console.print(f"[bold]{output}[/] shows what becomes of 16-bit images on the way to RGB.")
+    console.print(f"[bold]{output}[/] shows 16-bit images before and after conversion to RGB.")
 
 
 def read_scan(file: str) -> Array:
-    """The stored pixels of a DICOM file that pydicom ships, as unsigned 16 bits."""
+    """Return the stored pixels of a DICOM file that is part of pydicom, as uint16."""
     pixels = pydicom.dcmread(get_testdata_file(file, download=False)).pixel_array
     return np.ascontiguousarray(pixels, np.uint16)
 
 
 def check_agreement(console: Console, images: dict[str, Array]) -> None:
-    """Every backend against np.repeat, bit for bit, on every image that it takes."""
+    """Compare every backend with np.repeat, bit for bit, on every image that it takes."""
     compared = 0
     for info in g2r.list_backends().values():
         for title, image in images.items():
@@ -72,7 +72,7 @@ def check_agreement(console: Console, images: dict[str, Array]) -> None:
 
 
 def crop_batch(images: list[Array]) -> Array:
-    """64 different crops of the photos."""
+    """Return a batch of 64 different crops of the photos."""
     rng = np.random.default_rng(0)
     n, height, width = BATCH
     images = [image for image in images if image.shape[0] >= height and image.shape[1] >= width]
@@ -86,7 +86,7 @@ def crop_batch(images: list[Array]) -> Array:
 
 
 def print_costs(console: Console, batch: Array, seconds: float) -> None:
-    """A table of time and peak memory a backend."""
+    """Print a table with the time and the peak memory of each backend."""
     infos = g2r.list_backends()
     names = ["auto", *(info.name for info in infos.values() if info.available)]
     calls = {name: (lambda name=name: g2r.to_rgb(batch, "NHW", backend=name)) for name in names}
@@ -114,7 +114,7 @@ def print_costs(console: Console, batch: Array, seconds: float) -> None:
 
 
 def draw_contact_sheet(photos: dict[str, Array], scans: dict[str, Array], output: Path) -> None:
-    """Source, the usual conversion and ours, for deep scans and for 8-bit photos."""
+    """Draw 12-bit scans and 8-bit photos: as they are, by Pillow, and by graytorgb."""
     images = {**scans, "photo, 8 bits": photos["camera"], "photo, 8 bits ": photos["coins"]}
     rows = ("source", 'Pillow\'s\nconvert("RGB")', "graytorgb\nto_uint8, to_rgb")
     figure, axes = plt.subplots(3, len(images), figsize=(11, 7.4), layout="constrained")

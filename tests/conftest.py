@@ -1,4 +1,4 @@
-"""pytest's settings for every test."""
+"""Settings of hypothesis and pytest for all tests in this folder."""
 
 from hypothesis import HealthCheck, settings
 
@@ -9,12 +9,12 @@ settings.load_profile("graytorgb")
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the suites that take longest, so that no worker is left with them at the end."""
+    """Run the longest suites first, so that they don't keep one worker busy at the end."""
     items.sort(key=lambda item: item.path.name != "test_isolated.py")
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Report the figures that tests recorded."""
+    """Print the figures that tests recorded as properties."""
     for report in terminalreporter.getreports("passed"):
         for name, value in report.user_properties:
             terminalreporter.write_line(f"{report.nodeid}: {name} = {value:.3g}")

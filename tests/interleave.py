@@ -1,4 +1,4 @@
-"""Two threads whose interleaving is chosen, not left to chance."""
+"""Run two threads in every order of their instructions, instead of leaving the order to chance."""
 
 import itertools
 import sys
@@ -6,18 +6,19 @@ import threading
 
 
 def interleavings(call, other, codes):
-    """Run `call` again and again, with `other` in a second thread before each instruction in turn.
+    """Run `call` once for each of its instructions, and `other` in a second thread before that one.
 
     Parameters
     ----------
     call, other : callable
         Called without arguments, once for each interleaving.
     codes : set of code objects
-        The functions whose instructions count.
+        The code of the functions whose instructions count.
 
     Yields
     ------
-    (result of `call`, result of `other`)
+    tuple
+        The result of `call` and the result of `other`.
     """
     _call_and_start(call, None, -1, codes)  # Python 3.13 reports instructions from the second on
     for number in itertools.count():
@@ -32,7 +33,7 @@ def interleavings(call, other, codes):
 
 
 def _call_and_start(call, thread, number, codes):
-    """The result of `call`, whose instruction of this number waits for `thread`; and its steps."""
+    """Run `call` and start `thread` before one instruction; return the result and their count."""
     steps = 0
 
     def step(frame, event, argument):
@@ -40,7 +41,7 @@ def _call_and_start(call, thread, number, codes):
         if event == "opcode":
             if steps == number:
                 thread.start()
-                thread.join(0.5)  # where there is a lock, it waits for `call`
+                thread.join(0.5)  # not longer, because it may wait for a lock that `call` holds
             steps += 1
         return step
 
@@ -61,6 +62,6 @@ def _call_and_start(call, thread, number, codes):
 
 
 def codes_of(namespace):
-    """The code of every function in a class or a module."""
+    """Return the code of every function in a class or a module."""
     found = (getattr(value, "__func__", value) for value in vars(namespace).values())
     return {value.__code__ for value in found if hasattr(value, "__code__")}

@@ -1,4 +1,4 @@
-"""What the tests share: what must be installed, fresh interpreters, and graytorgb.testing."""
+"""Helpers for all tests: required libraries, fresh interpreters, and those of graytorgb.testing."""
 
 import os
 import subprocess
@@ -37,12 +37,13 @@ __all__ = [
 
 ROOT = Path(__file__).parent.parent
 
-# GRAYTORGB_REQUIRE=opencv,torchvision or =all: these fail where they would be skipped.
+# With GRAYTORGB_REQUIRE=opencv,torchvision, or =all, tests aren't skipped but fail if one of these
+# libraries is missing.
 REQUIRED = set(filter(None, os.environ.get("GRAYTORGB_REQUIRE", "").split(",")))
 
 
 def needs(*names):
-    """Skip where a backend of these isn't usable; fail if GRAYTORGB_REQUIRE names it."""
+    """Skip if one of these backends can't be used; fail if GRAYTORGB_REQUIRE names it."""
     for name in names:
         try:
             load(name)
@@ -52,13 +53,13 @@ def needs(*names):
             pytest.skip(str(error), allow_module_level=True)
 
 
-# What GRAYTORGB_REQUIRE may name beside the backends
+# The packages that GRAYTORGB_REQUIRE may name beside the backends
 PACKAGES = {"array_api_compat", "array_api_strict", "dask", "foolbox", "gdcm", "jax", "keras",
             "tensorflow", "timm", "torch", "transformers"}  # fmt: skip
 
 
 def needs_package(*names):
-    """Skip where a package isn't installed; fail if GRAYTORGB_REQUIRE names it."""
+    """Skip if one of these packages isn't installed; fail if GRAYTORGB_REQUIRE names it."""
     for name in names:
         if find_spec(name) is None:
             if REQUIRED & {name, "all"}:
@@ -67,7 +68,7 @@ def needs_package(*names):
 
 
 def packaged(package, suffix):
-    """Return the files of an installed package with this ending, in order."""
+    """Return the files of an installed package whose names end in `suffix`, sorted."""
     needs_package(package.replace("-", "_"))
     found = [file.locate() for file in files(package) if file.name.endswith(suffix)]
     return sorted(Path(file) for file in found)

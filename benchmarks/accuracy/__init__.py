@@ -1,1 +1,1 @@
-"""What networks see in gray images, by every way to feed them."""
+"""Benchmarks of accuracy: what networks recognize in gray images, by each way to feed them."""

@@ -1,7 +1,7 @@
-"""What a network sees in gray photos, by every way: `python -m benchmarks.accuracy.compare`.
+"""Compare the ways to feed gray photos to networks: `python -m benchmarks.accuracy.compare`.
 
-Any network of `networks.py` and any photos of `photos.py`. What packages ship is the default,
-and runs offline: four networks and 20 photos.
+It takes any network of `networks.py` and any photos of `photos.py`. The default is four networks
+and 20 photos that Python packages contain, so it runs offline.
 """
 
 from collections.abc import Callable, Iterable
@@ -28,13 +28,13 @@ Array = NDArray[Any]
 
 
 class Answers(NamedTuple):
-    """The scores of one network by one way, and the photos' labels."""
+    """The class scores that a network gives by one way, and the labels of the photos."""
 
     scores: NDArray[np.float32]
     labels: NDArray[np.int64]
 
     def top(self, best: int) -> NDArray[np.bool_]:
-        """Whether a photo that has a label is among the best classes."""
+        """Return, for each labeled photo, whether its class is among the `best` highest scores."""
         known = self.labels != UNKNOWN
         order = np.argsort(-self.scores[known], 1, kind="stable")[:, :best]
         return np.asarray((order == self.labels[known, None]).any(1))
@@ -48,12 +48,16 @@ class Answers(NamedTuple):
     help="torchvision:NAME, timm:NAME or FILE.onnx.",
     show_default="those in packages",
 )
-@click.option("--stats", "statistics", help="Normalization of an ONNX file: imagenet, -1..1, 0..1.")
+@click.option(
+    "--stats",
+    "statistics",
+    help="The normalization that an ONNX file needs: imagenet, -1..1, 0..1.",
+)
 @option_photos
 @click.option(
     "--batch", type=click.IntRange(1), default=20, show_default=True, help="Photos at a time."
 )
-@click.option("--name", default="accuracy", show_default=True, help="Of the results.")
+@click.option("--name", default="accuracy", show_default=True, help="Name of the result files.")
 @click.option("--output", type=OutputFolder(), default=RESULTS, show_default="benchmarks/results")
 def main(
     names: tuple[str, ...],
@@ -65,7 +69,7 @@ def main(
     name: str,
     output: Path,
 ) -> None:
-    """Run every network on the photos by every way; write NAME.json and NAME.md."""
+    """Run every network on the photos in every way and write NAME.json and NAME.md."""
     given = chosen(photos, labels, exclude)
     networks = []
     for network_name in track(names or tuple(PACKAGED), "networks", transient=True):
@@ -83,11 +87,11 @@ def main(
 
 
 def ways(network: Network) -> dict[str, Callable[[Array, Array], Array]]:
-    """What the network of 3 channels is given for color (N, 3, H, W) and gray (N, 1, H, W).
+    """Return, for each way, what makes the network's input from color and gray images.
 
-    Weights of one channel, and gray normalized by one mean and one std, do what three channels
-    of these weights do with that plane three times: so every way but ours is planes for the
-    same network, whatever its framework.
+    Color is (N, 3, H, W) and gray (N, 1, H, W). A network with one channel and changed weights
+    gives the same scores as the unchanged network for suitable planes. So every way but ours is a
+    choice of planes for the same network, in any framework.
     """
     mean, std = (np.reshape(np.float32(v), (-1, 1, 1)) for v in (network.mean, network.std))
     m, s = mean.mean(), std.mean()
@@ -103,7 +107,7 @@ def ways(network: Network) -> dict[str, Callable[[Array, Array], Array]]:
 
 
 def run(network: Network, photos: Photos, size: int) -> tuple[dict[str, Answers], dict[str, str]]:
-    """The answers by each way, and why one can't be had."""
+    """Return the answers by each way, and the reason for each way that fails."""
     original, planes = network.original(), ways(network)
     calls: dict[str, Callable[[Array, Array], Array]] = {
         way: lambda color, gray, make=make: original(make(color, gray))
@@ -128,13 +132,13 @@ def run(network: Network, photos: Photos, size: int) -> tuple[dict[str, Answers]
 
 
 def _from_0_to_1(batch: Batch) -> tuple[Array, Array]:
-    """Color (N, 3, S, S) and gray (N, 1, S, S)."""
+    """Return color (N, 3, S, S) and gray (N, 1, S, S), with values from 0 to 1."""
     color = np.ascontiguousarray(batch.color.transpose(0, 3, 1, 2))
     return color / np.float32(255), batch.gray[:, None] / np.float32(255)
 
 
 def rows(answers: dict[str, Answers]) -> list[dict[str, Any]]:
-    """The figures of each way; differences and changes are from gray three times."""
+    """Return the figures of each way; differences and changes are from gray three times."""
     base, found = answers[GRAY], []
     for way, given in answers.items():
         differences = np.abs(given.scores - base.scores).max(1)
@@ -155,29 +159,30 @@ def rows(answers: dict[str, Answers]) -> list[dict[str, Any]]:
 
 
 def plain(figure: Proportion | Change) -> dict[str, Any]:
-    """A figure for JSON."""
+    """Return a figure as a dict for JSON."""
     return {"value": figure.value, **figure._asdict()}
 
 
 def percent(figure: dict[str, Any]) -> str:
-    """A fraction and its interval, in percent."""
+    """Return the text of a fraction and its interval, in percent."""
     return f"{100 * figure['value']:.1f} ({100 * figure['low']:.0f}-{100 * figure['high']:.0f})"
 
 
 def points(figure: dict[str, Any]) -> str:
-    """A change and its interval, in points."""
+    """Return the text of a change and its interval, in points."""
     low, high = 100 * figure["low"], 100 * figure["high"]
     return f"{100 * figure['value']:+.1f} ({low:+.0f} to {high:+.0f})"
 
 
 def markdown(document: dict[str, Any]) -> str:
-    """A table for each network."""
+    """Return the results in Markdown: a table for each network."""
     labeled = document["labeled"]
     lines = [
-        f"{document['images']} pictures, {labeled} of them labeled: {document['photos']}. In",
-        "brackets exact 95 % intervals; changes are paired, from gray three times, with the p of",
-        "McNemar's exact test. The differences are of class scores (logits): the largest of a",
-        f"picture, then the largest and the median over all pictures.{_warning(labeled)}",
+        f"{document['images']} pictures, {labeled} of them labeled ({document['photos']}).",
+        "Exact 95 % intervals are in brackets. Changes are from gray three times, paired, and p",
+        "is the p-value of McNemar's exact test. The difference of a picture is its largest",
+        "difference of a class score (logit); the table has the largest and the median",
+        f"difference of all pictures.{_warning(labeled)}",
         "",
         f"{summarize_machine(document['machine'])}.",
     ]
@@ -209,13 +214,13 @@ def _lines(found: Iterable[dict[str, Any]]) -> list[list[str]]:
 
 
 def _warning(labeled: int) -> str:
-    """What so few labeled photos can't show."""
+    """Return a sentence on what so few labeled photos can't show."""
     if not 0 < labeled < 1000:
         return ""
     same = np.zeros(labeled, bool)
     return (
-        f"\n\nSo few can't tell small changes: where none of {labeled} answers changes, the "
-        f"interval is still\n{points(plain(change(same, same)))} points."
+        f"\n\nSo few pictures can't show small changes: even if none of {labeled} answers changes,"
+        f"\nthe interval is {points(plain(change(same, same)))} points."
     )
 
 

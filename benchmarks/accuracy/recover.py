@@ -1,7 +1,8 @@
-"""Can what gray lost be had back? `python -m benchmarks.accuracy.recover`.
+"""Try to win back accuracy that is lost without color: `python -m benchmarks.accuracy.recover`.
 
-Each attempt is made on one half of the pictures and tested on the other, both ways round, so
-every answer is about a picture that the attempt hasn't seen. None of them reads a label.
+Each attempt learns from one half of the pictures and is tested on the other half, then the other
+way round. So every answer is about a picture that the attempt hasn't seen. No attempt reads a
+label.
 """
 
 from collections.abc import Callable
@@ -38,7 +39,7 @@ Array = NDArray[Any]
 
 
 class Pictures(NamedTuple):
-    """Bytes, (N, S, S, 3) and (N, S, S), what is known of their classes, and the color scores."""
+    """Pictures as bytes, color (N, S, S, 3) and gray (N, S, S), with labels and color scores."""
 
     color: Array
     gray: Array
@@ -46,11 +47,12 @@ class Pictures(NamedTuple):
     seen: Tensor
 
     def part(self, where: Array) -> "Pictures":
-        """Some of them."""
+        """Return the pictures that an index or a mask chooses."""
         return Pictures(*(field[where] for field in self))
 
 
-# From pictures to scores; and what makes it of a network and the pictures to learn from.
+# An answer makes scores from pictures; an attempt makes an answer from a network and the pictures
+# to learn from.
 Answer = Callable[[Pictures], Tensor]
 Attempt = Callable[[Network, Pictures], Answer]
 
@@ -58,8 +60,8 @@ Attempt = Callable[[Network, Pictures], Answer]
 @click.command(cls=FileCommand)
 @click.option("--network", "names", multiple=True, default=["mobilenet_v2"], show_default=True)
 @option_photos
-@click.option("--only", multiple=True, help="Attempts whose names begin so.")
-@click.option("--name", default="recover", show_default=True, help="Of the results.")
+@click.option("--only", multiple=True, help="Only attempts whose names begin like this.")
+@click.option("--name", default="recover", show_default=True, help="Name of the result files.")
 @click.option("--output", type=OutputFolder(), default=RESULTS, show_default="benchmarks/results")
 def main(
     names: tuple[str, ...],
@@ -70,12 +72,12 @@ def main(
     name: str,
     output: Path,
 ) -> None:
-    """Make every attempt on every network; write NAME.json and NAME.md."""
+    """Make every attempt on every network and write NAME.json and NAME.md."""
     given = chosen(photos, labels, exclude)
     if len(given.paths) < 2:
-        raise click.UsageError("one half of the photos teaches the other: two at least are needed")
+        raise click.UsageError("each half of the photos needs one at least, so give two or more")
     if onnx := [each for each in names if Path(each).suffix == ".onnx"]:
-        raise click.UsageError(f"the attempts change networks of torch, and {onnx[0]} is none")
+        raise click.UsageError(f"the attempts need a torch network, and {onnx[0]} is an ONNX file")
     document = {
         "photos": given.name,
         "images": len(given.paths),
@@ -89,7 +91,7 @@ def main(
 
 
 def measure(network: Network, photos: Photos, only: tuple[str, ...]) -> list[dict[str, Any]]:
-    """A row for each attempt; changes are from the network as it is."""
+    """Return a row for each attempt; changes are from the unchanged network."""
     pictures = load(network, photos)
     base = held_out(untouched, network, pictures)
     rows = [_row("untouched", base, base, pictures)]
@@ -100,7 +102,7 @@ def measure(network: Network, photos: Photos, only: tuple[str, ...]) -> list[dic
 
 
 def load(network: Network, photos: Photos) -> Pictures:
-    """All pictures, and the network's scores of them in color."""
+    """Return all pictures, with the network's scores of them in color."""
     found = list(batches(photos, network.side, network.crop, BATCH))
     color, gray = (np.concatenate([getattr(b, k) for b in found]) for k in ("color", "gray"))
     seen = _scores(network.model, _parts(_normalized(network, color)))
@@ -109,7 +111,7 @@ def load(network: Network, photos: Photos) -> Pictures:
 
 
 def held_out(attempt: Attempt, network: Network, pictures: Pictures) -> Tensor:
-    """The scores of all pictures, each by what the other half taught."""
+    """Return the scores of all pictures, each by the answer learned from the other half."""
     first = np.random.default_rng(SEED).permutation(len(pictures.labels)) % 2 == 0
     scores = torch.empty_like(pictures.seen)
     for half in (first, ~first):
@@ -119,15 +121,15 @@ def held_out(attempt: Attempt, network: Network, pictures: Pictures) -> Tensor:
 
 
 def untouched(network: Network, _: Pictures) -> Answer:
-    """The adapted network, which is the network of 3 channels on gray three times."""
+    """Return the answer of the adapted network, the same as the original's for gray three times."""
     return partial(_answer, adapt(network.model, (network.mean, network.std)))
 
 
 def statistics(network: Network, known: Pictures, *, mix: float, color: bool = False) -> Answer:
-    """BatchNorm's means and variances, estimated anew, and mixed into the old ones.
+    """Estimate BatchNorm's means and variances again, and mix them with the old ones.
 
-    With `color` they are estimated on the color pictures: the control, which shows what so few
-    pictures do by themselves.
+    With `color` they are estimated on the color pictures. This is the control: it shows what the
+    small number of pictures does by itself.
     """
     model = adapt(network.model, (network.mean, network.std))
     taught = deepcopy(network.model if color else model)
@@ -141,13 +143,13 @@ def statistics(network: Network, known: Pictures, *, mix: float, color: bool = F
 
 
 def tones(network: Network, _: Pictures, *, change: Callable[[Array], Array]) -> Answer:
-    """Other tones of the gray."""
+    """Change the tones of the gray pictures."""
     answer = untouched(network, _)
     return lambda unseen: answer(unseen._replace(gray=np.stack([change(g) for g in unseen.gray])))
 
 
 def mixture(network: Network, _: Pictures, *, weights: tuple[float, ...]) -> Answer:
-    """Gray made of color by other weights."""
+    """Make gray from color with other weights."""
     answer = untouched(network, _)
     return lambda unseen: answer(
         unseen._replace(gray=np.rint(unseen.color @ np.float32(weights)).astype(np.uint8))
@@ -155,10 +157,11 @@ def mixture(network: Network, _: Pictures, *, weights: tuple[float, ...]) -> Ans
 
 
 def stem(network: Network, known: Pictures, *, how: Literal["collapse", "learned"]) -> Answer:
-    """The stem alone, trained until the network says of gray what it says of color.
+    """Train the stem alone, so that the network answers for gray as it does for color.
 
-    Adam on the divergence from the classes' probabilities in color; everything else is frozen,
-    BatchNorm's statistics too. ``"learned"`` trains the 1 to 3 convolution in front instead.
+    Adam minimizes the divergence from the probabilities of the classes in color. Everything else
+    is frozen, BatchNorm's statistics too. ``"learned"`` trains the 1 to 3 convolution in front
+    instead.
     """
     torch.manual_seed(SEED)
     model = adapt(network.model, (network.mean, network.std), how=how).eval()
@@ -208,7 +211,7 @@ ATTEMPTS: dict[str, Attempt] = {
 
 
 def _row(name: str, base: Tensor, scores: Tensor, pictures: Pictures) -> dict[str, Any]:
-    """The figures of an attempt, and their changes from what is untouched."""
+    """Return the figures of an attempt, and their changes from the unchanged network."""
     known = pictures.labels != UNKNOWN
     wanted = {"color": (pictures.seen.argmax(1).numpy(), np.full(len(known), fill_value=True))}
     if known.any():
@@ -231,28 +234,29 @@ def _scores(model: nn.Module, parts: list[Tensor]) -> Tensor:
 
 
 def _parts(images: Tensor) -> list[Tensor]:
-    """Batches of nearly equal sizes, so that each counts alike."""
+    """Return batches of nearly equal sizes, so that each counts equally."""
     return list(images.tensor_split(-(-len(images) // BATCH)))
 
 
 def _planes(gray: Array) -> Tensor:
-    """Gray (N, 1, S, S) from 0 to 1."""
+    """Return gray planes (N, 1, S, S), with values from 0 to 1."""
     return torch.from_numpy(gray[:, None] / np.float32(255))
 
 
 def _normalized(network: Network, color: Array) -> Tensor:
-    """Color (N, 3, S, S)."""
+    """Return normalized color planes (N, 3, S, S)."""
     planes = (color / np.float32(255) - np.float32(network.mean)) / np.float32(network.std)
     return torch.from_numpy(planes).movedim(-1, 1).contiguous()
 
 
 def markdown(document: dict[str, Any]) -> str:
-    """A table for each network, and what is beyond the interval."""
+    """Return the results in Markdown: a table for each network, and the changes that count."""
     lines = [
-        f"{document['images']} pictures, {document['labeled']} of them labeled:",
-        f"{document['photos']}. Each is tested by what was made on the other half. In brackets",
-        "exact 95 % intervals; changes are from the network untouched, with the p of McNemar's",
-        'exact test. "As in color": the class that the network sees in the color picture.',
+        f"{document['images']} pictures, {document['labeled']} of them labeled",
+        f"({document['photos']}). Each picture is tested with what was learned from the other",
+        "half. Exact 95 % intervals are in brackets. Changes are from the untouched network,",
+        'and p is the p-value of McNemar\'s exact test. "As in color" means that the network',
+        "finds the same class as in the color picture.",
         "",
         f"{summarize_machine(document['machine'])}.",
     ]

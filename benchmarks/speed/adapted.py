@@ -1,7 +1,8 @@
-"""What one input channel costs and saves: `python -m benchmarks.speed.adapted`.
+"""Time networks with three and with one input channel: `python -m benchmarks.speed.adapted`.
 
-The stem and the whole network, before and after, in the same rounds; losses are in the same table.
-The weights are random: they don't change what a network costs.
+The stem (the first convolution) and the whole network are timed before and after, in the same
+rounds. The table shows where one channel is slower, too. The weights are random, because they don't
+change the time.
 """
 
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from graytorgb.models import adapt
 from ..tables import table, write
 
 RESULTS = Path(__file__).parents[1] / "results"
-# Each network and its stem.
+# Each network and the name of its stem.
 NETWORKS = {
     "resnet50": "conv1",
     "mobilenet_v2": "features.0.0",
@@ -38,7 +39,7 @@ SIDE = 224
 
 
 class Pair(NamedTuple):
-    """A network of 3 channels, or its stem, and what it is with 1."""
+    """A network with 3 channels, or its stem, and the same with 1 channel."""
 
     before: nn.Module
     after: nn.Module
@@ -70,7 +71,7 @@ def main(names: tuple[str, ...], batch: int, seconds: float, threads: int, outpu
 
 
 def pairs(name: str) -> dict[str, Pair]:
-    """The stem and the whole network."""
+    """Return the stem and the whole network, before and after."""
     torch.manual_seed(0)
     network = models.get_model(name, weights=None).eval()
     whole = Pair(network, adapt(network, "imagenet", example=SIDE))
@@ -79,7 +80,7 @@ def pairs(name: str) -> dict[str, Pair]:
 
 
 def ways(pair: Pair, gray: Tensor) -> dict[str, Callable[[], Tensor]]:
-    """Each way as a call without arguments, all with the same output."""
+    """Return each way as a call without arguments; all calls give the same output."""
     mean, std = (torch.tensor(v)[:, None, None].to(gray) for v in g2r.stats("imagenet"))
     planes = (gray - mean) / std
     return {
@@ -90,7 +91,7 @@ def ways(pair: Pair, gray: Tensor) -> dict[str, Callable[[], Tensor]]:
 
 
 def measure(name: str, batch: int, seconds: float) -> list[dict[str, Any]]:
-    """A row for each part of a network and each way."""
+    """Return a row for each part of a network and each way."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     gray = torch.rand(batch, 1, SIDE, SIDE).to(device)
     peaks = _peaks(name, batch, device)
@@ -128,7 +129,7 @@ def _figures(timing: Timing, prefix: str = "") -> dict[str, Any]:
 
 
 def _inference(call: Callable[[], Tensor]) -> Callable[[], Tensor]:
-    """The call without gradients, and waited for."""
+    """Return a function that makes the call without gradients and waits for its end."""
 
     def run() -> Tensor:
         with torch.inference_mode():
@@ -141,7 +142,7 @@ def _inference(call: Callable[[], Tensor]) -> Callable[[], Tensor]:
 
 
 def _peaks(name: str, batch: int, device: str) -> dict[str, dict[str, int]]:
-    """Bytes needed over the weights and what is given, in a process of its own."""
+    """Return the peak of bytes beside weights and input, measured in a process of its own."""
     # spawn, because a forked process inherits its parent's high-water mark
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(_peaks_here, name, batch, device, torch.get_num_threads()).result()
@@ -155,7 +156,7 @@ def _peaks_here(name: str, batch: int, device: str, threads: int) -> dict[str, d
     for part, pair in pairs(name).items():
         pair = Pair(*(module.to(device) for module in pair))
         for call in ways(pair, gray[:1]).values():
-            call()  # the library is loaded, and its pools are there
+            call()  # loads the library and makes its pools
         found[part] = {way: peak(call) for way, call in ways(pair, gray).items()}
     return found
 
@@ -168,7 +169,7 @@ def _peak_of_cuda(call: Callable[[], Tensor]) -> int:
 
 
 def _transfer(batch: int, way: str, seconds: float) -> dict[str, Any]:
-    """Bytes that go to the device, and the time of it from pinned memory."""
+    """Return the bytes that are sent to the device, and the time from pinned memory."""
     channels = 3 if way == READY else 1
     host = torch.rand(batch, channels, SIDE, SIDE).pin_memory()
     rounds = Rounds({way: _inference(lambda: host.to("cuda", non_blocking=True))})
@@ -177,18 +178,19 @@ def _transfer(batch: int, way: str, seconds: float) -> dict[str, Any]:
 
 
 def markdown(document: dict[str, Any]) -> str:
-    """A table of times and a table of memory."""
+    """Return the results in Markdown: a table of times and a table of memory."""
     lines = [
-        f"{document['batch']} images of {SIDE}x{SIDE} in float32, random weights, medians",
-        f"and quartiles of rounds in random order, warm, {document['threads']} threads. In",
-        "brackets the time over that of 3 channels from gray, which normalizes and repeats in each",
-        "call: above 1 one channel is slower.",
+        f"The batch is {document['batch']} images of {SIDE}x{SIDE} in float32; the weights are",
+        "random. The times are medians, with quartiles in square brackets, of rounds in random",
+        f"order after a warm-up, with {document['threads']} threads. The number in round",
+        'brackets is the time divided by the time of "3 channels, from gray", which normalizes',
+        "and repeats the gray in each call.",
         "",
         f"{summarize_machine(document['machine'])}.",
         "",
         *table(("milliseconds", READY, BEFORE, AFTER), _lines(document["rows"], _time), 1),
         "",
-        "Memory at the peak over the weights and the input, in a process of its own:",
+        "Peak memory beside the weights and the input, measured in a process of its own:",
         "",
         *table(("MB", READY, BEFORE, AFTER), _lines(document["rows"], _memory), 1),
     ]
@@ -197,13 +199,13 @@ def markdown(document: dict[str, Any]) -> str:
         sent = [row for row in document["rows"] if row["part"] == "whole"]
         lines += table(("MB, ms", READY, BEFORE, AFTER), _lines(sent, _sent), 1)
     else:
-        lines += ["", "What goes to a GPU wasn't measured: there was none."]
+        lines += ["", "The transfer to a GPU wasn't measured, because this machine has none."]
     slower = [
         f"- {row['network']}, {row['part']}: {row['over_before']:.2f}"
         for row in document["rows"]
         if row["way"] == AFTER and row["over_before"] > 1.07
     ]
-    lines += ["", "**Where one channel is slower** (by more than the noise, 7 %):", ""]
+    lines += ["", "**Where one channel is slower** (by more than 7 %, the noise):", ""]
     return "\n".join([*lines, *(slower or ["- nowhere"])]) + "\n"
 
 

@@ -1,6 +1,7 @@
 """Measure whether ``backend="auto"`` chooses well: `python -m benchmarks.speed.auto`.
 
-Every backend runs over the matrix; the table shows how far auto's choice is ahead of the others.
+Every backend runs on each cell of a matrix of shapes, dtypes and layouts. The table compares auto's
+choice with the best other backend.
 """
 
 from pathlib import Path
@@ -31,7 +32,7 @@ LARGE = 100e6  # bytes of a result that no cache holds
 @click.option("--preset", type=click.Choice(["quick", "full"]), default="full", show_default=True)
 @click.option("--seconds", default=1.0, show_default=True, help="Timing of each cell.")
 @click.option("--threads", default=2, show_default=True, help="For libraries that have threads.")
-@click.option("--memory", default=6.0, show_default=True, help="GB that a cell may need.")
+@click.option("--memory", default=6.0, show_default=True, help="GB of memory that a cell may need.")
 @click.option("--output", type=OutputFolder(), default=RESULTS, show_default="benchmarks/results")
 def main(preset: str, seconds: float, threads: int, memory: float, output: Path) -> None:
     """Measure the matrix and write auto.json and auto.md."""
@@ -57,7 +58,7 @@ def markdown(report: Report) -> str:
         if best is None or ours is None:
             continue
         ratios.append(best.fresh_s / ours.fresh_s)
-        # a second of waiting for the system's memory hits whoever is running
+        # a second of waiting for the system's memory can hit any backend
         lost += ratios[-1] < NOISE and best.fresh_high_s < ours.fresh_low_s
         gain = f"{timed['repeat'].fresh_s / ours.fresh_s:.1f}" if "repeat" in timed else "1.0"
         if case.result_bytes > LARGE:
@@ -74,22 +75,21 @@ def markdown(report: Report) -> str:
         rows.append((case.layout, case.dtype, case.shape_text, *figures, limit))
     heads = ("layout", "dtype", "shape", "auto", "ms", "best other", "ms", "ratio", "np.repeat")
     lines = [
-        "Fresh results, milliseconds: medians and quartiles. The ratio is the best other backend's",
-        "time over auto's, and the next column `np.repeat`'s. The last one is with `out=`: what",
-        "plain copying of the same bytes takes, of auto's time.",
+        "The times are milliseconds with a fresh result: medians, with quartiles in brackets.",
+        "The ratio is the time of the best other backend divided by auto's time. The next",
+        "column is the time of `np.repeat` divided by auto's time. The last column is for",
+        "`out=`: the time of plain copying of the same bytes as a percentage of auto's time.",
         "",
         f"{summarize_machine(report.machine)}.",
         "",
         *table((*heads, "of the limit, out="), rows, text_columns=4),
         "",
-        f"Another backend is faster than auto's choice, by more than {1 - NOISE:.0%} and with",
-        f"quartiles apart, in {lost} of {len(ratios)} cells; the geometric mean of the ratios is",
-        f"{geometric_mean(ratios):.2f}.",
+        f"In {lost} of {len(ratios)} cells another backend is faster than auto's choice by more",
+        f"than {100 * (1 - NOISE):.0f} %, with quartiles that don't overlap. The geometric mean",
+        f"of the ratios is {geometric_mean(ratios):.2f}.",
     ]
     if of_limit:
-        lines.append(
-            f"With `out=`, results above 100 MB: {min(of_limit):.0f} % of the limit or more."
-        )
+        lines.append(f"For results above 100 MB, the last column is {min(of_limit):.0f} % or more.")
     return "\n".join(lines) + "\n"
 
 

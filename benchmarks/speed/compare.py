@@ -1,4 +1,4 @@
-"""Time graytorgb beside what people use today: `python -m benchmarks.speed.compare`.
+"""Time graytorgb and other libraries: `python -m benchmarks.speed.compare`.
 
 Every peer runs in the same rounds, in random order. Outputs are checked to be equal before they are
 timed, and the table shows where another way is faster too.
@@ -34,7 +34,7 @@ RESULTS = Path(__file__).parents[1] / "results"
 @click.command(cls=FileCommand)
 @click.option("--preset", type=click.Choice(["quick", "full"]), default="full", show_default=True)
 @click.option("--seconds", default=1.0, show_default=True, help="Timing of each cell.")
-@click.option("--memory", default=3.0, show_default=True, help="GB that a cell may need.")
+@click.option("--memory", default=3.0, show_default=True, help="GB of memory that a cell may need.")
 @click.option("--output", type=OutputFolder(), default=RESULTS, show_default="benchmarks/results")
 def main(preset: str, seconds: float, memory: float, output: Path) -> None:
     """Measure every peer in every cell and write peers.json, peers.md and peers.png."""
@@ -122,8 +122,9 @@ def markdown(document: dict[str, Any]) -> str:
     """Return a table for each layout: the time of each way over ours."""
     found = ratios(document)
     lines = [
-        "How many times as long as `graytorgb.to_rgb` with a fresh result each way takes: below 1",
-        "it is faster. Medians of rounds in random order, warm.",
+        "Each number is the time of a call divided by the time of `graytorgb.to_rgb` with a fresh",
+        "result, so below 1 the call is faster. The times are medians of rounds in random order,",
+        "after a warm-up.",
         "",
         f"{summarize_machine(document['machine'])}.",
     ]
@@ -144,7 +145,7 @@ def markdown(document: dict[str, Any]) -> str:
         for name, value in values.items()
         if value < 0.93 and not name.startswith(OURS)
     ]
-    lines += ["", "**Where another way is faster** (by more than the noise, 7 %):", ""]
+    lines += ["", "**Where another way is faster** (by more than 7 %, the noise):", ""]
     return "\n".join([*lines, *(losses or ["- nowhere"])]) + "\n"
 
 

@@ -1,7 +1,7 @@
-"""Time `io.read` beside the fastest decoder of each format: `python -m benchmarks.speed.decode`.
+"""Time `io.read` and the fastest decoder of each format: `python -m benchmarks.speed.decode`.
 
-Every call reads the same file from the disk's cache and gives the same values, which is checked
-before anything is timed.
+Every call reads the same file, which the system has in its cache, and gives the same values. This
+is checked before anything is timed.
 """
 
 import tempfile
@@ -34,7 +34,7 @@ from ..tables import table, write
 RESULTS = Path(__file__).parents[1] / "results"
 SIZES = [(375, 500), (1500, 2000)]
 OURS = "io.read"
-BAR = 1.15  # how many times the fastest decoder's time `io.read` may take
+BAR = 1.15  # the time of `io.read` may be this many times the fastest decoder's
 
 Decoders = Mapping[str, Callable[[], Any]]
 
@@ -176,18 +176,18 @@ SUFFIXES = {"PNG": ".png", "TIFF": ".tif", "JPEG": ".jpg", "PPM": ".ppm", "BMP":
 
 
 def draw(size: tuple[int, int], *, color: bool, deep: bool) -> Any:
-    """Return a photo of this size; below its 8 bits, deep pixels have noise."""
+    """Return a photo of this size; the lower 8 bits of deep pixels are noise."""
     photo = skimage.data.astronaut() if color else skimage.data.camera()
     pixels = cv2.resize(photo, size[::-1], interpolation=cv2.INTER_CUBIC)
     rng = np.random.default_rng(0)
     if not deep:
-        noise = rng.normal(0, 2, pixels.shape)  # a camera's; resizing leaves none
+        noise = rng.normal(0, 2, pixels.shape)  # like a camera's, because resizing removes it
         return (pixels + noise).clip(0, 255).astype(np.uint8)
     return pixels.astype(np.uint16) * 256 + rng.integers(0, 256, pixels.shape, dtype=np.uint16)
 
 
 @click.command(cls=FileCommand)
-@click.option("--only", default="", help="Kinds whose name has this in it.")
+@click.option("--only", default="", help="Only kinds whose name contains this.")
 @click.option("--seconds", default=3.0, show_default=True, help="Timing of each file.")
 @click.option("--output", type=OutputFolder(), default=RESULTS, show_default="benchmarks/results")
 def main(only: str, seconds: float, output: Path) -> None:
@@ -196,7 +196,7 @@ def main(only: str, seconds: float, output: Path) -> None:
     cases = [(kind, size) for size in SIZES for kind in kinds() if only in kind.name]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        rows = [  # no thread refreshes the progress, which would count too
+        rows = [  # no auto_refresh, because its thread's time would count too
             measure(kind, size, Path(folder), seconds)
             for kind, size in track(cases, "files", transient=True, auto_refresh=False)
         ]
@@ -247,17 +247,18 @@ def markdown(document: dict[str, Any]) -> str:
     ]
     over = [row for row in document["rows"] if row["ratio"] > BAR]
     lines = [
-        "Milliseconds of the processor (`time.process_time`, not the clock on the wall) to read a",
-        "file that the system has in memory: medians of rounds in random order, ± half the",
-        "distance of the quartiles. The fastest decoder is the one that gives the same values in",
-        "the least time; it reads the file too, without `read`'s checks. OpenCV's time for color",
-        "has the step from BGR to RGB.",
+        "The times are milliseconds of processor time (`time.process_time`) to read a file that",
+        "the system has in its cache: medians of rounds in random order, ± half the distance",
+        "between the quartiles. The fastest decoder is the one that gives the same values in",
+        "the least time. It reads the file too, but without the checks of `io.read`. OpenCV's",
+        "time for color includes the conversion from BGR to RGB. The ratio is the time of",
+        "`io.read` divided by the decoder's time.",
         "",
         f"{summarize_machine(document['machine'])}.",
         "",
         *table(("file", "fastest decoder", "size", OURS, "decoder", "ratio"), rows, 2),
         "",
-        f"More than {BAR} times the fastest decoder's time:",
+        f"Files for which `io.read` takes more than {BAR} times the fastest decoder's time:",
         "",
         *(
             f"- {row['kind']}, {row['size'][1]}x{row['size'][0]}: {row['ratio']:.2f}"

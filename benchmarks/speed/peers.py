@@ -1,8 +1,8 @@
-"""Peers: what people use today to make three channels of one, as each library's docs show it.
+"""Peers: the calls that people use today to copy one channel into three, as libraries document them.
 
-A peer makes a converter from a batch (N, H, W). Making the converter, which imports the library and
-wraps the batch in the library's own tensor, isn't timed. A converter's result is checked against
-NumPy's before it is timed.
+A peer makes a converter for a batch (N, H, W). This step, which imports the library and wraps the
+batch in the library's own tensor, isn't timed. The result of a converter is compared with NumPy's
+before the converter is timed.
 """
 
 from collections.abc import Callable

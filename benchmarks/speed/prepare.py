@@ -1,7 +1,7 @@
-"""Time `prepare` beside what people write: `python -m benchmarks.speed.prepare`.
+"""Time `prepare` and what people write instead: `python -m benchmarks.speed.prepare`.
 
-It makes a normalized batch of gray bytes. Outputs are checked to be equal before they are timed,
-and the table shows where another way is faster too.
+Each way makes a normalized batch from gray bytes. The results are checked to be equal before the
+ways are timed, and the table also shows where another way is faster.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,9 @@ OURS, REUSED, TORCHVISION = "graytorgb", "graytorgb, out=", "torchvision v2, the
 
 
 @click.command(cls=FileCommand)
-@click.option("--images", multiple=True, type=int, help="Batches of so many 224x224 instead.")
+@click.option(
+    "--images", multiple=True, type=int, help="Batches of this many 224x224 images instead."
+)
 @click.option("--seconds", default=3.0, show_default=True, help="Timing of each batch.")
 @click.option("--threads", default=2, show_default=True)
 @click.option("--output", type=OutputFolder(), default=RESULTS, show_default="benchmarks/results")
@@ -139,10 +141,11 @@ def markdown(document: dict[str, Any]) -> str:
         ),
     ]
     lines = [
-        "uint8 (N, H, W) to float32 (N, 3, H, W), scaled, normalized and expanded: milliseconds,",
-        f"medians of rounds in random order, warm, {document['threads']} threads; in brackets the",
-        "time over graytorgb's with a fresh result. The write limit is the time to write as many",
-        "bytes and read none, with the best store of the machine.",
+        "A uint8 batch (N, H, W) is scaled, normalized and becomes float32 (N, 3, H, W). The",
+        "times are milliseconds, medians of rounds in random order after a warm-up, with",
+        f"{document['threads']} threads. The number in brackets is the time divided by",
+        "graytorgb's time with a fresh result. The write limit is the time that the machine",
+        "needs to write as many bytes, with its best store instruction and without reading.",
         "",
         f"{summarize_machine(document['machine'])}.",
         "",

@@ -1,4 +1,4 @@
-"""Measure how cost grows with the batch, up to 4 GB: `python -m benchmarks.speed.scaling`."""
+"""Measure how time and memory grow with the batch: `python -m benchmarks.speed.scaling`."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from ..tables import table, write
 
 RESULTS = Path(__file__).parents[1] / "results"
 IMAGE = (224, 224)
-# bytes; the C library's allocator takes every larger block from the system anew, and gives it back
+# In bytes. The C library's allocator gets each larger block from the system and gives it back.
 CLIFF = 32 << 20
 
 
@@ -45,7 +45,7 @@ def main(largest: float, layout: str, seconds: float, output: Path) -> None:
 def batches(largest: float, layout: str) -> list[Case]:
     """Return batches of 1, 4, 16, ... images and one of `largest` GB of result, for 1 or 2 threads.
 
-    Two threads are measured below 1 GB only, because what they bring shows there.
+    Two threads are measured only below 1 GB, which is enough to see what they bring.
     """
     most = int(largest * 1e9 / (3 * IMAGE[0] * IMAGE[1]))
     counts = [4**k for k in range(16) if 4**k < most] + [most]
@@ -56,8 +56,8 @@ def batches(largest: float, layout: str) -> list[Case]:
 def fits(rows: list[Row]) -> list[dict[str, Any]]:
     """Fit straight lines through time and memory, below and above the cliff.
 
-    The least squares are weighted by 1/y, so that every size counts by its relative error:
-    ``seconds = start + slope * result_bytes``, and the peak likewise.
+    The line is ``seconds = start + slope * result_bytes``, and the same for the peak of memory. The
+    least squares are weighted by 1/y, so that every size counts by its relative error.
     """
     found = []
     for backend in dict.fromkeys(row.backend for row in rows):
@@ -89,7 +89,7 @@ def _line(x: list[Any], y: list[Any]) -> tuple[float, float]:
 
 
 def markdown(report: Report) -> str:
-    """Return the slopes as a table, and what two threads bring."""
+    """Return a table in Markdown: the slopes, and the gain by a second thread."""
     found = fits(report.rows)
     one = {fit["backend"]: fit for fit in found if fit["threads"] == 1}
     two = {fit["backend"]: fit for fit in found if fit["threads"] == 2}
@@ -112,9 +112,10 @@ def markdown(report: Report) -> str:
         )
     heads = ("backend", "ms/GB below", "ms/GB above", "cliff", "peak, bytes per byte")
     lines = [
-        "Fitted over batches of 224x224 uint8 images: milliseconds for each GB of result, below",
-        f"and above {CLIFF >> 20} MiB of it, and bytes at the peak for each byte of result. The",
-        "last two columns are what a second thread brings.",
+        "The lines are fitted over batches of 224x224 uint8 images. The columns are:",
+        f"milliseconds for each GB of result, below and above results of {CLIFF >> 20} MiB; the",
+        "second divided by the first (the cliff); the peak of memory in bytes for each byte of",
+        "result; and how many times as fast two threads are as one.",
         "",
         f"{summarize_machine(report.machine)}.",
         "",

@@ -1,9 +1,9 @@
-"""The contract of graytorgb's backends, by this one."""
+"""Run the tests of graytorgb's backends on this one."""
 
 from graytorgb.testing import BackendContract
 
 
 class TestConcatenate(BackendContract):
-    """Everything that graytorgb promises for its own backends."""
+    """The backend passes every test that the built-in backends pass."""
 
     backend = "concatenate"
