@@ -22,6 +22,7 @@ pytest_collect_file = Sybil(
 # them if you name it on the command line.
 collect_ignore_glob = [
     "tests/isolated/[a-z]*.py",
+    "tests/isolated/_[a-z]*.py",
     "graytorgb/kinds/tensorflow.py",
     "graytorgb/kinds/jax.py",
     "graytorgb/layers.py",

@@ -31,7 +31,7 @@ def read(
 ) -> ImageFile:
     """Read an image file: every value, the layout, and the value range that the file states.
 
-    ``to_uint8(*read(path))`` gives the image as 8 bits, with black and white where the file puts
+    ``to_uint8(read(path))`` gives the image as 8 bits, with black and white where the file puts
     them. ``to_rgb(image.array, image.layout)`` keeps every value.
 
     Parameters
