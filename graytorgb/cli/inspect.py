@@ -17,8 +17,9 @@ from ..errors import GrayToRGBError
 from ..extras import require
 from ..inspection.histogram import Bin, count_values
 from ..io import LIMIT, ImageFile, read
-from ..io.image import join_sizes
 from ..io.orientation import STEPS
+from ..io.ranges import are_limits
+from ..io.request import join_sizes
 from .files import PICTURES, FileCommand, InputPath, OutputFile
 from .types import Size
 
@@ -150,9 +151,7 @@ def _actual_range(array: Any) -> str:
 
 def _interval(value_range: Any) -> str:
     """Return a range as text."""
-    if isinstance(value_range, str) or isinstance(value_range[0], str):
-        return repr(value_range)
-    return " to ".join(_number(value) for value in value_range)
+    return " to ".join(map(_number, value_range)) if are_limits(value_range) else repr(value_range)
 
 
 def _number(value: Any) -> str:

@@ -13,7 +13,7 @@ from ..core.value_range import ValueRange
 from ..functional.to_rgb import to_rgb
 from ..functional.to_uint8 import to_uint8
 from ..io import ImageFile
-from ..io.image import Request
+from ..io.request import Request
 
 # How a short script reads files that Pillow doesn't open, by format
 _READERS = {

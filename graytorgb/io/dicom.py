@@ -13,7 +13,7 @@ from .dicom_gray import find_dtype, fit_depth, show_gray
 from .dicom_header import open_scan
 from .dicom_scan import Scan
 from .dicom_window import is_in_hounsfield, note_windows
-from .image import CT_WINDOWS, Request
+from .request import CT_WINDOWS, Request
 
 
 def read(request: Request) -> ImageFile:

@@ -12,7 +12,7 @@ from ..extras import require
 from .dicom_frames import check_frames
 from .dicom_scan import Scan
 from .dicom_syntaxes import COMPRESSIONS, PACKAGES
-from .image import Array
+from .ranges import Array
 
 
 def decode(scan: Scan) -> Array:

@@ -9,8 +9,17 @@ from pydicom.pixels.processing import apply_modality_lut
 
 from .dicom_lut import check_lut, declare_16_bits
 from .dicom_scan import Scan
-from .dicom_window import Range, Rendering, apply_window, find_next_value, read_function
-from .image import Array, as_number, find_depth_range, find_pivot, invert, saturate_invertible
+from .dicom_window import Rendering, apply_window, find_next_value, read_function
+from .ranges import (
+    Array,
+    Range,
+    are_limits,
+    as_number,
+    find_depth_range,
+    find_pivot,
+    invert,
+    saturate_invertible,
+)
 
 _OVERSHOOT = 4  # a lossy codec may pass the ends of the depth by a quarter of it
 
@@ -22,7 +31,7 @@ def show_gray(scan: Scan, stored: Array) -> Rendering:
     if not _is_inverse(scan):
         return shown
     around = full if shown.array is values else shown.value_range
-    if around is None or (shown.array.dtype.kind == "i" and scan.request.has_limits):
+    if around is None or (shown.array.dtype.kind == "i" and are_limits(scan.request.value_range)):
         if scan.request.value_range is None:
             raise scan.error(
                 f"{scan.colors} of floats, whose smallest value is white, and nothing tells which "

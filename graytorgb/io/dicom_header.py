@@ -13,7 +13,7 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ImplicitVRLittleEnd
 
 from .dicom_scan import GRAY, Scan
 from .dicom_syntaxes import PLAIN
-from .image import Request
+from .request import Request
 
 _IMAGE = ("Rows", "Columns", "PhotometricInterpretation", "BitsAllocated")
 _NEEDED = {

@@ -12,7 +12,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from ..errors import ImageFileError
 from .dicom_syntaxes import COMPRESSIONS, PLAIN, UNCOMPRESSED
-from .image import Request
+from .request import Request
 
 GRAY = ("MONOCHROME1", "MONOCHROME2")
 # What pydicom raises for an element whose bytes don't fit its kind

@@ -11,9 +11,10 @@ import simplejpeg
 
 from ..core.image_file import ImageFile
 from . import jpeg_segments as codes
-from .image import Array, Request
 from .jpeg_segments import APP0, APP14, MOST_SCANS, find_scan_end, read_frame_header, walk_segments
 from .orientation import find_orientation
+from .ranges import Array
+from .request import Request
 
 _EXIF, _XMP, _MPF = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"MPF\0"
 _KINDS = {1: ("gray", "GRAY"), 3: ("RGB", "RGB")}

@@ -9,8 +9,9 @@ from PIL.ImageFile import ImageFile as PILImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from ..core.image_file import ImageFile
-from .image import Array, Request
 from .orientation import find_orientation
+from .ranges import Array
+from .request import Request
 
 _KINDS = {"1": "gray", "L": "gray", "LA": "gray with alpha", "P": "palette",
           "RGB": "RGB", "RGBA": "RGB with alpha"}  # fmt: skip

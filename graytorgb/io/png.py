@@ -14,9 +14,9 @@ import imagecodecs
 
 from ..core.image_file import ImageFile
 from ..extras import require
-from .image import Request
 from .orientation import find_orientation
 from .png_colors import PNG_COLORS, PNG_PALETTE
+from .request import Request
 
 _END = struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))
 _HEADER_END = 33  # the signature and IHDR

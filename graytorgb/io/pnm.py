@@ -13,7 +13,8 @@ import numpy as np
 from PIL.PpmImagePlugin import PpmImageFile
 
 from ..core.image_file import ImageFile
-from .image import Array, Request
+from .ranges import Array
+from .request import Request
 
 _GAP = rb"(?:[ \t\n\v\f\r]|#[^\r\n]*[\r\n])"
 _SIZE = re.compile(rb"P[1-6]" + _GAP + rb"+(\d{1,10})" + _GAP + rb"+(\d{1,10})")

@@ -13,8 +13,8 @@ from ..core.value_range import ValueRange, check_policy, is_deeper
 from ..errors import GrayToRGBError, LevelsError, OptionError
 from ..extras import require
 from .formats import FORMATS, find_format, name_format
-from .image import CT_WINDOWS, Request, Window
 from .orientation import STEPS, orient
+from .request import CT_WINDOWS, Request, Window
 
 LIMIT = 2 << 30  # bytes of the decoded array
 _EIGHT_BITS = (np.dtype(np.uint8), np.dtype(np.int8))

@@ -10,12 +10,13 @@ from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage, TiffPageSerie
 from ..core.image_file import ImageFile
 from ..extras import require
 from . import tiff_ccitt
-from .image import Array, Request, find_depth_range, join_sizes
+from .ranges import Array, Range, find_depth_range
+from .request import Request, join_sizes
 from .tiff_checks import Source, check_complete, check_page
 from .tiff_directories import check_directories
 from .tiff_ome import Ome, check_ome, read_ome
 from .tiff_plain import find_tags, read_plain
-from .tiff_range import Range, find_range, invert_gray
+from .tiff_range import find_range, invert_gray
 from .tiff_samples import (
     CCITT,
     Samples,

@@ -13,7 +13,8 @@ import numpy as np
 from tifffile import COMPRESSION, TiffFrame, TiffPage
 
 from ..extras import require
-from .image import Array, Request
+from .ranges import Array
+from .request import Request
 from .tiff_checks import open_file
 
 _LINE = "000000000001"  # an end of line; two of them end T.6 (2.4.1.1)

@@ -10,7 +10,7 @@ import numpy as np
 from tifffile import COMPRESSION, TiffFile, TiffFrame, TiffPage, TiffPageSeries
 
 from .codestreams import Header, Segment, check_jpeg_tables
-from .image import Request, join_sizes
+from .request import Request, join_sizes
 from .tiff_codestreams import HEADERS
 
 Source = TiffPage | TiffPageSeries

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from .image import Request
+from .request import Request
 
 _MOST_PAGES = 1 << 16  # tifffile takes about 10 kB and 0.1 ms for each page
 _SHARED = 1 << 26  # bytes of tag values that pages may share, such as a palette or a profile

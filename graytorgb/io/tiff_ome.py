@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 from tifffile import TiffFile
 
-from .image import Request
+from .request import Request
 from .tiff_directories import check_directories
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.image_file import ImageFile
-from .image import Request
+from .request import Request
 
 _MOST_TAGS, _MOST_STRIPS = 64, 1 << 16
 _INTEGERS = {3: "H", 4: "I"}  # TIFF's SHORT and LONG

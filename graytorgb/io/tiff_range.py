@@ -6,18 +6,18 @@ from xml.etree import ElementTree
 import numpy as np
 from tifffile import TiffFile, TiffPage
 
-from .image import (
+from .ranges import (
     Array,
-    Request,
+    Range,
+    are_limits,
     as_number,
     find_depth_range,
     find_pivot,
     invert,
     saturate_invertible,
 )
+from .request import Request
 from .tiff_samples import Samples, split_blocks
-
-Range = tuple[int | float, int | float]
 
 _BYTE, _RATIONALS = 1, (5, 10)
 
@@ -65,7 +65,7 @@ def invert_gray(
     if axis is not None:
         samples_last = np.moveaxis(array, axis, -1)
         grays = [samples_last[..., k] for k in range(array.shape[axis]) if k not in samples.alphas]
-    stated = None if request.has_limits else known
+    stated = None if are_limits(request.value_range) else known
     lo, hi = stated or find_pivot(request.value_range, grays)
     are_cut = False
     try:

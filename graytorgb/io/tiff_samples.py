@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TIFF, TiffPage
 
-from .image import Array, Request
+from .ranges import Array
+from .request import Request
 
 _GRAY = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE)
 # The codecs that turn YCbCr into RGB
