@@ -38,18 +38,9 @@ class _WindowByName(FileCommand):
             for part in (arg.split("=", 1) if arg.startswith("--window=") else [arg])
         ]
         for k, value in enumerate(split[1:]):
-            if split[k] == "--window" and not _is_number(value):
+            if split[k] == "--window" and value[:1].isalpha():
                 split[k] = "--window-name"
         return super().parse_args(ctx, split)
-
-
-def _is_number(text: str) -> bool:
-    """Return whether a text is a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 @click.command("inspect", cls=_WindowByName)

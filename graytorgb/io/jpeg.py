@@ -75,9 +75,9 @@ def _read_frame(request: Request, data: bytes) -> Frame:
             "gives the values"
         )
     if components not in _KINDS:
-        named = {4: "CMYK"}.get(components, f"{components} components")
+        colors = "CMYK" if components == 4 else f"{components} components"
         raise request.error(
-            f"its colors are {named}, neither gray nor RGB: "
+            f"its colors are {colors}, neither gray nor RGB: "
             "Image.open(path).convert('RGB') if Pillow's conversion is what you want"
         )
     exif, xmp, others = extras.get(_EXIF), extras.get(_XMP, b""), _MPF in extras

@@ -13,6 +13,7 @@ from .orientation import find_orientation
 from .ranges import Array
 from .request import Request
 
+# Every mode that these plugins give; PNG's and BMP's are among them
 _KINDS = {"1": "gray", "L": "gray", "LA": "gray with alpha", "P": "palette",
           "RGB": "RGB", "RGBA": "RGB with alpha"}  # fmt: skip
 MOST_FRAMES = 1 << 16  # each takes time, however small it is
@@ -29,11 +30,6 @@ def read_frames(
     request: Request, image: PILImageFile, count: int, notes: Sequence[str] = ()
 ) -> ImageFile:
     """Read an image of `count` frames that Pillow opened and hasn't decoded yet."""
-    if image.mode not in _KINDS:
-        raise request.error(
-            f"its colors are {image.mode}, neither gray nor RGB: "
-            "Image.open(path).convert('RGB') if Pillow's conversion is what you want"
-        )
     index = request.pick_index(count, "frames")
     needed = count if index is None else index + 1
     if needed > MOST_FRAMES:

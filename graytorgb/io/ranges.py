@@ -1,6 +1,6 @@
 """Ranges of values, and gray that is inverted within one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -63,6 +63,33 @@ def saturate_invertible(array: Array, value_range: tuple[float, float]) -> Array
     return array.clip(
         max(total - int(limits.max), int(limits.min)), min(total - int(limits.min), int(limits.max))
     )
+
+
+def invert_gray(grays: Sequence[Array], value_range: Range) -> bool:
+    """Invert gray values in place, and return whether some had to saturate.
+
+    Raises
+    ------
+    ValueError
+        If the values are integers, and ``lo + hi`` is no whole number.
+    """
+    are_cut = False
+    for part in (part for gray in grays for part in split_blocks(gray)):
+        inside = saturate_invertible(part, value_range) if part.dtype.kind in "iu" else part
+        are_cut = are_cut or (inside is not part and bool((inside != part).any()))
+        part[...] = invert(inside, value_range)
+    return are_cut
+
+
+def split_blocks(array: Array) -> Iterator[Array]:
+    """Yield views of some rows or images each, so that the temporaries of a step stay small."""
+    if array.ndim > 3:
+        for part in array:
+            yield from split_blocks(part)
+        return
+    step = max(1, (1 << 18) // max(1, array[:1].size))
+    for start in range(0, array.shape[0], step):
+        yield array[start : start + step]
 
 
 def find_pivot(value_range: ValueRange | None, grays: Sequence[Array]) -> tuple[Any, Any]:

@@ -16,7 +16,7 @@ from .tiff_checks import Source, check_complete, check_page
 from .tiff_directories import check_directories
 from .tiff_ome import Ome, check_ome, read_ome
 from .tiff_plain import find_tags, read_plain
-from .tiff_range import find_range, invert_gray
+from .tiff_range import find_range, invert_samples
 from .tiff_samples import (
     CCITT,
     Samples,
@@ -33,8 +33,7 @@ _ORIENTATION = 274
 def read(request: Request) -> ImageFile:
     """Read the image: all of a file's pages if they are of one shape, or the one asked for."""
     tags = find_tags(request)
-    plain = read_plain(request, tags)
-    if plain is not None:
+    if tags is not None and (plain := read_plain(request, tags)):
         return plain
     stored = check_directories(request, request.path)
     # A stack that Micro-Manager keeps in several files is read as the one file
@@ -137,7 +136,7 @@ class _Plan(NamedTuple):
     Attributes
     ----------
     axes, axis : str, int or None
-        tifffile's names of the decoded axes, and which axis is that of a pixel's samples.
+        tifffile's names of the result's axes, and which decoded axis is that of a pixel's samples.
     layout, shape : str, tuple of int
         The axes of the result and their sizes.
     """
@@ -168,8 +167,6 @@ def _read_source(request: Request, file: TiffFile, ome: Ome, source: Source) -> 
         if page.compression != COMPRESSION.NONE or page.bitspersample % 8:
             require("imagecodecs", "imagecodecs", "tiff")
         array = source.asarray()
-    if array.shape != shape:
-        raise request.error(f"damaged: it states {shape} samples, and {array.shape} are decoded")
     image = _describe(request, file, page, ome, samples, plan, array)
     return replace(image, notes=(*samples.notes, *image.notes, *ome.notes, *left_out))
 
@@ -188,7 +185,7 @@ def _plan_result(request: Request, samples: Samples, axes: str, shape: tuple[int
         result = axes.replace("S", "") + "S"
         sizes = (*shape[:axis], *shape[axis + 1 :]) if axis is not None else shape
         sizes = (*sizes, 3 if samples.alpha is None else 4)
-    return _Plan(axes, axis, name_axes(samples, result, sizes), sizes)
+    return _Plan(result, axis, name_axes(samples, result, sizes), sizes)
 
 
 def _describe(
@@ -220,13 +217,13 @@ def _describe(
                 f"0 is white, and {source}, so nothing tells what is black: "
                 "read(path, value_range=(lo, hi))"
             )
-        notes.append(invert_gray(request, samples, array, plan.axis, value_range))
+        notes.append(invert_samples(request, samples, array, plan.axis, value_range))
     orientation = page.tags.valueof(_ORIENTATION, 1)
     if orientation not in range(1, 9):
         notes.append(f"TIFF orientation {orientation} is none of 1 to 8, and is left out")
         orientation = 1
     if len(plan.layout) > 3:
-        notes.append(describe_axes(plan.layout, plan.axes, samples))
+        notes.append(describe_axes(plan.layout, plan.axes))
     compression = COMPRESSION(page.compression)
     packed = "" if compression == COMPRESSION.NONE else f", {compression.name}"
     sample = {"f": " floats", "i": " signed"}.get(array.dtype.kind, "")
