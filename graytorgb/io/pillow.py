@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from io import BytesIO
 
 import numpy as np
-from PIL.Image import Image, fromarray
+from PIL.Image import Image
 from PIL.ImageFile import ImageFile as PILImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
@@ -69,30 +69,16 @@ def _count_channels(image: Image) -> int:
 
 
 def _decode_all(image: PILImageFile, count: int) -> Array:
-    """Return every frame, all of one mode: gray, RGB or either with alpha."""
-    mode, frames = "", np.empty(0, np.uint8)
+    """Return every frame; Pillow gives all in the mode of the first, once they are flat."""
+    frames = np.empty(0, np.uint8)
     for k in range(count):
         image.seek(k)
-        frame = _flatten(image)
-        if not mode:
-            mode = frame.mode
-            frames = np.empty((count, *np.asarray(frame).shape), np.uint8)
-        elif frame.mode != mode:
-            common = "RGBA" if "A" in frame.mode + mode else "RGB"
-            if common != mode:
-                frames = _convert(frames, k, common)
-                mode = common
-            frame = frame.convert(common)
-        frames[k] = np.asarray(frame)
+        frame = np.asarray(_flatten(image))
+        frames = frames if k else np.empty((count, *frame.shape), np.uint8)
+        if frame.shape != frames.shape[1:]:
+            raise ValueError(f"frame {k} is of another kind than the first")
+        frames[k] = frame
     return frames
-
-
-def _convert(frames: Array, filled: int, mode: str) -> Array:
-    """Return frames in another mode; only the first `filled` of them hold pixels."""
-    converted = np.empty((*frames.shape[:3], len(mode)), np.uint8)
-    for k in range(filled):
-        converted[k] = np.asarray(fromarray(frames[k]).convert(mode))
-    return converted
 
 
 def _flatten(image: Image) -> Image:

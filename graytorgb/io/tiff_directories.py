@@ -108,7 +108,8 @@ def _read_header(request: Request, file: BinaryIO, path: str) -> tuple[_Format, 
         forms, inline = ("Q", "HHQ8s", "Q"), 8
     else:  # Hamamatsu's files look like any other, and have offsets of 8 bytes
         forms, inline = ("H", "HHI4s", "Q" if is_ndpi else "I"), 4
-    form = _Format(*(struct.Struct(order + part) for part in forms), inline=inline)
+    number, tag, following = (struct.Struct(order + part) for part in forms)
+    form = _Format(number, tag, following, inline)
     first = head[inline : inline + form.next.size]  # after the signature
     if len(first) < form.next.size:
         raise request.error("a TIFF without pages, or truncated before the first")
