@@ -21,64 +21,56 @@ def are_limits(value_range: ValueRange | None) -> TypeGuard[Range]:
     return isinstance(value_range, tuple) and not isinstance(value_range[0], str)
 
 
-def invert(array: Array, value_range: tuple[float, float]) -> Array:
-    """Return ``lo + hi - value``, so that what is black becomes white, in the same dtype.
-
-    Integers are exact if every value lies in the range.
-
-    >>> invert(np.array([0, 1, 4095], np.uint16), (0, 4095))
-    array([4095, 4094,    0], dtype=uint16)
-    """
-    if array.dtype.kind == "b":
-        return np.logical_not(array)
-    total = value_range[0] + value_range[1]
-    if array.dtype.kind == "f":
-        return np.asarray(total - array, array.dtype)
-    total = int(total)
-    limits = np.iinfo(array.dtype)
-    if limits.min <= total <= limits.max:
-        return np.asarray(array.dtype.type(total) - array)
-    return (total - array.astype(np.int64)).astype(array.dtype)
-
-
-def saturate_invertible(array: Array, value_range: tuple[float, float]) -> Array:
-    """Return integers cut to those that can be inverted: the dtype holds ``lo + hi - value`` too.
-
-    Raises
-    ------
-    ValueError
-        If ``lo + hi`` is no whole number.
-
-    Examples
-    --------
-    >>> saturate_invertible(np.array([-32768, 5], np.int16), (0, 100))
-    array([-32667,      5], dtype=int16)
-    """
-    lo, hi = value_range
-    if lo + hi != int(lo + hi):
-        raise ValueError(
-            f"and integers can't be inverted within {lo} to {hi}: lo + hi has to be a whole number"
-        )
-    limits, total = np.iinfo(array.dtype), int(lo + hi)
-    return array.clip(
-        max(total - int(limits.max), int(limits.min)), min(total - int(limits.min), int(limits.max))
-    )
-
-
 def invert_gray(grays: Sequence[Array], value_range: Range) -> bool:
-    """Invert gray values in place, and return whether some had to saturate.
+    """Invert gray in place, so that black becomes white: each value is ``lo + hi - value`` then.
+
+    Returns
+    -------
+    bool
+        Whether integers lay so far outside of the range that they had to saturate.
 
     Raises
     ------
     ValueError
         If the values are integers, and ``lo + hi`` is no whole number.
+
+    Examples
+    --------
+    >>> gray = np.array([[0, 1, 4095]], np.uint16)
+    >>> invert_gray([gray], (0, 4095)), gray
+    (False, array([[4095, 4094,    0]], dtype=uint16))
+    >>> gray = np.array([[-32768, 5]], np.int16)
+    >>> invert_gray([gray], (0, 100)), gray
+    (True, array([[32767,    95]], dtype=int16))
     """
-    are_cut = False
-    for part in (part for gray in grays for part in split_blocks(gray)):
-        inside = saturate_invertible(part, value_range) if part.dtype.kind in "iu" else part
-        are_cut = are_cut or (inside is not part and bool((inside != part).any()))
-        part[...] = invert(inside, value_range)
-    return are_cut
+    blocks = (block for gray in grays for block in split_blocks(gray))
+    saturated = [_invert_block(block, *value_range) for block in blocks]
+    return any(saturated)
+
+
+def _invert_block(block: Array, lo: float, hi: float) -> bool:
+    """Invert some rows in place, and return whether integers had to saturate."""
+    total = lo + hi
+    if block.dtype.kind == "b":
+        np.logical_not(block, out=block)
+        return False
+    if block.dtype.kind == "f":
+        np.subtract(total, block, out=block)
+        return False
+    if total != int(total):
+        raise ValueError(
+            f"and integers can't be inverted within {lo} to {hi}: lo + hi has to be a whole number"
+        )
+    total, limits = int(total), np.iinfo(block.dtype)
+    least, most = max(total - limits.max, limits.min), min(total - limits.min, limits.max)
+    has_beyond = bool(block.min() < least or block.max() > most)
+    if has_beyond:
+        block.clip(least, most, out=block)
+    if limits.min <= total <= limits.max:
+        np.subtract(block.dtype.type(total), block, out=block)
+    else:
+        block[...] = total - block.astype(np.int64)
+    return has_beyond
 
 
 def split_blocks(array: Array) -> Iterator[Array]:
