@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,8 @@ from .tiff_samples import (
 )
 
 _ORIENTATION = 274
+# What is the same for all pages of a stack
+_find_kind = attrgetter("array.dtype", "layout", "value_range", "array.shape", "orientation")
 
 
 def read(request: Request) -> ImageFile:
@@ -110,11 +113,7 @@ def _read_each(request: Request, file: TiffFile, ome: Ome, pages: Sequence[Sourc
             )  # fmt: skip
         if not images:
             result = np.empty((len(pages), *image.array.shape), image.array.dtype)
-        kinds = {
-            (i.array.dtype, i.layout, i.value_range, i.array.shape, i.orientation)
-            for i in (*images, image)
-        }
-        if len(kinds) > 1:
+        if images and _find_kind(image) != _find_kind(images[0]):
             raise request.error(
                 f"its pages can't be one stack, page {k} is {image!r}, and the first {images[0]!r}:"
                 " read(path, index=0) reads the first"
