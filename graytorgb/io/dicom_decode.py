@@ -11,7 +11,7 @@ from ..errors import BackendUnavailable
 from ..extras import is_missing, require
 from .dicom_frames import check_frames
 from .dicom_scan import Scan
-from .dicom_syntaxes import COMPRESSIONS, PACKAGES
+from .dicom_syntaxes import COMPRESSIONS, PACKAGES, PLAIN
 from .ranges import Array
 
 
@@ -39,7 +39,7 @@ def decode(scan: Scan) -> Array:
 
 def _read_plain(scan: Scan) -> Array | None:
     """Return gray that the file stores as memory does, without a decoder; None for other pixels."""
-    if not scan.is_plain or not scan.is_gray or scan.bits is None or scan.allocated == 1:
+    if scan.syntax not in PLAIN or not scan.is_gray or scan.bits is None or scan.allocated == 1:
         return None
     element: Any = scan.dataset.get_item(scan.pixels, keep_deferred=True)
     if element.value is not None or not isinstance(element, RawDataElement):

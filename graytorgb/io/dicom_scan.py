@@ -11,7 +11,7 @@ from pydicom.errors import BytesLengthException
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from ..errors import ImageFileError
-from .dicom_syntaxes import COMPRESSIONS, PLAIN, UNCOMPRESSED
+from .dicom_syntaxes import COMPRESSIONS, UNCOMPRESSED
 from .request import Request
 
 GRAY = ("MONOCHROME1", "MONOCHROME2")
@@ -64,11 +64,6 @@ class Scan:
             return UID(str(self.dataset.file_meta.TransferSyntaxUID))
         implicit = self.dataset.original_encoding[0]
         return ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
-
-    @cached_property
-    def is_plain(self) -> bool:
-        """Whether the pixels are in the file as in memory, with the low byte first."""
-        return self.syntax in PLAIN
 
     @cached_property
     def is_compressed(self) -> bool:
