@@ -152,15 +152,13 @@ def _read_source(request: Request, file: TiffFile, ome: Ome, source: Source) -> 
     check_page(request, page)
     samples = find_samples(request, page)
     shape = tuple(map(int, source.shape))
-    left_out = check_complete(request, file, source)
+    pages, left_out = check_complete(request, file, source)
     plan = _plan_result(request, samples, source.axes, shape)
     itemsize = 2 if samples.kind == "palette" else np.dtype(source.dtype).itemsize
     request.check_size(plan.shape, itemsize)
     if page.compression in CCITT:
         array = np.empty(shape, bool)
-        pages = [source] if isinstance(source, TiffPage) else list(source)
         for part, each in zip(array.reshape(len(pages), *shape[-2:]), pages, strict=True):
-            assert each is not None  # checked
             part[...] = tiff_ccitt.decode(request, each)
     else:
         if page.compression != COMPRESSION.NONE or page.bitspersample % 8:
