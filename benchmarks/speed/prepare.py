@@ -5,6 +5,8 @@ ways are timed, and the table also shows where another way is faster.
 """
 
 from collections.abc import Callable
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from torchvision.transforms import v2
 
 import graytorgb as g2r
 from graytorgb.bench.case import make_gray_batch
-from graytorgb.bench.limit import plain_writes
+from graytorgb.bench.limit import find_kernels
 from graytorgb.cli.files import FileCommand, OutputFolder
 from graytorgb.measure.machine import describe_machine, summarize_machine
 from graytorgb.measure.peak import measure_peak_apart
@@ -73,6 +75,15 @@ def ways(x: Any, threads: int) -> dict[str, Callable[[], Any]]:
             (tensor.float() / 255 - torch.from_numpy(mean)) / torch.from_numpy(std)
         ),
     }
+
+
+def plain_writes(out: np.ndarray[Any, Any], threads: int) -> dict[str, Callable[[], Any]]:
+    """Return ways to write all of `out`, whatever the bytes; the fastest is the writing limit."""
+    flat = out.reshape(-1).view(np.uint8)
+    writes: dict[str, Callable[[], Any]] = {"numpy": partial(flat.fill, 0)}
+    for kernels, stream in product(find_kernels(), (False, True)):
+        writes[f"kernels, stream={stream}"] = partial(kernels.write, flat, stream, threads)
+    return writes
 
 
 def measure(shape: tuple[int, ...], seconds: float, threads: int) -> list[dict[str, Any]]:

@@ -24,6 +24,8 @@ _CVTCOLOR = {1: np.uint8, 2: np.uint16, 4: np.float32}
 _COLUMNS = 4096
 _INT_MAX = 2**31 - 1
 
+get_threads, set_threads = getNumThreads, setNumThreads
+
 
 def expand(gray: Array, axis: int, out: Array | None = None) -> Array:
     """See :class:`graytorgb.backends.Backend`."""
@@ -74,13 +76,3 @@ def _repeat_planes(gray: Array, axis: int, out: Array) -> None:
     results = out.view(np.uint8).reshape(before, -1, runs.shape[-1])
     for run, result in zip(runs, results, strict=True):
         repeat(run, 3, 1, dst=result)
-
-
-def get_threads() -> int:
-    """Return how many threads OpenCV uses."""
-    return getNumThreads()
-
-
-def set_threads(count: int) -> None:
-    """Let OpenCV use `count` threads."""
-    setNumThreads(count)

@@ -10,6 +10,8 @@ from .protocol import Array, as_contiguous, sizes_around
 # torch knows neither every NumPy dtype nor other byte orders, so elements are viewed as words.
 _WORDS = {1: np.uint8, 2: np.int16, 4: np.int32, 8: np.int64, 16: np.complex128}
 
+get_threads, set_threads = torch.get_num_threads, torch.set_num_threads
+
 
 class _Writable:
     """Read-only memory that claims to be writable; torch warns otherwise, and never writes."""
@@ -31,13 +33,3 @@ def expand(gray: Array, axis: int, out: Array | None = None) -> Array:
     gray_rows = torch.from_numpy(words).reshape(before, 1, 1, -1)
     rgb: Array = functional.grayscale_to_rgb(gray_rows).numpy()
     return rgb.view(gray.dtype).reshape(insert(gray.shape, axis))
-
-
-def get_threads() -> int:
-    """Return how many threads torch uses."""
-    return torch.get_num_threads()
-
-
-def set_threads(count: int) -> None:
-    """Let torch use `count` threads."""
-    torch.set_num_threads(count)

@@ -5,12 +5,4 @@ from .recommendation import Recommendation, recommend
 from .report import Report
 from .run import measure, measure_cases
 
-__all__ = [
-    "Case",
-    "Recommendation",
-    "Report",
-    "Row",
-    "measure",
-    "measure_cases",
-    "recommend",
-]
+__all__ = ["Case", "Recommendation", "Report", "Row", "measure", "measure_cases", "recommend"]

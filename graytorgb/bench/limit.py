@@ -37,23 +37,14 @@ def plain_copies(gray: Array, out: Array, threads: int) -> Iterator[dict[str, Ca
                     for a, b in pairwise(edges)
                 ]
                 copies[f"{threads} threads, {block}"] = partial(_run_together, pool, parts)
-        for kernels, stream in product(_find_kernels(), (False, True)):
+        for kernels, stream in product(find_kernels(), (False, True)):
             copies[f"kernels, stream={stream}"] = partial(
                 kernels.expand, source, target, 1, source.size, 1, False, stream, threads, -1
             )
         yield copies
 
 
-def plain_writes(out: Array, threads: int) -> dict[str, Callable[[], Any]]:
-    """Return ways to write all of `out`, whatever the bytes; the fastest is the writing limit."""
-    flat = out.reshape(-1).view(np.uint8)
-    writes: dict[str, Callable[[], Any]] = {"numpy": partial(flat.fill, 0)}
-    for kernels, stream in product(_find_kernels(), (False, True)):
-        writes[f"kernels, stream={stream}"] = partial(kernels.write, flat, stream, threads)
-    return writes
-
-
-def _find_kernels() -> list[Any]:
+def find_kernels() -> list[Any]:
     """Return the module of the compiled kernels in a list, which is empty where there is none."""
     if not registry.is_usable("native"):
         return []

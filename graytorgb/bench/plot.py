@@ -1,5 +1,6 @@
 """Drawings of throughput and memory by the size of the batch."""
 
+from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -44,69 +45,41 @@ def draw_figure(report: Report) -> Figure:
     axes = figure.subplots(max(1, len(groups)), 2, squeeze=False)
     colors = {name: i for i, name in enumerate(dict.fromkeys(row.backend for row in report.rows))}
     for (throughput, memory), (key, rows) in zip(axes, groups.items(), strict=False):
-        title = "{}, {}, {} thread(s)".format(*key)
-        _draw_throughput(throughput, rows, colors, title)
-        _draw_memory(memory, rows, colors)
+        rates = {row: (row.gb_s, row.limit_gb_s) for row in rows}
+        _draw_panel(throughput, rates, colors, "plain copying")
+        throughput.set(title="{}, {}, {} thread(s)".format(*key), ylabel="read and written, GB/s")
+        if any(row.peak_bytes for row in rows):
+            sizes = {
+                row: ((row.peak_bytes or 0) / 1e6, (row.result_bytes or 0) / 1e6) for row in rows
+            }
+            _draw_panel(memory, sizes, colors, "the result itself")
+            memory.set(title="memory", ylabel="peak over the input, MB")
+        else:
+            memory.axis("off")  # memory wasn't measured
     figure.supxlabel(summarize_machine(report.machine), fontsize=7, color="#555555")
     return figure
 
 
-def _draw_throughput(axis: Any, rows: list[Row], colors: dict[str, int], title: str) -> None:
-    for name, points in _group_by_backend(rows).items():
-        rated = [row for row in points if row.gb_s is not None]
-        if rated:
-            x = [_input_bytes(row) / 1e6 for row in rated]
-            axis.plot(x, [row.gb_s for row in rated], label=name, **_choose_style(colors[name]))
-    limits = {_input_bytes(row) / 1e6: row.limit_gb_s for row in rows if row.limit_gb_s}
-    axis.plot(
-        sorted(limits), [limits[x] for x in sorted(limits)], "k--", lw=1, label="plain copying"
-    )
-    axis.set(
-        xscale="log", yscale="log", title=title, xlabel="batch, MB", ylabel="read and written, GB/s"
-    )
+def _draw_panel(
+    axis: Any,
+    figures: Mapping[Row, tuple[float | None, float | None]],
+    colors: dict[str, int],
+    reference: str,
+) -> None:
+    """Draw the first figure of each row, a line a backend, and the second as a reference line."""
+    lines: dict[str, list[tuple[float, float]]] = {}
+    limits: dict[float, float] = {}
+    for row in sorted(figures, key=lambda row: row.case.input_bytes):
+        figure, limit = figures[row]
+        if figure:
+            lines.setdefault(row.backend, []).append((row.case.input_bytes / 1e6, figure))
+        if limit:
+            limits[row.case.input_bytes / 1e6] = limit
+    for name, line in lines.items():
+        k = colors[name]
+        style = {"color": _COLORS[k % len(_COLORS)], "marker": _MARKERS[k % len(_MARKERS)]}
+        axis.plot(*zip(*line, strict=True), label=name, markersize=4, lw=1.2, **style)
+    axis.plot(list(limits), list(limits.values()), "k--", lw=1, label=reference)
+    axis.set(xscale="log", yscale="log", xlabel="batch, MB")
     axis.grid(alpha=0.3)
     axis.legend(fontsize=7, ncols=2)
-
-
-def _draw_memory(axis: Any, rows: list[Row], colors: dict[str, int]) -> None:
-    if not any(row.peak_bytes for row in rows):
-        axis.axis("off")  # memory wasn't measured
-        return
-    for name, points in _group_by_backend(rows).items():
-        known = [row for row in points if row.peak_bytes]
-        if known:
-            x = [_input_bytes(row) / 1e6 for row in known]
-            y = [row.peak_bytes / 1e6 for row in known if row.peak_bytes]
-            axis.plot(x, y, label=name, **_choose_style(colors[name]))
-    results = {_input_bytes(row) / 1e6: row.result_bytes for row in rows if row.result_bytes}
-    x = sorted(results)
-    axis.plot(x, [results[v] / 1e6 for v in x], "k--", lw=1, label="the result itself")
-    axis.set(
-        xscale="log",
-        yscale="log",
-        title="memory",
-        xlabel="batch, MB",
-        ylabel="peak over the input, MB",
-    )
-    axis.grid(alpha=0.3)
-    axis.legend(fontsize=7, ncols=2)
-
-
-def _group_by_backend(rows: list[Row]) -> dict[str, list[Row]]:
-    groups: dict[str, list[Row]] = {}
-    for row in sorted(rows, key=_input_bytes):
-        groups.setdefault(row.backend, []).append(row)
-    return groups
-
-
-def _input_bytes(row: Row) -> int:
-    return row.case.input_bytes
-
-
-def _choose_style(index: int) -> dict[str, Any]:
-    return {
-        "color": _COLORS[index % len(_COLORS)],
-        "marker": _MARKERS[index % len(_MARKERS)],
-        "markersize": 4,
-        "lw": 1.2,
-    }

@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from io import StringIO
-from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,10 +33,11 @@ class Report(NamedTuple):
 
     def by_case(self) -> dict[Case, list[Row]]:
         """Return the rows of each case, the fastest first."""
-        grouped = groupby(
-            sorted(self.rows, key=lambda row: _sort_key(row.case)), lambda row: row.case
+        cases = sorted(
+            {row.case for row in self.rows},
+            key=lambda case: (case.dtype, case.layout, case.threads, case.result_bytes, case.shape),
         )
-        return {case: rank_rows(rows) for case, rows in grouped}
+        return {case: rank_rows(row for row in self.rows if row.case == case) for case in cases}
 
     @property
     def limit_gb_s(self) -> float | None:
@@ -154,7 +154,3 @@ def _format_time(median: float | None, low: float | None, high: float | None) ->
     if median is None or low is None or high is None:
         return "-"
     return format_milliseconds(median, low, high)
-
-
-def _sort_key(case: Case) -> tuple[Any, ...]:
-    return case.dtype, case.layout, case.threads, case.result_bytes, case.shape

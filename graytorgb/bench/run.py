@@ -87,14 +87,14 @@ def measure(
     refused = {name: why for name in names if (why := _find_refusal(name, case))}
     runnable = [name for name in names if name not in refused]
     for name, why in refused.items():
-        yield _make_empty_row(case, name, why)
+        yield Row(name, *case, available=False, why=why)
     timings, failures, interrupted = _time(case, runnable, budget, least, warm_up)
     done("timed")
     limit = min((t.median for name, t in timings.items() if name.startswith(_LIMIT)), default=None)
     for name in runnable:
         if name not in timings:
             why = failures.get(name, "interrupted before it was measured")
-            yield _make_empty_row(case, name, why)
+            yield Row(name, *case, available=False, why=why)
             continue
         row = _make_row(case, name, timings[name], timings.get(_REUSED + name), limit)
         if peaks and not interrupted:
@@ -159,22 +159,15 @@ def _find_refusal(name: str, case: Case) -> str:
     return ""
 
 
-def _make_empty_row(case: Case, name: str, why: str) -> Row:
-    return Row(name, *case, available=False, why=why)
-
-
 def _make_row(
     case: Case, name: str, fresh: Timing, reused: Timing | None, limit: float | None
 ) -> Row:
     view = name != "auto" and registry.lookup(name).result == "view"
     moved = (case.input_bytes + case.result_bytes) / 1e9
-    limit_rate = moved / limit if limit else None
+    percent = 100 * limit if limit else None
 
-    def rate(timing: Timing | None) -> float | None:
-        return moved / timing.median if timing else None
-
-    def percent(timing: Timing | None) -> float | None:
-        return 100 * limit / timing.median if timing and limit else None
+    def rate(amount: float | None, timing: Timing | None) -> float | None:
+        return amount / timing.median if amount and timing else None
 
     images = case.shape[0] if len(case.shape) > 2 else 1
     return Row(
@@ -190,11 +183,11 @@ def _make_row(
         reused_high_s=reused.high if reused else None,
         rounds=fresh.rounds,
         images_s=images / fresh.median,
-        gb_s=None if view else rate(fresh),
-        percent_of_limit=None if view else percent(fresh),
-        reused_gb_s=rate(reused),
-        reused_percent_of_limit=percent(reused),
-        limit_gb_s=limit_rate,
+        gb_s=None if view else rate(moved, fresh),
+        percent_of_limit=None if view else rate(percent, fresh),
+        reused_gb_s=rate(moved, reused),
+        reused_percent_of_limit=rate(percent, reused),
+        limit_gb_s=moved / limit if limit else None,
         result_bytes=0 if view else case.result_bytes,
     )
 

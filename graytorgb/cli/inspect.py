@@ -17,8 +17,9 @@ from ..errors import GrayToRGBError
 from ..extras import require
 from ..inspection.histogram import Bin, count_values
 from ..io import LIMIT, ImageFile, read
-from ..io.image import join_sizes
 from ..io.orientation import STEPS
+from ..io.ranges import are_limits
+from ..io.request import join_sizes
 from .files import PICTURES, FileCommand, InputPath, OutputFile
 from .types import Size
 
@@ -37,18 +38,9 @@ class _WindowByName(FileCommand):
             for part in (arg.split("=", 1) if arg.startswith("--window=") else [arg])
         ]
         for k, value in enumerate(split[1:]):
-            if split[k] == "--window" and not _is_number(value):
+            if split[k] == "--window" and value[:1].isalpha():
                 split[k] = "--window-name"
         return super().parse_args(ctx, split)
-
-
-def _is_number(text: str) -> bool:
-    """Return whether a text is a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 @click.command("inspect", cls=_WindowByName)
@@ -150,9 +142,7 @@ def _actual_range(array: Any) -> str:
 
 def _interval(value_range: Any) -> str:
     """Return a range as text."""
-    if isinstance(value_range, str) or isinstance(value_range[0], str):
-        return repr(value_range)
-    return " to ".join(_number(value) for value in value_range)
+    return " to ".join(map(_number, value_range)) if are_limits(value_range) else repr(value_range)
 
 
 def _number(value: Any) -> str:

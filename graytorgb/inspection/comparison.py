@@ -13,7 +13,7 @@ from ..core.value_range import ValueRange
 from ..functional.to_rgb import to_rgb
 from ..functional.to_uint8 import to_uint8
 from ..io import ImageFile
-from ..io.image import Request
+from ..io.request import Request
 
 # How a short script reads files that Pillow doesn't open, by format
 _READERS = {
@@ -101,10 +101,8 @@ def describe_loss(image: ImageFile, comparison: Comparison, remedy: str) -> str:
         alpha = " but its alpha" if image.array.shape[-1] in (2, 4) and image.layout else ""
         return f"The usual conversion gives the same pixels: nothing is lost{alpha}."
     told = [f"leaves {naive.levels:,} of {comparison.levels:,} levels"]
-    for name, share, own in (
-        ("white", naive.white, ours.white),
-        ("black", naive.black, ours.black),
-    ):
+    pairs = {"white": (naive.white, ours.white), "black": (naive.black, ours.black)}
+    for name, (share, own) in pairs.items():
         if share - own > 0.001:
             told.append(f"turns {share:.1%} of the pixels {name} (graytorgb: {own:.1%})")
     if ours.levels < min(_FEW_LEVELS, comparison.levels):

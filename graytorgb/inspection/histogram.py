@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..io import ImageFile
+from ..io.ranges import are_limits
 
 _BINS = 16
 
@@ -38,9 +39,7 @@ def count_values(image: ImageFile) -> list[Bin]:
     bins = min(_BINS, int(span) + 1) if array.dtype.kind in "biu" else _BINS
     counts, edges = np.histogram(values, bins)
     shown = edges.round() if span > 4 * _BINS else edges
-    black, white = -np.inf, np.inf
-    if isinstance(stated, tuple) and not isinstance(stated[0], str):
-        black, white = stated
+    black, white = stated if are_limits(stated) else (-np.inf, np.inf)
     found = []
     for k, count in enumerate(counts):
         clipped = "black" if edges[k + 1] <= black else "white" if edges[k] >= white else ""

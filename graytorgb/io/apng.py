@@ -11,9 +11,9 @@ from io import BytesIO
 from PIL.PngImagePlugin import PngImageFile
 
 from ..core.image_file import ImageFile
-from .image import Request
 from .pillow import read_frames
 from .png_colors import PNG_COLORS
+from .request import Request
 
 # Adam7: x and y of the first pixel of each pass, and the steps to the next (PNG, 8.2)
 _PASSES = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2),

@@ -7,8 +7,8 @@ import imagecodecs
 from PIL.BmpImagePlugin import BmpImageFile, DibImageFile
 
 from ..core.image_file import ImageFile
-from .image import Request
 from .pillow import read_frames
+from .request import Request
 
 # The file's header, with the place of the pixels, and how image headers of these sizes begin: size,
 # width, height, planes, bits, compression, ..., colors in the palette

@@ -13,7 +13,7 @@ from .dicom_gray import find_dtype, fit_depth, show_gray
 from .dicom_header import open_scan
 from .dicom_scan import Scan
 from .dicom_window import is_in_hounsfield, note_windows
-from .image import CT_WINDOWS, Request
+from .request import CT_WINDOWS, Request
 
 
 def read(request: Request) -> ImageFile:
@@ -45,8 +45,7 @@ def read(request: Request) -> ImageFile:
 def _check_size(scan: Scan, frames: str) -> None:
     """Refuse values that take more than the limit, as they are stored or as they are shown."""
     channels, dtype = (0, find_dtype(scan)) if scan.is_gray else find_color_form(scan)
-    shape = [scan.count] * bool(frames) + [scan.rows, scan.columns]
-    shape += [channels] * bool(channels)
+    shape = [scan.count] * bool(frames) + [scan.rows, scan.columns] + [channels] * bool(channels)
     scan.request.check_size(shape, max(dtype.itemsize, scan.stored_dtype.itemsize))
 
 

@@ -6,7 +6,7 @@ from pydicom.pixels.processing import apply_color_lut
 from .dicom_lut import read_descriptor
 from .dicom_scan import Scan
 from .dicom_window import Rendering
-from .image import Array, find_depth_range
+from .ranges import Array, find_depth_range
 
 _NAMES = ("Red", "Green", "Blue")
 _MOST_ENTRIES = 1 << 20  # in a segmented palette; an image uses 65,536 of them

@@ -8,11 +8,11 @@ from pydicom.pixels.decoders.base import Decoder
 from pydicom.uid import JPEGExtended12Bit
 
 from ..errors import BackendUnavailable
-from ..extras import require
+from ..extras import is_missing, require
 from .dicom_frames import check_frames
 from .dicom_scan import Scan
-from .dicom_syntaxes import COMPRESSIONS, PACKAGES
-from .image import Array
+from .dicom_syntaxes import COMPRESSIONS, PACKAGES, PLAIN
+from .ranges import Array
 
 
 def decode(scan: Scan) -> Array:
@@ -39,7 +39,7 @@ def decode(scan: Scan) -> Array:
 
 def _read_plain(scan: Scan) -> Array | None:
     """Return gray that the file stores as memory does, without a decoder; None for other pixels."""
-    if not scan.is_plain or not scan.is_gray or scan.bits is None or scan.allocated == 1:
+    if scan.syntax not in PLAIN or not scan.is_gray or scan.bits is None or scan.allocated == 1:
         return None
     element: Any = scan.dataset.get_item(scan.pixels, keep_deferred=True)
     if element.value is not None or not isinstance(element, RawDataElement):
@@ -67,23 +67,15 @@ def _find_decoder(scan: Scan) -> Decoder:
         raise scan.error(f"nothing here decodes its transfer syntax, {scan.syntax.name}")
     for codec in compression.decoders:
         if codec == "imagecodecs":
-            _require_imagecodecs(scan)
+            if is_missing(codec):
+                raise _unavailable(scan)
+            require(codec)  # its error tells why it can't be imported
             decoder.add_plugin(codec, ("graytorgb.io.dicom_imagecodecs", "decode_frame"))
         else:
             decoder.add_plugin(codec, (f"pydicom.pixels.decoders.{codec}", "_decode_frame"))
     if not decoder.is_available:
         raise _unavailable(scan)
     return decoder
-
-
-def _require_imagecodecs(scan: Scan) -> None:
-    """Raise the error that names the file if imagecodecs is missing."""
-    try:
-        require("imagecodecs", "imagecodecs", "dicom")
-    except BackendUnavailable as error:
-        if error.missing:
-            raise _unavailable(scan) from error
-        raise
 
 
 def _unavailable(scan: Scan) -> BackendUnavailable:

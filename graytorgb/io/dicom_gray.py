@@ -9,8 +9,8 @@ from pydicom.pixels.processing import apply_modality_lut
 
 from .dicom_lut import check_lut, declare_16_bits
 from .dicom_scan import Scan
-from .dicom_window import Range, Rendering, apply_window, find_next_value, read_function
-from .image import Array, as_number, find_depth_range, find_pivot, invert, saturate_invertible
+from .dicom_window import Rendering, apply_window, find_next_value, read_function
+from .ranges import Array, Range, are_limits, as_number, find_depth_range, find_pivot, invert_gray
 
 _OVERSHOOT = 4  # a lossy codec may pass the ends of the depth by a quarter of it
 
@@ -22,7 +22,7 @@ def show_gray(scan: Scan, stored: Array) -> Rendering:
     if not _is_inverse(scan):
         return shown
     around = full if shown.array is values else shown.value_range
-    if around is None or (shown.array.dtype.kind == "i" and scan.request.has_limits):
+    if around is None or (shown.array.dtype.kind == "i" and are_limits(scan.request.value_range)):
         if scan.request.value_range is None:
             raise scan.error(
                 f"{scan.colors} of floats, whose smallest value is white, and nothing tells which "
@@ -35,12 +35,11 @@ def show_gray(scan: Scan, stored: Array) -> Rendering:
         lo, hi = total - value_range[1], total - value_range[0]
         lo = min(lo, 2 * hi - find_next_value(hi))  # a threshold stays one in spite of rounding
         value_range = as_number(lo), as_number(hi)
-    array = shown.array
-    try:  # unsigned values can't lie outside of the depth, within which they are inverted
-        array = saturate_invertible(array, around) if array.dtype.kind == "i" else array
+    try:
+        invert_gray([shown.array], around)
     except ValueError as error:
         raise scan.error(f"its smallest value is white, {error}") from None
-    return shown._replace(array=invert(array, around), value_range=value_range)
+    return shown._replace(value_range=value_range)
 
 
 def _is_inverse(scan: Scan) -> bool:

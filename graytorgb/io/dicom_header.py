@@ -13,7 +13,7 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ImplicitVRLittleEnd
 
 from .dicom_scan import GRAY, Scan
 from .dicom_syntaxes import PLAIN
-from .image import Request
+from .request import Request
 
 _IMAGE = ("Rows", "Columns", "PhotometricInterpretation", "BitsAllocated")
 _NEEDED = {
@@ -123,8 +123,6 @@ def _check_pixels(scan: Scan) -> None:
         raise scan.error(
             f"its SamplesPerPixel is {dataset.SamplesPerPixel}, and {scan.colors} has {samples}"
         )
-    if scan.rows < 1 or scan.columns < 1:
-        raise scan.error(f"it states {scan.columns}x{scan.rows} pixels")
     allocated = scan.allocated
     if allocated not in _ALLOCATED[scan.pixels]:
         raise scan.error(

@@ -7,7 +7,7 @@ import pydicom
 from pydicom import Dataset
 
 from .dicom_scan import Scan
-from .image import Array
+from .ranges import Array
 
 
 def check_lut(scan: Scan, item: Dataset, keyword: str, remedy: str = "") -> int:

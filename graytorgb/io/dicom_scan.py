@@ -11,8 +11,8 @@ from pydicom.errors import BytesLengthException
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from ..errors import ImageFileError
-from .dicom_syntaxes import COMPRESSIONS, PLAIN, UNCOMPRESSED
-from .image import Request
+from .dicom_syntaxes import COMPRESSIONS, UNCOMPRESSED
+from .request import Request
 
 GRAY = ("MONOCHROME1", "MONOCHROME2")
 # What pydicom raises for an element whose bytes don't fit its kind
@@ -46,9 +46,7 @@ class Scan:
     index: int | None = None
     notes: list[str] = field(default_factory=list)
     _macros: dict[str, list[Dataset]] = field(default_factory=dict, init=False, repr=False)
-    _numbers: dict[tuple[int, str], list[float]] = field(
-        default_factory=dict, init=False, repr=False
-    )
+    _numbers: dict[Any, list[float]] = field(default_factory=dict, init=False, repr=False)
 
     def error(self, text: str) -> ImageFileError:
         """Return the error for this file."""
@@ -66,11 +64,6 @@ class Scan:
             return UID(str(self.dataset.file_meta.TransferSyntaxUID))
         implicit = self.dataset.original_encoding[0]
         return ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
-
-    @cached_property
-    def is_plain(self) -> bool:
-        """Whether the pixels are in the file as in memory, with the low byte first."""
-        return self.syntax in PLAIN
 
     @cached_property
     def is_compressed(self) -> bool:
@@ -161,14 +154,15 @@ class Scan:
         """Return the numbers of an element, or raise an error that names it."""
         values = []
         for text in self._split_values(item, keyword, remedy):
+            number = text.replace(",", ".") if text.count(",") == 1 else text
             try:
-                value = float(text if "_" not in text else "nan")  # Python reads 1_0 as 10
+                value = float(number if "_" not in number else "nan")  # Python reads 1_0 as 10
             except ValueError:
-                value = float("nan") if text.count(",") != 1 else _read_comma(text)
-                if np.isfinite(value):
-                    self.note(f"{keyword} is {text!r} in the file, read as {value:g}")
+                value = float("nan")
             if not np.isfinite(value):
                 raise self.error(f"its {keyword} is {text!r}, and a number is expected{remedy}")
+            if number != text:
+                self.note(f"{keyword} is {text!r} in the file, read as {value:g}")
             values.append(value)
         return values
 
@@ -211,11 +205,3 @@ class Scan:
             )
         chosen = frames if self.index is None else [frames[self.index]]
         return [frame.get(keyword)[0] if frame.get(keyword) else Dataset() for frame in chosen]
-
-
-def _read_comma(text: str) -> float:
-    """Return the number of a text with a decimal comma, or NaN."""
-    try:
-        return float(text.replace(",", "."))
-    except ValueError:
-        return float("nan")

@@ -10,9 +10,9 @@ from pydicom.pixels.processing import apply_voi_lut
 from ..errors import ImageFileError, LevelsError
 from .dicom_lut import check_lut, declare_16_bits
 from .dicom_scan import Scan
-from .image import CT_WINDOWS, Array, as_number, find_depth_range
+from .ranges import Array, Range, as_number, find_depth_range
+from .request import CT_WINDOWS
 
-Range = tuple[int | float, int | float]
 IGNORE = "; read(path, window=None) ignores it"
 _STEP = 1e-9  # far less than any device resolves, and far more than the rounding near 0
 

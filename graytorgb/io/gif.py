@@ -7,8 +7,8 @@ from typing import NamedTuple
 from PIL.GifImagePlugin import GifImageFile
 
 from ..core.image_file import ImageFile
-from .image import Request
 from .pillow import read_frames
+from .request import Request
 
 _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B  # GIF89a, appendix A
 

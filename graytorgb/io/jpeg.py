@@ -11,9 +11,10 @@ import simplejpeg
 
 from ..core.image_file import ImageFile
 from . import jpeg_segments as codes
-from .image import Array, Request
 from .jpeg_segments import APP0, APP14, MOST_SCANS, find_scan_end, read_frame_header, walk_segments
 from .orientation import find_orientation
+from .ranges import Array
+from .request import Request
 
 _EXIF, _XMP, _MPF = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"MPF\0"
 _KINDS = {1: ("gray", "GRAY"), 3: ("RGB", "RGB")}
@@ -21,16 +22,17 @@ _SCANNED_SAMPLES = 10**8  # that more than MOST_SCANS scans may decode together
 
 
 class Frame(NamedTuple):
-    """The header of a JPEG up to its first scan, which has `in_scan` components."""
+    """The header of a JPEG up to its first scan, which has `in_scan` components.
+
+    `extras` are the data of its EXIF, XMP and MPF segments, by their names.
+    """
 
     code: int
     height: int
     width: int
     components: int
     in_scan: int
-    exif: bytes | None
-    xmp: bytes
-    has_others: bool
+    extras: dict[bytes, bytes]
 
 
 def read(request: Request) -> ImageFile:
@@ -42,8 +44,8 @@ def read(request: Request) -> ImageFile:
     shape = (frame.height, frame.width, frame.components)
     request.check_size(shape[: 2 + (frame.components > 1)], 1)
     _check_scans(request, data, frame)
-    orientation, notes = find_orientation(frame.exif, frame.xmp)
-    if frame.has_others:
+    orientation, notes = find_orientation(frame.extras.get(_EXIF), frame.extras.get(_XMP, b""))
+    if _MPF in frame.extras:
         notes.append("further pictures in the file (MPO) are left out")
     array, found = _decode(data, shape, colors)
     array = array[..., 0] if frame.components == 1 else array
@@ -74,13 +76,12 @@ def _read_frame(request: Request, data: bytes) -> Frame:
             "gives the values"
         )
     if components not in _KINDS:
-        named = {4: "CMYK"}.get(components, f"{components} components")
+        colors = "CMYK" if components == 4 else f"{components} components"
         raise request.error(
-            f"its colors are {named}, neither gray nor RGB: "
+            f"its colors are {colors}, neither gray nor RGB: "
             "Image.open(path).convert('RGB') if Pillow's conversion is what you want"
         )
-    exif, xmp, others = extras.get(_EXIF), extras.get(_XMP, b""), _MPF in extras
-    return Frame(code, height, width, components, in_scan, exif, xmp, others)
+    return Frame(code, height, width, components, in_scan, extras)
 
 
 def _check_scans(request: Request, data: bytes, frame: Frame) -> None:

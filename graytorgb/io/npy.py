@@ -12,7 +12,8 @@ from numpy.lib import format as npy
 from ..core.image_file import ImageFile
 from ..core.layout import resolve
 from ..errors import LayoutError
-from .image import Array, Request
+from .ranges import Array
+from .request import Request
 
 _LARGEST_HEADER = 12 + 10_000  # signature, version and length; and the most that numpy takes
 # A header as numpy writes it. Its own function reads any header, and takes as long as an image.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import LayoutError, LevelsError
-from .image import Array
+from .ranges import Array
 
 # EXIF 2.3, tag 0x0112, and TIFF 6.0, tag 274: what turns the stored rows upright
 STEPS = {

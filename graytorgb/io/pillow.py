@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from io import BytesIO
 
 import numpy as np
-from PIL.Image import Image, fromarray
+from PIL.Image import Image
 from PIL.ImageFile import ImageFile as PILImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from ..core.image_file import ImageFile
-from .image import Array, Request
 from .orientation import find_orientation
+from .ranges import Array
+from .request import Request
 
+# Every mode that these plugins give; PNG's and BMP's are among them
 _KINDS = {"1": "gray", "L": "gray", "LA": "gray with alpha", "P": "palette",
           "RGB": "RGB", "RGBA": "RGB with alpha"}  # fmt: skip
 MOST_FRAMES = 1 << 16  # each takes time, however small it is
@@ -28,11 +30,6 @@ def read_frames(
     request: Request, image: PILImageFile, count: int, notes: Sequence[str] = ()
 ) -> ImageFile:
     """Read an image of `count` frames that Pillow opened and hasn't decoded yet."""
-    if image.mode not in _KINDS:
-        raise request.error(
-            f"its colors are {image.mode}, neither gray nor RGB: "
-            "Image.open(path).convert('RGB') if Pillow's conversion is what you want"
-        )
     index = request.pick_index(count, "frames")
     needed = count if index is None else index + 1
     if needed > MOST_FRAMES:
@@ -72,30 +69,16 @@ def _count_channels(image: Image) -> int:
 
 
 def _decode_all(image: PILImageFile, count: int) -> Array:
-    """Return every frame, all of one mode: gray, RGB or either with alpha."""
-    mode, frames = "", np.empty(0, np.uint8)
+    """Return every frame; Pillow gives all in the mode of the first, once they are flat."""
+    frames = np.empty(0, np.uint8)
     for k in range(count):
         image.seek(k)
-        frame = _flatten(image)
-        if not mode:
-            mode = frame.mode
-            frames = np.empty((count, *np.asarray(frame).shape), np.uint8)
-        elif frame.mode != mode:
-            common = "RGBA" if "A" in frame.mode + mode else "RGB"
-            if common != mode:
-                frames = _convert(frames, k, common)
-                mode = common
-            frame = frame.convert(common)
-        frames[k] = np.asarray(frame)
+        frame = np.asarray(_flatten(image))
+        frames = frames if k else np.empty((count, *frame.shape), np.uint8)
+        if frame.shape != frames.shape[1:]:
+            raise ValueError(f"frame {k} is of another kind than the first")
+        frames[k] = frame
     return frames
-
-
-def _convert(frames: Array, filled: int, mode: str) -> Array:
-    """Return frames in another mode; only the first `filled` of them hold pixels."""
-    converted = np.empty((*frames.shape[:3], len(mode)), np.uint8)
-    for k in range(filled):
-        converted[k] = np.asarray(fromarray(frames[k]).convert(mode))
-    return converted
 
 
 def _flatten(image: Image) -> Image:

@@ -14,9 +14,9 @@ import imagecodecs
 
 from ..core.image_file import ImageFile
 from ..extras import require
-from .image import Request
 from .orientation import find_orientation
 from .png_colors import PNG_COLORS, PNG_PALETTE
+from .request import Request
 
 _END = struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))
 _HEADER_END = 33  # the signature and IHDR
@@ -167,15 +167,9 @@ def _keep_chunks(
 
     libpng prints warnings of the others, and Pillow refuses what is damaged or large in them.
     """
-    spans = [(0, _HEADER_END)]
-    for chunk in chunks:
-        name, start, end = chunk
-        if chunk.is_critical or name in also or (name == b"tRNS" and name in extras):
-            if spans[-1][1] == start:
-                spans[-1] = (spans[-1][0], end)
-            else:
-                spans.append((start, end))
-    if len(spans) == 1 and data[spans[0][1] :] == _END:
+    used = {*also} | ({b"tRNS"} & extras.keys())
+    kept = [chunk for chunk in chunks if chunk.is_critical or chunk.name in used]
+    if kept == chunks and data[chunks[-1].end :] == _END:
         return data
     view = memoryview(data)
-    return b"".join([*(view[start:end] for start, end in spans), _END])
+    return b"".join([view[:_HEADER_END], *(view[c.start : c.end] for c in kept), _END])

@@ -6,6 +6,7 @@ each sample as it is.
 """
 
 import re
+from dataclasses import replace
 from io import BytesIO
 from typing import Any, NamedTuple
 
@@ -13,7 +14,8 @@ import numpy as np
 from PIL.PpmImagePlugin import PpmImageFile
 
 from ..core.image_file import ImageFile
-from .image import Array, Request
+from .ranges import Array
+from .request import Request
 
 _GAP = rb"(?:[ \t\n\v\f\r]|#[^\r\n]*[\r\n])"
 _SIZE = re.compile(rb"P[1-6]" + _GAP + rb"+(\d{1,10})" + _GAP + rb"+(\d{1,10})")
@@ -72,19 +74,12 @@ def read(request: Request) -> ImageFile:
         raise request.error(
             f"its header states {largest} as the largest sample, and it has {array.max()}"
         )
-    bits = 1 if header.is_of_bits else largest.bit_length()
-    return ImageFile(
-        path=request.path,
-        array=array.reshape(shape),
-        layout="HWC" if color else "HW",
-        value_range=(0, largest),
-        range_source="PPM's depth" if is_depth else f"the largest sample stated, {largest}",
-        format="PPM",
-        mode=f"{'RGB' if color else 'gray'}, {bits} bits",
-        bits=bits,
-        depth_only=is_depth,
-        notes=tuple(notes),
-    )
+    kind, bits = "RGB" if color else "gray", 1 if header.is_of_bits else largest.bit_length()
+    image = request.describe_by_depth(array.reshape(shape), "PPM", kind, bits, notes=notes)
+    if is_depth:
+        return image
+    source = f"the largest sample stated, {largest}"
+    return replace(image, value_range=(0, largest), range_source=source, depth_only=False)
 
 
 def _read_header(request: Request) -> Header:

@@ -13,8 +13,8 @@ from ..core.value_range import ValueRange, check_policy, is_deeper
 from ..errors import GrayToRGBError, LevelsError, OptionError
 from ..extras import require
 from .formats import FORMATS, find_format, name_format
-from .image import CT_WINDOWS, Request, Window
 from .orientation import STEPS, orient
+from .request import CT_WINDOWS, Request, Window
 
 LIMIT = 2 << 30  # bytes of the decoded array
 _EIGHT_BITS = (np.dtype(np.uint8), np.dtype(np.int8))
@@ -146,7 +146,9 @@ def read(
     if value_range is not None:
         return replace(image, value_range=value_range, range_source="the caller", depth_only=False)
     if array.dtype in _EIGHT_BITS and is_deeper(255, 256, image.value_range):
-        image = _widen(request, image)
+        # Under such a range the verbs refuse 8 bits, which may have lost their depth.
+        request.check_size(array.shape, 2)
+        image = replace(image, array=image.array.astype(np.int16))
     return _warn_of_unused_depth(image)
 
 
@@ -220,15 +222,6 @@ def _orient(image: ImageFile, orientation: str) -> ImageFile:
     array = orient(image.array, cast(str, image.layout), value)
     note = f"{STEPS[value]}, as {kind} orientation {value} asks for"
     return replace(image, array=array, orientation=1, notes=(note, *image.notes))
-
-
-def _widen(request: Request, image: ImageFile) -> ImageFile:
-    """Return an image of 8 bits as int16, for a window that goes beyond 8 bits.
-
-    Under such a range the verbs refuse arrays of 8 bits, which may have lost their depth.
-    """
-    request.check_size(image.array.shape, 2)
-    return replace(image, array=image.array.astype(np.int16))
 
 
 def _warn_of_unused_depth(image: ImageFile) -> ImageFile:

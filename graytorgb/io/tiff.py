@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -10,12 +11,13 @@ from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage, TiffPageSerie
 from ..core.image_file import ImageFile
 from ..extras import require
 from . import tiff_ccitt
-from .image import Array, Request, find_depth_range, join_sizes
+from .ranges import Array, Range, find_depth_range
+from .request import Request, join_sizes
 from .tiff_checks import Source, check_complete, check_page
 from .tiff_directories import check_directories
 from .tiff_ome import Ome, check_ome, read_ome
 from .tiff_plain import find_tags, read_plain
-from .tiff_range import Range, find_range, invert_gray
+from .tiff_range import find_range, invert_samples
 from .tiff_samples import (
     CCITT,
     Samples,
@@ -27,13 +29,14 @@ from .tiff_samples import (
 )
 
 _ORIENTATION = 274
+# What is the same for all pages of a stack
+_find_kind = attrgetter("array.dtype", "layout", "value_range", "array.shape", "orientation")
 
 
 def read(request: Request) -> ImageFile:
     """Read the image: all of a file's pages if they are of one shape, or the one asked for."""
     tags = find_tags(request)
-    plain = read_plain(request, tags)
-    if plain is not None:
+    if tags is not None and (plain := read_plain(request, tags)):
         return plain
     stored = check_directories(request, request.path)
     # A stack that Micro-Manager keeps in several files is read as the one file
@@ -110,11 +113,7 @@ def _read_each(request: Request, file: TiffFile, ome: Ome, pages: Sequence[Sourc
             )  # fmt: skip
         if not images:
             result = np.empty((len(pages), *image.array.shape), image.array.dtype)
-        kinds = {
-            (i.array.dtype, i.layout, i.value_range, i.array.shape, i.orientation)
-            for i in (*images, image)
-        }
-        if len(kinds) > 1:
+        if images and _find_kind(image) != _find_kind(images[0]):
             raise request.error(
                 f"its pages can't be one stack, page {k} is {image!r}, and the first {images[0]!r}:"
                 " read(path, index=0) reads the first"
@@ -136,7 +135,7 @@ class _Plan(NamedTuple):
     Attributes
     ----------
     axes, axis : str, int or None
-        tifffile's names of the decoded axes, and which axis is that of a pixel's samples.
+        tifffile's names of the result's axes, and which decoded axis is that of a pixel's samples.
     layout, shape : str, tuple of int
         The axes of the result and their sizes.
     """
@@ -153,22 +152,18 @@ def _read_source(request: Request, file: TiffFile, ome: Ome, source: Source) -> 
     check_page(request, page)
     samples = find_samples(request, page)
     shape = tuple(map(int, source.shape))
-    left_out = check_complete(request, file, source)
+    pages, left_out = check_complete(request, file, source)
     plan = _plan_result(request, samples, source.axes, shape)
     itemsize = 2 if samples.kind == "palette" else np.dtype(source.dtype).itemsize
     request.check_size(plan.shape, itemsize)
     if page.compression in CCITT:
         array = np.empty(shape, bool)
-        pages = [source] if isinstance(source, TiffPage) else list(source)
         for part, each in zip(array.reshape(len(pages), *shape[-2:]), pages, strict=True):
-            assert each is not None  # checked
             part[...] = tiff_ccitt.decode(request, each)
     else:
         if page.compression != COMPRESSION.NONE or page.bitspersample % 8:
             require("imagecodecs", "imagecodecs", "tiff")
         array = source.asarray()
-    if array.shape != shape:
-        raise request.error(f"damaged: it states {shape} samples, and {array.shape} are decoded")
     image = _describe(request, file, page, ome, samples, plan, array)
     return replace(image, notes=(*samples.notes, *image.notes, *ome.notes, *left_out))
 
@@ -187,7 +182,7 @@ def _plan_result(request: Request, samples: Samples, axes: str, shape: tuple[int
         result = axes.replace("S", "") + "S"
         sizes = (*shape[:axis], *shape[axis + 1 :]) if axis is not None else shape
         sizes = (*sizes, 3 if samples.alpha is None else 4)
-    return _Plan(axes, axis, name_axes(samples, result, sizes), sizes)
+    return _Plan(result, axis, name_axes(samples, result, sizes), sizes)
 
 
 def _describe(
@@ -219,13 +214,13 @@ def _describe(
                 f"0 is white, and {source}, so nothing tells what is black: "
                 "read(path, value_range=(lo, hi))"
             )
-        notes.append(invert_gray(request, samples, array, plan.axis, value_range))
+        notes.append(invert_samples(request, samples, array, plan.axis, value_range))
     orientation = page.tags.valueof(_ORIENTATION, 1)
     if orientation not in range(1, 9):
         notes.append(f"TIFF orientation {orientation} is none of 1 to 8, and is left out")
         orientation = 1
     if len(plan.layout) > 3:
-        notes.append(describe_axes(plan.layout, plan.axes, samples))
+        notes.append(describe_axes(plan.layout, plan.axes))
     compression = COMPRESSION(page.compression)
     packed = "" if compression == COMPRESSION.NONE else f", {compression.name}"
     sample = {"f": " floats", "i": " signed"}.get(array.dtype.kind, "")

@@ -10,7 +10,7 @@ import numpy as np
 from tifffile import COMPRESSION, TiffFile, TiffFrame, TiffPage, TiffPageSeries
 
 from .codestreams import Header, Segment, check_jpeg_tables
-from .image import Request, join_sizes
+from .request import Request, join_sizes
 from .tiff_codestreams import HEADERS
 
 Source = TiffPage | TiffPageSeries
@@ -35,18 +35,21 @@ def check_page(request: Request, page: TiffPage) -> None:
         )
 
 
-def check_complete(request: Request, file: TiffFile, source: Source) -> tuple[str, ...]:
-    """Refuse a file whose data ends early; return a note of strips or tiles that hold nothing."""
-    pages: list[TiffPage | TiffFrame | None]
-    pages = [source] if isinstance(source, TiffPage) else list(source)
-    missing = sum(page is None for page in pages)
-    if missing:
+def check_complete(
+    request: Request, file: TiffFile, source: Source
+) -> tuple[list[TiffPage | TiffFrame], list[str]]:
+    """Return the pages of an image, and a note if strips or tiles hold nothing.
+
+    A file whose data ends early is refused.
+    """
+    planes = [source] if isinstance(source, TiffPage) else list(source)
+    pages = [page for page in planes if page is not None]
+    if missing := len(planes) - len(pages):
         raise request.error(
-            f"{missing} of its {len(pages)} planes are missing; they may be in files beside it"
+            f"{missing} of its {len(planes)} planes are missing; they may be in files beside it"
         )
     left_out = 0
     for page in pages:
-        assert page is not None
         _check_segments(request, page)
         _check_codestreams(request, page)
         left_out += sum(count == 0 for count in page.databytecounts)
@@ -57,7 +60,8 @@ def check_complete(request: Request, file: TiffFile, source: Source) -> tuple[st
             raise request.error(
                 f"truncated: ImageJ's description states {stated} images, not {there}"
             )
-    return (f"{left_out} of its strips or tiles hold nothing, and are read as 0",) * (left_out > 0)
+    notes = [f"{left_out} of its strips or tiles hold nothing, and are read as 0"]
+    return pages, notes if left_out else []
 
 
 def _check_segments(request: Request, page: TiffPage | TiffFrame) -> None:

@@ -95,7 +95,8 @@ def read_jpegxr(data: Segment) -> Header:
         tags[code] = value & (0xFFFF if kind == 3 else 0xFFFFFFFF) if number == 1 else value
     guid = data[tags.get(0xBC01, 0) :][:16]
     start = tags.get(0xBCC0, 0)
-    if data[start : start + 8] != b"WMPHOTO\0" or guid[15:] not in map(_byte, _JXR_FORMATS):
+    is_known = len(guid) == 16 and guid[15] in _JXR_FORMATS
+    if data[start : start + 8] != b"WMPHOTO\0" or not is_known:
         raise ValueError("its JPEG XR is damaged, or of a kind that isn't read")
     is_short = data[start + 10 : start + 11] >= b"\x80"
     width, height = data.unpack(">HH" if is_short else ">II", start + 12)
@@ -109,11 +110,6 @@ def read_jpegxr(data: Segment) -> Header:
         raise ValueError("its JPEG XR is cut")
     samples, bits, sample = _JXR_FORMATS[guid[15]]
     return Header(*size, samples, bits, sample)
-
-
-def _byte(value: int) -> bytes:
-    """Return the byte of this value."""
-    return bytes([value])
 
 
 class _Bits:

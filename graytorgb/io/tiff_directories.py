@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from .image import Request
+from .request import Request
 
 _MOST_PAGES = 1 << 16  # tifffile takes about 10 kB and 0.1 ms for each page
 _SHARED = 1 << 26  # bytes of tag values that pages may share, such as a palette or a profile
@@ -105,13 +105,12 @@ def _read_header(request: Request, file: BinaryIO, path: str) -> tuple[_Format, 
     order = "<" if head[:2] == b"II" else ">"
     is_ndpi = path.lower().endswith(".ndpi") and head[:4] == b"II*\0"
     if head[2:4] in (b"+\0", b"\0+"):
-        form = _Format(struct.Struct(order + "Q"), struct.Struct(order + "HHQ8s"),
-                       struct.Struct(order + "Q"), 8)  # fmt: skip
+        forms, inline = ("Q", "HHQ8s", "Q"), 8
     else:  # Hamamatsu's files look like any other, and have offsets of 8 bytes
-        form = _Format(struct.Struct(order + "H"), struct.Struct(order + "HHI4s"),
-                       struct.Struct(order + ("Q" if is_ndpi else "I")), 4)  # fmt: skip
-    start = 8 if form.inline == 8 else 4
-    first = head[start : start + form.next.size]
+        forms, inline = ("H", "HHI4s", "Q" if is_ndpi else "I"), 4
+    number, tag, following = (struct.Struct(order + part) for part in forms)
+    form = _Format(number, tag, following, inline)
+    first = head[inline : inline + form.next.size]  # after the signature
     if len(first) < form.next.size:
         raise request.error("a TIFF without pages, or truncated before the first")
     return form, form.next.unpack(first)[0]

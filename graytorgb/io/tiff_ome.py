@@ -3,6 +3,7 @@
 tifffile takes memory for as many planes as the description states, and opens the files it names.
 """
 
+import math
 import os
 import stat
 from pathlib import Path
@@ -11,7 +12,7 @@ from xml.etree import ElementTree
 
 from tifffile import TiffFile
 
-from .image import Request
+from .request import Request
 from .tiff_directories import check_directories
 
 
@@ -83,9 +84,7 @@ def _check_planes(
     """Refuse a description that states more planes than all pages hold."""
     first = file.pages.first
     most = pages * max(1, first.samplesperpixel) * max(1, first.imagedepth)
-    planes = 1
-    for axis in "ZCT":
-        planes *= max(1, _read_number(pixels.get(f"Size{axis}")))
+    planes = math.prod(max(1, _read_number(pixels.get(f"Size{axis}"))) for axis in "ZCT")
     counts = [
         _read_number(part.get(key))
         for part in pixels

@@ -6,12 +6,12 @@ plain in every respect, or is damaged, is left to tifffile.
 
 import math
 import struct
-from typing import NamedTuple
+from itertools import accumulate
 
 import numpy as np
 
 from ..core.image_file import ImageFile
-from .image import Request
+from .request import Request
 
 _MOST_TAGS, _MOST_STRIPS = 64, 1 << 16
 _INTEGERS = {3: "H", 4: "I"}  # TIFF's SHORT and LONG
@@ -28,26 +28,25 @@ _COLORS = {(1, 1): "gray", (2, 3): "RGB"}  # by PhotometricInterpretation and sa
 Tags = dict[int, tuple[int, ...]]
 
 
-class Plain(NamedTuple):
-    """The kind, shape and dtype of the pixels of a plain file, and where they start."""
-
-    kind: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[np.generic]
-    offset: int
-
-
-def read_plain(request: Request, tags: Tags | None) -> ImageFile | None:
-    """Return the image of a plain file, or None for any other file."""
-    found = None if tags is None else _find_plain(request, tags)
-    if found is None:
+def read_plain(request: Request, tags: Tags) -> ImageFile | None:
+    """Return the image of a plain file by its tags, or None for any other file."""
+    if any({*tags.get(code, (value,))} != {value} for code, value in _DEFAULTS.items()):
+        return None
+    shape, stated = _find_shape(tags), tags.get(_BITS, (1,))
+    samples = shape[2] if len(shape) > 2 else 1
+    kind = _COLORS.get((tags[_PHOTOMETRIC][0], samples))
+    if kind is None or stated not in ((8,) * samples, (16,) * samples) or min(shape[:2]) < 2:
+        return None
+    bits = stated[0]
+    rows = max(1, tags.get(_ROWS, tags[_HEIGHT])[0])
+    offset = _find_pixels(request, tags, -(-shape[0] // rows), math.prod(shape) * bits // 8)
+    if offset is None:
         return None
     request.pick_index(1, "pages")
-    request.check_size(found.shape, found.dtype.itemsize)
-    bits = 8 * found.dtype.itemsize
-    array = request.read_array(found.shape, found.dtype, found.offset)
+    request.check_size(shape, bits // 8)
+    array = request.read_array(shape, np.dtype(f"{_find_order(request)}u{bits // 8}"), offset)
     source = f"TIFF's depth, {bits} bits"
-    return request.describe_by_depth(array, "TIFF", found.kind, bits, source=source)
+    return request.describe_by_depth(array, "TIFF", kind, bits, source=source)
 
 
 def find_tags(request: Request) -> Tags | None:
@@ -55,7 +54,7 @@ def find_tags(request: Request) -> Tags | None:
 
     None is for a file whose other tags, description or further pages say more.
     """
-    order = "<" if request.start.startswith(b"II") else ">"
+    order = _find_order(request)
     tags = _read_tags(request, order)
     if tags is None or not {_WIDTH, _HEIGHT, _PHOTOMETRIC, _OFFSETS, _COUNTS} <= tags.keys():
         return None
@@ -71,22 +70,9 @@ def _find_shape(tags: Tags) -> tuple[int, ...]:
     return shape if samples == (1,) else shape + samples
 
 
-def _find_plain(request: Request, tags: Tags) -> Plain | None:
-    """Return what a plain file's tags tell of its pixels, or None for any other file."""
-    if any({*tags.get(code, (value,))} != {value} for code, value in _DEFAULTS.items()):
-        return None
-    shape, bits = _find_shape(tags), tags.get(_BITS, (1,))
-    samples = shape[2] if len(shape) > 2 else 1
-    kind = _COLORS.get((tags[_PHOTOMETRIC][0], samples))
-    if kind is None or bits not in ((8,) * samples, (16,) * samples) or min(shape[:2]) < 2:
-        return None
-    rows = max(1, tags.get(_ROWS, tags[_HEIGHT])[0])
-    size = math.prod(shape) * bits[0] // 8
-    offset = _find_pixels(request, tags, -(-shape[0] // rows), size)
-    order = "<" if request.start.startswith(b"II") else ">"
-    if offset is None:
-        return None
-    return Plain(kind, shape, np.dtype(f"{order}u{bits[0] // 8}"), offset)
+def _find_order(request: Request) -> str:
+    """Return the file's byte order, as struct and NumPy write it."""
+    return "<" if request.start.startswith(b"II") else ">"
 
 
 def _read_tags(request: Request, order: str) -> Tags | None:
@@ -126,14 +112,10 @@ def _read_tags(request: Request, order: str) -> Tags | None:
 def _find_pixels(request: Request, tags: Tags, strips: int, size: int) -> int | None:
     """Return where the pixels start, if all strips are there without gaps between them."""
     offsets, counts = tags[_OFFSETS], tags[_COUNTS]
-    if len(offsets) != strips or len(counts) != strips or sum(counts) != size:
+    if not len(offsets) == len(counts) == strips or sum(counts) != size:
         return None
-    end = offsets[0]
-    for offset, count in zip(offsets, counts, strict=True):
-        if offset != end:
-            return None
-        end += count
-    return offsets[0] if end <= request.size else None
+    *starts, end = accumulate(counts, initial=offsets[0])
+    return offsets[0] if starts == list(offsets) and end <= request.size else None
 
 
 def _has_plain_description(request: Request, order: str, tags: Tags) -> bool:

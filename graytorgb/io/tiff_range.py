@@ -6,18 +6,9 @@ from xml.etree import ElementTree
 import numpy as np
 from tifffile import TiffFile, TiffPage
 
-from .image import (
-    Array,
-    Request,
-    as_number,
-    find_depth_range,
-    find_pivot,
-    invert,
-    saturate_invertible,
-)
-from .tiff_samples import Samples, split_blocks
-
-Range = tuple[int | float, int | float]
+from .ranges import Array, Range, are_limits, as_number, find_depth_range, find_pivot, invert_gray
+from .request import Request
+from .tiff_samples import Samples
 
 _BYTE, _RATIONALS = 1, (5, 10)
 
@@ -53,7 +44,7 @@ def find_range(
     return None, f"a TIFF of {what} without SMinSampleValue and SMaxSampleValue states no range"
 
 
-def invert_gray(
+def invert_samples(
     request: Request, samples: Samples, array: Array, axis: int | None, known: Range | None
 ) -> str:
     """Invert gray values in place, so that larger is brighter, and return a note that says so.
@@ -65,14 +56,10 @@ def invert_gray(
     if axis is not None:
         samples_last = np.moveaxis(array, axis, -1)
         grays = [samples_last[..., k] for k in range(array.shape[axis]) if k not in samples.alphas]
-    stated = None if request.has_limits else known
+    stated = None if are_limits(request.value_range) else known
     lo, hi = stated or find_pivot(request.value_range, grays)
-    are_cut = False
     try:
-        for part in (part for gray in grays for part in split_blocks(gray)):
-            inside = saturate_invertible(part, (lo, hi)) if part.dtype.kind in "iu" else part
-            are_cut = are_cut or (inside is not part and bool((inside != part).any()))
-            part[...] = invert(inside, (lo, hi))
+        are_cut = invert_gray(grays, (lo, hi))
     except ValueError as error:
         raise request.error(f"0 is white, {error}") from None
     note = "inverted, because 0 is white in the file"

@@ -1,12 +1,12 @@
 """The samples of a TIFF: gray, color, palette indices or alpha, by the tags."""
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TIFF, TiffPage
 
-from .image import Array, Request
+from .ranges import Array, split_blocks
+from .request import Request
 
 _GRAY = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE)
 # The codecs that turn YCbCr into RGB
@@ -41,10 +41,8 @@ class Samples(NamedTuple):
     @property
     def alpha(self) -> int | None:
         """The index of the alpha sample; None without one."""
-        for kind in _ALPHA:
-            if kind in self.extra:
-                return self.colors + self.extra.index(kind)
-        return None
+        found = (self.extra.index(kind) for kind in _ALPHA if kind in self.extra)
+        return next((self.colors + k for k in found), None)
 
     @property
     def alphas(self) -> set[int]:
@@ -144,26 +142,13 @@ def name_axes(samples: Samples, axes: str, shape: tuple[int, ...]) -> str:
     return layout
 
 
-def describe_axes(layout: str, axes: str, samples: Samples) -> str:
-    """Return what each axis of the layout is, for people."""
-    if samples.kind == "palette":
-        axes = axes.replace("S", "") + "S"
+def describe_axes(layout: str, axes: str) -> str:
+    """Return what each axis of the layout is, for people; `axes` are tifffile's names."""
     names = (
         f"{letter} is {TIFF.AXES_NAMES.get(axis, 'other')}"
         for letter, axis in zip(layout, axes, strict=True)
     )
     return f"axes {layout}: {', '.join(names)}"
-
-
-def split_blocks(array: Array) -> Iterator[Array]:
-    """Yield views of some rows or images each, so that the temporaries of a step stay small."""
-    if array.ndim > 3:
-        for part in array:
-            yield from split_blocks(part)
-        return
-    step = max(1, (1 << 18) // max(1, array[:1].size))
-    for start in range(0, array.shape[0], step):
-        yield array[start : start + step]
 
 
 def look_up_palette(

@@ -5,7 +5,7 @@ import pytest
 from pydicom.uid import ImplicitVRLittleEndian
 
 import graytorgb as g2r
-from graytorgb.io.image import CT_WINDOWS
+from graytorgb.io.request import CT_WINDOWS
 
 from .scans import GRAY, SIGNED, ramp, read, replace, scan, write
 

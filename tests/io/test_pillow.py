@@ -126,6 +126,15 @@ def test_what_pillow_needs_not_know(tmp_path):
         np.testing.assert_array_equal(image.array, expected)
 
 
+def test_a_gray_frame_before_one_with_colors(tmp_path):
+    """Pillow gives the second frame without its palette, so the colors would be wrong."""
+    levels, colors = bytes([0, 0, 0, 1, 1, 1]), bytes([200, 10, 30, 255, 10, 255])
+    data = gif_of(2).replace(bytes([0, 0, 0, 255, 10, 255]), levels)
+    head, size, codes = data[:-1].rpartition(struct.pack("<HHH", 0, 1, 1))
+    with pytest.raises(g2r.ImageFileError, match="can't be read"):
+        read_bytes(tmp_path, head + size + b"\x80" + colors + codes[1:] + b";", ".gif")
+
+
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
 def test_frames_of_which_some_have_alpha(tmp_path, kind):
     """All frames are decoded to one mode, and keep the file's values bit for bit."""

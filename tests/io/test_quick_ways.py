@@ -125,6 +125,13 @@ def test_tiff_of_other_writers(tmp_path, monkeypatch, save, pixels):
     assert_tiff_same(tmp_path / "x.tif", monkeypatch)
 
 
+def test_a_tiff_whose_directory_is_at_its_end(tmp_path, monkeypatch):
+    pixels = np.arange(1 << 16, dtype=np.uint16).reshape(256, 256)
+    by_opencv(tmp_path / "x.tif", pixels)  # 128 KiB of pixels, then the tags
+    assert_tiff_same(tmp_path / "x.tif", monkeypatch)
+    np.testing.assert_array_equal(read(tmp_path / "x.tif").array, pixels)
+
+
 @pytest.mark.parametrize(
     "shape",
     [(1, 40), (40, 1), (1, 1), (2, 3), (2, 30, 40), (1, 30, 40), (1, 1, 30, 40), (30, 40, 1)],

@@ -227,6 +227,27 @@ def test_min_is_white_in_unsigned_integers_within_the_callers_range(tmp_path):
     assert "saturate" in image.notes[0]
 
 
+def test_min_is_white_within_a_range_beyond_the_dtype(tmp_path):
+    """The inverted values that the dtype doesn't hold saturate."""
+    path = write(tmp_path / "x.tif", DEEP, photometric="miniswhite")
+    image = read(path, value_range=(0, 70_000))
+    np.testing.assert_array_equal(image.array, 70_000 - np.maximum(DEEP, 4465).astype(int))
+    assert "saturate" in image.notes[0]
+
+
+def test_min_is_white_in_integers_within_a_fractional_range(tmp_path):
+    path = write(tmp_path / "x.tif", DEEP, photometric="miniswhite")
+    with pytest.raises(g2r.ImageFileError, match=r"lo \+ hi has to be a whole number"):
+        read(path, value_range=(0, 100.5))
+
+
+@deep
+def test_min_is_white_in_a_hyperstack(tmp_path):
+    stack = np.stack([[DEEP, DEEP // 2], [DEEP // 3, DEEP // 4]])
+    path = write(tmp_path / "x.tif", stack, photometric="miniswhite")
+    np.testing.assert_array_equal(read(path).array, 65_535 - stack)
+
+
 # Palettes, and what isn't stated
 
 
@@ -257,6 +278,15 @@ def test_pages_with_palettes_of_their_own(tmp_path):
     image = read(tmp_path / "x.tif")
     assert image.layout == "NHWC"
     np.testing.assert_array_equal(image.array, np.stack([p.T[BYTES] for p in palettes]))
+
+
+def test_a_hyperstack_with_one_palette(tmp_path):
+    palette = RNG.integers(0, 65536, (3, 256), dtype=np.uint16)
+    stack = np.stack([BYTES, BYTES[::-1]])
+    image = read(write(tmp_path / "x.tif", stack, photometric="palette", colormap=palette))
+    np.testing.assert_array_equal(image.array, palette.T[stack])
+    assert image.layout == "NHWC"
+    assert image.notes == ("axes NHWC: N is other, H is height, W is width, C is sample",)
 
 
 @pytest.mark.parametrize("compression", ["zlib", "lzw", "packbits"])
