@@ -175,7 +175,7 @@ def _choose_backend(name: str, view: bool, size: int, dtype: Dtype, *, is_last: 
     return "fill" if not size and not view else name  # some libraries refuse empty images
 
 
-def find_plan(shape: Sizes, dtype: Dtype, layout: str | None, options: Key) -> Plan:
+def find_plan(shape: Sizes, dtype: Dtype, layout: str | Layout | None, options: Key) -> Plan:
     """Return the plan for a numpy array of numbers, from the cache if it was asked for before.
 
     A loop over batches asks for the same plan again and again, and to plan one small image takes
@@ -186,9 +186,11 @@ def find_plan(shape: Sizes, dtype: Dtype, layout: str | None, options: Key) -> P
 
 
 @lru_cache(1024)
-def _plan_array(shape: Sizes, dtype: Dtype, layout: str | None, options: Key, version: int) -> Plan:
+def _plan_array(
+    shape: Sizes, dtype: Dtype, layout: str | Layout | None, options: Key, version: int
+) -> Plan:
     checked = Options(*options).check()
-    axes = resolve(layout, shape)
+    axes = layout if isinstance(layout, Layout) else resolve(layout, shape)
     return plan_conversion(axes, axes.channels(shape), checked, shape, dtype)
 
 

@@ -6,7 +6,7 @@ Plain numpy arrays take the same steps, and their plans are cached.
 """
 
 from functools import partial
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
@@ -28,7 +28,6 @@ from .plan import (
 
 Image = TypeVar("Image")
 Array = np.ndarray[Any, Any]
-_ERROR: Literal["error"] = "error"
 
 
 @overload
@@ -39,7 +38,7 @@ def to_rgb(
     backend: str = "auto",
     copy: bool | None = None,
     out: Any = None,
-    alpha: alphas.Alpha = _ERROR,
+    alpha: alphas.Alpha = "error",
 ) -> Array: ...
 @overload
 def to_rgb(
@@ -49,7 +48,7 @@ def to_rgb(
     backend: str = "auto",
     copy: bool | None = None,
     out: Any = None,
-    alpha: alphas.Alpha = _ERROR,
+    alpha: alphas.Alpha = "error",
 ) -> Image: ...
 def to_rgb(
     image: Any,
@@ -58,7 +57,7 @@ def to_rgb(
     backend: str = "auto",
     copy: bool | None = None,
     out: Any = None,
-    alpha: alphas.Alpha = _ERROR,
+    alpha: alphas.Alpha = "error",
 ) -> Any:
     """Give a gray image, or a batch of them, three equal channels.
 
@@ -123,12 +122,11 @@ def to_rgb(
     """
     given = image
     try:
-        uses_defaults = copy is None and out is None and alpha is _ERROR
-        # other arguments and dtypes meet their own error, and may be large, or have no hash
-        is_hashed = type(backend) is str and (layout is None or type(layout) is str)
+        # a plan is found by its arguments: others than these have no hash, or equal one of these
+        is_hashed = type(backend) is type(alpha) is str and (layout is None or type(layout) is str)
         is_plain = type(image) is np.ndarray and image.dtype.kind in NUMBERS
-        if uses_defaults and is_hashed and is_plain:
-            plan = find_plan(image.shape, image.dtype, layout, (backend, None, _ERROR))
+        if is_plain and is_hashed and out is None and (copy is None or type(copy) is bool):
+            plan = find_plan(image.shape, image.dtype, layout, (backend, copy, alpha))
             return run_plan(plan, image)
         options = Options(backend, copy, alpha).check()
         if copy is False and out is not None:
@@ -160,7 +158,7 @@ def _convert_array(image: Any, layout: str | None, out: Any, options: Options) -
         if shared is not None and not wants_view:
             shape, dtype = shared.shape, shared.dtype
             if isinstance(options.alpha, str):
-                plan = find_plan(shape, dtype, str(axes), options)
+                plan = find_plan(shape, dtype, axes, options)
             else:  # a background of -0.0 is the same key as one of 0.0
                 plan = plan_conversion(axes, channels, options, shape, dtype)
             if out is None:
