@@ -193,15 +193,10 @@ def prepare_checked(
         shared = kind.to_numpy_shared(array)
         values = None if shared is None else kind.to_numpy_values(array)
         if shared is not None and values is not None:
-            room = None
-            if out is not None:
-                shape = axes.result_shape(shared.shape)
-                room = kinds.share_out(kind, out, shape, dtype, shared)
-            result = _normalize_values(values, axes, stats, value_range, target, room, threads)
-            if out is None:
-                return kind.wrap_result(kind.from_numpy(result, dtype), batch)
-            kind.mark_written(out)
-            return out
+            shape = axes.result_shape(shared.shape)
+            options = axes, stats, value_range, target, threads
+            write = partial(_normalize_values, values, *options)
+            return kinds.write_result(kind, batch, out, shape, dtype, shared, write)
     if isinstance(kind, BlockKind):
         kinds.check_no_out(kind, out)
         one = threads or 1  # the blocks have a thread each
@@ -218,8 +213,8 @@ def _normalize_values(
     stats: Stats,
     value_range: ValueRange | None,
     target: str,
-    out: Array | None,
     threads: int | None,
+    out: Array | None,
 ) -> Array:
     """Return the prepared batch of a numpy array, in the checked memory of `out` if it is given."""
     values, resolved = resolve_array_range(values, value_range)

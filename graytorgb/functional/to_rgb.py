@@ -161,13 +161,8 @@ def _convert_array(image: Any, layout: str | None, out: Any, options: Options) -
                 plan = find_plan(shape, dtype, axes, options)
             else:  # a background of -0.0 is the same key as one of 0.0
                 plan = plan_conversion(axes, channels, options, shape, dtype)
-            if out is None:
-                rgb = kind.from_numpy(run_plan(plan, shared), array.dtype)
-                return kind.wrap_result(rgb, image)
-            shape = axes.result_shape(shape)
-            run_plan(plan, shared, kinds.share_out(kind, out, shape, array.dtype, shared))
-            kind.mark_written(out)
-            return out
+            shape, write = axes.result_shape(shape), partial(run_plan, plan, shared)
+            return kinds.write_result(kind, image, out, shape, array.dtype, shared, write)
     library = kinds.require_library(kind, out)
     plan = plan_conversion(axes, channels, options)
     rgb = run_plan_by_library(plan, options.backend, library, array)

@@ -1,6 +1,7 @@
 """``to_uint8``: deep pixels to 8 bits by a stated policy."""
 
 import math
+from functools import partial
 from typing import Any, TypeVar, overload
 
 import numpy as np
@@ -113,13 +114,8 @@ def _convert_array(image: Any, value_range: ValueRange | None, out: Any) -> Any:
     if isinstance(kind, SharedKind):
         values = kind.to_numpy_values(array)
         if values is not None:
-            uint8 = kind.get_dtype("uint8")
-            if out is None:
-                levels = kind.from_numpy(quantize(values, value_range), uint8)
-                return kind.wrap_result(levels, image)
-            quantize(values, value_range, kinds.share_out(kind, out, values.shape, uint8, values))
-            kind.mark_written(out)
-            return out
+            uint8, write = kind.get_dtype("uint8"), partial(quantize, values, value_range)
+            return kinds.write_result(kind, image, out, values.shape, uint8, values, write)
     if isinstance(kind, BlockKind):
         kinds.check_no_out(kind, out)
         return convert_blocks(kind, to_uint8, array, value_range)

@@ -1,6 +1,6 @@
 """Kinds: what a caller holds. Each kind of array is one file here and one line in ``table.py``."""
 
-from .arguments import check_no_out, read_image, require_library, share_out
+from .arguments import check_no_out, read_image, require_library, write_result
 from .classes import is_pil, is_symbolic_tensorflow, is_tensor
 from .messages import describe_image, refuse_backend, refuse_background
 from .protocols import ArrayKind, BlockKind, LibraryKind, SharedKind
@@ -23,5 +23,5 @@ __all__ = [
     "refuse_backend",
     "refuse_background",
     "require_library",
-    "share_out",
+    "write_result",
 ]

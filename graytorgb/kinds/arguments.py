@@ -1,5 +1,6 @@
 """The arguments of a verb, read by their kind: an image with its axes, and memory for a result."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from ..core.layout import Layout, parse, resolve
 from ..errors import DtypeError, LayoutError
 from .classes import is_pil
-from .protocols import BlockKind, LibraryKind, SharedKind
+from .protocols import LibraryKind, SharedKind, UnsharedKind
 from .table import Kind, find_kind
 
 Array = NDArray[Any]
@@ -78,7 +79,7 @@ def require_library(kind: Kind, out: Any) -> LibraryKind:
     return kind
 
 
-def check_no_out(kind: LibraryKind | BlockKind, out: Any) -> None:
+def check_no_out(kind: UnsharedKind, out: Any) -> None:
     """Raise DtypeError for `out` where numpy can't share the memory of the input."""
     if out is not None:
         raise DtypeError(
@@ -87,29 +88,51 @@ def check_no_out(kind: LibraryKind | BlockKind, out: Any) -> None:
         )
 
 
-def share_out(
-    kind: SharedKind, out: Any, shape: tuple[int, ...], dtype: Any, source: Array
-) -> Array:
-    """Return the memory of `out` as numpy, if it can take a result of this shape and dtype.
+def write_result(
+    kind: SharedKind,
+    image: Any,
+    out: Any,
+    shape: tuple[int, ...],
+    dtype: Any,
+    source: Array,
+    write: Callable[[Array | None], Array],
+) -> Any:
+    """Return what `write` makes, as an object of the type of `image`; or in `out` if it is given.
 
     Parameters
     ----------
     kind : SharedKind
         The kind of the input.
+    image
+        The input.
     out
+        The memory for the result that the caller gave, or None.
     shape, dtype : tuple of int, dtype of the kind's library
-        Of the result.
+        The shape and the dtype of the result.
     source : ndarray
         The memory of the input.
+    write : callable
+        Writes the result into a numpy array, or into a new one for None, and returns the array.
 
     Raises
     ------
     DtypeError
         If `out` is of another kind or dtype, or numpy can't share its memory.
     LayoutError
-        If its shape is another, it isn't C-contiguous, aligned and writable, or it overlaps
-        `source`.
+        If the shape of `out` is another, or `out` isn't C-contiguous, aligned and writable, or
+        overlaps `source`.
     """
+    if out is None:
+        return kind.wrap_result(kind.from_numpy(write(None), dtype), image)
+    write(_share_out(kind, out, shape, dtype, source))
+    kind.mark_written(out)
+    return out
+
+
+def _share_out(
+    kind: SharedKind, out: Any, shape: tuple[int, ...], dtype: Any, source: Array
+) -> Array:
+    """Return the memory of `out` as numpy, if it can take a result of this shape and dtype."""
     need = f"expected out={kind.format_empty_call(shape, dtype)}"
     try:
         is_same_kind = not is_pil(out) and find_kind(out) is kind

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..core.arithmetic import Arithmetic
 from ..core.layout import insert
 from ..core.levels import Levels
-from ..errors import DtypeError, LayoutError
+from ..errors import DtypeError
 from .numpy import widen_values
 from .protocols import LibraryKind
 
@@ -46,12 +46,6 @@ class JaxKind(LibraryKind):
 
     def insert_axis(self, array: Array, axis: int) -> Array:
         return jnp.expand_dims(array, axis)
-
-    def make_view(self, array: Array) -> Array:
-        raise LayoutError(
-            'JAX has no views: leave copy=False and backend="broadcast" away, or '
-            'to_rgb(np.asarray(x), backend="broadcast")'
-        )
 
     def make_copy(self, array: Array) -> Array:
         return jnp.copy(array)  # a donated array's memory is gone

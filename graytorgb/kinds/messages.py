@@ -6,7 +6,7 @@ from typing import Any
 from ..core.image_file import ImageFile
 from ..errors import DtypeError
 from .classes import is_instance, is_pil
-from .protocols import BlockKind, LibraryKind
+from .protocols import UnsharedKind
 
 
 def describe_image(image: Any) -> str:
@@ -46,7 +46,7 @@ def explain_refusal(image: Any) -> str:
     return f"{expected}, or anything with __array__, not {name}"
 
 
-def refuse_backend(kind: LibraryKind | BlockKind, backend: str) -> DtypeError:
+def refuse_backend(kind: UnsharedKind, backend: str) -> DtypeError:
     """Return the error for a named backend where the array's own library has to do the work."""
     return DtypeError(
         f"backend {backend!r} works on memory that numpy can share, and {kind.why_not_shared}: "
@@ -54,7 +54,7 @@ def refuse_backend(kind: LibraryKind | BlockKind, backend: str) -> DtypeError:
     )
 
 
-def refuse_background(kind: LibraryKind) -> DtypeError:
+def refuse_background(kind: UnsharedKind) -> DtypeError:
     """Return the error for compositing where numpy can't share the memory of the input."""
     return DtypeError(
         f"compositing works on memory that numpy can share, and {kind.why_not_shared}: "

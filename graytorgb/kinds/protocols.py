@@ -59,9 +59,10 @@ class ArrayKind(ABC):
         raise LayoutError(f"the layout names {count} axes, and the array has an unknown number")
 
     def set_channels(self, array: Any, axis: int) -> Any:
-        """Return an array of 1 or 3 channels at `axis`, nobody knows which, as one of 3.
+        """Return an array with an unknown number of channels at `axis` as one with 3 channels.
 
-        The library raises an error when its graph runs on an array with another number.
+        The number must be 1 or 3. The library raises an error when its graph runs on an array
+        with another number.
         """
         raise ChannelError(
             f"the shape {self.get_shape(array)} doesn't tell here how many channels there are: "
@@ -102,19 +103,23 @@ class SharedKind(ArrayKind):
         """Tell the library that the memory of `out` was written, if it wants to know."""
 
 
-class LibraryKind(ArrayKind):
-    """A kind whose own library converts its arrays.
+class UnsharedKind(ArrayKind):
+    """A kind with arrays whose memory numpy can't share.
 
     Attributes
     ----------
     why_not_shared : str
-        Why numpy can't share the memory: what completes "… memory that numpy can share, and …".
+        The reason, for a message: the words after "… memory that numpy can share, and …".
     numpy_call : str
-        The call that makes a numpy array of `x`, for a backend of one's choice.
+        The call that makes a numpy array of `x`, so that a backend can convert it.
     """
 
     why_not_shared: ClassVar[str]
     numpy_call: ClassVar[str]
+
+
+class LibraryKind(UnsharedKind):
+    """A kind whose own library converts its arrays."""
 
     @abstractmethod
     def get_dtype_name(self, array: Any) -> str:
@@ -128,9 +133,13 @@ class LibraryKind(ArrayKind):
     def insert_axis(self, array: Any, axis: int) -> Any:
         """Return the array with a new axis of size 1 at `axis`."""
 
-    @abstractmethod
     def make_view(self, array: Any) -> Any:
         """Return a view of the array, or raise LayoutError where the library has none."""
+        library = type(array).__module__.partition(".")[0]
+        raise LayoutError(
+            f'{library} isn\'t known to make views: leave copy=False and backend="broadcast" away, '
+            f'or to_rgb({self.numpy_call}, backend="broadcast")'
+        )
 
     @abstractmethod
     def make_copy(self, array: Any) -> Any:
@@ -203,17 +212,8 @@ class LibraryKind(ArrayKind):
         return function(*arguments)
 
 
-class BlockKind(ArrayKind):
-    """A kind whose arrays are plans of blocks, each of which is an array of another kind.
-
-    Attributes
-    ----------
-    why_not_shared, numpy_call : str
-        As :class:`LibraryKind` has them.
-    """
-
-    why_not_shared: ClassVar[str]
-    numpy_call: ClassVar[str]
+class BlockKind(UnsharedKind):
+    """A kind whose arrays are plans of blocks, each of which is an array of another kind."""
 
     @abstractmethod
     def map_blocks(
