@@ -11,26 +11,17 @@ from .. import kinds
 from ..backends import registry
 from ..core import alpha as alphas
 from ..core import saturation
+from ..core import value_range as value_ranges
 from ..core.arithmetic import Arithmetic, find_constants
 from ..core.image_file import ImageFile
 from ..core.layout import Layout, find_gray_order, find_order
 from ..core.percentile import refuse_nan
 from ..core.stats import Stats, stats_in_one
 from ..core.stats import stats as find_stats
-from ..core.value_range import (
-    NEARLY_0_TO_1,
-    ValueRange,
-    check_order,
-    check_policy,
-    find_numpy_dtype,
-    get_limits,
-    is_unit_range,
-    refuse_outside,
-    resolve_array_range,
-)
+from ..core.value_range import ValueRange
 from ..errors import DtypeError, GrayToRGBError, LevelsError, OptionError
 from ..kinds import BlockKind, LibraryKind, SharedKind
-from . import normalize as normalize
+from . import normalize
 from .ranges import convert_blocks, resolve_range_by_library, warn_if_white_by_library
 
 Batch = TypeVar("Batch")
@@ -152,7 +143,7 @@ def prepare(
         if isinstance(batch, ImageFile):
             layout, value_range = batch.find_layout(layout), batch.find_range(value_range)
             batch = batch.array
-        value_range = check_policy(value_range)
+        value_range = value_ranges.check_policy(value_range)
         _check_threads(threads)
         if kinds.is_pil(batch):
             raise DtypeError(
@@ -217,7 +208,7 @@ def _normalize_values(
     out: Array | None,
 ) -> Array:
     """Return the prepared batch of a numpy array, in the checked memory of `out` if it is given."""
-    values, resolved = resolve_array_range(values, value_range)
+    values, resolved = value_ranges.resolve_array_range(values, value_range)
     arithmetic = _find_arithmetic(values.dtype, stats, resolved, target)
     is_warm = out is not None
     if out is None:
@@ -225,7 +216,7 @@ def _normalize_values(
     if values.size and normalize.write_normalized(
         values, axes, out, arithmetic, target, warm=is_warm, threads=threads
     ):
-        raise refuse_nan() if arithmetic.stated else refuse_outside(values)
+        raise refuse_nan() if arithmetic.stated else value_ranges.refuse_outside(values)
     saturation.warn_if_white(values, value_range)
     return out
 
@@ -251,15 +242,15 @@ def _find_arithmetic(
     dtype: np.dtype[Any], stats: Stats, value_range: ValueRange | None, target: str
 ) -> Arithmetic:
     """Return the arithmetic for a range that doesn't need the values any more."""
-    check_order(dtype)
-    lo, hi = get_limits(dtype, value_range)
+    value_ranges.check_order(dtype)
+    lo, hi = value_ranges.get_limits(dtype, value_range)
     largest = max(abs(lo), abs(hi))
     if dtype.kind in "iu" and largest > 2**53 and hi - lo < largest / 2**20:
         raise LevelsError(
             f"the range {lo} to {hi} lies beyond 2**53, where float64 doesn't tell integers "
             "apart: subtract its lower end, prepare(x - lo, ..., value_range=(0, hi - lo))"
         )
-    is_stated = value_range is not None and not is_unit_range(dtype, value_range)
+    is_stated = value_range is not None and not value_ranges.is_unit_range(dtype, value_range)
     return find_constants(lo, hi, stats, target, stated=is_stated)
 
 
@@ -275,8 +266,6 @@ def _normalize_by_library(
     array, resolved = resolve_range_by_library(library, array, value_range)
     dtype = library.get_dtype_name(array)
     arithmetic = library.call_untraced(_find_by_name, dtype, *stats, resolved, target)
-    if "float" in dtype and not arithmetic.stated:
-        array = library.check_values(array, *NEARLY_0_TO_1, refuse_outside())
     if axes.channel_axis() is not None:  # of one channel the arithmetic makes three
         array = library.transpose(array, find_order(*axes))
     else:
@@ -292,7 +281,8 @@ def _find_by_name(
     dtype: str, mean: Any, std: Any, value_range: ValueRange | None, target: str
 ) -> Arithmetic:
     # torch's compiler takes no named tuple as an argument
-    return _find_arithmetic(find_numpy_dtype(dtype), Stats(mean, std), value_range, target)
+    number = value_ranges.find_numpy_dtype(dtype)
+    return _find_arithmetic(number, Stats(mean, std), value_range, target)
 
 
 def check_dtype(dtype: Any) -> str:
