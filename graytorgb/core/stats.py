@@ -221,7 +221,7 @@ def _near(name: str, known: Any) -> str:
 
 
 def _of_which_network(name: str) -> str:
-    """Return what a message says of weights without a network, such as IMAGENET1K_V1."""
+    """Return a message's hint for weights that name no network, such as IMAGENET1K_V1."""
     if not re.fullmatch(r"DEFAULT|[A-Z0-9_]+_V\d+", name):
         return ""
     return f". {name} are weights of many networks, so name one: 'ResNet50_Weights.{name}'"
@@ -252,7 +252,7 @@ def _of_timm(source: Any) -> tuple[Any, Any] | None:
 
 
 def _of_pair(source: Any) -> tuple[Any, Any] | None:
-    """Return the `mean` and `std` of an object that has both, and not as an array's functions."""
+    """Return the `mean` and `std` of an object that has both, and not as methods."""
     mean, std = field(source, "mean"), field(source, "std")
     if mean is None or std is None or callable(mean) or callable(std):
         return None

@@ -100,13 +100,13 @@ def to_rgb(
     Raises
     ------
     LayoutError
-        If the axes can't be told, or `copy` or `out` can't be met.
+        If the axes aren't known, or the result can't be what `copy` or `out` asks for.
     ChannelError
-        If there are 2 or 4 channels and `alpha` is ``"error"``, or another number than 1 or 3.
+        If there are 2 or 4 channels and `alpha` is ``"error"``, or 0 or more than 4 channels.
     DtypeError
-        If it isn't an image, its dtype isn't a number or the backend can't carry it, `backend`
-        or `out` can't be had for its kind, or it is a deep PIL image (modes I;16, I, F): see
-        :func:`graytorgb.to_uint8`.
+        If `image` isn't an image, or holds no numbers; if the backend can't convert its dtype; if
+        its kind can't be converted by a named `backend` or into `out`; or if it is a deep PIL
+        image (modes I;16, I, F): see :func:`graytorgb.to_uint8`.
     UnknownBackend, BackendUnavailable
         If there is no such backend, or its library is missing or broken.
 
@@ -122,8 +122,9 @@ def to_rgb(
     """
     given = image
     try:
-        # a plan is found by its arguments: others than these have no hash, or equal one of these
-        is_hashed = type(backend) is type(alpha) is str and (layout is None or type(layout) is str)
+        # the key of a cached plan: other types have no hash, or are equal to these, as 1 is to True
+        is_hashed = isinstance(alpha, str) and type(backend) is str
+        is_hashed = is_hashed and (layout is None or type(layout) is str)
         is_plain = type(image) is np.ndarray and image.dtype.kind in NUMBERS
         if is_plain and is_hashed and out is None and (copy is None or type(copy) is bool):
             plan = find_plan(image.shape, image.dtype, layout, (backend, copy, alpha))

@@ -1,4 +1,4 @@
-"""Kinds: what a caller holds. Each kind of array is one file here and one line in ``table.py``."""
+"""The kinds of arrays that the verbs take: each is a file here, and a line in ``table.py``."""
 
 from .arguments import check_no_out, read_image, require_library, write_result
 from .classes import is_pil, is_symbolic_tensorflow, is_tensor

@@ -1,4 +1,4 @@
-"""The arguments of a verb, read by their kind: an image with its axes, and memory for a result."""
+"""Read the arguments of a verb by their kind: an image with its axes, and memory for a result."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +24,7 @@ def read_image(kind: Kind, image: Any, layout: str | None) -> tuple[Any, Layout,
         The kind of `image`.
     image
     layout : str or None
-        As the caller stated it. Otherwise the image's type says it, or its shape does.
+        The layout that the caller stated. If it is None, the image's type or shape tells the axes.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def read_image(kind: Kind, image: Any, layout: str | None) -> tuple[Any, Layout,
     Raises
     ------
     LayoutError, ChannelError
-        If the axes or the number of channels can't be told.
+        If the axes or the number of channels aren't known.
     """
     array = kind.get_array(image)
     stated = kind.get_stated_axes(image)
@@ -47,7 +47,7 @@ def read_image(kind: Kind, image: Any, layout: str | None) -> tuple[Any, Layout,
     if shape is None:
         if layout is None:
             raise LayoutError(
-                'how many axes there are isn\'t known here: say the layout, to_rgb(x, "HWC"), or '
+                'the number of axes isn\'t known here: state the layout, to_rgb(x, "HWC"), or '
                 "tf.ensure_shape(x, (None, None, 1)), or "
                 "tf.io.decode_image(..., expand_animations=False)"
             )

@@ -22,6 +22,7 @@ Array = Any  # jax.Array, a tracer too
 class JaxKind(LibraryKind):
     """JAX's arrays."""
 
+    library = "JAX"
     why_not_shared = "JAX's isn't"
     numpy_call = "np.asarray(x)"
 

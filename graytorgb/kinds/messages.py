@@ -1,4 +1,4 @@
-"""Messages about what a caller holds."""
+"""Error messages that describe the image that a caller gave."""
 
 from contextlib import suppress
 from typing import Any
@@ -10,7 +10,7 @@ from .protocols import UnsharedKind
 
 
 def describe_image(image: Any) -> str:
-    """Return what was given, for a message: its type, and what it tells of its shape and dtype."""
+    """Return the type of an image for a message, with the shape and the dtype if it has them."""
     if isinstance(image, ImageFile):
         return repr(image)
     kind = type(image)
@@ -19,7 +19,7 @@ def describe_image(image: Any) -> str:
     if is_pil(image):
         facts += [f"mode {image.mode}", f"size {image.size}"]
     elif not isinstance(image, type):
-        # an object may lack these, or refuse; the error that is being told matters more
+        # an object may not have these, or raise an error of its own, which would hide the first
         with suppress(Exception):
             facts.append(f"shape {tuple(image.shape)}")
         with suppress(Exception):

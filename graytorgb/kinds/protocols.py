@@ -1,4 +1,4 @@
-"""The protocols of a kind: what each kind of array offers to the verbs.
+"""The protocols of the kinds: the methods that each kind of array offers to the verbs.
 
 Every array that a caller holds is converted in one of three ways, and each way has its protocol:
 
@@ -25,7 +25,7 @@ Array = NDArray[Any]
 
 
 class ArrayKind(ABC):
-    """What every kind of array offers; arrays are `Any` here because each kind has its own.
+    """The methods of every kind; an array is `Any` here, because each kind has its own classes.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ class SharedKind(ArrayKind):
         """Return the text of the call that makes memory for a result, for a message."""
 
     def mark_written(self, out: Any) -> None:
-        """Tell the library that the memory of `out` was written, if it wants to know."""
+        """Tell the library that the memory of `out` was written, if the library counts writes."""
 
 
 class UnsharedKind(ArrayKind):
@@ -119,7 +119,15 @@ class UnsharedKind(ArrayKind):
 
 
 class LibraryKind(UnsharedKind):
-    """A kind whose own library converts its arrays."""
+    """A kind whose own library converts its arrays.
+
+    Attributes
+    ----------
+    library : str
+        The name of the library, for a message.
+    """
+
+    library: ClassVar[str] = "this library"
 
     @abstractmethod
     def get_dtype_name(self, array: Any) -> str:
@@ -135,9 +143,8 @@ class LibraryKind(UnsharedKind):
 
     def make_view(self, array: Any) -> Any:
         """Return a view of the array, or raise LayoutError where the library has none."""
-        library = type(array).__module__.partition(".")[0]
         raise LayoutError(
-            f'{library} isn\'t known to make views: leave copy=False and backend="broadcast" away, '
+            f'{self.library} isn\'t known to make views: leave copy=False and backend="broadcast" away, '
             f'or to_rgb({self.numpy_call}, backend="broadcast")'
         )
 
@@ -169,12 +176,12 @@ class LibraryKind(UnsharedKind):
         Parameters
         ----------
         image : array of shape (a, …, C, b, …)
-            Of 1 or 3 channels.
+            The image, with 1 or 3 channels.
         axis : int
-            Where C is.
+            The axis of C.
         arithmetic : Arithmetic
         dtype : dtype of the library
-            Of the result.
+            The dtype of the result.
 
         Returns
         -------
@@ -189,7 +196,7 @@ class LibraryKind(UnsharedKind):
     def check_values(self, array: Any, lo: float, hi: float, error: Exception) -> Any:
         """Return the array, or raise `error` if a value is NaN or lies outside of `lo` to `hi`.
 
-        In a graph the library raises an error of its own, with the text of `error`, when it runs.
+        A library with graphs raises its own error, with the text of `error`, when the graph runs.
         """
 
     @abstractmethod
@@ -201,7 +208,7 @@ class LibraryKind(UnsharedKind):
 
     @abstractmethod
     def read_host_values(self, array: Any) -> Array | None:
-        """Return the values like `read_values`; None too where that would wait for a device."""
+        """Return the values like `read_values`; None also if that would wait for a device."""
 
     @abstractmethod
     def make_black(self, array: Any) -> Any:
@@ -230,11 +237,11 @@ class BlockKind(UnsharedKind):
         function : callable
             ``function(block)``, or ``function(block, limits)``.
         array
-            Of this kind.
+            An array of this kind.
         axes : Layout, optional
             The axes of a block and of what `function` makes of it; by default they are the same.
         limits : optional
-            What `delay_call` gave.
+            A result of `delay_call`, if the function takes limits.
         """
 
     @abstractmethod

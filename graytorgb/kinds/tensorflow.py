@@ -1,6 +1,6 @@
 """TensorFlow's tensors and variables: eager, in a ``tf.function`` and in ``tf.data``.
 
-TensorFlow does all the work, because a graph has no memory yet, nor always a shape.
+TensorFlow does all the work, because a graph has no memory yet, and may not know a shape.
 """
 
 from typing import Any
@@ -21,6 +21,7 @@ Tensor = Any  # tf.Tensor; TensorFlow has no type hints
 class TensorflowKind(LibraryKind):
     """TensorFlow's tensors and variables."""
 
+    library = "TensorFlow"
     why_not_shared = "TensorFlow's isn't"
     numpy_call = "x.numpy()"
 

@@ -24,7 +24,7 @@ from ..kinds.torch import KIND as TORCH
 
 
 def is_plain_tensor(value: Any) -> bool:
-    """Whether this is a tensor whose type doesn't say what it holds."""
+    """Return whether a value is a plain tensor, whose type doesn't tell what it holds."""
     return isinstance(value, torch.Tensor) and not isinstance(value, tv_tensors.TVTensor)
 
 
@@ -45,7 +45,7 @@ class _ImageTransform(v2.Transform):
         """Convert an image, or a sample of any nesting; several arguments are one sample."""
         if not inputs:
             raise DtypeError(f"{type(self).__name__} takes an image or a sample")
-        # v2 passes on what it doesn't know: a lone array is an image here, and a lone str an error
+        # v2 returns unknown objects as they are; here a lone array is an image, a lone str an error
         if len(inputs) == 1 and not isinstance(
             inputs[0], (torch.Tensor, PIL.Image.Image, *_CONTAINERS)
         ):

@@ -282,7 +282,7 @@ def test_statistics_that_are_missing():
     """A configuration that leaves them to its class isn't guessed."""
     config = {"image_processor_type": "ViTImageProcessor", "do_rescale": True}
     with pytest.raises(
-        g2r.LevelsError, match=r"normalizes, and has no image_mean.*from_pretrained"
+        g2r.LevelsError, match=r"normalizes, but has no image_mean.*from_pretrained"
     ):
         g2r.stats(config)
 

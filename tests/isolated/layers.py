@@ -351,7 +351,7 @@ def test_axes_that_tf_data_does_not_count(layout):
     for result, prepared in tf.data.Dataset.range(1).map(lambda i: tuple(load(i))):
         assert result.numpy().tobytes() == rgb().tobytes()
         assert np.abs(prepared - g2r.prepare(GRAY, IMAGENET, "NHWC")).max() <= 1e-6
-    with pytest.raises(g2r.LayoutError, match="how many axes there are isn't known"):
+    with pytest.raises(g2r.LayoutError, match="the number of axes isn't known"):
         tf.data.Dataset.range(1).map(
             lambda i: ToRGB()(tf.py_function(lambda i: gray, [i], tf.uint8))
         )

@@ -35,7 +35,7 @@ class TestCompile:
 
     def test_a_wrong_layout_is_the_same_error(self):
         compiled = torch.compile(lambda x: g2r.to_rgb(x, "NHWW"), backend="eager")
-        with pytest.raises(g2r.LayoutError, match="W stands twice"):
+        with pytest.raises(g2r.LayoutError, match="W appears twice"):
             compiled(torch.rand(2, 5, 6))
 
     @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32], ids=str)
