@@ -39,8 +39,9 @@ static void advise(char *data, size_t size, size_t least, int advice)
  * to a page keeps it. That takes 0.2 ms a GB, and 0.1 ms at least. */
 #define OFFER_TO_SYSTEM(data, size) advise(data, size, 32, MADV_FREE)
 
-/* A large block has pages of its own, which go back to the system with it. malloc would rather
- * cut it out of a hole in its heap, where it stays. Its own are guarded by AddressSanitizer. */
+/* A large block has pages of its own, which go back to the system with it. malloc would
+ * cut it out of free space in its heap, and keep the memory there. With AddressSanitizer malloc is
+ * used all the same, because the sanitizer guards only malloc's blocks. */
 #if !defined(SANITIZED)
 #define OWN_PAGES(size) ((size) >= (size_t)4 << 20)
 #endif

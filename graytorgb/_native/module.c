@@ -266,7 +266,7 @@ static PyObject *usable_levels(void)
             Py_CLEAR(names);
         Py_XDECREF(name);
     }
-    level_count = count, best_level = best; /* at once, because other threads may use the module already */
+    level_count = count, best_level = best; /* at once: other threads may use the module already */
     if (names)
         tuple = PyList_AsTuple(names);
     Py_XDECREF(names);

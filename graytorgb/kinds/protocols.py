@@ -144,8 +144,8 @@ class LibraryKind(UnsharedKind):
     def make_view(self, array: Any) -> Any:
         """Return a view of the array, or raise LayoutError where the library has none."""
         raise LayoutError(
-            f'{self.library} isn\'t known to make views: leave copy=False and backend="broadcast" away, '
-            f'or to_rgb({self.numpy_call}, backend="broadcast")'
+            f'{self.library} isn\'t known to make views: leave copy=False and backend="broadcast" '
+            f'away, or to_rgb({self.numpy_call}, backend="broadcast")'
         )
 
     @abstractmethod

@@ -50,7 +50,10 @@ class TestArrayApi(KindContract):
         x = self.make(np.zeros((2, 5, 6, 3), np.uint8))
         for view in (lambda: g2r.to_rgb(x, "NHWC", copy=False),
                      lambda: g2r.to_rgb(x[..., 0], "NHW", copy=False)):  # fmt: skip
-            with pytest.raises(g2r.LayoutError, match=r"this library isn't known to make views[^$]*array_api_strict"):
+            with pytest.raises(
+                g2r.LayoutError,
+                match=r"this library isn't known to make views[^$]*array_api_strict",
+            ):
                 view()
 
     def test_without_array_api_compat(self):
