@@ -76,11 +76,12 @@ class ImageFile:
         yield self.value_range
 
     def __repr__(self) -> str:
-        known = f"value_range {self.value_range!r} from {self.range_source}"
+        is_known, source = self.value_range is not None, self.range_source
+        told = f"value_range {self.value_range!r} from" if is_known else "no value_range:"
         return (
             f"ImageFile({self.path.name!r}, {self.format}: {self.mode}; shape "
             f"{self.array.shape}, dtype {self.array.dtype}, layout {self.layout!r}, "
-            f"{known if self.value_range else f'no value_range: {self.range_source}'})"
+            f"{told} {source})"
         )
 
     def find_layout(self, layout: str | None) -> str | None:

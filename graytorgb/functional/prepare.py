@@ -3,7 +3,7 @@
 from contextlib import suppress
 from functools import lru_cache, partial
 from numbers import Integral
-from typing import Any, TypeVar, cast, overload
+from typing import Any, NamedTuple, TypeVar, cast, overload
 
 import numpy as np
 
@@ -179,35 +179,36 @@ def prepare_checked(
     array, axes, channels = kinds.read_image(kind, batch, layout)
     if channels not in (1, 3):
         raise alphas.refuse(channels)
-    dtype = kind.get_dtype(target)
+    dtype, options = kind.get_dtype(target), _Options(stats, value_range, target)
     if isinstance(kind, SharedKind):
         shared = kind.to_numpy_shared(array)
         values = None if shared is None else kind.to_numpy_values(array)
         if shared is not None and values is not None:
             shape = axes.result_shape(shared.shape)
-            options = axes, stats, value_range, target, threads
-            write = partial(_normalize_values, values, *options)
+            write = partial(_normalize_values, values, axes, options, threads)
             return kinds.write_result(kind, batch, out, shape, dtype, shared, write)
-    if isinstance(kind, BlockKind):
-        kinds.check_no_out(kind, out)
+    library = kinds.require_unshared(kind, out)
+    if isinstance(library, BlockKind):
         one = threads or 1  # the blocks have a thread each
         function = partial(_prepare_block, stats=stats, layout=str(axes), dtype=target, threads=one)
-        return convert_blocks(kind, function, array, value_range, axes)
-    library = kinds.require_library(kind, out)
-    result = _normalize_by_library(library, array, axes, stats, value_range, target)
+        return convert_blocks(library, function, array, value_range, axes)
+    result = _normalize_by_library(library, array, axes, options)
     return library.wrap_result(result, batch)
 
 
+class _Options(NamedTuple):
+    """The checked arguments that say what is computed."""
+
+    stats: Stats
+    value_range: ValueRange | None
+    target: str
+
+
 def _normalize_values(
-    values: Array,
-    axes: Layout,
-    stats: Stats,
-    value_range: ValueRange | None,
-    target: str,
-    threads: int | None,
-    out: Array | None,
+    values: Array, axes: Layout, options: _Options, threads: int | None, out: Array | None
 ) -> Array:
     """Return the prepared batch of a numpy array, in the checked memory of `out` if it is given."""
+    stats, value_range, target = options
     values, resolved = value_ranges.resolve_array_range(values, value_range)
     arithmetic = _find_arithmetic(values.dtype, stats, resolved, target)
     is_warm = out is not None
@@ -254,15 +255,9 @@ def _find_arithmetic(
     return find_constants(lo, hi, stats, target, stated=is_stated)
 
 
-def _normalize_by_library(
-    library: LibraryKind,
-    array: Any,
-    axes: Layout,
-    stats: Stats,
-    value_range: ValueRange | None,
-    target: str,
-) -> Any:
+def _normalize_by_library(library: LibraryKind, array: Any, axes: Layout, options: _Options) -> Any:
     """Return the prepared batch of an array, with the operations of its own library."""
+    stats, value_range, target = options
     array, resolved = resolve_range_by_library(library, array, value_range)
     dtype = library.get_dtype_name(array)
     arithmetic = library.call_untraced(_find_by_name, dtype, *stats, resolved, target)

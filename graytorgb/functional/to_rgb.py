@@ -149,10 +149,6 @@ def _convert_array(image: Any, layout: str | None, out: Any, options: Options) -
     array, axes, channels = kinds.read_image(kind, image, layout)
     if not isinstance(kind, SharedKind) and options.backend not in IN_EVERY_LIBRARY:
         raise kinds.refuse_backend(kind, options.backend)
-    if isinstance(kind, BlockKind):
-        kinds.check_no_out(kind, out)
-        function = partial(to_rgb, layout=str(axes), **options._asdict())
-        return kind.map_blocks(function, array, axes)
     if isinstance(kind, SharedKind):
         shared = kind.to_numpy_shared(array)
         wants_view = options.is_view and out is None and isinstance(kind, LibraryKind)
@@ -164,7 +160,10 @@ def _convert_array(image: Any, layout: str | None, out: Any, options: Options) -
                 plan = plan_conversion(axes, channels, options, shape, dtype)
             shape, write = axes.result_shape(shape), partial(run_plan, plan, shared)
             return kinds.write_result(kind, image, out, shape, array.dtype, shared, write)
-    library = kinds.require_library(kind, out)
+    library = kinds.require_unshared(kind, out)
+    if isinstance(library, BlockKind):
+        function = partial(to_rgb, layout=str(axes), **options._asdict())
+        return library.map_blocks(function, array, axes)
     plan = plan_conversion(axes, channels, options)
     rgb = run_plan_by_library(plan, options.backend, library, array)
     return library.wrap_result(rgb, image)

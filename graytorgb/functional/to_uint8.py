@@ -108,10 +108,9 @@ def _convert_array(image: Any, value_range: ValueRange | None, out: Any) -> Any:
         if values is not None:
             uint8, write = kind.get_dtype("uint8"), partial(quantize, values, value_range)
             return kinds.write_result(kind, image, out, values.shape, uint8, values, write)
-    if isinstance(kind, BlockKind):
-        kinds.check_no_out(kind, out)
-        return convert_blocks(kind, to_uint8, array, value_range)
-    library = kinds.require_library(kind, out)
+    library = kinds.require_unshared(kind, out)
+    if isinstance(library, BlockKind):
+        return convert_blocks(library, to_uint8, array, value_range)
     return library.wrap_result(_quantize_by_library(library, array, value_range), image)
 
 

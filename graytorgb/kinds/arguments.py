@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..core.layout import Layout, parse, resolve
 from ..errors import DtypeError, LayoutError
 from .classes import is_pil
-from .protocols import LibraryKind, SharedKind, UnsharedKind
+from .protocols import BlockKind, LibraryKind, SharedKind
 from .table import Kind, find_kind
 
 Array = NDArray[Any]
@@ -65,27 +65,22 @@ def read_image(kind: Kind, image: Any, layout: str | None) -> tuple[Any, Layout,
     return array, axes, channels
 
 
-def require_library(kind: Kind, out: Any) -> LibraryKind:
-    """Return the kind whose library converts an array, where numpy can't share its memory.
+def require_unshared(kind: Kind, out: Any) -> LibraryKind | BlockKind:
+    """Return the kind of an array whose memory numpy can't share, to convert it without numpy.
 
     Raises
     ------
     DtypeError
-        If there is memory for a result, or the library has no operations of its own.
+        If there is memory for a result, or the kind needs numpy.
     """
-    if not isinstance(kind, LibraryKind):
+    if not isinstance(kind, LibraryKind | BlockKind):
         raise DtypeError("numpy can't share the memory of this array, and nothing else converts it")
-    check_no_out(kind, out)
-    return kind
-
-
-def check_no_out(kind: UnsharedKind, out: Any) -> None:
-    """Raise DtypeError for `out` where numpy can't share the memory of the input."""
     if out is not None:
         raise DtypeError(
             "out= needs an input whose memory numpy can share, and "
             f"{kind.why_not_shared}: leave out= away"
         )
+    return kind
 
 
 def write_result(
