@@ -195,8 +195,9 @@ def _find_weights(name: str) -> Any:
         If torchvision has none of this name.
     """
     if "weight" not in name.lower():
-        raise OptionError(f"no statistics are called {name!r}{_near(name, _NAMED)}: "
-            f"expected {_SOURCES}{_of_which_network(name)}")  # fmt: skip
+        hint = _near(name, _NAMED)
+        expected = f"expected {_SOURCES}{_of_which_network(name)}"
+        raise OptionError(f"no statistics are called {name!r}{hint}: {expected}")
     api = require("torchvision.models")
     networks = (api.get_model_weights(network) for network in api.list_models())
     kinds = {kind.__name__: kind for kind in networks}

@@ -66,13 +66,7 @@ def write_normalized(
 
 
 def _write_by_kernel(
-    gray: Array,
-    axis: int,
-    out: Array,
-    numbers: Array,
-    target: str,
-    warm: bool,
-    threads: int | None,
+    gray: Array, axis: int, out: Array, numbers: Array, target: str, warm: bool, threads: int | None
 ) -> bool:
     """Write the normalized values of a gray array with the compiled kernels."""
     native: Any = registry.load("native")

@@ -96,11 +96,7 @@ class Plan(NamedTuple):
 
 
 def plan_conversion(
-    axes: Layout,
-    channels: int,
-    options: Options,
-    shape: Sizes = (),
-    dtype: Dtype | None = None,
+    axes: Layout, channels: int, options: Options, shape: Sizes = (), dtype: Dtype | None = None
 ) -> Plan:
     """Return the plan that makes an array RGB, with the backend that does it.
 

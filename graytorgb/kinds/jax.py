@@ -149,8 +149,5 @@ def _subtract_lower_end(image: Array, arithmetic: Arithmetic) -> tuple[Array, Ar
 
 def _take_entries(table: NDArray[Any], index: Array) -> Array:
     """Return ``table[index]``, sharded as the index is, which ``jnp.searchsorted`` can't do."""
-    return (
-        jnp.asarray(table)
-        .at[index]
-        .get(out_sharding=jax.typeof(index).sharding, mode="promise_in_bounds")
-    )
+    found = jnp.asarray(table).at[index]
+    return found.get(out_sharding=jax.typeof(index).sharding, mode="promise_in_bounds")

@@ -241,12 +241,7 @@ class Prepare(_ImageTransform):
             layout = name_axes(image.ndim, "CHW") if image.ndim >= 3 else "HW"
         _refuse_wrapped(image, self.value_range)
         return prepare(
-            image,
-            self.stats,
-            layout,
-            value_range=self.value_range,
-            dtype=self.dtype,
-            out=out,
+            image, self.stats, layout, value_range=self.value_range, dtype=self.dtype, out=out
         )
 
 
@@ -279,9 +274,8 @@ def copy_for_torch(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 # outside of 0 to 1), which would break its graph.
 @torch.library.custom_op("graytorgb::to_uint8", mutates_args=())
 def _to_uint8_op(image: torch.Tensor, value_range: str) -> torch.Tensor:
-    return to_uint8(
-        image, ast.literal_eval(value_range)
-    )  # an operation takes no tuple of mixed types
+    # an operation takes no tuple of mixed types
+    return to_uint8(image, ast.literal_eval(value_range))
 
 
 @_to_uint8_op.register_fake
