@@ -1,4 +1,4 @@
-"""The arrow strings, the inference table, and every error of either."""
+"""Tests of layout strings, of layouts inferred from shapes, and of their errors."""
 
 import numpy as np
 import pytest
