@@ -59,7 +59,7 @@ class _ImageLayer(keras.layers.Layer):
         return {**super().get_config(), **own}
 
     def __call__(self, inputs: Any, *arguments: Any, **options: Any) -> Any:
-        """Call the layer; in a ``tf.data`` pipeline too, whatever Keras' backend is."""
+        """Call the layer; in a ``tf.data`` pipeline too, with every backend of Keras."""
         if isinstance(inputs, list | tuple | dict):
             name = type(self).__name__
             raise DtypeError(
@@ -108,7 +108,7 @@ class _ImageLayer(keras.layers.Layer):
 class ToRGB(_ImageLayer):
     """Give gray images three equal channels in a model: :func:`graytorgb.to_rgb` as a layer.
 
-    Values and dtype never change, whatever the layer's dtype policy is. RGB images pass through.
+    Values and dtype never change, under any dtype policy of the layer. RGB images pass through.
 
     Parameters
     ----------

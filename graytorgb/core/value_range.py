@@ -237,7 +237,7 @@ def resolve_range(
     Returns
     -------
     value_range : (lo, hi), "dtype" or None
-        (0, 1) for bool, whatever was stated: False is black and True is white.
+        (0, 1) for bool, even if another range was stated: False is black and True is white.
     has_contrast : bool
         False if the policy finds none, so that the image becomes black.
 

@@ -36,7 +36,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write text as UTF-8 whatever the locale, with the ends of lines as they are.
+    """Write text as UTF-8 in every locale, and leave the ends of lines as they are.
 
     Half of a surrogate pair, which is how Python holds a byte of a file's name that isn't text,
     becomes an escape.

@@ -84,7 +84,7 @@ def prepare(
         ``("percentile", p, q)``, as in :func:`graytorgb.to_uint8`. Values beyond it are
         saturated. By default it is what is known: a file's own range, 0 to 255 for uint8 and 0 to
         1 for floats. A float beyond 0 to 1, by more than a rounding error of 2**-10, is an error
-        then, and under ``"dtype"``. bool is black and white, whatever is stated.
+        then, and under ``"dtype"``. bool is black and white under every range.
     dtype : {"float32", "float16", "bfloat16", "uint8"} or dtype
         The dtype of the result. Only torch, TensorFlow and JAX have bfloat16. uint8 is rounded
         and saturated.

@@ -61,8 +61,8 @@ def to_rgb(
 ) -> Any:
     """Give a gray image, or a batch of them, three equal channels.
 
-    Values and dtype never change, and every backend gives the same bits. What is RGB already
-    passes through.
+    Values and dtype never change, and every backend gives the same bits. An image that is
+    RGB already passes through.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ def explain_refusal(image: Any) -> str:
     name = type(image).__name__
     if is_instance(image, "keras", "KerasTensor"):
         return (
-            "a KerasTensor only stands for what a model will be given: put "
+            "a KerasTensor stands for the input of a model, and has no values: put "
             "graytorgb.layers.ToRGB() or Prepare(stats) into the model"
         )
     if isinstance(image, str | bytes) or hasattr(image, "__fspath__"):

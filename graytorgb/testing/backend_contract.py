@@ -121,7 +121,7 @@ class BackendContract:
     @_many
     @given(data=st.data())
     def test_copy_true_never_shares(self, data: st.DataObject) -> None:
-        """``copy=True`` gives memory of its own, whatever the backend."""
+        """``copy=True`` gives memory of its own, with every backend."""
         gray, layout = self.draw_array(data)
         result = self.convert(gray, layout, copy=True)
         assert_same_bits(result, oracle(gray, layout))

@@ -75,7 +75,7 @@ class _ImageTransform(v2.Transform):
 class ToRGB(_ImageTransform):
     """Give gray images and videos three equal channels: :func:`graytorgb.to_rgb` in a Compose.
 
-    RGB images pass through. Masks, boxes, labels and whatever else a sample holds stay as they
+    RGB images pass through. Masks, boxes, labels and everything else in a sample stay as they
     are. The transform works before and after ``ToTensor`` or ``ToImage``, in the Compose of v1
     and v2, in DataLoader workers and under ``torch.compile``.
 
