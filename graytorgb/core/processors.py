@@ -29,7 +29,8 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "VivitImageProcessor": {"rescale_factor": 1 / 127.5, "offset": True},
     "VivitVideoProcessor": {"rescale_factor": 1 / 127.5},
 }
-# Steps that a class always does, even if its fields say otherwise. tests/core/test_processors.py runs all of them.
+# Steps that a class always does, even if its fields say otherwise. All of these classes run in
+# tests/core/test_processors.py.
 _FLIPS = {"do_flip_channel_order": True}
 _ALWAYS: Mapping[str, Mapping[str, Any]] = {
     "EfficientLoFTRImageProcessor": _NOT_NORMALIZED,
