@@ -47,7 +47,7 @@ def read_image(kind: Kind, image: Any, layout: str | None) -> tuple[Any, Layout,
     if shape is None:
         if layout is None:
             raise LayoutError(
-                'the number of axes isn\'t known here: state the layout, to_rgb(x, "HWC"), or '
+                'the number of axes isn\'t known here: say the layout, to_rgb(x, "HWC"), or '
                 "tf.ensure_shape(x, (None, None, 1)), or "
                 "tf.io.decode_image(..., expand_animations=False)"
             )
