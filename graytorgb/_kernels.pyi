@@ -4,7 +4,7 @@ from typing import Any
 
 from numpy.typing import DTypeLike, NDArray
 
-Buffer = NDArray[Any]  # whatever exports its memory, and here always an array
+Buffer = NDArray[Any]  # any object with the buffer protocol; here always an array
 
 __version__: str  # the best of `levels`
 levels: tuple[str, ...]

@@ -16,7 +16,7 @@ import numpy as np
 
 from .extras import require
 
-require("albumentations")  # names the extra
+require("albumentations")  # raises the error that names the extra
 
 import albumentations as A  # noqa: E402
 
@@ -24,7 +24,7 @@ from .core import alpha as alphas  # noqa: E402
 from .core.layout import name_axes  # noqa: E402
 from .core.stats import stats as find_stats  # noqa: E402
 from .core.stats import stats_in_one  # noqa: E402
-from .core.value_range import ValueRange, check_policy  # noqa: E402
+from .core.value_range import ValueRange, check_policy, needs_values  # noqa: E402
 from .errors import ChannelError, DtypeError, LayoutError  # noqa: E402
 from .functional.plan import Options  # noqa: E402
 from .functional.prepare import prepare  # noqa: E402
@@ -47,7 +47,7 @@ class _ImageTransform(A.NoOp):
     value_range: ValueRange | None = None
 
     def convert(self, array: Array, leading: int) -> Array:
-        """Convert the images of an array with so many leading axes."""
+        """Convert the images of an array that has `leading` axes in front of H."""
         raise NotImplementedError
 
     def apply(self, img: Array, *args: Any, **params: Any) -> Array:
@@ -59,8 +59,7 @@ class _ImageTransform(A.NoOp):
 
         Under ``"minmax"`` and percentiles each image has a range of its own.
         """
-        policy = self.value_range
-        if (policy[0] if isinstance(policy, tuple) else policy) in ("minmax", "percentile"):
+        if needs_values(self.value_range):
             return cast(Array, super().apply_to_images(images, *args, **params))
         # a Compose stacks a list, a transform on its own doesn't
         return self.convert(np.stack(images) if isinstance(images, list) else images, 1)
@@ -162,13 +161,13 @@ class ToUint8(_ImageTransform):
     Raises
     ------
     LevelsError
-        On construction, for a range that can't work; on a call, for one that 8-bit pixels can't
-        have, because ``cv2.imread(path)`` made 8 bits of a deep file.
+        On construction, for a range that can't work; on a call, for a range of more than 8 bits
+        and 8-bit pixels, which ``cv2.imread(path)`` makes of a deep file.
 
     Notes
     -----
-    Targets: image, images, volume, volumes. First in a pipeline: many augmentations take
-    uint8 and float32 alone, and ``A.Normalize`` divides by 255 whatever the depth.
+    Targets: image, images, volume, volumes. Put it first in a pipeline: many augmentations take
+    only uint8 and float32, and ``A.Normalize`` divides by 255 whatever the depth is.
 
     Examples
     --------
@@ -206,8 +205,8 @@ class Prepare(_ImageTransform):
     Raises
     ------
     LevelsError
-        On construction, for statistics or a range that can't work; on a call, as
-        :class:`ToUint8`.
+        On construction, for statistics or a range that can't work; on a call, for the reason
+        that :class:`ToUint8` gives.
 
     Notes
     -----

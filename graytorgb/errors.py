@@ -23,7 +23,7 @@ class GrayToRGBError(Exception):
 
 
 class LayoutError(GrayToRGBError, ValueError):
-    """The axes of an array can't be told, or a result or ``out`` can't have the axes asked for."""
+    """The axes of an array aren't known, or the result or ``out`` can't have the axes asked for."""
 
 
 class DtypeError(GrayToRGBError, TypeError):
@@ -31,7 +31,7 @@ class DtypeError(GrayToRGBError, TypeError):
 
 
 class ChannelError(GrayToRGBError, ValueError):
-    """The number of channels isn't 1 or 3, and nobody said what becomes of an alpha channel."""
+    """An image has neither 1 nor 3 channels, or it has alpha and `alpha` doesn't say what to do."""
 
 
 class LevelsError(GrayToRGBError, ValueError):
@@ -39,7 +39,7 @@ class LevelsError(GrayToRGBError, ValueError):
 
 
 class OptionError(GrayToRGBError, ValueError):
-    """Another argument has a value that it can't have: threads, buffers, a name of statistics."""
+    """An argument has a value that isn't allowed: threads, buffers or a name of statistics."""
 
 
 class BackendUnavailable(GrayToRGBError, ImportError):

@@ -107,7 +107,7 @@ def _find_culprit(module: str, error: Exception) -> str | None:
 
 
 def is_missing(library: str) -> bool:
-    """Whether a library isn't installed; one that is installed and broken isn't missing."""
+    """Return whether a library isn't installed; a broken one is installed, so it isn't missing."""
     try:
         return find_spec(library) is None
     except ValueError:  # sys.modules has an entry of this name without a spec

@@ -13,7 +13,7 @@ from typing import Any
 
 from .extras import require
 
-require("keras")  # the hint that names the extra
+require("keras")  # raises the error that names the extra
 
 import keras  # noqa: E402
 
@@ -59,7 +59,7 @@ class _ImageLayer(keras.layers.Layer):
         return {**super().get_config(), **own}
 
     def __call__(self, inputs: Any, *arguments: Any, **options: Any) -> Any:
-        """Call the layer; in a ``tf.data`` pipeline too, whatever Keras' backend is."""
+        """Call the layer; in a ``tf.data`` pipeline too, with every backend of Keras."""
         if isinstance(inputs, list | tuple | dict):
             name = type(self).__name__
             raise DtypeError(
@@ -81,7 +81,7 @@ class _ImageLayer(keras.layers.Layer):
             raise LayoutError(
                 f"an input of shape {shape} could be a batch of gray images or one image with "
                 f'channels: {name}(..., layout="NHW") or layout="HWC" or "CHW" says which; '
-                f"(N, H, W, 1) in {self.data_format} needs no word"
+                f"(N, H, W, 1) in {self.data_format} needs no layout"
             )
         return resolve(layout, shape, channels_first)
 
@@ -106,9 +106,9 @@ class _ImageLayer(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="graytorgb")
 class ToRGB(_ImageLayer):
-    """Give gray images three equal channels inside a model: :func:`graytorgb.to_rgb` as a layer.
+    """Give gray images three equal channels in a model: :func:`graytorgb.to_rgb` as a layer.
 
-    Values and dtype never change, whatever the layer's dtype policy is. RGB images pass through.
+    Values and dtype never change, under any dtype policy of the layer. RGB images pass through.
 
     Parameters
     ----------
@@ -126,8 +126,8 @@ class ToRGB(_ImageLayer):
     Raises
     ------
     LayoutError, ChannelError
-        On construction, or when the model is made, for axes that can't be told and for another
-        number of channels.
+        On construction, or when the model is made, if the axes aren't known or the number of
+        channels can't become three.
 
     Examples
     --------
@@ -173,7 +173,7 @@ class ToRGB(_ImageLayer):
         return keras.KerasTensor(self.compute_output_shape(inputs.shape), dtype=inputs.dtype)
 
     def call(self, inputs: Any) -> Any:
-        """:func:`graytorgb.to_rgb` of a batch."""
+        """Convert a batch with :func:`graytorgb.to_rgb`."""
         return to_rgb(inputs, self.layout_of(inputs), alpha=self.alpha)
 
 
@@ -201,7 +201,7 @@ class Prepare(_ImageLayer):
     Raises
     ------
     LevelsError, DtypeError, LayoutError, ChannelError
-        On construction, or when the model is made, for whatever can't work.
+        On construction, or when the model is made, for arguments that can't work.
 
     Examples
     --------

@@ -102,8 +102,8 @@ TARGET INLINE __m256i outside_avx2(__m256 x, __m256 first, __m256 last)
 }
 TARGET INLINE int any_avx2(__m256i mask) { return !_mm256_testz_si256(mask, mask); }
 
-/* Of 32 bytes of source, 96 of result. Each half of a result's vector needs at most 4 consecutive
- * doublewords of the source: they are brought there, then shuffled. */
+/* Makes 96 bytes of result of 32 bytes of source. Each half of a result's vector needs at most 4
+ * consecutive doublewords of the source: they are brought there, then shuffled. */
 TARGET static void interleave_avx2(const char *src, char *dst, size_t n,
                                    const struct shuffle *shuffle, int stream)
 {

@@ -1,4 +1,4 @@
-/* What the kernels are, one table a level of the processor. */
+/* The kernels: a table of functions for each level, which is a set of vector instructions. */
 #ifndef GRAYTORGB_KERNELS_H
 #define GRAYTORGB_KERNELS_H
 
@@ -61,11 +61,11 @@ struct level {
     void (*fence)(void);
 };
 
-/* From the portable twin, which is always usable and whose results the others must equal, to
- * the widest vectors; ends with NULL. */
+/* The levels, from the portable one to the one with the widest vectors; the last entry is NULL. The
+ * portable level is always usable, and the others must give the same results. */
 extern const struct level *const levels[];
 
-/* The constants of each channel. */
+/* The constants of the arithmetic, for each channel. */
 struct constants {
     float mean[3], rest[3], scale[3], lowest[3], highest[3], first, last;
 };

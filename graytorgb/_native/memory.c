@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__SANITIZE_ADDRESS__) /* GCC's word for it */
+#if defined(__SANITIZE_ADDRESS__) /* as GCC names it */
 #define SANITIZED
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) /* Clang's */
@@ -33,14 +33,15 @@ static void advise(char *data, size_t size, size_t least, int advice)
     if (size >= least << 20)
         (void)madvise(data + skip, (size - skip) / page * page, advice);
 }
-/* In pages of 2 MB a block is faulted in in half of the time. */
+/* With pages of 2 MB, the system provides a block in half of the time. */
 #define ASK_FOR_HUGE_PAGES(data, size) advise(data, size, 4, MADV_HUGEPAGE)
 /* The system may take the pages when memory is short. Until then they stay, and the next write
  * to a page keeps it. That takes 0.2 ms a GB, and 0.1 ms at least. */
 #define OFFER_TO_SYSTEM(data, size) advise(data, size, 32, MADV_FREE)
 
-/* A large block has pages of its own, which go back to the system with it. malloc would rather
- * cut it out of a hole in its heap, where it stays. Its own are guarded by AddressSanitizer. */
+/* A large block has pages of its own, which go back to the system with it. malloc would
+ * cut it out of free space in its heap, and keep the memory there. With AddressSanitizer malloc is
+ * used all the same, because the sanitizer guards only malloc's blocks. */
 #if !defined(SANITIZED)
 #define OWN_PAGES(size) ((size) >= (size_t)4 << 20)
 #endif
@@ -75,7 +76,7 @@ static void give_to_system(void *start, size_t size)
 #define ALIGNMENT 64
 #define MOST_BLOCKS 32
 
-/* Stands in front of the data, in a line of its own. */
+/* The header of a block. It is in front of the data, in a line of the cache of its own. */
 struct header {
     void *start;     /* what the system gave */
     size_t capacity; /* bytes of data */
@@ -93,7 +94,7 @@ static void *new_block(size_t size)
         return NULL;
     char *start = take_from_system(size + 2 * ALIGNMENT);
     if (!start) {
-        shrink_to(0, 0); /* what is kept may be what is missing */
+        shrink_to(0, 0); /* the kept blocks may take the memory that is missing */
         start = take_from_system(size + 2 * ALIGNMENT);
     }
     if (!start)
@@ -133,7 +134,7 @@ void memory_set_limit(size_t limit)
     shrink_to(limit, MOST_BLOCKS);
 }
 
-/* The newest of those that fit without wasting more than an eighth: it may still be in a cache. */
+/* Takes the newest block that fits and wastes at most an eighth: it may still be in a cache. */
 void *memory_malloc(void *context, size_t size)
 {
     (void)context;
@@ -179,7 +180,7 @@ void *memory_realloc(void *context, void *data, size_t size)
 
 void memory_free(void *context, void *data, size_t size)
 {
-    (void)context, (void)size; /* NumPy's idea of the size is that of a resized array */
+    (void)context, (void)size; /* for a resized array, NumPy passes the new size */
     if (!data)
         return;
     size_t capacity = HEADER(data)->capacity;

@@ -21,6 +21,6 @@ struct memory_info {
 };
 extern struct memory_info memory_info;
 
-void memory_set_limit(size_t limit); /* gives back what is over it */
+void memory_set_limit(size_t limit); /* gives back the blocks beyond it */
 
 #endif

@@ -1,4 +1,4 @@
-/* The Python module: arguments are checked here, and nothing beyond this file checks again. */
+/* The Python module. It checks every argument, and no other file checks them again. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
@@ -30,7 +30,7 @@ static int fail(const char *message)
     return 0;
 }
 
-/* The bytes of (before, after, ..., width); 0 if that is more than an address counts. */
+/* The product of the sizes (before, after, ..., width); 0 if size_t can't hold it. */
 static size_t bytes_of(size_t before, size_t after, size_t width)
 {
     if (after && before > PY_SSIZE_T_MAX / 3 / after / width)
@@ -266,7 +266,7 @@ static PyObject *usable_levels(void)
             Py_CLEAR(names);
         Py_XDECREF(name);
     }
-    level_count = count, best_level = best; /* whole, for threads that already use the module */
+    level_count = count, best_level = best; /* at once: other threads may use the module already */
     if (names)
         tuple = PyList_AsTuple(names);
     Py_XDECREF(names);

@@ -1,5 +1,5 @@
-/* One element at a time, in plain C: the serial twin of every vector kernel, which also does
- * the tails of theirs. */
+/* The portable level: plain C that does one element at a time. The vector levels call it for the
+ * elements that don't fill a vector. */
 #define LEVEL portable
 #define TARGET
 #define LANES 1

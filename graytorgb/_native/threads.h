@@ -16,7 +16,7 @@
 /* Calls task(context, i) once for each i < count, from the caller and up to threads - 1 others,
  * each taking the next when it is free; returns when all have returned. The threads live for
  * this call alone: starting one takes some 20 us, in which the caller works already, and nothing
- * is left that a fork could break. Where no thread can be had, the caller does it all. */
+ * is left that a fork could break. If no thread can be started, the caller does every task. */
 void share(void (*task)(void *context, size_t i), void *context, size_t count, int threads);
 
 #endif

@@ -25,8 +25,8 @@ static int make(const struct work *work, const char *src, char *dst, size_t plan
     return 0;
 }
 
-/* Where the planes begin at different places of a line: the result is made apart, and streamed
- * from there to any address. */
+/* For planes that begin at different places of a line of the cache: makes the result in a block of
+ * its own, and streams it from there, which can go to any address. */
 static int make_apart(const struct work *work, const char *src, char *dst, size_t plane, size_t n)
 {
     _Alignas(LINE) char block[BLOCK];
@@ -40,7 +40,7 @@ static int make_apart(const struct work *work, const char *src, char *dst, size_
     return outside;
 }
 
-/* Pixels until a line of the cache begins in the result; LINE if none ever does. */
+/* Counts the pixels until a line of the cache begins in the result; LINE if none begins. */
 static size_t until_line(const char *dst, size_t pixel)
 {
     size_t n = 0;
@@ -49,7 +49,7 @@ static size_t until_line(const char *dst, size_t pixel)
     return n;
 }
 
-/* The pixels from start to stop, counted through the whole batch. */
+/* Does the pixels from start to stop, which are numbered through the whole batch. */
 static int do_part(const struct work *work, size_t start, size_t stop)
 {
     const size_t plane = work->after * work->result_width;

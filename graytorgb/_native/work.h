@@ -22,7 +22,7 @@ struct work {
 /* Does all of it, by at most MOST_THREADS threads; returns whether `normalize` reported a pixel. */
 int do_work(const struct work *, int threads);
 
-/* Writes n bytes, whatever they are, and reads none: what writing takes by itself. */
+/* Writes n bytes of any value and reads none, to measure how long writing takes by itself. */
 void only_write(const struct level *, char *dst, size_t n, int stream, int threads);
 
 #endif

@@ -50,7 +50,7 @@ def composite(image: Array, background: Background, result: Array) -> None:
     The formula is ``(color * a + background * (opaque - a)) / opaque``, Porter and Duff's *over*
     for straight alpha. It is computed in float64, which is exact for 8 and 16 bits; integers are
     rounded to nearest, ties to even. `opaque` is the dtype's largest value for unsigned integers,
-    and 1 for floats. Where a is 0 the result is the background, whatever the color is.
+    and 1 for floats. Where a is 0 the result is the background, for any color, NaN too.
 
     Parameters
     ----------

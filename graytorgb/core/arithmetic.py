@@ -81,7 +81,7 @@ def find_constants(lo: float, hi: float, stats: Stats, target: str, *, stated: b
             f"float64 can't scale the range {lo} to {hi} by these statistics: too wide, or too "
             "narrow"
         )
-    ends = np.array([-mean / std, (1 - mean) / std]) + 0.0  # of -0 and 0, 0
+    ends = np.array([-mean / std, (1 - mean) / std]) + 0.0  # makes 0 of -0
     if target == "uint8":
         ends = ends.clip(0, 255)
     near = center.clip(*_FLOAT32).astype(np.float32).astype(float)

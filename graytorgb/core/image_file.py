@@ -1,4 +1,4 @@
-"""An image file's pixels, with what the file says of them."""
+"""``ImageFile``: the pixels of an image file, with their layout and their value range."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,10 +16,10 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ImageFile:
-    """An image file's pixels, with what the file says of them.
+    """The pixels of an image file, with their layout, their value range and the file's format.
 
-    :func:`graytorgb.to_rgb`, :func:`graytorgb.to_uint8` and :func:`graytorgb.prepare` take it as it
-    is. It unpacks to ``array, value_range``.
+    The verbs :func:`graytorgb.to_rgb`, :func:`graytorgb.to_uint8` and :func:`graytorgb.prepare`
+    take it. It unpacks to ``array, value_range``.
 
     Attributes
     ----------
@@ -30,9 +30,9 @@ class ImageFile:
         3-D .npy file.
     value_range : (lo, hi), "dtype", "minmax", ("percentile", p, q) or None
         The values that are black and white, in numbers of the array. None where the file
-        doesn't say and nothing was passed to :func:`read`; to unpack is a LevelsError then.
+        doesn't say and nothing was passed to :func:`read`; unpacking raises LevelsError then.
     range_source : str
-        Where the range comes from.
+        Where the range comes from, or why there is none.
     format, mode : str
         The file's format and its kind of pixels, for people.
     bits : int or None
@@ -44,7 +44,7 @@ class ImageFile:
         How the array still has to be turned to be upright, by the numbers of EXIF and TIFF: 1 is
         not at all, 6 is 90 degrees clockwise. ``read(path, orientation="apply")`` turns it.
     notes : tuple of str
-        What else a user of the pixels should know.
+        Sentences about the pixels that a user should know.
     advice : str
         The argument of :func:`read` that states black and white, for a file whose depth alone
         is stated.
@@ -76,10 +76,12 @@ class ImageFile:
         yield self.value_range
 
     def __repr__(self) -> str:
+        is_known, source = self.value_range is not None, self.range_source
+        told = f"value_range {self.value_range!r} from" if is_known else "no value_range:"
         return (
             f"ImageFile({self.path.name!r}, {self.format}: {self.mode}; shape "
             f"{self.array.shape}, dtype {self.array.dtype}, layout {self.layout!r}, "
-            f"value_range {self.value_range!r} from {self.range_source})"
+            f"{told} {source})"
         )
 
     def find_layout(self, layout: str | None) -> str | None:

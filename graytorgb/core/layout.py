@@ -1,4 +1,4 @@
-"""Layouts: which axis of an array is which, as an arrow string says it or a shape tells it."""
+"""Layouts: the meaning of each axis of an array, read from an arrow string or from a shape."""
 
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
@@ -7,7 +7,7 @@ from ..errors import LayoutError
 
 _CANDIDATES = {3: (0, 2), 4: (1, 3)}  # for 3 and 4 axes: the places where C can be
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-RGB_SIZES = (1, 3)  # the sizes by which an axis is known to be C, if nobody says so
+RGB_SIZES = (1, 3)  # without a layout, an axis can be C only if it has one of these sizes
 
 Shape = tuple[int | None, ...]  # None for a size that isn't known yet, in a graph or a plan
 Size = TypeVar("Size", int, int | None)
@@ -97,7 +97,7 @@ def parse(layout: str, channels_first: bool = False) -> Layout:
 def recall(layout: str, channels_first: bool) -> Layout | None:
     """Return the cached layout of a string; None for a malformed one.
 
-    torch's compiler is told to call this function, which it can't be told of a cached one.
+    torch's compiler is told not to trace this function; it can't be told so for a cached one.
     """
     return _recall(layout, channels_first)
 
@@ -123,7 +123,7 @@ def _parse(layout: str, channels_first: bool) -> Layout:
             (" and " if missing else "") + f"adds {', '.join(extra)}" if extra else ""
         )
         raise LayoutError(
-            f"layout {layout!r}: the right side holds the left side's axes and C, but it "
+            f"layout {layout!r}: the right side needs the left side's axes and C, but it "
             f'{problem}. Write "{source}->{_with_channel(source, channels_first)}"'
         )
     return Layout(source, target)
@@ -185,7 +185,7 @@ def _check_axes(axes: str, layout: str) -> None:
         )
     twice = [c for c in axes if axes.count(c) > 1]
     if twice:
-        raise LayoutError(f"layout {layout!r}: axis {twice[0]} stands twice in {axes!r}")
+        raise LayoutError(f"layout {layout!r}: axis {twice[0]} appears twice in {axes!r}")
     if not {"H", "W"} <= set(axes):
         raise LayoutError(
             f"layout {layout!r}: {axes!r} needs both H and W; one image is "
@@ -206,7 +206,7 @@ def _infer(shape: Shape) -> str:
     Raises
     ------
     LayoutError
-        If the shape can be read in more than one way, or a size that tells isn't known.
+        If the shape can be read in more than one way, or a size that decides it isn't known.
     """
     ndim = len(shape)
     if ndim == 2:
@@ -223,7 +223,7 @@ def _infer(shape: Shape) -> str:
             return "HWC"
         if shape[0] == 1 and shape[-1] not in RGB_SIZES:
             return "CHW"
-    if ndim == 4:  # two questions: torch's compiler can't compare their answers
+    if ndim == 4:  # two conditions, because torch's compiler can't compare their results
         if shape[1] in RGB_SIZES and shape[3] not in RGB_SIZES:
             return "NCHW"
         if shape[3] in RGB_SIZES and shape[1] not in RGB_SIZES:

@@ -29,7 +29,8 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "VivitImageProcessor": {"rescale_factor": 1 / 127.5, "offset": True},
     "VivitVideoProcessor": {"rescale_factor": 1 / 127.5},
 }
-# What a class does whatever its fields say. tests/core/test_processors.py runs all of them.
+# Steps that a class always does, even if its fields say otherwise. All of these classes run in
+# tests/core/test_processors.py.
 _FLIPS = {"do_flip_channel_order": True}
 _ALWAYS: Mapping[str, Mapping[str, Any]] = {
     "EfficientLoFTRImageProcessor": _NOT_NORMALIZED,
@@ -57,11 +58,11 @@ class Preprocessing(NamedTuple):
     Attributes
     ----------
     mean, std : float or sequence, or None
-        The processor's own, in its own order of channels; None if it doesn't normalize.
+        The processor's mean and std, in its order of channels; None if it doesn't normalize.
     scale, offset : float
-        The factor, and what is subtracted then.
+        The factor, and the number that is subtracted after it.
     divisor : float or sequence, or None
-        What the result is divided by at the end.
+        The number that divides the result at the end.
     flips : bool
         Whether RGB becomes BGR after that.
     """
@@ -117,7 +118,7 @@ def read_processor(source: Any) -> Preprocessing | None:
     mean, std = (read("image_mean"), read("image_std")) if read("do_normalize") else (None, None)
     if read("do_normalize") and (mean is None or std is None):
         raise LevelsError(
-            f"{name} normalizes, and has no image_mean and image_std: "
+            f"{name} normalizes, but has no image_mean and image_std: "
             "transformers.AutoImageProcessor.from_pretrained(folder) makes a processor with both"
         )
     return Preprocessing(
@@ -172,7 +173,7 @@ def _class_names(source: Any) -> list[str]:
         kind = source if isinstance(source, type) else type(source)
         names = [each.__name__ for each in kind.__mro__]
     names = [name.removesuffix("Fast").removesuffix("Pil") for name in names]
-    # what the older transformers call it
+    # the name in older versions of transformers
     return [name.replace("FeatureExtractor", "ImageProcessor") for name in names]
 
 
@@ -182,7 +183,7 @@ def field(source: Any, name: str) -> Any:
 
 
 def describe(source: Any) -> str:
-    """Return how a message names an object; of a configuration, the processor that wrote it."""
+    """Return the name of an object for a message: of a configuration, the processor's name."""
     if isinstance(source, type):
         return source.__name__
     name = type(source).__name__

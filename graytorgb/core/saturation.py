@@ -52,7 +52,7 @@ def is_stated(value_range: Any) -> bool:
     return type(value_range) is tuple and len(value_range) == 2
 
 
-@lru_cache(64)  # a pipeline says the same each time
+@lru_cache(64)  # a pipeline asks for the same each time
 def _get_end(hi: float, dtype: np.dtype[Any]) -> Any:
     """Return a range's upper end, to compare with a dtype; None if no value is above it."""
     if dtype.kind in "iu":
@@ -78,7 +78,7 @@ def _count_above(values: Array, hi: Any) -> int:
 
 
 def _suggest_range(largest: float) -> str:
-    """Return words for a range up to a power of two, which sensors have, or to the value."""
+    """Return the words of a message for a range that fits, up to a power of two for integers."""
     if isinstance(largest, int):
         return f", such as {(0, (1 << max(8, largest.bit_length())) - 1)}"
     return f", such as (0, {largest:.6g})" if np.isfinite(largest) else ""

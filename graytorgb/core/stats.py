@@ -195,8 +195,9 @@ def _find_weights(name: str) -> Any:
         If torchvision has none of this name.
     """
     if "weight" not in name.lower():
-        raise OptionError(f"no statistics are called {name!r}{_near(name, _NAMED)}: "
-            f"expected {_SOURCES}{_of_which_network(name)}")  # fmt: skip
+        hint = _near(name, _NAMED)
+        expected = f"expected {_SOURCES}{_of_which_network(name)}"
+        raise OptionError(f"no statistics are called {name!r}{hint}: {expected}")
     api = require("torchvision.models")
     networks = (api.get_model_weights(network) for network in api.list_models())
     kinds = {kind.__name__: kind for kind in networks}
@@ -221,7 +222,7 @@ def _near(name: str, known: Any) -> str:
 
 
 def _of_which_network(name: str) -> str:
-    """Return what a message says of weights without a network, such as IMAGENET1K_V1."""
+    """Return a message's hint for weights that name no network, such as IMAGENET1K_V1."""
     if not re.fullmatch(r"DEFAULT|[A-Z0-9_]+_V\d+", name):
         return ""
     return f". {name} are weights of many networks, so name one: 'ResNet50_Weights.{name}'"
@@ -252,7 +253,7 @@ def _of_timm(source: Any) -> tuple[Any, Any] | None:
 
 
 def _of_pair(source: Any) -> tuple[Any, Any] | None:
-    """Return the `mean` and `std` of an object that has both, and not as an array's functions."""
+    """Return the `mean` and `std` of an object that has both, and not as methods."""
     mean, std = field(source, "mean"), field(source, "std")
     if mean is None or std is None or callable(mean) or callable(std):
         return None

@@ -23,11 +23,11 @@ _POLICIES = '(lo, hi), "dtype", "minmax" or ("percentile", p, q)'
 
 
 def check_policy(value_range: Any) -> ValueRange | None:
-    """Return a policy with Python's own numbers, or raise LevelsError if it is none of the four.
+    """Return a policy with Python's own numbers, or raise LevelsError if it isn't a policy.
 
-    None stays None: the range that is known.
+    None stays None: it stands for the range that the image itself tells.
     """
-    if value_range is None or isinstance(value_range, Found):  # in a plan, for its blocks
+    if value_range is None or isinstance(value_range, Found):  # a plan found it for its blocks
         return cast(ValueRange | None, value_range)
     if isinstance(value_range, str):
         if value_range in ("dtype", "minmax"):
@@ -62,7 +62,7 @@ def check_policy(value_range: Any) -> ValueRange | None:
     raise LevelsError(f"value_range is {_POLICIES} with finite numbers, not {value_range!r}")
 
 
-_PYTHONS = (int, float)  # at once: to ask `numbers` takes as long as a small image
+_PYTHONS = (int, float)  # asked first: to ask `numbers` takes as long as a small image
 
 
 def _is_finite(value: Any) -> bool:
@@ -79,13 +79,13 @@ def _as_python(value: Any) -> int | float:
 
 
 def check_depth(dtype: str, value_range: ValueRange | None) -> None:
-    """Raise LevelsError for 8-bit integers whose range is of more bits: they lost their depth."""
+    """Raise LevelsError for 8-bit integers with a range of more bits: they lost their depth."""
     if dtype in ("uint8", "int8"):
         refuse_depth(255, 256, value_range)
 
 
 def is_deeper(largest: int, levels: int, value_range: ValueRange | None) -> bool:
-    """Return whether a range is more than pixels can fill.
+    """Return whether a range goes beyond the levels that pixels can have.
 
     A range may end one above the largest level: DICOM's LINEAR_EXACT states 0 to 256 for 8 bits.
 
@@ -126,7 +126,7 @@ def check_order(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def find_numpy_dtype(name: str) -> np.dtype[Any]:
-    """Return the dtype of numpy that holds the values of another library's, given by its name.
+    """Return numpy's dtype for the values of a dtype of another library, given by its name.
 
     >>> find_numpy_dtype("bfloat16")
     dtype('float32')
@@ -134,7 +134,7 @@ def find_numpy_dtype(name: str) -> np.dtype[Any]:
     Raises
     ------
     DtypeError
-        If numpy has none.
+        If numpy has no dtype for them.
     """
     if "float" in name and not hasattr(np, name):
         name = "float32"
@@ -146,11 +146,11 @@ def find_numpy_dtype(name: str) -> np.dtype[Any]:
 
 
 def _refuse_unknown(name: str) -> DtypeError:
-    return DtypeError(f"numpy has no {name}: convert it to one that holds its values, as int8 does")
+    return DtypeError(f"numpy has no {name}: convert it to a dtype that numpy has, such as int8")
 
 
 def get_limits(dtype: np.dtype[Any], value_range: ValueRange | None) -> tuple[Any, Any]:
-    """Return the values that are black and white, by a range that doesn't need the values.
+    """Return the values that are black and white, under a range that is known without the values.
 
     Parameters
     ----------
@@ -223,7 +223,7 @@ def needs_values(value_range: Any) -> bool:
 def resolve_range(
     dtype: str, value_range: Any, read_values: Callable[[], Array | None]
 ) -> tuple[ValueRange | None, bool]:
-    """Find the range of an image by its policy, as far as the image's values say it.
+    """Turn a policy into a range that doesn't need the image's values any more.
 
     Parameters
     ----------
@@ -237,7 +237,7 @@ def resolve_range(
     Returns
     -------
     value_range : (lo, hi), "dtype" or None
-        (0, 1) for bool, whatever was stated: False is black and True is white.
+        (0, 1) for bool, even if another range was stated: False is black and True is white.
     has_contrast : bool
         False if the policy finds none, so that the image becomes black.
 

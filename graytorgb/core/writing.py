@@ -1,4 +1,4 @@
-"""Files that are written: whole or not at all, and never over what they are made from."""
+"""Write files whole or not at all, and never over the files that they are made from."""
 
 import os
 import shutil
@@ -10,10 +10,10 @@ from tempfile import TemporaryDirectory, TemporaryFile
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a path to write to; what was written there takes the place of `path` at the end.
+    """Give a path to write to, and replace `path` by the file that was written there.
 
-    An error or an interruption on the way leaves the old file as it was. What can't be replaced,
-    a pipe or a file in a folder that is closed to us, is written to directly.
+    An error or an interruption before the end leaves the old file as it was. A pipe, or a file in
+    a folder without permission to write, can't be replaced and is written to directly.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     if is_special or not os.access(target.parent, os.W_OK | os.X_OK):
         yield given
         return
-    # in a folder, so that the name can be the same, whose suffix may say the format
+    # in a folder of its own, to keep the name: its suffix may choose the format
     with TemporaryDirectory(prefix=".graytorgb-", dir=target.parent) as folder:
         written = Path(folder) / given.name
         yield written
@@ -36,7 +36,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write text as UTF-8 whatever the locale, with the ends of lines as they are.
+    """Write text as UTF-8 in every locale, and leave the ends of lines as they are.
 
     Half of a surrogate pair, which is how Python holds a byte of a file's name that isn't text,
     becomes an escape.
@@ -53,7 +53,7 @@ def printable(path: str | os.PathLike[str]) -> str:
 def is_same_file(first: str | os.PathLike[str], second: str | os.PathLike[str]) -> bool:
     """Return whether two paths lead to one file, also if neither exists yet.
 
-    Names of new files that differ in case alone count as one, as they are in some file systems.
+    Names of new files that differ only in case count as one, because some file systems ignore case.
     """
     try:
         return Path(first).samefile(second)

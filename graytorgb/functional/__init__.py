@@ -1,1 +1,1 @@
-"""The verbs on one image or batch; :mod:`graytorgb` itself is their face."""
+"""The verbs ``to_rgb``, ``to_uint8`` and ``prepare``, which :mod:`graytorgb` exports."""

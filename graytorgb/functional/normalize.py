@@ -10,9 +10,10 @@ from ..core import blocks
 from ..core.arithmetic import Arithmetic, pack
 from ..core.layout import Layout, find_gray_order, find_order
 
-DTYPES = ("float32", "float16", "bfloat16", "uint8")  # of a result, in the order of the kernels
-_CODES = {np.dtype(t): i for i, t in enumerate(("u1", "u2", "i2", "f2", "f4"))}  # so too
-_EXACT = {*_CODES, np.dtype("i1")}  # every value is a float32
+DTYPES = ("float32", "float16", "bfloat16", "uint8")  # of a result, numbered as in the kernels
+# The numbers that the kernels give to the dtypes of an input
+_CODES = {np.dtype(t): i for i, t in enumerate(("u1", "u2", "i2", "f2", "f4"))}
+_EXACT = {*_CODES, np.dtype("i1")}  # float32 holds each of their values
 
 
 def write_normalized(
@@ -65,13 +66,7 @@ def write_normalized(
 
 
 def _write_by_kernel(
-    gray: Array,
-    axis: int,
-    out: Array,
-    numbers: Array,
-    target: str,
-    warm: bool,
-    threads: int | None,
+    gray: Array, axis: int, out: Array, numbers: Array, target: str, warm: bool, threads: int | None
 ) -> bool:
     """Write the normalized values of a gray array with the compiled kernels."""
     native: Any = registry.load("native")
@@ -115,7 +110,7 @@ def _write_by_numpy(
 
 
 def _round_to_dtype(y: Array, target: str) -> Array:
-    """Return values as those of a dtype, rounded to nearest, ties to even."""
+    """Round values to what a dtype holds: to nearest, ties to even."""
     if target == "uint8":
         return np.rint(y)
     if target == "bfloat16":

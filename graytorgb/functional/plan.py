@@ -1,4 +1,4 @@
-"""The plan of a conversion to RGB: what becomes of an array's channels, and who does it."""
+"""The plan of a conversion to RGB: the steps for an array, and the backend that does them."""
 
 import math
 from functools import lru_cache
@@ -19,22 +19,22 @@ from ..kinds import LibraryKind
 Array = NDArray[Any]
 Dtype = np.dtype[Any]
 Sizes = tuple[int, ...]
-Key = tuple[str, bool | None, Any]  # options, perhaps not checked yet
+Key = tuple[str, bool | None, Any]  # the fields of Options, which may not be checked yet
 
-IN_EVERY_LIBRARY = ("auto", "broadcast")  # what an array's own library does in its own way
+IN_EVERY_LIBRARY = ("auto", "broadcast")  # every library has operations of its own for these
 
 
 class Options(NamedTuple):
-    """How to convert, whatever the image."""
+    """The options of a conversion, which hold for any image."""
 
     backend: str
     copy: bool | None
     alpha: alphas.Alpha
 
     def check(self) -> "Options":
-        """Return the options, or raise the error that they cause for any image.
+        """Return the checked options, or raise an error if they fail for every image.
 
-        No backend is imported for that.
+        This imports no backend.
         """
         alpha = alphas.check(self.alpha)
         if self.backend != "auto":
@@ -56,14 +56,14 @@ class Options(NamedTuple):
 
     @property
     def is_view(self) -> bool:
-        """Whether the result is a view: `copy` says so, or otherwise the backend's line does."""
+        """Whether the result is a view: `copy` decides, or the backend's rule if `copy` is None."""
         if self.backend == "auto":
             return self.copy is False
         return self.copy is not True and registry.lookup(self.backend).result == "view"
 
 
 class Plan(NamedTuple):
-    """What is done to an array, once everything about it has been checked.
+    """The steps that convert an array, after every argument has been checked.
 
     Attributes
     ----------
@@ -72,15 +72,15 @@ class Plan(NamedTuple):
     order : tuple of int or None
         The transposition to the axes of the result.
     axis : int or None
-        Where the three equal channels go; None for what is RGB already.
+        Where the three equal channels go; None if the input is RGB already.
     backend : module or None
-        The backend that puts them there; None where the array's own library does.
+        The backend that puts them there; None if the array's own library does.
     view : bool
         Whether the result shares the memory of the input.
     is_copied : bool
         Whether a view that the backend makes is copied.
     background : tuple of 3 floats or None
-        What the alpha channel is composited on, instead of the steps above.
+        The color that the image is composited on. If there is one, no other step is done.
     axes : Layout
         The axes of the input and of the result.
     """
@@ -96,13 +96,9 @@ class Plan(NamedTuple):
 
 
 def plan_conversion(
-    axes: Layout,
-    channels: int,
-    options: Options,
-    shape: Sizes = (),
-    dtype: Dtype | None = None,
+    axes: Layout, channels: int, options: Options, shape: Sizes = (), dtype: Dtype | None = None
 ) -> Plan:
-    """Decide what becomes of an array's channels, and which backend does it.
+    """Return the plan that makes an array RGB, with the backend that does it.
 
     Parameters
     ----------
@@ -113,12 +109,12 @@ def plan_conversion(
     options : Options
         Checked.
     shape, dtype : tuple of int, dtype
-        Of a numpy array. None for an array that its own library converts.
+        The shape and dtype of a numpy array; left away if the array's own library converts it.
 
     Raises
     ------
     ChannelError
-        If there are 2 or 4 channels and `alpha` is ``"error"``, or another number than 1 or 3.
+        If there are 2 or 4 channels and `alpha` is ``"error"``, or 0 or more than 4 channels.
     DtypeError
         If the backend can't carry the dtype.
     BackendUnavailable
@@ -132,7 +128,7 @@ def plan_conversion(
     if channels in (2, 4) and not isinstance(options.alpha, str):
         if view:
             raise LayoutError(
-                'compositing makes new values, and a view has none: copy=True, or alpha="drop"'
+                'compositing makes new values, which a view can\'t hold: copy=True, or alpha="drop"'
             )
         background = options.alpha
     elif channels == 3 or (channels == 4 and options.alpha == "drop"):
@@ -175,20 +171,22 @@ def _choose_backend(name: str, view: bool, size: int, dtype: Dtype, *, is_last: 
     return "fill" if not size and not view else name  # some libraries refuse empty images
 
 
-def find_plan(shape: Sizes, dtype: Dtype, layout: str | None, options: Key) -> Plan:
+def find_plan(shape: Sizes, dtype: Dtype, layout: str | Layout | None, options: Key) -> Plan:
     """Return the plan for a numpy array of numbers, from the cache if it was asked for before.
 
     A loop over batches asks for the same plan again and again, and to plan one small image takes
     as long as to convert it.
     """
-    # the key of the cache: whatever a plan depends on is one of these arguments
+    # these arguments are the key of the cache, so a plan may depend on nothing else
     return _plan_array(shape, dtype, layout, options, registry.version)
 
 
 @lru_cache(1024)
-def _plan_array(shape: Sizes, dtype: Dtype, layout: str | None, options: Key, version: int) -> Plan:
+def _plan_array(
+    shape: Sizes, dtype: Dtype, layout: str | Layout | None, options: Key, version: int
+) -> Plan:
     checked = Options(*options).check()
-    axes = resolve(layout, shape)
+    axes = layout if isinstance(layout, Layout) else resolve(layout, shape)
     return plan_conversion(axes, axes.channels(shape), checked, shape, dtype)
 
 
@@ -233,7 +231,7 @@ def run_plan_by_library(plan: Plan, backend: str, library: LibraryKind, array: A
 def _composite(
     array: Array, axes: Layout, background: alphas.Background, out: Array | None
 ) -> Array:
-    """Put gray or RGB with alpha on a background, in the axes of the result."""
+    """Composite gray or RGB with alpha on a background, in the axes of the result."""
     if out is None:
         out = np.empty(axes.result_shape(array.shape), array.dtype)
     last = remove_channel(axes.source) + "C"

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from functools import lru_cache, partial
 from numbers import Integral
-from typing import Any, TypeVar, cast, overload
+from typing import Any, NamedTuple, TypeVar, cast, overload
 
 import numpy as np
 
@@ -11,26 +11,17 @@ from .. import kinds
 from ..backends import registry
 from ..core import alpha as alphas
 from ..core import saturation
+from ..core import value_range as value_ranges
 from ..core.arithmetic import Arithmetic, find_constants
 from ..core.image_file import ImageFile
 from ..core.layout import Layout, find_gray_order, find_order
 from ..core.percentile import refuse_nan
 from ..core.stats import Stats, stats_in_one
 from ..core.stats import stats as find_stats
-from ..core.value_range import (
-    NEARLY_0_TO_1,
-    ValueRange,
-    check_order,
-    check_policy,
-    find_numpy_dtype,
-    get_limits,
-    is_unit_range,
-    refuse_outside,
-    resolve_array_range,
-)
+from ..core.value_range import ValueRange
 from ..errors import DtypeError, GrayToRGBError, LevelsError, OptionError
 from ..kinds import BlockKind, LibraryKind, SharedKind
-from . import normalize as normalize
+from . import normalize
 from .ranges import convert_blocks, resolve_range_by_library, warn_if_white_by_library
 
 Batch = TypeVar("Batch")
@@ -93,7 +84,7 @@ def prepare(
         ``("percentile", p, q)``, as in :func:`graytorgb.to_uint8`. Values beyond it are
         saturated. By default it is what is known: a file's own range, 0 to 255 for uint8 and 0 to
         1 for floats. A float beyond 0 to 1, by more than a rounding error of 2**-10, is an error
-        then, and under ``"dtype"``. bool is black and white, whatever is stated.
+        then, and under ``"dtype"``. bool is black and white under every range.
     dtype : {"float32", "float16", "bfloat16", "uint8"} or dtype
         The dtype of the result. Only torch, TensorFlow and JAX have bfloat16. uint8 is rounded
         and saturated.
@@ -152,7 +143,7 @@ def prepare(
         if isinstance(batch, ImageFile):
             layout, value_range = batch.find_layout(layout), batch.find_range(value_range)
             batch = batch.array
-        value_range = check_policy(value_range)
+        value_range = value_ranges.check_policy(value_range)
         _check_threads(threads)
         if kinds.is_pil(batch):
             raise DtypeError(
@@ -188,41 +179,37 @@ def prepare_checked(
     array, axes, channels = kinds.read_image(kind, batch, layout)
     if channels not in (1, 3):
         raise alphas.refuse(channels)
-    dtype = kind.get_dtype(target)
+    dtype, options = kind.get_dtype(target), _Options(stats, value_range, target)
     if isinstance(kind, SharedKind):
         shared = kind.to_numpy_shared(array)
         values = None if shared is None else kind.to_numpy_values(array)
         if shared is not None and values is not None:
-            room = None
-            if out is not None:
-                shape = axes.result_shape(shared.shape)
-                room = kinds.share_out(kind, out, shape, dtype, shared)
-            result = _normalize_values(values, axes, stats, value_range, target, room, threads)
-            if out is None:
-                return kind.wrap_result(kind.from_numpy(result, dtype), batch)
-            kind.mark_written(out)
-            return out
-    if isinstance(kind, BlockKind):
-        kinds.check_no_out(kind, out)
+            shape = axes.result_shape(shared.shape)
+            write = partial(_normalize_values, values, axes, options, threads)
+            return kinds.write_result(kind, batch, out, shape, dtype, shared, write)
+    library = kinds.require_unshared(kind, out)
+    if isinstance(library, BlockKind):
         one = threads or 1  # the blocks have a thread each
         function = partial(_prepare_block, stats=stats, layout=str(axes), dtype=target, threads=one)
-        return convert_blocks(kind, function, array, value_range, axes)
-    library = kinds.require_library(kind, out)
-    result = _normalize_by_library(library, array, axes, stats, value_range, target)
+        return convert_blocks(library, function, array, value_range, axes)
+    result = _normalize_by_library(library, array, axes, options)
     return library.wrap_result(result, batch)
 
 
+class _Options(NamedTuple):
+    """The checked arguments that say what is computed."""
+
+    stats: Stats
+    value_range: ValueRange | None
+    target: str
+
+
 def _normalize_values(
-    values: Array,
-    axes: Layout,
-    stats: Stats,
-    value_range: ValueRange | None,
-    target: str,
-    out: Array | None,
-    threads: int | None,
+    values: Array, axes: Layout, options: _Options, threads: int | None, out: Array | None
 ) -> Array:
     """Return the prepared batch of a numpy array, in the checked memory of `out` if it is given."""
-    values, resolved = resolve_array_range(values, value_range)
+    stats, value_range, target = options
+    values, resolved = value_ranges.resolve_array_range(values, value_range)
     arithmetic = _find_arithmetic(values.dtype, stats, resolved, target)
     is_warm = out is not None
     if out is None:
@@ -230,7 +217,7 @@ def _normalize_values(
     if values.size and normalize.write_normalized(
         values, axes, out, arithmetic, target, warm=is_warm, threads=threads
     ):
-        raise refuse_nan() if arithmetic.stated else refuse_outside(values)
+        raise refuse_nan() if arithmetic.stated else value_ranges.refuse_outside(values)
     saturation.warn_if_white(values, value_range)
     return out
 
@@ -256,32 +243,24 @@ def _find_arithmetic(
     dtype: np.dtype[Any], stats: Stats, value_range: ValueRange | None, target: str
 ) -> Arithmetic:
     """Return the arithmetic for a range that doesn't need the values any more."""
-    check_order(dtype)
-    lo, hi = get_limits(dtype, value_range)
+    value_ranges.check_order(dtype)
+    lo, hi = value_ranges.get_limits(dtype, value_range)
     largest = max(abs(lo), abs(hi))
     if dtype.kind in "iu" and largest > 2**53 and hi - lo < largest / 2**20:
         raise LevelsError(
             f"the range {lo} to {hi} lies beyond 2**53, where float64 doesn't tell integers "
             "apart: subtract its lower end, prepare(x - lo, ..., value_range=(0, hi - lo))"
         )
-    is_stated = value_range is not None and not is_unit_range(dtype, value_range)
+    is_stated = value_range is not None and not value_ranges.is_unit_range(dtype, value_range)
     return find_constants(lo, hi, stats, target, stated=is_stated)
 
 
-def _normalize_by_library(
-    library: LibraryKind,
-    array: Any,
-    axes: Layout,
-    stats: Stats,
-    value_range: ValueRange | None,
-    target: str,
-) -> Any:
+def _normalize_by_library(library: LibraryKind, array: Any, axes: Layout, options: _Options) -> Any:
     """Return the prepared batch of an array, with the operations of its own library."""
+    stats, value_range, target = options
     array, resolved = resolve_range_by_library(library, array, value_range)
     dtype = library.get_dtype_name(array)
     arithmetic = library.call_untraced(_find_by_name, dtype, *stats, resolved, target)
-    if "float" in dtype and not arithmetic.stated:
-        array = library.check_values(array, *NEARLY_0_TO_1, refuse_outside())
     if axes.channel_axis() is not None:  # of one channel the arithmetic makes three
         array = library.transpose(array, find_order(*axes))
     else:
@@ -297,7 +276,8 @@ def _find_by_name(
     dtype: str, mean: Any, std: Any, value_range: ValueRange | None, target: str
 ) -> Arithmetic:
     # torch's compiler takes no named tuple as an argument
-    return _find_arithmetic(find_numpy_dtype(dtype), Stats(mean, std), value_range, target)
+    number = value_ranges.find_numpy_dtype(dtype)
+    return _find_arithmetic(number, Stats(mean, std), value_range, target)
 
 
 def check_dtype(dtype: Any) -> str:

@@ -12,11 +12,13 @@ from ..core import percentile as percentiles
 from ..core import saturation
 from ..core.layout import Layout
 from ..core.value_range import (
+    NEARLY_0_TO_1,
     Found,
     ValueRange,
     check_found,
     find_range,
     needs_values,
+    refuse_outside,
     resolve_range,
 )
 from ..errors import LevelsError
@@ -30,7 +32,7 @@ _looked_at: set[Any] = set()  # ranges for which values were brought from anothe
 def resolve_range_by_library(
     library: LibraryKind, array: Any, value_range: Any
 ) -> tuple[Any, ValueRange | None]:
-    """Find the range of an array by its policy, as far as the array's values say it.
+    """Find the range of an array by its policy, and check floats that have to be from 0 to 1.
 
     Returns
     -------
@@ -40,7 +42,11 @@ def resolve_range_by_library(
     """
     name = library.get_dtype_name(array)
     value_range, has_contrast = resolve_range(name, value_range, lambda: library.read_values(array))
-    return (array if has_contrast else library.make_black(array)), value_range
+    if not has_contrast:
+        array = library.make_black(array)
+    elif "float" in name and value_range in (None, "dtype"):
+        array = library.check_values(array, *NEARLY_0_TO_1, refuse_outside())
+    return array, value_range
 
 
 def warn_if_white_by_library(library: LibraryKind, array: Any, value_range: Any) -> None:

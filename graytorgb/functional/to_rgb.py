@@ -6,7 +6,7 @@ Plain numpy arrays take the same steps, and their plans are cached.
 """
 
 from functools import partial
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
@@ -28,7 +28,6 @@ from .plan import (
 
 Image = TypeVar("Image")
 Array = np.ndarray[Any, Any]
-_ERROR: Literal["error"] = "error"
 
 
 @overload
@@ -39,7 +38,7 @@ def to_rgb(
     backend: str = "auto",
     copy: bool | None = None,
     out: Any = None,
-    alpha: alphas.Alpha = _ERROR,
+    alpha: alphas.Alpha = "error",
 ) -> Array: ...
 @overload
 def to_rgb(
@@ -49,7 +48,7 @@ def to_rgb(
     backend: str = "auto",
     copy: bool | None = None,
     out: Any = None,
-    alpha: alphas.Alpha = _ERROR,
+    alpha: alphas.Alpha = "error",
 ) -> Image: ...
 def to_rgb(
     image: Any,
@@ -58,12 +57,12 @@ def to_rgb(
     backend: str = "auto",
     copy: bool | None = None,
     out: Any = None,
-    alpha: alphas.Alpha = _ERROR,
+    alpha: alphas.Alpha = "error",
 ) -> Any:
     """Give a gray image, or a batch of them, three equal channels.
 
-    Values and dtype never change, and every backend gives the same bits. What is RGB already
-    passes through.
+    Values and dtype never change, and every backend gives the same bits. An image that is
+    RGB already passes through.
 
     Parameters
     ----------
@@ -101,13 +100,13 @@ def to_rgb(
     Raises
     ------
     LayoutError
-        If the axes can't be told, or `copy` or `out` can't be met.
+        If the axes aren't known, or the result can't be what `copy` or `out` asks for.
     ChannelError
-        If there are 2 or 4 channels and `alpha` is ``"error"``, or another number than 1 or 3.
+        If there are 2 or 4 channels and `alpha` is ``"error"``, or 0 or more than 4 channels.
     DtypeError
-        If it isn't an image, its dtype isn't a number or the backend can't carry it, `backend`
-        or `out` can't be had for its kind, or it is a deep PIL image (modes I;16, I, F): see
-        :func:`graytorgb.to_uint8`.
+        If `image` isn't an image, or holds no numbers; if the backend can't convert its dtype; if
+        its kind can't be converted by a named `backend` or into `out`; or if it is a deep PIL
+        image (modes I;16, I, F): see :func:`graytorgb.to_uint8`.
     UnknownBackend, BackendUnavailable
         If there is no such backend, or its library is missing or broken.
 
@@ -123,12 +122,12 @@ def to_rgb(
     """
     given = image
     try:
-        uses_defaults = copy is None and out is None and alpha is _ERROR
-        # other arguments and dtypes meet their own error, and may be large, or have no hash
-        is_hashed = type(backend) is str and (layout is None or type(layout) is str)
+        # the key of a cached plan: other types have no hash, or are equal to these, as 1 is to True
+        is_hashed = isinstance(alpha, str) and type(backend) is str
+        is_hashed = is_hashed and (layout is None or type(layout) is str)
         is_plain = type(image) is np.ndarray and image.dtype.kind in NUMBERS
-        if uses_defaults and is_hashed and is_plain:
-            plan = find_plan(image.shape, image.dtype, layout, (backend, None, _ERROR))
+        if is_plain and is_hashed and out is None and (copy is None or type(copy) is bool):
+            plan = find_plan(image.shape, image.dtype, layout, (backend, copy, alpha))
             return run_plan(plan, image)
         options = Options(backend, copy, alpha).check()
         if copy is False and out is not None:
@@ -150,27 +149,21 @@ def _convert_array(image: Any, layout: str | None, out: Any, options: Options) -
     array, axes, channels = kinds.read_image(kind, image, layout)
     if not isinstance(kind, SharedKind) and options.backend not in IN_EVERY_LIBRARY:
         raise kinds.refuse_backend(kind, options.backend)
-    if isinstance(kind, BlockKind):
-        kinds.check_no_out(kind, out)
-        function = partial(to_rgb, layout=str(axes), **options._asdict())
-        return kind.map_blocks(function, array, axes)
     if isinstance(kind, SharedKind):
         shared = kind.to_numpy_shared(array)
         wants_view = options.is_view and out is None and isinstance(kind, LibraryKind)
         if shared is not None and not wants_view:
             shape, dtype = shared.shape, shared.dtype
             if isinstance(options.alpha, str):
-                plan = find_plan(shape, dtype, str(axes), options)
+                plan = find_plan(shape, dtype, axes, options)
             else:  # a background of -0.0 is the same key as one of 0.0
                 plan = plan_conversion(axes, channels, options, shape, dtype)
-            if out is None:
-                rgb = kind.from_numpy(run_plan(plan, shared), array.dtype)
-                return kind.wrap_result(rgb, image)
-            shape = axes.result_shape(shape)
-            run_plan(plan, shared, kinds.share_out(kind, out, shape, array.dtype, shared))
-            kind.mark_written(out)
-            return out
-    library = kinds.require_library(kind, out)
+            shape, write = axes.result_shape(shape), partial(run_plan, plan, shared)
+            return kinds.write_result(kind, image, out, shape, array.dtype, shared, write)
+    library = kinds.require_unshared(kind, out)
+    if isinstance(library, BlockKind):
+        function = partial(to_rgb, layout=str(axes), **options._asdict())
+        return library.map_blocks(function, array, axes)
     plan = plan_conversion(axes, channels, options)
     rgb = run_plan_by_library(plan, options.backend, library, array)
     return library.wrap_result(rgb, image)

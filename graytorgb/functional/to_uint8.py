@@ -1,6 +1,7 @@
 """``to_uint8``: deep pixels to 8 bits by a stated policy."""
 
 import math
+from functools import partial
 from typing import Any, TypeVar, overload
 
 import numpy as np
@@ -8,19 +9,11 @@ from numpy.typing import NDArray
 
 from .. import kinds
 from ..core import saturation
+from ..core import value_range as value_ranges
 from ..core.image_file import ImageFile
 from ..core.levels import find_levels, write_levels
 from ..core.percentile import refuse_nan
-from ..core.value_range import (
-    NEARLY_0_TO_1,
-    ValueRange,
-    check_order,
-    check_policy,
-    get_limits,
-    is_unit_range,
-    refuse_outside,
-    resolve_array_range,
-)
+from ..core.value_range import ValueRange
 from ..errors import DtypeError, GrayToRGBError
 from ..kinds import BlockKind, LibraryKind, SharedKind
 from .ranges import convert_blocks, resolve_range_by_library, warn_if_white_by_library
@@ -97,7 +90,7 @@ def to_uint8(image: Any, value_range: ValueRange | None = None, *, out: Any = No
     try:
         if isinstance(image, ImageFile):
             image, value_range = image.array, image.find_range(value_range)
-        value_range = check_policy(value_range)
+        value_range = value_ranges.check_policy(value_range)
         if kinds.is_pil(image):
             return _convert_pil(image, value_range, out)
         return _convert_array(image, value_range, out)
@@ -113,17 +106,11 @@ def _convert_array(image: Any, value_range: ValueRange | None, out: Any) -> Any:
     if isinstance(kind, SharedKind):
         values = kind.to_numpy_values(array)
         if values is not None:
-            uint8 = kind.get_dtype("uint8")
-            if out is None:
-                levels = kind.from_numpy(quantize(values, value_range), uint8)
-                return kind.wrap_result(levels, image)
-            quantize(values, value_range, kinds.share_out(kind, out, values.shape, uint8, values))
-            kind.mark_written(out)
-            return out
-    if isinstance(kind, BlockKind):
-        kinds.check_no_out(kind, out)
-        return convert_blocks(kind, to_uint8, array, value_range)
-    library = kinds.require_library(kind, out)
+            uint8, write = kind.get_dtype("uint8"), partial(quantize, values, value_range)
+            return kinds.write_result(kind, image, out, values.shape, uint8, values, write)
+    library = kinds.require_unshared(kind, out)
+    if isinstance(library, BlockKind):
+        return convert_blocks(library, to_uint8, array, value_range)
     return library.wrap_result(_quantize_by_library(library, array, value_range), image)
 
 
@@ -132,9 +119,7 @@ def _quantize_by_library(library: LibraryKind, array: Any, value_range: ValueRan
     array, limits = resolve_range_by_library(library, array, value_range)
     dtype = library.get_dtype_name(array)
     levels = library.call_untraced(find_levels, dtype, limits)
-    if "float" in dtype and limits in (None, "dtype"):
-        array = library.check_values(array, *NEARLY_0_TO_1, refuse_outside())
-    elif "float" in dtype:
+    if "float" in dtype and limits not in (None, "dtype"):
         array = library.check_values(array, -math.inf, math.inf, refuse_nan())
     warn_if_white_by_library(library, array, value_range)
     return library.look_up_levels(array, levels)
@@ -142,13 +127,14 @@ def _quantize_by_library(library: LibraryKind, array: Any, value_range: ValueRan
 
 def quantize(array: Array, value_range: ValueRange | None, out: Array | None = None) -> Array:
     """Return the levels of a numpy array's values, by a checked policy, in `out` if it is given."""
-    check_order(array.dtype)
+    value_ranges.check_order(array.dtype)
     if out is None:
         out = np.empty(array.shape, np.uint8)
-    whole, resolved = resolve_array_range(array, value_range)
+    whole, resolved = value_ranges.resolve_array_range(array, value_range)
     if array.size:
-        bounds = NEARLY_0_TO_1 if is_unit_range(array.dtype, resolved) else None
-        write_levels(whole, *get_limits(array.dtype, resolved), out, bounds)
+        is_unit = value_ranges.is_unit_range(array.dtype, resolved)
+        bounds = value_ranges.NEARLY_0_TO_1 if is_unit else None
+        write_levels(whole, *value_ranges.get_limits(array.dtype, resolved), out, bounds)
         saturation.warn_if_white(array, value_range)
     return out
 

@@ -1,6 +1,6 @@
-"""Kinds: what a caller holds. Each kind of array is one file here and one line in ``table.py``."""
+"""The kinds of arrays that the verbs take: each is a file here, and a line in ``table.py``."""
 
-from .arguments import check_no_out, read_image, require_library, share_out
+from .arguments import read_image, require_unshared, write_result
 from .classes import is_pil, is_symbolic_tensorflow, is_tensor
 from .messages import describe_image, refuse_backend, refuse_background
 from .protocols import ArrayKind, BlockKind, LibraryKind, SharedKind
@@ -13,7 +13,6 @@ __all__ = [
     "Kind",
     "LibraryKind",
     "SharedKind",
-    "check_no_out",
     "describe_image",
     "find_kind",
     "is_pil",
@@ -22,6 +21,6 @@ __all__ = [
     "read_image",
     "refuse_backend",
     "refuse_background",
-    "require_library",
-    "share_out",
+    "require_unshared",
+    "write_result",
 ]

@@ -1,5 +1,6 @@
-"""The arguments of a verb, read by their kind: an image with its axes, and memory for a result."""
+"""Read the arguments of a verb by their kind: an image with its axes, and memory for a result."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ def read_image(kind: Kind, image: Any, layout: str | None) -> tuple[Any, Layout,
         The kind of `image`.
     image
     layout : str or None
-        As the caller stated it. Otherwise the image's type says it, or its shape does.
+        The layout that the caller stated. If it is None, the image's type or shape tells the axes.
 
     Returns
     -------
@@ -37,7 +38,7 @@ def read_image(kind: Kind, image: Any, layout: str | None) -> tuple[Any, Layout,
     Raises
     ------
     LayoutError, ChannelError
-        If the axes or the number of channels can't be told.
+        If the axes or the number of channels aren't known.
     """
     array = kind.get_array(image)
     stated = kind.get_stated_axes(image)
@@ -46,7 +47,7 @@ def read_image(kind: Kind, image: Any, layout: str | None) -> tuple[Any, Layout,
     if shape is None:
         if layout is None:
             raise LayoutError(
-                'how many axes there are isn\'t known here: say the layout, to_rgb(x, "HWC"), or '
+                'the number of axes isn\'t known here: say the layout, to_rgb(x, "HWC"), or '
                 "tf.ensure_shape(x, (None, None, 1)), or "
                 "tf.io.decode_image(..., expand_animations=False)"
             )
@@ -64,52 +65,69 @@ def read_image(kind: Kind, image: Any, layout: str | None) -> tuple[Any, Layout,
     return array, axes, channels
 
 
-def require_library(kind: Kind, out: Any) -> LibraryKind:
-    """Return the kind whose library converts an array, where numpy can't share its memory.
+def require_unshared(kind: Kind, out: Any) -> LibraryKind | BlockKind:
+    """Return the kind of an array whose memory numpy can't share, to convert it without numpy.
 
     Raises
     ------
     DtypeError
-        If there is memory for a result, or the library has no operations of its own.
+        If there is memory for a result, or the kind needs numpy.
     """
-    if not isinstance(kind, LibraryKind):
+    if not isinstance(kind, LibraryKind | BlockKind):
         raise DtypeError("numpy can't share the memory of this array, and nothing else converts it")
-    check_no_out(kind, out)
-    return kind
-
-
-def check_no_out(kind: LibraryKind | BlockKind, out: Any) -> None:
-    """Raise DtypeError for `out` where numpy can't share the memory of the input."""
     if out is not None:
         raise DtypeError(
             "out= needs an input whose memory numpy can share, and "
             f"{kind.why_not_shared}: leave out= away"
         )
+    return kind
 
 
-def share_out(
-    kind: SharedKind, out: Any, shape: tuple[int, ...], dtype: Any, source: Array
-) -> Array:
-    """Return the memory of `out` as numpy, if it can take a result of this shape and dtype.
+def write_result(
+    kind: SharedKind,
+    image: Any,
+    out: Any,
+    shape: tuple[int, ...],
+    dtype: Any,
+    source: Array,
+    write: Callable[[Array | None], Array],
+) -> Any:
+    """Return what `write` makes, as an object of the type of `image`; or in `out` if it is given.
 
     Parameters
     ----------
     kind : SharedKind
         The kind of the input.
+    image
+        The input.
     out
+        The memory for the result that the caller gave, or None.
     shape, dtype : tuple of int, dtype of the kind's library
-        Of the result.
+        The shape and the dtype of the result.
     source : ndarray
         The memory of the input.
+    write : callable
+        Writes the result into a numpy array, or into a new one for None, and returns the array.
 
     Raises
     ------
     DtypeError
         If `out` is of another kind or dtype, or numpy can't share its memory.
     LayoutError
-        If its shape is another, it isn't C-contiguous, aligned and writable, or it overlaps
-        `source`.
+        If the shape of `out` is another, or `out` isn't C-contiguous, aligned and writable, or
+        overlaps `source`.
     """
+    if out is None:
+        return kind.wrap_result(kind.from_numpy(write(None), dtype), image)
+    write(_share_out(kind, out, shape, dtype, source))
+    kind.mark_written(out)
+    return out
+
+
+def _share_out(
+    kind: SharedKind, out: Any, shape: tuple[int, ...], dtype: Any, source: Array
+) -> Array:
+    """Return the memory of `out` as numpy, if it can take a result of this shape and dtype."""
     need = f"expected out={kind.format_empty_call(shape, dtype)}"
     try:
         is_same_kind = not is_pil(out) and find_kind(out) is kind

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..core.arithmetic import Arithmetic
 from ..core.layout import insert
 from ..core.levels import Levels
-from ..errors import DtypeError, LayoutError
+from ..errors import DtypeError
 from .protocols import LibraryKind
 
 Array = Any  # of any library
@@ -43,13 +43,8 @@ class ArrayApiKind(LibraryKind):
         return array_namespace(array).expand_dims(array, axis=axis)
 
     def make_view(self, array: Array) -> Array:
-        library = type(array).__module__.partition(".")[0]
-        if library not in _VIEWS:
-            raise LayoutError(
-                f"{library} isn't known to make views: leave copy=False and "
-                'backend="broadcast" away'
-            )
-        return array
+        has_views = type(array).__module__.partition(".")[0] in _VIEWS
+        return array if has_views else super().make_view(array)
 
     def make_copy(self, array: Array) -> Array:
         xp = array_namespace(array)

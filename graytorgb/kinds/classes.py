@@ -1,4 +1,4 @@
-"""Questions about an object's class, which import no library to be answered."""
+"""Functions that tell the class of an object, and import no library for that."""
 
 import sys
 from typing import Any

@@ -120,7 +120,7 @@ KIND = DaskKind()
 def _try_function(
     function: Callable[..., Any], array: Array, channel: int | None, more: Any
 ) -> Any:
-    """Return what a function makes of a block without values, so that a wrong dtype fails now."""
+    """Call a function on a block without values, so that a wrong dtype raises its error now."""
     sizes = [0] * array.ndim
     if channel is not None:
         sizes[channel] = array.shape[channel]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..core.arithmetic import Arithmetic
 from ..core.layout import insert
 from ..core.levels import Levels
-from ..errors import DtypeError, LayoutError
+from ..errors import DtypeError
 from .numpy import widen_values
 from .protocols import LibraryKind
 
@@ -22,6 +22,7 @@ Array = Any  # jax.Array, a tracer too
 class JaxKind(LibraryKind):
     """JAX's arrays."""
 
+    library = "JAX"
     why_not_shared = "JAX's isn't"
     numpy_call = "np.asarray(x)"
 
@@ -46,12 +47,6 @@ class JaxKind(LibraryKind):
 
     def insert_axis(self, array: Array, axis: int) -> Array:
         return jnp.expand_dims(array, axis)
-
-    def make_view(self, array: Array) -> Array:
-        raise LayoutError(
-            'JAX has no views: leave copy=False and backend="broadcast" away, or '
-            'to_rgb(np.asarray(x), backend="broadcast")'
-        )
 
     def make_copy(self, array: Array) -> Array:
         return jnp.copy(array)  # a donated array's memory is gone
@@ -154,8 +149,5 @@ def _subtract_lower_end(image: Array, arithmetic: Arithmetic) -> tuple[Array, Ar
 
 def _take_entries(table: NDArray[Any], index: Array) -> Array:
     """Return ``table[index]``, sharded as the index is, which ``jnp.searchsorted`` can't do."""
-    return (
-        jnp.asarray(table)
-        .at[index]
-        .get(out_sharding=jax.typeof(index).sharding, mode="promise_in_bounds")
-    )
+    found = jnp.asarray(table).at[index]
+    return found.get(out_sharding=jax.typeof(index).sharding, mode="promise_in_bounds")

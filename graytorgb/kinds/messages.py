@@ -1,4 +1,4 @@
-"""Messages about what a caller holds."""
+"""Error messages that describe the image that a caller gave."""
 
 from contextlib import suppress
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from ..core.image_file import ImageFile
 from ..errors import DtypeError
 from .classes import is_instance, is_pil
-from .protocols import BlockKind, LibraryKind
+from .protocols import UnsharedKind
 
 
 def describe_image(image: Any) -> str:
-    """Return what was given, for a message: its type, and what it tells of its shape and dtype."""
+    """Return the type of an image for a message, with the shape and the dtype if it has them."""
     if isinstance(image, ImageFile):
         return repr(image)
     kind = type(image)
@@ -19,7 +19,7 @@ def describe_image(image: Any) -> str:
     if is_pil(image):
         facts += [f"mode {image.mode}", f"size {image.size}"]
     elif not isinstance(image, type):
-        # an object may lack these, or refuse; the error that is being told matters more
+        # an object may not have these, or raise an error of its own, which would hide the first
         with suppress(Exception):
             facts.append(f"shape {tuple(image.shape)}")
         with suppress(Exception):
@@ -33,7 +33,7 @@ def explain_refusal(image: Any) -> str:
     name = type(image).__name__
     if is_instance(image, "keras", "KerasTensor"):
         return (
-            "a KerasTensor only stands for what a model will be given: put "
+            "a KerasTensor stands for the input of a model, and has no values: put "
             "graytorgb.layers.ToRGB() or Prepare(stats) into the model"
         )
     if isinstance(image, str | bytes) or hasattr(image, "__fspath__"):
@@ -46,7 +46,7 @@ def explain_refusal(image: Any) -> str:
     return f"{expected}, or anything with __array__, not {name}"
 
 
-def refuse_backend(kind: LibraryKind | BlockKind, backend: str) -> DtypeError:
+def refuse_backend(kind: UnsharedKind, backend: str) -> DtypeError:
     """Return the error for a named backend where the array's own library has to do the work."""
     return DtypeError(
         f"backend {backend!r} works on memory that numpy can share, and {kind.why_not_shared}: "
@@ -54,7 +54,7 @@ def refuse_backend(kind: LibraryKind | BlockKind, backend: str) -> DtypeError:
     )
 
 
-def refuse_background(kind: LibraryKind) -> DtypeError:
+def refuse_background(kind: UnsharedKind) -> DtypeError:
     """Return the error for compositing where numpy can't share the memory of the input."""
     return DtypeError(
         f"compositing works on memory that numpy can share, and {kind.why_not_shared}: "

@@ -62,7 +62,7 @@ def flatten(image: PILImage, alpha: alphas.Alpha) -> PILImage:
 
 
 def from_array(rgb: NDArray[Any], like: PILImage) -> PILImage:
-    """Return an image of these pixels, with the metadata of `like` but its transparent color."""
+    """Return an image of these pixels, with the metadata of `like` except a transparent color."""
     image = Image.fromarray(rgb)
     image.info = {k: v for k, v in like.info.items() if k != "transparency"}
     return image

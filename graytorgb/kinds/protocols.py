@@ -1,4 +1,4 @@
-"""The protocols of a kind: what each kind of array offers to the verbs.
+"""The protocols of the kinds: the methods that each kind of array offers to the verbs.
 
 Every array that a caller holds is converted in one of three ways, and each way has its protocol:
 
@@ -25,7 +25,7 @@ Array = NDArray[Any]
 
 
 class ArrayKind(ABC):
-    """What every kind of array offers; arrays are `Any` here because each kind has its own.
+    """The methods of every kind; an array is `Any` here, because each kind has its own classes.
 
     Attributes
     ----------
@@ -59,9 +59,10 @@ class ArrayKind(ABC):
         raise LayoutError(f"the layout names {count} axes, and the array has an unknown number")
 
     def set_channels(self, array: Any, axis: int) -> Any:
-        """Return an array of 1 or 3 channels at `axis`, nobody knows which, as one of 3.
+        """Return an array with an unknown number of channels at `axis` as one with 3 channels.
 
-        The library raises an error when its graph runs on an array with another number.
+        The number must be 1 or 3. The library raises an error when its graph runs on an array
+        with another number.
         """
         raise ChannelError(
             f"the shape {self.get_shape(array)} doesn't tell here how many channels there are: "
@@ -99,22 +100,34 @@ class SharedKind(ArrayKind):
         """Return the text of the call that makes memory for a result, for a message."""
 
     def mark_written(self, out: Any) -> None:
-        """Tell the library that the memory of `out` was written, if it wants to know."""
+        """Tell the library that the memory of `out` was written, if the library counts writes."""
 
 
-class LibraryKind(ArrayKind):
-    """A kind whose own library converts its arrays.
+class UnsharedKind(ArrayKind):
+    """A kind with arrays whose memory numpy can't share.
 
     Attributes
     ----------
     why_not_shared : str
-        Why numpy can't share the memory: what completes "… memory that numpy can share, and …".
+        The reason, for a message: the words after "… memory that numpy can share, and …".
     numpy_call : str
-        The call that makes a numpy array of `x`, for a backend of one's choice.
+        The call that makes a numpy array of `x`, so that a backend can convert it.
     """
 
     why_not_shared: ClassVar[str]
     numpy_call: ClassVar[str]
+
+
+class LibraryKind(UnsharedKind):
+    """A kind whose own library converts its arrays.
+
+    Attributes
+    ----------
+    library : str
+        The name of the library, for a message.
+    """
+
+    library: ClassVar[str] = "this library"
 
     @abstractmethod
     def get_dtype_name(self, array: Any) -> str:
@@ -128,9 +141,12 @@ class LibraryKind(ArrayKind):
     def insert_axis(self, array: Any, axis: int) -> Any:
         """Return the array with a new axis of size 1 at `axis`."""
 
-    @abstractmethod
     def make_view(self, array: Any) -> Any:
         """Return a view of the array, or raise LayoutError where the library has none."""
+        raise LayoutError(
+            f'{self.library} isn\'t known to make views: leave copy=False and backend="broadcast" '
+            f'away, or to_rgb({self.numpy_call}, backend="broadcast")'
+        )
 
     @abstractmethod
     def make_copy(self, array: Any) -> Any:
@@ -160,12 +176,12 @@ class LibraryKind(ArrayKind):
         Parameters
         ----------
         image : array of shape (a, …, C, b, …)
-            Of 1 or 3 channels.
+            The image, with 1 or 3 channels.
         axis : int
-            Where C is.
+            The axis of C.
         arithmetic : Arithmetic
         dtype : dtype of the library
-            Of the result.
+            The dtype of the result.
 
         Returns
         -------
@@ -180,7 +196,7 @@ class LibraryKind(ArrayKind):
     def check_values(self, array: Any, lo: float, hi: float, error: Exception) -> Any:
         """Return the array, or raise `error` if a value is NaN or lies outside of `lo` to `hi`.
 
-        In a graph the library raises an error of its own, with the text of `error`, when it runs.
+        A library with graphs raises its own error, with the text of `error`, when the graph runs.
         """
 
     @abstractmethod
@@ -192,7 +208,7 @@ class LibraryKind(ArrayKind):
 
     @abstractmethod
     def read_host_values(self, array: Any) -> Array | None:
-        """Return the values like `read_values`; None too where that would wait for a device."""
+        """Return the values like `read_values`; None also if that would wait for a device."""
 
     @abstractmethod
     def make_black(self, array: Any) -> Any:
@@ -203,17 +219,8 @@ class LibraryKind(ArrayKind):
         return function(*arguments)
 
 
-class BlockKind(ArrayKind):
-    """A kind whose arrays are plans of blocks, each of which is an array of another kind.
-
-    Attributes
-    ----------
-    why_not_shared, numpy_call : str
-        As :class:`LibraryKind` has them.
-    """
-
-    why_not_shared: ClassVar[str]
-    numpy_call: ClassVar[str]
+class BlockKind(UnsharedKind):
+    """A kind whose arrays are plans of blocks, each of which is an array of another kind."""
 
     @abstractmethod
     def map_blocks(
@@ -230,11 +237,11 @@ class BlockKind(ArrayKind):
         function : callable
             ``function(block)``, or ``function(block, limits)``.
         array
-            Of this kind.
+            An array of this kind.
         axes : Layout, optional
             The axes of a block and of what `function` makes of it; by default they are the same.
         limits : optional
-            What `delay_call` gave.
+            A result of `delay_call`, if the function takes limits.
         """
 
     @abstractmethod

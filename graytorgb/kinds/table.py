@@ -16,18 +16,18 @@ Kind = SharedKind | LibraryKind | BlockKind
 
 
 class Line(NamedTuple):
-    """A kind's line: how its objects are told from others, and what its file needs.
+    """The line of a kind: how its objects are recognized, and which library its file needs.
 
     Attributes
     ----------
     file : str
         The name of its file here, without ``.py``.
     what : str
-        What a message calls an object of this kind.
+        The name of such an object in a message.
     module, classes : str, tuple of str
         The classes of its objects, and the module that has them.
     method : str
-        Instead of classes: a method that its objects have.
+        A method that its objects have, if they have no class in common.
     library, extra : str
         The library that the file imports, and this package's extra that installs it.
     example : str
@@ -74,7 +74,7 @@ class Line(NamedTuple):
 _TENSORS = ("Tensor", "Variable", "RaggedTensor", "SparseTensor", "IndexedSlices")
 _API = "an array of the array API standard"
 
-# The first line that an object fits says its kind: classes come before methods.
+# An object has the kind of the first line that fits it: classes come before methods.
 KINDS = (
     Line("numpy", "a numpy array", "numpy", ("ndarray", "generic")),
     Line("torch", "a torch tensor", "torch", ("Tensor",), "", "torch", "torchvision"),
@@ -96,7 +96,7 @@ def find_kind(image: Any) -> Kind:
     Raises
     ------
     DtypeError
-        For strings, None, lists and whatever else doesn't hold an array.
+        For strings, None, lists and other objects that hold no array.
     """
     found = _found.get(type(image))
     if found is not None:

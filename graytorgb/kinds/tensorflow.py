@@ -1,6 +1,6 @@
 """TensorFlow's tensors and variables: eager, in a ``tf.function`` and in ``tf.data``.
 
-TensorFlow does all the work, because a graph has no memory yet, nor always a shape.
+TensorFlow does all the work, because a graph has no memory yet, and may not know a shape.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..core.arithmetic import Arithmetic
 from ..core.levels import Levels
-from ..errors import DtypeError, LayoutError
+from ..errors import DtypeError
 from .numpy import widen_values
 from .protocols import LibraryKind
 
@@ -21,6 +21,7 @@ Tensor = Any  # tf.Tensor; TensorFlow has no type hints
 class TensorflowKind(LibraryKind):
     """TensorFlow's tensors and variables."""
 
+    library = "TensorFlow"
     why_not_shared = "TensorFlow's isn't"
     numpy_call = "x.numpy()"
 
@@ -83,12 +84,6 @@ class TensorflowKind(LibraryKind):
 
     def insert_axis(self, array: Tensor, axis: int) -> Tensor:
         return tf.expand_dims(array, axis)
-
-    def make_view(self, array: Tensor) -> Tensor:
-        raise LayoutError(
-            'TensorFlow has no views: leave copy=False and backend="broadcast" away, or '
-            'to_rgb(x.numpy(), backend="broadcast")'
-        )
 
     def make_copy(self, array: Tensor) -> Tensor:
         return tf.identity(array)  # a tensor doesn't change, so its memory may be shared

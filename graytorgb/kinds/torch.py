@@ -177,10 +177,10 @@ class TorchKind(SharedKind, LibraryKind):
         return torch.bucketize(x, steps, right=True).to(torch.uint8)
 
     def check_values(self, array: Tensor, lo: float, hi: float, error: Exception) -> Tensor:
-        """Return the tensor, or raise `error`; a device is waited for.
+        """Return the tensor, or raise `error`; this waits for the tensor's device.
 
-        Nothing is checked under vmap, which shows no values, and in what ``torch.jit.trace`` makes,
-        which keeps no operation without a result.
+        Nothing is checked under vmap, which shows no values, nor in a function that
+        ``torch.jit.trace`` made, which keeps no operation without a result.
         """
         if array.device.type == "meta":
             return array

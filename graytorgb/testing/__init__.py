@@ -1,6 +1,6 @@
 """The tests that a backend has to pass, for the backends of other packages too.
 
-They need pytest and hypothesis, which the extra ``testing`` installs; only this room imports them.
+They need pytest and hypothesis, which the extra ``testing`` installs, and are imported only here.
 """
 
 from ..extras import require

@@ -1,4 +1,4 @@
-"""Arrays to test with: any bits in any memory, what NumPy makes of them, and how to compare."""
+"""Test arrays of any bits in any memory, NumPy's results for them, and how to compare them."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -67,11 +67,11 @@ class BackendContract:
         return to_rgb(gray, layout, backend=self.backend, **options)
 
     def makes_views(self) -> bool:
-        """Whether the backend's result is a view."""
+        """Return whether the backend's result is a view."""
         return self.backend != "auto" and lookup(self.backend).result == "view"
 
     def takes(self, dtype: np.dtype[Any]) -> bool:
-        """Whether the backend takes a dtype."""
+        """Return whether the backend takes a dtype."""
         return self.backend == "auto" or lookup(self.backend).takes(dtype)
 
     def dtypes(self) -> list[np.dtype[Any]]:
@@ -104,7 +104,7 @@ class BackendContract:
 
     @pytest.mark.parametrize("layout", ["HW->HWC", "HW->CHW"])
     def test_reversed_single_axes(self, layout: str) -> None:
-        """NumPy calls these contiguous, with a negative stride that libraries trip over."""
+        """Reversed axes of size 1 are right: NumPy calls them contiguous, at a negative stride."""
         for gray in (self.random(1, 9)[::-1], self.random(9, 1)[:, ::-1]):
             assert_same_bits(self.convert(gray, layout), oracle(gray, layout))
 
@@ -121,7 +121,7 @@ class BackendContract:
     @_many
     @given(data=st.data())
     def test_copy_true_never_shares(self, data: st.DataObject) -> None:
-        """``copy=True`` gives memory of its own, whatever the backend."""
+        """``copy=True`` gives memory of its own, with every backend."""
         gray, layout = self.draw_array(data)
         result = self.convert(gray, layout, copy=True)
         assert_same_bits(result, oracle(gray, layout))
@@ -190,7 +190,7 @@ class BackendContract:
 
     @pytest.mark.parametrize("layout", ["NHWC", "NHWC->NCHW", "NCHW->NHWC"])
     def test_rgb_passes_through(self, layout: str) -> None:
-        """What has three channels keeps its values, in the axes asked for."""
+        """An image of three channels keeps its values, in the axes asked for."""
         source, _, target = layout.partition("->")
         shape = {"N": 2, "H": 5, "W": 6, "C": 3}
         rgb = random_bits([shape[a] for a in source], np.float32)

@@ -12,7 +12,7 @@ tensor(1.)
 
 from ..extras import require
 
-require("torchvision")  # the hint that names the extra
+require("torchvision")  # raises the error that names the extra
 
 from .batches import PrepareBatch  # noqa: E402
 from .images import Prepare, ToRGB, ToUint8  # noqa: E402

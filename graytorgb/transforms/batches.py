@@ -1,4 +1,4 @@
-"""``PrepareBatch``: samples become one prepared batch, in memory that is used again."""
+"""``PrepareBatch``: make one prepared batch of samples, in memory that is used again."""
 
 import math
 import sys
@@ -156,6 +156,7 @@ def _count_holders(array: np.ndarray[Any, Any]) -> int:
 
 
 def _count_nobody() -> int:
+    """Return the count for an array that only one variable refers to."""
     array = np.empty(0)
     return _count_holders(array)
 

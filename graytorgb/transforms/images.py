@@ -24,7 +24,7 @@ from ..kinds.torch import KIND as TORCH
 
 
 def is_plain_tensor(value: Any) -> bool:
-    """Whether this is a tensor whose type doesn't say what it holds."""
+    """Return whether a value is a plain tensor, whose type doesn't tell what it holds."""
     return isinstance(value, torch.Tensor) and not isinstance(value, tv_tensors.TVTensor)
 
 
@@ -45,7 +45,7 @@ class _ImageTransform(v2.Transform):
         """Convert an image, or a sample of any nesting; several arguments are one sample."""
         if not inputs:
             raise DtypeError(f"{type(self).__name__} takes an image or a sample")
-        # v2 passes on what it doesn't know: a lone array is an image here, and a lone str an error
+        # v2 returns unknown objects as they are; here a lone array is an image, a lone str an error
         if len(inputs) == 1 and not isinstance(
             inputs[0], (torch.Tensor, PIL.Image.Image, *_CONTAINERS)
         ):
@@ -75,7 +75,7 @@ class _ImageTransform(v2.Transform):
 class ToRGB(_ImageTransform):
     """Give gray images and videos three equal channels: :func:`graytorgb.to_rgb` in a Compose.
 
-    RGB images pass through. Masks, boxes, labels and whatever else a sample holds stay as they
+    RGB images pass through. Masks, boxes, labels and everything else in a sample stay as they
     are. The transform works before and after ``ToTensor`` or ``ToImage``, in the Compose of v1
     and v2, in DataLoader workers and under ``torch.compile``.
 
@@ -241,12 +241,7 @@ class Prepare(_ImageTransform):
             layout = name_axes(image.ndim, "CHW") if image.ndim >= 3 else "HW"
         _refuse_wrapped(image, self.value_range)
         return prepare(
-            image,
-            self.stats,
-            layout,
-            value_range=self.value_range,
-            dtype=self.dtype,
-            out=out,
+            image, self.stats, layout, value_range=self.value_range, dtype=self.dtype, out=out
         )
 
 
@@ -279,9 +274,8 @@ def copy_for_torch(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 # outside of 0 to 1), which would break its graph.
 @torch.library.custom_op("graytorgb::to_uint8", mutates_args=())
 def _to_uint8_op(image: torch.Tensor, value_range: str) -> torch.Tensor:
-    return to_uint8(
-        image, ast.literal_eval(value_range)
-    )  # an operation takes no tuple of mixed types
+    # an operation takes no tuple of mixed types
+    return to_uint8(image, ast.literal_eval(value_range))
 
 
 @_to_uint8_op.register_fake

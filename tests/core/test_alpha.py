@@ -1,4 +1,4 @@
-"""What becomes of 2 and 4 channels."""
+"""Tests of images with 2 and 4 channels: gray and RGB with alpha."""
 
 import tracemalloc
 from fractions import Fraction
@@ -12,7 +12,7 @@ from ..support import assert_same_bits, random_bits
 
 
 def over(color, alpha, ground, opaque):
-    """The formula in exact arithmetic, rounded to nearest, ties to even."""
+    """Return the formula's result in exact arithmetic, rounded to nearest, ties to even."""
     weight = Fraction(int(alpha), opaque)
     return round(Fraction(int(color)) * weight + Fraction(ground) * (1 - weight))
 

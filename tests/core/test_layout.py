@@ -1,4 +1,4 @@
-"""The arrow strings, the inference table, and every error of either."""
+"""Tests of layout strings, of layouts inferred from shapes, and of their errors."""
 
 import numpy as np
 import pytest
@@ -42,8 +42,8 @@ def test_parse(text, first, expected):
         ("->HWC", "needs both H and W"),
         ("", "needs both H and W"),
         ("NC", "needs both H and W"),
-        ("NHHW", "axis H stands twice"),
-        ("HWC->HWCC", "axis C stands twice"),
+        ("NHHW", "axis H appears twice"),
+        ("HWC->HWCC", "axis C appears twice"),
         ("NHW->HWC", "lacks N"),
         ("HW->NHWC", "adds N"),
         ("NHW->THWC", "lacks N and adds T"),

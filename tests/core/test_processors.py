@@ -1,4 +1,4 @@
-"""Every image and video processor of transformers, run on gray images and compared with stats."""
+"""Run every image and video processor of transformers on gray images, and compare it with stats."""
 
 import json
 import re
@@ -31,7 +31,7 @@ UNEQUAL = {
 
 
 def processor_classes():
-    """The processors of images and videos by name, for torchvision and for Pillow."""
+    """Return the processors of images and videos by name, for torchvision and for Pillow."""
     ends = ("ImageProcessor", "ImageProcessorFast", "ImageProcessorPil", "VideoProcessor")
     names = [name for name in dir(transformers) if name.endswith(ends)]
     kinds = {name: getattr(transformers, name) for name in names}
@@ -43,7 +43,7 @@ def processor_classes():
 
 
 CLASSES = processor_classes()
-# What they are made with, and called with beside one image
+# The arguments that processors are made with, and called with beside one image
 MADE_WITH = {
     "LayoutLM": {"apply_ocr": False},
     "TimmWrapper": {"pretrained_cfg": {"mean": (0.1, 0.2, 0.3), "std": (0.4, 0.5, 0.6)}},
@@ -52,10 +52,10 @@ MADE_WITH = {
 }
 SPLITTING = {"do_image_splitting": False}
 MADE_WITH |= {"Idefics3Image": SPLITTING, "SmolVLMImage": SPLITTING}
-# Other sizes than theirs are an error.
+# These processors accept only images of their own size.
 WHOLE = ("Molmo2ImageProcessor", "PI0ImageProcessor", "SamImageProcessor")
 PAIRS = ("EfficientLoFTR", "LightGlue", "SuperGlue")
-# What has no statistics as it is made, and why
+# Processors that have no statistics with their default arguments, and why
 REFUSED = {
     "ImageGPTImageProcessor": "numbers of its color clusters",
     "Kosmos2_5ImageProcessor": "normalizes each image by that image's own",
@@ -81,7 +81,7 @@ def make(name, **options):
 
 
 def shrink(processor, field):
-    """Make its images small, because they are all of one level."""
+    """Make a processor's images small, because they are all of one level."""
     size = getattr(processor, field, None)
     names = {name: getattr(size, name, None) for name in ("height", "width")}
     if isinstance(size, dict):
@@ -91,7 +91,7 @@ def shrink(processor, field):
 
 
 def run(processor, level):
-    """Its arrays of floats for an image of one level."""
+    """Return a processor's arrays of floats for an image of one level."""
     name = type(processor).__name__
     if "VideoProcessor" in name:
         video = torch.full((4, 3, SIDE, SIDE), level, dtype=torch.uint8)
@@ -108,7 +108,7 @@ def run(processor, level):
 
 
 def arrays(output):
-    """The arrays in an output that can be an image's: floats, or bytes that weren't rescaled."""
+    """Return the arrays in an output that can be an image: floats, or bytes not rescaled."""
     if hasattr(output, "items"):
         for value in output.values():
             yield from arrays(value)
@@ -124,7 +124,7 @@ def arrays(output):
 
 
 def channels(array):
-    """Each way to read an array as three channels, (3, N): an axis of 3, or patches of values."""
+    """Yield each reading of an array as three channels, (3, N): an axis of 3, or patches."""
     for axis, size in enumerate(array.shape):
         if size == 3:
             yield np.moveaxis(array, axis, 0).reshape(3, -1)
@@ -134,7 +134,7 @@ def channels(array):
 
 
 def shares(outputs, mean, std, rounding):
-    """The smallest share of a channel's values, over all levels, that are those of stats.
+    """Return the smallest share, over all levels, of a channel's values that agree with stats.
 
     The rest is padding. Of several arrays and ways to read them, the best.
     """
@@ -153,7 +153,7 @@ def shares(outputs, mean, std, rounding):
 
 @pytest.fixture(autouse=True)
 def quiet():
-    """What transformers warns of is its own business."""
+    """Ignore the warnings of transformers."""
     transformers.logging.set_verbosity_error()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -161,12 +161,12 @@ def quiet():
 
 
 def rounding(name):
-    """Llama4's arrays are of bfloat16."""
+    """Convert an array to NumPy; Llama4's arrays are bfloat16."""
     return 0.01 if name == "Llama4ImageProcessor" else 1e-4
 
 
 def outcome(source):
-    """What stats gives, or its error without the name of the library that a class works with."""
+    """Return stats' result, or its error without the name of the class's library."""
     try:
         return g2r.stats(source)
     except g2r.LevelsError as error:
@@ -192,7 +192,7 @@ class TestEveryProcessor:
 
     @pytest.mark.slow
     def test_with_statistics_of_ones_own(self, name):
-        """Unequal ones, which show the order of the channels."""
+        """A mean and std that differ between channels show the order of the channels."""
         processor = make(name, **UNEQUAL)
         if isinstance(outcome(processor), str):
             assert base(name) in REFUSED
@@ -202,7 +202,7 @@ class TestEveryProcessor:
         assert shares(outputs, *statistics(processor), rounding(name)) > 0.1
 
     def test_a_configuration_gives_the_same(self, name):
-        """The one that the processor writes, and one that leaves the rest to its class."""
+        """The configuration that a processor writes, and one without its class's defaults."""
         kind = "video_processor_type" if "Video" in name else "image_processor_type"
         own = {key: UNEQUAL[key] for key in ("image_mean", "image_std")}
         written = [(make(name, **options), None) for options in ({}, UNEQUAL)]
@@ -212,7 +212,7 @@ class TestEveryProcessor:
 
 
 def test_what_else_is_called_a_processor():
-    """Nothing is left out: these hold processors, or make them of files."""
+    """No processor is left out: the others hold processors, or make them of files."""
     ends = ("ImageProcessor", "ImageProcessorFast", "ImageProcessorPil", "VideoProcessor")
     for name in dir(transformers):
         if name.endswith(ends) and name not in CLASSES:
@@ -221,7 +221,7 @@ def test_what_else_is_called_a_processor():
 
 
 def test_sound():
-    """A mean and a std of spectrograms are none of images."""
+    """A mean and a std of spectrograms aren't accepted for images."""
     extractor = transformers.ASTFeatureExtractor()
     for source in (extractor, json.loads(extractor.to_json_string())):
         with pytest.raises(g2r.LevelsError, match=r"an AST\w+ has statistics of sound"):
@@ -232,7 +232,7 @@ def test_sound():
 
 
 class Holder:
-    """A processor of several kinds of input, as AutoProcessor makes it."""
+    """A processor of several kinds of input, as AutoProcessor makes it, is read."""
 
     def __init__(self, **held):
         vars(self).update(held)
@@ -255,7 +255,7 @@ class TestHolders:
             g2r.stats(Holder(image_processor=image, video_processor=other))
 
     def test_what_is_only_called_so(self):
-        """A network with a part of that name."""
+        """A network that has a part called image_processor."""
         network = torch.nn.Module()
         network.feature_extractor = torch.nn.Linear(3, 3)
         with pytest.raises(g2r.LevelsError, match="a Module has no mean and std"):
@@ -263,7 +263,7 @@ class TestHolders:
 
 
 def test_vivit():
-    """Its levels go from -3 to 1: scaled to -1 to 1, and then normalized by 0.5."""
+    """Vivit's values go from -3 to 1: scaled to -1 to 1, and then normalized by 0.5."""
     for name in ("VivitImageProcessor", "VivitVideoProcessor"):
         mean, std = g2r.stats(getattr(transformers, name)())
         assert np.allclose(mean, 0.75)
@@ -279,10 +279,10 @@ def test_reversed_channels():
 
 
 def test_statistics_that_are_missing():
-    """A configuration that leaves them to its class isn't guessed."""
+    """A configuration that leaves the statistics to its class isn't guessed."""
     config = {"image_processor_type": "ViTImageProcessor", "do_rescale": True}
     with pytest.raises(
-        g2r.LevelsError, match=r"normalizes, and has no image_mean.*from_pretrained"
+        g2r.LevelsError, match=r"normalizes, but has no image_mean.*from_pretrained"
     ):
         g2r.stats(config)
 

@@ -1,4 +1,4 @@
-"""Statistics, as the libraries that publish models say them."""
+"""Tests of ``stats`` on the sources of each library that publishes models."""
 
 import json
 
@@ -20,7 +20,7 @@ def test_names():
 
 
 def test_caffe():
-    """Bytes less their mean, blue first, as ``imagenet_utils.preprocess_input`` gives them."""
+    """Subtract the mean from bytes, blue first, as ``imagenet_utils.preprocess_input`` does."""
     mean, std = g2r.stats("caffe")
     levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
     result = g2r.prepare(levels, (mean, std), "HW->HWC")
@@ -48,7 +48,7 @@ class TestTorchvision:
                 assert g2r.stats(weights) == (tuple(preset.mean), tuple(preset.std))
 
     def test_every_weight_there_is_by_name(self):
-        """Each preset is run on gray, which its name's statistics have to agree with."""
+        """Each preset gives the same on gray images as the statistics of its name."""
         import torch
         from torchvision import models
 
@@ -106,7 +106,7 @@ class TestTorchvision:
             g2r.stats(name)
 
     def test_names_need_torchvision(self):
-        """Nothing else does, so a name's slip imports nothing."""
+        """Only names with "weight" import torchvision, so a misspelled name imports nothing."""
         code = """
 import sys
 import graytorgb as g2r
@@ -195,7 +195,7 @@ class TestHuggingFace:
         self.agrees(transformers.EfficientNetImageProcessor(do_resize=False, **options))
 
     def test_statistics_that_are_not_used(self):
-        """MobileViT's has a mean and a std, and do_normalize=None."""
+        """MobileViT's configuration has a mean and a std, and do_normalize=None."""
         import transformers
 
         processor = transformers.MobileViTImageProcessor(do_resize=False, do_center_crop=False)
@@ -257,7 +257,7 @@ def test_unusable_statistics():
 
 
 class TestPairs:
-    """Statistics that the caller knows."""
+    """Tests of a pair (mean, std) that the caller gives."""
 
     @pytest.mark.parametrize("pair", [(0.5, 0.25), [0.5, 0.25], (np.array(0.5), [0.25])])
     def test_scalars(self, pair):

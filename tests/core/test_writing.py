@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and what can't be written."""
+"""Tests of files that are written whole or not at all, and of files that can't be written."""
 
 import errno
 import os
@@ -42,7 +42,7 @@ class TestReplacing:
         assert out.read_text() == "text"
 
     def test_a_folder_that_only_seems_writable(self, tmp_path, monkeypatch):
-        """As /proc seems to root, and a full disk to everybody."""
+        """The folder allows writing and the write fails, as in /proc for root or on a full disk."""
 
         def refuse(**options):
             raise OSError(errno.ENOSPC, "No space left on device")

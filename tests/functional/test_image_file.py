@@ -1,4 +1,4 @@
-"""The verbs on what ``graytorgb.io.read`` gives: the file brings its range and its layout."""
+"""Tests of the verbs on an ``ImageFile``, which brings its layout and its range."""
 
 from pathlib import Path
 
@@ -18,6 +18,11 @@ IMAGENET = g2r.stats("imagenet")
 
 def file_of(array, layout="HW", value_range=(0, 4095)):
     return ImageFile(Path("x.png"), array, layout, value_range, "a test", "PNG", "gray")
+
+
+def test_the_repr_tells_the_range_or_why_there_is_none():
+    assert repr(file_of(SCAN)).endswith("layout 'HW', value_range (0, 4095) from a test)")
+    assert repr(file_of(SCAN, value_range=None)).endswith("layout 'HW', no value_range: a test)")
 
 
 class TestToRGB:
@@ -70,7 +75,7 @@ class TestToUint8:
         assert g2r.to_uint8(file_of(SCAN), out=out) is out
 
     def test_a_file_that_does_not_say_its_range(self):
-        """Floats, too: what a file holds isn't 0 to 1 because it is floats."""
+        """Floats have no known range either: a file of floats may hold any values."""
         for array in (SCAN, (SCAN / 4095).astype(np.float32)):
             file = file_of(array, value_range=None)
             with pytest.raises(g2r.LevelsError, match="black and white have to be stated"):

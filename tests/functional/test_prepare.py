@@ -1,4 +1,4 @@
-"""``prepare`` against the formula in float64, in kernels and in NumPy."""
+"""Tests of ``prepare`` against the formula in float64, for the kernels and for NumPy."""
 
 import itertools
 
@@ -32,7 +32,7 @@ RANGES = {"uint8": (0, 255), "uint16": (0, 65535), "int16": (-1024, 3071)}
 
 @pytest.fixture(params=["native", "numpy"])
 def engine(request, monkeypatch):
-    """With the kernels, and as if they had not been compiled."""
+    """Run a test with the kernels, and as if they had not been compiled."""
     if request.param == "native":
         needs("native")
     else:
@@ -41,7 +41,7 @@ def engine(request, monkeypatch):
 
 
 def formula(gray, layout, mean, std, lo, hi):
-    """In float64, saturated at the ends of the range."""
+    """Return the formula's result in float64, saturated at the ends of the range."""
     source, target = layout.split("->")
     axis = target.index("C")
     moved = gray.transpose(find_order(source, remove_channel(target)))
@@ -96,7 +96,7 @@ REAL = [d for d in NUMBERS if d.kind in "biuf" and d.itemsize <= 8]
 @pytest.mark.filterwarnings("ignore:more than half of an image is above")
 @given(data=st.data())
 def test_any_memory_dtype_and_layout(data):
-    """Kernels and NumPy alike, and with the same bits where float32 holds every value."""
+    """Kernels and NumPy agree, bit for bit where float32 holds every value."""
     needs("native")
     ndim = data.draw(st.sampled_from(list(LAYOUTS)))
     layout = data.draw(st.sampled_from(LAYOUTS[ndim]))
@@ -146,7 +146,7 @@ def test_policies_of_the_range(engine):
 
 
 def test_wide_and_narrow_ranges_lose_nothing(engine):
-    """Where float32's arithmetic would: far from zero, and beyond its exponents."""
+    """Ranges far from zero or beyond float32's exponents lose no precision."""
     for lo, hi in ((1e6, 1e6 + 1), (-1e300, 1e300), (1e-300, 3e-300), (2.0**40, 2.0**40 + 1)):
         gray = np.linspace(lo, hi, 12).reshape(3, 4)
         result = g2r.prepare(gray, STATISTICS["imagenet"], value_range=(lo, hi))
@@ -334,7 +334,7 @@ class TestErrors:
 @pytest.mark.parametrize("layout", ["NHW->NCHW", "NHW->NHWC"])
 @pytest.mark.parametrize("view", ["", "[:, :, 8:]", "[:, ::-1]"])
 def test_memory_over_the_result(engine, layout, view):
-    """At most 1 % of the result."""
+    """A call allocates at most 1 % of the size of its result."""
     if engine == "native":
         needs("native")
     code = f"""

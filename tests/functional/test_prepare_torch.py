@@ -1,4 +1,4 @@
-"""``prepare`` of torch tensors: gradients, traces, graphs, and other devices."""
+"""Tests of ``prepare`` on torch tensors: gradients, traces, graphs and other devices."""
 
 import warnings
 

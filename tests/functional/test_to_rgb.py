@@ -1,4 +1,4 @@
-"""to_rgb on arrays: out, copy, and everything that isn't an image."""
+"""Tests of ``to_rgb`` on arrays: `out`, `copy`, and objects that aren't images."""
 
 import gc
 import weakref
@@ -112,6 +112,7 @@ class TestCopy:
 
     @pytest.mark.parametrize("copy", [0, 1, "no", np.False_])
     def test_takes_nothing_else(self, copy):
+        g2r.to_rgb(np.zeros((5, 6)), copy=True)  # 1 == True, and must not find this cached plan
         with pytest.raises(g2r.LayoutError, match="copy is None, True or False"):
             g2r.to_rgb(np.zeros((5, 6)), copy=copy)
 
@@ -123,7 +124,7 @@ class TestCopy:
 
 
 class Duck:
-    """Holds an array, as pandas' and xarray's objects do."""
+    """An object that holds an array, as pandas' and xarray's objects do."""
 
     def __array__(self, dtype=None, copy=None):
         return np.arange(30, dtype=np.uint8).reshape(5, 6)
@@ -236,11 +237,11 @@ def test_errors_pickle():
 
 
 class Text(str):
-    """A string that isn't quite one."""
+    """A subclass of str."""
 
 
 class TestCachedPlans:
-    """What is kept of one call changes nothing of the next."""
+    """The cache of plans never changes a later call."""
 
     DTYPES = (
         "?", "u1", "<u2", ">u2", "i8", "f2", ">f4", "f8", "g", "c16", "M8[s]", "O", "S3", "V3",
@@ -254,7 +255,7 @@ class TestCachedPlans:
 
     @staticmethod
     def told(gray, layout, options):
-        """All that a call gives: of the result, or of the error."""
+        """Return everything that a call gives: the parts of its result, or of its error."""
         try:
             rgb = g2r.to_rgb(gray, layout, **options)
         except g2r.GrayToRGBError as error:

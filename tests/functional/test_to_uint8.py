@@ -1,4 +1,4 @@
-"""to_uint8: every policy, exact rounding, saturation, memory."""
+"""Tests of ``to_uint8``: every policy, exact rounding, saturation and memory."""
 
 import tracemalloc
 from fractions import Fraction
@@ -20,7 +20,7 @@ EVERY_UINT16 = np.arange(65536, dtype=np.uint16).reshape(256, 256)
 
 
 def exact(value, lo, hi):
-    """The formula in exact arithmetic; Python rounds ties to even."""
+    """Return the formula's result in exact arithmetic; Python rounds ties to even."""
     level = (Fraction(value) - Fraction(lo)) / (Fraction(hi) - Fraction(lo)) * 255
     return min(255, max(0, round(level)))
 
@@ -257,7 +257,7 @@ def test_memory_over_the_result(dtype, policy):
 
 
 class TestKnownRange:
-    """Without a range, ``to_uint8`` and ``prepare`` take what the dtype tells, by one rule."""
+    """Without a range, ``to_uint8`` and ``prepare`` take the dtype's range by one rule."""
 
     def test_uint8_is_0_to_255(self):
         gray = EVERY_UINT16.astype(np.uint8)

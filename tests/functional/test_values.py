@@ -1,4 +1,4 @@
-"""Values that would make an image white or black: an error, or told once. Bool has no range.
+"""Tests of values that make an image white or black: an error or one warning. Bool has no range.
 
 tests/kinds/kinds_contract.py tries most of it on every kind; here are NumPy, PIL and transforms.
 """
@@ -19,7 +19,7 @@ DEEP = np.random.default_rng(0).integers(0, 65536, (3, 64, 64), dtype=np.uint16)
 
 
 def said(call, times=2):
-    """The texts of the warnings of so many calls."""
+    """Return the texts of the warnings of `count` calls."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for _ in range(times):
@@ -145,7 +145,7 @@ class TestDepth:
 
 class TestFloats:
     def test_resized_images(self):
-        """Bicubic resizing overshoots: that is told, and saturated if its range is stated."""
+        """Bicubic resizing overshoots: that is an error, or saturated if the range is stated."""
         needs("torchvision")
         import torch
 
@@ -212,7 +212,7 @@ class TestSaturation:
 
     @pytest.mark.parametrize("above", [0.52, 0.48, 0.3])
     def test_more_than_half_is_counted(self, above):
-        """A part of the rows, of the columns, and of single pixels."""
+        """Part of the rows, of the columns or of single pixels is above the range."""
         rows, columns = np.zeros((2, 500, 300), np.uint16)
         rows[: int(500 * above)] = 5000
         columns[:, : int(300 * above)] = 5000
@@ -295,7 +295,7 @@ class TestNoContrast:
         np.testing.assert_array_equal(result, black)
 
     def test_a_few_bright_pixels(self):
-        """Under a rule that finds one value for both ends, they are black too: the warning says."""
+        """A policy that finds one value for both ends makes them black too, and warns."""
         stars = np.zeros((100, 100), np.uint16)
         stars[50, 50] = 4095
         with pytest.warns(UserWarning, match=r"\('percentile', 1, 99\) gives 0 to 0: it becomes"):

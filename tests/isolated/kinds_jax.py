@@ -1,4 +1,4 @@
-"""JAX: eager, traced and sharded. XLA pretends to have two devices."""
+"""Tests of JAX's arrays: eager, traced and sharded. XLA pretends to have two devices."""
 
 from typing import ClassVar
 
@@ -17,7 +17,7 @@ WIDE = ["float64", "complex128", "int64", "uint64"]
 
 
 def had(names):
-    """Those that JAX has only with JAX_ENABLE_X64, or without it the others."""
+    """Return the dtypes to test: with JAX_ENABLE_X64 those that need it, else the others."""
     return [n for n in names if (n in WIDE) == jax.config.jax_enable_x64]
 
 
@@ -38,7 +38,7 @@ class TestEager(KindContract):
 
 
 class Traced(TestEager):
-    """Each call is compiled, so they are fewer."""
+    """The contract under jit, with fewer calls, because each of them is compiled."""
 
     sees = False
     layouts: ClassVar = ["HW->HWC", "HWN->NCHW", "NTHW->NTCHW"]
@@ -53,7 +53,7 @@ class TestJit(Traced):
 
 
 class TestVmap(Traced):
-    """An axis more in front, that no layout names."""
+    """The contract under vmap, which adds an axis in front that no layout names."""
 
     def run(self, function, array):
         batch = self.make(np.stack([array, array]))
@@ -87,7 +87,7 @@ class TestGradients:
 
 
 class TestSharded:
-    """Along the batch over two devices, with either way of telling JAX."""
+    """The contract for a batch that is sharded over two devices, in both ways that JAX has."""
 
     verbs: ClassVar = {
         "to_rgb": lambda x: g2r.to_rgb(x, "NHW->NHWC"),

@@ -1,4 +1,4 @@
-"""TensorFlow: eager, in graphs that don't know their sizes, and in tf.data."""
+"""Tests of TensorFlow: eager, in graphs of unknown sizes, and in tf.data."""
 
 from typing import ClassVar
 
@@ -32,7 +32,7 @@ class TestEager(KindContract):
 
 
 class TestGraph(TestEager):
-    """A ``tf.function`` traced without the size of any axis that can't hold channels."""
+    """The contract in a ``tf.function`` that knows only the sizes of axes that can be channels."""
 
     sees = False
     refuses = tf.errors.InvalidArgumentError
@@ -54,18 +54,18 @@ class TestGraph(TestEager):
 
 
 def inferred(function):
-    """Whether a call of the contract leaves the layout to be inferred."""
+    """Return whether a call of the contract leaves the layout to be inferred."""
     return function is g2r.to_rgb
 
 
 def photos():
-    """Twenty PNG files."""
+    """Write twenty PNG files."""
     rng = np.random.default_rng(0)
     return [tf.io.encode_png(rng.integers(0, 256, (28, 28, 1), dtype=np.uint8)) for _ in range(20)]
 
 
 class TestData:
-    """``tf.data``, whose functions are graphs run in parallel."""
+    """The contract in ``tf.data``, which runs its functions as graphs in parallel."""
 
     def test_files_to_prepared_batches(self):
         mean, std = g2r.stats("imagenet")
@@ -101,7 +101,7 @@ class TestData:
             list(data)
 
     def test_a_range_for_each_image_by_numpy(self):
-        """What the error about "minmax" in a graph says to do instead."""
+        """The call that the error about "minmax" in a graph names works."""
         deep = np.random.default_rng(0).integers(0, 4096, (3, 8, 9), dtype=np.uint16)
 
         def scale(image):
@@ -151,7 +151,7 @@ class TestShapes:
     @pytest.mark.parametrize("shape", [(None, None, None), None], ids=["channels", "axes"])
     @pytest.mark.parametrize("layout", ["HWC", "HWC->CHW"])
     def test_a_number_of_channels_that_is_not_known(self, shape, layout):
-        """As of decode_png without channels, and of decode_image."""
+        """The number of channels isn't known, as after decode_png without channels."""
         calls = {
             "to_rgb": lambda x: g2r.to_rgb(x, layout),
             "prepare": lambda x: g2r.prepare(x, "imagenet", layout),
@@ -288,7 +288,7 @@ def test_compiled_by_xla(jit):
 @pytest.mark.parametrize("layout", ["NHW->NHWC", "NHWC->NHWC"])
 @pytest.mark.parametrize(("dtype", "stated"), [("uint8", None), ("float32", (0, 255))])
 def test_prepare_in_tflite(dtype, stated, layout):
-    """What runs on a phone, and has no arithmetic in float64."""
+    """Tests of TFLite models, which run on phones and have no arithmetic in float64."""
     mean, std = g2r.stats("imagenet")
     x = np.arange(256, dtype=dtype).reshape(1, 16, 16)
     x = x[..., None] if "C" in layout[:4] else x

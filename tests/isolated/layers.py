@@ -1,4 +1,4 @@
-"""The Keras layers, on the backend that KERAS_BACKEND names."""
+"""Tests of the Keras layers, on the backend that KERAS_BACKEND names."""
 
 import os
 import subprocess
@@ -97,7 +97,7 @@ class TestToRGB:
         same(again.predict(GRAY, verbose=0), rgb())
 
     def test_it_replaces_concatenate(self):
-        """The forum's answer, and ours, in one model."""
+        """The usual answer of forums and ToRGB give the same in one model."""
         gray = keras.Input((32, 48, 1))
         theirs = keras.layers.Concatenate()([gray, gray, gray])
         model = keras.Model(gray, [theirs, ToRGB()(gray)])
@@ -125,7 +125,7 @@ class TestToRGB:
         same(again.predict(GRAY.transpose(0, 3, 1, 2), verbose=0), rgb(target="NCHW"))
 
     def test_without_a_channel_axis(self):
-        """Batches (64, 224, 224) for a model that wants (64, 224, 224, 3)."""
+        """Batches of shape (64, 224, 224) fit a model that takes (64, 224, 224, 3)."""
         x = np.random.default_rng(0).integers(0, 256, (64, 224, 224), dtype=np.uint8)
         gray = keras.Input((224, 224), dtype="uint8")
         model = keras.Model(gray, ToRGB()(gray))
@@ -192,7 +192,7 @@ class TestToRGB:
 
     @pytest.mark.skipif(BACKEND == "torch", reason="TensorFlow can't be in this process")
     def test_in_tf_data(self):
-        """On Keras' JAX backend too, where Keras' own layers work there."""
+        """A layer works in tf.data on the JAX backend too, where Keras' own layers do."""
         import tensorflow as tf
 
         prepare = Prepare(IMAGENET)
@@ -203,7 +203,7 @@ class TestToRGB:
         assert np.abs(prepared - g2r.prepare(GRAY, IMAGENET, "NHWC")).max() <= 1e-6
 
     def test_gradients_reach_the_input(self):
-        """A trainable layer in front learns through it."""
+        """A trainable layer in front of Prepare gets gradients through it."""
         gray = keras.Input((8, 8, 1))
         x = ToRGB()(keras.layers.Conv2D(1, 3, padding="same")(gray))
         model = keras.Model(gray, keras.layers.GlobalAveragePooling2D()(x))
@@ -314,11 +314,11 @@ class TestPrepare:
 
 @pytest.mark.parametrize("layer", [ToRGB(), Prepare(IMAGENET, value_range=(0, 255))], ids=str)
 def test_a_mask_goes_through(layer):
-    """A video's frames, of which some are padding."""
+    """A mask for the padding among a video's frames passes through the layers."""
     video = keras.Input((5, 8, 9, 1), dtype="float32")
 
     class Padding(keras.layers.Layer):
-        """Leave the frames as they are, and mask those that are zero."""
+        """A layer that leaves the frames as they are, and masks those that are zero."""
 
         def call(self, x):
             return x
@@ -351,14 +351,14 @@ def test_axes_that_tf_data_does_not_count(layout):
     for result, prepared in tf.data.Dataset.range(1).map(lambda i: tuple(load(i))):
         assert result.numpy().tobytes() == rgb().tobytes()
         assert np.abs(prepared - g2r.prepare(GRAY, IMAGENET, "NHWC")).max() <= 1e-6
-    with pytest.raises(g2r.LayoutError, match="how many axes there are isn't known"):
+    with pytest.raises(g2r.LayoutError, match="the number of axes isn't known"):
         tf.data.Dataset.range(1).map(
             lambda i: ToRGB()(tf.py_function(lambda i: gray, [i], tf.uint8))
         )
 
 
 def write_folder(root):
-    """Gray photos of scikit-image and MNIST digits of foolbox, as PNG files in two classes."""
+    """Write gray photos of scikit-image and MNIST digits of foolbox as PNG files in two classes."""
     from importlib.metadata import files
 
     from skimage import data
@@ -373,7 +373,7 @@ def write_folder(root):
 
 
 def load(root):
-    """The images as Keras reads them, with their labels or, from TensorFlow, their dataset."""
+    """Return the images as Keras reads them, with their labels, or TensorFlow's dataset of them."""
     if BACKEND == "torch":  # beside which TensorFlow can't be, so that Keras can't read folders
         files = sorted(root.rglob("*.png"))
         images = [PIL.Image.open(file).resize((224, 224)) for file in files]
@@ -386,7 +386,7 @@ def load(root):
 
 
 def test_a_gray_folder_into_an_application_model(tmp_path):
-    """The question that this package began with: (N, 224, 224) for a model of (N, 224, 224, 3)."""
+    """Images of shape (N, 224, 224) train a model that takes (N, 224, 224, 3)."""
     needs_package("skimage", "foolbox")
     (tmp_path / "data").mkdir()
     write_folder(tmp_path / "data")

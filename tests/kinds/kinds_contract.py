@@ -1,4 +1,4 @@
-"""The contract of a kind: the one suite that every kind of array passes, with NumPy as the oracle.
+"""The contract of a kind: the tests that every kind of array passes, with NumPy as the oracle.
 
 A subclass says how an array of the kind is made and read, and in which way the verbs are called:
 eagerly, or in a graph. See tests/kinds/test_kinds.py for how little that is.
@@ -26,7 +26,7 @@ RANGES = [(0, 255), (0, 4095), (-7, 3.25), (100, 101), (0.1, 0.7), (-1e9, 3e9), 
 
 
 def numpy_dtype(name):
-    """NumPy's dtype of a name, or that of ml_dtypes."""
+    """Return the dtype of a name from NumPy, or from ml_dtypes."""
     try:
         return np.dtype(name)
     except TypeError:
@@ -34,7 +34,7 @@ def numpy_dtype(name):
 
 
 def bits_of(name, shape):
-    """Any bits of a dtype."""
+    """Return an array of random bits of a dtype."""
     dtype = numpy_dtype(name)
     if name == "bool":
         return random_bits(shape, bool)
@@ -42,7 +42,7 @@ def bits_of(name, shape):
 
 
 def awkward_values(name, lo, hi):
-    """Values of a dtype at, around and beyond the levels of a range; no NaN."""
+    """Return values of a dtype at, around and beyond the levels of a range; none is NaN."""
     dtype = numpy_dtype(name)
     rng = np.random.default_rng(0)
     if dtype.kind in "biu" and dtype.itemsize <= 2:
@@ -66,7 +66,7 @@ def awkward_values(name, lo, hi):
 
 
 class KindContract:
-    """Subclasses define `make`, `read` and `is_kind`, and what differs."""
+    """The tests; a subclass defines `make`, `read`, `is_kind` and the attributes that differ."""
 
     dtypes: ClassVar = INTEGERS + FLOATS + OTHERS  # that the kind has
     levels: ClassVar = INTEGERS + FLOATS  # of these, those whose levels it tells
@@ -91,7 +91,7 @@ class KindContract:
         raise NotImplementedError
 
     def run(self, function, array):
-        """`function` of an array of the kind, as numpy; a graph overrides this."""
+        """Return `function`'s result for an array of the kind, as numpy; graphs override this."""
         result = function(self.make(array))
         assert self.is_kind(result)
         return self.read(result)
@@ -392,7 +392,7 @@ class KindContract:
 
     @pytest.mark.parametrize("dtype", FLOATS)
     def test_a_rounding_error_beyond_0_to_1_is_saturated(self, dtype):
-        """Just above 1 the next number of float16 is 2**-10 away."""
+        """Values of float16 just above 1 are no error: the next one after 1 is 2**-10 away."""
         if dtype not in self.levels:
             return
         values = np.array([[-(2**-10), -1e-7, 0, 0.25, 1, 1 + 1e-7, 1 + 2**-10]])

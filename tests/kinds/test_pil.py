@@ -1,4 +1,4 @@
-"""Pillow images: every mode, from memory and from files."""
+"""Tests of Pillow images: every mode, from memory and from files."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The table of kinds: what an object is, without importing anything to find out."""
+"""Tests of the table of kinds: an object's kind is found without an import."""
 
 import sys
 from types import ModuleType
@@ -55,7 +55,7 @@ except TypeError:
 
 
 class Grid:
-    """An array of a library that the table doesn't know yet."""
+    """An array of a library that the table doesn't have yet."""
 
     def __init__(self, values):
         self.values = np.asarray(values)
@@ -70,7 +70,7 @@ class Grid:
 
 
 class GridKind(SharedKind):
-    """All that a kind needs whose memory numpy shares."""
+    """The methods that a kind needs if numpy shares its memory."""
 
     def get_dtype(self, name):
         return np.dtype(name)
@@ -93,7 +93,7 @@ class GridKind(SharedKind):
 
 @pytest.fixture
 def grids(monkeypatch):
-    """The table with a line more, and the library that it is about."""
+    """Add a line to the table, and import the library that it is for."""
     library, file = ModuleType("gridlib"), ModuleType("graytorgb.kinds.grid")
     library.Grid, file.KIND = Grid, GridKind()
     monkeypatch.setitem(sys.modules, "gridlib", library)
@@ -136,7 +136,7 @@ class TestGrid(KindContract):
 
 
 def test_memory_that_cannot_be_shared_is_refused(grids, monkeypatch):
-    """A kind whose library has no operations of its own converts nothing else."""
+    """A kind without operations of its own raises an error for memory that numpy can't share."""
     monkeypatch.setattr(GridKind, "to_numpy_shared", lambda self, array: None)
     with pytest.raises(g2r.DtypeError, match="can't share the memory of this array"):
         g2r.to_rgb(Grid(np.zeros((4, 6))))

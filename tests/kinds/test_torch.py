@@ -1,4 +1,4 @@
-"""torch tensors: views, gradients, dtypes that numpy lacks, and what isn't an image."""
+"""Tests of torch tensors: views, gradients, dtypes that numpy lacks, and refused tensors."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ DTYPES = [
 
 
 def tensor_of(dtype, shape=(4, 5, 6)):
-    """Any bits of a dtype."""
+    """Return a tensor of random bits of a dtype."""
     if dtype is torch.bool:
         return torch.from_numpy(random_bits(shape, bool))
     return torch.from_numpy(random_bits((*shape[:-1], shape[-1] * dtype.itemsize), np.uint8)).view(
@@ -255,7 +255,7 @@ class TestOwnLibrary:
 
 
 class TestChannelsLast:
-    """A memory format isn't a layout: the axes are the same, and so are the values."""
+    """A memory format isn't a layout: it changes neither the axes nor the values."""
 
     gray = torch.randint(0, 256, (4, 1, 6, 7), dtype=torch.uint8)
 
@@ -274,7 +274,7 @@ class TestChannelsLast:
             torch.testing.assert_close(result.detach(), call(x), rtol=0, atol=1e-6)
 
     def test_out_by_the_layout(self):
-        """NHWC memory, seen as NCHW, is what torch calls channels_last."""
+        """A view of NHWC memory as NCHW has the memory format channels_last."""
         for result in (
             g2r.to_rgb(self.gray, "NCHW->NHWC"),
             g2r.prepare(self.gray, (0.5, 0.5), "NCHW->NHWC"),

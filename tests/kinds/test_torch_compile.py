@@ -1,4 +1,4 @@
-"""torch tensors in compiled and exported functions."""
+"""Tests of torch tensors in compiled and exported functions."""
 
 import pytest
 
@@ -35,7 +35,7 @@ class TestCompile:
 
     def test_a_wrong_layout_is_the_same_error(self):
         compiled = torch.compile(lambda x: g2r.to_rgb(x, "NHWW"), backend="eager")
-        with pytest.raises(g2r.LayoutError, match="W stands twice"):
+        with pytest.raises(g2r.LayoutError, match="W appears twice"):
             compiled(torch.rand(2, 5, 6))
 
     @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32], ids=str)
@@ -59,7 +59,7 @@ class TestCompile:
             assert torch.equal(compiled(x), g2r.to_rgb(x))
 
     def test_in_a_process_that_has_converted_nothing_yet(self):
-        """So that nothing is found or imported before the compiler traces."""
+        """Run in a new process, so that nothing is cached or imported before the trace."""
         code = """
 import torch
 import graytorgb as g2r

@@ -1,4 +1,4 @@
-"""torch tensors in to_uint8: every dtype, vmap, gradients, and torch's own operations."""
+"""Tests of ``to_uint8`` on torch tensors: every dtype, vmap, gradients, torch's operations."""
 
 import numpy as np
 import pytest
@@ -74,7 +74,7 @@ class TestToUint8:
 
     @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
     def test_nan_where_no_value_is_shown(self):
-        """As the docstring says."""
+        """NaN becomes 255 under vmap, as the docstring of ``to_uint8`` says."""
 
         def verb(x):
             return g2r.to_uint8(x, (0, 1))
@@ -108,7 +108,7 @@ class TestToUint8:
     @pytest.mark.filterwarnings("ignore:more than half of an image is above")
     @pytest.mark.parametrize("x", DEEP, ids=lambda x: str(x.dtype))
     def test_its_own_operations(self, x, monkeypatch):
-        """As on a device that numpy doesn't reach, which tests may not have."""
+        """Pretend that numpy can't reach the values, as on a device that a test may not have."""
         expected = {p: g2r.to_uint8(x, p) for p in ((0, 200), "minmax", ("percentile", 1, 99))}
         read = KIND.to_numpy_values
         monkeypatch.setattr(KIND, "to_numpy_values", lambda array: None)

@@ -1,4 +1,4 @@
-"""ToRGB, ToUint8 and Prepare in albumentations' pipelines."""
+"""Tests of ToRGB, ToUint8 and Prepare in albumentations' pipelines."""
 
 import copy
 import json
@@ -42,7 +42,7 @@ EACH = pytest.mark.parametrize(
 
 
 def scan():
-    """A photo as a 12-bit camera would have stored it."""
+    """Return a photo as a 12-bit camera would have stored it."""
     return skimage.data.camera().astype(np.uint16) * 16 + 7
 
 
@@ -144,7 +144,7 @@ class TestToUint8:
 class TestPrepare:
     @pytest.mark.parametrize("channel", [(), (1,), (3,)])
     def test_is_what_it_replaces(self, channel):
-        """In 8 bits albumentations' own two transforms are right."""
+        """Prepare agrees with albumentations' own two transforms on 8 bits."""
         photo = skimage.data.camera()
         image = np.repeat(photo[..., None], 3, 2) if channel == (3,) else photo
         image = image.reshape(512, 512, *channel)
@@ -183,7 +183,7 @@ class TestPrepare:
     "transform", [ToUint8((0, 4095)), Prepare(IMAGENET, value_range=(0, 4095))]
 )
 def test_deep_files_that_opencv_made_8_bits_of(transform, tmp_path):
-    """cv2.imread's default leaves 16 levels of 4096, and the range gives that away."""
+    """cv2.imread's default leaves 16 of 4096 levels, and the stated range shows that."""
     needs_package("cv2")
     import cv2
 
@@ -200,7 +200,7 @@ def test_deep_files_that_opencv_made_8_bits_of(transform, tmp_path):
 
 
 class TestAnnotations:
-    """Boxes, masks and keypoints are those that the rest of the pipeline leaves."""
+    """Boxes, masks and keypoints stay as the rest of the pipeline leaves them."""
 
     @EACH
     @pytest.mark.parametrize("channel", [(), (1,)], ids=["HW", "HW1"])
@@ -220,7 +220,7 @@ class TestAnnotations:
 
     @EACH
     def test_move_with_the_image(self, transform):
-        """What changes the shape comes before and after, and each agrees with the other."""
+        """Transforms of the shape give the same before and after ours."""
         geometry = [A.HorizontalFlip(p=1), A.Crop(100, 0, 500, 300), A.Resize(150, 200)]
         mask = (scan() > 2000).astype(np.uint8)
         given = {"image": scan(), "mask": mask, **ANNOTATIONS}
@@ -265,7 +265,7 @@ class TestTargets:
     @pytest.mark.parametrize("transform", [ToRGB(), Prepare(IMAGENET)], ids=str)
     @pytest.mark.parametrize("shape", [(28, 28), (5, 3, 1)])
     def test_behind_to_tensor(self, transform, shape):
-        """A tensor is (C, H, W), of which (1, 5, 3) would be one row of colors here."""
+        """A tensor is (C, H, W); (1, 5, 3) would be read as one row of colors here."""
         pipeline = A.Compose([A.ToTensorV2(), transform])
         with pytest.raises(g2r.DtypeError, match=r"before A\.ToTensorV2\(\)"):
             pipeline(image=np.ones(shape, np.uint8))
@@ -281,7 +281,7 @@ class TestTargets:
 
     @pytest.mark.parametrize("policy", ["minmax", ("percentile", 5, 95)])
     def test_a_range_that_is_sought(self, policy):
-        """Images are apart from each other, the slices of a volume aren't."""
+        """Each image has a range of its own; the slices of a volume share one."""
         ramp = np.linspace(0, 1000, 72).astype(np.uint16).reshape(8, 9)
         many = np.stack([ramp, ramp * 4])
         calls = {
@@ -348,7 +348,7 @@ class TestSerialization:
 
 
 class TestPeers:
-    """What the page says that albumentations does by itself; a change there is news here."""
+    """albumentations does by itself what our page says of it; this test notices a change."""
 
     def test_normalize_takes_every_image_for_8_bits(self):
         rgb = np.repeat(scan()[..., None], 3, 2)
@@ -374,7 +374,7 @@ class TestPeers:
 
 
 def test_missing():
-    """None in sys.modules is how Python itself says that there is no such module."""
+    """A process where None in sys.modules makes Python say that there is no such module."""
     text = run_python("""
 import sys
 sys.modules["albumentations"] = None

@@ -33,24 +33,24 @@ DEEP = (0, 4080)  # 16 times an 8-bit value, as a 12-bit camera would have store
 
 
 def white(images):
-    """The share of values that are the largest."""
+    """Return the share of values that are the largest."""
     return float((images == images.max()).float().mean())
 
 
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 class TestTimm:
-    """foolbox's 20 ImageNet photos, made gray, and EfficientNet-Lite0's real weights."""
+    """Tests on foolbox's 20 ImageNet photos, made gray, with EfficientNet-Lite0's real weights."""
 
     @pytest.fixture(autouse=True)
     def files(self):
-        """timm's reader leaves its files open; they go here, where the warning is expected."""
+        """Collect timm's open files here, where the warning about them is expected."""
         yield
         gc.collect()
 
     @pytest.fixture(scope="class")
     @classmethod
     def root(cls, tmp_path_factory):
-        """A folder of 8-bit PNG files, and one of the same in 16 bits; labels by name."""
+        """Write a folder of 8-bit PNG files, and one of the same images in 16 bits."""
         root = tmp_path_factory.mktemp("photos")
         for file in packaged("foolbox", ".jpg"):
             with PIL.Image.open(file) as photo:
@@ -85,7 +85,7 @@ class TestTimm:
     @pytest.fixture(scope="class")
     @classmethod
     def expected(cls, root, usual):
-        """What timm makes of the 8-bit files, which its own conversion leaves as they are."""
+        """Return timm's result for the 8-bit files, which its own conversion doesn't change."""
         return cls.images(root / "8", usual, "RGB")
 
     @staticmethod
@@ -101,7 +101,7 @@ class TestTimm:
             return int((model(images).argmax(1) == labels).sum())
 
     def test_alone(self, root, usual):
-        """Gray fails, and what isn't asked for is clipped in silence."""
+        """Without our transforms gray images fail, and 16-bit images are clipped in silence."""
         with pytest.raises(RuntimeError, match="broadcast shape"):
             self.images(root / "8", usual)
         with pytest.raises(TypeError, match="int16"):
@@ -123,7 +123,7 @@ class TestTimm:
         assert alone <= 2
 
     def test_prepare_at_the_end(self, root, model, config, expected):
-        """One channel is resized, and every one of the 16 bits goes into the network."""
+        """One channel is resized, and all 16 bits go into the network."""
         from timm.data import create_transform
 
         resize = create_transform(**config, normalize=False)
@@ -137,7 +137,7 @@ class TestTimm:
         assert self.recognized(model, images, root / "16") >= 14
 
     def test_training(self, root, config):
-        """timm's loader makes its transform itself, augmentations of PIL images included."""
+        """timm's loader makes its own transform, which includes augmentations of PIL images."""
         from timm.data import create_dataset, create_loader
 
         data = create_dataset("", root / "16", input_img_mode=None)
@@ -185,7 +185,7 @@ class TestHuggingFace:
 
     @pytest.mark.parametrize("name", ["ViTImageProcessor", "ViTImageProcessorPil"])
     def test_alone(self, name, gray, deep):
-        """Gray fails in three ways, and 16 bits are clipped or taken for 8 in silence."""
+        """Without our transforms gray fails in three ways, and 16 bits are clipped or read as 8."""
         processor = self.make(name)
         with pytest.raises(ValueError, match="flat list of images"):
             self.pixels(processor, gray)
@@ -223,7 +223,7 @@ class TestHuggingFace:
 
     @pytest.mark.parametrize("name", PROCESSORS)
     def test_prepare_keeps_16_bits(self, name, gray, deep):
-        """The processor resizes them; no 8 bits are in between."""
+        """The processor resizes 16-bit images without a step through 8 bits."""
         processor = self.make(name)
         want = self.pixels(processor, g2r.to_rgb(gray))
         plain = {"do_rescale": False, "do_normalize": False, "do_convert_rgb": False}
@@ -253,12 +253,12 @@ class TestHuggingFace:
 
 
 class TestTrainingLoop:
-    """Three textures in 12 bits, MobileNetV2's real weights, one epoch; no Lightning."""
+    """Tests of one epoch on three textures in 12 bits, with MobileNetV2's real weights."""
 
     @pytest.fixture(scope="class")
     @classmethod
     def root(cls, tmp_path_factory):
-        """Pieces of 64 x 64 from the upper part of each photo, and the rest for the test."""
+        """Cut pieces of 64 x 64 from the upper part of each photo; the rest is for the test."""
         root = tmp_path_factory.mktemp("textures")
         for name in ("brick", "grass", "gravel"):
             photo = getattr(skimage.data, name)().astype(np.uint16) * 16
@@ -273,7 +273,7 @@ class TestTrainingLoop:
         return datasets.ImageFolder(root, transform, loader=PIL.Image.open)
 
     def loader(self, ours, root):
-        """Prepare as the last transform of the dataset, or PrepareBatch as the collate."""
+        """Return a loader that has Prepare as the last transform, or PrepareBatch to collate."""
         flip = v2.RandomHorizontalFlip()
         options = {"value_range": DEEP}
         if ours == "Prepare":
@@ -286,7 +286,7 @@ class TestTrainingLoop:
         return DataLoader(data, 16, shuffle=True, num_workers=2, collate_fn=collate)
 
     def train(self, loader):
-        """The loss of each step, and the model."""
+        """Train, and return the loss of each step and the model."""
         torch.manual_seed(0)
         model = mobilenet()[0]
         model.classifier[1] = nn.Linear(model.last_channel, 3)
@@ -325,7 +325,7 @@ class TestTrainingLoop:
             assert torch.equal(one[1], other[1])
 
     def test_the_usual_loader_is_told(self, root):
-        """ImageFolder's own makes 8 bits of the files, and nothing of the texture is left."""
+        """ImageFolder's own loader makes 8 bits of the files, which removes the texture."""
         data = datasets.ImageFolder(root / "train", v2.PILToTensor())
         assert np.mean([white(image) for image, _ in data]) > 0.99
         with pytest.raises(g2r.LevelsError, match=r"loader=PIL\.Image\.open"):

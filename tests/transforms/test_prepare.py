@@ -1,4 +1,4 @@
-"""Prepare in real Compose pipelines, and PrepareBatch in real loaders."""
+"""Tests of Prepare in real Compose pipelines, and of PrepareBatch in real loaders."""
 
 import copy
 import pickle
@@ -228,7 +228,7 @@ class TestPrepareBatch:
     @pytest.mark.parametrize("workers", [0, 2])
     @pytest.mark.parametrize("method", ["fork", "spawn"])
     def test_loader(self, workers, method):
-        """All batches of an epoch are right at the time they are read, and with workers later."""
+        """Every batch of an epoch is right when it is read; with workers it stays right."""
         context = method if workers else None
         loader = DataLoader(
             Photos(),

@@ -1,4 +1,4 @@
-"""A PrepareBatch that several threads share, and its copies."""
+"""Tests of a PrepareBatch that several threads share, and of its copies."""
 
 import copy
 import os
@@ -29,7 +29,7 @@ def holds(batch, level):
 
 @pytest.fixture
 def collate():
-    """It gives the levels as they are."""
+    """Return a PrepareBatch that leaves the levels as they are."""
     return PrepareBatch((0, 1 / 255), buffers=2)
 
 
@@ -39,7 +39,7 @@ def addresses(*batches):
 
 @pytest.mark.parametrize("kept", [1, 2])
 def test_no_two_threads_get_one_memory_wherever_they_meet(kept):
-    """Before any instruction of the one call, another thread makes a batch and holds it."""
+    """Before each instruction of a call, another thread makes a batch and holds it."""
     collate = PrepareBatch((0, 1 / 255), buffers=2)
 
     def first():
@@ -61,7 +61,7 @@ def test_no_two_threads_get_one_memory_wherever_they_meet(kept):
 
 
 def test_eight_threads_hold_their_batches(collate):
-    """As many switches as Python makes; each thread holds two batches, as a training loop does."""
+    """Threads switch as Python likes; each holds two batches, as a training loop does."""
     wrong, before = [], sys.getswitchinterval()
 
     def loop(number):

@@ -1,4 +1,4 @@
-"""ToRGB and ToUint8 in real Compose pipelines, folders and loaders."""
+"""Tests of ToRGB and ToUint8 in real Compose pipelines, folders and loaders."""
 
 import copy
 import pickle
@@ -237,7 +237,7 @@ class TestObjects:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """An image folder as they are: L, RGB, LA, P, 1 and 16-bit PNG files of real photos."""
+    """Write a realistic image folder: L, RGB, LA, P, 1 and 16-bit PNG files of real photos."""
     root = tmp_path_factory.mktemp("folder")
     camera = skimage.data.camera()[100:164, 200:264].copy()
     astronaut = skimage.data.astronaut()[:64, :64].copy()
@@ -259,7 +259,7 @@ def folder(tmp_path_factory):
 
 
 def open_as_it_is(path):
-    """ImageFolder's own loader converts to RGB, which is what destroys 16-bit files."""
+    """ImageFolder's own loader converts to RGB, which destroys 16-bit files."""
     image = Image.open(path)
     image.load()
     return image
@@ -315,7 +315,7 @@ class TestCompile:
 
     @pytest.fixture(autouse=True)
     def fresh_compiler(self):
-        """It compiles a function for at most 8 callers in a process."""
+        """Reset torch's compiler, which compiles a function at most 8 times in a process."""
         torch.compiler.reset()
 
     @pytest.mark.parametrize("shape", [(1, 5, 6), (4, 1, 5, 6), (3, 5, 6)])
