@@ -34,7 +34,7 @@ Examples:
 """
 
 
-def _refuse_apart(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+def _reject_half(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     """Raise a usage error for --mean or --std, which shows how statistics are given."""
     if value is not None:
         raise click.UsageError(f"{param.opts[0]} is half of --stats {PAIR}: give both in one")
@@ -51,8 +51,8 @@ def _refuse_apart(ctx: click.Context, param: click.Parameter, value: str | None)
     f"torchvision weights, ResNet50_Weights.DEFAULT, or numbers, {PAIR}, red first, for values "
     "from 0 to 1.",
 )
-@click.option("--mean", hidden=True, expose_value=False, callback=_refuse_apart)
-@click.option("--std", hidden=True, expose_value=False, callback=_refuse_apart)
+@click.option("--mean", hidden=True, expose_value=False, callback=_reject_half)
+@click.option("--std", hidden=True, expose_value=False, callback=_reject_half)
 @click.option(
     "--how",
     type=click.Choice(["collapse", "expand"]),
@@ -151,7 +151,10 @@ def adapt_command(
     .pth. Both networks are run on the same gray images; OUT is written if their outputs are equal.
     """
     console = Console()
-    line = _find_line(model, out)
+    try:
+        line = find_file_line(model, out)
+    except ModelError as error:
+        raise click.UsageError(str(error)) from error
     with _errors_for_shell(line):
         preprocessing = Preprocessing.from_arguments(stats, value_range, normalized)
         request = Request(model, out, line, preprocessing, layers=list(layers) or None, **rest)
@@ -183,17 +186,6 @@ def _errors_for_shell(line: FrameworkLine) -> Iterator[None]:
             names = [name for name in names if name != "how"]
         hint = f"\nHere: {'; '.join(OPTIONS_OF_REMEDIES[name] for name in names)}" if names else ""
         raise click.ClickException(f"{error}{hint}") from error
-
-
-def _find_line(model: Path, out: Path) -> FrameworkLine:
-    """Return the table's line for the model's file, or raise a usage error."""
-    try:
-        line = find_file_line(model)
-    except ModelError as error:
-        raise click.UsageError(f"MODEL: {error}") from error
-    if not line.takes_file(out):
-        raise click.UsageError(f"OUT is of the same kind as MODEL: {', '.join(line.suffixes)}")
-    return line
 
 
 def _check_options(request: Request, *, proof_wanted: bool) -> None:

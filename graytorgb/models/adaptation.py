@@ -206,15 +206,10 @@ def adapt_file(
     >>> torch.load(folder / "gray.pt", weights_only=True)["weight"].shape
     torch.Size([8, 2, 3, 3])
     """
-    line = find_file_line(src)
+    line = find_file_line(src, dst)
     preprocessing = Preprocessing.from_arguments(stats, value_range, normalized)
     options = AdaptOptions(how, _list_layers(layer), example, freeze, offset=offset)
     _check_options(options)
-    if not line.takes_file(dst):
-        raise ModelError(
-            f"dst is a file of the same kind as src, {' or '.join(line.suffixes)}, not "
-            f"{os.fspath(dst)!r}"
-        )
     if offset != "plane" and line.files_hold == "models":
         raise ModelError("offset= is for files of weights alone: a model says how its stem pads")
     line.load().adapt_file(Path(src), Path(dst), preprocessing, options)

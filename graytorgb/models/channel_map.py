@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError
 from .image_input import ImageInput
-from .stem import quote_names, refuse
-from .weights import Normalization, mix_channels
+from .stem import make_collapse_error, quote_names
+from .weights import Normalization, add_to_bias, mix_channels
 
 Array = NDArray[Any]
 # statistics that cancel leave a rounding error behind
@@ -25,7 +25,7 @@ class TraceError(Exception):
     """The image can't be traced through a layer or node; the message follows "the image"."""
 
 
-def refuse_image(problems: Iterable[str], stems: Iterable[str]) -> ModelError:
+def make_trace_error(problems: Iterable[str], stems: Iterable[str]) -> ModelError:
     """Return the error for an image that can't be traced everywhere.
 
     Parameters
@@ -37,7 +37,7 @@ def refuse_image(problems: Iterable[str], stems: Iterable[str]) -> ModelError:
     """
     names = quote_names(stems)
     also = f", beside the convolution(s) {names}" if names else ""
-    return refuse(f"the image {'; '.join(dict.fromkeys(problems))}{also}")
+    return make_collapse_error(f"the image {'; '.join(dict.fromkeys(problems))}{also}")
 
 
 @dataclass(frozen=True)
@@ -183,20 +183,22 @@ class ChannelMap:
         matrix = np.concatenate((self.matrix, self.constant[:, None]), 1)
         return replace(self, base=base, matrix=matrix, constant=np.zeros(self.channel_count))
 
-    def fold_into_kernel(self, kernel: Array, axes: str, groups: int) -> tuple[Array, Array]:
-        """Return the kernel that sees the base, and what the constant adds to the bias.
+    def fold_into_stem(
+        self, kernel: Array, bias: Array | None, axes: str, groups: int
+    ) -> tuple[Array, Array | None]:
+        """Return the kernel that sees the base, and the bias with the constant's share.
 
         Parameters
         ----------
-        kernel : ndarray
-            The original's kernel.
+        kernel, bias : ndarray
+            The original's weights; `bias` itself is returned if there is no constant.
         axes : str
             A letter for each axis of the kernel, as in :func:`.weights.mix_channels`.
         groups : int
         """
         mixed = mix_channels(kernel, self.with_ones(None).matrix, axes, groups)
         seen, ones = np.split(mixed, [self.plane_count], axes.index("I"))
-        return seen, ones.sum(tuple(k for k, letter in enumerate(axes) if letter != "O"))
+        return seen, add_to_bias(bias, ones, axes) if self.has_constant() else bias
 
 
 def concatenate_channels(

@@ -241,19 +241,24 @@ def find_framework(model: Any) -> Framework:
     raise ModelError(f"a model's file is {files}, and this isn't: {os.fspath(model)!r}; {hint}")
 
 
-def find_file_line(path: str | os.PathLike[str]) -> FrameworkLine:
-    """Return the table's line for a file of a network or of weights.
+def find_file_line(src: str | os.PathLike[str], dst: str | os.PathLike[str]) -> FrameworkLine:
+    """Return the table's line for a file of a network or of weights, and for its adapted file.
 
     Raises
     ------
     ModelError
-        If the table doesn't have the file's suffix.
+        If the table doesn't have the suffix of `src`, or `dst` is of another line.
     """
     for line in FRAMEWORKS.values():
-        if line.takes_file(path):
-            return line
+        if line.takes_file(src):
+            if line.takes_file(dst):
+                return line
+            raise ModelError(
+                "the adapted file is of the same kind as the original, "
+                f"{' or '.join(line.suffixes)}, not {os.fspath(dst)!r}"
+            )
     every = ", ".join(suffix for line in FRAMEWORKS.values() for suffix in line.suffixes)
-    raise ModelError(f"a file of a model or of weights is {every}, not {os.fspath(path)!r}")
+    raise ModelError(f"a file of a model or of weights is {every}, not {os.fspath(src)!r}")
 
 
 def make_run_error(images: str, error: Exception, *, is_adapted: bool) -> ModelError:

@@ -15,7 +15,7 @@ CHANNELS = 3  # of the image, which a stem sees
 _EPS = {"float64": 2**-52, "float32": 2**-23, "float16": 2**-10}
 
 
-def refuse(why: str, *, remedies: tuple[str, ...] = ()) -> ModelError:
+def make_collapse_error(why: str, *, remedies: tuple[str, ...] = ()) -> ModelError:
     """Return the error for a network that can't be collapsed, and can be expanded."""
     remedies = (*remedies, "how")
     return ModelError(f'{why}; how="expand" works with any network', remedies=remedies)
@@ -26,20 +26,26 @@ def quote_names(names: Iterable[str]) -> str:
     return ", ".join(map(repr, dict.fromkeys(names)))
 
 
-def check_layer_names(
-    layers: Sequence[str],
+def suggest_name(name: str, known: Iterable[str]) -> str:
+    """Return a hint at the known name that is most like `name`, or ``""`` if none is."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f", did you mean {near[0]!r}?" if near else ""
+
+
+def check_stems(
+    layers: Sequence[str] | None,
     stems: Collection[str],
     known: Collection[str],
     *,
     kind: str,
     is_name_of: Callable[[str, str], bool] = eq,
 ) -> None:
-    """Check that the layers which the caller names are the ones that see the image.
+    """Check that the image reaches a stem, and that the caller names all stems or none.
 
     Parameters
     ----------
-    layers : sequence of str
-        The caller's names.
+    layers : sequence of str or None
+        The caller's names; None leaves the choice to the trace.
     stems : collection of str
         The convolutions that see the image.
     known : collection of str
@@ -52,17 +58,20 @@ def check_layer_names(
     Raises
     ------
     ModelError
-        If a name doesn't stand for a stem, or a stem isn't named.
+        If there is no stem, a name doesn't stand for a stem, or a stem isn't named.
     """
+    if not stems:
+        raise make_collapse_error("the image reaches no convolution")
+    if layers is None:
+        return
     for name in layers:
         if not any(is_name_of(name, stem) for stem in stems):
             is_there = any(is_name_of(name, each) for each in known)
-            near = [] if is_there else difflib.get_close_matches(name, [*stems, *known], n=1)
-            hint = f", did you mean {near[0]!r}?" if near else ""
-            why = "isn't a convolution that sees the image" if is_there else "isn't there"
+            why = "isn't a convolution that sees the image"
+            if not is_there:
+                why = f"isn't there{suggest_name(name, [*stems, *known])}"
             raise ModelError(
-                f"the {kind} {name!r} {why}{hint} (layer=); the image goes into "
-                f"{quote_names(stems)}"
+                f"the {kind} {name!r} {why} (layer=); the image goes into {quote_names(stems)}"
             )
     others = [stem for stem in stems if not any(is_name_of(name, stem) for name in layers)]
     if others:
@@ -145,13 +154,13 @@ def check_stem_outputs(name: str, expected: Array, actual: Array, precision: str
         If the shapes differ, or values by more than rounding.
     """
     if expected.shape != actual.shape:
-        raise refuse(
+        raise make_collapse_error(
             f"layer {name!r} gives {actual.shape} for gray, and {expected.shape} for three planes"
         )
     e, a = expected.astype(np.float64), actual.astype(np.float64)
     scale, difference = float(np.abs(e).max()), float(np.abs(e - a).max())
     if not difference <= _EPS.get(precision, 2**-7) ** 0.5 * scale:
-        raise refuse(
+        raise make_collapse_error(
             f"layer {name!r} doesn't give for gray what it gave for three planes: they differ by "
             f"{difference:.2g}, of values up to {scale:.2g}. Something changes the image before "
             "it, the order of the channels perhaps"

@@ -189,8 +189,22 @@ def collapse_stem(
         return gray, bias
     if offset == "plane":
         return np.concatenate((gray, ones), axes.index("I")), bias
-    added = ones.sum(tuple(k for k, axis in enumerate(axes) if axis != "O"))
-    return gray, added if bias is None else added + bias
+    return gray, add_to_bias(bias, ones, axes)
+
+
+def add_to_bias(bias: Array | None, ones: Array, axes: str) -> Array:
+    """Return the bias plus what a kernel of these axes gives for a plane of ones.
+
+    Parameters
+    ----------
+    bias : ndarray of shape (outputs,) or None
+    ones : ndarray
+        The kernel that sees the plane of ones.
+    axes : str
+        A letter for each axis of `ones`, as in :func:`collapse_kernel`.
+    """
+    added = np.asarray(ones.sum(tuple(k for k, axis in enumerate(axes) if axis != "O")))
+    return added if bias is None else added + bias
 
 
 def mix_channels(

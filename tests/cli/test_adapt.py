@@ -316,12 +316,12 @@ class TestNothingIsWritten:
 
     def test_if_the_files_are_wrong(self, model, tmp_path):
         for arguments, message in (
-            ((model, tmp_path / "gray.pt"), "OUT is of the same kind as MODEL: .onnx"),
+            ((model, tmp_path / "gray.pt"), "is of the same kind as the original, .onnx, not"),
             ((model, model), "OUT is MODEL"),
             ((model, tmp_path / "nowhere" / "gray.onnx"), "there is no folder"),
             (
                 (folder_file(tmp_path), tmp_path / "gray.onnx"),
-                "MODEL: a file of a model or of weights is .keras,",
+                "a file of a model or of weights is .keras,",
             ),
             ((tmp_path / "nothing.onnx", tmp_path / "gray.onnx"), "does not exist"),
         ):

@@ -78,7 +78,7 @@ def test_no_suffix_has_two_frameworks():
     assert len(suffixes) == len(set(suffixes))
     for line in FRAMEWORKS.values():
         for suffix in line.suffixes:
-            assert find_file_line(f"a{suffix.upper()}") is line
+            assert find_file_line(f"a{suffix.upper()}", f"b{suffix}") is line
 
 
 def test_another_framework_is_one_line(monkeypatch):
@@ -114,7 +114,7 @@ def test_paths_that_hold_no_model(path, message):
 
 def test_a_file_of_nothing_known():
     with pytest.raises(ModelError, match=r"\.keras, .*\.pt.*, not 'net\.h5'"):
-        find_file_line("net.h5")
+        find_file_line("net.h5", "gray.h5")
 
 
 class TestInputSize:

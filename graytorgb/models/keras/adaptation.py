@@ -81,7 +81,7 @@ def _prepend_layers(
 ) -> keras.Model:
     """Return a network of layers that make three planes of the gray, and the original."""
     normalization = preprocessing.require_stats(options.how)
-    images = [image.with_sides(size) for image in _choose_images(model, size)]
+    images = [image.with_sides(size) for image in _choose_image_inputs(model, size)]
     if has_inputs(model):
         inputs = copy_inputs(model, {image.place: image.gray_shape for image in images})
     else:
@@ -102,7 +102,9 @@ def _prepend_layers(
     return keras.Model(pack_inputs(model, inputs), outputs, name=f"{model.name}_gray")
 
 
-def _choose_images(model: keras.Model, size: tuple[int | None, ...] | None) -> list[ImageInput]:
+def _choose_image_inputs(
+    model: keras.Model, size: tuple[int | None, ...] | None
+) -> list[ImageInput]:
     """Return the image inputs; a network that knows none gets one by Keras's data format."""
     if has_inputs(model):
         return find_image_inputs(model)

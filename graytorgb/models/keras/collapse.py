@@ -8,7 +8,7 @@ from ...errors import ModelError
 from ..channel_map import ChannelMap
 from ..image_input import ImageInput
 from ..preprocessing import Preprocessing
-from ..stem import check_layer_names, check_stem_outputs, refuse
+from ..stem import check_stem_outputs, check_stems, make_collapse_error
 from .graph_copy import GraphCopy, is_graph, resize_network
 from .inputs import copy_inputs, find_image_inputs, find_layer, list_layers, pack_inputs
 from .runner import make_inputs, record_layers
@@ -31,7 +31,7 @@ def collapse(
         If it can't be done exactly.
     """
     if not is_graph(model):
-        raise refuse(
+        raise make_collapse_error(
             f"a {type(model).__name__} isn't made of a graph of layers, or has a call() of its "
             "own, so its image can't be traced"
         )
@@ -41,9 +41,8 @@ def collapse(
     if names is not None and len(images) > 1:
         images = [i for i in images if _leads_to_layers(model, i, preprocessing, names)]
     copy, adapted = trace_images(model, images, preprocessing)
-    if names is not None:
-        known = [path for path, _ in list_layers(model)]
-        check_layer_names(names, copy.stems, known, kind="layer", is_name_of=_is_name_of)
+    known = [path for path, _ in list_layers(model)]
+    check_stems(names, copy.stems, known, kind="layer", is_name_of=_is_name_of)
     if not copy.folds:
         preprocessing.require_stats()
     original = model if size is None else resize_network(model, images)
@@ -66,7 +65,7 @@ def trace_images(
     Raises
     ------
     ModelError
-        If an image can't be traced, is returned, or reaches no stem.
+        If an image can't be traced, or is returned.
     """
     copy = GraphCopy(preprocessing)
     inputs = copy_inputs(model, {image.place: image.gray_shape for image in images})
@@ -77,9 +76,7 @@ def trace_images(
     names = [model.layers[-1].name] if isinstance(model, keras.Sequential) else model.output_names
     returned = [name for name, o in zip(names, outputs, strict=True) if o is not None]
     if returned:
-        raise refuse(f"the image is returned, as the output {returned[0]!r}")
-    if not copy.stems:
-        raise refuse("the image reaches no convolution")
+        raise make_collapse_error(f"the image is returned, as the output {returned[0]!r}")
     return copy, adapted
 
 
@@ -103,7 +100,7 @@ def _check_precision(model: keras.Model, preprocessing: Preprocessing, stems: li
     """Check that numbers and weights of the gray's range fit into float16 where it is used."""
     halves = [name for name in stems if find_layer(model, name).compute_dtype == "float16"]
     if halves and preprocessing.normalization.std.max() > _LARGEST_IN_FLOAT16:
-        raise refuse(
+        raise make_collapse_error(
             f"{halves[0]!r} calculates in float16, which gray in such a range doesn't fit into: "
             "leave value_range out and give it gray from 0 to 1"
         )
@@ -131,7 +128,7 @@ def _check_outputs(
         expected = record_layers(model, stems, pack_inputs(model, color))
         given = record_layers(adapted, stems, pack_inputs(adapted, gray))
     except Exception as error:  # whatever a layer raises for noise of this size
-        raise refuse(
+        raise make_collapse_error(
             f"the first layers can't be run on noise ({type(error).__name__}: {error}). State an "
             "input that the network takes, example=(height, width)",
             remedies=("example",),

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..channel_map import ChannelMap, TraceError, concatenate_channels, refuse_image
+from ..channel_map import ChannelMap, TraceError, concatenate_channels, make_trace_error
 from ..image_input import ImageInput
 from ..preprocessing import Preprocessing
 from .files import warn_not_compiled
@@ -140,7 +140,7 @@ class GraphCopy:
             copy, output = self._call_copy(operation, args, kwargs)
             return [copy], output
         except TraceError as error:
-            raise refuse_image([str(error)], self.stems) from None
+            raise make_trace_error([str(error)], self.stems) from None
 
     def _call_copy(
         self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -83,9 +83,7 @@ def _make_stem(
     ones = image.has_constant() and _pads_with_zeros(layer)
     if ones:
         image = image.with_ones(image.base)
-    folded, added = image.fold_into_kernel(kernel, _list_axes(layer), config.get("groups", 1))
-    if image.has_constant():
-        bias = added if bias is None else bias + added
+    folded, bias = image.fold_into_stem(kernel, bias, _list_axes(layer), config.get("groups", 1))
     if "groups" in config:
         config["groups"] = 1
     config["use_bias"] = bias is not None

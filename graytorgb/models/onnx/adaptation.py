@@ -9,7 +9,7 @@ from ...errors import ModelError
 from ..frameworks import AdaptOptions, InputSize
 from ..preprocessing import Preprocessing
 from ..stem import read_size
-from .collapse import choose_images, collapse
+from .collapse import choose_image_inputs, collapse
 from .edit import Edit
 from .files import open_graph, write_model
 from .graph import Graph
@@ -60,7 +60,7 @@ def _make_edit(graph: Graph, preprocessing: Preprocessing, options: AdaptOptions
     if options.how == "collapse":
         return collapse(graph, preprocessing, options.layers, size)
     normalization = preprocessing.require_stats(options.how)
-    return prepend_planes(graph, choose_images(graph, normalization), normalization)
+    return prepend_planes(graph, choose_image_inputs(graph, normalization), normalization)
 
 
 def _finish_model(edit: Edit, model: ModelProto, preprocessing: Preprocessing) -> None:

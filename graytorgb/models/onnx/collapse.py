@@ -3,10 +3,10 @@
 import onnx.inliner
 
 from ...errors import ModelError
-from ..channel_map import ChannelMap, TraceError, refuse_image
+from ..channel_map import ChannelMap, TraceError, make_trace_error
 from ..image_input import ImageInput
 from ..preprocessing import Preprocessing
-from ..stem import check_layer_names, check_stem_outputs, refuse
+from ..stem import check_stem_outputs, check_stems, make_collapse_error
 from ..weights import Normalization
 from .edit import Edit
 from .graph import Graph, list_used_values
@@ -31,25 +31,22 @@ def collapse(
         If it can't be done exactly.
     """
     normalization = preprocessing.normalization
-    images = choose_images(graph, normalization, layers)
+    images = choose_image_inputs(graph, normalization, layers)
     edit, problems = trace_images(graph, images, normalization)
     if problems and graph.functions:
         inlined = onnx.inliner.inline_local_functions(graph.model)
         return collapse(Graph(inlined, graph.folder), preprocessing, layers, size)
     if problems:
-        raise refuse_image(problems, edit.stems)
-    if not edit.stems:
-        raise refuse("the image reaches no convolution")
-    if layers is not None:
-        known = [node.name for node in graph.nodes if node.name]
-        check_layer_names(layers, edit.stems, known, kind="node")
+        raise make_trace_error(problems, edit.stems)
+    known = [node.name for node in graph.nodes if node.name]
+    check_stems(layers, edit.stems, known, kind="node")
     if not edit.folds:
         preprocessing.require_stats()
     _check_outputs(edit, [i.with_sides(size, keep_fixed=True) for i in images], preprocessing)
     return edit
 
 
-def choose_images(
+def choose_image_inputs(
     graph: Graph, normalization: Normalization, layers: list[str] | None = None
 ) -> list[ImageInput]:
     """Return the image inputs, each with the axis of its channels.
@@ -131,7 +128,7 @@ def _check_outputs(edit: Edit, images: list[ImageInput], preprocessing: Preproce
             break
     else:
         why = f"{type(cause).__name__}: {cause}" if cause else "nothing is left of it"
-        raise refuse(
+        raise make_collapse_error(
             f"the first layers can't be run, {why}. State an input that the network takes, "
             "example=(height, width)",
             remedies=("example",),
@@ -139,7 +136,7 @@ def _check_outputs(edit: Edit, images: list[ImageInput], preprocessing: Preproce
     try:
         given = evaluate_model(after, grays)
     except Exception as error:
-        raise refuse(
+        raise make_collapse_error(
             f"with one channel the first layers raise {type(error).__name__}: {error}"
         ) from error
     for name, e, g in zip(edit.stems, expected, given, strict=True):

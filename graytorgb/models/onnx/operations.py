@@ -212,7 +212,7 @@ def _restore_shape(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     edit.add_node("Add", [shape, added], node.output[0])
 
 
-def _refuse_quantized(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
+def _reject_quantized(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     """Raise the TraceError for an operator of quantized models."""
     raise TraceError(f"is quantized by {describe(node)}: adapt the float model, then quantize it")
 
@@ -228,12 +228,11 @@ def _fold_into_convolution(edit: Edit, node: NodeProto, image: ChannelMap, *, ax
         raise TraceError(f"has {image.channel_count} channels where {describe(node)} takes others")
     if image.has_constant() and (is_transposed or _has_padding(node)):
         image = edit.append_ones(image)
-    folded, added = image.fold_into_kernel(kernel, axes, groups)
+    bias = find_argument(edit, node, 2, "bias") if image.has_constant() else None
+    folded, bias = image.fold_into_stem(kernel, bias, axes, groups)
     inputs = {0: image.base, 1: edit.add_constant(folded, f"{node.input[1]}_gray", image.dtype)}
-    if image.has_constant():
-        bias = find_argument(edit, node, 2, "bias")
-        added = added if bias is None else added + bias.astype(np.float64)
-        inputs[2] = edit.add_constant(added, f"{get_title(node)}_bias_gray", image.dtype)
+    if bias is not None:
+        inputs[2] = edit.add_constant(bias, f"{get_title(node)}_bias_gray", image.dtype)
     edit.keep_node(node, inputs, group=1)
     edit.stems[get_title(node)] = node.output[0]
 
@@ -259,7 +258,7 @@ OPERATIONS: dict[str, Operation] = {
     "Concat": concatenate_values,
     "Unsqueeze": unsqueeze_image,
     "Squeeze": squeeze_image,
-    **dict.fromkeys(_QUANTIZED, _refuse_quantized),
+    **dict.fromkeys(_QUANTIZED, _reject_quantized),
     "Conv": partial(_fold_into_convolution, axes="OI"),
     "ConvTranspose": partial(_fold_into_convolution, axes="IO"),
 }

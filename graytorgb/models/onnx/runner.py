@@ -13,7 +13,7 @@ from ...errors import BackendUnavailable, ModelError
 from ..image_input import ImageInput
 from ..preprocessing import Preprocessing
 from ..weights import Normalization
-from .collapse import choose_images, trace_images
+from .collapse import choose_image_inputs, trace_images
 from .files import is_large, list_external_tensors, open_graph
 from .graph import get_title, list_tensors
 from .inputs import find_image_inputs
@@ -49,7 +49,7 @@ class Runner:
         self._images = (
             [readings[0] for readings in find_image_inputs(graph, 1)]
             if normalization is None
-            else choose_images(graph, normalization)
+            else choose_image_inputs(graph, normalization)
         )
         others = {v.name for v in graph.inputs} - {image.name for image in self._images}
         if others:

@@ -107,7 +107,7 @@ def _check_network(model: nn.Module) -> None:
         raise ModelError("this network is on the meta device, without weights: load them first")
     if any(nn.parameter.is_lazy(p) for p in model.parameters()):
         raise ModelError("this network has lazy layers without weights: run it once, model(images)")
-    if any(is_adapted(module) for module in model.modules()):
+    if is_adapted(model):
         raise ModelError(
             "this network is adapted already, and takes one channel: adapt the original again for "
             "other stats or how"

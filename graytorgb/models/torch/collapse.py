@@ -12,7 +12,7 @@ from torch.nn.modules.conv import _ConvTransposeNd
 from ...errors import ModelError
 from ..frameworks import AdaptOptions
 from ..preprocessing import Preprocessing
-from ..stem import CHANNELS, check_stem_outputs, refuse
+from ..stem import CHANNELS, check_stem_outputs, make_collapse_error
 from ..weights import Normalization, collapse_stem
 from .example import Call, convert_to_float64, find_epsilons
 from .isolated_run import isolate_run
@@ -45,7 +45,7 @@ def collapse(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptio
         if mismatch is not None:
             changes.undo()
             if not _is_rounding(model, task, mismatch, options):
-                raise refuse(mismatch.reason)
+                raise make_collapse_error(mismatch.reason)
             _change(model, task, changes)
     except BaseException:
         changes.undo()
@@ -307,7 +307,7 @@ def _run_alone(model: nn.Module, task: Task) -> dict[str, Tensor]:
 def _compare_stem(name: str, expected: list[Tensor], actual: list[Tensor]) -> None:
     """Check that a stem's outputs agree, in each call of it."""
     if len(expected) != len(actual):
-        raise refuse(
+        raise make_collapse_error(
             f"layer {name!r} is called {len(actual)} times for gray, and {len(expected)} times for "
             "three planes"
         )

@@ -166,7 +166,10 @@ class GrayInput(nn.Module):
         return self.model(*args, **kwargs)
 
 
-def is_adapted(module: nn.Module) -> bool:
-    """Whether a layer takes gray in the place of color."""
-    hooks = module._forward_pre_hooks.values()
-    return isinstance(module, GrayInput) or any(isinstance(hook, AppendOnes) for hook in hooks)
+def is_adapted(model: nn.Module) -> bool:
+    """Whether a layer of the network is given gray in the place of color."""
+    return any(
+        isinstance(module, GrayInput)
+        or any(isinstance(hook, AppendOnes) for hook in module._forward_pre_hooks.values())
+        for module in model.modules()
+    )

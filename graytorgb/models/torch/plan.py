@@ -1,6 +1,5 @@
 """Plan of the layers that have to change, from the trace of an image through a torch network."""
 
-import difflib
 from typing import NamedTuple
 
 from torch import nn
@@ -8,7 +7,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils.parametrize import is_parametrized
 
 from ...errors import ModelError
-from ..stem import CHANNELS, quote_names, refuse
+from ..stem import CHANNELS, make_collapse_error, quote_names, suggest_name
 from .input_arithmetic import InputArithmetic, find_input_arithmetic, takes_image_list
 from .trace import Consumer, ImageTrace
 
@@ -49,16 +48,14 @@ def plan_for_layers(model: nn.Module, layers: list[str]) -> Plan:
     layers = list(dict.fromkeys(first_names[id(known[n])] if n in known else n for n in layers))
     for name in layers:
         if name not in modules:
-            near = difflib.get_close_matches(name, modules, n=1)
-            hint = f"; did you mean layer={near[0]!r}?" if near else ""
             fit = [each for each, module in modules.items() if not _describe_unfit(module)]
             raise ModelError(
-                f"no layer is called {name!r}{hint} Those that see 3 channels: "
-                f"{quote_names(fit) or 'none'}"
+                f"no layer is called {name!r}{suggest_name(name, modules)} (layer=); the layers "
+                f"that see 3 channels: {quote_names(fit) or 'none'}"
             )
         unfit = _describe_unfit(modules[name])
         if unfit:
-            raise refuse(f"layer {name!r} is {unfit}")
+            raise make_collapse_error(f"layer {name!r} is {unfit}")
     found = [find_input_arithmetic(model, name, returns_image=False) for name in modules]
     stems = {name: "" if takes_image_list(model) else name for name in layers}
     around = {name for name in modules if any(is_inside(layer, name) for layer in layers)}
@@ -76,7 +73,7 @@ def plan_from_traces(model: nn.Module, traces: list[ImageTrace]) -> Plan:
     modules = dict(model.named_modules())
     consumers = [consumer for trace in traces for consumer in trace.consumers]
     if not consumers:
-        raise refuse(
+        raise make_collapse_error(
             "the image that the network is given doesn't reach any operation: is it the first "
             "argument? State all of them, example={name: tensor}"
         )
@@ -84,7 +81,9 @@ def plan_from_traces(model: nn.Module, traces: list[ImageTrace]) -> Plan:
     if any(problems):
         stems = [c.layer for c, problem in zip(consumers, problems, strict=True) if not problem]
         also = f", beside the convolution(s) {quote_names(stems)}" if stems else ""
-        raise refuse(f"the image {'; '.join(dict.fromkeys(filter(None, problems)))}{also}")
+        raise make_collapse_error(
+            f"the image {'; '.join(dict.fromkeys(filter(None, problems)))}{also}"
+        )
     calculating = dict.fromkeys(
         step.layer for c in consumers for step in c.steps if step.kind == "arithmetic"
     )
@@ -159,7 +158,7 @@ def _require_arithmetic(model: nn.Module, layer: str, image_makers: set[str]) ->
     """Return a layer's arithmetic with the image, or raise a ModelError if it has to stay."""
     arithmetic = find_input_arithmetic(model, layer, returns_image=layer in image_makers)
     if arithmetic is None:
-        raise refuse(
+        raise make_collapse_error(
             f"{_describe_layer(layer)} calculates with the image before the first convolution, and "
             "can't be taken out of the network"
         )

@@ -75,7 +75,7 @@ class Consumer(NamedTuple):
     uses_layer_weight: bool
 
 
-class Stopped(Exception):
+class StopRun(Exception):
     """The forward pass was ended on purpose."""
 
 
@@ -89,7 +89,7 @@ class ImageTrace(TorchDispatchMode):
     image : Tensor
         The network's input.
     stop_at_consumer : bool
-        Whether to raise :class:`Stopped` at the first consumer.
+        Whether to raise :class:`StopRun` at the first consumer.
 
     Attributes
     ----------
@@ -203,7 +203,7 @@ class ImageTrace(TorchDispatchMode):
         )
         _mark_activations(result)
         if self._stop_at_consumer:
-            raise Stopped
+            raise StopRun
 
     def _find_step_kind(
         self,
@@ -250,6 +250,6 @@ def trace_image(
 ) -> ImageTrace:
     """Return the trace of `image`, the input, through one forward pass of `model` by `run`."""
     trace = ImageTrace(model, image, stop_at_consumer=stop_at_consumer)
-    with torch.no_grad(), trace.watch_layers(), trace, suppress(Stopped):
+    with torch.no_grad(), trace.watch_layers(), trace, suppress(StopRun):
         trace.result = run()
     return trace

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from ...errors import ModelError
 from ..preprocessing import Preprocessing
-from ..stem import CHANNELS, refuse
+from ..stem import CHANNELS, make_collapse_error
 from .example import Call, find_parameter, list_calls
 from .isolated_run import isolate_run
 from .modules import repeat_and_normalize
 from .outputs import Outputs, collect_outputs
-from .trace import ImageTrace, Stopped, trace_image
+from .trace import ImageTrace, StopRun, trace_image
 
 _LARGE = 96  # pixels; a smaller side might not leave a pixel after all strides
 
@@ -121,7 +121,7 @@ def run_adapted(
         try:
             return stem_outputs, collect_outputs(_run(model, call, gray))
         except Exception as error:  # whatever a network raises that counts its channels
-            raise refuse(
+            raise make_collapse_error(
                 f"with one channel the network raises {type(error).__name__}: {error}"
             ) from error
 
@@ -142,9 +142,9 @@ def _run(model: nn.Module, call: Call, images: Tensor) -> Any:
 
     def keep_features(module: nn.Module, args: Any, output: Any) -> None:
         features.append(output)
-        raise Stopped
+        raise StopRun
 
-    with backbone.register_forward_hook(keep_features), suppress(Stopped):
+    with backbone.register_forward_hook(keep_features), suppress(StopRun):
         return call.run(model, images)
     return features
 

@@ -265,7 +265,7 @@ class TestWhich:
         [
             (
                 "0.stm",
-                "no layer is called '0.stm'; did you mean layer='0.stem'.*channels: '0.stem'",
+                "no layer is called '0.stm', did you mean '0.stem'.*channels: '0.stem'",
             ),
             ("1", "layer '1' is a torch.nn.*BatchNorm2d, not a convolution"),
             ("3", "layer '3' is a convolution of 8 channels, not 3"),
