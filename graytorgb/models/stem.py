@@ -1,4 +1,4 @@
-"""The rules about stems that torch, Keras and ONNX share: channels, names, sides, comparison."""
+"""Rules for stems (first convolutions) that torch, Keras and ONNX share."""
 
 import difflib
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 from ..errors import ModelError
 
 Array = NDArray[Any]
-CHANNELS = 3  # of the image, which a stem sees
+CHANNELS = 3  # of the image that an original's stem sees
 _EPS = {"float64": 2**-52, "float32": 2**-23, "float16": 2**-10}
 
 
 def make_collapse_error(why: str, *, remedies: tuple[str, ...] = ()) -> ModelError:
-    """Return the error for a network that can't be collapsed, and can be expanded."""
+    """Return the error for a network that ``how="collapse"`` can't adapt; "expand" can."""
     remedies = (*remedies, "how")
     return ModelError(f'{why}; how="expand" works with any network', remedies=remedies)
 
 
 def quote_names(names: Iterable[str]) -> str:
-    """Return names for a message, each once and in quotes."""
+    """Return names as text for a message, each once and in quotes."""
     return ", ".join(map(repr, dict.fromkeys(names)))
 
 
@@ -51,9 +51,9 @@ def check_stems(
     known : collection of str
         Every name in the network.
     kind : {"layer", "node"}
-        The framework's word for what is named.
+        The framework's word for a part of a network.
     is_name_of : callable
-        A function that returns whether a name stands for a full name, its second argument.
+        ``is_name_of(name, full_name)`` returns whether a caller's name means that part.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def check_stems(
     if others:
         raise ModelError(
             f"the image goes into {quote_names(others)} too, which have to change with "
-            f"{quote_names(layers)}: leave layer out"
+            f"{quote_names(layers)}: leave layer out, or name them all"
         )
 
 
@@ -119,7 +119,7 @@ def read_size(example: Any) -> tuple[int | None, ...] | None:
     Raises
     ------
     ModelError
-        If it is anything else, such as a batch.
+        If `example` is anything else, such as a batch.
     """
     if example is None:
         return None
@@ -131,13 +131,13 @@ def read_size(example: Any) -> tuple[int | None, ...] | None:
     given = repr(example) if isinstance(size, tuple | list | str) else type(example).__name__
     shape = f" of shape {np.shape(example)}" if hasattr(example, "shape") else ""
     raise ModelError(
-        "example is the size of an image for Keras and ONNX, (H, W), None where any will do; not "
+        "for Keras and ONNX, example is the size of an image, (H, W), with None for any side; not "
         f"{given}{shape}"
     )
 
 
 def check_stem_outputs(name: str, expected: Array, actual: Array, precision: str) -> None:
-    """Check that a stem's output for gray is the original's, up to rounding.
+    """Check that a stem's output for gray equals the original's, up to rounding.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def check_stem_outputs(name: str, expected: Array, actual: Array, precision: str
     Raises
     ------
     ModelError
-        If the shapes differ, or values by more than rounding.
+        If the shapes differ, or values differ by more than rounding.
     """
     if expected.shape != actual.shape:
         raise make_collapse_error(
@@ -162,6 +162,6 @@ def check_stem_outputs(name: str, expected: Array, actual: Array, precision: str
     if not difference <= _EPS.get(precision, 2**-7) ** 0.5 * scale:
         raise make_collapse_error(
             f"layer {name!r} doesn't give for gray what it gave for three planes: they differ by "
-            f"{difference:.2g}, of values up to {scale:.2g}. Something changes the image before "
-            "it, the order of the channels perhaps"
+            f"{difference:.2g}, of values up to {scale:.2g}. Perhaps something changes the image "
+            "before it, such as the order of the channels"
         )

@@ -103,7 +103,7 @@ def test_another_framework_is_one_line(monkeypatch):
     ("path", "message"),
     [
         ("net.pt", r"adapt_file\(path, dst, stats\)"),
-        ("net.h5", r"keras\.models\.load_model\(path\) first"),
+        ("net.h5", r"load it first, model = keras\.models\.load_model\(path\)"),
         ("net", "a model's file is .keras or .onnx"),
     ],
 )

@@ -13,7 +13,7 @@ from .graph_copy import GraphCopy, is_graph, resize_network
 from .inputs import copy_inputs, find_image_inputs, find_layer, list_layers, pack_inputs
 from .runner import make_inputs, record_layers
 
-# times weights around 0.05 this ends where float16 has 10 bits, and gray of 65535 is infinite
+# beyond this, weights around 0.05 become too small for float16's 10 bits; 65535 is infinite there
 _LARGEST_IN_FLOAT16 = 1024
 
 
@@ -23,17 +23,17 @@ def collapse(
     names: list[str] | None,
     size: tuple[int | None, ...] | None,
 ) -> keras.Model:
-    """Return a copy of a network whose stems see one plane of gray, proven on noise.
+    """Return a copy of a network whose stems see one plane of gray, tested on noise.
 
     Raises
     ------
     ModelError
-        If it can't be done exactly.
+        If the copy's outputs can't be exact.
     """
     if not is_graph(model):
         raise make_collapse_error(
-            f"a {type(model).__name__} isn't made of a graph of layers, or has a call() of its "
-            "own, so its image can't be traced"
+            f"a {type(model).__name__} isn't a graph of layers, or has a call() of its own, so its "
+            "image can't be traced"
         )
     images = [image.with_sides(size) for image in find_image_inputs(model)]
     for image in images:
@@ -54,12 +54,12 @@ def collapse(
 def trace_images(
     model: keras.Model, images: list[ImageInput], preprocessing: Preprocessing
 ) -> tuple[GraphCopy, keras.Model]:
-    """Copy a network with some of its inputs gray, and trace them to the stems.
+    """Copy a network with these inputs made gray, and trace the images to the stems.
 
     Returns
     -------
     copy : GraphCopy
-        The stems that the images reach.
+        The record of the stems that the images reach.
     adapted : keras.Model
 
     Raises
@@ -83,7 +83,7 @@ def trace_images(
 def _leads_to_layers(
     model: Any, image: ImageInput, preprocessing: Preprocessing, names: list[str]
 ) -> bool:
-    """Whether an input, if it alone is gray, leads to one of these layers."""
+    """Whether an image in this input alone reaches one of these layers."""
     try:
         stems = trace_images(model, [image], preprocessing)[0].stems
     except ModelError:
@@ -97,12 +97,12 @@ def _is_name_of(name: str, path: str) -> bool:
 
 
 def _check_precision(model: keras.Model, preprocessing: Preprocessing, stems: list[str]) -> None:
-    """Check that numbers and weights of the gray's range fit into float16 where it is used."""
+    """Check that gray in its range, and the weights for it, fit into the float16 of a stem."""
     halves = [name for name in stems if find_layer(model, name).compute_dtype == "float16"]
     if halves and preprocessing.normalization.std.max() > _LARGEST_IN_FLOAT16:
         raise make_collapse_error(
-            f"{halves[0]!r} calculates in float16, which gray in such a range doesn't fit into: "
-            "leave value_range out and give it gray from 0 to 1"
+            f"{halves[0]!r} calculates in float16, and gray in such a range doesn't fit into it: "
+            "leave value_range out, and give the network gray from 0 to 1"
         )
 
 
@@ -113,7 +113,7 @@ def _check_outputs(
     preprocessing: Preprocessing,
     stems: list[str],
 ) -> None:
-    """Run both networks as far as the stems, on noise, and compare the stems' outputs.
+    """Run both networks on noise up to the stems, and compare the stems' outputs.
 
     Raises
     ------
@@ -135,6 +135,6 @@ def _check_outputs(
         ) from error
     for name in stems:
         dtype = find_layer(adapted, name).compute_dtype
-        # numbers in Keras's own layers are float32, whatever their dtype is
+        # Keras's own layers calculate with float32 numbers even where their dtype is float64
         precision = "float32" if dtype == "float64" else dtype
         check_stem_outputs(name, expected[name][1], given[name][1], precision)

@@ -1,4 +1,4 @@
-"""how="collapse" for ONNX: trace the image through the graph and fold it into the convolutions."""
+"""how="collapse" for ONNX: trace the image to the stems and give these kernels for gray."""
 
 import onnx.inliner
 
@@ -14,7 +14,7 @@ from .inputs import find_image_inputs
 from .operations import trace_node
 from .runtime import evaluate_model
 
-_SIDES = (64, 224, 512)  # the sides tried where the model takes any
+_SIDES = (64, 224, 512)  # the sides to try if the model takes any size
 
 
 def collapse(
@@ -23,12 +23,12 @@ def collapse(
     layers: list[str] | None,
     size: tuple[int | None, ...] | None,
 ) -> Edit:
-    """Return the edit that makes the model's convolutions see gray, proven on a small image.
+    """Return the edit that makes the stems of a model see gray, tested on noise.
 
     Raises
     ------
     ModelError
-        If it can't be done exactly.
+        If the adapted outputs can't be exact.
     """
     normalization = preprocessing.normalization
     images = choose_image_inputs(graph, normalization, layers)
@@ -56,7 +56,7 @@ def choose_image_inputs(
     Raises
     ------
     ModelError
-        If there is none, or nothing tells where its channels are.
+        If there is none, or nothing tells which axis has the channels.
     """
     chosen, found = [], find_image_inputs(graph)
     for readings in found:
@@ -67,7 +67,7 @@ def choose_image_inputs(
         if len(readings) > 1 and len(leading) != 1:
             axes = " or ".join(str(reading.axis) for reading in readings)
             raise ModelError(
-                f"the input {readings[0].name!r} doesn't say where its channels are, on axis "
+                f"the input {readings[0].name!r} doesn't say whether its channels are on axis "
                 f"{axes}: state their number, "
                 "onnx.tools.update_model_dims.update_inputs_outputs_dims(...)"
             )
@@ -86,7 +86,7 @@ def trace_images(
     -------
     edit : Edit
     problems : list of str
-        The messages of the nodes and outputs that the images can't pass.
+        Messages about nodes that the images can't pass, and about images that are returned.
     """
     edit, problems = Edit(graph), []
     for image in images:
@@ -106,7 +106,7 @@ def trace_images(
 
 
 def _check_outputs(edit: Edit, images: list[ImageInput], preprocessing: Preprocessing) -> None:
-    """Run the stems of the original and of the adapted graph on noise, and compare.
+    """Run both graphs on noise up to the stems, and compare the stems' outputs.
 
     Raises
     ------
@@ -127,9 +127,9 @@ def _check_outputs(edit: Edit, images: list[ImageInput], preprocessing: Preproce
         if all(output.size for output in expected):
             break
     else:
-        why = f"{type(cause).__name__}: {cause}" if cause else "nothing is left of it"
+        why = f"{type(cause).__name__}: {cause}" if cause else "no pixel is left"
         raise make_collapse_error(
-            f"the first layers can't be run, {why}. State an input that the network takes, "
+            f"the first layers can't be run: {why}. State an input that the network takes, "
             "example=(height, width)",
             remedies=("example",),
         ) from cause

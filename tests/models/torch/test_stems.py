@@ -171,7 +171,7 @@ class TestOnTheWay:
             (lambda self, x: self.stem(x)[:, :3] + x, "add.*beside the convolution.* 'stem'"),
             (lambda self, x: self.stem(x)[:, :3].mul_(x), "goes into mul_"),
             (lambda self, x: self.stem(x.relu_()), "goes into relu_"),
-            (lambda self, x: self.stem(x.flip(1)), "order of the channels perhaps"),
+            (lambda self, x: self.stem(x.flip(1)), "before it, such as the order of the channels"),
             (
                 lambda self, x: self.stem(x[:, [2, 1, 0]]),
                 "with one channel the network raises Index",
