@@ -27,7 +27,7 @@ class Shape(click.ParamType[tuple[int, ...]]):
         if isinstance(value, tuple):
             return value
         if not re.fullmatch(r"\d+(x\d+)+", value.lower()):
-            self.fail(f"{value!r} isn't a shape, such as {self.example}", param, ctx)
+            self.fail(f"{value!r} isn't a shape; write it as {self.example}", param, ctx)
         return tuple(map(int, value.lower().split("x")))
 
 
@@ -48,7 +48,7 @@ class StatsOption(click.ParamType[Any]):
             mean, std = (tuple(map(float, part.split(","))) for part in value.split("/"))
         except ValueError:
             self.fail(
-                f"{value!r} is neither a name nor numbers for mean and std, {PAIR}", param, ctx
+                f"{value!r} is neither a name nor {PAIR}, numbers for mean and std", param, ctx
             )
         return mean, std
 
@@ -65,6 +65,6 @@ class Size(click.ParamType[int]):
             return value
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", value.lower())
         if match is None:
-            self.fail(f"{value!r} isn't a size, such as 500MB or 2GiB", param, ctx)
+            self.fail(f"{value!r} isn't a size; write it as 500MB or 2GiB", param, ctx)
         number, unit, binary = match.groups()
         return int(float(number) * (1024 if binary else 1000) ** self.units.index(unit))

@@ -111,7 +111,7 @@ class TestOnnx:
     def test_proven_on_noise(self, model, tmp_path):
         output, code = run(model, tmp_path / "gray.onnx", *STATS, "--value-range", 0, 4095)
         assert code == 0, output
-        assert "proven on noise; --verify IMAGES proves it on yours" in output
+        assert "proven on noise; --verify IMAGES proves it on your images" in output
         assert "passed: 8 images" in output
         assert "one channel, from 0 to 4095" in output
 
@@ -285,8 +285,8 @@ class TestNothingIsWritten:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (("--mean", "0.5"), "--mean is half of --stats M,M,M/S,S,S: give both in one"),
-            (("--stats", "imagenet", "--std", "0.5"), "--std is half of --stats"),
+            (("--mean", "0.5"), "there is no --mean: give mean and std together, --stats M,M,M/S,S,S"),
+            (("--stats", "imagenet", "--std", "0.5"), "there is no --std: give mean and std together"),
             (("--stats", "a/1"), "'a/1' is neither a name nor M,M,M/S,S,S"),
             (("--stats", "1/1/1"), "is neither a name nor"),
             (("--stats", "1,2/1"), "mean is 1 or 3 finite numbers"),
@@ -388,7 +388,7 @@ class TestWeights:
         [
             (("--verify", MR), "weights alone don't run"),
             (("--json", "a.json"), "weights alone don't run"),
-            (("--how", "expand"), "weights have none"),
+            (("--how", "expand"), "MODEL holds weights alone"),
             (("--arch", "resnet18"), '"torchvision:NAME" or "timm:NAME"'),
             (("--arch", "torchvision:resnet"), "torchvision can't make 'resnet'"),
             (("--arch", "timm:nothing"), "timm can't make 'nothing'"),
