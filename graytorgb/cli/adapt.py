@@ -37,9 +37,7 @@ Examples:
 def _reject_half(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     """Raise a usage error for --mean or --std, which belong together in --stats."""
     if value is not None:
-        raise click.UsageError(
-            f"there is no {param.opts[0]}: give mean and std together, --stats {PAIR}"
-        )
+        raise click.UsageError(f"{param.opts[0]} is no option: give --stats {PAIR}")
 
 
 @click.command("adapt", cls=FileCommand, epilog=_EXAMPLES)
@@ -50,8 +48,8 @@ def _reject_half(ctx: click.Context, param: click.Parameter, value: str | None) 
     type=StatsOption(),
     metavar="imagenet",
     help=f"Mean and std of the model's training images, for values from 0 to 1: imagenet, caffe, "
-    f'"-1..1", "0..1" (not normalized), the name of torchvision weights, such as '
-    f"ResNet50_Weights.DEFAULT, or numbers, {PAIR}, red first.",
+    f'"-1..1", "0..1" (not normalized), ResNet50_Weights.DEFAULT and other torchvision weights, or '
+    f"numbers, {PAIR}, red first.",
 )
 @click.option("--mean", hidden=True, expose_value=False, callback=_reject_half)
 @click.option("--std", hidden=True, expose_value=False, callback=_reject_half)
@@ -60,12 +58,9 @@ def _reject_half(ctx: click.Context, param: click.Parameter, value: str | None) 
     type=click.Choice(["collapse", "expand"]),
     default="collapse",
     show_default=True,
-    help="collapse: the first convolution sees gray. expand: the gray is repeated before the "
-    "model (ONNX, Keras).",
+    help="Make the first convolution see gray, or repeat the gray before it (ONNX, Keras).",
 )
-@click.option(
-    "--layer", "layers", multiple=True, help="Name of the first convolution.  [default: found]"
-)
+@click.option("--layer", "layers", multiple=True, help="The first convolution's name.")
 @click.option(
     "--value-range",
     type=(float, float),
@@ -81,21 +76,15 @@ def _reject_half(ctx: click.Context, param: click.Parameter, value: str | None) 
 @click.option(
     "--arch",
     metavar="torchvision:NAME",
-    help="For a file of weights: the network that they are for, of torchvision or timm "
-    "(timm:NAME). Without it nothing is proven.",
+    help="For weights: the network they are for, or timm:NAME. Without it nothing is proven.",
 )
-@click.option(
-    "--classes",
-    type=click.IntRange(1),
-    help="For a file of weights: how many classes the network has.",
-)
+@click.option("--classes", type=click.IntRange(1), help="For weights: the number of classes.")
 @click.option(
     "--offset",
     type=click.Choice(["plane", "bias"]),
     default="plane",
     show_default=True,
-    help="For a file of weights without --arch: where the effect of the means goes. bias is only "
-    "for a first convolution that doesn't pad with zeros.",
+    help="For weights without --arch: plane, or bias if the network doesn't pad with zeros.",
 )
 @click.option(
     "--verify",
@@ -129,7 +118,7 @@ def _reject_half(ctx: click.Context, param: click.Parameter, value: str | None) 
     type=click.FloatRange(0),
     default=1e-4,
     show_default=True,
-    help="The largest difference of outputs that passes; relative if all outputs are below 1.",
+    help="The largest difference of outputs that passes; relative if all are below 1.",
 )
 @click.option(
     "--seconds",
@@ -138,9 +127,7 @@ def _reject_half(ctx: click.Context, param: click.Parameter, value: str | None) 
     show_default=True,
     help="How long to time both networks. 0 measures neither time nor memory.",
 )
-@click.option(
-    "--json", "json_path", type=OutputFile(), help="Write the figures of the proof to a file."
-)
+@click.option("--json", "json_path", type=OutputFile(), help="Write the proof's figures to a file.")
 @click.option(
     "--png",
     "png_path",
@@ -205,17 +192,13 @@ def _errors_for_shell(line: FrameworkLine) -> Iterator[None]:
 def _check_options(request: Request, *, proof_wanted: bool) -> None:
     """Raise a usage error for options that exclude each other, before anything is read."""
     if request.size is not None and 0 in request.size:
-        raise click.UsageError("each side in --size is 1 or more")
+        raise click.UsageError("--size has an empty side: each side is 1 or more")
     if request.line.files_hold == "models":
         if request.arch or request.classes:
-            raise click.UsageError(
-                "--arch and --classes are for a file of weights, and MODEL is a whole model"
-            )
+            raise click.UsageError("--arch and --classes are for weights, not for a whole model")
         return
     if request.how == "expand":
-        raise click.UsageError(
-            "--how expand adds a layer to a model, and MODEL holds weights alone"
-        )
+        raise click.UsageError("--how expand is for a whole model, not for weights alone")
     if request.arch is None and (request.images is not None or proof_wanted):
         raise click.UsageError(
             "weights alone don't run, so nothing can be proven: name their network, --arch "

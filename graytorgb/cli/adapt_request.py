@@ -101,16 +101,12 @@ def _verify(
     """Run both networks on the images that --verify names, or on noise."""
     size = input_size.choose_sides(request.size)
     if not input_size.has_integers and request.preprocessing == Preprocessing():
-        console.print(
-            "proven on values from 0 to 1; if the network takes others: --value-range LO HI"
-        )
+        console.print("proven on values from 0 to 1; for others: --value-range LO HI")
     if request.images is None:
         console.print("proven on noise; --verify IMAGES proves it on your images")
         units = make_noise_images(size, _NOISE)
     elif len(size) != 2:
-        raise ModelError(
-            "the network takes volumes, not images: prove it by graytorgb.models.verify"
-        )
+        raise ModelError("the network takes volumes: prove it by graytorgb.models.verify")
     else:
         units, has_more = read_grays(request.images, size, request.image_range, request.most)
         if has_more:

@@ -75,9 +75,7 @@ def _check_names(ctx: click.Context, param: click.Parameter, value: str | None) 
     metavar="2GB",
     help="How much memory may be used.  [default: what is available]",
 )
-@click.option(
-    "--peaks/--no-peaks", default=True, help="Measure peak memory, each backend in its own process."
-)
+@click.option("--peaks/--no-peaks", default=True, help="Measure memory, each backend in a process.")
 @click.option(
     "--json", "json_path", type=OutputFile(), help="Write all figures in a versioned schema."
 )
@@ -126,9 +124,7 @@ def bench_command(
     cases, too_large = matrix.split_by_memory(cases, memory_limit)
     for text in too_large.values():
         if preset is None:
-            raise click.ClickException(
-                f"{text}: give a smaller --shape, or a larger --memory-limit"
-            )
+            raise click.ClickException(f"{text}: try a smaller --shape or larger --memory-limit")
         console.print(f"[yellow]left out: {text}[/]")
     report = bench.Report.new()
     interrupted = _measure(console, report, cases, names, seconds, peaks=peaks)

@@ -47,9 +47,7 @@ class StatsOption(click.ParamType[Any]):
         try:
             mean, std = (tuple(map(float, part.split(","))) for part in value.split("/"))
         except ValueError:
-            self.fail(
-                f"{value!r} is neither a name nor {PAIR}, numbers for mean and std", param, ctx
-            )
+            self.fail(f"{value!r} is neither a name nor numbers as {PAIR}", param, ctx)
         return mean, std
 
 

@@ -4,16 +4,14 @@ Keras and ONNX trace an image through a graph with these rules. Several function
 argument `where`, which describes a layer or node for messages.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelError
 from .image_input import ImageInput
-from .stem import make_collapse_error, quote_names
 from .weights import Normalization, add_to_bias, mix_channels
 
 Array = NDArray[Any]
@@ -26,21 +24,6 @@ class TraceError(Exception):
 
     The message continues a sentence that begins with "the image".
     """
-
-
-def make_trace_error(problems: Iterable[str], stems: Iterable[str]) -> ModelError:
-    """Return the error for an image that can't be traced to convolutions alone.
-
-    Parameters
-    ----------
-    problems : iterable of str
-        The messages of the :class:`TraceError`.
-    stems : iterable of str
-        The convolutions that the image reaches nevertheless.
-    """
-    names = quote_names(stems)
-    also = f", beside the convolution(s) {names}" if names else ""
-    return make_collapse_error(f"the image {'; '.join(dict.fromkeys(problems))}{also}")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from ..errors import ModelError
 
 Array = NDArray[Any]
 CHANNELS = 3  # of the image that an original's stem sees
-_EPS = {"float64": 2**-52, "float32": 2**-23, "float16": 2**-10}
+# machine epsilons by dtype
+EPS = {"float64": 2**-52, "float32": 2**-23, "float16": 2**-10, "bfloat16": 2**-7}
 
 
 def make_collapse_error(why: str, *, remedies: tuple[str, ...] = ()) -> ModelError:
@@ -24,6 +25,21 @@ def make_collapse_error(why: str, *, remedies: tuple[str, ...] = ()) -> ModelErr
 def quote_names(names: Iterable[str]) -> str:
     """Return names as text for a message, each once and in quotes."""
     return ", ".join(map(repr, dict.fromkeys(names)))
+
+
+def make_trace_error(problems: Iterable[str], stems: Iterable[str]) -> ModelError:
+    """Return the error for an image that can't be traced to convolutions alone.
+
+    Parameters
+    ----------
+    problems : iterable of str
+        What the image meets, in words that follow "the image".
+    stems : iterable of str
+        The convolutions that the image reaches nevertheless.
+    """
+    names = quote_names(stems)
+    also = f", beside the convolution(s) {names}" if names else ""
+    return make_collapse_error(f"the image {'; '.join(dict.fromkeys(problems))}{also}")
 
 
 def suggest_name(name: str, known: Iterable[str]) -> str:
@@ -159,7 +175,7 @@ def check_stem_outputs(name: str, expected: Array, actual: Array, precision: str
         )
     e, a = expected.astype(np.float64), actual.astype(np.float64)
     scale, difference = float(np.abs(e).max()), float(np.abs(e - a).max())
-    if not difference <= _EPS.get(precision, 2**-7) ** 0.5 * scale:
+    if not difference <= EPS.get(precision, 2**-7) ** 0.5 * scale:
         raise make_collapse_error(
             f"layer {name!r} doesn't give for gray what it gave for three planes: they differ by "
             f"{difference:.2g}, of values up to {scale:.2g}. Perhaps something changes the image "

@@ -285,9 +285,15 @@ class TestNothingIsWritten:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (("--mean", "0.5"), "there is no --mean: give mean and std together, --stats M,M,M/S,S,S"),
-            (("--stats", "imagenet", "--std", "0.5"), "there is no --std: give mean and std together"),
-            (("--stats", "a/1"), "'a/1' is neither a name nor M,M,M/S,S,S"),
+            (
+                ("--mean", "0.5"),
+                "--mean is no option: give --stats M,M,M/S,S,S",
+            ),
+            (
+                ("--stats", "imagenet", "--std", "0.5"),
+                "--std is no option: give --stats",
+            ),
+            (("--stats", "a/1"), "'a/1' is neither a name nor numbers as M,M,M/S,S,S"),
             (("--stats", "1/1/1"), "is neither a name nor"),
             (("--stats", "1,2/1"), "mean is 1 or 3 finite numbers"),
             (
@@ -388,7 +394,7 @@ class TestWeights:
         [
             (("--verify", MR), "weights alone don't run"),
             (("--json", "a.json"), "weights alone don't run"),
-            (("--how", "expand"), "MODEL holds weights alone"),
+            (("--how", "expand"), "--how expand is for a whole model"),
             (("--arch", "resnet18"), '"torchvision:NAME" or "timm:NAME"'),
             (("--arch", "torchvision:resnet"), "torchvision can't make 'resnet'"),
             (("--arch", "timm:nothing"), "timm can't make 'nothing'"),

@@ -238,7 +238,9 @@ class TestProof:
         for limits, told in (([], True), (["--value-range", "0", "255"], False)):
             done = CliRunner().invoke(main, arguments + limits)
             assert done.exit_code == 0, done.output
-            assert ("proven on values from 0 to 1; if the network takes others: --value-range LO HI" in done.output) == told
+            assert (
+                "proven on values from 0 to 1; for others: --value-range LO HI" in done.output
+            ) == told
 
 
 def test_preprocess_input_outside():

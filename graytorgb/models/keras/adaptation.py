@@ -81,7 +81,7 @@ def _prepend_layers(
 ) -> keras.Model:
     """Return a network that makes three planes of the gray and passes them to the original."""
     normalization = preprocessing.require_stats(options.how)
-    images = [image.with_sides(size) for image in _choose_image_inputs(model, size)]
+    images = [image.with_sides(size) for image in _find_images(model, size)]
     if has_inputs(model):
         inputs = copy_inputs(model, {image.place: image.gray_shape for image in images})
     else:
@@ -102,9 +102,7 @@ def _prepend_layers(
     return keras.Model(pack_inputs(model, inputs), outputs, name=f"{model.name}_gray")
 
 
-def _choose_image_inputs(
-    model: keras.Model, size: tuple[int | None, ...] | None
-) -> list[ImageInput]:
+def _find_images(model: keras.Model, size: tuple[int | None, ...] | None) -> list[ImageInput]:
     """Return the image inputs, or one in Keras's data format if the network doesn't know them."""
     if has_inputs(model):
         return find_image_inputs(model)

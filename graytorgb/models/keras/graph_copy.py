@@ -8,9 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..channel_map import ChannelMap, TraceError, concatenate_channels, make_trace_error
+from ..channel_map import ChannelMap, TraceError, concatenate_channels
 from ..image_input import ImageInput
 from ..preprocessing import Preprocessing
+from ..stem import make_trace_error
 from .files import warn_not_compiled
 from .inputs import copy_inputs, list_layers, pack_inputs
 from .operations import (

@@ -12,7 +12,7 @@ from ...errors import ModelError
 from ..frameworks import make_run_error
 from ..image_input import ImageInput
 from ..preprocessing import Preprocessing
-from ..stem import CHANNELS
+from ..stem import CHANNELS, EPS
 from ..weights import Normalization
 from .files import read_network
 from .inputs import find_image_inputs, find_layer, list_inputs, list_layers
@@ -20,7 +20,6 @@ from .operations import STEMS, get_kind
 from .stem_layers import count_channels, make_counter, to_float64
 
 Array = NDArray[Any]
-_EPS = {"float16": 2**-10, "bfloat16": 2**-7}
 _SIDE = 64  # the side of noise for a network that takes any size
 
 
@@ -103,7 +102,8 @@ class Runner:
     def eps(self) -> float:
         """Return the machine epsilon of the layers' dtype; of several dtypes, the largest."""
         # Keras's own layers calculate with float32 numbers even where their dtype is float64
-        return max(_EPS.get(layer.compute_dtype, 2**-23) for _, layer in list_layers(self._model))
+        layers = (layer for _, layer in list_layers(self._model))
+        return max(EPS["float32"], *(EPS.get(layer.compute_dtype, 0) for layer in layers))
 
     @property
     def has_integers(self) -> bool:

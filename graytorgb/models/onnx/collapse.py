@@ -3,10 +3,10 @@
 import onnx.inliner
 
 from ...errors import ModelError
-from ..channel_map import ChannelMap, TraceError, make_trace_error
+from ..channel_map import ChannelMap, TraceError
 from ..image_input import ImageInput
 from ..preprocessing import Preprocessing
-from ..stem import check_stem_outputs, check_stems, make_collapse_error
+from ..stem import check_stem_outputs, check_stems, make_collapse_error, make_trace_error
 from ..weights import Normalization
 from .edit import Edit
 from .graph import Graph, list_used_values

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, helper, numpy_helper
 
 from ...errors import BackendUnavailable, ModelError
 from ..image_input import ImageInput
 from ..preprocessing import Preprocessing
+from ..stem import EPS
 from ..weights import Normalization
 from .collapse import choose_image_inputs, trace_images
 from .files import is_large, list_external_tensors, open_graph
@@ -21,12 +22,6 @@ from .runtime import evaluate_model, make_session
 
 Array = NDArray[Any]
 PREPROCESSING = "graytorgb.preprocessing"  # the key among the metadata of an adapted model
-_EPS: dict[int, float] = {
-    TensorProto.DOUBLE: 2**-52,
-    TensorProto.FLOAT: 2**-23,
-    TensorProto.FLOAT16: 2**-10,
-    TensorProto.BFLOAT16: 2**-7,
-}
 
 
 class Runner:
@@ -61,8 +56,9 @@ class Runner:
     @property
     def eps(self) -> float:
         """Return the machine epsilon of the weights' dtype; of several dtypes, the largest."""
-        tensors = list_tensors(self._graph.model.graph)
-        return max((_EPS.get(t.data_type, 0) for t in tensors), default=0) or 2**-23
+        types = {tensor.data_type for tensor in list_tensors(self._graph.model.graph)}
+        names = (np.dtype(helper.tensor_dtype_to_np_dtype(kind)).name for kind in types)
+        return max((EPS.get(name, 0) for name in names), default=0) or EPS["float32"]
 
     @property
     def has_integers(self) -> bool:

@@ -18,9 +18,7 @@ def make_session(model: bytes | str) -> Any:
     options = runtime.SessionOptions()
     # threads that wait in a busy loop would slow down the other model
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.enable_cpu_mem_arena = (
-        False  # the arena would hide how much memory a run needs, and is no faster
-    )
+    options.enable_cpu_mem_arena = False  # it would hide a run's need of memory, and is no faster
     options.log_severity_level = 4  # errors are raised; nothing is printed
     given = model if isinstance(model, bytes) else _encode_path(model, options)
     return runtime.InferenceSession(given, options, providers=["CPUExecutionProvider"])

@@ -74,9 +74,7 @@ def adapt_file(
     if options.layers is not None:
         [name, *others] = options.layers
         if others:
-            raise ModelError(
-                f"layer= is the name of one weight in a file of weights, not {options.layers}"
-            )
+            raise ModelError(f"layer= names one weight in a file of weights, not {options.layers}")
         key = name if name.endswith("weight") else f"{name}.weight"
     adapt_state_dict(source, preprocessing, key=key, offset=options.offset, dst=target)
 

@@ -104,8 +104,7 @@ def find_changed_weight(original: nn.Module, adapted: nn.Module) -> tuple[str, s
     keys = [k for k in after if k in before and after[k].shape != before[k].shape]
     if len(keys) != 1:
         raise ModelError(
-            f"one weight alone can be adapted in a file, but in this network these changed: "
-            f"{keys or 'none'}; "
+            f"one weight alone can be adapted in a file, but here it is {keys or 'none'}: "
             "adapt it in Python, graytorgb.models.adapt, and save its state dict"
         )
     return keys[0], "plane" if after[keys[0]].shape[1] == 2 else "bias"

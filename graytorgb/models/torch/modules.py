@@ -169,7 +169,7 @@ class GrayInput(nn.Module):
 def is_adapted(model: nn.Module) -> bool:
     """Whether a layer of the network is given gray in the place of color."""
     return any(
-        isinstance(module, GrayInput)
-        or any(isinstance(hook, AppendOnes) for hook in module._forward_pre_hooks.values())
+        isinstance(part, GrayInput | AppendOnes)
         for module in model.modules()
+        for part in (module, *module._forward_pre_hooks.values())
     )

@@ -123,9 +123,7 @@ class _Repair:
             if differs:
                 try:
                     attributes[key] = deepcopy(value, self._memo)
-                except (
-                    Exception
-                ):  # a lock or a file can't be copied: keep the copy's own one, if any
+                except Exception:  # a lock or a file can't be copied; the copy may have its own
                     attributes[key] = known
         copy._non_persistent_buffers_set = set(original._non_persistent_buffers_set)
 

@@ -7,7 +7,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils.parametrize import is_parametrized
 
 from ...errors import ModelError
-from ..stem import CHANNELS, make_collapse_error, quote_names, suggest_name
+from ..stem import CHANNELS, make_collapse_error, make_trace_error, quote_names, suggest_name
 from .input_arithmetic import InputArithmetic, find_input_arithmetic, takes_image_list
 from .trace import Consumer, ImageTrace
 
@@ -80,10 +80,7 @@ def plan_from_traces(model: nn.Module, traces: list[ImageTrace]) -> Plan:
     problems = [_describe_problem(consumer, modules) for consumer in consumers]
     if any(problems):
         stems = [c.layer for c, problem in zip(consumers, problems, strict=True) if not problem]
-        also = f", beside the convolution(s) {quote_names(stems)}" if stems else ""
-        raise make_collapse_error(
-            f"the image {'; '.join(dict.fromkeys(filter(None, problems)))}{also}"
-        )
+        raise make_trace_error(filter(None, problems), stems)
     calculating = dict.fromkeys(
         step.layer for c in consumers for step in c.steps if step.kind == "arithmetic"
     )

@@ -124,8 +124,7 @@ def _require_tensors(loaded: Any, name: str, call: str) -> dict[str, Tensor]:
     kinds = sorted({type(value).__name__ for value in values})
     held = f" of {', '.join(kinds)}" if kinds else ""
     raise ModelError(
-        f"{name} is no state dict, which maps names to tensors: it is a "
-        f"{type(loaded).__name__}{held}"
+        f"{name} is no state dict of names and tensors, but a {type(loaded).__name__}{held}"
     )
 
 

@@ -146,7 +146,7 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("source", "options", "message"),
         [
-            ({"w": 3}, {}, "no state dict, which maps names to tensors: it is a dict of int"),
+            ({"w": 3}, {}, "is no state dict of names and tensors, but a dict of int"),
             (nn.Conv2d(3, 4, 3), {}, r"not a Conv2d; for a network, pass model.state_dict\(\)"),
             (None, {}, "not a NoneType"),
             ({"a.weight": torch.rand(4, 3, 3, 3)}, {"dst": "no/a.pt"}, "there is no folder 'no'"),
