@@ -139,9 +139,7 @@ def _describe_unfit(module: nn.Module) -> str | None:
         return f"a convolution in {module.groups} groups"
     if is_parametrized(module, "weight"):
         stop = "torch.nn.utils.parametrize.remove_parametrizations(layer, 'weight')"
-    elif (
-        "weight" not in module._parameters
-    ):  # a hook calculates it, of weight_g and weight_v for example
+    elif "weight" not in module._parameters:  # a hook makes it, of weight_g and weight_v
         stop = "torch.nn.utils.remove_weight_norm, remove_spectral_norm or prune.remove"
     else:
         return None
