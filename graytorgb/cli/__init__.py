@@ -1,4 +1,4 @@
-"""The command line. Each command is a file here and one entry of ``COMMANDS`` in commands.py."""
+"""The command line. Each command is a file here and a name in ``COMMANDS``, in commands.py."""
 
 from .commands import COMMANDS, main
 

@@ -1,4 +1,4 @@
-"""``graytorgb adapt``: write a model's file with one input channel, once it is proven."""
+"""``graytorgb adapt``: adapt a model's file to gray, prove the result, and write it."""
 
 import os
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from .adapt_request import Request, adapt_and_prove, report
 from .files import FileCommand, InputPath, ModelOutput, ModelPath, OutputFile
 from .types import PAIR, Shape, StatsOption
 
-# The options that settle what an error's remedies name.
+# The options that solve an error, by the names in the error's `remedies`.
 OPTIONS_OF_REMEDIES = {
     "stats": f"--stats imagenet, or --stats {PAIR}",
     "no stats": "no --stats, or --stats 0..1",
@@ -34,10 +34,10 @@ Examples:
 """
 
 
-def _refuse_apart(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
-    """Raise a usage error for --mean or --std, which shows how statistics are given."""
+def _reject_half(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    """Raise a usage error for --mean or --std, which belong together in --stats."""
     if value is not None:
-        raise click.UsageError(f"{param.opts[0]} is half of --stats {PAIR}: give both in one")
+        raise click.UsageError(f"{param.opts[0]} is no option: give --stats {PAIR}")
 
 
 @click.command("adapt", cls=FileCommand, epilog=_EXAMPLES)
@@ -47,63 +47,63 @@ def _refuse_apart(ctx: click.Context, param: click.Parameter, value: str | None)
     "--stats",
     type=StatsOption(),
     metavar="imagenet",
-    help=f'Mean and std of its training images: imagenet, "-1..1", "0..1" (as it is), caffe, '
-    f"torchvision weights, ResNet50_Weights.DEFAULT, or numbers, {PAIR}, red first, for values "
-    "from 0 to 1.",
+    help=f"Mean and std of the model's training images, for values from 0 to 1: imagenet, caffe, "
+    f'"-1..1", "0..1" (not normalized), ResNet50_Weights.DEFAULT and other torchvision weights, or '
+    f"numbers, {PAIR}, red first.",
 )
-@click.option("--mean", hidden=True, expose_value=False, callback=_refuse_apart)
-@click.option("--std", hidden=True, expose_value=False, callback=_refuse_apart)
+@click.option("--mean", hidden=True, expose_value=False, callback=_reject_half)
+@click.option("--std", hidden=True, expose_value=False, callback=_reject_half)
 @click.option(
     "--how",
     type=click.Choice(["collapse", "expand"]),
     default="collapse",
     show_default=True,
-    help="Fold into the first convolution, or repeat the gray before it (ONNX, Keras).",
+    help="Make the first convolution see gray, or repeat the gray before it (ONNX, Keras).",
 )
-@click.option("--layer", "layers", multiple=True, help="The first convolution.  [default: found]")
+@click.option("--layer", "layers", multiple=True, help="The first convolution's name.")
 @click.option(
     "--value-range",
     type=(float, float),
     metavar="LO HI",
-    help="The values that the adapted network takes for 0 and 1.  [default: 0 1]",
+    help="The adapted network's values for black and white.  [default: 0 1]",
 )
 @click.option(
     "--normalized",
     type=(float, float),
     metavar="MEAN STD",
-    help="The mean and std by which the gray is normalized already.",
+    help="The mean and std of the gray, if it is already normalized.",
 )
 @click.option(
     "--arch",
     metavar="torchvision:NAME",
-    help="For weights: their network, or timm:NAME. Without it nothing is proven.",
+    help="For weights: the network they are for, or timm:NAME. Without it nothing is proven.",
 )
-@click.option("--classes", type=click.IntRange(1), help="For weights: how many classes --arch has.")
+@click.option("--classes", type=click.IntRange(1), help="For weights: the number of classes.")
 @click.option(
     "--offset",
     type=click.Choice(["plane", "bias"]),
     default="plane",
     show_default=True,
-    help="For weights without --arch: where the means go; bias if the layer doesn't pad.",
+    help="For weights without --arch: plane, or bias if the network doesn't pad with zeros.",
 )
 @click.option(
     "--verify",
     "images",
     type=InputPath(exists=True),
     metavar="IMAGES",
-    help="A folder or file of images to prove it on.  [default: noise]",
+    help="A folder or file of images for the proof.  [default: noise]",
 )
 @click.option(
     "--image-range",
     type=(float, float),
     metavar="LO HI",
-    help="The values of black and white in the images.  [default: what each file states]",
+    help="Black and white in the images of the proof.  [default: what each file states]",
 )
 @click.option(
     "--size",
     type=Shape("224x224"),
     metavar="224x224",
-    help="The size of the resized images.  [default: what the network states, or 224]",
+    help="The size that images are resized to.  [default: what the network states, or 224]",
 )
 @click.option(
     "--at-most",
@@ -111,28 +111,28 @@ def _refuse_apart(ctx: click.Context, param: click.Parameter, value: str | None)
     type=click.IntRange(1),
     default=100,
     show_default=True,
-    help="How many images to prove it on.",
+    help="The largest number of images in the proof.",
 )
 @click.option(
     "--tolerance",
     type=click.FloatRange(0),
     default=1e-4,
     show_default=True,
-    help="The largest difference of an output that passes, relative for outputs below 1.",
+    help="The largest difference of outputs that passes; relative if all are below 1.",
 )
 @click.option(
     "--seconds",
     type=click.FloatRange(0),
     default=1.0,
     show_default=True,
-    help="How long to time both networks; 0 for no timing.",
+    help="How long to time both networks. 0 measures neither time nor memory.",
 )
-@click.option("--json", "json_path", type=OutputFile(), help="Write the proof's figures.")
+@click.option("--json", "json_path", type=OutputFile(), help="Write the proof's figures to a file.")
 @click.option(
     "--png",
     "png_path",
     type=OutputFile([".png"]),
-    help="Draw where the first convolutions differ.",
+    help="Draw where the outputs of the first convolutions differ.",
 )
 def adapt_command(
     model: Path,
@@ -148,10 +148,14 @@ def adapt_command(
     """Give the network in the file MODEL an input of one channel, and write it as OUT.
 
     MODEL is an ONNX or a Keras model, or the weights of a torch network in .safetensors, .pt or
-    .pth. Both networks are run on the same gray images; OUT is written if their outputs are equal.
+    .pth. Both networks are run on the same gray images. OUT is only written if their outputs are
+    equal.
     """
     console = Console()
-    line = _find_line(model, out)
+    try:
+        line = find_file_line(model, out)
+    except ModelError as error:
+        raise click.UsageError(str(error)) from error
     with _errors_for_shell(line):
         preprocessing = Preprocessing.from_arguments(stats, value_range, normalized)
         request = Request(model, out, line, preprocessing, layers=list(layers) or None, **rest)
@@ -166,7 +170,7 @@ def adapt_command(
                         f"the proof failed with --tolerance {request.tolerance:g}, so nothing is "
                         f"written: {reason}"
                     )
-            # files of tensors are moved before the model that names them
+            # files of tensors are moved first, and then the model that names them
             for file in sorted(Path(folder).iterdir(), key=lambda f: f.name == out.name):
                 os.replace(file, out.parent / file.name)  # noqa: PTH105
     console.print(f"[bold]wrote {escape(str(out))}[/]: {escape(preprocessing.describe_input())}")
@@ -174,7 +178,7 @@ def adapt_command(
 
 @contextmanager
 def _errors_for_shell(line: FrameworkLine) -> Iterator[None]:
-    """Turn the package's errors into the command line's, with the options that settle them."""
+    """Turn the package's errors into those of click, with the options that solve them."""
     try:
         yield
     except (GrayToRGBError, OSError) as error:
@@ -185,29 +189,18 @@ def _errors_for_shell(line: FrameworkLine) -> Iterator[None]:
         raise click.ClickException(f"{error}{hint}") from error
 
 
-def _find_line(model: Path, out: Path) -> FrameworkLine:
-    """Return the table's line for the model's file, or raise a usage error."""
-    try:
-        line = find_file_line(model)
-    except ModelError as error:
-        raise click.UsageError(f"MODEL: {error}") from error
-    if not line.takes_file(out):
-        raise click.UsageError(f"OUT is of the same kind as MODEL: {', '.join(line.suffixes)}")
-    return line
-
-
 def _check_options(request: Request, *, proof_wanted: bool) -> None:
-    """Raise a usage error for options that don't go together, before anything is read."""
+    """Raise a usage error for options that exclude each other, before anything is read."""
     if request.size is not None and 0 in request.size:
-        raise click.UsageError("--size is of images with pixels: each side is 1 or more")
+        raise click.UsageError("--size has an empty side: each side is 1 or more")
     if request.line.files_hold == "models":
         if request.arch or request.classes:
-            raise click.UsageError("--arch and --classes are for weights; this model has its graph")
+            raise click.UsageError("--arch and --classes are for weights, not for a whole model")
         return
     if request.how == "expand":
-        raise click.UsageError("--how expand puts nodes into a graph, and weights have none")
+        raise click.UsageError("--how expand is for a whole model, not for weights alone")
     if request.arch is None and (request.images is not None or proof_wanted):
         raise click.UsageError(
-            "weights alone don't run, so nothing can be proven: --arch torchvision:NAME or "
-            "timm:NAME says whose they are"
+            "weights alone don't run, so nothing can be proven: name their network, --arch "
+            "torchvision:NAME or timm:NAME"
         )

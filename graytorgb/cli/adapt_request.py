@@ -1,4 +1,4 @@
-"""The work of ``graytorgb adapt``: the adapted file, its proof and its report."""
+"""``adapt_and_prove``: the work of ``graytorgb adapt``, from the file to the proof."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ class Request:
     preprocessing : Preprocessing
         The record for --stats, --value-range and --normalized.
 
-    The other attributes are named as the command's options are.
+    The other attributes have the names of the command's options.
     """
 
     model: Path
@@ -55,18 +55,18 @@ class Request:
 
 
 def adapt_and_prove(console: Console, request: Request, dst: Path) -> models.Verification | None:
-    """Write the adapted file to `dst`, and return its proof, or None if it can't be run."""
+    """Write the adapted file to `dst` and return its proof, or None if nothing can be run."""
     if request.line.files_hold == "models":
         return _adapt_model(console, request, dst)
     if request.arch is not None:
         return _adapt_network(console, request, request.arch, dst)
     request.write_adapted(dst, layer=request.layers, offset=request.offset)
-    network = "a stem of one channel, and are exact where it doesn't pad with zeros"
+    network = "a network whose stem has one channel and doesn't pad with zeros"
     if request.offset == "plane":
-        network = "the network that graytorgb.models.adapt makes, whose stem pads with zeros"
+        network = "a network that graytorgb.models.adapt made, whose stem pads with zeros"
     console.print(
         "[yellow]not proven: weights alone don't run. --arch torchvision:NAME or timm:NAME "
-        f"builds their network and proves them.[/]\nThey fit into {escape(network)}."
+        f"builds their network and proves them.[/]\nThey fit {escape(network)}."
     )
     return None
 
@@ -75,7 +75,7 @@ def _adapt_model(console: Console, request: Request, dst: Path) -> models.Verifi
     """Adapt a file that holds a model, and prove the file that was written."""
     input_size = request.line.load().find_input_size(request.model)
     size = input_size.choose_sides(request.size)
-    # a Keras model that is given an example would take its size alone
+    # with an example, an adapted Keras model takes only images of that size
     example = None if request.line.example_resizes else request.size and size
     request.write_adapted(dst, how=request.how, layer=request.layers, example=example)
     return _verify(console, request, request.model, dst, input_size)
@@ -90,7 +90,7 @@ def _adapt_network(console: Console, request: Request, arch: str, dst: Path) -> 
     adapted = models.adapt(original, layer=request.layers, **arguments)
     key, offset = architectures.find_changed_weight(original, adapted)
     request.write_adapted(dst, layer=key, offset=offset)
-    architectures.load_weights(adapted, dst, arch)  # so that the file is proven
+    architectures.load_weights(adapted, dst, arch)  # so that the proof is of the file
     input_size = request.line.load().find_input_size(original)
     return _verify(console, request, original, adapted, input_size)
 
@@ -101,12 +101,12 @@ def _verify(
     """Run both networks on the images that --verify names, or on noise."""
     size = input_size.choose_sides(request.size)
     if not input_size.has_integers and request.preprocessing == Preprocessing():
-        console.print("proven on values from 0 to 1; --value-range LO HI if it takes others")
+        console.print("proven on values from 0 to 1; for others: --value-range LO HI")
     if request.images is None:
-        console.print("proven on noise; --verify IMAGES proves it on yours")
+        console.print("proven on noise; --verify IMAGES proves it on your images")
         units = make_noise_images(size, _NOISE)
     elif len(size) != 2:
-        raise ModelError("the network takes volumes: graytorgb.models.verify proves those")
+        raise ModelError("the network takes volumes: prove it by graytorgb.models.verify")
     else:
         units, has_more = read_grays(request.images, size, request.image_range, request.most)
         if has_more:
@@ -127,5 +127,5 @@ def report(
     if png_path is not None:
         try:
             proof.write_png(png_path)
-        except (BackendUnavailable, ModelError) as error:  # the proof holds without it
+        except (BackendUnavailable, ModelError) as error:  # the proof is valid without a picture
             console.print(f"[yellow]no picture: {escape(str(error))}[/]")

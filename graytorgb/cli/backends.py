@@ -13,11 +13,11 @@ _COLORS = {"available": "green", "missing": "yellow", "broken": "red"}
 
 
 @click.command("backends")
-@click.option("--shape", type=Shape(), metavar="64x224x224", help="Tell what auto picks for it.")
+@click.option("--shape", type=Shape(), metavar="64x224x224", help="Also say what auto picks.")
 @click.option("--dtype", help="The dtype for --shape.  [default: uint8]")
 @click.option("--layout", metavar='"NHW->NCHW"', help="The layout for --shape.")
 def backends_command(shape: tuple[int, ...] | None, dtype: str | None, layout: str | None) -> None:
-    """Tell which backends work here, and why the others don't."""
+    """Print which backends work here, and why the others don't."""
     if shape is None and (layout or dtype):
         raise click.UsageError("--dtype and --layout go with --shape")
     console = Console()

@@ -16,10 +16,11 @@ from .types import Shape, Size
 if TYPE_CHECKING:
     from ..bench import Case, Report
 
-_INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended
+_INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
 
 
 def _check_names(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str]:
+    """Return the backends that --backends names, or raise a usage error."""
     if value is None:
         return list(find_backends())
     names = [name.strip() for name in value.split(",")]
@@ -47,38 +48,38 @@ def _check_names(ctx: click.Context, param: click.Parameter, value: str | None) 
     "layouts",
     multiple=True,
     metavar='"NHW->NCHW"',
-    help='Input and result.  [default: "NHW->NHWC"]',
+    help='Layout of input and result.  [default: "NHW->NHWC"]',
 )
 @click.option(
     "--threads",
     type=click.IntRange(1),
     multiple=True,
-    help="For libraries that have threads.  [default: all]",
+    help="How many threads a library may use, if it has any.  [default: all]",
 )
 @click.option(
     "--backends",
     "names",
     callback=_check_names,
     metavar="repeat,opencv",
-    help="Which to run, auto too.  [default: all]",
+    help="Which backends to measure; auto is allowed.  [default: all]",
 )
 @click.option(
     "--preset",
     type=click.Choice(["quick", "full"]),
-    help="A matrix of shapes, dtypes and layouts in place of one.",
+    help="Measure a fixed set of shapes, dtypes and layouts.",
 )
-@click.option("--seconds", default=1.0, show_default=True, help="Timing of each case.")
+@click.option("--seconds", default=1.0, show_default=True, help="How long to time each case.")
 @click.option(
     "--memory-limit",
     type=Size(),
     metavar="2GB",
-    help="Memory that may be used.  [default: what is available]",
+    help="How much memory may be used.  [default: what is available]",
 )
-@click.option("--peaks/--no-peaks", default=True, help="Measure memory, a process a backend.")
+@click.option("--peaks/--no-peaks", default=True, help="Measure memory, each backend in a process.")
 @click.option(
-    "--json", "json_path", type=OutputFile(), help="Write every figure, by a versioned schema."
+    "--json", "json_path", type=OutputFile(), help="Write all figures in a versioned schema."
 )
-@click.option("--csv", "csv_path", type=OutputFile(), help="Write a line a row.")
+@click.option("--csv", "csv_path", type=OutputFile(), help="Write a line for each measurement.")
 @click.option(
     "--plot",
     "plot_path",
@@ -123,7 +124,7 @@ def bench_command(
     cases, too_large = matrix.split_by_memory(cases, memory_limit)
     for text in too_large.values():
         if preset is None:
-            raise click.ClickException(f"{text}: a smaller --shape, or a larger --memory-limit")
+            raise click.ClickException(f"{text}: try a smaller --shape or larger --memory-limit")
         console.print(f"[yellow]left out: {text}[/]")
     report = bench.Report.new()
     interrupted = _measure(console, report, cases, names, seconds, peaks=peaks)
@@ -137,7 +138,7 @@ def bench_command(
     if html:
         html.write_html(report, html_path)
     if interrupted:
-        console.print("[yellow]Interrupted: what was measured until then is above.[/]")
+        console.print("[yellow]Interrupted: the measurements until then are above.[/]")
         raise SystemExit(_INTERRUPTED)
 
 
@@ -167,7 +168,7 @@ def _measure(
 
 
 def _print(console: Console, report: "Report") -> None:
-    """Print the table, the notes and the sentence of each case, and the sentence of them all."""
+    """Print table, notes and recommendation of each case, and the recommendation for all."""
     reports = require("graytorgb.bench.report")
     cases = report.by_case()
     for case, rows in cases.items():

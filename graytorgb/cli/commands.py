@@ -1,4 +1,4 @@
-"""The group of commands; each command is a file here, which is imported when it is asked for."""
+"""The group of all commands. The file of a command is imported only when it is called."""
 
 import click
 
@@ -11,7 +11,7 @@ COMMANDS = ("adapt", "backends", "bench", "inspect")
 
 
 class CommandGroup(Program, click.Group):
-    """The commands of the table."""
+    """The group of the commands in ``COMMANDS``."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands."""

@@ -1,4 +1,4 @@
-"""Options for the files that a command reads and writes, checked before it does anything."""
+"""Types for options that are files, with checks before the command does anything."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from ..errors import GrayToRGBError
 from ..extras import require
 from .streams import Program
 
-# The suffixes of the pictures that matplotlib writes
+# The suffixes of pictures that matplotlib can write.
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".pdf", ".svg", ".eps", ".ps")
 
 
@@ -30,7 +30,7 @@ class InputPath(click.Path):
 
 
 class ModelPath(InputPath):
-    """A model, and the files beside an ONNX model that hold its tensors."""
+    """A model that a command reads, with the files of tensors beside an ONNX model."""
 
     def files(self, path: Path) -> Iterator[Path]:
         """Yield each file that the command reads."""
@@ -39,16 +39,16 @@ class ModelPath(InputPath):
             try:
                 yield from require("graytorgb.models.onnx.files").list_tensor_files(path)
             except GrayToRGBError:
-                return  # the command itself says why the model can't be read
+                return  # the command itself will say why the model can't be read
 
 
 class OutputFile(click.ParamType[Path]):
-    """A file that a command writes; a usage error where it can't be written.
+    """A file that a command writes; one that can't be written is a usage error.
 
     Parameters
     ----------
     suffixes : iterable of str
-        What the file's name may end in; any name may be given if there are none.
+        The suffixes that the file's name may have; any if there are none.
     """
 
     name = "file"
@@ -95,7 +95,7 @@ class OutputFolder(click.ParamType[Path]):
 
 
 class ModelOutput(OutputFile):
-    """A model, and the files beside an ONNX model that hold its tensors."""
+    """A model that a command writes, with the files of tensors beside an ONNX model."""
 
     def files(self, path: Path) -> Iterator[Path]:
         """Yield each file that the command may write."""
@@ -108,7 +108,7 @@ class ModelOutput(OutputFile):
 
 
 class FileCommand(Program):
-    """A command that stops before it writes over a file that it reads or writes as another one."""
+    """A command that raises a usage error if two of its files are the same file."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments, and check the files that they name."""
@@ -119,12 +119,12 @@ class FileCommand(Program):
 
 
 def check_apart(ctx: click.Context) -> None:
-    """Check that each file that the command writes is no other file that it reads or writes.
+    """Check that no file to write is also a file to read, or another file to write.
 
     Raises
     ------
     UsageError
-        If two names are those of one file.
+        If two arguments name the same file.
     """
     named = [
         (get_label(param), param.type, ctx.params[param.name])
@@ -155,7 +155,7 @@ def check_apart(ctx: click.Context) -> None:
 
 
 def _is_among(file: Path, others: Iterable[Path]) -> bool:
-    """Whether `file` is one of the others, by another name too."""
+    """Whether `file` is one of the others, even under another name."""
     return file.exists() and any(other.exists() and file.samefile(other) for other in others)
 
 

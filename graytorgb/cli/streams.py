@@ -1,4 +1,4 @@
-"""Streams: what a terminal, pipe or file can't encode is written in characters that it can."""
+"""Output for terminals, pipes and files that can't encode every character."""
 
 import codecs
 import sys
@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-# The characters that rich draws with, and the signs in this package's sentences
+# Replacements for the characters that rich draws with, and for signs in this package's messages.
 _PLAIN = str.maketrans(
     {
         **dict.fromkeys("█▉▊▋▌▐▇▆▅▄", "#"),
@@ -40,7 +40,7 @@ def _replace_characters(error: UnicodeError) -> tuple[str, int]:
         if 0xDC80 <= code <= 0xDCFF:  # surrogateescape, PEP 383
             parts.append(f"\\x{code - 0xDC00:02x}")
         else:
-            # a sign in the table is of ASCII, which every encoding here has
+            # the table's replacements are ASCII, which every encoding here has
             parts.append(character.encode("ascii", "backslashreplace").decode())
     return "".join(parts), error.end
 
@@ -52,7 +52,7 @@ class Program(click.Command):
     """A command that prints on any stream, whatever its encoding."""
 
     def main(self, *args: Any, **options: Any) -> Any:
-        """Run the command, with streams that replace the characters that they can't encode."""
+        """Run the command; stdout and stderr replace the characters that they can't encode."""
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors=_ERROR_HANDLER)

@@ -1,11 +1,11 @@
-"""Types of options: shapes, numbers and sizes in bytes."""
+"""Types for options: shapes, statistics and sizes in bytes."""
 
 import re
 from typing import Any
 
 import click
 
-PAIR = "M,M,M/S,S,S"  # how statistics are written as numbers
+PAIR = "M,M,M/S,S,S"  # the format of statistics as numbers
 
 
 class Shape(click.ParamType[tuple[int, ...]]):
@@ -14,7 +14,7 @@ class Shape(click.ParamType[tuple[int, ...]]):
     Parameters
     ----------
     example : str
-        A shape for the message where another text is given.
+        A shape that the error message shows.
     """
 
     name = "shape"
@@ -34,8 +34,8 @@ class Shape(click.ParamType[tuple[int, ...]]):
 class StatsOption(click.ParamType[Any]):
     """A name of statistics, or the pair ``0.485,0.456,0.406/0.229,0.224,0.225``.
 
-    The pair becomes ``(mean, std)``, of tuples; a name stays one. Both are what
-    :func:`graytorgb.stats` takes.
+    The result is the name, or the pair ``(mean, std)`` as two tuples. :func:`graytorgb.stats`
+    takes both.
     """
 
     name = "stats"
@@ -47,12 +47,12 @@ class StatsOption(click.ParamType[Any]):
         try:
             mean, std = (tuple(map(float, part.split(","))) for part in value.split("/"))
         except ValueError:
-            self.fail(f"{value!r} is neither a name nor {PAIR}, mean and std by commas", param, ctx)
+            self.fail(f"{value!r} is neither a name nor numbers as {PAIR}", param, ctx)
         return mean, std
 
 
 class Size(click.ParamType[int]):
-    """A size, ``500MB``, ``2GiB`` or plain bytes, as an integer."""
+    """A size, such as ``500MB``, ``2GiB`` or a number of bytes, as an integer."""
 
     name = "size"
     units = ("", "k", "m", "g", "t")

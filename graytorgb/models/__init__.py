@@ -1,4 +1,4 @@
-"""Pretrained networks with one input channel and the same outputs, and the proof of that.
+"""Pretrained networks with one input channel: adaptation, and proof that the outputs stay equal.
 
 ``adapt``, ``adapt_file`` and ``adapt_state_dict`` are in adaptation.py, ``verify`` is in
 verification.py. frameworks.py lists the frameworks, each of which has a folder here.

@@ -1,4 +1,4 @@
-"""``adapt``, ``adapt_file``, ``adapt_state_dict``: give a pretrained network one channel."""
+"""Adaptation of pretrained networks and weights to gray images of one channel."""
 
 import os
 from pathlib import Path
@@ -54,8 +54,8 @@ def adapt(
 ) -> Any:
     """Give a network that was trained on RGB images an input of one channel.
 
-    The adapted network's outputs for a gray image are those of `model` for the image repeated
-    and normalized, ``model((gray - mean) / std)``, up to rounding, borders included.
+    For a gray image, the adapted network returns what `model` returns for the image repeated and
+    normalized, ``model((gray - mean) / std)``. Both agree up to rounding, at the borders too.
 
     Parameters
     ----------
@@ -64,50 +64,50 @@ def adapt(
     stats : str, pair (mean, std) or object, optional
         The mean and the std by which the network's training images were normalized, for values
         from 0 to 1: anything that :func:`graytorgb.stats` takes, such as ``"imagenet"``. Leave it
-        out for networks that normalize their images themselves: torchvision's detection models,
-        EfficientNet of ``keras.applications``.
+        out for networks that normalize their images themselves, such as torchvision's detection
+        models and EfficientNet of ``keras.applications``.
     how : {"collapse", "expand", "learned"}
         ``"collapse"``: the first convolution (the stem) sees gray, with the normalization
         folded into its weights. ``"expand"``: the weights stay, and a layer before the network
-        repeats the gray, as a view if the channels are equal. ``"learned"``: the layer before the
-        network is a trainable 1 to 3 convolution of size 1, which starts as exact repetition. ONNX
-        doesn't have it.
+        repeats and normalizes the gray. ``"learned"``: the layer before the network is a trainable
+        1 to 3 convolution of size 1, which at first does exactly what ``"expand"`` does. ONNX
+        models, which aren't trained, don't have this way.
     layer : str or list of str, optional
-        For ``"collapse"``: the stem's name, for a network where tracing an image doesn't find it.
-        If a torch network can't be run on an image alone, nothing checks that the image goes
-        nowhere else. In an ONNX or a Keras graph the name is checked, and tells which input is
-        meant if several are images.
+        For ``"collapse"``: the stem's name, for a network in which tracing an image doesn't find
+        the stem. If a torch network can't be run on an image alone, nothing checks that the image
+        goes nowhere else. In an ONNX or a Keras graph the name is checked. If several of its
+        inputs are images, the name also selects the one that leads to this stem.
     example : int, tuple, Tensor or dict, optional
         An input that the network takes: an image's side, its ``(H, W)`` or ``(T, H, W)``, a
         batch, or a dict of the network's arguments. Without it, usual sizes are tried. For Keras
-        and ONNX it is a size alone. The input of an adapted Keras network then has this size.
+        and ONNX, `example` can only be a size, and an adapted Keras network then takes this size.
     value_range : (lo, hi), optional
-        The gray values that stand for 0 and 1: ``(0, 255)`` for bytes. They are 0 and 1 if neither
-        this nor `normalized` is given.
+        The gray values that stand for 0 and 1: ``(0, 255)`` for bytes. The default is ``(0, 1)``,
+        if `normalized` isn't given either.
     normalized : (m, s), optional
-        The mean and the std if the gray is normalized already, ``(g - m) / s`` of values ``g``
-        from 0 to 1. They are two numbers, because gray has one channel; the statistics of three
-        channels are `stats`.
+        The mean and the std if the gray is already normalized, as ``(g - m) / s`` of values ``g``
+        from 0 to 1. These are two numbers, because gray has one channel. The statistics of the
+        network's three channels go into `stats`.
     freeze : bool
-        With ``"learned"``: whether all but the new layer is frozen.
+        With ``"learned"``: whether every layer but the new one is frozen.
     inplace : bool
         Whether to change `model` itself, which needs no memory for a copy. A Keras graph can't be
-        changed, but ``"expand"`` and ``"learned"`` can put it behind a layer.
+        changed; with ``"expand"`` and ``"learned"`` the new network then contains `model` itself.
 
     Returns
     -------
     torch.nn.Module, keras.Model or onnx.ModelProto
         For ``"collapse"``, the network or its copy, with other weights in its stem. For the other
-        ways, a module ``GrayInput`` with the layers ``front`` and ``model``, or a
+        ways, a torch module ``GrayInput`` with the layers ``front`` and ``model``, or a
         ``keras.Model`` with `model` as its last layer. The network carries the statistics and the
-        range, through copies and files too, so that :func:`verify` doesn't have to be given them.
+        range, in copies and files too, so you don't have to give them to :func:`verify`.
 
     Raises
     ------
     ModelError
         If `stats` is needed and missing, no stem is found, the network can't be adapted exactly,
-        or a file is damaged or isn't a model. The message says what was found, and `model` is as
-        it was.
+        or a file is damaged or isn't a model. The message says what was found. `model` is
+        unchanged.
     OptionError
         If mean and std are given apart, or `stats` is a name of no statistics.
     LevelsError
@@ -126,16 +126,17 @@ def adapt(
     -----
     A torch network is run in eval mode before and after the change, at the size of `example` and
     at an odd size if it takes one. All that it returns is compared, and a difference of more than
-    rounding is an error; in doubt the comparison is made in float64. Random numbers are the same
-    in both runs. If a network's outputs differ from run to run even so, the outputs of the stems
-    are compared; for torchvision's detection models, the features of the backbone. Every layer
-    keeps its mode, hooks, buffers and attributes. In a Keras network or an ONNX graph, the image
-    is traced through every operation, and the outputs of the stems are compared.
+    rounding is an error. In doubt, the comparison is repeated in float64. Random numbers are the
+    same in both runs. If a network's outputs still differ from run to run, only the outputs of the
+    stems are compared; for torchvision's detection models, the features of the backbone are. Every
+    layer keeps its mode, hooks, buffers and attributes. In a Keras network or an ONNX graph, the
+    image is traced through every operation, and the outputs of the stems are compared.
 
-    With ``w`` the stem's weights, the weights for gray are ``sum_c w[c] / std[c]``. The means add
-    a constant, a bias, if the stem doesn't pad with zeros. If it does, a bias would be wrong near
-    the border. The stem then has a second input channel, a plane of ones that a hook, or a node of
-    an ONNX graph, appends inside the network, with the weights ``-sum_c w[c] mean[c] / std[c]``.
+    If ``w`` are the stem's weights, the weights for gray are ``sum_c w[c] / std[c]``. If the stem
+    doesn't pad with zeros, the means add a constant, which goes into the bias. If it does, a bias
+    would be wrong near the border. The stem then has a second input channel with the weights
+    ``-sum_c w[c] mean[c] / std[c]``. It sees a plane of ones, which a hook, or a node of an ONNX
+    graph, appends inside the network.
 
     Examples
     --------
@@ -206,15 +207,10 @@ def adapt_file(
     >>> torch.load(folder / "gray.pt", weights_only=True)["weight"].shape
     torch.Size([8, 2, 3, 3])
     """
-    line = find_file_line(src)
+    line = find_file_line(src, dst)
     preprocessing = Preprocessing.from_arguments(stats, value_range, normalized)
     options = AdaptOptions(how, _list_layers(layer), example, freeze, offset=offset)
     _check_options(options)
-    if not line.takes_file(dst):
-        raise ModelError(
-            f"dst is a file of the same kind as src, {' or '.join(line.suffixes)}, not "
-            f"{os.fspath(dst)!r}"
-        )
     if offset != "plane" and line.files_hold == "models":
         raise ModelError("offset= is for files of weights alone: a model says how its stem pads")
     line.load().adapt_file(Path(src), Path(dst), preprocessing, options)
@@ -233,31 +229,31 @@ def adapt_state_dict(
 ) -> dict[str, Any]:
     """Adapt the weights of a torch network without the network.
 
-    Weights don't tell how their stem pads, on which it depends where the means' share of the
-    normalization goes: `offset` says that.
+    The normalization subtracts the means. Where this goes in the weights depends on how the stem
+    pads, which weights don't tell. So `offset` says it.
 
     Parameters
     ----------
     source : dict of str to Tensor, or path
         A state dict, or a .pt, .pth or .safetensors file of one. Code in a file is never run.
     stats, value_range, normalized
-        See :func:`adapt`; ``"0..1"`` sums the weights as they are.
+        See :func:`adapt`. ``"0..1"`` only sums the weights of the three channels.
     key : str, optional
-        The name of the stem's weight. It is found if only one weight sees 3 channels.
+        The name of the stem's weight. Without it, the only weight that sees 3 channels is taken.
     offset : {"plane", "bias"}
-        Where the share of the means goes, unless they are 0. ``"plane"``: into a second input
-        channel, for ``Conv2d(2, ...)`` that is given the gray and a plane of ones. It is exact
-        for any padding, and the result loads into a network that :func:`adapt` made, if its stem
-        pads with zeros. ``"bias"``: into the bias, which is added if there is none. It is exact
-        only if the stem doesn't pad with zeros, as in patch embeddings, and the result loads into
-        a network that :func:`adapt` made of such a one.
+        Where the effect of the means goes, unless all means are 0. ``"plane"``: into the weights
+        of a second input channel, for a ``Conv2d(2, ...)`` that sees the gray and a plane of ones.
+        This is exact for any padding. :func:`adapt` makes such a stem of one that pads with
+        zeros. ``"bias"``: into the bias, which is added if there is none. This is exact only if
+        the stem doesn't pad with zeros, as in patch embeddings, of which :func:`adapt` makes a
+        ``Conv2d(1, ...)`` with a bias.
     dst : path, optional
-        A file to write: safetensors with the source's metadata, or a file of ``torch.save``.
+        A file to write: .safetensors with the source's metadata, or any other by ``torch.save``.
 
     Returns
     -------
     dict of str to Tensor
-        The adapted weights. Tensors that don't change are shared with `source`.
+        The adapted weights. They share with `source` all tensors that don't change.
 
     Raises
     ------
@@ -293,12 +289,12 @@ def _check_options(options: AdaptOptions) -> None:
         raise ModelError(f'how is "collapse", "expand" or "learned", not {options.how!r}')
     if options.layers is not None and options.how != "collapse":
         raise ModelError(
-            f'layer= names what how="collapse" changes; how={options.how!r} changes none'
+            f'layer= names the stem that how="collapse" changes; how={options.how!r} changes none'
         )
     if options.freeze and options.how != "learned":
         raise ModelError(
-            f'freeze=True leaves the layer of how="learned" trainable, and how={options.how!r} has '
-            "none: model.requires_grad_(False), or model.trainable = False in Keras"
+            f'freeze=True is for how="learned", and how={options.how!r} has no layer to train: '
+            "call model.requires_grad_(False), or set model.trainable = False in Keras"
         )
     if options.offset not in get_args(Offset):
         raise ModelError(f'offset is "plane" or "bias", not {options.offset!r}')
@@ -311,12 +307,12 @@ def _list_layers(layer: Any) -> list[str] | None:
     names = [layer] if isinstance(layer, str) else layer
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise ModelError(
-            f"layer is the name of a layer, or a list of names, not {type(layer).__name__}: "
-            "layer=stem.name in Keras, or a name as named_modules() gives it"
+            f"layer is the name of a layer, or a list of names, not {type(layer).__name__}: pass "
+            "layer=stem.name in Keras, or a name from named_modules() in torch"
         )
     if not names:
         raise ModelError(
-            f"layer={layer!r} names no layer, so nothing would be adapted: leave layer out, and "
-            "the first convolution is found"
+            f"layer={layer!r} names no layer, so nothing would be adapted: leave layer out, "
+            "and the stem is found by tracing an image"
         )
     return list(dict.fromkeys(names))

@@ -1,20 +1,18 @@
-"""The map from a traced image's channels to the adapted graph's planes, and its arithmetic.
+"""``ChannelMap``: how each channel of a traced image is made of planes in the adapted graph.
 
-Keras and ONNX trace an image through a graph with these rules. The argument `where` of several
-functions is the description of a layer or node, for messages.
+Keras and ONNX trace an image through a graph with these rules. Several functions have the
+argument `where`, which describes a layer or node for messages.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelError
 from .image_input import ImageInput
-from .stem import quote_names, refuse
-from .weights import Normalization, mix_channels
+from .weights import Normalization, add_to_bias, mix_channels
 
 Array = NDArray[Any]
 # statistics that cancel leave a rounding error behind
@@ -22,31 +20,19 @@ _ROUNDING = 1e-9
 
 
 class TraceError(Exception):
-    """The image can't be traced through a layer or node; the message follows "the image"."""
+    """An error for a layer or node through which the image can't be traced.
 
-
-def refuse_image(problems: Iterable[str], stems: Iterable[str]) -> ModelError:
-    """Return the error for an image that can't be traced everywhere.
-
-    Parameters
-    ----------
-    problems : iterable of str
-        The messages of the :class:`TraceError`.
-    stems : iterable of str
-        The convolutions that the image does reach.
+    The message continues a sentence that begins with "the image".
     """
-    names = quote_names(stems)
-    also = f", beside the convolution(s) {names}" if names else ""
-    return refuse(f"the image {'; '.join(dict.fromkeys(problems))}{also}")
 
 
 @dataclass(frozen=True)
 class ChannelMap:
-    """A value of the original graph, whose channels are made of a value of the adapted one.
+    """The rule by which a value of the original graph is made of one of the adapted graph.
 
     Channel ``c`` is ``sum_p matrix[c, p] * base[p] + constant[c]``, where ``base`` starts as
-    the gray input, one plane. Arithmetic changes the matrix and the constant and leaves no node
-    behind; what moves pixels is done to the base.
+    the gray input, one plane. Arithmetic changes the matrix and the constant, and needs no node in
+    the adapted graph. An operation that moves pixels is applied to the base.
 
     Attributes
     ----------
@@ -59,7 +45,8 @@ class ChannelMap:
     dtype : int or str
         The base's data type, as ONNX numbers it or Keras names it.
     has_axis : bool
-        Whether the original has an axis for its channel; picking one by a number drops it.
+        Whether the original value has an axis for its channels. It has none after one channel is
+        picked by its number.
     """
 
     base: Any
@@ -72,7 +59,7 @@ class ChannelMap:
 
     @classmethod
     def from_input(cls, base: Any, image: ImageInput, normalization: Normalization) -> "ChannelMap":
-        """Return the map for an input of the original, whose channels are the gray normalized."""
+        """Return the map for an input of the original: each channel is the gray, normalized."""
         mean, std = normalization
         return cls(base, 1 / std[:, None], -mean / std, image.axis, image.rank, image.dtype)
 
@@ -88,7 +75,7 @@ class ChannelMap:
 
     @property
     def is_plain(self) -> bool:
-        """Whether each channel is the base itself, so that any function keeps them equal."""
+        """Whether each channel is the base itself; then any function keeps the channels equal."""
         return self.plane_count == 1 and bool((self.matrix == 1).all()) and not self.constant.any()
 
     def scale(self, factor: Array) -> "ChannelMap":
@@ -122,8 +109,8 @@ class ChannelMap:
         Raises
         ------
         TraceError
-            If the image is what is divided by, the result is infinite, or the operand has other
-            numbers at each pixel.
+            If the image is the divisor, the result is infinite, or the operand's numbers differ
+            from pixel to pixel.
         """
         numbers = self.read_numbers(operand, where)
         if operator == "divide" and not is_left:
@@ -140,7 +127,7 @@ class ChannelMap:
         return result
 
     def read_numbers(self, operand: Any, where: str) -> Array:
-        """Return the numbers by which an operand changes the channels: one, or one for each.
+        """Return an operand's numbers: one for all channels, or one for each channel.
 
         Parameters
         ----------
@@ -151,7 +138,7 @@ class ChannelMap:
         Raises
         ------
         TraceError
-            If the operand adds axes, or has other numbers at each pixel.
+            If the operand adds axes, or its numbers differ from pixel to pixel.
         """
         values = np.asarray(operand, np.float64)
         rank = self.rank if self.has_axis else self.rank - 1
@@ -169,34 +156,36 @@ class ChannelMap:
         return np.asarray(numbers[0])
 
     def pick(self, index: Array) -> "ChannelMap":
-        """Pick some of the channels; one alone, without an axis, if `index` is a number."""
+        """Pick channels; a single number picks one channel and drops the axis."""
         rows = np.atleast_1d(index)
         matrix, constant = self.matrix[rows], self.constant[rows]
         return replace(self, matrix=matrix, constant=constant, has_axis=index.ndim > 0)
 
     def has_constant(self, other_than: float = 0.0) -> bool:
-        """Whether a channel's constant is another number than `other_than`."""
+        """Whether the constant of any channel differs from `other_than`."""
         return bool((np.abs(self.constant - other_than) > _ROUNDING).any())
 
     def with_ones(self, base: Any) -> "ChannelMap":
-        """Return a map onto `base`, whose last plane of ones carries the constant."""
+        """Return the map onto `base`, which has a plane of ones at its end for the constant."""
         matrix = np.concatenate((self.matrix, self.constant[:, None]), 1)
         return replace(self, base=base, matrix=matrix, constant=np.zeros(self.channel_count))
 
-    def fold_into_kernel(self, kernel: Array, axes: str, groups: int) -> tuple[Array, Array]:
-        """Return the kernel that sees the base, and what the constant adds to the bias.
+    def fold_into_stem(
+        self, kernel: Array, bias: Array | None, axes: str, groups: int
+    ) -> tuple[Array, Array | None]:
+        """Return the kernel that sees the base, and the bias with the constant's share.
 
         Parameters
         ----------
-        kernel : ndarray
-            The original's kernel.
+        kernel, bias : ndarray
+            The original's weights; `bias` itself is returned if there is no constant.
         axes : str
             A letter for each axis of the kernel, as in :func:`.weights.mix_channels`.
         groups : int
         """
         mixed = mix_channels(kernel, self.with_ones(None).matrix, axes, groups)
         seen, ones = np.split(mixed, [self.plane_count], axes.index("I"))
-        return seen, ones.sum(tuple(k for k, letter in enumerate(axes) if letter != "O"))
+        return seen, add_to_bias(bias, ones, axes) if self.has_constant() else bias
 
 
 def concatenate_channels(
@@ -218,13 +207,13 @@ def concatenate_channels(
     -------
     joined : ChannelMap
     bases : list
-        The values' different bases. Where there are several, their concatenation has to become
-        the base of `joined`.
+        The values' bases, each once. If there are several, the caller has to concatenate them and
+        make that the base of `joined`.
 
     Raises
     ------
     TraceError
-        If a value isn't made of the image, or the axis isn't that of the channels.
+        If a value isn't made of the image, or the axis isn't the channels' axis.
     """
     images = [part for part in parts if part is not None]
     if len(images) < len(parts):

@@ -1,4 +1,4 @@
-"""Files of models: a check that one can be opened, and errors for those that can't be read."""
+"""Checks of model files, and error messages for files that can't be read."""
 
 import stat
 import zipfile
@@ -19,11 +19,11 @@ class Format(NamedTuple):
     Attributes
     ----------
     problem : str
-        The message for a ``{path}`` that can't be read in this format.
+        The message for a file that can't be read in this format. It contains ``{path}``.
     guess : str
-        What the reason may be.
+        A likely reason.
     signatures : tuple of bytes
-        The first bytes of such files, one of these if there are any.
+        The first bytes of such files: each file begins with one of these, if any are known.
     member : str
         The file that a ZIP archive of this format holds.
     """
@@ -48,7 +48,7 @@ TORCH = Format(
     member="data.pkl",
 )
 
-# The first bytes of files that are mistaken for models, and what they are.
+# The first bytes of files that users mistake for models, and what the files are.
 _SIGNATURES = (
     (b"version https://git-lfs", "a pointer of Git LFS, and `git lfs pull` fetches the file"),
     (b"<!doctype html", "a page of HTML, as a failed download leaves it"),
@@ -65,7 +65,7 @@ _SIGNATURES = (
     (b"{", "JSON text"),
     (b"[", "JSON text"),
 )
-# The files in ZIP archives by which their format is told; the first that fits counts.
+# Files in a ZIP archive that tell its format. The first one that is found counts.
 _MEMBERS = {
     "constants.pkl": "a scripted network of torch (TorchScript)",
     "data.pkl": "a torch file (.pt)",
@@ -82,7 +82,7 @@ def check_file(path: Path) -> None:
     FileNotFoundError, IsADirectoryError, PermissionError
         If ``open`` raises one of these.
     ModelError
-        If it is a pipe, a socket or a device, whose reading may never end.
+        If it is a pipe, a socket or a device, which might be read forever.
     """
     mode = path.stat().st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
@@ -104,12 +104,12 @@ def explain_read_errors(path: Path, form: Format) -> Iterator[None]:
         yield
     except GrayToRGBError:
         raise
-    except Exception as error:  # readers raise errors of any class for a file that is damaged
+    except Exception as error:  # readers raise errors of any class for a damaged file
         raise make_read_error(path, form, error) from error
 
 
 def make_read_error(path: Path, form: Format, error: Exception | None = None) -> ModelError:
-    """Return the error for a file that can't be read, which says what the file is if it can."""
+    """Return the error for a file that can't be read. It says what the file is, if known."""
     problem = form.problem.format(path=path)
     found = _recognize_file(path, form)
     if found is not None:
@@ -123,7 +123,7 @@ def make_read_error(path: Path, form: Format, error: Exception | None = None) ->
 
 
 def _recognize_file(path: Path, form: Format) -> str | None:
-    """Return what a file is by its first bytes; None if it is of the format, or unknown."""
+    """Return what a file is by its first bytes, or None if it has the format or is unknown."""
     if not path.is_file():
         return None
     with path.open("rb") as file:
@@ -139,7 +139,7 @@ def _recognize_file(path: Path, form: Format) -> str | None:
 
 
 def _recognize_archive(path: Path, form: Format) -> str | None:
-    """Return what a ZIP archive is; None if it is of the format, or unknown."""
+    """Return what a ZIP archive is, or None if it has the format or is unknown."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()

@@ -1,8 +1,8 @@
-"""Frameworks of networks: the contract of a framework, and the one table of all of them.
+"""The contract that torch, Keras and ONNX keep here, and the table that lists them.
 
 A framework has a folder here, whose face has the members of :class:`Framework`, and a line in
-:data:`FRAMEWORKS`. The verbs of :mod:`graytorgb.models`, the command line and the tests read the
-table. They import a framework when they are given a network or a file of it.
+:data:`FRAMEWORKS`. The functions of :mod:`graytorgb.models`, the command line and the tests read
+the table. A framework is imported when one of its networks or files is given.
 """
 
 import os
@@ -41,7 +41,7 @@ class AdaptOptions:
     example : object
     freeze, inplace : bool
     offset : {"plane", "bias"}
-        An option for files of weights alone.
+        See :func:`graytorgb.models.adapt_state_dict`; only for files that hold weights alone.
     """
 
     how: How = "collapse"
@@ -53,7 +53,7 @@ class AdaptOptions:
 
 
 class InputSize(NamedTuple):
-    """The size and the values of the images that a network takes.
+    """The size of the images that a network takes, and whether it takes whole numbers.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class InputSize(NamedTuple):
 
 
 class Runner(Protocol):
-    """A network of some framework that can be run on gray images."""
+    """A network that can be run on gray images, whatever its framework."""
 
     @property
     def has_integers(self) -> bool:
@@ -99,7 +99,7 @@ class Runner(Protocol):
 
     @property
     def eps(self) -> float:
-        """Return the machine epsilon of the network's numbers, the largest if they are mixed."""
+        """Return the machine epsilon of the network's dtype; of several dtypes, the largest."""
 
     @property
     def preprocessing(self) -> Preprocessing | None:
@@ -112,7 +112,7 @@ class Runner(Protocol):
         """Return a batch, (N, 1, H, W), as an array or a tensor of the framework."""
 
     def __call__(self, gray: Any) -> Any:
-        """Return the network's output for gray, the normalization included."""
+        """Return the network's output for a gray batch, which the original first normalizes."""
 
     def to_arrays(self, output: Any) -> list[Array]:
         """Return every array of an output."""
@@ -124,21 +124,21 @@ class Runner(Protocol):
         """Return the name of the first convolution, or None if there is none."""
 
     def run_stem(self, layer: str, gray: Any) -> tuple[Any, Array] | None:
-        """Return a convolution's input shape and its output, or None if there is none."""
+        """Return a convolution's input shape and output, or None if there is no such layer."""
 
     def find_inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         """Return where in its output a convolution's kernel lies wholly inside the image."""
 
 
 class Framework(Protocol):
-    """The members of a framework, which the face of its folder has."""
+    """The members that the ``__init__.py`` of a framework's folder has."""
 
     @property
     def Runner(self) -> Callable[[Any, Normalization | None], Runner]:  # noqa: N802  # a class
         """Return the class that runs a network, or the network in a file.
 
-        Its arguments are the network, and the normalization that makes the network's channels of
-        gray, which is None for an adapted network.
+        Its arguments are a network and a normalization. The normalization makes the network's
+        three channels of gray. It is None for an adapted network, which takes the gray itself.
         """
 
     def adapt(self, model: Any, preprocessing: Preprocessing, options: AdaptOptions) -> Any:
@@ -157,14 +157,14 @@ class Framework(Protocol):
 
 
 class FrameworkLine(NamedTuple):
-    """A line of the table: facts about a framework that are known before it is imported.
+    """A line of the table: the facts about a framework that are needed before its import.
 
     Attributes
     ----------
     folder : str
-        The framework's folder here.
+        The name of the framework's folder in this package.
     module, model_class : str
-        The class of the framework's networks, and the module that has it.
+        The module and the name of the class of the framework's networks.
     library, extra : str
         The library that the folder imports, and the extra that installs it.
     suffixes : tuple of str
@@ -201,7 +201,7 @@ class FrameworkLine(NamedTuple):
 
 
 FRAMEWORKS: Mapping[str, FrameworkLine] = MappingProxyType({line.folder: line for line in (
-    # before torch: with that as Keras's backend, its networks are both
+    # before torch: on Keras's torch backend, a Keras network is a torch module too
     FrameworkLine("keras", "keras", "Model", "keras", "keras", (".keras",), example_resizes=True),
     FrameworkLine("torch", "torch.nn", "Module", "torch", "models",
         (".safetensors", ".pt", ".pth", ".bin"), files_hold="weights"),
@@ -220,7 +220,7 @@ def find_framework(model: Any) -> Framework:
         If the framework's library is missing.
     """
     for line in FRAMEWORKS.values():
-        # a network's module is imported already, and no other has to be
+        # the module of a network's class is already imported, so nothing is imported here
         model_class = getattr(sys.modules.get(line.module), line.model_class, None)
         if model_class is not None and isinstance(model, model_class):
             return line.load()
@@ -235,30 +235,35 @@ def find_framework(model: Any) -> Framework:
         if line.takes_file(model):
             return line.load()
     if Path(model).suffix.lower() in (".h5", ".hdf5"):
-        hint = "model = keras.models.load_model(path) first"
+        hint = "load it first, model = keras.models.load_model(path)"
     else:
         hint = "for weights in .pt, .pth and .safetensors: adapt_file(path, dst, stats)"
-    raise ModelError(f"a model's file is {files}, and this isn't: {os.fspath(model)!r}; {hint}")
+    raise ModelError(f"a model's file is {files}, not {os.fspath(model)!r}; {hint}")
 
 
-def find_file_line(path: str | os.PathLike[str]) -> FrameworkLine:
-    """Return the table's line for a file of a network or of weights.
+def find_file_line(src: str | os.PathLike[str], dst: str | os.PathLike[str]) -> FrameworkLine:
+    """Return the table's line for a file of a network or of weights, and for its adapted file.
 
     Raises
     ------
     ModelError
-        If the table doesn't have the file's suffix.
+        If the table doesn't have the suffix of `src`, or `dst` is of another line.
     """
     for line in FRAMEWORKS.values():
-        if line.takes_file(path):
-            return line
+        if line.takes_file(src):
+            if line.takes_file(dst):
+                return line
+            raise ModelError(
+                "the adapted file is of the same kind as the original, "
+                f"{' or '.join(line.suffixes)}, not {os.fspath(dst)!r}"
+            )
     every = ", ".join(suffix for line in FRAMEWORKS.values() for suffix in line.suffixes)
-    raise ModelError(f"a file of a model or of weights is {every}, not {os.fspath(path)!r}")
+    raise ModelError(f"a file of a model or of weights is {every}, not {os.fspath(src)!r}")
 
 
 def make_run_error(images: str, error: Exception, *, is_adapted: bool) -> ModelError:
     """Return the error for a network that :func:`graytorgb.models.verify` can't run on images."""
     return ModelError(
-        f"the {'adapted' if is_adapted else 'original'} network, of verify(original, adapted, "
-        f"images), raises {type(error).__name__} for {images}: {error}"
+        f"the {'adapted' if is_adapted else 'original'} network of verify(original, adapted, "
+        f"images) raises {type(error).__name__} for {images}: {error}"
     )

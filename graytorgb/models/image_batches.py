@@ -1,4 +1,4 @@
-"""Gray images for a proof: scaled to a network's values, checked, and split into batches."""
+"""Preparation of gray images for a proof: scale them, check them, split them into batches."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -20,9 +20,9 @@ def scale_to_network(
     images : iterable of ndarray of float32
         Images from 0 to 1.
     preprocessing : Preprocessing
-        The record that has the network's range.
+        The record of the adapted network, which states the range of its gray.
     has_integers : bool
-        Whether the network takes whole numbers. The result is bytes then.
+        Whether the network takes whole numbers. The result is then uint8, from 0 to 255.
     """
     if has_integers:
         return [np.rint(255 * image).astype(np.uint8) for image in images]
@@ -38,7 +38,7 @@ def split_into_batches(images: Any, size: int, *, has_range: bool) -> Iterator[N
     images : array, or sequence of arrays
         See :func:`graytorgb.models.verify`.
     size : int
-        How many images a batch has, if all have one size; otherwise a batch has one.
+        How many images a batch has if all images have the same size; otherwise it has one.
     has_range : bool
         Whether the network's range is known, so that images may be integers.
 
@@ -57,7 +57,7 @@ def split_into_batches(images: Any, size: int, *, has_range: bool) -> Iterator[N
         if image.dtype.kind != "f" and not has_range:
             raise ModelError(
                 f"images are {image.dtype}, and the network takes values from 0 to 1: divide them, "
-                "or say value_range= here and in adapt()"
+                "or state value_range= here and in adapt()"
             )
         if image.ndim > 2 and image.shape[0] != 1:
             raise ModelError(
@@ -65,7 +65,7 @@ def split_into_batches(images: Any, size: int, *, has_range: bool) -> Iterator[N
                 f"of these has the shape {image.shape}"
             )
         if not np.isfinite(image).all():
-            raise ModelError("images have values that aren't finite, and prove nothing")
+            raise ModelError("images have values that aren't finite, which prove nothing")
     arrays = [image if image.ndim > 2 else image[None] for image in arrays]
     step = size if len({image.shape for image in arrays}) == 1 else 1
     for start in range(0, len(arrays), step):
@@ -73,7 +73,7 @@ def split_into_batches(images: Any, size: int, *, has_range: bool) -> Iterator[N
 
 
 def _move_channel_first(image: NDArray[Any]) -> NDArray[Any]:
-    """Return an image with the axis of its one channel first, if there is such an axis."""
+    """Return an image with its channel axis first, if it has one of size 1."""
     is_last = image.ndim > 2 and image.shape[-1] == 1 != image.shape[0]
     return np.moveaxis(image, -1, 0) if is_last else image
 

@@ -16,22 +16,22 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class ImageInput:
-    """An input of a network that takes images or volumes.
+    """A network's input for images or volumes.
 
     Attributes
     ----------
     name : str
-        Empty if the user gave the input no name.
+        The input's name; empty if the user gave it none.
     place : int
         The input's index among the network's inputs.
     shape : tuple of int or None
-        None for a size that isn't fixed.
+        The input's shape, with None for each size that isn't fixed.
     axis : int
         The axis of the channels.
     dtype : int or str
-        The data type as ONNX numbers it or Keras names it.
+        The data type: a number in ONNX, a name in Keras.
     array_dtype : numpy dtype
-        The data type of the arrays that the input is given.
+        The data type of the arrays to pass to the input.
     has_integers : bool
         Whether the input takes whole numbers.
     """
@@ -51,7 +51,7 @@ class ImageInput:
 
     @property
     def is_batch(self) -> bool:
-        """Whether the first axis counts images: ``(N, C, H, W)``, not ``(C, H, W)``."""
+        """Whether the first axis counts images, as in ``(N, C, H, W)``."""
         return self.rank > 3
 
     @property
@@ -72,14 +72,14 @@ class ImageInput:
         Parameters
         ----------
         sides : sequence of int or None, or None
-            The sides that ``example=`` states; None leaves the input as it is.
+            The sides that ``example=`` states. With None, the same input is returned.
         keep_fixed : bool
-            Whether a side that the network fixes stays.
+            Whether a side that the network fixes is kept.
 
         Raises
         ------
         ModelError
-            If an image has another number of sides.
+            If the input's images have another number of sides.
         """
         if sides is None:
             return self
@@ -92,19 +92,19 @@ class ImageInput:
         return replace(self, shape=tuple(shape))
 
     def check_takes_normalized(self, normalization: Normalization) -> None:
-        """Check that the input takes the numbers that a normalization gives.
+        """Check that the input can take normalized values.
 
         Raises
         ------
         ModelError
-            If it takes whole numbers, and the normalization isn't the identity.
+            If the input takes whole numbers, and the normalization isn't the identity.
         """
         if self.has_integers and not normalization.is_identity:
             named = f" {self.name!r}" if self.name else ""
             raise ModelError(
-                f"the input{named} takes whole numbers, so nothing is normalized before it: "
-                "adapt(model) where the network does it itself, adapt(model, '0..1') where it "
-                "takes three equal planes; without value_range",
+                f"the input{named} takes whole numbers, so nothing can be normalized before "
+                "it: call adapt(model) if the network normalizes its images itself, adapt(model, "
+                "'0..1') if it takes three equal planes, and leave value_range out",
                 remedies=("no stats",),
             )
 
@@ -116,7 +116,8 @@ class ImageInput:
         side : int
             The size of each side that isn't fixed.
         rescaling : Normalization
-            What makes values from 0 to 1 of the gray. Whole numbers are from 0 to 127 instead.
+            The normalization that makes values from 0 to 1 of the gray. An input of whole numbers
+            gets noise from 0 to 127 instead.
         """
         images = [self.gray_shape[0] or 1] if self.is_batch else []
         shape = [*images, *(n or side for n in self.gray_shape[len(images) :])]
@@ -127,14 +128,14 @@ class ImageInput:
         return np.asarray(rescaling.make_noise(shape, seed), self.array_dtype)
 
     def make_planes(self, gray: Array, normalization: Normalization | None) -> Array:
-        """Return what the network is given: the gray three times, normalized.
+        """Return the network's input: the gray three times, normalized.
 
         Parameters
         ----------
         gray : ndarray
-            With one channel.
+            A batch or an image of one channel.
         normalization : Normalization or None
-            None for an adapted network, which is given the gray itself.
+            None for an adapted network, which takes the gray itself.
         """
         if normalization is None:
             return gray
@@ -155,7 +156,7 @@ class ImageInput:
         Raises
         ------
         ModelError
-            If the images have other sides, or values that the dtype doesn't hold.
+            If the network takes other sides, or whole numbers which these images aren't.
         """
         check_sides(self.sides, batch.shape[2:])
         gray = np.asarray(batch).astype(self.array_dtype)

@@ -24,7 +24,7 @@ from .verification_result import Verification
 
 Array = NDArray[Any]
 _TOP = 5
-_FOR_MEDIAN = 10_000  # differences of a batch that are kept for the median
+_FOR_MEDIAN = 10_000  # how many differences of a batch are kept for the median
 
 
 def compare_outputs(
@@ -37,7 +37,7 @@ def compare_outputs(
     seconds: float,
     span: tuple[float, float],
 ) -> Verification:
-    """Run both networks on the same gray images, and return the figures of the proof.
+    """Run both networks on the same gray images and return the figures of the proof.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class _Figures:
         differences = measure_differences(arrays, adapted.to_arrays(actual))
         self.images += len(batch)
         self._first = batch if self._first is None else self._first
-        # a sample for the median: all differences of a segmentation may be gigabytes
+        # a sample for the median, since all differences of a segmentation may be gigabytes
         step = -(-differences.size // _FOR_MEDIAN) or 1
         self.differences.append(differences[::step].copy())
         self.largest = max(self.largest, find_largest(arrays))
@@ -105,7 +105,7 @@ class _Figures:
         self._add_scores(original.find_scores(expected), adapted.find_scores(actual))
 
     def _add_scores(self, expected: Array | None, actual: Array | None) -> None:
-        """Add whether the best classes agree, if both outputs are class scores."""
+        """Record whether the best classes agree, if both outputs are class scores."""
         if expected is None or actual is None or expected.shape != actual.shape:
             return
         self.same_best.append(_compare_best(expected, actual, 1))
@@ -124,17 +124,16 @@ class _Figures:
             )
         if not self.largest and not self.worst:
             raise ModelError(
-                "nothing was compared: every output is 0, for these images or until a head is "
-                "trained"
+                "nothing was compared: every output is 0 for these images. Is the network trained?"
             )
         return self._first
 
     def add_sensitivity(
         self, proof: Verification, first: Array, span: tuple[float, float]
     ) -> Verification:
-        """Return the proof with how images and rounding change the original's outputs.
+        """Return the proof with its variation and its rounding.
 
-        Either is measured only if the proof's result depends on it.
+        Each of them is measured only if the proof's result depends on it.
 
         Raises
         ------
@@ -148,7 +147,7 @@ class _Figures:
             proof = replace(proof, variation=variation)
         if not self.worst <= proof.limit:
             rounding = measure_rounding(self._run_original, self._worst, eps)
-            if self.worst > proof.tolerance / 100:  # it has failed, whatever rounding explains
+            if self.worst > proof.tolerance / 100:  # the proof fails, whatever rounding explains
                 rounding = max(rounding, bound_rounding(eps, self.largest))
             proof = replace(proof, rounding=rounding)
         return proof
@@ -165,7 +164,7 @@ def _compare_best(expected: Array, actual: Array, count: int) -> NDArray[np.bool
 
 
 def _mean(agreements: list[NDArray[np.bool_]]) -> float | None:
-    """Return the fraction that agrees, or None if nothing was compared."""
+    """Return the fraction of True, or None if nothing was compared."""
     joined = np.concatenate([np.zeros(0), *agreements])
     return float(joined.mean()) if joined.size else None
 
@@ -173,7 +172,7 @@ def _mean(agreements: list[NDArray[np.bool_]]) -> float | None:
 def _compare_stems(
     original: Runner, adapted: Runner, batch: Array, layer: str | None
 ) -> dict[str, Any]:
-    """Return the fields that say where the stems' outputs for a batch differ."""
+    """Return the fields of a Verification that say where the stems' outputs differ."""
     gray = original.to_input(batch)
     name = original.find_stem(gray) if layer is None else layer
     if name is None:
@@ -181,7 +180,7 @@ def _compare_stems(
     before = original.run_stem(name, gray)
     if before is None and layer is not None:
         raise ModelError(
-            f"the original has no convolution {layer!r}: leave layer out, or name its stem"
+            f"the original has no convolution {layer!r}: leave layer out, or name the stem"
         )
     after = None
     for candidate in (name, f"model.{name}"):  # how="expand" has the original as its `model`
@@ -205,9 +204,9 @@ def _compare_stems(
 def _measure_cost(
     original: Runner, adapted: Runner, batch: Array, seconds: float
 ) -> dict[str, Any]:
-    """Return the fields for the time and the peak memory of both networks.
+    """Return the fields of a Verification for the time and the peak memory of both networks.
 
-    Memory that can't be measured has no field, and another field says why.
+    If memory can't be measured, the field ``why_no_peaks`` says why.
     """
     calls = {
         name: partial(runner, runner.to_input(batch))
@@ -221,5 +220,5 @@ def _measure_cost(
         measure_peak = require("graytorgb.measure.peak").measure_peak
     except BackendUnavailable as error:
         return {**fields, "why_no_peaks": str(error)}
-    gc.collect()  # so that freed memory is given back, and the calls have to ask for it again
+    gc.collect()  # else the calls could reuse memory that is in use no more, and need none
     return {**fields, **{f"{name}_peak_bytes": measure_peak(call) for name, call in calls.items()}}

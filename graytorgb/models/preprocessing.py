@@ -1,4 +1,4 @@
-"""``Preprocessing``: how training images were normalized, and which gray a network takes."""
+"""``Preprocessing``: the record of the statistics and the gray range of an adapted network."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,24 +17,24 @@ _WORDS = ("mean", "std", "range", "normalized")
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """A record of the original's normalization and of the gray that the adapted network takes.
+    """The statistics of the training images, and the range of the gray that a network takes.
 
-    An adapted network carries the record as text, so that :func:`graytorgb.models.verify` knows it.
+    An adapted network carries this record as text, where :func:`graytorgb.models.verify` reads it.
 
     Attributes
     ----------
     stats : Stats or None
-        The statistics of the training images, for values from 0 to 1; None for a network that
+        The statistics of the training images, for values from 0 to 1. None for a network that
         normalizes its images itself.
     value_range : (lo, hi) or None
-        The gray values that stand for 0 and 1, if they are stated.
+        The gray values that stand for 0 and 1, or None if they aren't stated.
     normalized : (m, s) or None
-        The mean and the std by which the gray is normalized already.
+        The mean and the std if the gray is already normalized, else None.
 
     Raises
     ------
     ModelError
-        If numbers can't be used, or both `value_range` and `normalized` are stated.
+        If a number can't be used, or both `value_range` and `normalized` are stated.
 
     Examples
     --------
@@ -82,7 +82,7 @@ class Preprocessing:
     def normalization(self) -> Normalization:
         """Return the normalization that makes the original's channels of the gray.
 
-        Without stats it is the rescaling.
+        Without stats, this is :attr:`rescaling`.
         """
         if self.stats is None:
             return self.rescaling
@@ -106,18 +106,18 @@ class Preprocessing:
             return self.normalization
         rest = "" if how == "collapse" else f', how="{how}"'
         raise ModelError(
-            "say how the images were normalized in training: adapt(model, "
-            f'stats{rest}), where stats is "imagenet" for most ImageNet weights, "-1..1", "0..1" '
-            "for a network that takes three equal planes as they are, a pair (mean, std), or an "
-            "object that has them, such as torchvision's weights, a timm model or a Hugging Face "
+            "say how the images were normalized in training: call adapt(model, "
+            f'stats{rest}). stats is "imagenet" for most ImageNet weights, "-1..1", "0..1" for a '
+            "network that takes three equal planes as they are, a pair (mean, std), or an object "
+            "that has them, such as torchvision's weights, a timm model or a Hugging Face "
             "processor (the guide's page on Keras lists those of keras.applications). The adapted "
-            "network takes gray from 0 to 1, or as value_range=(lo, hi) or "
-            "normalized=(mean, std) says",
+            "network takes gray from 0 to 1, unless value_range=(lo, hi) or "
+            "normalized=(mean, std) says otherwise",
             remedies=("stats",),
         )
 
     def check_agrees(self, stated: "Preprocessing") -> None:
-        """Check that this record, which an adapted network carries, is what a caller states.
+        """Check that what a caller states agrees with this record of an adapted network.
 
         Raises
         ------
@@ -132,12 +132,12 @@ class Preprocessing:
         if not all(np.allclose(np.array(a), np.array(b), rtol=1e-6, atol=1e-9) for a, b in pairs):
             raise ModelError(
                 f"the adapted network was made with {str(self) or 'no stats'}, and this call says "
-                f"{stated}: leave that out, or adapt the original again with it",
+                f"{stated}: leave that out here, or adapt the original again with it",
                 remedies=("stats", "value_range"),
             )
 
     def as_arguments(self) -> dict[str, Any]:
-        """Return the arguments of ``adapt`` by their names."""
+        """Return the record as arguments of ``adapt``, by name."""
         pair = None if self.stats is None else tuple(self.stats)
         return {"stats": pair, "value_range": self.value_range, "normalized": self.normalized}
 
@@ -146,16 +146,16 @@ class Preprocessing:
         return ", ".join(f"{name}={value}" for name, value in arguments if value is not None)
 
     def describe_input(self) -> str:
-        """Return what the adapted network takes, in words."""
+        """Describe in words what gray the adapted network takes."""
         if self.normalized is not None:
             return "one channel, normalized by {:g} and {:g}".format(*self.normalized)
-        # with "0..1" an input of integers takes its own values, such as bytes
+        # with "0..1" an input of whole numbers takes values in its own range, such as bytes
         if not self.is_stated or self.normalization.is_identity:
             return "one channel, of the values that the original takes"
         return "one channel, from {:g} to {:g}".format(*self.limits)
 
     def to_text(self) -> str:
-        """Return the record as text of characters that may be in a Keras layer's name.
+        """Return the record as text that can be the name of a Keras layer.
 
         >>> Preprocessing.from_arguments((0.5, 0.25), value_range=(0, 255)).to_text()
         'gray-input_mean_0.5_std_0.25_range_0.0_255.0'
@@ -169,7 +169,7 @@ class Preprocessing:
 
     @classmethod
     def from_text(cls, text: Any) -> "Preprocessing | None":
-        """Return the record of a text by :meth:`to_text`, or None for anything else.
+        """Return the record that :meth:`to_text` wrote, or None for any other text.
 
         >>> print(Preprocessing.from_text("gray-input_mean_0.5_std_0.25"))
         stats=((0.5,), (0.25,))
@@ -187,5 +187,5 @@ class Preprocessing:
             read: Any = {word: tuple(numbers) for word, numbers in found.items()}
             stats = Stats(read["mean"], read["std"]) if read.keys() & {"mean", "std"} else None
             return cls(stats, read.get("range"), read.get("normalized"))
-        except (ValueError, KeyError, UnboundLocalError):  # a name that only begins so
+        except (ValueError, KeyError, UnboundLocalError):  # a name that only begins like a record
             return None

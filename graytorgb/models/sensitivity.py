@@ -1,4 +1,4 @@
-"""Sensitivity of a network: how far other images, or rounding, change its outputs."""
+"""Measurement of how much a network's outputs change with its images and with rounding."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,17 +10,18 @@ from ..errors import ModelError
 
 Array = NDArray[Any]
 Network = Callable[[Array], list[Array]]
-# Equal networks differ by 1 to 3 times what the smallest step of each pixel changes.
+# When each pixel moves by its smallest step, outputs move. Equal networks differ by up to 3 times
+# as much; 8 leaves a margin.
 _SAFETY = 8
-_LAYERS = 100  # the rounding of a deep network in epsilons, where pixels are whole numbers
-# A part of the largest output: images that change it by more do so beyond doubt.
+_LAYERS = 100  # a deep network's rounding in epsilons; whole-number pixels have no small step
+# Images matter beyond doubt if they change outputs by more than this part of the largest.
 PLENTY = 1e-3
 
 
 def measure_differences(expected: list[Array], actual: list[Array]) -> Array:
     """Return the absolute differences of all values; infinity if the outputs' shapes differ.
 
-    Values that are equal and not finite prove nothing, and are left out.
+    Values that are equal and infinite, or both NaN, prove nothing and are left out.
     """
     if [e.shape for e in expected] != [a.shape for a in actual]:
         return np.array([np.inf])
@@ -35,9 +36,9 @@ def measure_differences(expected: list[Array], actual: list[Array]) -> Array:
 def measure_variation(
     network: Network, batch: Array, eps: float, span: tuple[float, float]
 ) -> float:
-    """Return how much the original's outputs vary with its image.
+    """Return how much the original's outputs change when its images change.
 
-    The first variation that is enough beyond doubt is returned, so that few images are run.
+    The network is run on other images until its outputs change enough beyond doubt.
 
     Parameters
     ----------
@@ -47,19 +48,19 @@ def measure_variation(
     eps : float
         The machine epsilon of the network's numbers.
     span : (lo, hi)
-        The values that stand for black and white, for images that are flat.
+        The values of black and white. Only flat images need them.
 
     Raises
     ------
     ModelError
-        If rounding changes the outputs as much: then they don't depend on the image.
+        If the outputs change no more than by rounding, so they don't depend on the image.
     """
     expected = network(batch)
     scale = find_largest(expected)
     variation = 0.0
     for other in _make_other_images(batch, span):
         difference = float(measure_differences(expected, network(other)).max(initial=0))
-        if not difference < PLENTY * min(1.0, scale):  # or shapes differ, or one isn't finite
+        if not difference < PLENTY * min(1.0, scale):  # NaN and infinity count too
             return difference if difference < np.inf else np.inf
         variation = max(variation, difference)
     if variation <= measure_rounding(network, batch, eps):
@@ -68,8 +69,8 @@ def measure_variation(
             f"up to {scale:.3g}, they change by {variation:.2g} at most from one image to the "
             "others, to its negative and to black, so an adapted network that ignores its image "
             "would pass. Do the images have the values that the network takes (stats, "
-            "value_range), and is it trained? After a softmax, all classes of an untrained head "
-            "are equal"
+            "value_range)? Is the network trained? An untrained head before a softmax gives all "
+            "classes the same probability"
         )
     return variation
 
@@ -93,16 +94,16 @@ def _make_other_images(batch: Array, span: tuple[float, float]) -> Iterator[Arra
 
 
 def bound_rounding(eps: float, largest: float) -> float:
-    """Return the rounding to assume at least: a few outputs may stay equal by luck."""
+    """Return a lower bound of the rounding, because few outputs may stay equal by luck."""
     return _SAFETY * eps * largest
 
 
 def measure_rounding(network: Network, batch: Array, eps: float) -> float:
-    """Return how far rounding can move the outputs of two networks that are equal without it.
+    """Return by how much rounding alone can make the outputs of two equal networks differ.
 
     The original is run on its images again, with each pixel moved by the smallest step of its
-    precision. Its layers then round as differently as those of an adapted network. The parameters
-    are those of :func:`measure_variation`.
+    precision. This changes the rounding in its layers as much as an adaptation does. For the
+    parameters see :func:`measure_variation`.
     """
     expected = network(batch)
     if batch.dtype.kind != "f":

@@ -1,4 +1,4 @@
-"""The rules about stems that torch, Keras and ONNX share: channels, names, sides, comparison."""
+"""Rules for stems (first convolutions) that torch, Keras and ONNX share."""
 
 import difflib
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -11,64 +11,89 @@ from numpy.typing import NDArray
 from ..errors import ModelError
 
 Array = NDArray[Any]
-CHANNELS = 3  # of the image, which a stem sees
-_EPS = {"float64": 2**-52, "float32": 2**-23, "float16": 2**-10}
+CHANNELS = 3  # of the image that an original's stem sees
+# machine epsilons by dtype
+EPS = {"float64": 2**-52, "float32": 2**-23, "float16": 2**-10, "bfloat16": 2**-7}
 
 
-def refuse(why: str, *, remedies: tuple[str, ...] = ()) -> ModelError:
-    """Return the error for a network that can't be collapsed, and can be expanded."""
+def make_collapse_error(why: str, *, remedies: tuple[str, ...] = ()) -> ModelError:
+    """Return the error for a network that ``how="collapse"`` can't adapt; "expand" can."""
     remedies = (*remedies, "how")
     return ModelError(f'{why}; how="expand" works with any network', remedies=remedies)
 
 
 def quote_names(names: Iterable[str]) -> str:
-    """Return names for a message, each once and in quotes."""
+    """Return names as text for a message, each once and in quotes."""
     return ", ".join(map(repr, dict.fromkeys(names)))
 
 
-def check_layer_names(
-    layers: Sequence[str],
+def make_trace_error(problems: Iterable[str], stems: Iterable[str]) -> ModelError:
+    """Return the error for an image that can't be traced to convolutions alone.
+
+    Parameters
+    ----------
+    problems : iterable of str
+        What the image meets, in words that follow "the image".
+    stems : iterable of str
+        The convolutions that the image reaches nevertheless.
+    """
+    names = quote_names(stems)
+    also = f", beside the convolution(s) {names}" if names else ""
+    return make_collapse_error(f"the image {'; '.join(dict.fromkeys(problems))}{also}")
+
+
+def suggest_name(name: str, known: Iterable[str]) -> str:
+    """Return a hint at the known name that is most like `name`, or ``""`` if none is."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f", did you mean {near[0]!r}?" if near else ""
+
+
+def check_stems(
+    layers: Sequence[str] | None,
     stems: Collection[str],
     known: Collection[str],
     *,
     kind: str,
     is_name_of: Callable[[str, str], bool] = eq,
 ) -> None:
-    """Check that the layers which the caller names are the ones that see the image.
+    """Check that the image reaches a stem, and that the caller names all stems or none.
 
     Parameters
     ----------
-    layers : sequence of str
-        The caller's names.
+    layers : sequence of str or None
+        The caller's names; None leaves the choice to the trace.
     stems : collection of str
         The convolutions that see the image.
     known : collection of str
         Every name in the network.
     kind : {"layer", "node"}
-        The framework's word for what is named.
+        The framework's word for a part of a network.
     is_name_of : callable
-        A function that returns whether a name stands for a full name, its second argument.
+        ``is_name_of(name, full_name)`` returns whether a caller's name means that part.
 
     Raises
     ------
     ModelError
-        If a name doesn't stand for a stem, or a stem isn't named.
+        If there is no stem, a name doesn't stand for a stem, or a stem isn't named.
     """
+    if not stems:
+        raise make_collapse_error("the image reaches no convolution")
+    if layers is None:
+        return
     for name in layers:
         if not any(is_name_of(name, stem) for stem in stems):
             is_there = any(is_name_of(name, each) for each in known)
-            near = [] if is_there else difflib.get_close_matches(name, [*stems, *known], n=1)
-            hint = f", did you mean {near[0]!r}?" if near else ""
-            why = "isn't a convolution that sees the image" if is_there else "isn't there"
+            why = "isn't a convolution that sees the image"
+            if not is_there:
+                why = f"isn't there{suggest_name(name, [*stems, *known])}"
             raise ModelError(
-                f"the {kind} {name!r} {why}{hint} (layer=); the image goes into "
-                f"{quote_names(stems)}"
+                f"the {kind} {name!r} {why} (layer=); the image goes into {quote_names(stems)}"
             )
     others = [stem for stem in stems if not any(is_name_of(name, stem) for name in layers)]
     if others:
         raise ModelError(
             f"the image goes into {quote_names(others)} too, which have to change with "
-            f"{quote_names(layers)}: leave layer out"
+            f"{quote_names(layers)}: leave layer out, or name them all"
         )
 
 
@@ -110,7 +135,7 @@ def read_size(example: Any) -> tuple[int | None, ...] | None:
     Raises
     ------
     ModelError
-        If it is anything else, such as a batch.
+        If `example` is anything else, such as a batch.
     """
     if example is None:
         return None
@@ -122,13 +147,13 @@ def read_size(example: Any) -> tuple[int | None, ...] | None:
     given = repr(example) if isinstance(size, tuple | list | str) else type(example).__name__
     shape = f" of shape {np.shape(example)}" if hasattr(example, "shape") else ""
     raise ModelError(
-        "example is the size of an image for Keras and ONNX, (H, W), None where any will do; not "
+        "for Keras and ONNX, example is the size of an image, (H, W), with None for any side; not "
         f"{given}{shape}"
     )
 
 
 def check_stem_outputs(name: str, expected: Array, actual: Array, precision: str) -> None:
-    """Check that a stem's output for gray is the original's, up to rounding.
+    """Check that a stem's output for gray equals the original's, up to rounding.
 
     Parameters
     ----------
@@ -142,17 +167,17 @@ def check_stem_outputs(name: str, expected: Array, actual: Array, precision: str
     Raises
     ------
     ModelError
-        If the shapes differ, or values by more than rounding.
+        If the shapes differ, or values differ by more than rounding.
     """
     if expected.shape != actual.shape:
-        raise refuse(
+        raise make_collapse_error(
             f"layer {name!r} gives {actual.shape} for gray, and {expected.shape} for three planes"
         )
     e, a = expected.astype(np.float64), actual.astype(np.float64)
     scale, difference = float(np.abs(e).max()), float(np.abs(e - a).max())
-    if not difference <= _EPS.get(precision, 2**-7) ** 0.5 * scale:
-        raise refuse(
+    if not difference <= EPS.get(precision, 2**-7) ** 0.5 * scale:
+        raise make_collapse_error(
             f"layer {name!r} doesn't give for gray what it gave for three planes: they differ by "
-            f"{difference:.2g}, of values up to {scale:.2g}. Something changes the image before "
-            "it, the order of the channels perhaps"
+            f"{difference:.2g}, of values up to {scale:.2g}. Perhaps something changes the image "
+            "before it, such as the order of the channels"
         )

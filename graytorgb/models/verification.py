@@ -1,4 +1,4 @@
-"""``verify``: prove that an adapted network's outputs are the original's."""
+"""``verify``: a proof that an adapted network's outputs equal the original's."""
 
 from typing import Any
 
@@ -27,10 +27,10 @@ def verify(
     batch_size: int = 8,
     seconds: float = 1.0,
 ) -> Verification:
-    """Prove that an adapted network's outputs are the original's.
+    """Prove that an adapted network's outputs equal the original's.
 
     The original is given the gray three times, normalized. The adapted network is given the gray.
-    Both run in eval mode, and keep their own mode afterwards.
+    Both run in eval mode, and get their own mode back afterwards.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def verify(
         Gray images in the range that the adapted network takes: numpy arrays or CPU tensors. One
         array has the shape (N, H, W), (N, 1, H, W), (N, H, W, 1) or (N, 1, T, H, W). A sequence
         may have images of several sizes, which are run one by one. An ONNX model that takes
-        several images is given each of these several times, shifted sideways.
+        several images at once is given the same image in each input, shifted sideways.
     stats, value_range, normalized
         The arguments that :func:`adapt` was given. They aren't needed for an adapted network that
         carries them, as every result of :func:`adapt` does, nor for a network that normalizes its
@@ -49,10 +49,11 @@ def verify(
     layer : str, optional
         The stem's name. Without it the stem is found as in :func:`adapt`.
     tolerance : float
-        The largest difference of a value that passes. If every output is below 1, it is relative
-        to the largest output, or to 1000 times the change that other images make if that is less.
-        A rounding error of up to a hundredth of the tolerance passes too.
+        The largest difference that passes. If every output is below 1, `tolerance` is multiplied by
+        the largest output, or by 1000 times the change that other images make, if that is less.
+        A difference that rounding explains passes up to a hundredth of `tolerance`.
     batch_size : int
+        How many images are run at once, if all have the same size.
     seconds : float
         How long to time both networks on the first batch, in rounds of random order. With 0,
         neither time nor memory is measured.
@@ -66,9 +67,9 @@ def verify(
     Raises
     ------
     ModelError
-        If `stats` or a range isn't the one that `adapted` carries, `images` aren't gray images,
-        a network can't be run on them, no outputs can be compared, or both networks agree and
-        their outputs don't depend on the images.
+        If `adapted` carries other statistics or another range than are stated, `images` aren't
+        gray images, a network can't be run on them, no outputs can be compared, or both networks
+        agree and their outputs don't depend on the images.
 
     Examples
     --------
@@ -82,7 +83,7 @@ def verify(
     if batch_size < 1:
         raise ModelError(f"batch_size is 1 or more, not {batch_size}")
     if layer is not None and not isinstance(layer, str):
-        raise ModelError(f"layer is the name of one convolution here, not {layer!r}")
+        raise ModelError(f"layer is the name of one convolution in verify, not {layer!r}")
     if not 0 <= tolerance < np.inf:
         raise ModelError(f"tolerance is a number, 0 or more, not {tolerance!r}")
     frameworks = find_framework(original), find_framework(adapted)

@@ -20,50 +20,50 @@ Array = NDArray[Any]
 def find_limit(
     tolerance: float, largest: float, variation: float | None = None, rounding: float | None = None
 ) -> float:
-    """Return the largest difference of a value that passes; see :attr:`Verification.limit`."""
+    """Return the largest difference that passes; see :attr:`Verification.limit`."""
     varying = math.inf if variation is None else variation / PLENTY
     return max(tolerance * min(1.0, largest, varying), min(rounding or 0.0, tolerance / 100))
 
 
 @dataclass(frozen=True)
 class Verification:
-    """The figures of a proof: how an adapted network's outputs agree with the original's.
+    """The figures of a proof that compares an adapted network's outputs with the original's.
 
     Attributes
     ----------
     images : int
         The number of images that were compared.
     tolerance : float
-        The largest difference that passes, relative to the largest output where that is below 1.
+        The tolerance that :func:`verify` was given; see :attr:`limit`.
     variation : float or None
-        How much the original's outputs vary with the image. 1/1000 of the largest output is
-        enough. None if the proof failed without it.
+        How much the original's outputs change with the image. It is a lower bound if it is more
+        than 1/1000 of the largest output. None if the proof failed before this was measured.
     rounding : float or None
-        How far rounding alone can move an output, measured with the original. None if no output
-        differs by more than what passes.
+        How much rounding alone can change an output, measured with the original. None if it wasn't
+        measured, because no output differs by more than what passes.
     max_difference, median_difference : float
-        The largest and the median difference of all values of all outputs, infinite if an output
-        has another shape. The median of large outputs is that of some of their values.
+        The largest and the median difference of all values of all outputs; infinite if an output
+        has another shape. For large outputs the median is taken of a sample.
     largest_output : float
         The largest absolute value of the original's outputs.
     top1, top5 : float or None
-        The fraction of images (of pixels in segmentation) with the same best class, and with
-        the same five best in any order. None if the output isn't class scores, or has too few
-        classes.
+        The fraction of images (in segmentation, of pixels) for which both networks have the same
+        best class, or the same five best classes in any order. None if the output isn't class
+        scores, or has too few classes.
     of_pixels : bool
-        Whether `top1` and `top5` are fractions of pixels. Among millions of pixels, some have two
-        classes that are equal up to rounding.
+        Whether `top1` and `top5` are fractions of pixels. They don't decide whether the proof
+        passes then: among millions of pixels, some have two classes that are equal up to rounding.
     border_difference, inside_difference : float or None
-        The largest difference of the stem's output, where its kernel reaches over the border and
-        where it doesn't. None if the stem isn't found, or there is no such pixel.
+        The largest difference of the stems' outputs where the kernel reaches over the border, and
+        where it doesn't. None if no stem is found, or there is no such pixel.
     stem_difference : ndarray of shape (H, W) or None
-        The largest difference of the stem's output at each pixel.
+        The largest difference of the stems' outputs at each pixel.
     batch : tuple of int
         The shape of the gray batch that was timed.
     original_s, adapted_s : Timing or None
-        The seconds that a batch takes, from gray to output, the normalization included.
+        How many seconds a batch takes from gray to output, the normalization included.
     original_peak_bytes, adapted_peak_bytes : int or None
-        The memory that a batch needs beyond what was in use before: a lower bound. None if it
+        How many bytes a batch needs beyond what was in use before: a lower bound. None if this
         can't be measured.
     why_no_peaks : str
         Why memory can't be measured, if a library is missing.
@@ -91,7 +91,7 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """Whether every value agrees within the tolerance, and images have the same best class."""
+        """Whether all values agree within the limit, and each image has the same best class."""
         same = self.of_pixels or self.top1 in (None, 1.0)
         return same and self.max_difference <= self.limit
 
@@ -99,10 +99,11 @@ class Verification:
     def limit(self) -> float:
         """Return the largest difference that passes.
 
-        It is the tolerance, for outputs of 1 or more. For smaller outputs it is relative to the
-        largest, and for outputs of which images change less than 1/1000, to that change. A
-        difference that rounding explains passes up to a hundredth of the tolerance, because the
-        layers before tiny outputs may round larger values.
+        If an output is 1 or more, the limit is the tolerance. If all outputs are smaller, the
+        tolerance is multiplied by the largest of them. If images change the outputs by less than
+        1/1000, it is multiplied by 1000 times that change, if that is less. A difference that
+        rounding explains passes up to a hundredth of the tolerance, because layers before tiny
+        outputs may round larger values.
         """
         return find_limit(self.tolerance, self.largest_output, self.variation, self.rounding)
 
@@ -117,14 +118,14 @@ class Verification:
         Parameters
         ----------
         option : str
-            How a tolerance is stated: a format of one number.
+            A format with one number, by which the message states a tolerance.
         """
         if self.passed:
             return ""
         if self.max_difference <= self.limit:
-            return "images are recognized as other classes"
+            return "the networks recognize some images as other classes"
         if not math.isfinite(self.max_difference):
-            return "outputs have other shapes, or values that aren't finite"
+            return "outputs have other shapes than the original's, or values that aren't finite"
         difference = (
             f"outputs differ by {self.max_difference:.2g}, of values up to "
             f"{self.largest_output:.3g}, and {self.limit:.2g} passes"
@@ -158,7 +159,7 @@ class Verification:
         return self.original_s.median / self.adapted_s.median
 
     def to_dict(self) -> dict[str, Any]:
-        """Return every figure but the stem's differences, as plain values."""
+        """Return every figure except `stem_difference`, as plain values."""
         plain: dict[str, Any] = {"passed": self.passed}
         for name, value in vars(self).items():
             if name != "stem_difference":

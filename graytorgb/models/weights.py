@@ -1,15 +1,15 @@
-"""The arithmetic of a stem that sees gray: kernels of color become kernels of gray, in NumPy.
+"""Arithmetic in NumPy that turns a stem's kernel for color into a kernel for gray.
 
 A network trained on RGB sees the planes ``(g - mean[c]) / std[c]`` of a gray image ``g``. Its
-first convolution (the stem) is linear, so the planes need not be made:
+first convolution (the stem) is linear, so the planes don't have to be made:
 
     sum_c w[c] * (g - mean[c]) / std[c]  =  (sum_c w[c] / std[c]) * g
                                           + (-sum_c w[c] mean[c] / std[c]) * 1
 
 where ``*`` is the convolution and ``1`` a plane of ones. Where the kernel lies wholly inside the
 image, the second term is a constant, a bias. Near a border that is padded with zeros it isn't
-constant: the network pads after it normalizes, so the ones end where the image ends. A plane of
-ones as a second input channel is therefore exact, at every size.
+constant: the network pads after it normalizes, so the kernel sees ones inside the image and zeros
+outside. A second input channel with a plane of ones does the same, exactly and at every size.
 """
 
 from collections.abc import Sequence
@@ -24,9 +24,9 @@ Array = NDArray[Any]
 
 
 class Normalization(NamedTuple):
-    """A normalization that makes the original network's three channels of gray.
+    """The normalization that makes an original network's three channels of gray.
 
-    Channel ``c`` is ``(x - mean[c]) / std[c]`` of the gray ``x`` that the adapted network is given.
+    Channel ``c`` is ``(x - mean[c]) / std[c]``, where ``x`` is the adapted network's gray input.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Normalization(NamedTuple):
         value_range: tuple[float, float] | None = None,
         normalized: tuple[float, float] | None = None,
     ) -> "Normalization":
-        """Return the normalization by statistics for values from 0 to 1, of gray in its own range.
+        """Return the normalization of gray in its own range by statistics for values from 0 to 1.
 
         Parameters
         ----------
@@ -55,13 +55,13 @@ class Normalization(NamedTuple):
             The gray values that stand for 0 and 1; ``(0, 1)`` if neither this nor `normalized`
             is given.
         normalized : (m, s), optional
-            The gray is ``(g - m) / s`` of values ``g`` from 0 to 1.
+            The mean and the std if the gray is ``(g - m) / s`` of values ``g`` from 0 to 1.
 
         Raises
         ------
         ModelError
-            If a number isn't finite, a std isn't positive, there are other than 1 or 3 numbers,
-            or they can't be statistics of values from 0 to 1.
+            If a number isn't finite, a std isn't positive, there aren't 1 or 3 numbers, or they
+            can't be statistics of values from 0 to 1.
         """
         mu, sigma = (_to_vector(name, v, 3) for name, v in (("mean", mean), ("std", std)))
         if (mu > 1).all():
@@ -86,7 +86,7 @@ class Normalization(NamedTuple):
         return Normalization(self.mean - np.asarray(offset, np.float64) * std, std)
 
     def make_noise(self, shape: Sequence[int], seed: int) -> NDArray[np.float64]:
-        """Return gray noise that this normalization makes values from 0 to 1 of."""
+        """Return gray noise that becomes values from 0 to 1 by this normalization."""
         noise = np.random.default_rng(seed).random(shape)
         return np.asarray(noise * self.std[0] + self.mean[0])
 
@@ -109,7 +109,7 @@ class Normalization(NamedTuple):
 def collapse_kernel(
     kernel: ArrayLike, normalization: Normalization, axes: str = "OIHW", groups: int = 1
 ) -> tuple[Array, Array]:
-    """Return the kernels that see the gray and a plane of ones, instead of the color planes.
+    """Return two kernels that replace a kernel for color: for the gray and for a plane of ones.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def collapse_stem(
     groups: int = 1,
     offset: str,
 ) -> tuple[Array, Array | None]:
-    """Return the kernel and the bias of a stem that sees gray.
+    """Return the kernel and the bias of a stem that sees gray instead of color.
 
     Parameters
     ----------
@@ -165,14 +165,14 @@ def collapse_stem(
         See :func:`collapse_kernel`.
     bias : ndarray of shape (outputs,) or None
     offset : {"plane", "bias"}
-        Where the share of the means goes, unless they are 0: into weights for a second input
-        channel, a plane of ones, or into the bias.
+        Where the effect of the means goes, unless all means are 0: into weights for a second
+        input channel, a plane of ones, or into the bias.
 
     Returns
     -------
     kernel : ndarray of float64
     bias : ndarray or None
-        `bias` itself if nothing is added to it.
+        The same `bias` if nothing is added to it.
 
     Examples
     --------
@@ -189,14 +189,28 @@ def collapse_stem(
         return gray, bias
     if offset == "plane":
         return np.concatenate((gray, ones), axes.index("I")), bias
-    added = ones.sum(tuple(k for k, axis in enumerate(axes) if axis != "O"))
-    return gray, added if bias is None else added + bias
+    return gray, add_to_bias(bias, ones, axes)
+
+
+def add_to_bias(bias: Array | None, ones: Array, axes: str) -> Array:
+    """Return the bias plus what a kernel of these axes gives for a plane of ones.
+
+    Parameters
+    ----------
+    bias : ndarray of shape (outputs,) or None
+    ones : ndarray
+        The kernel that sees the plane of ones.
+    axes : str
+        A letter for each axis of `ones`, as in :func:`collapse_kernel`.
+    """
+    added = np.asarray(ones.sum(tuple(k for k, axis in enumerate(axes) if axis != "O")))
+    return added if bias is None else added + bias
 
 
 def mix_channels(
     kernel: ArrayLike, matrix: ArrayLike, axes: str = "OIHW", groups: int = 1
 ) -> Array:
-    """Return the kernels that see planes, instead of the channels that `matrix` makes of them.
+    """Return the kernel that sees planes instead of the channels that `matrix` makes of them.
 
     Parameters
     ----------
@@ -231,10 +245,10 @@ def mix_channels(
     inputs = weights.shape[place[1]] if weights.ndim == len(axes) else 0
     if channels not in (inputs, inputs * groups) or channels % groups:
         raise ModelError(
-            f"a kernel of shape {weights.shape}, axes {axes}, in {groups} group(s) isn't one that "
-            f"sees {channels} channels"
+            f"a kernel of shape {weights.shape}, axes {axes}, in {groups} group(s) doesn't see "
+            f"{channels} channels"
         )
-    # float64: products are added here, and the caller rounds once
+    # in float64, so that only the caller rounds the sum
     first = np.moveaxis(weights.astype(np.float64), place, (0, 1))
     if inputs == channels:  # a transposed convolution's inputs count all groups, its outputs one
         grouped = first.reshape(first.shape[0], groups, -1, *first.shape[2:]).swapaxes(0, 1)
@@ -254,10 +268,8 @@ def _to_vector(name: str, values: ArrayLike, channels: int) -> NDArray[np.float6
     if numbers.size == 1:
         numbers = np.full(channels, numbers)
     if numbers.shape != (channels,) or not np.isfinite(numbers).all():
-        raise ModelError(
-            f"{name} is a number or {channels} of them, by which the training images were "
-            f"normalized, for values from 0 to 1; not {values!r}"
-        )
+        wanted = f"one number, or {channels} numbers, for values from 0 to 1"
+        raise ModelError(f"{name} is {'a number' if channels == 1 else wanted}, not {values!r}")
     return numbers
 
 
@@ -272,9 +284,7 @@ def _find_limits(
     """Return the gray values that stand for 0 and 1."""
     if normalized is not None:
         if value_range is not None:
-            raise ModelError(
-                "the gray is either in value_range=(lo, hi) or normalized=(mean, std), not both"
-            )
+            raise ModelError("state value_range=(lo, hi) or normalized=(mean, std), not both")
         mean, std = _to_pair("normalized", normalized)
         if not std > 0:
             raise ModelError(f"normalized=(mean, std) has a std above 0, not {normalized!r}")
@@ -289,5 +299,5 @@ def _to_pair(name: str, values: Any) -> tuple[float, float]:
     """Return two numbers, or raise a ModelError for anything else."""
     if isinstance(values, str) or np.shape(values) != (2,):
         raise ModelError(f"{name} is two numbers, not {values!r}")
-    first, second = (float(_to_vector(name, value, 1)[0]) for value in values)
+    first, second = (float(_to_vector(f"each half of {name}", v, 1)[0]) for v in values)
     return first, second

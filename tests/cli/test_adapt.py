@@ -111,7 +111,7 @@ class TestOnnx:
     def test_proven_on_noise(self, model, tmp_path):
         output, code = run(model, tmp_path / "gray.onnx", *STATS, "--value-range", 0, 4095)
         assert code == 0, output
-        assert "proven on noise; --verify IMAGES proves it on yours" in output
+        assert "proven on noise; --verify IMAGES proves it on your images" in output
         assert "passed: 8 images" in output
         assert "one channel, from 0 to 4095" in output
 
@@ -255,7 +255,7 @@ class TestNothingIsWritten:
         monkeypatch.setattr(models, "adapt_file", wrong)
         output, code = run(model, tmp_path / "gray.onnx", *STATS, "--tolerance", "1e9")
         assert code == 1
-        assert "images are recognized as other classes" in output
+        assert "the networks recognize some images as other classes" in output
 
     def test_if_nothing_is_stated(self, model, tmp_path):
         output, code = run(model, tmp_path / "gray.onnx")
@@ -285,9 +285,15 @@ class TestNothingIsWritten:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (("--mean", "0.5"), "--mean is half of --stats M,M,M/S,S,S: give both in one"),
-            (("--stats", "imagenet", "--std", "0.5"), "--std is half of --stats"),
-            (("--stats", "a/1"), "'a/1' is neither a name nor M,M,M/S,S,S"),
+            (
+                ("--mean", "0.5"),
+                "--mean is no option: give --stats M,M,M/S,S,S",
+            ),
+            (
+                ("--stats", "imagenet", "--std", "0.5"),
+                "--std is no option: give --stats",
+            ),
+            (("--stats", "a/1"), "'a/1' is neither a name nor numbers as M,M,M/S,S,S"),
             (("--stats", "1/1/1"), "is neither a name nor"),
             (("--stats", "1,2/1"), "mean is 1 or 3 finite numbers"),
             (
@@ -316,12 +322,12 @@ class TestNothingIsWritten:
 
     def test_if_the_files_are_wrong(self, model, tmp_path):
         for arguments, message in (
-            ((model, tmp_path / "gray.pt"), "OUT is of the same kind as MODEL: .onnx"),
+            ((model, tmp_path / "gray.pt"), "is of the same kind as the original, .onnx, not"),
             ((model, model), "OUT is MODEL"),
             ((model, tmp_path / "nowhere" / "gray.onnx"), "there is no folder"),
             (
                 (folder_file(tmp_path), tmp_path / "gray.onnx"),
-                "MODEL: a file of a model or of weights is .keras,",
+                "a file of a model or of weights is .keras,",
             ),
             ((tmp_path / "nothing.onnx", tmp_path / "gray.onnx"), "does not exist"),
         ):
@@ -388,7 +394,7 @@ class TestWeights:
         [
             (("--verify", MR), "weights alone don't run"),
             (("--json", "a.json"), "weights alone don't run"),
-            (("--how", "expand"), "weights have none"),
+            (("--how", "expand"), "--how expand is for a whole model"),
             (("--arch", "resnet18"), '"torchvision:NAME" or "timm:NAME"'),
             (("--arch", "torchvision:resnet"), "torchvision can't make 'resnet'"),
             (("--arch", "timm:nothing"), "timm can't make 'nothing'"),

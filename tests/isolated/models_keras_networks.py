@@ -198,7 +198,7 @@ class TestNetworks:
             adapt(model, (0, 1), how="expand"),
         ):
             assert_same(run(it, x), run(model, np.repeat(x, 3, -1)))
-        with pytest.raises(ModelError, match="takes whole numbers, so nothing is normalized"):
+        with pytest.raises(ModelError, match="takes whole numbers, so nothing can be normalized"):
             adapt(model, (MEAN, STD))
         proof = verify(model, adapt(model), x[..., 0], seconds=0)
         assert proof.passed

@@ -58,7 +58,7 @@ REFUSED = {
     "custom, later": (lambda: [conv(), Needy(3)], "can't be copied.*Needy"),
     "trained": (lambda: [layers.BatchNormalization(), conv()], "statistics change in training"),
     "constrained": (lambda: [conv(kernel_constraint="non_neg")],
-                    "kernel_constraint would hold for other weights in training"),
+                    "kernel_constraint would apply to other weights in training"),
     "noisy": (lambda: [layers.GaussianNoise(0.1), conv()], "GaussianNoise"),
     "wrong axis": (lambda: [conv(data_format="channels_first")], "channels on axis 1, not 3"),
     "a map": (lambda: [lambda x: x + np.arange(468).reshape(12, 13, 3), conv()],
@@ -113,10 +113,10 @@ class TestErrors:
             ({"inplace": True}, "no inplace=True here"),
             ({"layer": "stm"}, "isn't there, did you mean 'stem'"),
             ({"layer": "after"}, "'after' isn't a convolution that sees the image.*'stem'"),
-            ({"example": "large"}, "example is the size of an image for Keras.*'large'"),
-            ({"example": True}, "example is the size of an image for Keras.*True"),
+            ({"example": "large"}, "for Keras and ONNX, example is the size of an image.*'large'"),
+            ({"example": True}, "for Keras and ONNX, example is the size of an image.*True"),
             ({"example": np.zeros((1, 12, 13, 3))}, r"not ndarray of shape \(1, 12, 13, 3\)"),
-            ({"layer": layers.ReLU()}, "name of a layer.*not ReLU: layer=stem.name"),
+            ({"layer": layers.ReLU()}, "name of a layer.*not ReLU: pass layer=stem.name"),
             ({"freeze": True}, "model.trainable = False in Keras"),
             ({"example": (1, 2, 3)}, "2 sides"),
         ],
@@ -238,7 +238,9 @@ class TestProof:
         for limits, told in (([], True), (["--value-range", "0", "255"], False)):
             done = CliRunner().invoke(main, arguments + limits)
             assert done.exit_code == 0, done.output
-            assert ("proven on values from 0 to 1; --value-range LO HI" in done.output) == told
+            assert (
+                "proven on values from 0 to 1; for others: --value-range LO HI" in done.output
+            ) == told
 
 
 def test_preprocess_input_outside():

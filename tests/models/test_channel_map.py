@@ -77,7 +77,7 @@ def test_concatenated_channels(channels):
 @pytest.mark.parametrize("axes", ["OI", "IO"])
 def test_kernel_and_bias(channels, axes):
     kernel = np.random.default_rng(1).random((4, 3) if axes == "OI" else (3, 4))
-    folded, added = channels.fold_into_kernel(kernel, axes, 1)
+    folded, added = channels.fold_into_stem(kernel, None, axes, 1)
     matrix = kernel.T if axes == "OI" else kernel
     given = GRAY @ (folded.T if axes == "OI" else folded) + added
     assert np.allclose(given, COLOR @ matrix)

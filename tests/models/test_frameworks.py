@@ -78,7 +78,7 @@ def test_no_suffix_has_two_frameworks():
     assert len(suffixes) == len(set(suffixes))
     for line in FRAMEWORKS.values():
         for suffix in line.suffixes:
-            assert find_file_line(f"a{suffix.upper()}") is line
+            assert find_file_line(f"a{suffix.upper()}", f"b{suffix}") is line
 
 
 def test_another_framework_is_one_line(monkeypatch):
@@ -103,7 +103,7 @@ def test_another_framework_is_one_line(monkeypatch):
     ("path", "message"),
     [
         ("net.pt", r"adapt_file\(path, dst, stats\)"),
-        ("net.h5", r"keras\.models\.load_model\(path\) first"),
+        ("net.h5", r"load it first, model = keras\.models\.load_model\(path\)"),
         ("net", "a model's file is .keras or .onnx"),
     ],
 )
@@ -114,7 +114,7 @@ def test_paths_that_hold_no_model(path, message):
 
 def test_a_file_of_nothing_known():
     with pytest.raises(ModelError, match=r"\.keras, .*\.pt.*, not 'net\.h5'"):
-        find_file_line("net.h5")
+        find_file_line("net.h5", "gray.h5")
 
 
 class TestInputSize:

@@ -220,8 +220,8 @@ class TestFiles:
     @pytest.mark.parametrize(
         ("names", "options", "message"),
         [
-            (("a.pt", "b.onnx"), {}, r"dst is a file of the same kind as src, .*\.pt"),
-            (("a.onnx", "b.keras"), {}, r"dst is a file of the same kind as src, \.onnx, not"),
+            (("a.pt", "b.onnx"), {}, r"is of the same kind as the original, .*\.pt"),
+            (("a.onnx", "b.keras"), {}, r"is of the same kind as the original, \.onnx, not"),
             (("a.onnx", "b.onnx"), {"offset": "bias"}, "files of weights alone"),
             (("a.h5", "b.h5"), {}, r"a file of a model or of weights is \.keras"),
             (("a.pt", "b.pt"), {"how": "expand"}, "weights alone have no graph"),

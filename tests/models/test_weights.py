@@ -120,13 +120,13 @@ class TestNormalization:
     @pytest.mark.parametrize(
         ("mean", "std", "rest", "message"),
         [
-            ((0.5, 0.5), 1, {}, "mean is a number or 3 of them"),
-            ("imagenet", 1, {}, "mean is a number or 3 of them"),
+            ((0.5, 0.5), 1, {}, "mean is one number, or 3 numbers"),
+            ("imagenet", 1, {}, "mean is one number, or 3 numbers"),
             (0.5, (1, 0, 1), {}, "std is above 0"),
-            (0.5, (1, float("nan"), 1), {}, "std is a number or 3"),
+            (0.5, (1, float("nan"), 1), {}, "std is one number, or 3"),
             (0, 1, {"value_range": (1, 1)}, "lo < hi"),
             (0, 1, {"value_range": "dtype"}, "value_range is two numbers"),
-            (0, 1, {"value_range": (0, "x")}, "value_range is a number"),
+            (0, 1, {"value_range": (0, "x")}, "each half of value_range is a number, not 'x'"),
             (0, 1, {"normalized": (0.5, 0)}, "a std above 0"),
             (0, 1, {"normalized": 0.5}, "normalized is two numbers"),
             (0, 1, {"normalized": (0, 1), "value_range": (0, 1)}, "not both"),

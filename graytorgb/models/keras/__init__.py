@@ -1,4 +1,4 @@
-"""Keras networks, for :mod:`graytorgb.models`."""
+"""Adaptation and proof of Keras networks, for :mod:`graytorgb.models`."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""``adapt`` for Keras networks: how="collapse" is in collapse.py, the other ways are here."""
+"""``adapt`` for Keras networks. how="collapse" is in collapse.py, the other ways are here."""
 
 import os
 from pathlib import Path
@@ -35,7 +35,7 @@ def adapt(
     if options.inplace and (options.how == "collapse" or not isinstance(model, keras.Model)):
         raise ModelError(
             "a Keras network's graph can't be changed, so there is no inplace=True here: "
-            "model = adapt(model, ...) leaves one of them"
+            "model = adapt(model, ...) keeps only the adapted network"
         )
     network, size = read_network(model), read_size(options.example)
     try:
@@ -67,7 +67,7 @@ def find_input_size(model: keras.Model | str | os.PathLike[str]) -> InputSize:
     Raises
     ------
     ModelError
-        If it takes no images of three channels.
+        If the network takes no images of three channels.
     """
     image = find_image_inputs(read_network(model))[0]
     return InputSize(image.sides, image.has_integers)
@@ -79,9 +79,9 @@ def _prepend_layers(
     options: AdaptOptions,
     size: tuple[int | None, ...] | None,
 ) -> keras.Model:
-    """Return a network of layers that make three planes of the gray, and the original."""
+    """Return a network that makes three planes of the gray and passes them to the original."""
     normalization = preprocessing.require_stats(options.how)
-    images = [image.with_sides(size) for image in _choose_images(model, size)]
+    images = [image.with_sides(size) for image in _find_images(model, size)]
     if has_inputs(model):
         inputs = copy_inputs(model, {image.place: image.gray_shape for image in images})
     else:
@@ -102,8 +102,8 @@ def _prepend_layers(
     return keras.Model(pack_inputs(model, inputs), outputs, name=f"{model.name}_gray")
 
 
-def _choose_images(model: keras.Model, size: tuple[int | None, ...] | None) -> list[ImageInput]:
-    """Return the image inputs; a network that knows none gets one by Keras's data format."""
+def _find_images(model: keras.Model, size: tuple[int | None, ...] | None) -> list[ImageInput]:
+    """Return the image inputs, or one in Keras's data format if the network doesn't know them."""
     if has_inputs(model):
         return find_image_inputs(model)
     sides = (None, None) if size is None else size
@@ -114,7 +114,7 @@ def _choose_images(model: keras.Model, size: tuple[int | None, ...] | None) -> l
 
 
 def _copy_network(model: keras.Model, images: list[ImageInput]) -> keras.Model:
-    """Return a copy of a network, with its weights, for images of these shapes."""
+    """Return a copy of a network, with its weights, that takes images of these shapes."""
     if is_graph(model) and has_inputs(model):
         return resize_network(model, images)
     copy = type(model).from_config(model.get_config())
@@ -125,7 +125,7 @@ def _copy_network(model: keras.Model, images: list[ImageInput]) -> keras.Model:
             network(np.zeros([1, *(n or 64 for n in images[0].shape[1:])], np.float32))
     copy.set_weights(model.get_weights())
     for new, old in zip(copy._flatten_layers(), model._flatten_layers(), strict=True):
-        if new.trainable != old.trainable:  # a layer sets those in it, which come later
+        if new.trainable != old.trainable:  # this sets the layers inside too, which come later here
             new.trainable = old.trainable
     return copy
 
@@ -133,7 +133,7 @@ def _copy_network(model: keras.Model, images: list[ImageInput]) -> keras.Model:
 def _repeat_gray(
     gray: Any, image: ImageInput, normalization: Normalization, model: Any, suffix: str
 ) -> Any:
-    """Return the gray three times, normalized, in the precision of the network's weights."""
+    """Return the gray three times, normalized, calculated in the dtype of the network's weights."""
     dtype = image.dtype if image.has_integers else model.variable_dtype
     layer = keras.layers.Concatenate(image.axis, dtype=dtype, name=f"gray_to_rgb{suffix}")
     planes = layer([gray] * CHANNELS)
@@ -150,11 +150,11 @@ def _learn_planes(
 ) -> Any:
     """Return the output of a trainable 1 to 3 convolution of size 1.
 
-    Its first weights give what :func:`_repeat_gray` gives.
+    Before training, it equals the output of :func:`_repeat_gray`.
     """
     if image.has_integers:
         raise ModelError(
-            f"the network takes whole numbers, {image.dtype}, and a trained layer gives others"
+            f"the network takes whole numbers, {image.dtype}, and a trained layer gives floats"
         )
     convolution = keras.layers.Conv3D if len(image.sides) == 3 else keras.layers.Conv2D
     layer = convolution(

@@ -8,12 +8,12 @@ from ...errors import ModelError
 from ..channel_map import ChannelMap
 from ..image_input import ImageInput
 from ..preprocessing import Preprocessing
-from ..stem import check_layer_names, check_stem_outputs, refuse
+from ..stem import check_stem_outputs, check_stems, make_collapse_error
 from .graph_copy import GraphCopy, is_graph, resize_network
 from .inputs import copy_inputs, find_image_inputs, find_layer, list_layers, pack_inputs
 from .runner import make_inputs, record_layers
 
-# times weights around 0.05 this ends where float16 has 10 bits, and gray of 65535 is infinite
+# beyond this, weights around 0.05 become too small for float16's 10 bits; 65535 is infinite there
 _LARGEST_IN_FLOAT16 = 1024
 
 
@@ -23,17 +23,17 @@ def collapse(
     names: list[str] | None,
     size: tuple[int | None, ...] | None,
 ) -> keras.Model:
-    """Return a copy of a network whose stems see one plane of gray, proven on noise.
+    """Return a copy of a network whose stems see one plane of gray, tested on noise.
 
     Raises
     ------
     ModelError
-        If it can't be done exactly.
+        If the copy's outputs can't be exact.
     """
     if not is_graph(model):
-        raise refuse(
-            f"a {type(model).__name__} isn't made of a graph of layers, or has a call() of its "
-            "own, so its image can't be traced"
+        raise make_collapse_error(
+            f"a {type(model).__name__} isn't a graph of layers, or has a call() of its own, so its "
+            "image can't be traced"
         )
     images = [image.with_sides(size) for image in find_image_inputs(model)]
     for image in images:
@@ -41,9 +41,8 @@ def collapse(
     if names is not None and len(images) > 1:
         images = [i for i in images if _leads_to_layers(model, i, preprocessing, names)]
     copy, adapted = trace_images(model, images, preprocessing)
-    if names is not None:
-        known = [path for path, _ in list_layers(model)]
-        check_layer_names(names, copy.stems, known, kind="layer", is_name_of=_is_name_of)
+    known = [path for path, _ in list_layers(model)]
+    check_stems(names, copy.stems, known, kind="layer", is_name_of=_is_name_of)
     if not copy.folds:
         preprocessing.require_stats()
     original = model if size is None else resize_network(model, images)
@@ -55,18 +54,18 @@ def collapse(
 def trace_images(
     model: keras.Model, images: list[ImageInput], preprocessing: Preprocessing
 ) -> tuple[GraphCopy, keras.Model]:
-    """Copy a network with some of its inputs gray, and trace them to the stems.
+    """Copy a network with these inputs made gray, and trace the images to the stems.
 
     Returns
     -------
     copy : GraphCopy
-        The stems that the images reach.
+        The record of the stems that the images reach.
     adapted : keras.Model
 
     Raises
     ------
     ModelError
-        If an image can't be traced, is returned, or reaches no stem.
+        If an image can't be traced, or is returned.
     """
     copy = GraphCopy(preprocessing)
     inputs = copy_inputs(model, {image.place: image.gray_shape for image in images})
@@ -77,16 +76,14 @@ def trace_images(
     names = [model.layers[-1].name] if isinstance(model, keras.Sequential) else model.output_names
     returned = [name for name, o in zip(names, outputs, strict=True) if o is not None]
     if returned:
-        raise refuse(f"the image is returned, as the output {returned[0]!r}")
-    if not copy.stems:
-        raise refuse("the image reaches no convolution")
+        raise make_collapse_error(f"the image is returned, as the output {returned[0]!r}")
     return copy, adapted
 
 
 def _leads_to_layers(
     model: Any, image: ImageInput, preprocessing: Preprocessing, names: list[str]
 ) -> bool:
-    """Whether an input, if it alone is gray, leads to one of these layers."""
+    """Whether an image in this input alone reaches one of these layers."""
     try:
         stems = trace_images(model, [image], preprocessing)[0].stems
     except ModelError:
@@ -100,12 +97,12 @@ def _is_name_of(name: str, path: str) -> bool:
 
 
 def _check_precision(model: keras.Model, preprocessing: Preprocessing, stems: list[str]) -> None:
-    """Check that numbers and weights of the gray's range fit into float16 where it is used."""
+    """Check that gray in its range, and the weights for it, fit into the float16 of a stem."""
     halves = [name for name in stems if find_layer(model, name).compute_dtype == "float16"]
     if halves and preprocessing.normalization.std.max() > _LARGEST_IN_FLOAT16:
-        raise refuse(
-            f"{halves[0]!r} calculates in float16, which gray in such a range doesn't fit into: "
-            "leave value_range out and give it gray from 0 to 1"
+        raise make_collapse_error(
+            f"{halves[0]!r} calculates in float16, and gray in such a range doesn't fit into it: "
+            "leave value_range out, and give the network gray from 0 to 1"
         )
 
 
@@ -116,7 +113,7 @@ def _check_outputs(
     preprocessing: Preprocessing,
     stems: list[str],
 ) -> None:
-    """Run both networks as far as the stems, on noise, and compare the stems' outputs.
+    """Run both networks on noise up to the stems, and compare the stems' outputs.
 
     Raises
     ------
@@ -131,13 +128,13 @@ def _check_outputs(
         expected = record_layers(model, stems, pack_inputs(model, color))
         given = record_layers(adapted, stems, pack_inputs(adapted, gray))
     except Exception as error:  # whatever a layer raises for noise of this size
-        raise refuse(
+        raise make_collapse_error(
             f"the first layers can't be run on noise ({type(error).__name__}: {error}). State an "
             "input that the network takes, example=(height, width)",
             remedies=("example",),
         ) from error
     for name in stems:
         dtype = find_layer(adapted, name).compute_dtype
-        # numbers in Keras's own layers are float32, whatever their dtype is
+        # Keras's own layers calculate with float32 numbers even where their dtype is float64
         precision = "float32" if dtype == "float64" else dtype
         check_stem_outputs(name, expected[name][1], given[name][1], precision)

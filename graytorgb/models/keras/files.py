@@ -1,4 +1,4 @@
-"""Keras networks read from files."""
+"""Reader of .keras files, and its warning."""
 
 import os
 import warnings
@@ -11,11 +11,11 @@ from ..files import KERAS, check_file, make_read_error
 
 
 def read_network(model: keras.Model | str | os.PathLike[str]) -> keras.Model:
-    """Return a network, or the one in a .keras file, compiled if Keras knows its loss."""
+    """Return a network, or read one from a .keras file, compiled if Keras knows its loss."""
     if isinstance(model, keras.Model):
         return model
     path = Path(model)
-    if not (path / "config.json").is_file():  # Keras writes folders too
+    if not (path / "config.json").is_file():  # Keras writes folders too, which open() can't check
         check_file(path)
     try:
         return keras.models.load_model(path)
@@ -32,7 +32,7 @@ def read_network(model: keras.Model | str | os.PathLike[str]) -> keras.Model:
 def warn_not_compiled(name: str, error: Exception) -> None:
     """Warn that Keras can't compile a network as the original was compiled."""
     warnings.warn(
-        f"Keras can't make the loss, metrics or optimizer of {name!r} again, so the adapted "
+        f"Keras can't rebuild the loss, metrics or optimizer of {name!r}, so the adapted "
         f"network isn't compiled: call its compile() ({error})",
         stacklevel=2,
     )

@@ -1,4 +1,4 @@
-"""A Keras network copied layer by layer, with other layers where the image goes."""
+"""``GraphCopy``: copies a Keras network layer by layer and replaces layers that see the image."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,9 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..channel_map import ChannelMap, TraceError, concatenate_channels, refuse_image
+from ..channel_map import ChannelMap, TraceError, concatenate_channels
 from ..image_input import ImageInput
 from ..preprocessing import Preprocessing
+from ..stem import make_trace_error
 from .files import warn_not_compiled
 from .inputs import copy_inputs, list_layers, pack_inputs
 from .operations import (
@@ -26,7 +27,7 @@ from .operations import (
 
 
 def is_graph(operation: Any) -> bool:
-    """Whether an operation is a network that does what its layers do, and nothing else."""
+    """Whether an operation is a network that only runs its graph of layers."""
     kinds = (keras.Sequential, keras.Function)
     if not (isinstance(operation, keras.Model) and isinstance(operation, kinds)):
         return False
@@ -36,27 +37,27 @@ def is_graph(operation: Any) -> bool:
 
 
 class GraphCopy:
-    """One pass through a network, and through the networks in it, that copies each layer.
+    """A copy of a network and of the networks inside it, made layer by layer.
 
-    What the image doesn't meet is copied with its weights. A value that is an image has a
-    :class:`ChannelMap`; where arithmetic went into that and left no layer, the output of an
-    Identity that nothing uses stands for the value.
+    Layers that the image doesn't meet are copied with their weights. Each image has a
+    :class:`ChannelMap`. If arithmetic is folded into the map and needs no layer, the output of an
+    unused Identity layer is the key of the result.
 
     Attributes
     ----------
     stems : list of str
-        The paths of the layers whose kernels see the image.
+        The paths of the original layers whose kernels see the image.
     folds : bool
-        Whether the network's own arithmetic went into them.
+        Whether the network's own arithmetic was folded into the stems.
     """
 
     def __init__(self, preprocessing: Preprocessing | None = None) -> None:
-        self._preprocessing = preprocessing  # None when the first stem carries it
+        self._preprocessing = preprocessing  # None once a layer carries it
         self.stems: list[str] = []
         self.folds = False
         self._images: dict[Any, ChannelMap] = {}
         self._ones: dict[Any, Any] = {}
-        # by the id of an operation of the original
+        # the keys are ids of operations in the original
         self._copies: dict[int, Any] = {}
         self._steps: dict[int, tuple[Any, Step]] = {}
         self._networks: dict[int, tuple[Any, Any, list[ChannelMap | None]]] = {}
@@ -64,7 +65,7 @@ class GraphCopy:
         self._path: list[str] = []
 
     def record_image(self, tensor: Any, image: ChannelMap) -> Any:
-        """Record that a tensor of the copy is an image, and return the tensor."""
+        """Record the map of an image, a tensor of the copy, and return the tensor."""
         self._images[tensor] = image
         return tensor
 
@@ -73,20 +74,20 @@ class GraphCopy:
         return self._images.get(value) if isinstance(value, keras.KerasTensor) else None
 
     def copy_network(self, model: Any, inputs: list[Any]) -> tuple[Any, list[ChannelMap | None]]:
-        """Copy a network.
+        """Copy a network, calling other layers where it meets an image.
 
         Parameters
         ----------
         model : keras.Model
-            One that :func:`is_graph`.
+            A network for which :func:`is_graph` is true.
         inputs : list of KerasTensor
-            The copy's inputs, by :func:`.inputs.copy_inputs`.
+            The inputs of the copy, from :func:`.inputs.copy_inputs`.
 
         Returns
         -------
         copy : keras.Model
         images : list of ChannelMap or None
-            One for each output.
+            The map of each output, or None if the output is no image.
         """
         if isinstance(model, keras.Sequential):
             layers, value = [*inputs], inputs[0]
@@ -111,8 +112,8 @@ class GraphCopy:
         return copy, [self.find_image(output) for output in outputs]
 
     def _copy_settings(self, model: Any, copy: Any) -> None:
-        """Copy which layers are trained, and how the network is compiled."""
-        if not self._path:  # the whole network, since a network sets what is in it
+        """Copy which layers are trainable, and how the network is compiled."""
+        if not self._path:  # only for the outermost network, since it sets its inner layers too
             copies = dict(list_layers(copy))
             if not model.trainable:
                 copy.trainable = False
@@ -128,7 +129,7 @@ class GraphCopy:
     def _replace_call(
         self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[list[Any], Any]:
-        """Call the layers that take an operation's place; return them and their output."""
+        """Call the layers that replace an operation, and return them and their output."""
         if not args and "inputs" in kwargs:
             args, kwargs = (kwargs["inputs"],), {k: v for k, v in kwargs.items() if k != "inputs"}
         try:
@@ -140,12 +141,12 @@ class GraphCopy:
             copy, output = self._call_copy(operation, args, kwargs)
             return [copy], output
         except TraceError as error:
-            raise refuse_image([str(error)], self.stems) from None
+            raise make_trace_error([str(error)], self.stems) from None
 
     def _call_copy(
         self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Any, Any]:
-        """Call an operation's copy, which all its calls share; return it and its output."""
+        """Call the copy of an operation, one for all calls, and return it and its output."""
         if id(operation) in self._steps:
             raise TraceError(f"goes into {describe(operation)}, which sees something else too")
         is_new = id(operation) not in self._copies
@@ -162,7 +163,7 @@ class GraphCopy:
     def _trace_call(
         self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[list[Any], Any]:
-        """Call the layers that take the place of an operation that meets the image."""
+        """Call the layers that replace an operation on the image; return them and their output."""
         if args and isinstance(args[0], list | tuple):
             return [], self._join_images(operation, args[0])
         places = [k for k, value in enumerate(args) if self.find_image(value) is not None]
@@ -176,7 +177,7 @@ class GraphCopy:
         layers, value, changes = [], image.base, {}
 
         def apply_layer(layer: Any) -> Any:
-            """Apply a layer to the value, and note it."""
+            """Apply a layer to the value, and add it to the list."""
             layers.append(layer)
             return layer(value)
 
@@ -202,7 +203,7 @@ class GraphCopy:
     def _plan_call(
         self, operation: Any, image: ChannelMap, args: tuple[Any, ...], place: int
     ) -> Step:
-        """Return the step for a call; a stem that is shared has one kernel for all its calls."""
+        """Return the step for a call. A stem that is called several times keeps one kernel."""
         if get_kind(operation) not in STEMS:
             return plan_step(operation, image, args, place)
         key = _make_key(image)
@@ -215,7 +216,7 @@ class GraphCopy:
         return step
 
     def _join_images(self, operation: Any, values: Sequence[Any]) -> Any:
-        """Return a tensor that stands for the channels of several values."""
+        """Return a tensor for the channels of several images, one after the other."""
         kind = get_kind(operation)
         where = f"{kind}, {describe(operation)}"
         images = [self.find_image(value) for value in values]
@@ -229,7 +230,7 @@ class GraphCopy:
         return self.record_image(keras.layers.Identity()(base), replace(image, base=base))
 
     def _make_ones_network(self, base: Any, axis: int, operation: Any) -> Any:
-        """Return a network that appends a plane of ones; Keras loads it without this package."""
+        """Return a network of Keras's own operations that appends a plane of ones."""
         if base not in self._ones:
             width = [(0, int(k == axis)) for k in range(len(base.shape))]
             gray = keras.Input(batch_shape=base.shape, dtype=base.dtype)
@@ -243,7 +244,7 @@ class GraphCopy:
     def _call_network(
         self, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[list[Any], Any]:
-        """Call the copy of a network in the network; return it and its output."""
+        """Call the copy of an inner network, and return it and its output."""
         images = [self.find_image(value) for value in keras.tree.flatten(args[0])]
         key = [None if image is None else (image.base.shape, _make_key(image)) for image in images]
         if id(model) not in self._networks:
@@ -275,7 +276,7 @@ class GraphCopy:
 
 @contextmanager
 def _keep_uncompiled(model: Any) -> Iterator[None]:
-    """Keep Keras's clone_model from compiling, which :class:`GraphCopy` does itself."""
+    """Keep Keras's clone_model from compiling the copy; :class:`GraphCopy` does it itself."""
     compiled = model.compiled
     model.compiled = False
     try:
@@ -285,27 +286,27 @@ def _keep_uncompiled(model: Any) -> Iterator[None]:
 
 
 def _make_cast(operation: Any) -> Any:
-    """Return a layer that makes floats of whole numbers, as the operation does."""
+    """Return a layer that converts whole numbers to floats, as the operation does."""
     is_layer = isinstance(operation, keras.layers.Layer)
     dtype = operation.dtype_policy if is_layer else operation.output.dtype
     return keras.layers.Rescaling(1.0, dtype=dtype, name=f"{operation.name}_cast")
 
 
 def make_mark(preprocessing: Preprocessing, dtype: str) -> keras.layers.Layer:
-    """Return a layer that does nothing, and whose name says what the adapted network carries.
+    """Return a layer that does nothing, and whose name is the record that a network carries.
 
-    A name is all that Keras's own layers keep through files, clones and exports; a layer of ours
-    couldn't be loaded without this package.
+    A name is the only place for it: Keras's own layers keep their names in files, clones and
+    exports. With a layer class of this package, a network couldn't be loaded without the package.
     """
     return keras.layers.Identity(dtype=dtype, name=preprocessing.to_text())
 
 
 def resize_network(model: keras.Model, images: list[ImageInput]) -> keras.Model:
-    """Return a copy of a network, with its weights, for images of other shapes."""
+    """Return a copy of a network, with its weights, that takes images of other shapes."""
     inputs = copy_inputs(model, {image.place: image.shape for image in images})
     return GraphCopy().copy_network(model, inputs)[0]
 
 
 def _make_key(image: ChannelMap) -> tuple[Any, ...]:
-    """Return what two images have in common if a layer does the same to both."""
+    """Return a key that two images share if a layer does the same to both."""
     return image.axis, image.has_axis, image.matrix.tobytes(), image.constant.tobytes()

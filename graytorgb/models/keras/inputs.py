@@ -1,4 +1,4 @@
-"""The inputs and the layers of a Keras network, and which inputs are images."""
+"""Inputs and layers of a Keras network: list them, copy them, find the images among them."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -32,7 +32,7 @@ def find_image_inputs(model: keras.Model, channels: int = CHANNELS) -> list[Imag
         axes = [axis for axis in (rank - 1, 1) if rank in (4, 5) and tensor.shape[axis] == channels]
         if axes:
             axis = axes[0] if len(axes) == 1 else _find_stated_axis(model, rank)
-            # Keras makes up a name for a tensor that the user gave none
+            # a name that Keras made up, because the user gave none
             name = "" if tensor.name.startswith("keras_tensor") else tensor.name
             images.append(make_image_input(name, place, tensor.shape, axis, tensor.dtype))
     if not images:
@@ -44,14 +44,14 @@ def find_image_inputs(model: keras.Model, channels: int = CHANNELS) -> list[Imag
 
 
 def make_image_input(name: str, place: int, shape: Any, axis: int, dtype: str) -> ImageInput:
-    """Return the description of an image input; its arrays are float32 unless it has integers."""
+    """Return an ImageInput; its arrays are float32, unless it takes whole numbers."""
     has_integers = not keras.backend.is_float_dtype(dtype)
     array_dtype = np.dtype(dtype if has_integers else np.float32)
     return ImageInput(name, place, tuple(shape), axis, dtype, array_dtype, has_integers)
 
 
 def has_inputs(model: keras.Model) -> bool:
-    """Whether a network knows its inputs; one that is subclassed or not built doesn't."""
+    """Whether a network knows its inputs. Subclassed networks and unbuilt ones don't."""
     try:
         return bool(model.inputs)
     except (AttributeError, ValueError):  # Sequential, and a network that isn't a graph
@@ -64,7 +64,7 @@ def list_inputs(model: keras.Model) -> list[Any]:
     Raises
     ------
     ModelError
-        If the network has none yet.
+        If the network doesn't know its inputs yet.
     """
     if not has_inputs(model):
         raise ModelError(
@@ -75,7 +75,7 @@ def list_inputs(model: keras.Model) -> list[Any]:
 
 
 def pack_inputs(model: keras.Model, values: list[Any]) -> Any:
-    """Return one value for each input in the structure that the network takes."""
+    """Return values, one for each input, in the structure that the network takes."""
     if isinstance(model, keras.Sequential) or not has_inputs(model):
         return values[0]
     return keras.tree.pack_sequence_as(model.input, values)
@@ -88,7 +88,7 @@ def copy_inputs(model: keras.Model, shapes: Mapping[int, Any]) -> list[Any]:
     ----------
     model : keras.Model
     shapes : mapping of int to tuple
-        The shapes of the inputs that get another one, by the inputs' index.
+        The new shapes, by the index of the input. Other inputs keep their shape.
     """
     layers = [layer for layer in model.layers if isinstance(layer, keras.layers.InputLayer)]
     copies = []
@@ -117,14 +117,14 @@ def list_layers(model: keras.Model, path: str = "") -> Iterator[tuple[str, Any]]
 
 
 def find_layer(model: keras.Model, name: str) -> Any:
-    """Return the layer of a path, or the first whose path ends so; None if there is none."""
+    """Return the layer with a path, or the first whose path ends with `name`, or None."""
     found = dict(list_layers(model))
     ends = (layer for path, layer in found.items() if path.endswith(f"/{name}"))
     return found.get(name, next(ends, None))
 
 
 def _find_stated_axis(model: keras.Model, rank: int) -> int:
-    """Return the axis where the network's layers have their channels."""
+    """Return the axis of the channels in the network's layers."""
     formats = (getattr(layer, "data_format", None) for _, layer in list_layers(model))
     first = next(filter(None, formats), keras.config.image_data_format())
     return 1 if first == "channels_first" else rank - 1

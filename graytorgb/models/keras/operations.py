@@ -1,8 +1,8 @@
-"""The rules for each Keras layer and operation that an image meets before its first convolution.
+"""Rules for Keras layers and operations that an image meets before a convolution.
 
-A rule has the arguments `operation`, `image` (the ChannelMap that is its argument), `args` (all
-its arguments) and `place` (the image's index among them). It returns the :class:`Step`, or raises
-``TraceError`` where the image can't pass.
+A rule is a function that takes `operation`, `image`, `args` and `place`. `args` are the arguments
+of the operation's call, `place` is the index of the image among them, and `image` is the image's
+ChannelMap. A rule returns the :class:`Step`, or raises ``TraceError`` if the image can't pass.
 """
 
 from collections.abc import Callable
@@ -17,20 +17,22 @@ from .stem_layers import replace_layer, to_float64
 
 
 class Step(NamedTuple):
-    """The changes to the image's base that take the place of an operation, in this order.
+    """The work on the image's base that replaces an operation.
+
+    The ones are appended first, then the operation is applied, then the layers.
 
     Attributes
     ----------
     image : ChannelMap or None
-        The result, whose base is made when the step is done; None for what is no image.
+        The result, whose base is set when the step is done; None if the result is no image.
     ones : bool
-        Whether a plane of ones is appended first.
+        Whether a plane of ones is appended.
     keep : bool
         Whether a copy of the operation is applied.
     layers : list
-        The layers, or functions of a tensor, that are applied then.
+        The layers, or functions of a tensor, that are applied.
     folds : bool
-        Whether arithmetic went into the image.
+        Whether arithmetic is folded into the image's map.
     """
 
     image: ChannelMap | None
@@ -41,7 +43,7 @@ class Step(NamedTuple):
 
 
 def get_kind(operation: Any) -> str:
-    """Return the name of a class of Keras's own, or of any other class with its module."""
+    """Return the name of an operation's class, with the module if the class isn't Keras's own."""
     kind = type(operation)
     name: str = kind.__name__
     return name if is_from_keras(kind) else f"{kind.__module__}.{name}"
@@ -58,7 +60,7 @@ def is_float(dtype: str) -> bool:
 
 
 def describe(operation: Any) -> str:
-    """Return an operation's name, for a message."""
+    """Return "layer" or "operation" and the name, for a message."""
     kind = "layer" if isinstance(operation, keras.layers.Layer) else "operation"
     return f"{kind} {operation.name!r}"
 
@@ -70,7 +72,7 @@ def rebuild_operation(operation: Any, **changes: Any) -> Any:
     ----------
     operation : keras.layers.Layer or keras.Operation
     **changes
-        Settings that change.
+        The settings to change.
     """
     config = operation.get_config()
     if type(operation) is keras.layers.Lambda:  # its functions can't be made from a config
@@ -81,7 +83,7 @@ def rebuild_operation(operation: Any, **changes: Any) -> Any:
 
 
 def plan_step(operation: Any, image: ChannelMap, args: tuple[Any, ...], place: int) -> Step:
-    """Return the step for an operation whose argument at `place`, alone, is an image.
+    """Return the step for an operation whose only image is the argument at `place`.
 
     Raises
     ------
@@ -105,7 +107,7 @@ def _replace_stem(layer: Any, image: ChannelMap, args: Any, place: int) -> Step:
     constraints = [c for c in _CONSTRAINTS if getattr(layer, c, None) is not None]
     if layer.trainable and constraints:
         raise TraceError(
-            f"goes into {describe(layer)}, whose {constraints[0]} would hold for other weights in "
+            f"goes into {describe(layer)}, whose {constraints[0]} would apply to other weights in "
             f"training (layer.trainable = False or layer.{constraints[0]} = None first)"
         )
     layers, ones = replace_layer(layer, image)
@@ -113,7 +115,7 @@ def _replace_stem(layer: Any, image: ChannelMap, args: Any, place: int) -> Step:
 
 
 def _pad_image(layer: Any, image: ChannelMap, args: Any, place: int) -> Step:
-    """Pad the base with zeros; the constant becomes a plane of ones, which ends at the border."""
+    """Pad the base with zeros. A constant becomes a plane of ones, which is padded too."""
     _check_axis(layer, image)
     if not image.has_constant():
         return Step(image, keep=True)
@@ -121,7 +123,7 @@ def _pad_image(layer: Any, image: ChannelMap, args: Any, place: int) -> Step:
 
 
 def _move_pixels(layer: Any, image: ChannelMap, args: Any, place: int) -> Step:
-    """Move or average the base's pixels, with weights whose sum is 1."""
+    """Move or average the base's pixels by a layer that keeps a constant image constant."""
     _check_axis(layer, image)
     fills = getattr(layer, "fill_mode", None) == "constant"
     if get_kind(layer) == "Resizing":
@@ -165,7 +167,7 @@ def _fold_batch_normalization(layer: Any, image: ChannelMap, args: Any, place: i
     if layer.trainable:
         raise TraceError(
             f"goes into BatchNormalization, {describe(layer)}, whose statistics change in training "
-            "(layer.trainable = False first, if it needn't)"
+            "(set layer.trainable = False first, if it needn't be trained)"
         )
     if layer.axis % image.rank != image.axis:
         raise TraceError(f"goes into BatchNormalization, {describe(layer)}, on axis {layer.axis}")
@@ -195,13 +197,13 @@ def _fold_negative(operation: Any, image: ChannelMap, args: Any, place: int) -> 
 
 
 def _check_float(operation: Any) -> None:
-    """Check that the results are floating point, since whole numbers overflow."""
+    """Check that the result is floating point, since whole numbers may overflow."""
     if not is_float(operation.output.dtype):
         raise TraceError(f"is calculated with in whole numbers, in {describe(operation)}")
 
 
 def _cast_image(operation: Any, image: ChannelMap, args: Any, place: int) -> Step:
-    """Cast the base; a cast to whole numbers rounds, so the channels must be equal."""
+    """Cast the base. A cast to whole numbers rounds, so the channels have to be equal."""
     if not is_float(operation.dtype) and not image.is_plain:
         raise TraceError(f"is rounded, in {describe(operation)}")
     return Step(replace(image, dtype=operation.dtype), keep=True)

@@ -1,4 +1,4 @@
-"""Keras networks run: the first layers for the adapter, the whole for the proof."""
+"""Runs of Keras networks: the first layers for ``adapt``, all layers for ``verify``."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
@@ -12,7 +12,7 @@ from ...errors import ModelError
 from ..frameworks import make_run_error
 from ..image_input import ImageInput
 from ..preprocessing import Preprocessing
-from ..stem import CHANNELS
+from ..stem import CHANNELS, EPS
 from ..weights import Normalization
 from .files import read_network
 from .inputs import find_image_inputs, find_layer, list_inputs, list_layers
@@ -20,18 +20,17 @@ from .operations import STEMS, get_kind
 from .stem_layers import count_channels, make_counter, to_float64
 
 Array = NDArray[Any]
-_EPS = {"float16": 2**-10, "bfloat16": 2**-7}
-_SIDE = 64  # where a network takes any
+_SIDE = 64  # the side of noise for a network that takes any size
 
 
 class StopRun(BaseException):
-    """Stop a network behind the recorded layers; Keras rewrites what is an Exception."""
+    """A signal that ends a run early; no Exception, because Keras replaces those."""
 
 
 def record_layers(
     model: keras.Model, names: list[str], inputs: Any
 ) -> dict[str, tuple[Array, Array]]:
-    """Return the input and the output of layers, from one run that ends at the last of them."""
+    """Run a network until these layers have run, and return the input and output of each."""
     records: dict[str, tuple[Array, Array]] = {}
     with ExitStack() as stack:
         for name in names:
@@ -45,10 +44,10 @@ def record_layers(
 def _record_calls(layer: Any, name: str, names: list[str], records: Any) -> Iterator[None]:
     """Record the first input and output of a layer while the context is open."""
     call = layer.call
-    own = vars(layer).get("call")  # set by the user in the place of the class's
+    own = vars(layer).get("call")  # a function that the user set on this layer
 
     def call_and_record(inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        """Call the layer, and stop the run when every layer is recorded."""
+        """Call the layer, and end the run when every layer is recorded."""
         output = call(inputs, *args, **kwargs)
         records.setdefault(name, (to_float64(inputs), to_float64(output)))
         if len(records) == len(names):
@@ -67,7 +66,7 @@ def _record_calls(layer: Any, name: str, names: list[str], records: Any) -> Iter
 def make_inputs(
     model: keras.Model, images: list[ImageInput], rescaling: Normalization
 ) -> list[Array]:
-    """Return an array for each input of the adapted network: gray noise for images, else zeros."""
+    """Return the inputs of an adapted network: gray noise for images, zeros for the others."""
     arrays = [
         np.zeros([n or (_SIDE if axis else 1) for axis, n in enumerate(tensor.shape)], tensor.dtype)
         for tensor in list_inputs(model)
@@ -78,13 +77,13 @@ def make_inputs(
 
 
 class Runner:
-    """A network, and the normalization of its images.
+    """A Keras network that is run on gray images.
 
     Parameters
     ----------
     model : keras.Model or path
     normalization : Normalization or None
-        What makes the network's planes of the gray; None for an adapted network, which takes gray.
+        The normalization that makes the network's planes of gray; None for an adapted network.
     """
 
     def __init__(self, model: Any, normalization: Normalization | None) -> None:
@@ -101,9 +100,10 @@ class Runner:
 
     @property
     def eps(self) -> float:
-        """Return the machine epsilon that its layers calculate with; the largest, if mixed."""
-        # numbers in Keras's own layers are float32, whatever their dtype is
-        return max(_EPS.get(layer.compute_dtype, 2**-23) for _, layer in list_layers(self._model))
+        """Return the machine epsilon of the layers' dtype; of several dtypes, the largest."""
+        # Keras's own layers calculate with float32 numbers even where their dtype is float64
+        layers = (layer for _, layer in list_layers(self._model))
+        return max(EPS["float32"], *(EPS.get(layer.compute_dtype, 0) for layer in layers))
 
     @property
     def has_integers(self) -> bool:
@@ -112,12 +112,12 @@ class Runner:
 
     @property
     def preprocessing(self) -> Preprocessing | None:
-        """Return what the name of an adapted network's layer carries, or None."""
+        """Return the record in the name of an adapted network's layer, or None."""
         found = (Preprocessing.from_text(layer.name) for _, layer in list_layers(self._model))
         return next(filter(None, found), None)
 
     def eval_mode(self) -> AbstractContextManager[None]:
-        """Return a context that does nothing, because each call says that it isn't training."""
+        """Return a context that does nothing, because each call is made in inference mode."""
         return nullcontext()
 
     def to_input(self, batch: Array) -> Array:
@@ -125,9 +125,9 @@ class Runner:
         return self._image.fit_batch(batch)
 
     def __call__(self, gray: Array) -> Any:
-        """Return the network's output for gray, its preprocessing included.
+        """Return the network's output for a gray batch, which the original first normalizes.
 
-        The network is compiled, as in ``predict()``.
+        The network runs in a compiled function, as in ``predict()``.
         """
         try:
             planes = self._image.make_planes(gray, self._normalization)
@@ -142,9 +142,9 @@ class Runner:
         return [to_float64(value) for value in keras.tree.flatten(output)]
 
     def find_scores(self, output: Any) -> NDArray[np.float64] | None:
-        """Return class scores, (N, classes) or (N, classes, H, W); None without them.
+        """Return class scores, (N, classes) or (N, classes, H, W), or None if there are none.
 
-        Only the first output can have them.
+        Only the first output is looked at.
         """
         [first, *_] = self.to_arrays(output)
         if first.ndim == self._image.rank:
@@ -163,7 +163,7 @@ class Runner:
         return next(stems, None)
 
     def run_stem(self, layer: str, gray: Array) -> tuple[Any, Array] | None:
-        """Return the gray's shape and a layer's output, channels on axis 1; None without it."""
+        """Return the gray's shape and a layer's output, with channels on axis 1, or None."""
         if find_layer(self._model, layer) is None:
             return None
         planes = self._image.make_planes(gray, self._normalization)
@@ -175,8 +175,8 @@ class Runner:
     def find_inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         """Return where a kernel lies wholly inside the image.
 
-        Pixels that differ between a black and a white image belong to the image, and a kernel of
-        ones counts them. Padding that is a layer of its own counts as image.
+        Pixels that differ between a black and a white input belong to the image, and a kernel of
+        ones counts them. Padding by a layer of its own counts as image.
         """
         seen = []
         for value in (0, 1):

@@ -1,4 +1,4 @@
-"""Keras layers whose kernels see the image, and the layers for gray that replace them."""
+"""``replace_layer``: replaces a Keras convolution that sees color by one that sees gray."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..channel_map import ChannelMap
 
 Array = NDArray[Any]
-# The settings of a separable or depthwise layer that the convolution in its place shares.
+# Settings that a separable or depthwise layer has in common with a convolution.
 _SHARED = ("name", "trainable", "dtype", "strides", "padding", "data_format", "dilation_rate",
     "kernel_size", "activation", "use_bias", "bias_initializer", "bias_regularizer",
     "bias_constraint", "activity_regularizer")  # fmt: skip
@@ -18,7 +18,7 @@ _CONVOLUTIONS = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers
 
 
 def replace_layer(layer: Any, image: ChannelMap) -> tuple[list[Any], bool]:
-    """Return the layers that give for the image's base what a layer gives for its channels.
+    """Return layers that see the image's base and have the outputs of a layer that sees channels.
 
     Parameters
     ----------
@@ -28,24 +28,24 @@ def replace_layer(layer: Any, image: ChannelMap) -> tuple[list[Any], bool]:
     Returns
     -------
     layers : list of keras.layers.Layer
-        Built, with their weights; two for a separable convolution, else one.
+        The layers, built and with weights: two for a separable convolution, else one.
     ones : bool
-        Whether the first takes a plane of ones behind the base.
+        Whether the first layer also takes a plane of ones, after the base's planes.
     """
     kind, kernel = _get_kind(layer), to_float64(_get_kernel(layer))
     bias = None if layer.bias is None else to_float64(layer.bias)
     if kind not in ("SeparableConv", "DepthwiseConv"):
         stem, ones = _make_stem(layer, image, kernel, bias)
         return [stem], ones
-    # in a convolution in groups, channel c's multiplier q is output c * m + q
+    # output c * m + q of the grouped convolution is channel c with the multiplier's kernel q of m
     kernel = kernel.reshape(*kernel.shape[:-2], 1, -1)
-    is_separable = kind == "SeparableConv"  # whose bias belongs to the second half
+    is_separable = kind == "SeparableConv"  # its bias belongs to the second half
     stem, ones = _make_stem(_make_depthwise(layer), image, kernel, None if is_separable else bias)
     return [stem, _make_pointwise(layer)] if is_separable else [stem], ones
 
 
 def make_counter(layer: Any) -> Any:
-    """Return a convolution of ones, not built, with a stem's reach and one input channel."""
+    """Return a convolution of ones, not built, with a stem's window and one input channel."""
     if _get_kind(layer) in ("SeparableConv", "DepthwiseConv"):
         layer = _make_depthwise(layer)
     config = layer.get_config()
@@ -83,9 +83,7 @@ def _make_stem(
     ones = image.has_constant() and _pads_with_zeros(layer)
     if ones:
         image = image.with_ones(image.base)
-    folded, added = image.fold_into_kernel(kernel, _list_axes(layer), config.get("groups", 1))
-    if image.has_constant():
-        bias = added if bias is None else bias + added
+    folded, bias = image.fold_into_stem(kernel, bias, _list_axes(layer), config.get("groups", 1))
     if "groups" in config:
         config["groups"] = 1
     config["use_bias"] = bias is not None
@@ -98,7 +96,7 @@ def _make_stem(
 
 
 def _make_depthwise(layer: Any) -> Any:
-    """Return the convolution in groups that a depthwise or separable layer begins with."""
+    """Return the grouped convolution that is the first part of a depthwise or separable layer."""
     config = layer.get_config()
     channels, multiplier = _get_kernel(layer).shape[-2:]
     part = {name: config[name] for name in _SHARED if name in config}
@@ -133,7 +131,7 @@ def _get_kernel(layer: Any) -> Any:
 
 
 def _get_kind(layer: Any) -> str:
-    """Return the name of a layer's class, without the number of dimensions."""
+    """Return the name of a layer's class without its dimensions, such as "Conv"."""
     return type(layer).__name__.rstrip("123D")
 
 
@@ -146,7 +144,7 @@ def _list_axes(layer: Any) -> str:
 
 
 def _pads_with_zeros(layer: Any) -> bool:
-    """Whether a kernel sees zeros beyond a plane of ones, so that a bias can't replace it."""
+    """Whether a layer pads with zeros, so that a bias can't replace a plane of ones."""
     if type(layer).__name__.endswith("Transpose"):
         return True
     return type(layer) is not keras.layers.Dense and layer.padding != "valid"

@@ -1,4 +1,4 @@
-"""ONNX models, for :mod:`graytorgb.models`."""
+"""Adaptation and proof of ONNX models, for :mod:`graytorgb.models`."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""``adapt`` for ONNX models: how="collapse" is in collapse.py, "expand" in input_planes.py."""
+"""``adapt`` for ONNX models. how="collapse" is in collapse.py, "expand" in input_planes.py."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from ...errors import ModelError
 from ..frameworks import AdaptOptions, InputSize
 from ..preprocessing import Preprocessing
 from ..stem import read_size
-from .collapse import choose_images, collapse
+from .collapse import choose_image_inputs, collapse
 from .edit import Edit
 from .files import open_graph, write_model
 from .graph import Graph
@@ -24,7 +24,7 @@ def adapt(
     """Return an ONNX model adapted as :func:`graytorgb.models.adapt` says."""
     if options.inplace and not isinstance(model, ModelProto):
         raise ModelError(
-            "inplace=True changes a model in memory; for a file there is adapt_file(src, dst)"
+            "inplace=True changes a model in memory; to change a file, call adapt_file(src, dst)"
         )
     with open_graph(model, in_memory=True) as graph:
         edit = _make_edit(graph, preprocessing, options)
@@ -42,7 +42,7 @@ def adapt(
 def adapt_file(
     source: Path, target: Path, preprocessing: Preprocessing, options: AdaptOptions
 ) -> None:
-    """Adapt the model in a file and write it to another, with no tensor in memory."""
+    """Adapt the model in a file and write it to another file, without loading its tensors."""
     with open_graph(source) as graph:
         edit = _make_edit(graph, preprocessing, options)
     _finish_model(edit, edit.graph.model, preprocessing)
@@ -53,18 +53,18 @@ def _make_edit(graph: Graph, preprocessing: Preprocessing, options: AdaptOptions
     """Return the edit that adapts a graph."""
     if options.how == "learned":
         raise ModelError(
-            'how="learned" starts a training, and ONNX models are for inference: adapt the network '
-            "that is trained, then export it"
+            'how="learned" is for training, and ONNX models are for inference: adapt the network '
+            "in its framework, train it, then export it"
         )
     size = read_size(options.example)
     if options.how == "collapse":
         return collapse(graph, preprocessing, options.layers, size)
     normalization = preprocessing.require_stats(options.how)
-    return prepend_planes(graph, choose_images(graph, normalization), normalization)
+    return prepend_planes(graph, choose_image_inputs(graph, normalization), normalization)
 
 
 def _finish_model(edit: Edit, model: ModelProto, preprocessing: Preprocessing) -> None:
-    """Carry out the edit, and correct what the model's metadata say about its input."""
+    """Apply the edit to the model, and correct what the metadata say about its input."""
     edit.apply_to(model)
     is_changed = preprocessing.is_stated or not preprocessing.rescaling.is_identity
     for entry in list(model.metadata_props):
@@ -90,7 +90,7 @@ def find_input_size(model: ModelProto | str | os.PathLike[str]) -> InputSize:
     Raises
     ------
     ModelError
-        If it takes no images of three channels.
+        If the model takes no images of three channels.
     """
     with open_graph(model) as graph:
         image = find_image_inputs(graph)[0][0]

@@ -1,6 +1,6 @@
-"""The rules for ONNX operators that pick, split or join channels.
+"""Rules for ONNX operators that pick, split or join channels.
 
-The functions have the arguments and the result that ``operations.py`` states.
+The head of operations.py describes the arguments and the result of a rule.
 """
 
 from dataclasses import replace
@@ -41,7 +41,8 @@ def slice_channels(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap
 def _make_slice(start: int, end: int, step: int, size: int) -> slice:
     """Return Python's slice for ONNX's bounds.
 
-    ONNX clamps: an end far below 0 includes the first, one far above is the whole axis.
+    ONNX clamps bounds: an end far below 0 includes the first element, an end far above includes
+    the last one.
     """
     if step < 0 and end < -size:
         return slice(start, None, step)
@@ -92,7 +93,7 @@ def concatenate_values(edit: Edit, node: NodeProto, image: ChannelMap) -> Channe
 
 
 def unsqueeze_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
-    """Add axes, or give the channel that was picked its axis again."""
+    """Add axes, one of which may be the axis that a single picked channel lost."""
     axes = require_argument(edit, node, 1, "axes")
     rank = (image.rank if image.has_axis else image.rank - 1) + len(axes)
     new = {int(a) % rank for a in axes}

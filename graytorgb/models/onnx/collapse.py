@@ -1,12 +1,12 @@
-"""how="collapse" for ONNX: trace the image through the graph and fold it into the convolutions."""
+"""how="collapse" for ONNX: trace the image to the stems and give these kernels for gray."""
 
 import onnx.inliner
 
 from ...errors import ModelError
-from ..channel_map import ChannelMap, TraceError, refuse_image
+from ..channel_map import ChannelMap, TraceError
 from ..image_input import ImageInput
 from ..preprocessing import Preprocessing
-from ..stem import check_layer_names, check_stem_outputs, refuse
+from ..stem import check_stem_outputs, check_stems, make_collapse_error, make_trace_error
 from ..weights import Normalization
 from .edit import Edit
 from .graph import Graph, list_used_values
@@ -14,7 +14,7 @@ from .inputs import find_image_inputs
 from .operations import trace_node
 from .runtime import evaluate_model
 
-_SIDES = (64, 224, 512)  # the sides tried where the model takes any
+_SIDES = (64, 224, 512)  # the sides to try if the model takes any size
 
 
 def collapse(
@@ -23,33 +23,30 @@ def collapse(
     layers: list[str] | None,
     size: tuple[int | None, ...] | None,
 ) -> Edit:
-    """Return the edit that makes the model's convolutions see gray, proven on a small image.
+    """Return the edit that makes the stems of a model see gray, tested on noise.
 
     Raises
     ------
     ModelError
-        If it can't be done exactly.
+        If the adapted outputs can't be exact.
     """
     normalization = preprocessing.normalization
-    images = choose_images(graph, normalization, layers)
+    images = choose_image_inputs(graph, normalization, layers)
     edit, problems = trace_images(graph, images, normalization)
     if problems and graph.functions:
         inlined = onnx.inliner.inline_local_functions(graph.model)
         return collapse(Graph(inlined, graph.folder), preprocessing, layers, size)
     if problems:
-        raise refuse_image(problems, edit.stems)
-    if not edit.stems:
-        raise refuse("the image reaches no convolution")
-    if layers is not None:
-        known = [node.name for node in graph.nodes if node.name]
-        check_layer_names(layers, edit.stems, known, kind="node")
+        raise make_trace_error(problems, edit.stems)
+    known = [node.name for node in graph.nodes if node.name]
+    check_stems(layers, edit.stems, known, kind="node")
     if not edit.folds:
         preprocessing.require_stats()
     _check_outputs(edit, [i.with_sides(size, keep_fixed=True) for i in images], preprocessing)
     return edit
 
 
-def choose_images(
+def choose_image_inputs(
     graph: Graph, normalization: Normalization, layers: list[str] | None = None
 ) -> list[ImageInput]:
     """Return the image inputs, each with the axis of its channels.
@@ -59,7 +56,7 @@ def choose_images(
     Raises
     ------
     ModelError
-        If there is none, or nothing tells where its channels are.
+        If there is none, or nothing tells which axis has the channels.
     """
     chosen, found = [], find_image_inputs(graph)
     for readings in found:
@@ -70,7 +67,7 @@ def choose_images(
         if len(readings) > 1 and len(leading) != 1:
             axes = " or ".join(str(reading.axis) for reading in readings)
             raise ModelError(
-                f"the input {readings[0].name!r} doesn't say where its channels are, on axis "
+                f"the input {readings[0].name!r} doesn't say whether its channels are on axis "
                 f"{axes}: state their number, "
                 "onnx.tools.update_model_dims.update_inputs_outputs_dims(...)"
             )
@@ -89,7 +86,7 @@ def trace_images(
     -------
     edit : Edit
     problems : list of str
-        The messages of the nodes and outputs that the images can't pass.
+        Messages about nodes that the images can't pass, and about images that are returned.
     """
     edit, problems = Edit(graph), []
     for image in images:
@@ -109,7 +106,7 @@ def trace_images(
 
 
 def _check_outputs(edit: Edit, images: list[ImageInput], preprocessing: Preprocessing) -> None:
-    """Run the stems of the original and of the adapted graph on noise, and compare.
+    """Run both graphs on noise up to the stems, and compare the stems' outputs.
 
     Raises
     ------
@@ -130,16 +127,16 @@ def _check_outputs(edit: Edit, images: list[ImageInput], preprocessing: Preproce
         if all(output.size for output in expected):
             break
     else:
-        why = f"{type(cause).__name__}: {cause}" if cause else "nothing is left of it"
-        raise refuse(
-            f"the first layers can't be run, {why}. State an input that the network takes, "
+        why = f"{type(cause).__name__}: {cause}" if cause else "no pixel is left"
+        raise make_collapse_error(
+            f"the first layers can't be run: {why}. State an input that the network takes, "
             "example=(height, width)",
             remedies=("example",),
         ) from cause
     try:
         given = evaluate_model(after, grays)
     except Exception as error:
-        raise refuse(
+        raise make_collapse_error(
             f"with one channel the first layers raise {type(error).__name__}: {error}"
         ) from error
     for name, e, g in zip(edit.stems, expected, given, strict=True):

@@ -1,4 +1,4 @@
-"""The adapted ONNX graph, made beside the original."""
+"""``Edit``: the nodes and tensors of an adapted ONNX graph, collected beside the original."""
 
 from typing import Any
 
@@ -14,14 +14,14 @@ _FIRST_IR_WITHOUT_WEIGHTS_AMONG_INPUTS = 4
 
 
 class Edit:
-    """New nodes and tensors; only :meth:`apply_to` changes the original.
+    """The nodes and tensors of an adapted graph; only :meth:`apply_to` changes the model.
 
     Attributes
     ----------
     images : dict of str to ChannelMap
-        The values of the original graph that are made of the image.
+        The maps of the values in the original graph that are images.
     stems : dict of str to str
-        The convolutions that see the image, and their outputs.
+        The output of each convolution that sees the image, by the name of its node.
     folds : bool
         Whether the network's own arithmetic is folded into the stems.
     """
@@ -75,21 +75,21 @@ class Edit:
         self._nodes.append(copy)
 
     def record_image(self, name: str, image: ChannelMap) -> None:
-        """Record that a value of the original is made of the image."""
+        """Record the map of an image, a value of the original."""
         self.images[name] = image
         if image.base == name:
             self.set_plane_count(name, image.axis, image.plane_count)
 
     def set_plane_count(self, name: str, axis: int, count: int) -> None:
-        """Set how many planes a value has now, for the shapes that the model states."""
+        """Set how many planes a value has now, so that its stated shape can be corrected."""
         self._planes[name] = (axis, count)
 
     def append_ones(self, image: ChannelMap) -> ChannelMap:
         """Append a plane of ones to the image's base, and let it carry the constant.
 
-        One Pad, along the channels, by 1: it takes every size, symbolic ones too, every opset
-        from 2 on and every float. On ONNX Runtime it is as fast as Shape, ConstantOfShape and
-        Concat or faster.
+        One Pad node does this: it pads the channel axis by 1. It works for every size, also for
+        symbolic ones, for every opset from 2 on and for every float dtype. On ONNX Runtime it is at
+        least as fast as Shape, ConstantOfShape and Concat.
         """
         if image.base not in self._with_ones:
             name = self.make_name(f"{image.base}_and_ones")
@@ -105,7 +105,7 @@ class Edit:
         return image.with_ones(self._with_ones[image.base])
 
     def preview_graph(self) -> Graph:
-        """Return the adapted graph, to look things up in; it shares the original's weights."""
+        """Return the adapted graph for lookups and runs; it shares the original's weights."""
         model = ModelProto(ir_version=self.graph.model.ir_version)
         model.opset_import.extend(self.graph.model.opset_import)
         model.graph.node.extend(self._nodes)
@@ -141,7 +141,7 @@ class Edit:
         self._correct_shapes(model)
 
     def _correct_shapes(self, model: ModelProto) -> None:
-        """Correct the stated shapes of values that have other planes now, or don't exist."""
+        """Correct the stated shapes of values, and remove those of values that are gone."""
         graph = model.graph
         existing = {name for node in graph.node for name in node.output}
         existing |= {item.name for field in (graph.input, graph.initializer) for item in field}

@@ -1,4 +1,4 @@
-"""ONNX files, with the files beside them that hold the tensors of large models."""
+"""Readers and writers of ONNX files and of the files beside them that hold large tensors."""
 
 import math
 import os
@@ -29,20 +29,21 @@ _PACKED = {getattr(TensorProto, name) for name in ("INT4", "UINT4", "FLOAT4E2M1"
 def open_graph(
     model: ModelProto | str | os.PathLike[str], *, in_memory: bool = False
 ) -> Iterator[Graph]:
-    """Give the graph of a model, or of the model in a file.
+    """Open the graph of a model, or of the model in a file.
 
-    A file can be damaged although it can be read, so errors while the graph is open name it.
+    A damaged file may raise errors only when the graph is used. So any error inside this context
+    names the file.
 
     Parameters
     ----------
     model : ModelProto or path
     in_memory : bool
-        Whether the external tensors of a file are loaded.
+        Whether external tensors, which are in other files, are loaded.
 
     Raises
     ------
     FileNotFoundError, IsADirectoryError, PermissionError
-        As ``open`` raises them.
+        If the file can't be opened.
     ModelError
         If the file isn't ONNX, or a file that it names is missing or too short.
     """
@@ -58,7 +59,7 @@ def open_graph(
 
 
 def _read_model(path: Path) -> ModelProto:
-    """Return the model of a file, with external tensors left in their files, and checked."""
+    """Read the model in a file, and check its external tensors without loading them."""
     check_file(path)
     with explain_read_errors(path, ONNX):
         model = onnx.load(path, format="protobuf", load_external_data=False)
@@ -70,7 +71,7 @@ def _read_model(path: Path) -> ModelProto:
 
 
 def _check_data(tensor: TensorProto, path: Path) -> None:
-    """Check that the file of an external tensor holds it."""
+    """Check that the file of an external tensor is long enough to hold the tensor."""
     file = path.parent / _read_location(tensor)
     problem = f"the tensor {tensor.name!r} of {path} can't be read: its file {file}"
     if not file.is_file():
@@ -102,7 +103,7 @@ def list_tensor_files(path: Path) -> list[Path]:
     Raises
     ------
     ModelError
-        If it isn't ONNX, or names a file outside of its folder.
+        If the file isn't ONNX, or names a file outside of its folder.
     """
     external = list_external_tensors(_read_model(path))
     return [path.parent / name for name in dict.fromkeys(map(_read_location, external))]
@@ -120,8 +121,8 @@ def write_model(model: ModelProto, path: Path, folder: Path) -> None:
     """Write a model that was read from a file in `folder`.
 
     Tensors that were in files beside the original go into files beside the new one:
-    ``model.onnx`` has ``model.onnx.data``, and where the original had several files they are
-    numbered. The data are copied file by file, unchanged, and never held in memory.
+    ``model.onnx`` has ``model.onnx.data``. If the original had several such files, the new ones are
+    numbered. Each file is copied unchanged, and never held in memory.
     """
     external = list_external_tensors(model)
     new = {location: f"{path.name}.data{count or ''}"
@@ -140,12 +141,12 @@ def write_model(model: ModelProto, path: Path, folder: Path) -> None:
 
 
 def _check_targets(sources: Mapping[Path, Path | None]) -> None:
-    """Check that no file to write holds tensors that are still to be read from it.
+    """Check that no target holds tensors that are still to be copied.
 
     Parameters
     ----------
     sources : mapping of Path to Path or None
-        Each file to write, and the file whose copy it will be.
+        Each target, and the file that is copied to it.
     """
     read = [source for source in sources.values() if source is not None and source.exists()]
     for target, own in sources.items():
@@ -162,7 +163,7 @@ def _find_location(tensor: TensorProto) -> Any:
 
 
 def _read_location(tensor: TensorProto) -> str:
-    """Return the file of an external tensor; ModelError if it lies outside the model's folder."""
+    """Return the file of an external tensor; ModelError if it isn't in the model's folder."""
     location = str(_find_location(tensor).value)
     parts = PurePosixPath(location)
     if parts.is_absolute() or ".." in parts.parts or "\\" in location:

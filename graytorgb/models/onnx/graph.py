@@ -1,4 +1,4 @@
-"""An ONNX model's main graph, indexed: who makes a value, who uses it, what is constant."""
+"""``Graph``: lookups in an ONNX model, such as the node that makes a value, or its constants."""
 
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
@@ -20,7 +20,7 @@ _RANDOM = ("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "Rand
 
 
 class Graph:
-    """A model to look things up in; nothing here changes it.
+    """A read-only index of a model's main graph.
 
     Parameters
     ----------
@@ -31,7 +31,8 @@ class Graph:
     Attributes
     ----------
     nodes : list of NodeProto
-        In an order in which they can be run, which ONNX demands and some converters don't write.
+        The nodes in an order in which they can run. ONNX demands such an order, but some
+        converters don't write it.
     """
 
     def __init__(self, model: ModelProto, folder: Path | None = None) -> None:
@@ -45,7 +46,7 @@ class Graph:
 
     @property
     def inputs(self) -> list[ValueInfoProto]:
-        """Return the model's inputs, without the weights that old models list among them."""
+        """Return the model's inputs, without the weights that old models list among the inputs."""
         return [value for value in self.model.graph.input if value.name not in self.initializers]
 
     @property
@@ -71,7 +72,7 @@ class Graph:
         return self._constants[name]
 
     def _calculate_constant(self, name: str) -> NDArray[Any] | None:
-        """Return a constant value from its tensor or its nodes, or None if it isn't constant."""
+        """Return the value of a tensor or of nodes without inputs, or None if it isn't constant."""
         if name in self.initializers:
             return onnx.numpy_helper.to_array(self._load_tensor(self.initializers[name]))
         if name not in self.producers:
@@ -87,7 +88,7 @@ class Graph:
             return None
 
     def extract(self, outputs: list[str]) -> ModelProto:
-        """Return the part of the model that calculates these values, with tensors in memory."""
+        """Return a model of the nodes that calculate these values, with its tensors loaded."""
         waiting = list(outputs)
         seen: set[str] = set()
         while waiting:
@@ -125,9 +126,9 @@ class Graph:
 
 
 def _sort_nodes(nodes: list[NodeProto]) -> list[NodeProto]:
-    """Return nodes so that each stands behind those that it depends on.
+    """Return nodes in an order in which each follows the nodes that it depends on.
 
-    Nodes that stand so already keep their order.
+    Nodes that are in such an order keep it.
     """
     makers = {name: k for k, node in enumerate(nodes) for name in node.output if name}
     needs = {

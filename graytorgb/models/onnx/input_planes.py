@@ -1,4 +1,4 @@
-"""how="expand" for ONNX: nodes in front of the model that normalize and repeat the gray."""
+"""how="expand" for ONNX: nodes before the model that normalize and repeat the gray."""
 
 from onnx import NodeProto, TensorProto
 
@@ -13,7 +13,7 @@ _SMALL_FLOATS = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
 
 def prepend_planes(graph: Graph, images: list[ImageInput], normalization: Normalization) -> Edit:
-    """Return the edit that puts nodes in front of the images' users; the others stay."""
+    """Return the edit that puts nodes between each image and the nodes that use it."""
     edit = Edit(graph)
     planes = {image.name: _add_planes(edit, image, normalization) for image in images}
     for node in graph.nodes:
@@ -36,8 +36,8 @@ def _add_planes(edit: Edit, image: ImageInput, normalization: Normalization) -> 
         return edit.add_node("Concat", [image.name] * CHANNELS, name, axis=image.axis)
     if edit.graph.opset < 7:
         raise ModelError(
-            f"the model's opset is {edit.graph.opset}, and from 7 on it can be normalized in "
-            "front: onnx.version_converter.convert_version(model, 13)"
+            f"the model's opset is {edit.graph.opset}, and normalizing takes opset 7 or more: "
+            "onnx.version_converter.convert_version(model, 13)"
         )
     is_small = image.dtype in _SMALL_FLOATS  # they are rounded once, at the end
     dtype = TensorProto.FLOAT if is_small else image.dtype

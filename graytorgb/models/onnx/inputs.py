@@ -1,4 +1,4 @@
-"""Which of an ONNX model's inputs are images, and where their channels are."""
+"""``find_image_inputs``: finds the image inputs of an ONNX model, and their channel axes."""
 
 from onnx import TensorProto, ValueInfoProto, helper
 
@@ -13,7 +13,7 @@ _INTEGERS = (TensorProto.UINT8, TensorProto.UINT16, TensorProto.INT8, TensorProt
 
 
 def find_image_inputs(graph: Graph, channels: int = CHANNELS) -> list[list[ImageInput]]:
-    """Return the inputs that are images, each with every reading of its axes.
+    """Return the image inputs, each as a list of every way to read its axes.
 
     Parameters
     ----------
@@ -24,11 +24,11 @@ def find_image_inputs(graph: Graph, channels: int = CHANNELS) -> list[list[Image
     Raises
     ------
     ModelError
-        If there is none.
+        If no input is an image.
     """
     found = [readings for place, value in enumerate(graph.inputs)
         if (readings := _list_readings(place, value, channels))]  # fmt: skip
-    # inputs that state their channels come first, and then those that are batches
+    # inputs that state their channels are preferred, and among them those that are batches
     ranks = [(readings[0].shape[readings[0].axis] is not None, readings[0].is_batch)
         for readings in found]  # fmt: skip
     if found:
@@ -41,9 +41,9 @@ def find_image_inputs(graph: Graph, channels: int = CHANNELS) -> list[list[Image
 
 
 def _list_readings(place: int, value: ValueInfoProto, channels: int) -> list[ImageInput]:
-    """Return a reading for each axis that can be the channels' axis.
+    """Return one ImageInput for each axis that can have the channels.
 
-    Such an axis has `channels` as its size, or an unknown size if no axis states it.
+    The size of such an axis is `channels`. If no axis states its size, it can be any of them.
     """
     kind = value.type.tensor_type
     dims = kind.shape.dim

@@ -1,9 +1,9 @@
-"""The rules for each ONNX operator that an image meets before its first convolution.
+"""Rules for ONNX operators that an image meets before a convolution.
 
-Each function here has the arguments `edit`, `node` and `image`, the ChannelMap of the node's
-first input. It adds the nodes that stay to the adapted graph and returns the image that the
-node's first output is, or None if that isn't an image. It raises ``TraceError`` where the image
-can't pass.
+A rule is a function that takes `edit`, `node` and `image`, the ChannelMap of the node's first
+input that is an image. It adds nodes to the adapted graph where some are needed. It returns the
+ChannelMap of the node's first output, or None if that isn't an image. It raises ``TraceError`` if
+the image can't pass.
 """
 
 from collections.abc import Callable
@@ -46,12 +46,12 @@ _QUANTIZED = ("QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "ConvInt
 
 
 def trace_node(edit: Edit, node: NodeProto) -> None:
-    """Trace the image through a node that it goes into.
+    """Trace the image through a node that uses it.
 
     Raises
     ------
     TraceError
-        If it can't pass.
+        If the image can't pass.
     """
     operation = OPERATIONS.get(node.op_type) if edit.graph.is_standard(node) else None
     places = [place for place, name in enumerate(node.input) if name in edit.images]
@@ -60,7 +60,7 @@ def trace_node(edit: Edit, node: NodeProto) -> None:
         raise TraceError(f"goes into {describe(node)}")
     image = edit.images[node.input[places[0]]]
     if places != [0] and node.op_type not in _TAKE_SEVERAL:
-        raise TraceError(f"goes into {describe(node)}, and not as what is worked on")
+        raise TraceError(f"goes into {describe(node)}, and not as its first input")
     if not image.has_axis and node.op_type not in _TAKE_ONE_CHANNEL:
         raise TraceError(f"goes into {describe(node)} as a single channel")
     result = operation(edit, node, image)
@@ -77,7 +77,7 @@ def _pass_unchanged(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMa
 
 
 def _cast_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
-    """Cast the base; a cast to whole numbers rounds, so the channels must be equal."""
+    """Cast the base. A cast to whole numbers rounds, so the channels have to be equal."""
     dtype = get_attribute(node, "to")
     if dtype not in FLOATS:
         check_plain(node, image)
@@ -85,7 +85,7 @@ def _cast_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
 
 
 def _apply_to_equal_channels(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
-    """Apply any function of a pixel, or of the pixels of one channel, to equal channels."""
+    """Apply a function to the base, if all channels are equal to the base."""
     check_plain(node, image)
     if node.op_type == "MaxPool":
         check_axis(node, image)
@@ -132,7 +132,7 @@ def _transpose_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelM
 
 
 def _pad_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
-    """Pad the base; a constant that isn't the padding's value becomes a plane of ones first."""
+    """Pad the base. A constant that differs from the padding's value becomes a plane of ones."""
     if edit.graph.opset < 2:
         raise TraceError(f"goes into {describe(node)} of opset 1")
     axes = find_argument(edit, node, 3, "axes")
@@ -157,7 +157,7 @@ def _pad_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
 
 
 def _pool_average(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
-    """Average the base; where zeros of the padding count, the constant becomes a plane of ones."""
+    """Average the base. If the padding's zeros count, a constant becomes a plane of ones."""
     check_axis(node, image)
     if get_attribute(node, "count_include_pad", 0) and _has_padding(node) and image.has_constant():
         image = edit.append_ones(image)
@@ -171,7 +171,7 @@ def _has_padding(node: NodeProto) -> bool:
 
 
 def _resize_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
-    """Resize the base; every interpolation keeps a constant, but tf_crop_and_resize."""
+    """Resize the base, by any interpolation but tf_crop_and_resize, which adds a constant."""
     if get_attribute(node, "coordinate_transformation_mode", "") == "tf_crop_and_resize":
         raise TraceError(f"is cropped by {describe(node)}, tf_crop_and_resize")
     axes = [a % image.rank for a in get_attribute(node, "axes", range(image.rank))]
@@ -187,7 +187,7 @@ def _resize_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
         if scales is None or scales[place] != 1:
             raise TraceError(f"gets other channels in {describe(node)}")
         return apply_to_base(edit, node, image)
-    # the sizes that the node is given, with the number of planes in the channels' place
+    # the sizes that the node takes, but with the number of planes for the channels
     is_other = np.arange(len(axes)) != place
     name = f"{node.output[0]}_sizes"
     factor = edit.add_constant(is_other.astype(np.int64), f"{name}_kept")
@@ -199,7 +199,7 @@ def _resize_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
 
 
 def _restore_shape(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
-    """Give the shape of the original image to the nodes that calculate with it."""
+    """Return the shape of the original image, not of the base, to nodes that use it."""
     missing = np.zeros(image.rank, np.int64)
     missing[image.axis] = image.channel_count - image.plane_count
     missing = missing[get_attribute(node, "start", 0) : get_attribute(node, "end", None)]
@@ -212,13 +212,13 @@ def _restore_shape(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     edit.add_node("Add", [shape, added], node.output[0])
 
 
-def _refuse_quantized(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
+def _reject_quantized(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     """Raise the TraceError for an operator of quantized models."""
     raise TraceError(f"is quantized by {describe(node)}: adapt the float model, then quantize it")
 
 
 def _fold_into_convolution(edit: Edit, node: NodeProto, image: ChannelMap, *, axes: str) -> None:
-    """Give a stem a kernel that sees the base's planes, and a bias that takes the constant."""
+    """Give a stem a kernel that sees the base's planes, and a bias that holds the constant."""
     check_axis(node, image)
     kernel = require_argument(edit, node, 1, "kernel")
     is_transposed = axes == "IO"
@@ -228,12 +228,11 @@ def _fold_into_convolution(edit: Edit, node: NodeProto, image: ChannelMap, *, ax
         raise TraceError(f"has {image.channel_count} channels where {describe(node)} takes others")
     if image.has_constant() and (is_transposed or _has_padding(node)):
         image = edit.append_ones(image)
-    folded, added = image.fold_into_kernel(kernel, axes, groups)
+    bias = find_argument(edit, node, 2, "bias") if image.has_constant() else None
+    folded, bias = image.fold_into_stem(kernel, bias, axes, groups)
     inputs = {0: image.base, 1: edit.add_constant(folded, f"{node.input[1]}_gray", image.dtype)}
-    if image.has_constant():
-        bias = find_argument(edit, node, 2, "bias")
-        added = added if bias is None else added + bias.astype(np.float64)
-        inputs[2] = edit.add_constant(added, f"{get_title(node)}_bias_gray", image.dtype)
+    if bias is not None:
+        inputs[2] = edit.add_constant(bias, f"{get_title(node)}_bias_gray", image.dtype)
     edit.keep_node(node, inputs, group=1)
     edit.stems[get_title(node)] = node.output[0]
 
@@ -259,7 +258,7 @@ OPERATIONS: dict[str, Operation] = {
     "Concat": concatenate_values,
     "Unsqueeze": unsqueeze_image,
     "Squeeze": squeeze_image,
-    **dict.fromkeys(_QUANTIZED, _refuse_quantized),
+    **dict.fromkeys(_QUANTIZED, _reject_quantized),
     "Conv": partial(_fold_into_convolution, axes="OI"),
     "ConvTranspose": partial(_fold_into_convolution, axes="IO"),
 }

@@ -1,4 +1,4 @@
-"""The parts that the rules for ONNX operators share: arguments, checks, and work on the base."""
+"""Helpers for the rules for ONNX operators: read arguments, check channels, apply nodes."""
 
 from dataclasses import replace
 from typing import Any
@@ -22,9 +22,9 @@ def find_argument(edit: Edit, node: NodeProto, place: int, name: str) -> Array |
     edit : Edit
     node : NodeProto
     place : int
-        The index among the node's inputs, where new opsets have the argument.
+        The index of the input that has the argument in new opsets.
     name : str
-        The attribute's name, where old opsets have it.
+        The name of the attribute that has the argument in old opsets.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def find_argument(edit: Edit, node: NodeProto, place: int, name: str) -> Array |
 
 
 def require_argument(edit: Edit, node: NodeProto, place: int, name: str) -> Array:
-    """Return an argument by :func:`find_argument`; TraceError if the node doesn't state it."""
+    """Return a constant argument of a node; TraceError if the node doesn't state it."""
     value = find_argument(edit, node, place, name)
     if value is None:
         raise TraceError(f"goes into {describe(node)}, which has no {name}")
@@ -54,7 +54,7 @@ def describe(node: NodeProto) -> str:
 
 
 def apply_to_base(edit: Edit, node: NodeProto, image: ChannelMap, **changes: Any) -> ChannelMap:
-    """Keep a node, apply it to the image's base, and return the new image.
+    """Apply a node to the image's base, and return the new image.
 
     Parameters
     ----------
@@ -62,23 +62,22 @@ def apply_to_base(edit: Edit, node: NodeProto, image: ChannelMap, **changes: Any
     node : NodeProto
     image : ChannelMap
     **changes
-        The fields of the image that change besides its base.
+        Fields of the image that change, other than its base.
     """
     edit.keep_node(node, {0: image.base})
     return replace(image, base=node.output[0], **changes)
 
 
 def check_plain(node: NodeProto, image: ChannelMap) -> None:
-    """Check that the channels are equal, so that a function of one serves for each."""
+    """Check that the channels are equal, so that a function of the base gives them all."""
     if not image.is_plain:
         raise TraceError(
-            f"goes into {describe(node)} as three different planes, and what it does there isn't "
-            "what it would do to one"
+            f"goes into {describe(node)} as three different planes, which one plane can't stand for"
         )
 
 
 def check_axis(node: NodeProto, image: ChannelMap) -> None:
-    """Check that the channels are on the axis where a convolution has them."""
+    """Check that the channels are on axis 1, as a convolution requires."""
     if image.axis != 1:
         raise TraceError(
             f"goes into {describe(node)} with its channels on axis {image.axis}, not 1"

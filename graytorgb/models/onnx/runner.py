@@ -1,4 +1,4 @@
-"""ONNX models run by ONNX Runtime, for :func:`graytorgb.models.verify`."""
+"""Runs of ONNX models by ONNX Runtime, for :func:`graytorgb.models.verify`."""
 
 import os
 from collections.abc import Iterator
@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, helper, numpy_helper
 
 from ...errors import BackendUnavailable, ModelError
 from ..image_input import ImageInput
 from ..preprocessing import Preprocessing
+from ..stem import EPS
 from ..weights import Normalization
-from .collapse import choose_images, trace_images
+from .collapse import choose_image_inputs, trace_images
 from .files import is_large, list_external_tensors, open_graph
 from .graph import get_title, list_tensors
 from .inputs import find_image_inputs
@@ -21,22 +22,16 @@ from .runtime import evaluate_model, make_session
 
 Array = NDArray[Any]
 PREPROCESSING = "graytorgb.preprocessing"  # the key among the metadata of an adapted model
-_EPS: dict[int, float] = {
-    TensorProto.DOUBLE: 2**-52,
-    TensorProto.FLOAT: 2**-23,
-    TensorProto.FLOAT16: 2**-10,
-    TensorProto.BFLOAT16: 2**-7,
-}
 
 
 class Runner:
-    """A model, and the normalization of its images.
+    """An ONNX model that is run on gray images.
 
     Parameters
     ----------
     model : ModelProto or path
     normalization : Normalization or None
-        What makes the model's planes of the gray; None for an adapted model, which takes gray.
+        The normalization that makes the model's planes of gray; None for an adapted model.
     """
 
     def __init__(
@@ -49,20 +44,21 @@ class Runner:
         self._images = (
             [readings[0] for readings in find_image_inputs(graph, 1)]
             if normalization is None
-            else choose_images(graph, normalization)
+            else choose_image_inputs(graph, normalization)
         )
         others = {v.name for v in graph.inputs} - {image.name for image in self._images}
         if others:
             raise ModelError(
-                f"the model has inputs that aren't images, {sorted(others)}, and verify has "
-                "nothing to give them"
+                f"the model has inputs that aren't images, {sorted(others)}, and verify has no "
+                "values for them"
             )
 
     @property
     def eps(self) -> float:
-        """Return the machine epsilon of the weights; the largest, if they are mixed."""
-        tensors = list_tensors(self._graph.model.graph)
-        return max((_EPS.get(t.data_type, 0) for t in tensors), default=0) or 2**-23
+        """Return the machine epsilon of the weights' dtype; of several dtypes, the largest."""
+        types = {tensor.data_type for tensor in list_tensors(self._graph.model.graph)}
+        names = (np.dtype(helper.tensor_dtype_to_np_dtype(kind)).name for kind in types)
+        return max((EPS.get(name, 0) for name in names), default=0) or EPS["float32"]
 
     @property
     def has_integers(self) -> bool:
@@ -71,12 +67,12 @@ class Runner:
 
     @property
     def preprocessing(self) -> Preprocessing | None:
-        """Return what the metadata of an adapted model carry, or None."""
+        """Return the record in the metadata of an adapted model, or None."""
         props = {entry.key: entry.value for entry in self._graph.model.metadata_props}
         return Preprocessing.from_text(props.get(PREPROCESSING))
 
     def eval_mode(self) -> AbstractContextManager[None]:
-        """Return a context that does nothing, because an ONNX model has no other mode."""
+        """Return a context that does nothing, because an ONNX model has no training mode."""
         return nullcontext()
 
     def to_input(self, batch: Array) -> Array:
@@ -84,11 +80,11 @@ class Runner:
         return self._images[0].fit_batch(batch)
 
     def __call__(self, gray: Array) -> list[Any]:
-        """Return the model's outputs for gray, its preprocessing included."""
+        """Return the model's outputs for a gray batch, which the original first normalizes."""
         return self._run_session(self._session, gray)
 
     def _run_session(self, session: Any, gray: Array, join: Any = np.stack) -> list[Any]:
-        """Return a session's outputs for a batch, in parts of the size that the model takes."""
+        """Run a batch in parts of the size that the model takes, and return the joined outputs."""
         results = []
         names = {value.name for value in session.get_inputs()}
         for part, count in self._split_batch(gray):
@@ -98,7 +94,7 @@ class Runner:
                 outputs = session.run(None, inputs)
             except Exception as error:  # ONNX Runtime has a class for each of its codes
                 raise ModelError(f"ONNX Runtime can't run the model: {error}") from error
-            # without the images that only fill the part
+            # drop the outputs of images that only fill up the part
             results.append([output[:count] if isinstance(output, np.ndarray) and output.ndim
                 else output for output in outputs])  # fmt: skip
         if self._images[0].is_batch:
@@ -108,7 +104,7 @@ class Runner:
         return [join(parts) for parts in zip(*results, strict=True)]
 
     def _split_batch(self, gray: Array) -> Iterator[tuple[Array, int]]:
-        """Yield parts of the size that the model takes, and how many images of each are new."""
+        """Yield parts of the size that the model takes, each with how many of its images count."""
         image = self._images[0]
         if not image.is_batch:
             yield from ((one, 1) for one in gray)
@@ -120,9 +116,9 @@ class Runner:
             yield filled, len(part)
 
     def _make_planes(self, gray: Array, image: ImageInput, place: int) -> Array:
-        """Return the planes for an input; of several, each gets the image shifted differently.
+        """Return the planes for an input, whose image is shifted if it isn't the first input.
 
-        A network that compares two equal images would prove nothing.
+        With equal images, a network that compares its inputs would prove nothing.
         """
         if place:
             side = -2 if image.axis == image.rank - 1 else -1
@@ -135,9 +131,9 @@ class Runner:
         return [value.astype(np.float64) for value in found if value.dtype.kind in "biuf"]
 
     def find_scores(self, output: list[Any]) -> NDArray[np.float64] | None:
-        """Return class scores, (N, classes) or (N, classes, H, W); None without them.
+        """Return class scores, (N, classes) or (N, classes, H, W), or None if there are none.
 
-        Only the first output can have them.
+        Only the first output is looked at.
         """
         first = next(iter(self.to_arrays(output)), np.zeros(0))
         is_map = self._images[0].axis == 1 and first.ndim == self._images[0].rank
@@ -146,7 +142,7 @@ class Runner:
         return first
 
     def find_stem(self, gray: Array) -> str | None:
-        """Return the name of the first convolution that the image meets, or None."""
+        """Return the name of the first convolution that the image reaches, or None."""
         assert self._normalization is not None
         edit, _ = trace_images(self._graph, self._images, self._normalization)
         return next(iter(edit.stems), None)
@@ -163,8 +159,8 @@ class Runner:
     def find_inside(self, layer: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         """Return where a convolution's kernel lies wholly inside the image.
 
-        A kernel of ones counts its taps on an image of ones. Padding that is a node of its own
-        counts as image.
+        On an image of ones, a kernel of ones counts how many pixels of the image it sees. Padding
+        by a node of its own counts as image.
         """
         edit, _ = trace_images(self._graph, self._images, Normalization.identity())
         if layer not in edit.stems:
@@ -188,12 +184,12 @@ class Runner:
 
 
 def _load_session(model: ModelProto | str | os.PathLike[str]) -> Any:
-    """Return a session for a model or a file; ModelError if ONNX Runtime can't load it."""
+    """Return a session for a model or a file; ModelError if ONNX Runtime can't load this."""
     content: bytes | str
     if isinstance(model, ModelProto):
         if list_external_tensors(model) or is_large(model):
             raise ModelError(
-                "the model has tensors in files beside it, or over 2 GB of them: pass its path"
+                "the model has tensors in files beside it, or is larger than 2 GB: pass its path"
             )
         content, name = model.SerializeToString(), "the model"
     else:

@@ -1,4 +1,4 @@
-"""ONNX Runtime, and ONNX's own evaluator for the operators that ONNX Runtime lacks."""
+"""Execution by ONNX Runtime, and by ONNX's evaluator for operators that it lacks."""
 
 import os
 from pathlib import Path
@@ -16,9 +16,9 @@ def make_session(model: bytes | str) -> Any:
     """Return a session of ONNX Runtime for a serialized model or the path of one."""
     runtime = require("onnxruntime")
     options = runtime.SessionOptions()
-    # threads that wait busily would take the other model's time
+    # threads that wait in a busy loop would slow down the other model
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.enable_cpu_mem_arena = False  # it would hide what a run needs, and is no faster
+    options.enable_cpu_mem_arena = False  # it would hide a run's need of memory, and is no faster
     options.log_severity_level = 4  # errors are raised; nothing is printed
     given = model if isinstance(model, bytes) else _encode_path(model, options)
     return runtime.InferenceSession(given, options, providers=["CPUExecutionProvider"])
@@ -42,7 +42,7 @@ def evaluate_model(model: ModelProto, inputs: dict[str, NDArray[Any]]) -> list[N
     Raises
     ------
     Exception
-        Of any class, if an operator can't be run.
+        An error of any class, if an operator can't be run.
     """
     try:
         outputs: Any = make_session(model.SerializeToString()).run(None, inputs)

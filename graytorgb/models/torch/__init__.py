@@ -1,4 +1,4 @@
-"""torch for :mod:`graytorgb.models`: networks are adapted and run, weights are adapted."""
+"""Adaptation and proof of torch networks, for :mod:`graytorgb.models`."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Adaptation of torch networks: how="collapse" is in collapse.py, the other ways are here."""
+"""``adapt`` for torch networks. how="collapse" is in collapse.py, the other ways are here."""
 
 from pathlib import Path
 from typing import Any
@@ -64,50 +64,50 @@ def adapt_file(
     Raises
     ------
     ModelError
-        If the options are for a network, which such a file doesn't hold.
+        If an option is for a network, because such a file holds none.
     """
     if options.how != "collapse" or options.example is not None:
         raise ModelError(
-            "weights alone have no graph and can't be run: how= and example= are for networks"
+            "a file of weights has no network that can be run: how= and example= are for networks"
         )
     key = None
     if options.layers is not None:
         [name, *others] = options.layers
         if others:
-            raise ModelError(f"layer names one weight of a file of weights, not {options.layers}")
+            raise ModelError(f"layer= names one weight in a file of weights, not {options.layers}")
         key = name if name.endswith("weight") else f"{name}.weight"
     adapt_state_dict(source, preprocessing, key=key, offset=options.offset, dst=target)
 
 
 def find_input_size(model: nn.Module) -> InputSize:
-    """Return the image size that a network of timm states; any size for other networks."""
+    """Return the image size that a timm network states, or any size for other networks."""
     size = find_timm_size(model)
     return InputSize((None, None) if size is None else tuple(size[1:]), has_integers=False)
 
 
 def _check_network(model: nn.Module) -> None:
-    """Check that a network's layers can be changed.
+    """Check that the layers of a network can be changed.
 
     Raises
     ------
     ModelError
-        If the network is scripted, compiled, without weights or adapted already.
+        If the network is scripted, compiled, without weights, or already adapted.
     """
     if isinstance(model, torch.jit.ScriptModule):
         raise ModelError(
             "a scripted network's layers can't be changed: adapt the network that it was made of, "
-            "then torch.jit.trace or torch.export that"
+            "then torch.jit.trace or torch.export the adapted one"
         )
     if hasattr(model, "_orig_mod"):
         raise ModelError(
-            "a compiled network's layers can't be changed, the network inside can: "
+            "a compiled network's layers can't be changed, so adapt the network inside it: "
             "torch.compile(adapt(model._orig_mod, ...))"
         )
     if any(p.is_meta for p in model.parameters()):
         raise ModelError("this network is on the meta device, without weights: load them first")
     if any(nn.parameter.is_lazy(p) for p in model.parameters()):
         raise ModelError("this network has lazy layers without weights: run it once, model(images)")
-    if any(is_adapted(module) for module in model.modules()):
+    if is_adapted(model):
         raise ModelError(
             "this network is adapted already, and takes one channel: adapt the original again for "
             "other stats or how"

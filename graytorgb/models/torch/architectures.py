@@ -1,4 +1,4 @@
-"""Networks of torchvision and timm by name, for weights that come without their network."""
+"""Networks of torchvision and timm, built by name for files that hold weights alone."""
 
 import inspect
 from pathlib import Path
@@ -10,23 +10,23 @@ from ...errors import ModelError
 from ...extras import require
 from .state_dicts import read_state_dict
 
-_QUOTED = 4  # names in a message
+_QUOTED = 4  # how many names a message quotes
 
 
 def build_network(arch: str, classes: int | None) -> nn.Module:
-    """Return the network of a name, without weights, in eval mode.
+    """Build the network that a name stands for, with random weights, in eval mode.
 
     Parameters
     ----------
     arch : str
         ``"torchvision:NAME"`` or ``"timm:NAME"``.
     classes : int or None
-        How many classes the network has; None for the usual number.
+        How many classes the network has, or None for the usual number.
 
     Raises
     ------
     ModelError
-        If there is no network of that name.
+        If there is no network with that name.
     BackendUnavailable
         If torchvision or timm is missing.
     """
@@ -43,7 +43,7 @@ def build_network(arch: str, classes: int | None) -> nn.Module:
             return cast(nn.Module, timm.create_model(name, pretrained=False, **options)).eval()
     except (ValueError, RuntimeError, TypeError) as error:
         raise ModelError(f"{source} can't make {name!r}: {error}") from error
-    raise ModelError(f'the network is "torchvision:NAME" or "timm:NAME", not {arch!r}')
+    raise ModelError(f'a network is named "torchvision:NAME" or "timm:NAME", not {arch!r}')
 
 
 def load_weights(model: nn.Module, path: Path, arch: str) -> None:
@@ -52,7 +52,7 @@ def load_weights(model: nn.Module, path: Path, arch: str) -> None:
     Raises
     ------
     ModelError
-        If they are another network's.
+        If they are the weights of another network.
     """
     weights = read_state_dict(path)[0]
     try:
@@ -63,12 +63,12 @@ def load_weights(model: nn.Module, path: Path, arch: str) -> None:
 
 
 def _describe_misfit(model: nn.Module, weights: dict[str, Any], path: str) -> str:
-    """Say in a line why weights don't fit a network."""
+    """Say in one line why weights don't fit a network."""
     own = model.state_dict()
-    for prefix in {name.partition(".")[0] + "." for name in weights}:  # of DataParallel, compile
+    for prefix in {name.partition(".")[0] + "." for name in weights}:  # of DataParallel or compile
         if {name.removeprefix(prefix) for name in weights} == own.keys():
             return (
-                f"their names begin with {prefix!r}. Without that they fit: torch.save({{name."
+                f"their names begin with {prefix!r}. Without this they fit: torch.save({{name."
                 f"removeprefix({prefix!r}): t for name, t in torch.load({path!r}).items()}}, "
                 "'weights.pt')"
             )
@@ -81,18 +81,19 @@ def _describe_misfit(model: nn.Module, weights: dict[str, Any], path: str) -> st
 
 
 def _quote_first(names: set[str]) -> str:
-    """Return the first of some names, and how many more there are."""
+    """Quote the first names, and say how many more there are."""
     few = ", ".join(map(repr, sorted(names)[:_QUOTED]))
     return f"{few} and {len(names) - _QUOTED} more" if len(names) > _QUOTED else few
 
 
 def find_changed_weight(original: nn.Module, adapted: nn.Module) -> tuple[str, str]:
-    """Return which weight of a network was adapted, and where the share of the means went.
+    """Return which weight of a network was adapted, and where the effect of the means went.
 
     Returns
     -------
     key, offset : str
-        The arguments of :func:`graytorgb.models.adapt_state_dict` that change the same weight.
+        Arguments of :func:`graytorgb.models.adapt_state_dict` that adapt the weight in the same
+        way.
 
     Raises
     ------
@@ -103,7 +104,7 @@ def find_changed_weight(original: nn.Module, adapted: nn.Module) -> tuple[str, s
     keys = [k for k in after if k in before and after[k].shape != before[k].shape]
     if len(keys) != 1:
         raise ModelError(
-            f"one weight alone can be adapted in a file, and this network has {keys or 'none'}: "
+            f"one weight alone can be adapted in a file, but here it is {keys or 'none'}: "
             "adapt it in Python, graytorgb.models.adapt, and save its state dict"
         )
     return keys[0], "plane" if after[keys[0]].shape[1] == 2 else "bias"

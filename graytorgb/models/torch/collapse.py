@@ -1,4 +1,4 @@
-"""how="collapse" for torch: the stem of a network is found and made to see gray."""
+"""how="collapse" for torch: find a network's stems and make them see gray."""
 
 from copy import deepcopy
 from dataclasses import replace
@@ -12,7 +12,7 @@ from torch.nn.modules.conv import _ConvTransposeNd
 from ...errors import ModelError
 from ..frameworks import AdaptOptions
 from ..preprocessing import Preprocessing
-from ..stem import CHANNELS, check_stem_outputs, refuse
+from ..stem import CHANNELS, check_stem_outputs, make_collapse_error
 from ..weights import Normalization, collapse_stem
 from .example import Call, convert_to_float64, find_epsilons
 from .isolated_run import isolate_run
@@ -22,9 +22,9 @@ from .plan import Plan, is_inside, plan_for_layers, plan_from_traces
 from .reversible_changes import ReversibleChanges
 from .trial_runs import TrialRun, make_gray, run_adapted, run_at_two_sizes, run_original
 
-_RUNS = 2  # of the original, to recognize a random network
-_CANCELED = 1e-15  # the part of the stems' largest output that is 0 up to rounding
-# Attributes in which a layer that is given the image may state its channels, and check them.
+_RUNS = 2  # more runs of the original, which show whether its outputs are random
+_CANCELED = 1e-15  # less than this part of the stems' largest output is a rounding error
+# Attributes in which a layer may state how many channels its image has, to check the image.
 _COUNTS = ("num_channels", "in_channels", "_in_channels", "in_chans", "input_channels")
 
 
@@ -45,7 +45,7 @@ def collapse(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptio
         if mismatch is not None:
             changes.undo()
             if not _is_rounding(model, task, mismatch, options):
-                raise refuse(mismatch.reason)
+                raise make_collapse_error(mismatch.reason)
             _change(model, task, changes)
     except BaseException:
         changes.undo()
@@ -62,9 +62,10 @@ class Task(NamedTuple):
         Runs of the original; none if it can't be run on an image alone.
     preprocessing : Preprocessing
     normalization : Normalization
-        What makes the stems' input of gray: the preprocessing, then the network's own arithmetic.
+        The normalization that makes the stems' input of gray: by the preprocessing first, then by
+        the network's own arithmetic.
     outputs_alone : dict of str to Tensor
-        The outputs of the stems, run without the network, if the caller names them.
+        The outputs of stems that the caller names, each run without the network around it.
     """
 
     plan: Plan
@@ -95,7 +96,7 @@ class Mismatch(NamedTuple):
 
 
 def _prepare_task(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions) -> Task:
-    """Trace an image through the network, or find the layers that the caller names."""
+    """Return the task for a network, by tracing an image or by the layers that the caller names."""
     if options.layers is None:
         runs = run_at_two_sizes(model, preprocessing, options.example)
         plan = plan_from_traces(model, [run.trace for run in runs])
@@ -112,7 +113,7 @@ def _prepare_task(model: nn.Module, preprocessing: Preprocessing, options: Adapt
 def _run_for_layers(
     model: nn.Module, plan: Plan, preprocessing: Preprocessing, example: Any
 ) -> list[TrialRun]:
-    """Return runs of a network whose stems are named; none if it can't be run on an image alone."""
+    """Run a network whose stems the caller names; return no run if an image alone isn't enough."""
     try:
         runs = run_at_two_sizes(model, preprocessing, example)
     except ModelError:
@@ -120,12 +121,12 @@ def _run_for_layers(
             raise
         return []
     traced = {consumer.layer for run in runs for consumer in run.trace.consumers}
-    # without example=, the network may have taken the image for another argument
+    # without example=, the image may have been passed as another argument
     return runs if example is not None or traced >= set(plan.stems) else []
 
 
 def _change(model: nn.Module, task: Task, changes: ReversibleChanges) -> None:
-    """Change the layers, and what the network states about its input."""
+    """Change the layers, and correct what the network states about its input."""
     plan, normalization = task.plan, task.normalization
     for arithmetic in plan.arithmetic:
         arithmetic.remove(changes)
@@ -148,7 +149,7 @@ def _change(model: nn.Module, task: Task, changes: ReversibleChanges) -> None:
 
 
 def _pads_no_zeros(stem: Any) -> bool:
-    """Whether a plane of ones would add a constant, so that a bias can replace it."""
+    """Whether a stem pads no zeros, so that a bias can replace the plane of ones."""
     if type(stem) not in (nn.Conv1d, nn.Conv2d, nn.Conv3d):  # others may pad in their forward
         return False
     if stem.padding_mode != "zeros" or stem.padding == "valid":
@@ -159,7 +160,7 @@ def _pads_no_zeros(stem: Any) -> bool:
 def _set_weights(
     stem: Any, normalization: Normalization, offset: str, changes: ReversibleChanges
 ) -> None:
-    """Make a convolution see the gray, and a plane of ones if it needs one."""
+    """Set the weights of a convolution that sees the gray, and a plane of ones if it needs one."""
     transposed = isinstance(stem, _ConvTransposeNd)
     axes = ("IO" if transposed else "OI") + "DHW"[-len(stem.kernel_size) :]
     kernel = stem.weight.detach().double().cpu().numpy()
@@ -176,7 +177,7 @@ def _set_weights(
 
 
 def _make_parameter(values: NDArray[Any], like: nn.Parameter) -> nn.Parameter:
-    """Return a parameter with the layout, device, trainability and attributes of `like`."""
+    """Return a parameter with these values, and with all other properties of `like`."""
     memory_format = torch.contiguous_format
     if not like.is_contiguous():
         for ndim, last in ((4, torch.channels_last), (5, torch.channels_last_3d)):
@@ -194,11 +195,11 @@ def _make_parameter(values: NDArray[Any], like: nn.Parameter) -> nn.Parameter:
 def _correct_description(
     model: nn.Module, preprocessing: Preprocessing, changes: ReversibleChanges
 ) -> None:
-    """Correct what the network states about its input, from which pipelines are built."""
+    """Correct what the network states about its input, which libraries build pipelines from."""
     for name in ("pretrained_cfg", "default_cfg"):  # timm
         config = getattr(model, name, None)
         if isinstance(config, dict) and config.get("input_size"):
-            # timm's pipeline makes values from 0 to 1, and these statistics scale them to the range
+            # timm's pipeline makes values from 0 to 1, and these statistics map them to the range
             lo, hi = preprocessing.limits
             size = (1, *config["input_size"][1:])
             mean, std = (-lo / (hi - lo) + 0.0,), (1 / (hi - lo),)
@@ -232,7 +233,7 @@ def _change_and_compare(
 
 
 def _compare_run(model: nn.Module, task: Task, run: TrialRun) -> Mismatch | None:
-    """Run the changed network as the original was run, and compare."""
+    """Run the changed network as the original was run, and compare the outputs."""
     stems, outputs = run_adapted(model, run.call, task.preprocessing, list(task.plan.stems))
     for name, expected in run.trace.outputs.items():
         if name in stems:
@@ -241,35 +242,35 @@ def _compare_run(model: nn.Module, task: Task, run: TrialRun) -> Mismatch | None
     largest = max(
         (float(t.abs().max()) for tensors in stems.values() for t in tensors), default=0.0
     )
-    # layers whose values add up to nothing leave a rounding error
+    # where values cancel each other, a rounding error is left
     floor = _CANCELED * largest if coarsest <= EPS64 else 0.0
     difference = describe_difference(run.outputs, outputs, eps, floor=floor)
     if difference is None:
         return None
     size = " x ".join(map(str, run.call.shape[1:]))
     reason = (
-        f"the network {difference}, with images of {size}. It uses more of its image than what the "
-        "first convolution gives, such as how many channels there are, the image itself or that "
-        "convolution's weight again"
+        f"the network {difference}, with images of {size}. It uses more than the first "
+        "convolution's output, such as the number of channels, the image itself, or the weight of "
+        "that convolution once more"
     )
     return Mismatch(reason, run, outputs, largest)
 
 
 def _is_rounding(model: nn.Module, task: Task, mismatch: Mismatch, options: AdaptOptions) -> bool:
-    """Whether outputs differ for no other reason than numbers that are rounded or random.
+    """Whether outputs differ only by rounding or by random numbers.
 
-    `model` is the original again. In float64 a difference that is due to rounding vanishes, and
-    every other stays.
+    `model` is the original, with all changes undone. In float64, a difference by rounding vanishes
+    and any other difference stays.
     """
     run, outputs, coarsest = mismatch.run, mismatch.outputs, find_epsilons(model)[1]
     again = [run_original(model, run.call, task.preprocessing) for _ in range(_RUNS)]
     noise = measure_noise(run.outputs, *(other.outputs for other in again))
     if noise is None:
-        return True  # even the number of outputs is random: only the stems can be compared
+        return True  # even the number of outputs is random, so only the stems can be compared
     if any(noise.values()) and (
         describe_difference(run.outputs, outputs, coarsest, is_lenient=True, noise=noise) is None
     ):
-        return True  # random outputs differ as much from run to run, and the others agree
+        return True  # the outputs that differ are random: they differ as much from run to run
     if coarsest <= EPS64:
         return False
     options = replace(options, example=convert_to_float64(options.example))
@@ -277,7 +278,7 @@ def _is_rounding(model: nn.Module, task: Task, mismatch: Mismatch, options: Adap
         double = deepcopy(model).double()
         task = _prepare_task(double, task.preprocessing, options)
         return _change_and_compare(double, task, ReversibleChanges()) is None
-    except Exception:  # whatever a network raises whose code requires float32
+    except Exception:  # a network whose code requires float32 may raise anything
         floor = coarsest * mismatch.largest
         difference = describe_difference(
             run.outputs, outputs, coarsest, is_lenient=True, floor=floor
@@ -288,7 +289,7 @@ def _is_rounding(model: nn.Module, task: Task, mismatch: Mismatch, options: Adap
 def _run_alone(model: nn.Module, task: Task) -> dict[str, Tensor]:
     """Return the output of each stem for gray noise, run without the network around it.
 
-    A stem of a class of its own may do more than convolve: standardize its weight, for one.
+    A stem of a user's class may do more than convolve. It may standardize its weight, for example.
     """
     outputs = {}
     for name, ones_layer in task.plan.stems.items():
@@ -305,9 +306,9 @@ def _run_alone(model: nn.Module, task: Task) -> dict[str, Tensor]:
 
 
 def _compare_stem(name: str, expected: list[Tensor], actual: list[Tensor]) -> None:
-    """Check that a stem's outputs agree, in each call of it."""
+    """Check that the outputs of a stem agree in each of its calls."""
     if len(expected) != len(actual):
-        raise refuse(
+        raise make_collapse_error(
             f"layer {name!r} is called {len(actual)} times for gray, and {len(expected)} times for "
             "three planes"
         )

@@ -1,4 +1,4 @@
-"""Calls of a torch network with one image: the sizes and arguments that are worth a try."""
+"""Example calls of a torch network: the image sizes and arguments to try."""
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -16,16 +16,16 @@ _SIZES = (224, 256, 299, 384, 512, 96, 64, 32, 28)
 
 
 class Call(NamedTuple):
-    """How a network is called.
+    """A way to call a network with a batch of images.
 
     Attributes
     ----------
     shape : tuple of int
-        The images' shape without the channel: ``(N, H, W)``, or ``(N, T, H, W)``.
+        The shape of the batch without its channel axis: ``(N, H, W)`` or ``(N, T, H, W)``.
     as_list : bool
-        Whether the network takes a list of images and not a batch.
+        Whether the network takes a list of images instead of a batch.
     keyword : str or None
-        The name of the image's argument, if it isn't the first positional one.
+        The name of the argument that takes the images; None if it is the first one.
     others : mapping
         The other arguments.
     """
@@ -44,30 +44,30 @@ class Call(NamedTuple):
 
 
 def find_parameter(model: nn.Module) -> Tensor:
-    """Return a tensor on the network's device and in its dtype."""
+    """Return a tensor that has the network's device and dtype."""
     return next((p for p in model.parameters() if p.is_floating_point()), torch.empty(()))
 
 
 def find_epsilons(model: nn.Module) -> tuple[float, float]:
-    """Return the machine epsilons of a network's finest numbers and of its coarsest ones."""
+    """Return the smallest and the largest machine epsilon of a network's dtypes."""
     dtypes = {p.dtype for p in model.parameters() if p.is_floating_point()} or {torch.float32}
     epsilons = [float(torch.finfo(dtype).eps) for dtype in dtypes]
     return min(epsilons), max(epsilons)
 
 
 def find_timm_size(model: nn.Module) -> tuple[int, ...] | None:
-    """Return the input size, (C, H, W), that a network of timm states, or None."""
+    """Return the input size (C, H, W) that a timm network states, or None."""
     config = getattr(model, "pretrained_cfg", None)
     return config.get("input_size") if isinstance(config, dict) else None
 
 
 def convert_to_float64(example: Any) -> Any:
-    """Return an example with its tensors of floats in float64, for a network in float64."""
+    """Return an example with its float tensors converted to float64."""
     return tree_map_only(Tensor, lambda t: t.double() if t.is_floating_point() else t, example)
 
 
 def list_calls(model: nn.Module, example: Any) -> Iterator[Call]:
-    """Yield the call that `example` states, or calls of usual sizes if it is None.
+    """Yield the call that `example` states, or calls with usual sizes if it is None.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def list_calls(model: nn.Module, example: Any) -> Iterator[Call]:
 
 
 def _find_image(example: dict[str, Any]) -> tuple[str, Tensor]:
-    """Return the argument that is the image: the first batch in color, or the first batch."""
+    """Return the name and the value of the first batch of color images, or of the first batch."""
     batches = [(n, v) for n, v in example.items() if isinstance(v, Tensor) and v.ndim >= 4]
     colored = [(name, value) for name, value in batches if value.shape[1] == CHANNELS]
     if not batches:
@@ -117,7 +117,7 @@ def _make_example_error(example: Any) -> ModelError:
 
 
 def _list_likely_sizes(model: nn.Module) -> list[tuple[int, int]]:
-    """Return the image sizes that the network's attributes state, then usual ones."""
+    """Return the image sizes that the network states, followed by usual sizes."""
     sizes = []
     of_hugging_face = getattr(getattr(model, "config", None), "image_size", None)
     for size in (find_timm_size(model), of_hugging_face, getattr(model, "image_size", None)):

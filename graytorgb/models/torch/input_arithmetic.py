@@ -1,4 +1,4 @@
-"""Arithmetic with the input image that is a torch network's own, and can be taken out of it."""
+"""Arithmetic that a torch network does with its input image, and that can be removed from it."""
 
 import sys
 from collections.abc import Callable
@@ -15,13 +15,15 @@ from .reversible_changes import ReversibleChanges
 
 
 class InputArithmetic(NamedTuple):
-    """Arithmetic that the stem's weights can do: channel ``c`` times a scale, plus an offset.
+    """A network's arithmetic with its image: ``channel * scale[c] + offset[c]``.
+
+    It can be folded into the weights of the stem.
 
     Attributes
     ----------
     scale, offset : ndarray of shape (3,), float64
     remove : callable
-        A function that takes the arithmetic out of the network, as reversible changes.
+        A function that removes the arithmetic from the network, as reversible changes.
     """
 
     scale: NDArray[np.float64]
@@ -30,7 +32,7 @@ class InputArithmetic(NamedTuple):
 
 
 def is_rcnn_transform(module: Any) -> bool:
-    """Whether a module normalizes, resizes and batches for a detection model of torchvision."""
+    """Whether a module is the input transform of torchvision's detection models."""
     detection = sys.modules.get("torchvision.models.detection.transform")
     return detection is not None and isinstance(module, detection.GeneralizedRCNNTransform)
 
@@ -43,7 +45,7 @@ def takes_image_list(model: nn.Module) -> bool:
 def find_input_arithmetic(
     model: nn.Module, layer: str, *, returns_image: bool
 ) -> InputArithmetic | None:
-    """Return the arithmetic in a layer; None if there is none, or it can't be taken out.
+    """Return the arithmetic in a layer, or None if there is none that can be removed.
 
     Parameters
     ----------
@@ -51,7 +53,7 @@ def find_input_arithmetic(
     layer : str
         The layer's name.
     returns_image : bool
-        Whether the layer does nothing else: it is given an image and returns one.
+        Whether the layer takes an image and returns one, so that it may do arithmetic alone.
     """
     module: Any = model.get_submodule(layer)
     if is_rcnn_transform(module):
@@ -81,7 +83,7 @@ def _remove_from_rcnn(transform: Any, changes: ReversibleChanges) -> None:
 def _measure(
     function: Callable[[Tensor], Tensor],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Return the scale and the offset of a function of an image; None if it isn't such a one."""
+    """Return the scale and offset by which a function changes an image, or None if it does more."""
     try:
         with torch.no_grad():
             results = [

@@ -1,4 +1,4 @@
-"""A run of a torch network that leaves nothing behind: modes, buffers and random numbers stay."""
+"""``isolate_run``: run a torch network and restore its modes, buffers and random numbers."""
 
 import random
 from collections import deque
@@ -15,22 +15,22 @@ from torch import Tensor, nn
 
 from .example import find_parameter
 
-_DEEPEST = 4  # containers in containers of a layer's attributes
+_DEEPEST = 4  # how many containers inside each other are restored
 
 
 @contextmanager
 def isolate_run(model: nn.Module) -> Iterator[None]:
-    """Run a network in eval mode with the same random numbers each time, and restore all of it."""
+    """Put a network in eval mode with fixed random numbers; restore both when the context ends."""
     with _set_eval_mode(model), _fix_seed(find_parameter(model).device):
         yield
 
 
 @contextmanager
 def _set_eval_mode(model: nn.Module) -> Iterator[None]:
-    """Put every layer in eval mode, and leave the network as it was before.
+    """Put every layer in eval mode, and restore the network when the context ends.
 
-    The flags are set one by one: ``model.eval()`` would run what a user's class does in it (a LoRA
-    layer adds to its weights there), and an exported program refuses it.
+    The flags are set one by one, because ``model.eval()`` runs code of a user's class (in it, a
+    LoRA layer changes its weights), and raises an error in an exported program.
     """
     restores = [_save_layer(module) for module in model.modules()]
     graphs: list[Any] = [module for module in model.modules() if _has_graph_for_eval(module)]
@@ -49,17 +49,20 @@ def _set_eval_mode(model: nn.Module) -> Iterator[None]:
 
 
 def _has_graph_for_eval(module: Any) -> bool:
-    """Whether a network of create_feature_extractor is in training, with a graph for each mode."""
+    """Whether a network of create_feature_extractor is in training mode.
+
+    Such a network has one graph for training and one for eval mode.
+    """
     is_graph = isinstance(module, torch.fx.GraphModule) and module.training
     return is_graph and isinstance(getattr(module, "eval_graph", None), torch.fx.Graph)
 
 
 def _save_layer(module: nn.Module) -> Callable[[], None]:
-    """Return a function that restores a layer's mode and attributes as they are now."""
+    """Return a function that gives a layer the mode and attributes that it has now."""
     if isinstance(module, torch.jit.ScriptModule):
         return partial(_set_mode, module, is_training=module.training)
     attributes = dict(vars(module))
-    # caches, counters, random generators, buffers and their table
+    # such as caches, counters, random generators and buffers
     restores = [r for value in attributes.values() for r in _save_value(value, _DEEPEST)]
 
     def restore() -> None:
@@ -78,9 +81,9 @@ def _set_mode(module: nn.Module, *, is_training: bool) -> None:
 
 
 def _save_value(value: Any, depth: int) -> Iterator[Callable[[], object]]:
-    """Yield functions that restore a value as it is now, if a run may change it in place.
+    """Yield functions that restore the present content of a value that a run may change in place.
 
-    A run doesn't change parameters, and copies of them would need as much memory as the network.
+    Parameters are left out: a run doesn't change them, and copies would double the memory.
     """
     if isinstance(value, list | dict | set | deque):
         yield partial(_refill, value, dict(value) if isinstance(value, dict) else list(value))
@@ -104,7 +107,7 @@ def _save_value(value: Any, depth: int) -> Iterator[Callable[[], object]]:
 
 
 def _refill(container: Any, content: Any) -> None:
-    """Give a container its former objects, unless it has them: some refuse every change."""
+    """Give a container its former objects; don't touch it if it has them, as some are read-only."""
     now, before = (
         list(chain(*c.items()) if isinstance(c, dict) else c) for c in (container, content)
     )
@@ -118,7 +121,7 @@ def _refill(container: Any, content: Any) -> None:
 
 
 def _restore_tensor(tensor: Tensor, values: Tensor) -> None:
-    """Give a tensor its former shape and values, unless it has them."""
+    """Give a tensor its former shape and values, if they changed."""
     if tensor.shape == values.shape and torch.equal(tensor, values):
         return
     with torch.no_grad():
@@ -129,7 +132,7 @@ def _restore_tensor(tensor: Tensor, values: Tensor) -> None:
 
 @contextmanager
 def _fix_seed(device: torch.device) -> Iterator[None]:
-    """Give a network the same random numbers in every run, and restore the caller's afterwards."""
+    """Fix every random seed, and restore the caller's random states when the context ends."""
     with ExitStack() as stack:
         stack.callback(random.setstate, random.getstate())
         stack.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002  # networks use it
@@ -140,7 +143,7 @@ def _fix_seed(device: torch.device) -> Iterator[None]:
 
 
 def set_seed(device: torch.device) -> None:
-    """Restart every random generator that a network on `device` may draw from."""
+    """Seed every random generator that a network on `device` may use."""
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002
     torch.default_generator.manual_seed(0)  # torch.manual_seed would seed every device

@@ -1,4 +1,4 @@
-"""Modules and hooks that an adapted torch network has beside its own layers; pickled with it."""
+"""Modules and hooks that adaptation adds to a torch network; they are saved with it."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -49,7 +49,7 @@ def _apply(function: Callable[[Tensor], Tensor], value: Any) -> Any:
 
 
 def _check_gray(image: Tensor, spatial: int) -> None:
-    """Raise a ChannelError for an image that hasn't one channel."""
+    """Raise a ChannelError for an image that doesn't have one channel."""
     if image.ndim <= spatial or image.shape[-spatial - 1] != 1:
         axes = "N, 1, H, W" if spatial == 2 else "N, 1, T, H, W"
         raise ChannelError(
@@ -59,10 +59,10 @@ def _check_gray(image: Tensor, spatial: int) -> None:
 
 
 class AppendOnes:
-    """A forward pre-hook that appends a plane of ones to the gray that a layer is given.
+    """A forward pre-hook that appends a plane of ones to a layer's gray input.
 
-    The stem's weights for the ones are what the normalization adds to a gray of 0. Padding puts
-    zeros around the ones, as it does around the normalized image.
+    The stem's weights for the plane of ones hold the effect of the means. Padding puts zeros
+    around the ones, as it does around the normalized image.
 
     Parameters
     ----------
@@ -84,11 +84,11 @@ class AppendOnes:
 
 
 class Repeat(nn.Module):
-    """A layer that makes of gray the three channels that the network was trained on.
+    """A layer that makes the original network's three channels of gray.
 
     It returns a view that repeats the gray if all channels are equal, else ``(x - mean) / std``.
-    The numbers are made in float64, as in :class:`Learned`, and rounded once, to the network's
-    dtype.
+    The mean and the std are in float64 until the layer is converted to the network's dtype, so
+    that they are rounded only once.
     """
 
     mean: Tensor
@@ -111,7 +111,7 @@ class Repeat(nn.Module):
         return gray.expand(shape)
 
     def extra_repr(self) -> str:
-        """Return what the network's printout says of this layer."""
+        """Return the text in parentheses when this layer is printed."""
         if self.is_view:
             return "view"
         return f"mean={self.mean.flatten().tolist()}, std={self.std.flatten().tolist()}"
@@ -123,7 +123,7 @@ def repeat_and_normalize(gray: Tensor, normalization: Normalization) -> Tensor:
 
 
 class Learned(nn.Module):
-    """A trainable 1 to 3 convolution of size 1 that starts as :class:`Repeat`."""
+    """A trainable 1 to 3 convolution of size 1 that at first does what :class:`Repeat` does."""
 
     def __init__(self, normalization: Normalization, spatial: int = 2) -> None:
         super().__init__()
@@ -156,7 +156,7 @@ class GrayInput(nn.Module):
         super().__init__()
         self.front = front
         self.model = model
-        # not by train(), which would set every layer of the network: some may be frozen in eval
+        # train() would also set the layers of the network, some of which may be frozen in eval mode
         for module in (self, *front.modules()):
             module.training = model.training
 
@@ -166,7 +166,10 @@ class GrayInput(nn.Module):
         return self.model(*args, **kwargs)
 
 
-def is_adapted(module: nn.Module) -> bool:
-    """Whether a layer takes gray in the place of color."""
-    hooks = module._forward_pre_hooks.values()
-    return isinstance(module, GrayInput) or any(isinstance(hook, AppendOnes) for hook in hooks)
+def is_adapted(model: nn.Module) -> bool:
+    """Whether a layer of the network is given gray in the place of color."""
+    return any(
+        isinstance(part, GrayInput | AppendOnes)
+        for module in model.modules()
+        for part in (module, *module._forward_pre_hooks.values())
+    )

@@ -1,8 +1,8 @@
-"""Copy of a torch network, with everything that its layers hold.
+"""``copy_network``: a complete copy of a torch network.
 
-``deepcopy`` alone isn't enough: a class may have a ``__deepcopy__`` of its own. The one of
-``torch.fx.GraphModule`` makes the containers anew, in training mode, and loses hooks, layers that
-no node uses and attributes; others call their constructor again. Parameters lose their attributes.
+``deepcopy`` alone isn't enough, because a class may have its own ``__deepcopy__``. That of
+``torch.fx.GraphModule`` returns a network in training mode, and loses hooks, attributes and the
+layers that no node uses. Others call their constructor again. Parameters lose their attributes.
 """
 
 from copy import deepcopy
@@ -21,7 +21,7 @@ _HOOKS = ("_forward_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always
 
 
 def copy_network(model: nn.Module) -> nn.Module:
-    """Return a copy that shares no layer and no tensor with `model` and is equal in all else.
+    """Return an equal copy that shares no layer and no tensor with `model`.
 
     Raises
     ------
@@ -37,39 +37,39 @@ def copy_network(model: nn.Module) -> nn.Module:
     except Exception as error:  # whatever a layer of the user's own raises
         raise ModelError(
             f"this network can't be copied ({type(error).__name__}: {error}): "
-            "adapt(..., inplace=True) changes the one that is given"
+            "adapt(..., inplace=True) changes the network itself"
         ) from error
     return copy
 
 
 class _Repair:
-    """A repair of a copy that ``deepcopy`` made: it makes layer after layer equal to the original.
+    """A repair that makes each layer of a ``deepcopy`` equal to the original layer.
 
     Parameters
     ----------
     model : nn.Module
         The original.
     memo : dict
-        What deepcopy has copied, so that a hook of a copied object stays that object's.
+        The memo of deepcopy. By it, a hook of a copied object becomes a hook of the copy.
     """
 
     def __init__(self, model: nn.Module, memo: dict[int, Any]) -> None:
         self._memo = memo
         self._originals = {id(module) for module in model.modules()}
-        # only a __deepcopy__ of their own gives layers other weights
+        # a copied layer has other weights only if its class has its own __deepcopy__
         self._has_own = any(hasattr(type(module), "__deepcopy__") for module in model.modules())
         # copies by the original's id, so that layers and tensors with several names stay one
         self._copies: dict[int, Any] = {}
 
     def repair_layer(self, original: nn.Module, copy: Any, name: str) -> Any:
-        """Return the copy of a layer, made equal to it."""
+        """Make the copy of a layer equal to it, and return the copy."""
         if id(original) in self._copies:
             return self._copies[id(original)]
         if id(copy) in self._originals:
             raise ModelError(
                 f"{f'layer {name!r}' if name else 'this network'}, a {type(original).__name__}, "
                 "isn't copied by deepcopy but shared, so a copy can't be changed alone: "
-                "adapt(..., inplace=True) changes the one that is given"
+                "adapt(..., inplace=True) changes the network itself"
             )
         self._copies[id(original)] = copy
         if isinstance(original, torch.jit.ScriptModule):
@@ -84,7 +84,7 @@ class _Repair:
         return copy
 
     def _repair_value(self, original: Any, copy: Any, name: str) -> Any:
-        """Return the copy of a layer, a parameter or a buffer, made equal to it."""
+        """Make the copy of a layer, a parameter or a buffer equal to it, and return the copy."""
         if original is None:
             return None
         if isinstance(original, nn.Module):
@@ -104,7 +104,7 @@ class _Repair:
         return copy
 
     def _repair_attributes(self, original: nn.Module, copy: nn.Module) -> None:
-        """Set what the class's own ``__deepcopy__`` left out or made anew."""
+        """Set the attributes that the class's own ``__deepcopy__`` left out or made anew."""
         attributes = vars(copy)
         # a graph's code and tables belong to the graph, which was copied with it
         is_made_anew = hasattr(type(original), "__deepcopy__") and not isinstance(
@@ -123,7 +123,7 @@ class _Repair:
             if differs:
                 try:
                     attributes[key] = deepcopy(value, self._memo)
-                except Exception:  # a lock or a file: the class made its own, or does without it
+                except Exception:  # a lock or a file can't be copied; the copy may have its own
                     attributes[key] = known
         copy._non_persistent_buffers_set = set(original._non_persistent_buffers_set)
 

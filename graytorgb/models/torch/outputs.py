@@ -1,4 +1,4 @@
-"""Everything that a torch network returns, and where two networks' outputs differ."""
+"""Outputs of torch networks: collect all that a network returns, and compare two networks."""
 
 from collections.abc import Mapping, Sequence, Set
 from types import GeneratorType, MappingProxyType
@@ -10,15 +10,15 @@ from torch import Tensor, nn
 from torch.utils._pytree import keystr, tree_flatten_with_path
 
 EPS64 = torch.finfo(torch.float64).eps
-_DEEPEST = 8  # objects in objects
-_FILL = 1e-3  # other values are less than this part of a mask's fill
-_SPREAD = 30  # how many times further than a few runs of a random network all of them may differ
+_DEEPEST = 8  # how many objects inside each other are looked into
+_FILL = 1e-3  # a value is a mask's fill if all others are less than this part of it
+_SPREAD = 30  # how much more than a few runs any two runs of a random network may differ
 
 Outputs = dict[str, Tensor]
 
 
 def collect_outputs(result: Any, *, text: bool = True) -> Outputs:
-    """Return copies of all tensors, numbers and texts in what a network returned, by their paths.
+    """Return copies of all tensors, numbers and texts in a network's output, by path.
 
     Containers of every kind, arrays and plain objects are looked into; functions are not.
 
@@ -26,7 +26,7 @@ def collect_outputs(result: Any, *, text: bool = True) -> Outputs:
     ----------
     result : object
     text : bool
-        Whether to return texts too, as the numbers of their letters.
+        Whether to return texts too, as the code points of their letters.
     """
     outputs: Outputs = {}
     _collect(result, "", outputs, (), text=text)
@@ -58,7 +58,7 @@ def _collect(
 
 
 def _list_parts(leaf: Any) -> dict[str, Any]:
-    """Return what is in a container or a plain object, by the index or attribute that gives it."""
+    """Return the parts of a container or plain object, by index or attribute."""
     if isinstance(leaf, Mapping):
         return {f"[{key!r}]": value for key, value in leaf.items()}
     if isinstance(leaf, Set):
@@ -92,21 +92,21 @@ def describe_difference(
     floor: float = 0,
     noise: Mapping[str, float] = MappingProxyType({}),
 ) -> str | None:
-    """Say where outputs differ by more than rounding; return None if they don't.
+    """Say where outputs differ by more than rounding, or return None if they don't.
 
     Parameters
     ----------
     expected, actual : dict of str to Tensor
     eps : float
-        The network's machine epsilon: its outputs may be of finer numbers than its layers.
+        The network's machine epsilon. Outputs may be of a finer dtype than its layers.
     is_lenient : bool
-        Whether rounding may change half of the digits, ``eps ** 0.5`` of the largest value.
-        Otherwise it is ``100 * eps``, as in networks of a hundred layers, if that is less and
-        the numbers aren't float64, where nothing is near the limit.
+        Whether rounding may change half of the digits, which is ``eps ** 0.5`` of the largest
+        value. If not, and if the numbers aren't float64, rounding may change ``100 * eps``, as in
+        networks of a hundred layers, if that is less.
     floor : float
         The difference that passes even where all values are 0.
     noise : mapping of str to float
-        How far an output differs from run to run; infinite where its shape does.
+        How far each output differs from run to run; infinite if its shape differs.
     """
     if expected.keys() != actual.keys():
         counts = _count_tensors(actual), _count_tensors(expected)
@@ -136,7 +136,7 @@ def describe_difference(
 
 
 def measure_noise(first: Outputs, *others: Outputs) -> dict[str, float] | None:
-    """Return how far each output may differ from run to run; None if their number changes."""
+    """Return how far each output may differ from run to run, or None if their number changes."""
     if any(first.keys() != other.keys() for other in others):
         return None
     return {
@@ -152,14 +152,14 @@ def _find_largest(tensor: Tensor) -> float:
 
 
 def _find_scale(expected: Tensor, actual: Tensor) -> float:
-    """Return the largest value, without a mask's fill: huge values that are equal in both."""
+    """Return the largest value, without huge values that are equal in both: a mask's fill."""
     largest = _find_largest(expected)
     others = _find_largest(torch.where(expected != actual, expected, 0))
     return others if 0 < others < _FILL * largest else largest
 
 
 def _find_difference(expected: Tensor, actual: Tensor) -> float:
-    """Return the largest difference; infinite if shapes differ, or one number isn't finite."""
+    """Return the largest difference, or infinity if shapes differ or only one is finite."""
     if expected.shape != actual.shape:
         return float("inf")
     e, a = expected.cpu().double(), actual.cpu().double()

@@ -1,6 +1,5 @@
-"""Plan of the layers that have to change, from the trace of an image through a torch network."""
+"""``Plan``: the layers of a torch network that have to change, and how they are found."""
 
-import difflib
 from typing import NamedTuple
 
 from torch import nn
@@ -8,7 +7,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils.parametrize import is_parametrized
 
 from ...errors import ModelError
-from ..stem import CHANNELS, quote_names, refuse
+from ..stem import CHANNELS, make_collapse_error, make_trace_error, quote_names, suggest_name
 from .input_arithmetic import InputArithmetic, find_input_arithmetic, takes_image_list
 from .trace import Consumer, ImageTrace
 
@@ -16,17 +15,17 @@ _COMPUTED = "a convolution whose weight is computed at each call"
 
 
 class Plan(NamedTuple):
-    """What has to change in a network.
+    """The parts of a network that have to change.
 
     Attributes
     ----------
     stems : dict of str to str
-        The convolutions that see the image, each with the layer that is given the plane of ones:
+        For each convolution that sees the image, the layer whose input gets the plane of ones:
         the convolution itself, or a layer around it whose forward() pads.
     arithmetic : list of InputArithmetic
-        What the network itself calculates with its input, in order.
+        The arithmetic that the network does with its input, in order.
     image_layers : set of str
-        The layers that are given the image.
+        The layers whose input is the image.
     """
 
     stems: dict[str, str]
@@ -40,25 +39,23 @@ def plan_for_layers(model: nn.Module, layers: list[str]) -> Plan:
     Raises
     ------
     ModelError
-        If a name is none, or the layer isn't a convolution that can be adapted.
+        If no layer has a name, or the layer isn't a convolution that can be adapted.
     """
     modules = dict(model.named_modules())
-    # a layer that has several names is changed once
+    # a layer with several names is changed once
     first_names = {id(module): name for name, module in modules.items()}
     known = dict(model.named_modules(remove_duplicate=False))
     layers = list(dict.fromkeys(first_names[id(known[n])] if n in known else n for n in layers))
     for name in layers:
         if name not in modules:
-            near = difflib.get_close_matches(name, modules, n=1)
-            hint = f"; did you mean layer={near[0]!r}?" if near else ""
             fit = [each for each, module in modules.items() if not _describe_unfit(module)]
             raise ModelError(
-                f"no layer is called {name!r}{hint} Those that see 3 channels: "
-                f"{quote_names(fit) or 'none'}"
+                f"no layer is called {name!r}{suggest_name(name, modules)} (layer=); the layers "
+                f"that see 3 channels: {quote_names(fit) or 'none'}"
             )
         unfit = _describe_unfit(modules[name])
         if unfit:
-            raise refuse(f"layer {name!r} is {unfit}")
+            raise make_collapse_error(f"layer {name!r} is {unfit}")
     found = [find_input_arithmetic(model, name, returns_image=False) for name in modules]
     stems = {name: "" if takes_image_list(model) else name for name in layers}
     around = {name for name in modules if any(is_inside(layer, name) for layer in layers)}
@@ -71,20 +68,19 @@ def plan_from_traces(model: nn.Module, traces: list[ImageTrace]) -> Plan:
     Raises
     ------
     ModelError
-        If something else than convolutions with weights of their own consumes the image.
+        If anything but a convolution with its own weights consumes the image.
     """
     modules = dict(model.named_modules())
     consumers = [consumer for trace in traces for consumer in trace.consumers]
     if not consumers:
-        raise refuse(
-            "the image that the network is given doesn't reach any operation: is it the first "
-            "argument? State all of them, example={name: tensor}"
+        raise make_collapse_error(
+            "the network's image doesn't reach any operation. Is it the first argument? State all "
+            "arguments, example={name: tensor}"
         )
     problems = [_describe_problem(consumer, modules) for consumer in consumers]
     if any(problems):
         stems = [c.layer for c, problem in zip(consumers, problems, strict=True) if not problem]
-        also = f", beside the convolution(s) {quote_names(stems)}" if stems else ""
-        raise refuse(f"the image {'; '.join(dict.fromkeys(filter(None, problems)))}{also}")
+        raise make_trace_error(filter(None, problems), stems)
     calculating = dict.fromkeys(
         step.layer for c in consumers for step in c.steps if step.kind == "arithmetic"
     )
@@ -95,9 +91,9 @@ def plan_from_traces(model: nn.Module, traces: list[ImageTrace]) -> Plan:
 
 
 def _choose_ones_layers(stems: list[Consumer]) -> dict[str, str]:
-    """Return each stem with the layer that is given its plane of ones.
+    """Return, for each stem, the layer whose input gets the plane of ones.
 
-    It is the innermost layer, at best the stem itself, that is given an image without padding.
+    It is the innermost layer whose input is an image without padding; at best the stem itself.
     """
     chosen: dict[str, str] = {}
     for stem in stems:
@@ -107,8 +103,8 @@ def _choose_ones_layers(stems: list[Consumer]) -> dict[str, str]:
             if call.steps is not None and all(step.kind != "pad" for step in call.steps)
         ]
         if is_inside(chosen.get(stem.layer, unpadded[-1]), unpadded[-1]):
-            chosen[stem.layer] = unpadded[-1]  # the outermost, if a stem is called several times
-    # a stem inside another's layer is given that layer's ones
+            chosen[stem.layer] = unpadded[-1]  # the outermost of a stem's calls
+    # a stem inside the layer of another stem uses that layer's ones
     return {
         name: min((other for other in chosen.values() if is_inside(layer, other)), key=len)
         for name, layer in chosen.items()
@@ -116,7 +112,7 @@ def _choose_ones_layers(stems: list[Consumer]) -> dict[str, str]:
 
 
 def _describe_problem(consumer: Consumer, modules: dict[str, nn.Module]) -> str | None:
-    """Say why an operation that consumes the image isn't a stem; return None if it is."""
+    """Say why an operation that consumes the image isn't a stem, or return None if it is one."""
     where = _describe_layer(consumer.layer)
     if "quantize" in consumer.operation:
         return f"is quantized in {where}: adapt the float network, then quantize it"
@@ -134,7 +130,7 @@ def _describe_problem(consumer: Consumer, modules: dict[str, nn.Module]) -> str 
 
 
 def _describe_unfit(module: nn.Module) -> str | None:
-    """Say why a layer isn't a convolution that can be a stem; return None if it is."""
+    """Say why a layer can't be a stem, or return None if it can."""
     if not isinstance(module, _ConvNd):
         return f"a {type(module).__module__}.{type(module).__name__}, not a convolution"
     if module.in_channels != CHANNELS:
@@ -143,7 +139,7 @@ def _describe_unfit(module: nn.Module) -> str | None:
         return f"a convolution in {module.groups} groups"
     if is_parametrized(module, "weight"):
         stop = "torch.nn.utils.parametrize.remove_parametrizations(layer, 'weight')"
-    elif "weight" not in module._parameters:  # a hook makes it of weight_g and weight_v, say
+    elif "weight" not in module._parameters:  # a hook makes it, of weight_g and weight_v
         stop = "torch.nn.utils.remove_weight_norm, remove_spectral_norm or prune.remove"
     else:
         return None
@@ -156,10 +152,10 @@ def _describe_layer(name: str) -> str:
 
 
 def _require_arithmetic(model: nn.Module, layer: str, image_makers: set[str]) -> InputArithmetic:
-    """Return a layer's arithmetic with the image, or raise a ModelError if it has to stay."""
+    """Return a layer's arithmetic with the image; ModelError if it can't be removed."""
     arithmetic = find_input_arithmetic(model, layer, returns_image=layer in image_makers)
     if arithmetic is None:
-        raise refuse(
+        raise make_collapse_error(
             f"{_describe_layer(layer)} calculates with the image before the first convolution, and "
             "can't be taken out of the network"
         )
@@ -167,5 +163,5 @@ def _require_arithmetic(model: nn.Module, layer: str, image_makers: set[str]) ->
 
 
 def is_inside(layer: str, other: str) -> bool:
-    """Whether a layer is another, or one of its layers."""
+    """Whether a layer is `other` itself or lies inside it, by their names."""
     return layer == other or not other or layer.startswith(f"{other}.")

@@ -1,4 +1,4 @@
-"""Changes to a network's layers that can be undone."""
+"""``ReversibleChanges``: changes to a network that can be undone."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,7 +8,7 @@ from torch import nn
 
 
 class ReversibleChanges:
-    """A list of changes and of how to undo them, for a network that can't be adapted."""
+    """A record of changes to a network, which undoes them if the network can't be adapted."""
 
     def __init__(self) -> None:
         self._undo: list[Callable[[], None]] = []
@@ -20,7 +20,7 @@ class ReversibleChanges:
         self._undo.append(lambda: setattr(owner, name, before))
 
     def set_if_possible(self, owner: Any, name: str, value: Any) -> None:
-        """Set an attribute that describes the input, unless it can't be set, as a property."""
+        """Set an attribute, unless it is one that can't be set, such as a property."""
         with suppress(AttributeError, TypeError):
             self.set(owner, name, value)
 

@@ -21,17 +21,18 @@ from .modules import GrayInput, repeat_and_normalize
 from .outputs import collect_outputs
 from .trace import trace_image
 
-PREPROCESSING = "graytorgb_preprocessing"  # the attribute that an adapted network has
+PREPROCESSING = "graytorgb_preprocessing"  # the attribute of an adapted network
 
 
 class Runner:
-    """A network that is run on gray images.
+    """A torch network that is run on gray images.
 
     Parameters
     ----------
     model : nn.Module
     normalization : Normalization or None
-        What makes the network's three channels of gray; None for an adapted network.
+        The normalization that makes the network's three channels of gray; None for an adapted
+        network.
     """
 
     has_integers = False
@@ -46,12 +47,12 @@ class Runner:
 
     @property
     def preprocessing(self) -> Preprocessing | None:
-        """Return what the network or its layers carry; None if that is nothing or several."""
+        """Return the one record that the network and its layers carry; None if none or several."""
         texts = {getattr(module, PREPROCESSING, None) for module in self.model.modules()} - {None}
         return Preprocessing.from_text(texts.pop()) if len(texts) == 1 else None
 
     def eval_mode(self) -> AbstractContextManager[None]:
-        """Return a context in eval mode, which restores the network and the random numbers."""
+        """Return a context in which the network is in eval mode; at its end all is restored."""
         return isolate_run(self.model)
 
     def to_input(self, batch: NDArray[Any]) -> Tensor:
@@ -59,12 +60,12 @@ class Runner:
         return torch.from_numpy(batch).to(self._like.device, self._like.dtype)
 
     def __call__(self, gray: Tensor) -> Any:
-        """Return the network's output for gray, its preprocessing included."""
+        """Return the network's output for a gray batch, which the original first normalizes."""
         images = gray
         if self._normalization is not None:
             images = repeat_and_normalize(gray, self._normalization)
         try:
-            set_seed(gray.device)  # a network that draws random numbers draws the same ones
+            set_seed(gray.device)  # so that random numbers are the same in both networks
             with torch.inference_mode():
                 return self.model(list(images) if self._as_list else images)
         except Exception as error:  # whatever a network raises
@@ -79,9 +80,9 @@ class Runner:
         return [tensor.double().cpu().numpy() for tensor in outputs.values()]
 
     def find_scores(self, output: Any) -> NDArray[np.float64] | None:
-        """Return class scores, (N, classes) or (N, classes, H, W); None if the output has none.
+        """Return class scores, (N, classes) or (N, classes, H, W), or None if the output has none.
 
-        In (N, tokens, features) nothing tells which axis is which.
+        Three axes aren't scores, because (N, tokens, features) looks like (N, classes, pixels).
         """
         if isinstance(output, dict):  # torchvision's segmentation, Hugging Face
             output = output.get("logits", output.get("out"))
@@ -94,16 +95,16 @@ class Runner:
         return output.double().cpu().numpy()
 
     def find_stem(self, gray: Tensor) -> str | None:
-        """Return the name of the first convolution of the image, in a network of 3 channels."""
+        """Return the name of the first convolution that sees the image, for an original network."""
         if any(isinstance(module, torch.jit.ScriptModule) for module in self.model.modules()):
-            return None  # it takes no hooks
+            return None  # such modules take no hooks
         images: Tensor = gray.expand(-1, CHANNELS, *gray.shape[2:]).clone()
         argument = list(images) if self._as_list else images
         trace = trace_image(self.model, lambda: self.model(argument), images, stop_at_consumer=True)
         return next((c.layer for c in trace.consumers if c.uses_layer_weight), None)
 
     def run_stem(self, layer: str, gray: Tensor) -> tuple[Any, NDArray[np.float64]] | None:
-        """Return the input's shape and the output of a convolution; None if it isn't there."""
+        """Return a convolution's input shape and output, or None if there is no such layer."""
         try:
             module = self.model.get_submodule(layer)
         except AttributeError:

@@ -1,4 +1,4 @@
-"""State dicts of torch networks, alone or in .pt, .pth and .safetensors files."""
+"""Adaptation of a torch network's state dict, in memory or in a .pt, .pth or .safetensors file."""
 
 import os
 import pickle
@@ -20,7 +20,7 @@ from ..stem import CHANNELS
 from ..weights import Normalization, collapse_stem
 
 _SAFETENSORS = ".safetensors"
-# the class or function in torch's message that a file would call
+# finds, in torch's message, the class or function that loading the file would call
 _BEYOND_WEIGHTS = re.compile(r"[Uu]nsupported (?:global|class)\W+(?:GLOBAL )?([\w.]+)")
 
 
@@ -30,8 +30,8 @@ def adapt_state_dict(
     """Return weights adapted as :func:`graytorgb.models.adapt_state_dict` says."""
     if not preprocessing.is_stated:
         raise ModelError(
-            "say how the images were normalized, adapt_state_dict(source, stats), for values "
-            'from 0 to 1: "imagenet" for most ImageNet weights; "0..1" for none',
+            "say how the images were normalized in training: call adapt_state_dict(source, stats). "
+            'stats is "imagenet" for most ImageNet weights, and "0..1" for no normalization',
             remedies=("stats",),
         )
     tensors, metadata = read_state_dict(source)
@@ -49,14 +49,14 @@ def read_state_dict(source: Any) -> tuple[dict[str, Tensor], dict[str, str] | No
     Raises
     ------
     ModelError
-        If `source` is anything else, or can't be read as weights.
+        If `source` isn't one of these, or can't be read as weights.
     """
     if isinstance(source, Mapping):
         return _require_tensors(source, "this state dict", "checkpoint"), None
     if not isinstance(source, str | os.PathLike):
         raise ModelError(
-            f"source is a state dict or the path of a file, not a {type(source).__name__}; of a "
-            "network it is model.state_dict()"
+            f"source is a state dict or the path of a file, not a {type(source).__name__}; for a "
+            "network, pass model.state_dict()"
         )
     path = Path(source)
     check_file(path)
@@ -69,9 +69,9 @@ def read_state_dict(source: Any) -> tuple[dict[str, Tensor], dict[str, str] | No
 
 
 def _load_file(path: Path) -> Any:
-    """Return what a file of torch.save holds, or raise a ModelError if it isn't weights alone."""
+    """Return the content of a file by torch.save; ModelError if it holds more than weights."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # of formats that are refused below
+        with warnings.catch_warnings(action="ignore"):  # about formats that raise an error below
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file raises errors of any class
         message = str(error)
@@ -84,28 +84,30 @@ def _load_file(path: Path) -> Any:
             ) from error
         if "TorchScript" in message:
             raise ModelError(
-                f"{path} is a scripted network, and not weights: save those alone, "
+                f"{path} is a scripted network, not weights: save its weights alone, "
                 f"torch.save(torch.jit.load({str(path)!r}).state_dict(), 'weights.pt')"
             ) from error
         raise make_read_error(path, TORCH, error) from error
 
 
 def _require_tensors(loaded: Any, name: str, call: str) -> dict[str, Tensor]:
-    """Return a state dict, or raise a ModelError that says where in a checkpoint one is.
+    """Return a state dict, or raise a ModelError that says which part of a checkpoint is one.
 
     Parameters
     ----------
     loaded : object
-        What should be a state dict.
-    name, call : str
-        What it is called in a message, and the Python expression that gives it.
+        The object that should be a state dict.
+    name : str
+        Its name in a message.
+    call : str
+        The Python expression that gives it, for a message.
     """
     if isinstance(loaded, Mapping):
         if loaded and all(isinstance(value, Tensor) for value in loaded.values()):
             unnamed = [key for key in loaded if not isinstance(key, str)]
             if unnamed:
                 raise ModelError(
-                    f"{name} is no state dict: its tensors are named {unnamed[0]!r}, no text"
+                    f"{name} is no state dict: the name of a tensor is {unnamed[0]!r}, not a text"
                 )
             return dict(loaded)
         inner = [
@@ -115,19 +117,19 @@ def _require_tensors(loaded: Any, name: str, call: str) -> dict[str, Tensor]:
         ]
         if inner:
             raise ModelError(
-                f"{name} is a checkpoint of several things, with weights in {inner}: "
-                f"adapt_state_dict({call}[{inner[0]!r}], ...)"
+                f"{name} is a checkpoint that holds more than a state dict, with weights in "
+                f"{inner}: adapt_state_dict({call}[{inner[0]!r}], ...)"
             )
     values = loaded.values() if isinstance(loaded, Mapping) else ()
     kinds = sorted({type(value).__name__ for value in values})
     held = f" of {', '.join(kinds)}" if kinds else ""
     raise ModelError(
-        f"{name} is no state dict, names with tensors: a {type(loaded).__name__}{held}"
+        f"{name} is no state dict of names and tensors, but a {type(loaded).__name__}{held}"
     )
 
 
 def _find_stem_weight(tensors: dict[str, Tensor]) -> str:
-    """Return the name of the only weight that can be a stem's, or raise a ModelError."""
+    """Return the name of the only weight that can be a stem's; ModelError if there isn't one."""
     names = [name for name in tensors if _sees_color(tensors[name]) and name.endswith("weight")]
     if len(names) == 1:
         return names[0]
@@ -146,7 +148,7 @@ def _sees_color(tensor: Tensor) -> bool:
 
 
 def _check_stem_weight(tensors: dict[str, Tensor], key: str) -> None:
-    """Raise a ModelError unless there is such a weight, and it can be a stem's."""
+    """Raise a ModelError if there is no weight `key`, or it can't be a stem's."""
     if key not in tensors:
         colored = [name for name, tensor in tensors.items() if _sees_color(tensor)]
         raise ModelError(f"no weight is called {key!r}; with 3 input channels there are {colored}")
@@ -164,13 +166,13 @@ def _check_stem_weight(tensors: dict[str, Tensor], key: str) -> None:
 def _adapt_stem(
     tensors: dict[str, Tensor], name: str, normalization: Normalization, offset: str
 ) -> dict[str, Tensor]:
-    """Return the tensors that change, by their names."""
+    """Return the tensors of the stem that change, by name."""
     weight, bias_name = tensors[name], name.removesuffix("weight") + "bias"
     changes_bias = normalization.has_offset and offset == "bias"
     if changes_bias and not name.endswith("weight"):
         raise ModelError(
-            f"offset='bias' adds to the bias beside a weight, and {name!r} isn't called one: "
-            "offset='plane' needs none"
+            f"offset='bias' changes NAME.bias for a weight NAME.weight, and {name!r} has no such "
+            "name: offset='plane' needs no bias"
         )
     has_bias = changes_bias and bias_name in tensors
     bias = tensors[bias_name].detach().double().cpu().numpy() if has_bias else None
@@ -193,7 +195,7 @@ def _write_file(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]
         try:
             with replacing(path) as written:
                 save({name: t.contiguous() for name, t in tensors.items()}, written, metadata)
-        except RuntimeError as error:  # tied weights, which that format can't hold
+        except RuntimeError as error:  # safetensors can't hold tied weights
             raise ModelError(
                 f"{path} can't be written: {' '.join(str(error).split())} A .pt file can: "
                 f"dst={str(path.with_suffix('.pt'))!r}"

@@ -1,8 +1,8 @@
-"""Trace of an image through a torch network: one forward pass, watched operation by operation.
+"""Trace of an image through each operation of one forward pass of a torch network.
 
-A tensor is an *image* while it is the input, or was made of it alone by moving pixels
-(views, crops, resizing), padding with zeros, or arithmetic with constants. Such an operation is
-a *step*. Any other operation on an image is a *consumer*: the first convolutions are among them.
+The network's input is an *image*. An operation that moves the pixels of an image (a view, a crop,
+a resize), pads it with zeros, or does arithmetic with constants is a *step*, and its result is an
+image again. Any other operation on an image is a *consumer*. Stems are consumers.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,17 +16,17 @@ from torch.utils._pytree import tree_leaves
 
 StepKind = Literal["move", "pad", "arithmetic"]
 
-# These leave a plane of ones as it is. Views aren't listed: they share the image's storage.
+# These operations keep a plane of ones. Views aren't listed: they share the image's storage.
 _MOVES = {
     "_to_copy", "clone", "copy", "contiguous", "cat", "stack", "flip", "roll", "repeat", "index",
     "index_select", "lift_fresh_copy", "detach", "alias", "_adaptive_avg_pool2d",
     "_adaptive_avg_pool3d", "pixel_unshuffle", "native_channel_shuffle",
 }  # fmt: skip
 _MOVE_FAMILIES = ("upsample_", "_upsample_", "reflection_pad", "replication_pad")
-# These put zeros around a plane of ones, so the ones have to be appended before them.
+# These operations add zeros around the image, so a plane of ones is appended before them.
 _PADS = {"constant_pad_nd", "avg_pool2d", "avg_pool3d", "grid_sampler_2d", "grid_sampler_3d"}
 _ARITHMETIC = {"add", "sub", "rsub", "mul", "div", "neg"}
-# These read a tensor's shape or dtype, not its values.
+# These operations read a tensor's shape or dtype, not its values.
 _SHAPE_FAMILIES = ("new_", "sym_", "is_", "_assert_tensor_metadata")
 
 
@@ -46,7 +46,7 @@ class LayerCall(NamedTuple):
     layer : str
         The layer's name; ``""`` is the network itself.
     steps : tuple of Step or None
-        The steps behind the image that the layer is given, or None if it is given no image.
+        The steps that made the layer's input image, or None if its input is no image.
     """
 
     layer: str
@@ -54,18 +54,18 @@ class LayerCall(NamedTuple):
 
 
 class Consumer(NamedTuple):
-    """An operation that makes something else than an image of an image.
+    """An operation that takes an image and whose result is no image.
 
     Attributes
     ----------
     layer, operation : str
         The layer that does it, and torch's name for the operation.
     steps : tuple of Step
-        The steps that the image went through before.
+        The steps that made its image.
     calls : tuple of LayerCall
-        The calls that are running, the outermost first.
+        The calls of layers that are running, the outermost first.
     uses_layer_weight : bool
-        Whether it is a convolution of the image with the layer's own ``weight``.
+        Whether the operation is a convolution of the image by the layer's own ``weight``.
     """
 
     layer: str
@@ -75,28 +75,28 @@ class Consumer(NamedTuple):
     uses_layer_weight: bool
 
 
-class Stopped(Exception):
-    """The forward pass was ended on purpose."""
+class StopRun(Exception):
+    """A signal that ends a forward pass early."""
 
 
 class ImageTrace(TorchDispatchMode):
-    """A trace of an image through whatever runs inside this context.
+    """A context that traces an image through all operations that run inside it.
 
     Parameters
     ----------
     model : nn.Module
-        The network whose layers' names the trace gives. Its state isn't changed.
+        The network that is run. The trace uses the names of its layers.
     image : Tensor
         The network's input.
     stop_at_consumer : bool
-        Whether to raise :class:`Stopped` at the first consumer.
+        Whether to raise :class:`StopRun` at the first consumer.
 
     Attributes
     ----------
     consumers : list of Consumer
     calls : list of LayerCall
     image_makers : set of str
-        The layers that were given an image and returned one.
+        The layers that took an image and returned one.
     outputs : dict of str to list of Tensor
         The outputs of the convolutions that consume an image, by layer.
     result : object
@@ -113,12 +113,12 @@ class ImageTrace(TorchDispatchMode):
         self._modules = dict(model.named_modules())
         self._stop_at_consumer = stop_at_consumer
         self._running: list[LayerCall] = []
-        # by storage, because a view of an image is an image; the tensor keeps its address in use
+        # by storage, since a view of an image is an image; the tensor keeps the storage alive
         self._images: dict[int, tuple[Tensor, tuple[Step, ...]]] = {}
         self._mark_images(image, ())
 
     def find_steps(self, value: Any) -> tuple[Step, ...] | None:
-        """Return the steps behind the image in a tensor or a nest of them; None without image."""
+        """Return the steps that made the first image in a nest of tensors, or None if none is."""
         for leaf in tree_leaves(value):
             if isinstance(leaf, Tensor) and leaf.layout == torch.strided:
                 found = self._images.get(leaf.untyped_storage().data_ptr())
@@ -128,7 +128,7 @@ class ImageTrace(TorchDispatchMode):
 
     @contextmanager
     def watch_layers(self) -> Iterator[None]:
-        """Register hooks on every layer, by which the trace knows an operation's layer."""
+        """Register hooks on every layer, which tell the trace which layer is running."""
         with ExitStack() as stack:
             for name, module in self._modules.items():
                 begin_call = self._make_hook(name)
@@ -172,7 +172,7 @@ class ImageTrace(TorchDispatchMode):
                 _mark_activations(result)
         elif not operation.startswith(_SHAPE_FAMILIES) and not operation.endswith("_like"):
             steps = max(images, key=len)  # cat and stack take several images
-            # arithmetic of two images, or of an image and what was made of one, isn't a step
+            # arithmetic of an image with another image or with an activation isn't a step
             is_linear = len(images) == 1 and not has_activation
             kind = self._find_step_kind(
                 operation, args, result, is_image_alone=is_image_alone, is_linear=is_linear
@@ -203,7 +203,7 @@ class ImageTrace(TorchDispatchMode):
         )
         _mark_activations(result)
         if self._stop_at_consumer:
-            raise Stopped
+            raise StopRun
 
     def _find_step_kind(
         self,
@@ -214,9 +214,9 @@ class ImageTrace(TorchDispatchMode):
         is_image_alone: bool,
         is_linear: bool,
     ) -> StepKind | None:
-        """Return which kind of step an operation is, or None for a consumer."""
+        """Return the kind of a step, or None if the operation is a consumer."""
         name = operation.removesuffix("_")
-        if name == "copy":  # into a tensor of zeros, as far as can be known here
+        if name == "copy":  # into a tensor of zeros, presumably
             return "move" if is_image_alone else "pad"
         if name in _ARITHMETIC:
             return "arithmetic" if is_linear else None
@@ -238,8 +238,8 @@ class ImageTrace(TorchDispatchMode):
 
 
 def _mark_activations(result: Any) -> None:
-    """Mark each tensor in `result` as one that depends on the image and is no image."""
-    # an attribute and not a list, so that memory is free when the network lets it go
+    """Mark each tensor in `result` as an activation: it depends on the image, but is no image."""
+    # an attribute, because a list of tensors would keep their memory in use
     for leaf in tree_leaves(result):
         if isinstance(leaf, Tensor):
             leaf._graytorgb_activation = True  # type: ignore[attr-defined]
@@ -248,8 +248,8 @@ def _mark_activations(result: Any) -> None:
 def trace_image(
     model: nn.Module, run: Callable[[], Any], image: Tensor, *, stop_at_consumer: bool = False
 ) -> ImageTrace:
-    """Return the trace of `image`, the input, through one forward pass of `model` by `run`."""
+    """Call `run`, one forward pass of `model`, and return the trace of its input `image`."""
     trace = ImageTrace(model, image, stop_at_consumer=stop_at_consumer)
-    with torch.no_grad(), trace.watch_layers(), trace, suppress(Stopped):
+    with torch.no_grad(), trace.watch_layers(), trace, suppress(StopRun):
         trace.result = run()
     return trace

@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 from ...errors import ModelError
 from ..preprocessing import Preprocessing
-from ..stem import CHANNELS, refuse
+from ..stem import CHANNELS, make_collapse_error
 from .example import Call, find_parameter, list_calls
 from .isolated_run import isolate_run
 from .modules import repeat_and_normalize
 from .outputs import Outputs, collect_outputs
-from .trace import ImageTrace, Stopped, trace_image
+from .trace import ImageTrace, StopRun, trace_image
 
-_LARGE = 96  # pixels; a smaller side might not leave a pixel after all strides
+_LARGE = 96  # pixels; images with smaller sides may have no pixel left after all strides
 
 
 class TrialRun(NamedTuple):
@@ -27,7 +27,7 @@ class TrialRun(NamedTuple):
     ----------
     call : Call
     trace : ImageTrace
-        Where the image went.
+        The trace of the image.
     outputs : dict of str to Tensor
         All that the network returned.
     """
@@ -40,15 +40,15 @@ class TrialRun(NamedTuple):
 def run_at_two_sizes(
     model: nn.Module, preprocessing: Preprocessing, example: Any
 ) -> list[TrialRun]:
-    """Run the original network at a size that it takes, and at an odd one.
+    """Run the original network at a size that it takes, and at a size with odd sides.
 
-    At another size a network may pad what it didn't have to. A network that refuses the second
-    size has one run.
+    At the second size, a network may pad an image that it didn't pad at the first. If the network
+    raises an error for the second size, there is one run.
 
     Raises
     ------
     ModelError
-        If it takes none of the sizes.
+        If the network takes none of the sizes.
     """
     refusals: list[tuple[Call, Exception]] = []
     for call in list_calls(model, example):
@@ -60,7 +60,7 @@ def run_at_two_sizes(
             refusals.append((call, error))
             continue
         for other in _list_odd_sizes(call):
-            with suppress(Exception):  # the network doesn't take this size, so it can't pad for it
+            with suppress(Exception):  # a network that doesn't take this size never pads it
                 return [first, run_original(model, other, preprocessing)]
         return [first]
     call, raised = refusals[0]
@@ -74,7 +74,7 @@ def run_at_two_sizes(
 
 
 def _list_odd_sizes(call: Call) -> Iterator[Call]:
-    """Yield calls with images of odd sides: smaller ones, which take less time, then larger."""
+    """Yield calls with odd sides: smaller images first, which take less time, then larger ones."""
     larger = [n + 1 + 2 * i for i, n in enumerate(call.shape[1:])]
     smaller = [(5 * n // 8 | 1) + 2 * i for i, n in enumerate(call.shape[1:])]
     if min(call.shape[-2:]) >= _LARGE:
@@ -85,7 +85,7 @@ def _list_odd_sizes(call: Call) -> Iterator[Call]:
 def run_original(model: nn.Module, call: Call, preprocessing: Preprocessing) -> TrialRun:
     """Run the original network, and trace the image."""
     gray = make_gray(model, call, preprocessing)
-    # in memory of its own: a network may write into its input
+    # a copy and no view, because a network may write into its input
     color = repeat_and_normalize(gray, preprocessing.normalization).contiguous()
     with isolate_run(model):
         trace = trace_image(model, lambda: _run(model, call, color), color)
@@ -120,17 +120,17 @@ def run_adapted(
             stack.enter_context(model.get_submodule(name).register_forward_hook(hook))
         try:
             return stem_outputs, collect_outputs(_run(model, call, gray))
-        except Exception as error:  # whatever a network raises that counts its channels
-            raise refuse(
+        except Exception as error:  # a network that checks its channels may raise anything
+            raise make_collapse_error(
                 f"with one channel the network raises {type(error).__name__}: {error}"
             ) from error
 
 
 def _run(model: nn.Module, call: Call, images: Tensor) -> Any:
-    """Return the network's output, or a detection model's features, in :func:`isolate_run`.
+    """Return the network's output; for torchvision's detection models, the backbone's features.
 
-    In torchvision's detection models rounding decides which boxes are returned in which order,
-    and only the backbone sees the image.
+    In these models only the backbone sees the image, and rounding decides which boxes are returned
+    and in which order. The caller has to be in :func:`isolate_run`.
     """
     backbone = getattr(model, "backbone", None) if call.as_list else None
     if not isinstance(backbone, nn.Module):
@@ -142,15 +142,15 @@ def _run(model: nn.Module, call: Call, images: Tensor) -> Any:
 
     def keep_features(module: nn.Module, args: Any, output: Any) -> None:
         features.append(output)
-        raise Stopped
+        raise StopRun
 
-    with backbone.register_forward_hook(keep_features), suppress(Stopped):
+    with backbone.register_forward_hook(keep_features), suppress(StopRun):
         return call.run(model, images)
     return features
 
 
 def make_gray(model: nn.Module, call: Call, preprocessing: Preprocessing) -> Tensor:
-    """Return gray noise, always the same, in the values that the adapted network takes."""
+    """Return gray noise in the adapted network's range, the same for each call."""
     batch, *sides = call.shape
     noise = preprocessing.rescaling.make_noise((batch, 1, *sides), seed=0)
     like = find_parameter(model)

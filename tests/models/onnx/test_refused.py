@@ -45,7 +45,7 @@ REFUSED = {
     "a kernel that is computed": ("v = Add(w, t) " + CONV.replace("w", "v") % "x",
         {"given": "float[N, 3, H, W] x, float[1] t"}, "whose kernel is computed at each run"),
     "itself as a kernel": ("v = Identity(x) " + CONV.replace("w", "v") % "x",
-        {"out": "float[N, M, P, Q] y"}, "not as what is worked on"),
+        {"out": "float[N, M, P, Q] y"}, "not as its first input"),
     "more channels": ("a = Pad(x, p) y = Conv(a, v)", {"p": ints(0, 0, 0, 0, 0, 1, 0, 0),
         "v": gray(8, 4, 3, 3)}, "gets more channels in Pad"),
     "something beside it": ("a = Concat <axis = 1> (x, z) y = Conv(a, v)", {"v": gray(8, 4, 3, 3),

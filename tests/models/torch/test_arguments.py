@@ -43,8 +43,8 @@ class TestArguments:
         ("options", "message"),
         [
             ({"how": "sum"}, 'how is "collapse", "expand" or "learned"'),
-            ({"how": "expand", "layer": "0"}, "layer= names what"),
-            ({"freeze": True}, 'freeze=True leaves the layer of how="learned"'),
+            ({"how": "expand", "layer": "0"}, "layer= names the stem"),
+            ({"freeze": True}, 'freeze=True is for how="learned"'),
             ({"example": "224"}, "example is the size of an image"),
             ({"example": (224,)}, "example is the size of an image"),
             ({"example": torch.zeros(1, 4, 8, 8)}, "a tensor of shape"),
@@ -60,7 +60,7 @@ class TestArguments:
     @pytest.mark.parametrize(
         ("thing", "message"),
         [
-            ("resnet.pt", r"isn't: 'resnet.pt'.*adapt_file\(path, dst, stats"),
+            ("resnet.pt", r"not 'resnet.pt'.*adapt_file\(path, dst, stats"),
             (3, "expected one of keras.Model, torch.nn.Module, .*, not int"),
             (nn.Conv2d, "expected one of keras.Model, torch.nn.Module, .*, not type"),
         ],

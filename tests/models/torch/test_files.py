@@ -146,16 +146,16 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("source", "options", "message"),
         [
-            ({"w": 3}, {}, "this state dict is no state dict, names with tensors: a dict of int"),
-            (nn.Conv2d(3, 4, 3), {}, r"not a Conv2d; of a network it is model.state_dict\(\)"),
+            ({"w": 3}, {}, "is no state dict of names and tensors, but a dict of int"),
+            (nn.Conv2d(3, 4, 3), {}, r"not a Conv2d; for a network, pass model.state_dict\(\)"),
             (None, {}, "not a NoneType"),
             ({"a.weight": torch.rand(4, 3, 3, 3)}, {"dst": "no/a.pt"}, "there is no folder 'no'"),
             ({"a.weight": torch.rand(4, 3, 3, 3)}, {"dst": "no/a.safetensors"}, "no folder 'no'"),
             ({}, {}, "is no state dict"),
             ({"state_dict": {"a.weight": torch.ones(1)}, "epoch": 3}, {}, r"\['state_dict'\]"),
             ({"a.weight": torch.rand(4, 3, 3, 3)}, {"offset": "map"}, '"plane" or "bias"'),
-            ({"a.weight": torch.rand(4, 3, 3, 3)}, {"stats": None}, '"0..1" for none'),
-            ({"w": torch.rand(4, 3, 3, 3)}, {"key": "w", "offset": "bias"}, "'w' isn't called one"),
+            ({"a.weight": torch.rand(4, 3, 3, 3)}, {"stats": None}, '"0..1" for no normalization'),
+            ({"w": torch.rand(4, 3, 3, 3)}, {"key": "w", "offset": "bias"}, "'w' has no such name"),
             ({"a.weight": torch.ones(4, 3, 3, 3, dtype=torch.int8)}, {"key": "a.weight"}, "int8"),
         ],
     )

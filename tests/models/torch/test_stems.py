@@ -171,7 +171,7 @@ class TestOnTheWay:
             (lambda self, x: self.stem(x)[:, :3] + x, "add.*beside the convolution.* 'stem'"),
             (lambda self, x: self.stem(x)[:, :3].mul_(x), "goes into mul_"),
             (lambda self, x: self.stem(x.relu_()), "goes into relu_"),
-            (lambda self, x: self.stem(x.flip(1)), "order of the channels perhaps"),
+            (lambda self, x: self.stem(x.flip(1)), "before it, such as the order of the channels"),
             (
                 lambda self, x: self.stem(x[:, [2, 1, 0]]),
                 "with one channel the network raises Index",
@@ -265,7 +265,7 @@ class TestWhich:
         [
             (
                 "0.stm",
-                "no layer is called '0.stm'; did you mean layer='0.stem'.*channels: '0.stem'",
+                "no layer is called '0.stm', did you mean '0.stem'.*channels: '0.stem'",
             ),
             ("1", "layer '1' is a torch.nn.*BatchNorm2d, not a convolution"),
             ("3", "layer '3' is a convolution of 8 channels, not 3"),
