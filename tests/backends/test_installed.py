@@ -43,18 +43,26 @@ def run(folder, code):
     return run_python(START.format(site=str(folder)) + code, folder).splitlines()
 
 
-@pytest.fixture
-def installed(tmp_path):
+@pytest.fixture(scope="module")
+def pip_installed(tmp_path_factory):
     """Install the example of the guide by pip, without the network; return the folder."""
     if not EXAMPLE.exists():  # the tests of an installed wheel have no examples beside them
         pytest.skip("needs the source tree")
-    needs_package("pip", "setuptools")
-    source, site = tmp_path / "source", tmp_path / "site"
+    needs_package("setuptools")  # not pip: to look for it here makes setuptools give up distutils
+    folder = tmp_path_factory.mktemp("example")
+    source, site = folder / "source", folder / "site"
     shutil.copytree(EXAMPLE, source)
     command = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
     options = ["--disable-pip-version-check", "--target", str(site), str(source)]
     subprocess.run([sys.executable, *command, *options], check=True, timeout=300)
-    return site
+    return folder
+
+
+@pytest.fixture
+def installed(pip_installed, tmp_path):
+    """Return a copy of the folder with the installed package, which a test may change."""
+    shutil.copytree(pip_installed, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "site"
 
 
 def run_contract(installed):

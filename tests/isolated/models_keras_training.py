@@ -86,5 +86,5 @@ class TestInFront:
             for inplace in (False, True):
                 adapted = adapt(model, (MEAN, STD), how=how, example=(12, 13), inplace=inplace)
                 assert_same(run(adapted, x), expected)
-        with pytest.raises(ModelError, match=r"Own isn't made of a graph.*expand"):
+        with pytest.raises(ModelError, match=r"Own isn't a graph of layers.*expand"):
             adapt(model, (MEAN, STD))

@@ -196,14 +196,14 @@ def write_pickle(path, content, protocol):
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 4\n"
 # name: what is written, and what is said of it
 OTHERS = {
-    "list.pt": (lambda p: torch.save([1, 2], p), "no state dict, names with tensors: a list"),
-    "number.pt": (lambda p: torch.save(3, p), "no state dict, names with tensors: a int"),
-    "tensor.pt": (lambda p: torch.save(torch.ones(2), p), "no state dict, .*: a Tensor"),
+    "list.pt": (lambda p: torch.save([1, 2], p), "no state dict of names and tensors, but a list"),
+    "number.pt": (lambda p: torch.save(3, p), "no state dict of names and tensors, but a int"),
+    "tensor.pt": (lambda p: torch.save(torch.ones(2), p), "no state dict of .*, but a Tensor"),
     "pickle.pt": (partial(write_pickle, content=[1], protocol=4), "it is a Python pickle"),
     "pickle2.pt": (partial(write_pickle, content=[1], protocol=2), "it is a Python pickle"),
     "module.pt": (lambda p: torch.save(nn.Conv2d(3, 4, 3), p),
                   r"more than weights \(torch\.nn\.modules\.conv\.Conv2d\).*isn't safe"),
-    "scripted.pt": (write_scripted, "is a scripted network, and not weights"),
+    "scripted.pt": (write_scripted, "is a scripted network, not weights"),
     "arrays.pt": (arrays, r"NumPy arrays \(\.npz\)"),
     "keras.pt": (keras_archive, r"a Keras model \(\.keras\)"),
     "h5.pt": (lambda p: p.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(99)), r"an HDF5 file"),
@@ -341,7 +341,7 @@ def test_weights_of_whole_numbers_are_no_stem(tmp_path):
     [
         ({"a.weight": torch.ones(4, 3, 3, 3).to_sparse()}, "'a.weight' is sparse"),
         ({"a.weight": torch.ones(4, 3, 3, 3, device="meta")}, "'a.weight' is on the meta device"),
-        ({1: torch.ones(4, 3, 3, 3)}, "its tensors are named 1, no text"),
+        ({1: torch.ones(4, 3, 3, 3)}, "the name of a tensor is 1, not a text"),
     ],
 )
 def test_weights_that_have_no_values_or_names(tmp_path, tensors, message):

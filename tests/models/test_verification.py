@@ -287,8 +287,14 @@ def test_networks_that_cannot_be_run(images):
     model = network()
     adapted = adapt(model, (MEAN, STD))
     for pair, message in (
-        ((adapted, model), r"the original network, .*ChannelError for 3 planes.*\(8, 3, 16, 18\)"),
-        ((model, model), r"the adapted network, .*RuntimeError for gray of shape \(8, 1, 16, 18\)"),
+        (
+            (adapted, model),
+            r"the original network of .*ChannelError for 3 planes.*\(8, 3, 16, 18\)",
+        ),
+        (
+            (model, model),
+            r"the adapted network of .*RuntimeError for gray of shape \(8, 1, 16, 18\)",
+        ),
     ):
         with pytest.raises(ModelError, match=message):
             verify(*pair, images, (MEAN, STD))
