@@ -1,6 +1,7 @@
 """Tests of the table of kinds: an object's kind is found without an import."""
 
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import ClassVar
 
@@ -12,10 +13,10 @@ from graytorgb.kinds import KINDS, SharedKind, find_kind, table
 from graytorgb.kinds.numpy import KIND as NUMPY
 from graytorgb.kinds.table import Line
 
-from ..support import ROOT, run_python
+from ..support import run_python
 from .kinds_contract import INTEGERS, KindContract
 
-FILES = {path.stem for path in (ROOT / "graytorgb" / "kinds").glob("[a-z]*.py")}
+FILES = {path.stem for path in (Path(g2r.__file__).parent / "kinds").glob("[a-z]*.py")}
 
 
 def test_a_kind_is_one_file_and_one_line():

@@ -3,9 +3,11 @@
 import configparser
 import inspect
 import sys
+from pathlib import Path
 
 import pytest
 
+import graytorgb as g2r
 from graytorgb import ModelError
 from graytorgb.models import frameworks
 from graytorgb.models.frameworks import (
@@ -40,7 +42,7 @@ print(isinstance(module.{line.model_class}, type))
 
 @EVERY
 def test_mypy_checks_the_types_of_its_folder(line):
-    face = ROOT / "graytorgb" / "models" / line.folder / "__init__.py"
+    face = Path(g2r.__file__).parent / "models" / line.folder / "__init__.py"
     assert f"_KEEPS_THE_CONTRACT: Framework = {line.folder}\n" in face.read_text()
 
 
