@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
@@ -85,6 +85,8 @@ def stats(source: Any) -> Stats:
     >>> g2r.stats({"mean": (0.5,), "std": (0.25,), "input_size": (1, 28, 28)})
     Stats(mean=(0.5,), std=(0.25,))
     """
+    if type(source) is Stats:
+        return _check_stats(source)
     if isinstance(source, str):
         return _NAMED[source] if source in _NAMED else stats(_find_weights(source))
     if isinstance(source, tuple | list) and len(source) == 2:
@@ -94,6 +96,19 @@ def stats(source: Any) -> Stats:
         if found is not None:
             return check(*found)
     raise LevelsError(f"{describe(source)} has no mean and std: expected {_SOURCES}")
+
+
+def _check_stats(source: Stats) -> Stats:
+    """Check statistics that have their type already, which may hold anything all the same."""
+    try:
+        return _recall_stats(source)
+    except TypeError:  # arrays and lists have no hash
+        return check(*source)
+
+
+@lru_cache(64)  # a pipeline passes the same statistics each time
+def _recall_stats(source: Stats) -> Stats:
+    return check(*source)
 
 
 def check(mean: Any, std: Any) -> Stats:

@@ -285,3 +285,9 @@ class TestPairs:
             g2r.stats((0.5, 0))
         with pytest.raises(g2r.LevelsError, match="mean is 1 or 3 finite numbers"):
             g2r.stats(((0.5, 0.5), 0.5))
+
+    def test_a_stats_of_arrays_is_checked_too(self):
+        held = g2r.Stats(np.array(0.5), [0.25])
+        assert g2r.stats(held) == ((0.5,), (0.25,))
+        with pytest.raises(g2r.LevelsError, match="std divides"):
+            g2r.stats(g2r.Stats((0.5,), (0.0,)))
