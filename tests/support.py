@@ -55,7 +55,7 @@ def needs(*names):
 
 # The packages that GRAYTORGB_REQUIRE may name beside the backends
 PACKAGES = {"array_api_compat", "array_api_strict", "dask", "foolbox", "gdcm", "jax", "keras",
-            "tensorflow", "timm", "torch", "transformers"}  # fmt: skip
+            "ml_dtypes", "psutil", "tensorflow", "timm", "torch", "transformers"}  # fmt: skip
 
 
 def needs_package(*names):

@@ -144,21 +144,21 @@ class PrepareBatch:
                 memory = self._kept.pop(0)
             except IndexError:  # other threads took the rest
                 break
-            if memory.nbytes >= nbytes and _count_holders(memory) == _NOBODY:
+            if memory.nbytes >= nbytes and _count_references(memory) == _FREE:
                 return memory
             self._kept.append(memory)
         return np.empty(nbytes, np.uint8)
 
 
-def _count_holders(array: np.ndarray[Any, Any]) -> int:
+def _count_references(array: np.ndarray[Any, Any]) -> int:
     """Count the references to an array: a tensor over its memory is one."""
     return sys.getrefcount(array)
 
 
-def _count_nobody() -> int:
-    """Return the count for an array that only one variable refers to."""
+def _count_references_of_free() -> int:
+    """Return the count for an array that only one variable refers to, and no tensor."""
     array = np.empty(0)
-    return _count_holders(array)
+    return _count_references(array)
 
 
-_NOBODY = _count_nobody()
+_FREE = _count_references_of_free()

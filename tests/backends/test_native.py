@@ -12,7 +12,7 @@ from graytorgb.backends.registry import load
 from graytorgb.core import arithmetic
 from graytorgb.functional import normalize as normalize
 
-from ..support import assert_same_bits, needs, oracle, random_bits, run_python
+from ..support import assert_same_bits, needs, needs_package, oracle, random_bits, run_python
 
 needs("native")
 
@@ -145,7 +145,9 @@ def test_half_precision_is_ieees(level):
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_bfloat16_is_rounded_to_nearest_even(level):
-    torch = pytest.importorskip("torch")
+    needs_package("torch")
+    import torch
+
     identity = np.float32([0] * 6 + [1] * 3 + [-np.inf] * 3 + [np.inf] * 3 + [-np.inf, np.inf])
     bits = random_bits(200_000, np.uint32)
     bits[:100_000] = bits[:100_000] & 0xFFFF0000 | 0x8000  # ties

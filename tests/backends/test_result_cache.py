@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import graytorgb as g2r
 
-from ..support import needs, run_python
+from ..support import needs, needs_package, run_python
 
 needs("native")
 
@@ -89,7 +89,9 @@ def test_memory_that_a_view_holds_is_not_handed_out(hold):
 
 
 def test_memory_that_a_tensor_holds_is_not_handed_out():
-    torch = pytest.importorskip("torch")
+    needs_package("torch")
+    import torch
+
     array = new(4 * MIB)
     array[...] = 7
     where, tensor = address(array), torch.from_numpy(array)[5:]
@@ -134,7 +136,9 @@ def test_it_is_an_ordinary_array():
     assert (array == expected[:100]).all()
     array.resize(99, refcheck=False)
     del array
-    torch = pytest.importorskip("torch")
+    needs_package("torch")
+    import torch
+
     tensor = torch.from_numpy(new(2 * MIB))
     tensor.fill_(3)
     assert tensor.sum() == 3 * 2 * MIB

@@ -4,10 +4,10 @@ import pytest
 
 import graytorgb as g2r
 
-from ..support import needs
+from ..support import needs, needs_package
 
 needs("opencv", "pillow")
-pytest.importorskip("psutil")
+needs_package("psutil")
 
 
 class TestRecommend:

@@ -12,7 +12,15 @@ import graytorgb as g2r
 from graytorgb.backends import registry
 from graytorgb.core.layout import find_order, remove_channel
 
-from ..support import NUMBERS, assert_same_bits, awkward_arrays, needs, run_python, shapes
+from ..support import (
+    NUMBERS,
+    assert_same_bits,
+    awkward_arrays,
+    needs,
+    needs_package,
+    run_python,
+    shapes,
+)
 
 STATISTICS = {
     "imagenet": g2r.stats("imagenet"),
@@ -75,7 +83,9 @@ def test_every_value_of_every_dtype(engine, layout, dtype, name):
 
 @pytest.mark.parametrize("dtype", EVERY)
 def test_bfloat16_is_the_nearest_or_the_next(engine, dtype):
-    torch = pytest.importorskip("torch")
+    needs_package("torch")
+    import torch
+
     gray = torch.from_numpy(EVERY[dtype])
     lo, hi = RANGES.get(dtype, (0, 1))
     mean, std = STATISTICS["imagenet"]
@@ -323,9 +333,11 @@ class TestErrors:
             g2r.prepare(memory[:120].reshape(4, 5, 6), (0.5, 0.5), "NHW->NCHW", out=out)
 
     def test_pil(self):
-        image = pytest.importorskip("PIL.Image")
+        needs("pillow")
+        from PIL import Image
+
         with pytest.raises(g2r.DtypeError, match=r"transforms\.Prepare"):
-            g2r.prepare(image.new("L", (4, 5)), (0.5, 0.5))
+            g2r.prepare(Image.new("L", (4, 5)), (0.5, 0.5))
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ import pytest
 import graytorgb as g2r
 from graytorgb.backends.registry import BACKENDS
 
-from ..support import needs, oracle, random_bits
+from ..support import needs, needs_package, oracle, random_bits
 
 LAYOUTS = ["HW->HWC", "HW->CHW", "NHW->NHWC", "NHW->NCHW", "HWN->NCHW", "NTHW->NTHWC",
            "NTHW->NCTHW"]  # fmt: skip
@@ -30,7 +30,10 @@ def numpy_dtype(name):
     try:
         return np.dtype(name)
     except TypeError:
-        return np.dtype(getattr(pytest.importorskip("ml_dtypes"), name))
+        needs_package("ml_dtypes")
+        import ml_dtypes
+
+        return np.dtype(getattr(ml_dtypes, name))
 
 
 def bits_of(name, shape):

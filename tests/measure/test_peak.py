@@ -8,9 +8,11 @@ import threading
 import numpy as np
 import pytest
 
-pytest.importorskip("psutil")
+from ..support import needs_package
 
-from graytorgb.measure import peak
+needs_package("psutil")
+
+from graytorgb.measure import peak  # noqa: E402
 
 
 def test_a_temporary_shows():
