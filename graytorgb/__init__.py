@@ -41,6 +41,7 @@ from .functional.to_uint8 import to_uint8
 if TYPE_CHECKING:
     from . import albumentations as albumentations
     from . import bench as bench
+    from . import datasets as datasets
     from . import io
     from . import layers as layers
     from . import models as models
@@ -83,7 +84,16 @@ __all__ = [
 
 # Submodules that are imported when first asked for. They aren't among dir()'s names, of which some
 # tools ask for every one.
-_SUBMODULES = ("albumentations", "bench", "io", "layers", "models", "testing", "transforms")
+_SUBMODULES = (
+    "albumentations",
+    "bench",
+    "datasets",
+    "io",
+    "layers",
+    "models",
+    "testing",
+    "transforms",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -24,15 +24,19 @@ EXTRAS = MappingProxyType(
         "cpuinfo": "bench",
         "cv2": "opencv",
         "dask": "dask",
+        "distributed": "cluster",
+        "fsspec": "remote",
         "hypothesis": "testing",
         "imagecodecs": "io",
         "jax": "jax",
-        "jinja2": "bench",
+        "jinja2": "html",
         "keras": "keras",
+        "loky": "datasets",
         "matplotlib": "bench",
         "onnx": "onnx",
         "onnxruntime": "onnx",
         "psutil": "bench",
+        "pyarrow": "parquet",
         "pydicom": "dicom",
         "pytest": "testing",
         "rich": "cli",
@@ -45,6 +49,7 @@ EXTRAS = MappingProxyType(
         "timm": "timm",
         "torch": "models",
         "torchvision": "torchvision",
+        "zarr": "zarr",
     }
 )
 

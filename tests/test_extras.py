@@ -95,7 +95,7 @@ def test_a_library_that_is_missing():
     ("module", "library", "hint"),
     [
         ("graytorgb.bench", "psutil", "pip install 'graytorgb[bench]'"),
-        ("graytorgb.bench.html", "jinja2", "pip install 'graytorgb[bench]'"),
+        ("graytorgb.bench.html", "jinja2", "pip install 'graytorgb[html]'"),
         ("graytorgb.cli", "click", "pip install 'graytorgb[cli]'"),
         ("graytorgb.testing", "hypothesis", "pip install 'graytorgb[testing]'"),
         ("graytorgb.transforms", "torchvision", "pip install 'graytorgb[torchvision]'"),

@@ -1,0 +1,1 @@
+"""Whole datasets: audit a folder or an array of images, and convert it."""
