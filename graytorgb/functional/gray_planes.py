@@ -23,7 +23,8 @@ def make_gray(array: Array, axes: Layout, weights: Weights, out: Array | None = 
     channels = axes.channels(array.shape)
     if out is None:
         out = np.empty(axes.result_shape(array.shape, 1), array.dtype)
-    gray = out[(*[slice(None)] * axes.rgb_axis(), 0)] if "C" in axes.target else out
+    part, _ = find_plane(Layout(axes.target, axes.target))
+    gray = out if part is None else out[part]
     planes = _take_planes(array, axes, channels)
     if channels == 1:
         np.copyto(gray, planes[0])
@@ -225,4 +226,5 @@ def _find_differences(red: Array, green: Array, blue: Array) -> Array:
     with np.errstate(over="ignore", invalid="ignore"):
         red, green, blue = (x.astype(np.result_type(x, np.float64)) for x in (red, green, blue))
         pairs = ((red, green), (green, blue), (red, blue))
-        return np.maximum.reduce([np.abs(x - y) for x, y in pairs])
+        differences: Array = np.maximum.reduce([np.abs(x - y) for x, y in pairs])
+        return differences

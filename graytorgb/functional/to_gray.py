@@ -1,7 +1,7 @@
 """``to_gray``: one gray channel for an image with three, or for a batch of them."""
 
 from functools import partial
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 import numpy as np
 
@@ -118,9 +118,9 @@ def _convert_array(image: Any, layout: str | None, weights: Weights, out: Any) -
         shared = kind.to_numpy_shared(array)
         if shared is not None:
             write = partial(make_gray, shared, axes, weights)
-            if channels == 3 and not _is_in_numpy(kind, array):
+            if channels == 3 and isinstance(kind, LibraryKind) and not _is_in_numpy(kind, array):
                 gray = make_gray_by_library(kind, array, axes, channels, weights)
-                write = partial(_copy, kind.to_numpy_shared(gray))
+                write = partial(_copy, cast(Array, kind.to_numpy_shared(gray)))
             shape = axes.result_shape(shared.shape, 1)
             return kinds.write_result(kind, image, out, shape, array.dtype, shared, write)
     library = kinds.require_unshared(kind, out)
@@ -131,9 +131,9 @@ def _convert_array(image: Any, layout: str | None, weights: Weights, out: Any) -
     return library.wrap_result(result, image)
 
 
-def _is_in_numpy(kind: SharedKind, array: Any) -> bool:
+def _is_in_numpy(kind: LibraryKind, array: Any) -> bool:
     """Return whether numpy has the array's dtype; it lacks bfloat16, whose words it shares."""
-    return not isinstance(kind, LibraryKind) or hasattr(np, kind.get_dtype_name(array))
+    return hasattr(np, kind.get_dtype_name(array))
 
 
 def _copy(array: Array, out: Array | None) -> Array:

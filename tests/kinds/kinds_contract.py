@@ -16,7 +16,7 @@ from graytorgb.backends.registry import BACKENDS
 
 from ..support import needs, oracle
 from .gray_contract import GrayContract
-from .held import FLOATS, INTEGERS, OTHERS, bits_of, numpy_dtype
+from .held import FLOATS, bits_of, numpy_dtype
 
 LAYOUTS = ["HW->HWC", "HW->CHW", "NHW->NHWC", "NHW->NCHW", "HWN->NCHW", "NTHW->NTHWC",
            "NTHW->NCTHW"]  # fmt: skip
