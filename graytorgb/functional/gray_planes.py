@@ -1,6 +1,6 @@
 """The arithmetic of ``to_gray``: one gray plane of three, by NumPy in blocks or by a library."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import mul
 from typing import Any
 
@@ -46,11 +46,7 @@ def make_gray_by_library(
     library: LibraryKind, array: Any, axes: Layout, channels: int, weights: Weights
 ) -> Any:
     """Return the gray values of an array, with the operations of its own library."""
-    planes = [
-        plane if order is None else library.transpose(plane, order)
-        for part, order in (find_plane(axes, c) for c in range(channels))
-        for plane in [array if part is None else array[part]]
-    ]
+    planes = _take_planes(array, axes, channels, library.transpose)
     gray = planes[0]
     if channels == 3 and weights == "any":
         _check_equal_by_library(library, array, axes, planes)
@@ -61,12 +57,16 @@ def make_gray_by_library(
     return library.make_copy(gray)
 
 
-def _take_planes(array: Array, axes: Layout, channels: int) -> list[Array]:
+def _take_planes(
+    array: Any, axes: Layout, channels: int, transpose: Callable[..., Any] = np.transpose
+) -> list[Any]:
     """Return a view of each channel, in the axes of the result without C."""
-    found = [find_plane(axes, c) for c in range(channels)]
-    planes = [array if part is None else array[part] for part, _ in found]
-    order = found[0][1]
-    return planes if order is None else [plane.transpose(order) for plane in planes]
+    planes = []
+    for channel in range(channels):
+        part, order = find_plane(axes, channel)
+        plane = array if part is None else array[part]
+        planes.append(plane if order is None else transpose(plane, order))
+    return planes
 
 
 def _write_integers(

@@ -228,7 +228,8 @@ class TestLayouts:
         ("shape", "layout", "result"),
         [((5, 6), None, (5, 6)), ((5, 6, 3), None, (5, 6)), ((5, 6, 1), None, (5, 6)),
          ((1, 5, 6), None, (5, 6)), ((7, 3, 5, 6), None, (7, 5, 6)),
-         ((7, 5, 6, 3), None, (7, 5, 6)),         ((7, 5, 6), "NHW", (7, 5, 6)), ((3, 5, 6), "CHW", (5, 6)), ((5, 6), "HW->HWC", (5, 6, 1)),
+         ((7, 5, 6, 3), None, (7, 5, 6)), ((7, 5, 6), "NHW", (7, 5, 6)), ((3, 5, 6), "CHW", (5, 6)),
+         ((5, 6), "HW->HWC", (5, 6, 1)),
          ((5, 6, 3), "HWC->CHW", (1, 5, 6)), ((2, 3, 5, 6), "NCHW -> NHWC", (2, 5, 6, 1))],
     )  # fmt: skip
     def test_the_result_has_a_channel_where_it_is_stated(self, shape, layout, result):

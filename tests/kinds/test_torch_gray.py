@@ -7,7 +7,7 @@ import graytorgb as g2r
 
 from ..support import needs
 from .gray_contract import WEIGHTS, GrayContract, colors_of, expected_gray
-from .held import bits_of, numpy_dtype
+from .held import FLOATS, INTEGERS, bits_of, numpy_dtype
 
 needs("torchvision")
 
@@ -136,6 +136,16 @@ def test_another_device(weights):
     x = torch.empty(2, 3, 5, 6, device="meta", dtype=torch.bfloat16)
     result = g2r.to_gray(x, weights=weights)
     assert (result.device.type, result.shape, result.dtype) == ("meta", (2, 1, 5, 6), x.dtype)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize("weights", ["luma", "equal"])
+@pytest.mark.parametrize("name", INTEGERS + FLOATS)
+def test_a_gpu_has_the_same_bits(name, weights):
+    colors = colors_of(name)
+    result = g2r.to_gray(TestShared().make(colors).cuda(), "NHWC->NHW", weights=weights)
+    assert result.is_cuda
+    assert TestShared().read(result.cpu()).tobytes() == expected_gray(colors, weights).tobytes()
 
 
 @pytest.mark.slow
