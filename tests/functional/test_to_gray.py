@@ -1,6 +1,7 @@
 """Tests of ``to_gray`` on numpy arrays: the arithmetic, `out`, files, strides and messages."""
 
 import itertools
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import graytorgb as g2r
-from graytorgb.core import blocks
+from graytorgb.functional import gray_planes
 
 from ..support import NUMBERS, assert_own_memory, assert_same_bits, needs, random_bits
 from .test_image_file import COLOR, SCAN, file_of
@@ -298,7 +299,7 @@ def test_any_strides(dtype, layout, sizes, step, weights):
 
 @pytest.mark.parametrize("extra", [-1, 0, 1, 1023, 1024])
 def test_sizes_around_a_block(extra):
-    colors = random_bits((1, blocks.BLOCK + extra, 3), np.uint8)
+    colors = random_bits((1, gray_planes._BLOCK + extra, 3), np.uint8)
     planar = np.moveaxis(colors, -1, 0)
     assert_same_bits(g2r.to_gray(colors, "HWC"), g2r.to_gray(planar, "CHW"))
 
@@ -328,6 +329,23 @@ def test_other_objects():
             g2r.to_gray(wrong)
     with pytest.raises(g2r.OptionError, match="weights is"):
         g2r.to_gray(colors, weights=np.array([0.3, 0.6, 0.1]))
+
+
+@pytest.mark.parametrize("layout", ["NHWC->NHW", "NCHW->NHW", "NHWC->NCHW"])
+@pytest.mark.parametrize(
+    ("dtype", "weights"),
+    [("uint8", "luma"), ("uint8", "any"), ("uint16", "equal"), ("int64", "luma"),
+     ("float32", "luma"), ("float64", "equal")],
+)  # fmt: skip
+def test_memory_beside_the_result(dtype, weights, layout):
+    x = np.ones((9, 3, 400, 400) if layout[1] == "C" else (9, 400, 400, 3), dtype)
+    tracemalloc.start()
+    try:
+        result = g2r.to_gray(x, layout, weights=weights)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak - result.nbytes < 1.5e6
 
 
 def test_the_result_shares_no_memory_with_a_gray_input():

@@ -19,8 +19,8 @@ import skimage.data  # noqa: E402
 import torch  # noqa: E402
 from PIL import Image  # noqa: E402
 from torch.utils.data import DataLoader  # noqa: E402
-from torchvision import tv_tensors  # noqa: E402
 from torchvision import transforms as v1  # noqa: E402
+from torchvision import tv_tensors  # noqa: E402
 from torchvision.transforms import v2  # noqa: E402
 
 from graytorgb import albumentations as gray_A  # noqa: E402
