@@ -9,7 +9,13 @@ from ..backends import registry
 
 Array = NDArray[Any]
 
-_COUNTED = ("b1", "u1", "i1", "u2", "i2")  # the dtypes whose values are counted, without their order
+_COUNTED = (
+    "b1",
+    "u1",
+    "i1",
+    "u2",
+    "i2",
+)  # the dtypes whose values are counted, without their order
 
 
 class Counts(NamedTuple):
@@ -81,9 +87,10 @@ def count(samples: Samples) -> Counts:
     return Counts(first + lo, numbers[lo : hi + 1])
 
 
-def find_present(numbers: NDArray[np.uint64]) -> NDArray[np.intp]:
+def find_present(numbers: NDArray[np.uint64]) -> Array:
     """Return the places at which a number isn't 0."""
-    return (numbers != 0).nonzero()[0]  # in less time than `numbers.nonzero()`
+    places: Array = (numbers != 0).nonzero()[0]  # in less time than `numbers.nonzero()`
+    return places
 
 
 def _count_from(samples: Samples, first: int, size: int) -> NDArray[np.uint64]:

@@ -30,10 +30,7 @@ def find_step(values: Array) -> int:
         return 1
     step = int(np.gcd.reduce(values[:_FEW]))
     while step != 1:
-        if step == 0:
-            left = values[values != 0]
-        else:
-            left = values[values % values.dtype.type(step) != 0]
+        left = values[(values if step == 0 else values % values.dtype.type(step)) != 0]
         if not len(left):
             break
         step = int(np.gcd.reduce(np.append(left[:_FEW], values.dtype.type(step))))
@@ -84,10 +81,8 @@ def _is_scaled(values: Array, bits: int, depth: int) -> bool:
         return False
     ways = (_repeat_bits, _round_down, _round) if depth <= _MOST_ROUNDED else (_repeat_bits,)
     few = values[:: len(values) // _FEW + 1]
-    return any(
-        np.array_equal(way(few, bits, depth), few) and np.array_equal(way(values, bits, depth), values)
-        for way in ways
-    )
+    likely = [way for way in ways if np.array_equal(way(few, bits, depth), few)]
+    return any(np.array_equal(way(values, bits, depth), values) for way in likely)
 
 
 def _repeat_bits(values: Array, bits: int, depth: int) -> Array:

@@ -23,10 +23,10 @@ Color = Literal["gray", "rgb-gray", "rgb-nearly-gray", "color"]
 Alpha = Literal["none", "opaque", "constant", "varying"]
 
 # Colors of 8 bits that are this close to gray are the noise of JPEG's chroma. Measured: gray photos
-# of scikit-image whose three planes differ by up to 2 (noise, or rounded apart), saved as 3-component
-# JPEGs of quality 50 to 100, with and without subsampled chroma, and saved again: spreads of 8 at
-# most, and 2.7 in the mean of an image. Planes that are equal stay equal, whatever the quality. A
-# photo in color of scikit-image and foolbox (ImageNet, CIFAR) has a spread of 30 or more somewhere.
+# of scikit-image whose planes differ by up to 2 (noise, or rounded apart), saved as JPEGs of three
+# components at quality 50 to 100, with and without subsampled chroma, and saved again: spreads of 8
+# at most, and 2.7 in the mean of an image. Planes that are equal stay equal, whatever the quality.
+# A color photo of scikit-image or foolbox (ImageNet, CIFAR) has a spread of 30 or more somewhere.
 _LARGEST_SPREAD = 10
 _MEAN_SPREAD = 3.5
 
@@ -98,7 +98,7 @@ def find_values(image: ImageFile) -> Values:
     >>> values.maximum, values.levels, values.step, values.effective_bits, values.color
     (65520, 4096, 16, 12, 'gray')
     """
-    samples, alpha = _split_alpha(image)
+    samples, alpha = split_alpha(image)
     color = _find_color(samples)
     if color == "rgb-gray":
         samples = samples._replace(used=1)
@@ -132,13 +132,16 @@ def find_values(image: ImageFile) -> Values:
     )
 
 
-def _split_alpha(image: ImageFile) -> tuple[Samples, Array | None]:
-    """Return the color samples of all pixels, and the alpha of each pixel or None."""
+def split_alpha(image: ImageFile) -> tuple[Samples, Array | None]:
+    """Return the color samples of all pixels, and the alpha of each pixel or None.
+
+    Without an axis of several channels the pixels are in the order of the memory.
+    """
     array, layout = image.array, image.layout
     array = array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
     channels = array.shape[layout.index("C")] if layout and "C" in layout else 1
     if layout is None or channels == 1:
-        return Samples(array.ravel("K").reshape(-1, 1), 1), None  # the order doesn't matter
+        return Samples(array.ravel("K").reshape(-1, 1), 1), None
     last = np.moveaxis(array, layout.index("C"), -1)
     pixels = np.ascontiguousarray(last).reshape(-1, channels)
     samples = Samples(pixels, 1 if channels == 2 else 3)
