@@ -30,6 +30,8 @@ Alpha = Literal["none", "opaque", "constant", "varying"]
 _LARGEST_SPREAD = 10
 _MEAN_SPREAD = 3.5
 
+_LARGEST_INDEX = (1 << 63) - (1 << 17)  # and counts after it are still int64
+
 
 @dataclass(frozen=True, eq=False)
 class Values:
@@ -114,7 +116,9 @@ def find_values(image: ImageFile) -> Values:
     present: Array
     if counts:
         present = find_present(counts.numbers)
-        if counts.first:
+        if counts.first > _LARGEST_INDEX:
+            present = present.astype("u8") + np.uint64(counts.first)
+        elif counts.first:
             present += counts.first
     elif kind == "f":
         present, not_finite = _find_finite(samples, color)
