@@ -144,13 +144,16 @@ def convert_like(
 
     Notes
     -----
-    The pixels are those of the library, bit for bit, with one exception: TensorFlow decodes a JPEG
-    by a faster transform, and its values differ by up to 4.
+    The pixels are those of the library, bit for bit. :func:`find_losses` doesn't count one loss:
+    TensorFlow decodes a JPEG by a faster transform than the others, and its values differ from
+    theirs by about 1 on average, but by up to 20 in photos of quality 95 to 100, and more in noise.
     """
     if loader not in LOADERS:
         raise OptionError(f"loader is one of {', '.join(LOADERS)}, not {loader!r}")
     rule = LOADERS[loader].find_rule(image, data)
-    return None if rule is None or rule.is_ruined else _convert(image, rule)
+    if rule is None or rule.is_ruined:
+        return None
+    return _convert(image, rule if rule.decode is None else rule._replace(samples=rule.decode()))
 
 
 # Pixels
