@@ -23,10 +23,14 @@ class Bitmap(NamedTuple):
 
 
 class TiffTags(NamedTuple):
-    """The bits of a sample, before a palette is looked up, and what the sample after color is."""
+    """The bits of a sample, what the sample after color is, and the order of bytes, < or >.
+
+    The bits of a palette's index are those before it is looked up.
+    """
 
     bits: int
     extra: int
+    order: str
 
 
 def read_data(image: ImageFile, data: bytes | None) -> bytes | None:
@@ -117,7 +121,7 @@ def read_tiff_tags(image: ImageFile, data: bytes | None) -> TiffTags | None:
         with require("tifffile").TiffFile(image.path if data is None else BytesIO(data)) as file:
             page = file.pages.first
             extra = next(iter(page.extrasamples), 0)
-            return TiffTags(int(page.bitspersample), int(extra))
+            return TiffTags(int(page.bitspersample), int(extra), str(file.byteorder))
     except OSError:
         return None
 

@@ -149,7 +149,7 @@ def _find_pillow_tiff(image: ImageFile, data: bytes | None) -> Rule | None:
         is_gray = _is_gray(image)
         if dtype == "uint16" and not is_gray:
             if layout.endswith("CHW") and not compression:
-                return _RUINED
+                return Rule(samples=_read_planes_wrongly(image, data), is_turned=True)
             found = HIGH_BYTE
         elif dtype == "uint8" and bits == 8:
             tags = None if is_gray else stored.read_tiff_tags(image, data)
@@ -164,6 +164,15 @@ def _find_pillow_tiff(image: ImageFile, data: bytes | None) -> Rule | None:
     elif dtype in ("uint16", "int16", "uint32", "int32", "float32"):
         found = CLIP
     return None if found is None else Rule(found, is_turned=True)
+
+
+def _read_planes_wrongly(image: ImageFile, data: bytes | None) -> NDArray[np.uint8]:
+    """Return what Pillow makes of planes of 16 bits: it takes each byte for a sample of 8 bits."""
+    tags = stored.read_tiff_tags(image, data)
+    planes = image.array.reshape(-1, *image.array.shape[-3:])[0][:3]
+    height, width = planes.shape[1:]
+    samples = planes.astype(f"{tags.order if tags else '<'}u2").view(np.uint8).reshape(3, -1)
+    return np.moveaxis(samples[:, : height * width].reshape(3, height, width), 0, -1)
 
 
 def _find_inverted(image: ImageFile) -> Map | None:

@@ -209,17 +209,16 @@ def _split(image: ImageFile, rule: Rule) -> tuple[Array, Array | None]:
 
 def _find_loss(image: ImageFile, values: "Values", rule: Rule) -> Loss:
     """Return the loss by a rule: from the histogram if that tells it, else from the pixels."""
-    bits = 8 * image.array.itemsize if rule.map == KEEP and image.array.dtype == np.uint16 else 8
     if rule.is_ruined:
-        return Loss(values.levels, 0, 0.0, bits)
+        return Loss(values.levels, 0, 0.0, 8)
     is_whole = rule.has_all_frames or not _has_frames(image)
     is_elementwise = rule.samples is None and rule.alpha in ("drop", "keep")
     if is_whole and is_elementwise:
         if rule.map == KEEP and image.array.dtype.kind in "bu":
-            return Loss(values.levels, values.levels, 0.0, bits)
+            return Loss(values.levels, values.levels, 0.0, 8 * image.array.itemsize)
         if values.counts is not None and values.color in ("gray", "rgb-gray"):
             return _count_by_table(image, values, values.counts, rule.map)
-    return _count_by_pixels(image, values, rule, bits, is_whole=is_whole)
+    return _count_by_pixels(image, values, rule, is_whole=is_whole)
 
 
 def _has_frames(image: ImageFile) -> bool:
@@ -254,7 +253,7 @@ def _count_by_table(image: ImageFile, values: "Values", counts: "Counts", map_: 
 
 
 def _count_by_pixels(
-    image: ImageFile, values: "Values", rule: Rule, bits: int, *, is_whole: bool
+    image: ImageFile, values: "Values", rule: Rule, *, is_whole: bool
 ) -> Loss:
     """Return the loss by the pixels before and after."""
     before, _ = _split(image, rule)
@@ -266,4 +265,4 @@ def _count_by_pixels(
     is_used = np.zeros(np.iinfo(after.dtype).max + 1, bool)
     is_used[after] = True
     levels = values.levels if is_whole else len(np.unique(before))
-    return Loss(levels, int(is_used.sum()), float(became_white.mean()), bits)
+    return Loss(levels, int(is_used.sum()), float(became_white.mean()), 8 * after.itemsize)

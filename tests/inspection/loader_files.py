@@ -372,6 +372,7 @@ def _odd_tiffs():
     yield "whitef4", _tiff(noise[..., 0].astype("f4") * 1.1, extratags=ends, **white)
     yield "whiteu4", _tiff(deep.astype("u4"), **white)
     planes = {"planarconfig": "separate", **rgb}
+    yield "rgb16planesbig", _tiff(_planes(DEEP_COLOR), byteorder=">", **planes)
     yield "rgb16planeslzw", _tiff(_planes(DEEP_COLOR), compression="lzw", **planes)
     rgba, both = np.dstack([COLOR, ALPHA]), np.dstack([DEEP_COLOR, DEEP_ALPHA])
     yield "rgba8planes", _tiff(_planes(rgba), extrasamples=["unassalpha"], **planes)

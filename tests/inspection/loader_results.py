@@ -13,12 +13,10 @@ from graytorgb.io.orientation import orient
 from .loader_files import WRITERS
 
 # Where a library gives bytes that have nothing to do with the picture: torchvision unpacks no
-# palette of fewer than 8 bits, and leaves the rest of each row as the memory was; Pillow reads
-# planes of 16 bits as if they had 8; TensorFlow writes an animated WebP beyond its memory.
+# palette of fewer than 8 bits, and leaves the rest of each row as the memory was; TensorFlow writes
+# an animated WebP beyond its memory.
 RUINED = {
     "torchvision": r"palette[124].*\.png",
-    "pillow": r"rgba?16planes\.tiff?",
-    "keras": r"rgba?16planes\.tiff?",
     "tensorflow": r".*animated\.webp",
 }
 

@@ -125,7 +125,7 @@ def test_the_histogram_tells_what_the_pixels_tell(data, name):
     image = make_image(pixels.astype(dtype))
     values = count_values(image)
     by_table = _count_by_table(image, values, values.counts, map_)
-    assert by_table == _count_by_pixels(image, values, Rule(map_), 8, is_whole=True)
+    assert by_table == _count_by_pixels(image, values, Rule(map_), is_whole=True)
 
 
 def make_image(array, mode="gray, 16 bits", kind="TIFF", name="x.tif"):
