@@ -273,7 +273,7 @@ def find_tensorflow(image: ImageFile, data: bytes | None) -> Rule | None:
     """Return the rule of ``tf.io.decode_image(data)``.
 
     Its JPEG decoder has a faster and less exact transform than the others' (JDCT_IFAST). Animated
-    WebP makes it write beyond its memory.
+    WebP without alpha makes it write beyond its memory, because libwebp gives RGBA.
     """
     kind = image.format
     if kind == "PNG":
@@ -284,8 +284,9 @@ def find_tensorflow(image: ImageFile, data: bytes | None) -> Rule | None:
     if kind == "GIF":
         return Rule(alpha=(0, 0, 0), has_all_frames=True, has_frame_axis=True)
     if kind == "WEBP":
-        is_stack = _is_stack(image)
-        return _RUINED if is_stack else Rule(is_rgb=False, alpha="keep", has_frame_axis=True)
+        if _is_stack(image) and image.array.shape[-1] == 3:
+            return _RUINED
+        return Rule(is_rgb=False, alpha="keep", has_all_frames=True, has_frame_axis=True)
     if kind == "BMP" and (content := stored.read_data(image, data)):
         samples = stored.read_bitmap_samples(content)
         return None if samples is None else Rule(is_rgb=False, alpha="keep", samples=samples)

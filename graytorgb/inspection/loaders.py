@@ -216,8 +216,12 @@ def _find_loss(image: ImageFile, values: "Values", rule: Rule) -> Loss:
     if is_whole and is_elementwise:
         if rule.map == KEEP and image.array.dtype.kind in "bu":
             return Loss(values.levels, values.levels, 0.0, 8 * image.array.itemsize)
-        if values.counts is not None and values.color in ("gray", "rgb-gray"):
-            return _count_by_table(image, values, values.counts, rule.map)
+        if values.counts is not None:
+            loss = _count_by_table(image, values, values.counts, rule.map)
+            if loss.white == 0 or values.color in ("gray", "rgb-gray"):
+                return loss
+            before, _ = _split(image, rule)
+            return loss._replace(white=_find_white(image, before, rule.map.apply(before)))
     return _count_by_pixels(image, values, rule, is_whole=is_whole)
 
 
@@ -229,7 +233,7 @@ def _has_frames(image: ImageFile) -> bool:
 
 
 def _count_by_table(image: ImageFile, values: "Values", counts: "Counts", map_: Map) -> Loss:
-    """Return the loss of gray by its exact histogram."""
+    """Return the loss by the exact histogram; of color, `white` is the share of the samples."""
     dtype, total = image.array.dtype, counts.counts
     table = tabulate(map_, dtype)
     offset = counts.first - find_limits(dtype)[0]
@@ -252,17 +256,21 @@ def _count_by_table(image: ImageFile, values: "Values", counts: "Counts", map_: 
     return Loss(values.levels, after, white / max(int(sums.sum()), 1), 8)
 
 
-def _count_by_pixels(
-    image: ImageFile, values: "Values", rule: Rule, *, is_whole: bool
-) -> Loss:
+def _count_by_pixels(image: ImageFile, values: "Values", rule: Rule, *, is_whole: bool) -> Loss:
     """Return the loss by the pixels before and after."""
     before, _ = _split(image, rule)
     after = _convert(image, rule._replace(is_turned=False, has_frame_axis=False))
     after = after[..., : 1 if after.shape[-1] < 3 else 3]
-    became_white = (after == np.iinfo(after.dtype).max).all(-1)
-    if image.array.dtype.kind != "f":
-        became_white &= (before != find_largest(image)).any(-1)
     is_used = np.zeros(np.iinfo(after.dtype).max + 1, bool)
     is_used[after] = True
     levels = values.levels if is_whole else len(np.unique(before))
-    return Loss(levels, int(is_used.sum()), float(became_white.mean()), 8 * after.itemsize)
+    white = _find_white(image, before, after)
+    return Loss(levels, int(is_used.sum()), white, 8 * after.itemsize)
+
+
+def _find_white(image: ImageFile, before: Array, after: Array) -> float:
+    """Return the share of pixels that are white after, and weren't the largest value before."""
+    became_white = (after == np.iinfo(after.dtype).max).all(-1)
+    if image.array.dtype.kind != "f":
+        became_white &= (before != find_largest(image)).any(-1)
+    return float(became_white.mean())

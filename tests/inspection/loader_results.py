@@ -14,10 +14,10 @@ from .loader_files import WRITERS
 
 # Where a library gives bytes that have nothing to do with the picture: torchvision unpacks no
 # palette of fewer than 8 bits, and leaves the rest of each row as the memory was; TensorFlow writes
-# an animated WebP beyond its memory.
+# an animated WebP without alpha beyond its memory, and crashes.
 RUINED = {
     "torchvision": r"palette[124].*\.png",
-    "tensorflow": r".*animated\.webp",
+    "tensorflow": r"rgb8animated\.webp",
 }
 
 
