@@ -12,7 +12,8 @@ from .rule import Rule, find_largest
 from .table import LOADERS
 
 if TYPE_CHECKING:
-    from ..values import Counts, Values
+    from ..counting import Counts
+    from ..values import Values
 
 Array = NDArray[Any]
 
@@ -102,7 +103,7 @@ def _has_frames(image: ImageFile) -> bool:
 
 def count_by_table(image: ImageFile, values: "Values", counts: "Counts", map_: Map) -> Loss:
     """Return the loss by the exact histogram; of color, `white` is the share of the samples."""
-    dtype, total = image.array.dtype, counts.counts
+    dtype, total = image.array.dtype, counts.numbers
     table = tabulate(map_, dtype)
     offset = counts.first - find_limits(dtype)[0]
     if table.starts is None:
