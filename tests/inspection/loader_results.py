@@ -86,7 +86,8 @@ def count_loss(image, pixels, *, is_turned):
     is_white = (after == np.iinfo(after.dtype).max).all(-1)
     was_white = (stored == find_maximum(image)).all(-1)
     white = (is_white & ~was_white).mean()
-    return len(np.unique(stored)), len(np.unique(after)), white, 8 * pixels.itemsize
+    levels = len(np.unique(stored[np.isfinite(stored)]))
+    return levels, len(np.unique(after)), white, 8 * pixels.itemsize
 
 
 def list_colors(image):
@@ -124,4 +125,5 @@ def count_values(image):
         counts = np.bincount(plane.ravel().astype(int) - first).astype(np.uint64)
         counts = SimpleNamespace(first=first, numbers=counts)
     kind = "gray" if colors.shape[-1] == 1 else "rgb-gray" if is_gray else "color"
-    return SimpleNamespace(levels=len(np.unique(colors)), counts=counts, color=kind)
+    levels = len(np.unique(colors[np.isfinite(colors)]))
+    return SimpleNamespace(levels=levels, counts=counts, color=kind)

@@ -80,7 +80,8 @@ def _find_loss(image: ImageFile, values: "Values", rule: Rule) -> Loss:
     """Return the loss by a rule: from the histogram if that tells it, else from the pixels."""
     if rule.is_ruined:
         return Loss(values.levels, 0, 0.0, 8)
-    is_whole = rule.has_all_frames or not _has_frames(image)
+    # without a layout, find_values takes alpha for gray
+    is_whole = image.layout is not None and (rule.has_all_frames or not _has_frames(image))
     is_elementwise = rule.samples is None and rule.alpha in ("drop", "keep")
     if is_whole and is_elementwise:
         if rule.map == KEEP and image.array.dtype.kind in "bu":
@@ -132,7 +133,7 @@ def count_by_pixels(image: ImageFile, values: "Values", rule: Rule, *, is_whole:
     after = after[..., : 1 if after.shape[-1] < 3 else 3]
     is_used = np.zeros(np.iinfo(after.dtype).max + 1, bool)
     is_used[after] = True
-    levels = values.levels if is_whole else len(np.unique(before))
+    levels = values.levels if is_whole else len(np.unique(before[np.isfinite(before)]))
     white = _find_white(image, before, after)
     return Loss(levels, int(is_used.sum()), white, 8 * after.itemsize)
 
