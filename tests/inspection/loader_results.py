@@ -119,7 +119,7 @@ def count_values(image):
     colors = list_colors(image)
     is_gray = (colors == colors[..., :1]).all()
     counts = None
-    if image.array.dtype.itemsize < 3 and image.array.dtype.kind in "biu":
+    if image.array.dtype.kind in "biu" and int(colors.max()) - int(colors.min()) < 1 << 16:
         plane = colors[..., 0] if is_gray else colors
         first = int(plane.min())
         counts = np.bincount(plane.ravel().astype(int) - first).astype(np.uint64)

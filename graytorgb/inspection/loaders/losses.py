@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...io import ImageFile
-from .arithmetic import KEEP, Map, find_limits, tabulate
+from .arithmetic import KEEP, Map, Table, find_limits, tabulate
 from .pictures import convert, split
 from .rule import Rule, find_largest
 from .table import LOADERS
@@ -105,8 +105,11 @@ def _has_frames(image: ImageFile) -> bool:
 def count_by_table(image: ImageFile, values: "Values", counts: "Counts", map_: Map) -> Loss:
     """Return the loss by the exact histogram; of color, `white` is the share of the samples."""
     dtype, total = image.array.dtype, counts.numbers
-    table = tabulate(map_, dtype)
-    offset = counts.first - find_limits(dtype)[0]
+    if dtype.itemsize > 2:  # a narrow range of wide integers
+        candidates = np.arange(counts.first, counts.first + len(total)).astype(dtype)
+        table, offset = Table(map_.apply(candidates), None), 0
+    else:
+        table, offset = tabulate(map_, dtype), counts.first - find_limits(dtype)[0]
     if table.starts is None:
         present = np.flatnonzero(total)
         results = table.results[present + offset]
