@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from ..errors import ImageFileError
+from ..errors import GrayToRGBError, ImageFileError
 from ..extras import require
 from .items import Item, Skipped
 from .stack_layout import Stack, find_stack
@@ -83,9 +83,9 @@ class ArrayFile:
     def __post_init__(self) -> None:
         try:
             self._arrays = [self._describe(member) for member in _list_members(self.location)]
+        except GrayToRGBError:
+            raise
         except (ValueError, zipfile.BadZipFile, EOFError, struct.error) as error:
-            if isinstance(error, ImageFileError):
-                raise
             raise ImageFileError(f"{self.name}: an array that can't be read: {error}") from error
         self.count = sum(array.stack.images for array in self._arrays if array.stack)
         if not self.count:
@@ -101,9 +101,10 @@ class ArrayFile:
                 yield Skipped(path, reason)
                 continue
             size = math.prod(stack.image_shape) * itemsize
-            for index in range(stack.images):
+            for image in range(stack.images):
+                index = image if stack.leading_shape else None
                 yield Item(
-                    path + stack.name_image(index), self.location, index, size, self.modified,
+                    path + stack.name_image(image), self.location, index, size, self.modified,
                     "array", member, stack.layout,
                 )  # fmt: skip
 
