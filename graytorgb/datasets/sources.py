@@ -26,8 +26,8 @@ _LISTS = (".txt", ".lst", ".list")
 _ARRAYS = (".npy", ".npz")
 _ZARR_FILES = ("zarr.json", ".zarray", ".zgroup")
 _EXPECTED = (
-    "expected: a folder, a glob such as 'scans/**/*.png', a text file of paths (.txt, .lst, .list), an image "
-    "file, a .npy or .npz file, a Zarr folder, or a URL such as s3://bucket/scans"
+    "expected: a folder, a glob such as 'scans/**/*.png', a text file of paths (.txt, .lst, "
+    ".list), an image file, a .npy or .npz file, a Zarr folder, or a URL such as s3://bucket/scans"
 )
 
 
@@ -91,7 +91,7 @@ def open_source(src: Src | Sequence[Src], *, layout: str | None = None) -> Sourc
 
 def _open_one(name: str, layout: str | None) -> Source:
     """Return one source, if there is anything in it."""
-    source = _open_url(name, layout) if "://" in name or "::" in name else _open_path(name, layout)
+    source = _open_url(name, layout) if "://" in name else _open_path(name, layout)
     if next(source.items(), None) is None:
         raise ImageFileError(f"{name}: there is no file in it, or none that matches; {_EXPECTED}")
     return source
@@ -144,7 +144,7 @@ def _open_file(path: Path, name: str, modified: int, layout: str | None) -> Sour
     if found is None and name_format(suffix) is None:
         raise ImageFileError(
             f"{name}: no image, as it begins with {head[:8]!r}, and no list of paths by its name; "
-            f"expected was {EXPECTED}"
+            f"{_EXPECTED}"
         )
     return OneFile(path, name, found)
 
