@@ -183,6 +183,13 @@ def test_files_that_a_shell_lists_are_named_from_their_folder(tmp_path, monkeypa
         open_source(["a/1.png", "b/1.png", "a/1.png"])
 
 
+def test_a_source_inside_another_is_refused(tmp_path):
+    write_png(tmp_path / "a" / "b" / "1.png")
+    for inner in ("a/b", "a/b/1.png"):
+        with pytest.raises(ImageFileError, match=r"is in the folder .*a, which is given too"):
+            open_source([tmp_path / inner, tmp_path / "a"])
+
+
 @pytest.mark.parametrize("name", ["nothing", "", "a\0b", "nothing/nowhere.npy"])
 def test_nothing_of_that_name(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
