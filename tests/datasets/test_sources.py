@@ -13,7 +13,7 @@ from graytorgb.datasets import items as items_module
 from graytorgb.datasets.sources import Item, Skipped, open_source
 from graytorgb.errors import DtypeError, ImageFileError
 
-from ..support import assert_same_bits, random_bits
+from ..support import assert_same_bits, random_bits, run_python
 
 
 def write_png(path, image=None):
@@ -156,6 +156,26 @@ def test_a_long_list_with_zeros(tmp_path):
     names = [f"{k:06}.png" for k in range(20000)]
     (tmp_path / "list.lst").write_text("".join(f"{name}\0" for name in names))
     assert list_paths(tmp_path / "list.lst") == names
+
+
+def test_a_source_says_which_library_it_lacks(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((6, 7), np.uint8))
+    (tmp_path / "a.zarr").mkdir()
+    code = f"""
+import sys
+sys.modules.update(fsspec=None, tifffile=None, zarr=None)
+from graytorgb.datasets.sources import open_source
+for name in ("memory://scans", {str(tmp_path / "a.tif")!r}, {str(tmp_path / "a.zarr")!r}):
+    try:
+        open_source(name)
+    except ImportError as error:
+        print(error)
+"""
+    assert run_python(code).splitlines() == [
+        "needs fsspec: pip install 'graytorgb[remote]'",
+        "needs tifffile: pip install 'graytorgb[tiff]'",
+        "needs zarr: pip install 'graytorgb[zarr]'",
+    ]
 
 
 def test_several_sources_are_one(tmp_path, pages):
