@@ -168,7 +168,7 @@ def test_an_item_that_ends_its_worker_is_found():
 def test_workers_that_cannot_start_end_the_run(monkeypatch):
     """Without this, a data set of a million files would be a million lost items."""
     monkeypatch.setattr("graytorgb.datasets.execution_local._prepare_worker", os._exit)
-    with pytest.raises(WorkerLost, match="worker processes end before they do anything"):
+    with pytest.raises(WorkerLost, match="worker processes ended 5 times before they did anything"):
         list(run_batches(tasks.square, NUMBERS, workers=2))
 
 
