@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graytorgb.datasets import execution_local  # noqa: F401  # whose class a test replaces
 from graytorgb.datasets.batch_size import BatchSize
 from graytorgb.datasets.execution import WorkerLost, run_batches, run_tasks
 from graytorgb.datasets.execution_calls import Outcome, call
