@@ -1,0 +1,136 @@
+"""The line of code and the command that convert an audited set and lose nothing by mistake."""
+
+import shlex
+from collections import Counter
+from collections.abc import Mapping
+from typing import TypedDict
+
+from .audit_depths import DepthValues
+from .audit_ranges import FittingRange
+
+_PLAIN_DEPTHS = ("1 bit", "8 bits")  # of which to_uint8 knows black and white
+_WHITE = (255, 255, 255)
+
+
+class Advice(TypedDict):
+    """What to do with a set.
+
+    Attributes
+    ----------
+    code : str
+        A Python expression that makes RGB of the file `path`, after ``import graytorgb as g2r``.
+    command : str
+        The command that converts the whole set; DST is the folder or the file to write.
+    notes : list of str
+        Sentences on what code and command leave to the reader.
+    """
+
+    code: str
+    command: str
+    notes: list[str]
+
+
+def give_advice(
+    source: str,
+    depths: Mapping[str, DepthValues],
+    ranges: Mapping[str, FittingRange],
+    findings: Counter[str],
+    *,
+    quick: bool,
+) -> Advice:
+    """Return the code and the command for a set of these depths, ranges and findings."""
+    return {
+        "code": _make_code(depths, ranges, findings),
+        "command": _make_command(source, ranges, findings, quick=quick),
+        "notes": _list_notes(ranges, findings, quick=quick),
+    }
+
+
+def _make_code(
+    depths: Mapping[str, DepthValues], ranges: Mapping[str, FittingRange], findings: Counter[str]
+) -> str:
+    """Return the expression that makes 8-bit RGB of a file of the set."""
+    turned = ', orientation="apply"' if findings["turned"] else ""
+    image = f"g2r.io.read(path{turned})"
+    alpha = _choose_alpha(findings)
+    options = "" if alpha is None else f", alpha={alpha!r}".replace("'", '"')
+    if set(ranges) <= {"8 bits"}:
+        return f"g2r.to_rgb({image}{options})"
+    stated = {
+        dtype: found.value_range or "minmax"
+        for depth, found in ranges.items()
+        if depth not in _PLAIN_DEPTHS and not _states_its_own(depth)
+        for dtype in sorted(depths[depth].dtypes)
+    }
+    # one plane is told by its shape; a stack or colors could be read in more than one way
+    is_plane = not (findings["several images"] or _has_channels(findings))
+    layout = "" if is_plane else ", image.layout"
+    if len(ranges) > 1 and stated:
+        table = ", ".join(f'"{dtype}": {limits!r}' for dtype, limits in stated.items())
+        limits = f", {{{table}}}.get(image.array.dtype.name)"
+        return f"g2r.to_rgb(g2r.to_uint8(image := {image}{limits}){layout}{options})"
+    limits = f", {next(iter(stated.values()))!r}" if stated else ""
+    named = image if is_plane else f"image := {image}"
+    return f"g2r.to_rgb(g2r.to_uint8({named}{limits}){layout}{options})".replace("'", '"')
+
+
+def _make_command(
+    source: str, ranges: Mapping[str, FittingRange], findings: Counter[str], *, quick: bool
+) -> str:
+    """Return the command that converts the set: to 8 bits if one range fits all files."""
+    is_gray = not (quick or findings["color"])
+    command = ["graytorgb convert", shlex.quote(source), "DST --to", "gray" if is_gray else "rgb"]
+    if len(ranges) == 1:
+        depth, found = next(iter(ranges.items()))
+        if depth not in _PLAIN_DEPTHS and found.value_range is not None:
+            command.append("--value-range {} {} --bits 8".format(*found.value_range))
+    alpha = _choose_alpha(findings)
+    if alpha is not None:
+        command.append(f"--alpha {alpha if alpha == 'drop' else ','.join(map(str, alpha))}")
+    if findings["turned"]:
+        command.append("--orientation apply")
+    return " ".join(command)
+
+
+def _list_notes(
+    ranges: Mapping[str, FittingRange], findings: Counter[str], *, quick: bool
+) -> list[str]:
+    """Return what code and command don't settle."""
+    notes = []
+    if len(ranges) > 1:
+        notes.append(
+            "The set has several depths: the command keeps every value, and the code takes each "
+            "depth's own range to 8 bits."
+        )
+    if any(found.value_range is None for found in ranges.values()):
+        why = "the headers alone don't tell it" if quick else "nothing tells it"
+        notes.append(f'A range that is missing: {why}, so the code takes "minmax" of each image.')
+    if findings["alpha varying"]:
+        notes.append("Transparent images are laid on white; another background may be right.")
+    if findings["axes unknown"]:
+        notes.append('Where axes are unknown, state them: to_rgb(image, "NHW"), or --layout here.')
+    if findings["not finite"]:
+        notes.append("Values that aren't finite have no level: np.nan_to_num(image.array) first.")
+    if findings["unreadable"]:
+        notes.append("Unreadable files are errors there too: mend or remove them.")
+    return notes
+
+
+def _choose_alpha(findings: Counter[str]) -> str | tuple[int, int, int] | None:
+    """Return the argument `alpha` that the set needs; None if it has no alpha."""
+    if findings["alpha varying"]:
+        return _WHITE
+    return "drop" if findings["alpha opaque"] or findings["alpha constant"] else None
+
+
+def _has_channels(findings: Counter[str]) -> bool:
+    """Return whether any array of the set has an axis of channels."""
+    names = ("gray as RGB", "nearly gray as RGB", "gray palette", "color", "alpha opaque",
+             "alpha constant", "alpha varying")  # fmt: skip
+    return any(findings[name] for name in names)
+
+
+def _states_its_own(depth: str) -> bool:
+    """Return whether a file of this depth states what is white: fewer than 8 bits, as in a PGM."""
+    bits, _, rest = depth.partition(" bit")
+    return rest in ("", "s") and bits.isdigit() and int(bits) < 8
