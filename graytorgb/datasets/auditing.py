@@ -117,6 +117,13 @@ def run_audit(
         raise
 
 
+def count_images(source: Source) -> int:
+    """Return how many images a source has; a folder has to be walked for that."""
+    if source.count is not None:
+        return source.count
+    return sum(isinstance(found, Item) for found in source.items())
+
+
 def _spool_skipped(source: Source, spool: Spool) -> Iterator[Item]:
     """Yield the images of a source, and spool the other names."""
     for found in source.items():
