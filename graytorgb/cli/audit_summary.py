@@ -25,12 +25,13 @@ def print_summary(console: Console, audit: "Audit") -> None:
         counts.append(f"{others:,} other files")
     console.print(f"[bold]{escape(audit.source)}[/]: {', '.join(counts)}", highlight=False)
     if audit.files:
-        parts = [_describe_set(audit), _tabulate_findings(audit), _tabulate_losses(audit)]
-        parts += [_list_unreadable(audit), _make_advice(audit)]
+        parts = [_describe_set(audit), _tabulate_folders(audit), _tabulate_findings(audit)]
+        parts += [_tabulate_losses(audit), _list_unreadable(audit), _list_ranges(audit)]
         for part in parts:
             if part.row_count:
                 console.print()
                 console.print(part, highlight=False)
+        _print_advice(console, audit)
 
 
 def _describe_set(audit: "Audit") -> Table:
@@ -42,12 +43,31 @@ def _describe_set(audit: "Audit") -> Table:
         table.add_row("" if number else "depths", _describe_depth(entry))
     if audit.colors:
         table.add_row("colors", _join(audit.colors))
+    if several := audit.findings.get("mixed modes"):
+        table.add_row("modes", f"{several:,} different ones")
     sizes = {size for folder in islice(audit.list_folders(), 1) for size in folder["sizes"]}
     several = audit.findings.get("mixed sizes")
     if several or sizes:
         table.add_row("sizes", f"{several:,} different ones" if several else ", ".join(sizes))
     if audit.wasted_bytes:
         table.add_row("wasted", f"{decimal(audit.wasted_bytes)} of memory by gray stored as RGB")
+    return table
+
+
+def _tabulate_folders(audit: "Audit") -> Table:
+    """Return a table of the folders, which are classes for ImageFolder, if they aren't alike."""
+    table = _make_table("folder", "files", "depths", "sizes")
+    table.columns[2].justify = table.columns[3].justify = "left"
+    folders = list(islice(audit.list_folders(), _LISTED + 1))
+    if len(folders) > 1 and audit.findings.keys() & MIXED.keys():
+        for folder in folders[:_LISTED]:
+            sizes = folder["different_sizes"]
+            table.add_row(
+                escape(folder["folder"] or "."), f"{folder['files']:,}", _join(folder["depths"]),
+                _join(folder["sizes"]) if sizes < 2 else f"{sizes:,} different ones",
+            )  # fmt: skip
+        if len(folders) > _LISTED:
+            table.add_row("...", "", "", "")
     return table
 
 
@@ -66,26 +86,23 @@ def _tabulate_findings(audit: "Audit") -> Table:
     table = _make_table("finding", "files", "")
     table.columns[2].style = "dim"
     for name, count in audit.findings.items():
-        if name.startswith(LOSS) or name in MIXED:
-            continue
-        style = "[red]" if name == UNREADABLE else ""
-        table.add_row(f"{style}{name}", f"{count:,}", escape(describe_finding(name)))
-    for name in MIXED:
-        if name in audit.findings:
-            table.add_row(name, f"({audit.findings[name]:,})", escape(describe_finding(name)))
+        if not name.startswith(LOSS) and name not in MIXED:
+            style = "[red]" if name == UNREADABLE else ""
+            table.add_row(f"{style}{name}", f"{count:,}", escape(describe_finding(name)))
     return table
 
 
 def _tabulate_losses(audit: "Audit") -> Table:
     """Return a table of what each usual loader would lose."""
-    table = _make_table("what loaders lose", "files", "levels kept", "turned white", "refused")
+    table = _make_table("lossy in", "files", "levels kept", "turned white", "refused", "")
+    table.columns[-1].no_wrap, table.columns[-1].style = True, "dim"
     for name, loader in audit.losses.items():
         kept = loader["levels_after"] / max(1, loader["levels_before"])
         white = f"up to {loader['most_white']:.0%}" if loader["white_files"] else "-"
         table.add_row(
-            escape(LOADERS[name].code), f"{loader['files']:,}" if loader["files"] else "-",
+            name, f"{loader['files']:,}" if loader["files"] else "-",
             f"{kept:.0%}" if loader["levels_before"] else "-", white,
-            f"{loader['refused']:,}" if loader["refused"] else "-",
+            f"{loader['refused']:,}" if loader["refused"] else "-", escape(LOADERS[name].code),
             style="yellow" if loader["files"] else "",
         )  # fmt: skip
     return table
@@ -102,20 +119,31 @@ def _list_unreadable(audit: "Audit") -> Table:
     return table
 
 
-def _make_advice(audit: "Audit") -> Table:
-    """Return the value range, the code and the command that are right for the set."""
+def _list_ranges(audit: "Audit") -> Table:
+    """Return the value range of each depth, with its reason."""
     table = _make_grid()
-    ranges = [entry for entry in audit.value_ranges if entry["value_range"] is not None]
-    for number, entry in enumerate(ranges):
-        told = f"[bold]{_interval(entry)}[/] for {entry['depth']}: {escape(entry['reason'])}"
+    for number, entry in enumerate(audit.value_ranges):
+        stated = entry["value_range"]
+        ends = "none" if stated is None else " to ".join(map(format_number, stated))
+        depth = f" for {entry['depth']}" if len(audit.value_ranges) > 1 else ""
+        told = f"[bold]{ends}[/]{depth}: {escape(entry['reason'])}"
         table.add_row("" if number else "value range", told)
-    if not ranges:
-        table.add_row("value range", f"none: {escape(audit.value_range_reason)}")
-    table.add_row("in Python", f"[green]{escape(audit.advice['code'])}[/]")
-    table.add_row("command", f"[green]{escape(audit.advice['command'])}[/]")
-    for note in audit.advice["notes"]:
-        table.add_row("note", escape(note))
     return table
+
+
+def _print_advice(console: Console, audit: "Audit") -> None:
+    """Print the code and the command that are right for the set, each to be copied as a line."""
+    parts = {
+        "in Python, after import graytorgb as g2r": audit.advice["code"],
+        "on the command line": audit.advice["command"],
+    }
+    for title, line in parts.items():
+        console.print(f"\n[bold]{title}[/]", highlight=False)
+        console.print(f"[green]{escape(line)}[/]", highlight=False, soft_wrap=True)
+    if audit.advice["notes"]:
+        console.print()
+    for note in audit.advice["notes"]:
+        console.print(note, highlight=False, markup=False, style="dim")
 
 
 def _make_grid() -> Table:
@@ -136,17 +164,13 @@ def _make_table(*headings: str) -> Table:
 
 def _join(counts: Mapping[str, int]) -> str:
     """Return counts as text: the name alone if there is only one."""
-    if len(counts) == 1:
-        return next(iter(counts))
+    if len(counts) < 2:
+        return "".join(counts)
     return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
 def _count(files: int) -> str:
     return f"{files:,} file{'s' * (files != 1)}"
-
-
-def _interval(entry: "DepthRange") -> str:
-    return " to ".join(map(format_number, entry["value_range"] or []))
 
 
 def format_number(value: float) -> str:

@@ -1,6 +1,7 @@
 """``DepthValues``: the values of all files of one depth, merged exactly."""
 
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +39,17 @@ def find_depth(record: Record) -> str | None:
         bits = math.ceil(math.log2(stated[1] + 1))
     sign = "signed " if dtype.kind == "i" else ""
     return f"{sign}{bits} bit{'s' * (bits > 1)}"
+
+
+def rank_depth(depth: str) -> tuple[int, int]:
+    """Return a key that sorts depths: unsigned, signed, floats, each by their bits.
+
+    >>> sorted(["floats", "16 bits", "signed 16 bits", "8 bits"], key=rank_depth)
+    ['8 bits', '16 bits', 'signed 16 bits', 'floats']
+    """
+    bits = re.search(r"\d+", depth)
+    kind = 2 if bits is None else int(depth.startswith("signed"))
+    return kind, int(bits[0]) if bits else 0
 
 
 @dataclass
@@ -91,10 +103,9 @@ class DepthValues:
         self.not_finite += record["not_finite"] or 0
         self._add_extremes(lo, hi)
         self.step = _find_common_step(self.step, record["step"])
-        stated = record["value_range"]
-        if stated and not record["depth_only"]:
+        if _states_more_than_depth(record):
             self.stated_files += 1
-            self._add_stated(*stated)
+            self._add_stated(*(record["value_range"] or (None, None)))
         else:
             self._add_free(lo, hi)
             if record["dtype"] == "uint16" and (record["bits"] or 16) < 16:
@@ -150,6 +161,14 @@ class DepthValues:
             self.first, self.counts = low, grown
         part = self.counts[first - self.first : end - self.first]
         np.add(part, counts, out=part, casting="unsafe")  # uint64 counts
+
+
+def _states_more_than_depth(record: Record) -> bool:
+    """Return whether a file states a range that isn't all that its samples can hold."""
+    stated, dtype = record["value_range"], np.dtype(record["dtype"])
+    if stated is None or record["depth_only"]:
+        return False
+    return dtype.kind not in "u" or stated != [0, np.iinfo(dtype).max]
 
 
 def _least(first: float | None, second: float | None) -> float | None:

@@ -5,15 +5,14 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ..core.writing import replacing
+from ..inspection.loaders import LOADERS
 from .audit_record import LossRecord, Record
 
 if TYPE_CHECKING:
     from .audit_result import Audit
-
-_LOADERS = ("pillow", "opencv", "torchvision", "torchcodec", "tensorflow", "keras")
 
 
 def write_json(audit: "Audit", path: Path) -> None:
@@ -49,7 +48,7 @@ def list_columns() -> list[str]:
     for name in Record.__annotations__:
         if name == "losses":
             fields = ("refused", *LossRecord.__annotations__)
-            columns += [f"losses.{loader}.{field}" for loader in _LOADERS for field in fields]
+            columns += [f"losses.{loader}.{field}" for loader in LOADERS for field in fields]
         elif name == "value_range":
             columns += ["value_range.lo", "value_range.hi"]
         else:

@@ -55,7 +55,7 @@ FINDINGS = {
         and r["effective_bits"] < r["bits"] and not r["constant"],
         "fewer bits in use than the file states",
     ),
-    "left-shifted": Finding(_is_left_shifted, "12 bits in the upper bits of 16, or alike"),
+    "left-shifted": Finding(_is_left_shifted, "values in the upper bits, as 12 bits in 16"),
     "gray as RGB": Finding(
         lambda r: r["color"] == "rgb-gray" and r["color_type"] in ("RGB", "RGBA"),
         "three equal channels: two are wasted",
@@ -74,7 +74,7 @@ FINDINGS = {
     "turned": Finding(
         lambda r: (r["orientation"] or 1) != 1, "a tag asks to turn it: most loaders don't"
     ),
-    "color profile": Finding(lambda r: bool(r["icc"]), "an ICC profile, which no loader applies"),
+    "color profile": Finding(lambda r: bool(r["icc"]), "an ICC profile: loaders ignore it"),
     "constant": Finding(lambda r: bool(r["constant"]), "all pixels are equal"),
     "not finite": Finding(lambda r: bool(r["not_finite"]), "NaN or infinite values"),
     "several images": Finding(lambda r: (r["frames"] or 1) > 1, "frames or pages in one file"),

@@ -40,14 +40,14 @@ def find_fitting_range(depth: str, values: DepthValues) -> FittingRange:
     5. Anything else: the extremes of the set.
     """
     if depth == "8 bits":
-        return FittingRange((0, 255), "8 bits")
+        return FittingRange((0, 255), "8 bits hold 0 to 255")
     if depth == "1 bit":
-        return FittingRange((0, 1), "1 bit")
+        return FittingRange((0, 1), "a bit is 0 or 1")
     found = _find_free_range(depth, values)
     if not values.stated_files or values.stated_lo is None or values.stated_hi is None:
         return found or FittingRange(None, _tell_no_values(values))
     lo, hi = values.stated_lo, values.stated_hi
-    told = f"the ranges that the files state lie within {lo:,} to {hi:,}"
+    told = f"the ranges that the files state lie within {_tell(lo)} to {_tell(hi)}"
     if values.stated_files == values.files:
         return FittingRange((lo, hi), told)
     if found is None or found.value_range is None:
@@ -64,9 +64,9 @@ def _find_free_range(depth: str, values: DepthValues) -> FittingRange | None:
     if depth == "16 bits":
         return _find_depth_range(values, int(hi))
     if depth == "floats" and lo >= 0 and hi <= 1:
-        return FittingRange((0, 1), f"no value lies beyond 0 to 1: {lo:g} to {hi:g}")
+        return FittingRange((0, 1), f"no value lies beyond 0 to 1: {_tell(lo)} to {_tell(hi)}")
     if lo == hi:
-        return FittingRange(None, f"every value is {lo:g}")
+        return FittingRange(None, f"every value is {_tell(lo)}")
     return FittingRange((lo, hi), "they are the smallest and the largest value of the set")
 
 
@@ -88,6 +88,10 @@ def _find_depth_range(values: DepthValues, largest: int) -> FittingRange:
             f"were shifted to {bits}; the largest is {largest:,}"
         )
     return FittingRange((0, white), reason)
+
+
+def _tell(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
 
 
 def _tell_no_values(values: DepthValues) -> str:

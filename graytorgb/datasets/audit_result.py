@@ -13,9 +13,10 @@ import numpy as np
 
 from ..core.image_file import ImageFile
 from ..extras import require
+from ..inspection.loaders import LOADERS
 from . import audit_files
 from .audit_advice import Advice, give_advice
-from .audit_depths import DepthValues
+from .audit_depths import DepthValues, rank_depth
 from .audit_findings import COPY, MIXED
 from .audit_ranges import FittingRange, find_fitting_range, find_set_range
 from .audit_spool import Records, Skips, Spool
@@ -134,13 +135,13 @@ class Audit:
         self.wasted_bytes = totals.wasted_bytes
         self._spool = spool
         self.records, self.skipped = Records(spool), Skips(spool)
-        depths = dict(sorted(totals.depths.items()))
+        depths = {name: totals.depths[name] for name in sorted(totals.depths, key=rank_depth)}
         ranges = {depth: find_fitting_range(depth, values) for depth, values in depths.items()}
         self.value_range, self.value_range_reason = find_set_range(depths, ranges)
         self.value_ranges = [_describe_depth(d, v, ranges[d]) for d, v in depths.items()]
         self.findings = _rank(totals.findings) | self._count_kinds()
         self.formats, self.colors = _rank(totals.formats), _rank(totals.colors)
-        self.losses = {name: asdict(loader) for name, loader in sorted(totals.losses.items())}
+        self.losses = {name: asdict(totals.losses[name]) for name in LOADERS if name in totals.losses}
         named = sources[0] if len(sources) == 1 else "SRC"
         self.advice: Advice = give_advice(named, depths, ranges, totals.findings, quick=quick)
 
