@@ -95,6 +95,9 @@ def _tabulate_findings(audit: "Audit") -> Table:
 def _tabulate_losses(audit: "Audit") -> Table:
     """Return a table of what each usual loader would lose."""
     table = _make_table("lossy in", "files", "levels kept", "turned white", "refused", "")
+    for column in table.columns[:-1]:
+        column.min_width = len(str(column.header))
+    table.columns[0].min_width = max(map(len, LOADERS))
     table.columns[-1].no_wrap, table.columns[-1].style = True, "dim"
     for name, loader in audit.losses.items():
         kept = loader["levels_after"] / max(1, loader["levels_before"])
