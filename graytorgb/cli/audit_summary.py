@@ -20,9 +20,9 @@ _LISTED = 5  # unreadable files
 
 def print_summary(console: Console, audit: "Audit") -> None:
     """Print the summary of an audit."""
-    counts = [f"{audit.files:,} image files", f"{audit.unreadable:,} unreadable"]
+    counts = [_count(audit.files, "image"), f"{audit.unreadable:,} unreadable"]
     if others := len(audit.skipped):
-        counts.append(f"{others:,} other files")
+        counts.append(_count(others, "other file"))
     console.print(f"[bold]{escape(audit.source)}[/]: {', '.join(counts)}", highlight=False)
     if audit.files:
         parts = [_describe_set(audit), _tabulate_folders(audit), _tabulate_findings(audit)]
@@ -73,7 +73,7 @@ def _tabulate_folders(audit: "Audit") -> Table:
 
 def _describe_depth(entry: "DepthRange") -> str:
     """Return a depth with its files and the values that they hold."""
-    text = f"{entry['depth']}: {_count(entry['files'])}"
+    text = f"{entry['depth']}: {_count(entry['files'], 'file')}"
     if entry["min"] is not None and entry["max"] is not None:
         text += f", values {format_number(entry['min'])} to {format_number(entry['max'])}"
     if entry["levels"] is not None:
@@ -94,20 +94,17 @@ def _tabulate_findings(audit: "Audit") -> Table:
 
 def _tabulate_losses(audit: "Audit") -> Table:
     """Return a table of what each usual loader would lose."""
-    table = _make_table("lossy in", "files", "levels kept", "turned white", "refused", "")
-    for column in table.columns[:-1]:
-        column.min_width = len(str(column.header))
-    table.columns[0].min_width = max(map(len, LOADERS))
-    table.columns[-1].no_wrap, table.columns[-1].style = True, "dim"
+    table = _make_table("lossy in", "files", "levels", "white", "refused")
     for name, loader in audit.losses.items():
         kept = loader["levels_after"] / max(1, loader["levels_before"])
-        white = f"up to {loader['most_white']:.0%}" if loader["white_files"] else "-"
         table.add_row(
-            name, f"{loader['files']:,}" if loader["files"] else "-",
-            f"{kept:.0%}" if loader["levels_before"] else "-", white,
-            f"{loader['refused']:,}" if loader["refused"] else "-", escape(LOADERS[name].code),
+            escape(LOADERS[name].code),
+            f"{loader['files']:,}" if loader["files"] else "-",
+            f"{kept:.0%} kept" if loader["levels_before"] else "-",
+            f"up to {loader['most_white']:.0%}" if loader["white_files"] else "-",
+            f"{loader['refused']:,}" if loader["refused"] else "-",
             style="yellow" if loader["files"] else "",
-        )  # fmt: skip
+        )
     return table
 
 
@@ -172,8 +169,8 @@ def _join(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
-def _count(files: int) -> str:
-    return f"{files:,} file{'s' * (files != 1)}"
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def format_number(value: float) -> str:
