@@ -50,28 +50,36 @@ def _make_code(
     depths: Mapping[str, DepthValues], ranges: Mapping[str, FittingRange], findings: Counter[str]
 ) -> str:
     """Return the expression that makes 8-bit RGB of a file of the set."""
-    turned = ', orientation="apply"' if findings["turned"] else ""
-    image = f"g2r.io.read(path{turned})"
-    alpha = _choose_alpha(findings)
-    options = "" if alpha is None else f", alpha={alpha!r}".replace("'", '"')
-    if set(ranges) <= {"8 bits"}:
-        return f"g2r.to_rgb({image}{options})"
     stated = {
         dtype: found.value_range or "minmax"
         for depth, found in ranges.items()
         if depth not in _PLAIN_DEPTHS and not _states_its_own(depth)
         for dtype in sorted(depths[depth].dtypes)
     }
-    # one plane is told by its shape; a stack or colors could be read in more than one way
-    is_plane = not (findings["several images"] or _has_channels(findings))
-    layout = "" if is_plane else ", image.layout"
-    if len(ranges) > 1 and stated:
-        table = ", ".join(f'"{dtype}": {limits!r}' for dtype, limits in stated.items())
+    read, limits = "path", ""
+    if len(ranges) == 1 and stated:
+        read += f", value_range={_quote(next(iter(stated.values())))}"
+    elif stated:
+        table = ", ".join(f'"{dtype}": {_quote(ends)}' for dtype, ends in stated.items())
         limits = f", {{{table}}}.get(image.array.dtype.name)"
-        return f"g2r.to_rgb(g2r.to_uint8(image := {image}{limits}){layout}{options})"
-    limits = f", {next(iter(stated.values()))!r}" if stated else ""
-    named = image if is_plane else f"image := {image}"
-    return f"g2r.to_rgb(g2r.to_uint8({named}{limits}){layout}{options})".replace("'", '"')
+    if findings["turned"]:
+        read += ', orientation="apply"'
+    image, options = f"g2r.io.read({read})", ""
+    if (alpha := _choose_alpha(findings)) is not None:
+        options = f", alpha={_quote(alpha)}"
+    if set(ranges) <= {"8 bits"}:
+        return f"g2r.to_rgb({image}{options})"
+    # one plane is told by its shape; a stack or colors could be read in more than one way
+    has_axes = bool(findings["several images"]) or _has_channels(findings)
+    if has_axes or limits:
+        image = f"image := {image}"
+    layout = ", image.layout" if has_axes else ""
+    return f"g2r.to_rgb(g2r.to_uint8({image}{limits}){layout}{options})"
+
+
+def _quote(value: object) -> str:
+    """Return a value as Python code, with double quotes."""
+    return repr(value).replace("'", '"')
 
 
 def _make_command(

@@ -79,7 +79,7 @@ def audit(
     >>> found.records[1]["copy_of"]
     'a.npy'
     >>> print(found.advice["code"])
-    g2r.to_rgb(g2r.to_uint8(g2r.io.read(path), (0, 4095)))
+    g2r.to_rgb(g2r.to_uint8(g2r.io.read(path, value_range=(0, 4095))))
     """
     source = open_source(src, layout=layout)
     return run_audit(source, list_sources(src), quick=quick, workers=workers, scheduler=scheduler)

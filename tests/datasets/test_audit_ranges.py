@@ -58,7 +58,7 @@ def test_several_depths_have_a_range_each():
     audit = find(RAMP, np.uint8([[1, 2]]), np.float32([[0, 1]]), RAMP[:3])
     assert audit.value_range is None
     assert audit.value_range_reason == (
-        "the files have several depths (2 of 16 bits, 1 of 8 bits, 1 of floats), and each depth "
+        "the files have several depths (1 of 8 bits, 2 of 16 bits, 1 of floats), and each depth "
         "has a range of its own"
     )
     assert {entry["depth"]: entry["value_range"] for entry in audit.value_ranges} == {
