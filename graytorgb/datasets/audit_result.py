@@ -21,6 +21,7 @@ from .audit_findings import COPY, MIXED
 from .audit_ranges import FittingRange, find_fitting_range, find_set_range
 from .audit_spool import Records, Skips, Spool
 from .audit_totals import Totals
+from .items import Item
 
 VERSION = 1  # of the JSON; audit.schema.json beside this file describes it
 _LISTED_SIZES = 10  # of each folder
@@ -194,13 +195,17 @@ class Audit:
         ImageFileError, OSError
             As :func:`graytorgb.io.read` does.
         """
+        return self.find_item(index).read()
+
+    def find_item(self, index: int) -> Item:
+        """Return what reads the image of a record again, as the source listed it."""
         number = range(self.files)[index]
         command = (
             "SELECT item FROM records JOIN numbers ON records.position = numbers.position "
             "WHERE number = ?"
         )
-        image: ImageFile = pickle.loads(self._spool.query(command, [number]).fetchone()[0]).read()
-        return image
+        item: Item = pickle.loads(self._spool.query(command, [number]).fetchone()[0])
+        return item
 
     def summarize(self) -> dict[str, Any]:
         """Return what the JSON tells above the folders, the skipped files and the records."""
@@ -244,7 +249,9 @@ class Audit:
         require("graytorgb.datasets.audit_parquet").write_parquet(self, Path(path))
 
     def write_html(self, path: str | PathLike[str]) -> None:
-        """Write a page to look at in a browser, which needs no other file.
+        """Write a page to look at in a browser, which needs no other file, network or scripts.
+
+        The files that the page shows are read again; one that is gone is said to be.
 
         Raises
         ------

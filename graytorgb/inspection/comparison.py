@@ -77,8 +77,8 @@ def compare(image: ImageFile, value_range: ValueRange) -> Comparison:
     LevelsError
         If the range can't be used for the image's values.
     """
-    plane, axes = _pick_plane(image, image.array)
-    ours = to_rgb(_pick_plane(image, to_uint8(image.array, value_range))[0], axes, alpha="drop")
+    plane, axes = pick_plane(image, image.array)
+    ours = to_rgb(pick_plane(image, to_uint8(image.array, value_range))[0], axes, alpha="drop")
     code, naive, refusal = _convert_naively(image)
     return Comparison(
         levels=len(np.unique(plane)),
@@ -116,7 +116,7 @@ def _measure(rgb: NDArray[np.uint8]) -> Picture:
     return Picture(rgb, len(np.unique(rgb)), black, white)
 
 
-def _pick_plane(image: ImageFile, array: NDArray[Any]) -> tuple[NDArray[Any], str]:
+def pick_plane(image: ImageFile, array: NDArray[Any]) -> tuple[NDArray[Any], str]:
     """Return the first image of an array in the file's layout, and its axes, HW or HWC."""
     layout = image.layout
     if layout is None:  # to_rgb's error says what to state
@@ -142,7 +142,7 @@ def _convert_naively(image: ImageFile) -> tuple[str, NDArray[np.uint8] | None, s
         return code, None, str(error)
     reader = _READERS.get(image.format, "graytorgb.io.read(path).array")
     code = f'Image.fromarray({reader}).convert("RGB")'
-    plane, _ = _pick_plane(image, _read_plainly(image))
+    plane, _ = pick_plane(image, _read_plainly(image))
     try:
         return code, np.asarray(Image.fromarray(plane).convert("RGB")), ""
     except (TypeError, ValueError) as error:
