@@ -79,13 +79,22 @@ def draw_chart(entry: "DepthRange") -> Chart | None:
         path=_draw_path(bars, span // width, most),
         bar_width=width,
         ticks=[Mark(f"{value:,}", locate(value)) for value in _choose_ticks(lo, hi)],
-        powers=[Mark(f"{10**p:,}", round(100 * math.log10(1 + 10**p) / most, 2)) for p in shown],
+        powers=[Mark(_tell_power(p), round(100 * math.log10(1 + 10**p) / most, 2)) for p in shown],
         ends=[
             Mark(f"{name} {end:,g}" if isinstance(end, float) else f"{name} {end:,}", locate(end))
             for name, end in zip(("black", "white"), ends, strict=False)
         ],
         percentiles=[Mark(f"{name} %", locate(value)) for name, value in percentiles.items()],
     )
+
+
+def _tell_power(power: int) -> str:
+    """Return a power of ten as a short label.
+
+    >>> [_tell_power(power) for power in (0, 2, 4, 6, 9)]
+    ['1', '100', '10k', '1M', '1G']
+    """
+    return f"{10 ** (power % 3)}{['', 'k', 'M', 'G', 'T', 'P'][power // 3]}"
 
 
 def _find_bar_width(values: int, step: float | None) -> int:

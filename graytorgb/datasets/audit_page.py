@@ -1,10 +1,8 @@
 """Write an audit as one page that needs no network and no scripts."""
 
-import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from heapq import nlargest
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,19 +13,28 @@ from ..core.value_range import ValueRange
 from ..core.writing import write_text
 from ..inspection.loaders import LOADERS
 from .audit_chart import draw_chart
-from .audit_files import escape
 from .audit_findings import LOSS, MIXED, UNREADABLE, describe_finding
 from .audit_pictures import Drawn, Picture, draw_losses, draw_thumbnail
+from .audit_page_texts import (
+    break_code,
+    format_bytes,
+    format_number,
+    format_share,
+    join_counts,
+    shorten,
+    show_path,
+    tell_facts,
+)
 from .audit_record import Record
 from .audit_remedies import tell_remedy
-from .audit_sample import Sample, choose_records, group_reasons, is_visible
+from .audit_sample import Sample, choose_records, group_reasons
 
 if TYPE_CHECKING:
     from .audit_result import Audit, Folder
 
 _THUMBNAILS, _FEWER, _MANY_FINDINGS = 8, 6, 8  # of each finding; fewer if there are many findings
 _FOLDERS, _GROUPS = 40, 12  # in the tables
-_CAPTION = 64  # characters of a path under a thumbnail
+_PROBLEM = 80  # characters of the reason why a file isn't drawn
 
 
 class Thumbnail(NamedTuple):
@@ -55,7 +62,6 @@ class Compared(NamedTuple):
 
     record: Record
     drawn: Drawn | None
-    unchanged: list[str]
     refusing: list[str]
     problem: str
 
@@ -72,6 +78,7 @@ def write_html(audit: "Audit", path: Path) -> None:
     environment.filters |= {
         "number": format_number, "path": show_path, "short": shorten, "size": format_bytes,
         "counts": join_counts, "slug": lambda name: name.replace(" ", "-"), "share": format_share,
+        "code": break_code,
     }  # fmt: skip
     write_text(path, environment.get_template("audit_page.html.jinja").render(_describe(audit)))
 
@@ -100,7 +107,7 @@ def _describe(audit: "Audit") -> dict[str, Any]:
             for name, count in audit.findings.items() if name.startswith(LOSS)
         },
         "loaders": LOADERS,
-        "compared": [_compare(audit, n, sample.records[n], ranges) for n in sample.worst],
+        "compared": _compare_worst(audit, sample, ranges),
         "depths": [(entry, draw_chart(entry)) for entry in audit.value_ranges],
         "bits": _list_bits(sample.bits),
         "unreadable": sample.unreadable[:_GROUPS],
@@ -131,12 +138,20 @@ def _draw_thumbnails(
         try:
             picture = draw_thumbnail(audit.find_item(number), record, ranges)
         except Exception as error:  # the file may be gone, and decoders fail with any class
-            problem = _explain(error)
+            problem = _explain(error, record)
         for name in names:
             found[name, number] = Thumbnail(
-                record["path"], _tell_facts(name, record), picture, problem
+                record["path"], tell_facts(name, record), picture, problem
             )
     return found
+
+
+def _compare_worst(
+    audit: "Audit", sample: Sample, ranges: Mapping[str, ValueRange | None]
+) -> list[Compared]:
+    """Return the files that loaders ruin, without those that only lose what 8 bits can't hold."""
+    compared = [_compare(audit, n, sample.records[n], ranges) for n in sample.worst]
+    return [each for each in compared if each.drawn is None or each.drawn.renderings]
 
 
 def _compare(
@@ -144,113 +159,27 @@ def _compare(
 ) -> Compared:
     """Return a file beside what the loaders make of it."""
     losses = record["losses"] or {}
-    unchanged = [name for name, loss in losses.items() if loss and not is_visible(loss)]
     refusing = [name for name, loss in losses.items() if loss is None]
     try:
         drawn = draw_losses(audit.find_item(number), record, ranges)
     except Exception as error:
-        return Compared(record, None, unchanged, refusing, _explain(error))
-    return Compared(record, drawn, unchanged, refusing, "")
+        return Compared(record, None, refusing, _explain(error, record))
+    return Compared(record, drawn, refusing, "")
 
 
-def _explain(error: Exception) -> str:
+def _explain(error: Exception, record: Record) -> str:
     """Return why a file isn't drawn, in a line."""
+    if record["layout"] is None:
+        return "its axes aren't known"
     if isinstance(error, FileNotFoundError):
         return "it is gone since the audit"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return (str(error) or type(error).__name__).splitlines()[0][:120]
+    return (str(error) or type(error).__name__).splitlines()[0][:_PROBLEM]
 
 
 def _find_limits(value_range: list[int | float] | None) -> ValueRange | None:
     return None if value_range is None else (value_range[0], value_range[1])
-
-
-# Texts
-
-_FACTS: dict[str, Callable[[Record], str]] = {
-    "shallow": lambda r: f"{r['effective_bits']} of {r['bits']} bits in use",
-    "left-shifted": lambda r: f"multiples of {format_number(r['step'] or 0)}",
-    "turned": lambda r: f"orientation {r['orientation']}",
-    "constant": lambda r: f"every value is {format_number(r['min'] or 0)}",
-    "not finite": lambda r: f"{r['not_finite']:,} values",
-    "several images": lambda r: f"{r['frames']:,} images",
-    "copy": lambda r: f"as {shorten(r['copy_of'] or '')}",
-}
-
-
-def _tell_facts(name: str, record: Record) -> str:
-    """Return what matters of a file under a finding."""
-    if name in _FACTS:
-        return _FACTS[name](record)
-    shape = "×".join(map(str, record["shape"] or ()))  # noqa: RUF001
-    return f"{shape}, {record['mode'] or record['dtype']}"
-
-
-def show_path(path: str) -> str:
-    r"""Return the name of a file so that every character of it can be seen.
-
-    >>> show_path("a\nb\u202e\udcff.png")
-    'a\\nb\\u202e\\xff.png'
-    """
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode()
-        for char in escape(path)
-    )
-
-
-def shorten(path: str) -> str:
-    """Return the name of a file with its middle left out if it is long."""
-    text = show_path(path)
-    return text if len(text) <= _CAPTION else f"{text[:20]}…{text[21 - _CAPTION :]}"
-
-
-def format_number(value: float) -> str:
-    """Return a number as text, short.
-
-    >>> format_number(4095), format_number(0.123456)
-    ('4,095', '0.1235')
-    """
-    is_whole = math.isfinite(value) and float(value).is_integer() and abs(value) < 1e12
-    return f"{int(value):,}" if is_whole else f"{value:.4g}"
-
-
-def format_share(share: float) -> str:
-    """Return a share as percent; a small one isn't rounded to nothing, nor a large one to all.
-
-    >>> format_share(0.0001), format_share(0.5), format_share(0.9999), format_share(1)
-    ('< 0.1 %', '50 %', '> 99.9 %', '100 %')
-    """
-    if 0 < share < 0.001:
-        return "< 0.1 %"
-    if 0.999 < share < 1:
-        return "> 99.9 %"
-    return f"{100 * share:.3g} %"
-
-
-def format_bytes(count: int) -> str:
-    """Return a number of bytes as text.
-
-    >>> format_bytes(999), format_bytes(25_600_000)
-    ('999 bytes', '25.6 MB')
-    """
-    for unit, name in ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
-        if count >= unit:
-            return f"{count / unit:.1f} {name}"
-    return f"{count:,} bytes"
-
-
-def join_counts(counts: Mapping[str, int], most: int = 4) -> str:
-    """Return counts as text: the name alone if there is only one.
-
-    >>> join_counts({"PNG": 7}), join_counts({"PNG": 7, "JPEG": 2}), join_counts({}, 4)
-    ('PNG', 'PNG 7, JPEG 2', 'none')
-    """
-    if len(counts) < 2:
-        return "".join(counts) or "none"
-    told = [f"{name} {count:,}" for name, count in islice(counts.items(), most)]
-    rest = len(counts) - most
-    return ", ".join(told) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 # Tables

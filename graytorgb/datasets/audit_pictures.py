@@ -27,6 +27,9 @@ THUMBNAIL, COMPARED = 144, 280  # the longer side, in pixels
 _LIMIT = 512 << 20  # bytes of decoded pixels, for a page that anyone can make
 _SMALL = 100  # a picture with shorter sides is enlarged, with its pixels as squares
 _JPEG_QUALITY = 84
+_FEW_LEVELS = 16
+_ROUNDING = 2  # of 255: nobody sees it
+_SAME_SHARE = 0.001  # of white pixels
 
 Pixels = NDArray[np.uint8]
 Ranges = Mapping[str, ValueRange | None]
@@ -74,12 +77,15 @@ class Drawn(NamedTuple):
     levels : int
         How many different values it has.
     renderings : list of Rendering
+    alike : list of str
+        The loaders whose picture is like ours.
     """
 
     picture: Picture
     value_range: Any
     levels: int
     renderings: list[Rendering]
+    alike: list[str]
 
 
 def draw_thumbnail(item: Item, record: Record, ranges: Ranges) -> Picture:
@@ -100,8 +106,7 @@ def draw_thumbnail(item: Item, record: Record, ranges: Ranges) -> Picture:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what they tell is among an image's notes
-        image = item.read(limit=_LIMIT)
-        return encode(_render(image, record, _find_range(image, record, ranges)), THUMBNAIL)
+        return encode(_render(item.read(limit=_LIMIT), record, ranges)[0], THUMBNAIL)
 
 
 def draw_losses(item: Item, record: Record, ranges: Ranges) -> Drawn:
@@ -113,15 +118,18 @@ def draw_losses(item: Item, record: Record, ranges: Ranges) -> Drawn:
         warnings.simplefilter("ignore")
         data = item.read_data()
         image = item.read(limit=_LIMIT) if data is None else item.read(data=data, limit=_LIMIT)
-        value_range = _find_range(image, record, ranges)
-        ours = _render(image, record, value_range)
+        ours, value_range = _render(image, record, ranges)
         drawn: list[tuple[Pixels | None, Rendering]] = []
+        alike = []
         for name, loss in (record["losses"] or {}).items():
-            if loss is not None and is_visible(loss):
-                _add(drawn, name, loss, convert_like(name, image, data=data))
-    levels = int(np.count_nonzero(np.bincount(ours.ravel(), minlength=256)))
+            if loss is not None:
+                rgb = _convert(name, image, data)
+                if rgb is not None and _are_alike(rgb, ours):
+                    alike.append(name)
+                elif is_visible(loss):
+                    _add(drawn, name, loss, rgb)
     renderings = [rendering for _, rendering in drawn]
-    return Drawn(encode(ours, COMPARED), value_range, levels, renderings)
+    return Drawn(encode(ours, COMPARED), value_range, _count_levels(ours), renderings, alike)
 
 
 def encode(rgb: Pixels, side: int) -> Picture:
@@ -139,28 +147,36 @@ def encode(rgb: Pixels, side: int) -> Picture:
     return Picture(f"data:image/{kind};base64,{b64encode(data.getvalue()).decode()}", is_small)
 
 
-def _find_range(image: ImageFile, record: Record, ranges: Ranges) -> ValueRange:
-    """Return the range that a file states, or that of all files of its depth, or its extremes."""
-    if are_limits(image.value_range) and not image.depth_only:
-        return image.value_range
-    return ranges.get(find_depth(record) or "") or "minmax"
+def _render(image: ImageFile, record: Record, ranges: Ranges) -> tuple[Pixels, ValueRange]:
+    """Return the first image of a file as 8-bit RGB, upright, and what is black and white in it.
 
-
-def _render(image: ImageFile, record: Record, value_range: ValueRange) -> Pixels:
-    """Return the first image of a file as 8-bit RGB, upright; varying alpha is laid on white."""
+    That is the range that the file states, or the one of all files of its depth. A file of which
+    this range shows next to nothing is drawn between its own extremes.
+    """
     plane, axes = pick_plane(image, image.array)
-    if plane.dtype.kind == "f" and not np.isfinite(plane).all():
-        plane, value_range = _replace_not_finite(plane, value_range)
-    levels = to_uint8(orient(plane, axes, int(image.orientation)), value_range)
+    plane = orient(plane, axes, int(image.orientation))
+    value_range = ranges.get(find_depth(record) or "") or "minmax"
+    if are_limits(image.value_range) and not image.depth_only:
+        value_range = image.value_range
     alpha: Any = (255, 255, 255) if record["alpha"] == "varying" else "drop"
-    rgb: Pixels = to_rgb(levels, axes, alpha=alpha)
-    return rgb
+    for chosen in (value_range, "minmax"):
+        finite, limits = _replace_not_finite(plane, chosen)
+        rgb: Pixels = to_rgb(to_uint8(finite, limits), axes, alpha=alpha)
+        if _count_levels(rgb) >= min(_FEW_LEVELS, record["levels"] or 0):
+            break
+    return rgb, chosen
+
+
+def _count_levels(rgb: Pixels) -> int:
+    return int(np.count_nonzero(np.bincount(rgb.ravel(), minlength=256)))
 
 
 def _replace_not_finite(
     plane: NDArray[Any], value_range: ValueRange
 ) -> tuple[NDArray[Any], ValueRange]:
     """Return a plane with black in place of NaN, and a range that doesn't depend on it."""
+    if plane.dtype.kind != "f" or np.isfinite(plane).all():
+        return plane, value_range
     finite = plane[np.isfinite(plane)]
     if are_limits(value_range):
         lo, hi = value_range
@@ -170,22 +186,32 @@ def _replace_not_finite(
     return np.nan_to_num(plane, nan=limits[0], posinf=limits[1], neginf=limits[0]), limits
 
 
+def _convert(name: str, image: ImageFile, data: bytes | None) -> Pixels | None:
+    """Return the first image of a file as a loader gives it, in 8-bit RGB; None if undefined."""
+    given = convert_like(name, image, data=data)
+    if given is None:
+        return None
+    first = given[0] if given.ndim == 4 else given
+    rgb: Pixels = to_rgb(to_uint8(first, "dtype"), "HWC", alpha="drop")
+    return rgb
+
+
+def _are_alike(rgb: Pixels, ours: Pixels) -> bool:
+    """Return whether two pictures differ by rounding alone."""
+    return rgb.shape == ours.shape and bool(
+        (np.maximum(rgb, ours) - np.minimum(rgb, ours) <= _ROUNDING).all()
+    )
+
+
 def _add(
-    drawn: list[tuple[Pixels | None, Rendering]],
-    name: str,
-    loss: LossRecord,
-    given: NDArray[Any] | None,
+    drawn: list[tuple[Pixels | None, Rendering]], name: str, loss: LossRecord, rgb: Pixels | None
 ) -> None:
     """Add what a loader gives, to those that give the same."""
-    rgb = None
-    if given is not None:
-        first = given[0] if given.ndim == 4 else given
-        rgb = to_rgb(to_uint8(first, "dtype"), "HWC", alpha="drop")
     for other, rendering in drawn:
         is_same = rgb is other is None or (
-            rgb is not None and other is not None and np.array_equal(rgb, other)
+            rgb is not None and other is not None and _are_alike(rgb, other)
         )
-        if is_same and rendering.loss == loss:
+        if is_same and abs(rendering.loss["white"] - loss["white"]) < _SAME_SHARE:
             rendering.loaders.append(name)
             return
     picture = None if rgb is None else encode(rgb, COMPARED)

@@ -28,8 +28,8 @@ REMEDIES = {
     "don't give the network negatives.",
     "turned": 'Read them with orientation="apply"; otherwise some loaders turn them and '
     "others don't.",
-    "color profile": "Usual loaders ignore it and so does this package. For gray it rarely "
-    "matters; if it does, apply the profile before training.",
+    "color profile": "This package doesn't apply it either. For gray it rarely matters; if it does, "
+    "apply the profile before training.",
     "constant": "There is nothing to see: a failed exposure or an empty mask. Remove them unless "
     "they are meant.",
     "not finite": "One NaN makes a loss NaN. Replace them, np.nan_to_num(image.array), or remove "

@@ -154,7 +154,7 @@ class _Worst:
 
     def add(self, number: int, record: Record) -> None:
         losses: Mapping[str, LossRecord | None] = record["losses"] or {}
-        kind = f"{record['format']} {record['mode']} {record['dtype']}"
+        kind = f"{record['format']} {record['dtype']}"
         if not any(map(is_visible, losses.values())):
             return
         if kind not in self._kinds and len(self._kinds) >= _KINDS:
