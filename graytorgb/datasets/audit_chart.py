@@ -84,7 +84,7 @@ def draw_chart(entry: "DepthRange") -> Chart | None:
             Mark(f"{name} {end:,g}" if isinstance(end, float) else f"{name} {end:,}", locate(end))
             for name, end in zip(("black", "white"), ends, strict=False)
         ],
-        percentiles=[Mark(f"{name} %", locate(value)) for name, value in percentiles.items()],
+        percentiles=[Mark(f"{name}%", locate(value)) for name, value in percentiles.items()],
     )
 
 

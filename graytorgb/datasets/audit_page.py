@@ -21,6 +21,7 @@ from .audit_page_texts import (
     format_number,
     format_share,
     join_counts,
+    keep_words,
     shorten,
     show_path,
     tell_facts,
@@ -32,7 +33,7 @@ from .audit_sample import Sample, choose_records, group_reasons
 if TYPE_CHECKING:
     from .audit_result import Audit, Folder
 
-_THUMBNAILS, _FEWER, _MANY_FINDINGS = 8, 6, 8  # of each finding; fewer if there are many findings
+_THUMBNAILS = 8  # of each finding
 _FOLDERS, _GROUPS = 40, 12  # in the tables
 _PROBLEM = 80  # characters of the reason why a file isn't drawn
 
@@ -78,7 +79,7 @@ def write_html(audit: "Audit", path: Path) -> None:
     environment.filters |= {
         "number": format_number, "path": show_path, "short": shorten, "size": format_bytes,
         "counts": join_counts, "slug": lambda name: name.replace(" ", "-"), "share": format_share,
-        "code": break_code,
+        "code": break_code, "words": keep_words,
     }  # fmt: skip
     write_text(path, environment.get_template("audit_page.html.jinja").render(_describe(audit)))
 
@@ -86,7 +87,7 @@ def write_html(audit: "Audit", path: Path) -> None:
 def _describe(audit: "Audit") -> dict[str, Any]:
     """Return what the template shows."""
     shown = [name for name in audit.findings if not name.startswith(LOSS)]
-    sample = choose_records(audit, _THUMBNAILS if len(shown) <= _MANY_FINDINGS else _FEWER)
+    sample = choose_records(audit, _THUMBNAILS)
     ranges = {entry["depth"]: _find_limits(entry["value_range"]) for entry in audit.value_ranges}
     thumbnails = _draw_thumbnails(audit, sample, ranges)
     folders, folder_count = _choose_folders(audit.list_folders())
@@ -94,7 +95,8 @@ def _describe(audit: "Audit") -> dict[str, Any]:
     return {
         "audit": audit,
         "version": __version__,
-        "is_bad": bool(audit.unreadable or audit.lossy),
+        "is_bad": bool(audit.unreadable or audit.lossy or not audit.files),
+        "is_readable": audit.unreadable < audit.files,
         "findings": [
             Finding(
                 name, audit.findings[name], describe_finding(name), tell_remedy(name),
@@ -118,6 +120,7 @@ def _describe(audit: "Audit") -> dict[str, Any]:
         "skipped_rest": sum(group.files for group in skipped[_GROUPS:]),
         "skipped_count": sum(group.files for group in skipped),
         "UNREADABLE": UNREADABLE,
+        "unreadable_remedy": tell_remedy(UNREADABLE),
     }  # fmt: skip
 
 

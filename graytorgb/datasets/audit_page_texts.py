@@ -50,24 +50,24 @@ def format_number(value: float) -> str:
     """Return a number as text, short.
 
     >>> format_number(4095), format_number(47969.52), format_number(0.123456)
-    ('4,095', '47,969.5', '0.1235')
+    ('4,095', '47,970', '0.1235')
     """
     if not 1000 <= abs(value) < 1e12:
         return f"{value:.4g}"
-    return f"{int(value):,}" if float(value).is_integer() else f"{value:,.1f}"
+    return f"{value:,.0f}"
 
 
 def format_share(share: float) -> str:
     """Return a share as percent; a small one isn't rounded to nothing, nor a large one to all.
 
     >>> format_share(0.0001), format_share(0.5), format_share(0.9999), format_share(1)
-    ('< 0.1 %', '50 %', '> 99.9 %', '100 %')
+    ('< 0.1%', '50%', '> 99.9%', '100%')
     """
     if 0 < share < 0.001:
-        return "< 0.1 %"
+        return "< 0.1%"
     if 0.999 < share < 1:
-        return "> 99.9 %"
-    return f"{100 * share:.3g} %"
+        return "> 99.9%"
+    return f"{100 * share:.3g}%"
 
 
 def format_bytes(count: int) -> str:
@@ -106,3 +106,13 @@ def break_code(code: str) -> Markup:
     """
     parts = Markup.escape(code)
     return Markup(parts.replace(".", Markup(".<wbr>")).replace("(", Markup("(<wbr>")))
+
+
+def keep_words(code: str) -> Markup:
+    """Return code as HTML whose words are broken only if one alone is too long for a line.
+
+    >>> keep_words("convert --to gray")
+    Markup('<span>convert</span> <span>--to</span> <span>gray</span>')
+    """
+    words = (Markup("<span>{}</span>").format(break_code(word)) for word in code.split(" "))
+    return Markup(" ").join(words)

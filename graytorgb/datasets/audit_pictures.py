@@ -79,6 +79,8 @@ class Drawn(NamedTuple):
     renderings : list of Rendering
     alike : list of str
         The loaders whose picture is like ours.
+    harmless : list of str
+        The loaders that lose nothing that shows, but scale or turn the picture otherwise.
     """
 
     picture: Picture
@@ -86,6 +88,7 @@ class Drawn(NamedTuple):
     levels: int
     renderings: list[Rendering]
     alike: list[str]
+    harmless: list[str]
 
 
 def draw_thumbnail(item: Item, record: Record, ranges: Ranges) -> Picture:
@@ -120,7 +123,7 @@ def draw_losses(item: Item, record: Record, ranges: Ranges) -> Drawn:
         image = item.read(limit=_LIMIT) if data is None else item.read(data=data, limit=_LIMIT)
         ours, value_range = _render(image, record, ranges)
         drawn: list[tuple[Pixels | None, Rendering]] = []
-        alike = []
+        alike, harmless = [], []
         for name, loss in (record["losses"] or {}).items():
             if loss is not None:
                 rgb = _convert(name, image, data)
@@ -128,8 +131,11 @@ def draw_losses(item: Item, record: Record, ranges: Ranges) -> Drawn:
                     alike.append(name)
                 elif is_visible(loss):
                     _add(drawn, name, loss, rgb)
+                else:
+                    harmless.append(name)
     renderings = [rendering for _, rendering in drawn]
-    return Drawn(encode(ours, COMPARED), value_range, _count_levels(ours), renderings, alike)
+    levels = _count_levels(ours)
+    return Drawn(encode(ours, COMPARED), value_range, levels, renderings, alike, harmless)
 
 
 def encode(rgb: Pixels, side: int) -> Picture:

@@ -4,11 +4,11 @@ from .audit_findings import LOSS
 
 REMEDIES = {
     "unreadable": "They are errors in training too, or black images where a loader hides the "
-    "error. Restore or remove them; the reasons are below.",
+    "error. Restore or remove them.",
     "deep": "Loaders that make 8 bits of them clip the values or keep the upper bits alone. "
     "State the value range, as the advice above does.",
-    "shallow": "Under the range of the stated depth they would be dark. Use the range of the bits "
-    "in use, which is the value range of this page.",
+    "shallow": "Those that use the lower bits look dark if the stated depth is taken for their "
+    "range. The value range of this page fits the bits in use.",
     "left-shifted": "Each value is a multiple of a power of two. Nothing is lost if the value "
     "range ends at the largest multiple, as it does here.",
     "gray as RGB": "Store one channel, a third of the memory, and repeat it when the model needs "

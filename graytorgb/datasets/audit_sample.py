@@ -64,10 +64,10 @@ class Sample:
 def choose_records(audit: "Audit", per_finding: int) -> Sample:
     """Return what a page shows: at most `per_finding` records of each finding."""
     sample, worst, seen = Sample(), _Worst(), Counter[str]()
-    places = {
-        name: set(_spread(count, per_finding))
-        for name, count in audit.findings.items()
-        if name != UNREADABLE and not name.startswith(LOSS)
+    shown = [n for n in audit.findings if n != UNREADABLE and not n.startswith(LOSS)]
+    places = {  # each finding begins a little later, so that not all show the same files
+        name: set(_spread(audit.findings[name], per_finding, place / len(shown)))
+        for place, name in enumerate(shown)
     }
     failed = _Groups()
     for number, record in enumerate(audit.records):
@@ -119,10 +119,10 @@ def is_visible(loss: LossRecord | None) -> bool:
     return rate_loss(loss) > _VISIBLE
 
 
-def _spread(count: int, chosen: int) -> Iterator[int]:
-    """Yield at most `chosen` places of `count`, evenly spaced, from the first on."""
+def _spread(count: int, chosen: int, phase: float) -> Iterator[int]:
+    """Yield at most `chosen` places of `count`, evenly spaced; `phase` shifts them, 0 to 1."""
     kept = min(count, chosen)
-    return (place * count // kept for place in range(kept))
+    return (int((place + phase) * count / kept) for place in range(kept))
 
 
 class _Groups:

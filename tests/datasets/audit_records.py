@@ -54,8 +54,11 @@ def make_broken(path, error="truncated"):
     return record, None
 
 
-def make_audit(*made, skips=(), order=None, batches=1, **options):
-    """Return an audit of records with their counts; `order` is the order in which they come."""
+def make_audit(*made, skips=(), order=None, batches=1, items=None, **options):
+    """Return an audit of records with their counts; `order` is the order in which they come.
+
+    `items` are what reads the images again; without them nothing can.
+    """
     spool, totals = Spool(), Totals()
     order = range(len(made)) if order is None else order
     for batch in np.array_split(np.array(order, int), batches):
@@ -63,7 +66,8 @@ def make_audit(*made, skips=(), order=None, batches=1, **options):
         for position in batch.tolist():
             record, counts = made[position]
             part.add(record, counts)
-            spool.add([make_row(position, ("item", position), record)], [])
+            item = ("item", position) if items is None else items[position]
+            spool.add([make_row(position, item, record)], [])
         totals.merge(part)
     spool.add([], skips)
     spool.finish()
