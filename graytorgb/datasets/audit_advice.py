@@ -40,27 +40,32 @@ def give_advice(
 ) -> Advice:
     """Return the code and the command for a set of these depths, ranges and findings."""
     return {
-        "code": _make_code(depths, ranges, findings),
+        "code": _make_code(depths, ranges, findings, quick=quick),
         "command": _make_command(source, ranges, findings, quick=quick),
         "notes": _list_notes(ranges, findings, quick=quick),
     }
 
 
 def _make_code(
-    depths: Mapping[str, DepthValues], ranges: Mapping[str, FittingRange], findings: Counter[str]
+    depths: Mapping[str, DepthValues],
+    ranges: Mapping[str, FittingRange],
+    findings: Counter[str],
+    *,
+    quick: bool,
 ) -> str:
     """Return the expression that makes 8-bit RGB of a file of the set."""
+    missing = "(LO, HI)" if quick else '"minmax"'
     stated = {
-        dtype: found.value_range or "minmax"
+        dtype: _quote(found.value_range) if found.value_range else missing
         for depth, found in ranges.items()
         if depth not in _PLAIN_DEPTHS and not _states_its_own(depth)
         for dtype in sorted(depths[depth].dtypes)
     }
     read, limits = "path", ""
     if len(ranges) == 1 and stated:
-        read += f", value_range={_quote(next(iter(stated.values())))}"
+        read += f", value_range={next(iter(stated.values()))}"
     elif stated:
-        table = ", ".join(f'"{dtype}": {_quote(ends)}' for dtype, ends in stated.items())
+        table = ", ".join(f'"{dtype}": {ends}' for dtype, ends in stated.items())
         limits = f", {{{table}}}.get(image.array.dtype.name)"
     if findings["turned"]:
         read += ', orientation="apply"'
@@ -70,7 +75,7 @@ def _make_code(
     if set(ranges) <= {"8 bits"}:
         return f"g2r.to_rgb({image}{options})"
     # one plane is told by its shape; a stack or colors could be read in more than one way
-    has_axes = bool(findings["several images"]) or _has_channels(findings)
+    has_axes = quick or bool(findings["several images"]) or _has_channels(findings)
     if has_axes or limits:
         image = f"image := {image}"
     layout = ", image.layout" if has_axes else ""
@@ -111,8 +116,11 @@ def _list_notes(
             "depth's own range to 8 bits."
         )
     if any(found.value_range is None for found in ranges.values()):
-        why = "the headers alone don't tell it" if quick else "nothing tells it"
-        notes.append(f'A range that is missing: {why}, so the code takes "minmax" of each image.')
+        notes.append(
+            "LO and HI are black and white of the whole set: audit it without quick."
+            if quick
+            else 'Nothing tells black and white of one depth: "minmax" takes those of each image.'
+        )
     if findings["alpha varying"]:
         notes.append("Transparent images are laid on white; another background may be right.")
     if findings["axes unknown"]:
@@ -128,7 +136,8 @@ def _choose_alpha(findings: Counter[str]) -> str | tuple[int, int, int] | None:
     """Return the argument `alpha` that the set needs; None if it has no alpha."""
     if findings["alpha varying"]:
         return _WHITE
-    return "drop" if findings["alpha opaque"] or findings["alpha constant"] else None
+    names = ("alpha opaque", "alpha constant", "alpha")
+    return "drop" if any(findings[name] for name in names) else None
 
 
 def _has_channels(findings: Counter[str]) -> bool:

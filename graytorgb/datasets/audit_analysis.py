@@ -82,7 +82,9 @@ def _analyze(item: Item, quick: bool) -> tuple[Record, Counts | None] | Skip:
     except Exception as error:  # decoders fail with any class
         head = data[:_HEAD] if data else head
         if not is_named and not _is_surely_image(head):
-            return Skip(item.path, f"not an image by its name, nor readable: {_describe(item, error)}")
+            return Skip(
+                item.path, f"not an image by its name, nor readable: {_describe(item, error)}"
+            )
         failed = make_failed(item, error)
         failed["size"], failed["digest"] = record["size"], record["digest"]
         failed["format"] = find_format(head, _get_suffix(item)) if head else None

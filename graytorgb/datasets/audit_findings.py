@@ -36,8 +36,15 @@ def is_deep(record: Record) -> bool:
 
 
 def is_loss(loss: LossRecord | None) -> bool:
-    """Return whether a loader loses levels or turns pixels white; one that refuses loses nothing."""
+    """Return whether a loader loses levels or turns pixels white. One that refuses does neither."""
     return loss is not None and (loss["levels_after"] < loss["levels_before"] or loss["white"] > 0)
+
+
+def _is_shallow(record: Record) -> bool:
+    used, stated = record["effective_bits"], record["bits"]
+    return used is not None and stated is not None and stated > max(used, 8) and (
+        not record["constant"]
+    )  # fmt: skip
 
 
 def _is_left_shifted(record: Record) -> bool:
@@ -50,11 +57,7 @@ def _is_left_shifted(record: Record) -> bool:
 FINDINGS = {
     UNREADABLE: Finding(lambda r: False, "damaged, truncated, or of a kind that isn't read"),
     "deep": Finding(is_deep, "more than 8 bits: most loaders lose them"),
-    "shallow": Finding(
-        lambda r: None not in (r["effective_bits"], r["bits"])
-        and r["effective_bits"] < r["bits"] and not r["constant"],
-        "fewer bits in use than the file states",
-    ),
+    "shallow": Finding(_is_shallow, "fewer bits in use than the file states"),
     "left-shifted": Finding(_is_left_shifted, "values in the upper bits, as 12 bits in 16"),
     "gray as RGB": Finding(
         lambda r: r["color"] == "rgb-gray" and r["color_type"] in ("RGB", "RGBA"),
@@ -67,6 +70,10 @@ FINDINGS = {
         lambda r: r["color_type"] == "palette" and _is_gray(r), "a palette of grays"
     ),
     "color": Finding(lambda r: r["color"] == "color", "not gray"),
+    "alpha": Finding(
+        lambda r: r["alpha"] is None and r["color_type"] in ("gray+alpha", "RGBA"),
+        "an alpha channel, of which only pixels tell more",
+    ),
     "alpha opaque": Finding(lambda r: r["alpha"] == "opaque", "an alpha channel without use"),
     "alpha constant": Finding(lambda r: r["alpha"] == "constant", "transparent to one degree"),
     "alpha varying": Finding(lambda r: r["alpha"] == "varying", "needs a background"),

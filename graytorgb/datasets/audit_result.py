@@ -7,7 +7,7 @@ from dataclasses import asdict
 from itertools import groupby
 from os import PathLike
 from pathlib import Path
-from typing import Any, Self, TypedDict
+from typing import Any, Self, TypedDict, cast
 
 import numpy as np
 
@@ -141,7 +141,9 @@ class Audit:
         self.value_ranges = [_describe_depth(d, v, ranges[d]) for d, v in depths.items()]
         self.findings = _rank(totals.findings) | self._count_kinds()
         self.formats, self.colors = _rank(totals.formats), _rank(totals.colors)
-        self.losses = {name: asdict(totals.losses[name]) for name in LOADERS if name in totals.losses}
+        self.losses = {
+            name: asdict(totals.losses[name]) for name in LOADERS if name in totals.losses
+        }
         named = sources[0] if len(sources) == 1 else "SRC"
         self.advice: Advice = give_advice(named, depths, ranges, totals.findings, quick=quick)
 
@@ -177,7 +179,8 @@ class Audit:
                 elif kind == "sizes" and len(folder["sizes"]) == _LISTED_SIZES:
                     folder["different_sizes"] += 1
                 else:
-                    folder[kind][value] = count
+                    counts = cast(dict[str, dict[str, int]], folder)[kind]
+                    counts[value] = count
                     folder["different_sizes"] += kind == "sizes"
             yield folder
 

@@ -10,6 +10,7 @@ from graytorgb.datasets.audit_result import Audit
 from graytorgb.datasets.audit_spool import Spool, make_row
 from graytorgb.datasets.audit_totals import Totals
 
+LOSSLESS = {"levels_before": 5, "levels_after": 5, "white": 0.0, "bits_after": 8}
 LOADERS = ("pillow", "opencv", "torchvision", "torchcodec", "tensorflow", "keras")
 
 
@@ -30,7 +31,8 @@ def make_record(path, array, **fields):
     step = None if is_float else int(np.gcd.reduce(array.astype(np.int64).ravel()))
     record = start_record(path, array.nbytes)
     record |= {
-        "digest": sha256(array.tobytes()).hexdigest()[:32], "format": "PNG", "mode": f"gray, {bits} bits",
+        "digest": sha256(array.tobytes()).hexdigest()[:32], "format": "PNG",
+        "mode": f"gray, {bits} bits",
         "color_type": "gray", "shape": list(array.shape), "layout": "HW", "dtype": array.dtype.name,
         "frames": 1, "bits": bits, "effective_bits": None if is_float else max(1, hi.bit_length()),
         "step": step, "levels": len(np.unique(finite)), "min": lo, "max": hi,
@@ -38,9 +40,7 @@ def make_record(path, array, **fields):
         "value_range": None if is_float else [0, 2**bits - 1], "range_source": "its depth",
         "depth_only": not is_float, "inverted": False, "orientation": 1, "icc": False,
         "constant": lo == hi, "wasted_bytes": 0,
-        "losses": dict.fromkeys(LOADERS, {
-            "levels_before": 5, "levels_after": 5, "white": 0.0, "bits_after": 8
-        }),
+        "losses": dict.fromkeys(LOADERS, LOSSLESS),
     } | fields  # fmt: skip
     record["findings"] = list_findings(record)
     is_counted = array.dtype.kind in "bui" and array.dtype.itemsize <= 2 and array.size

@@ -68,9 +68,7 @@ def test_several_depths_have_a_range_each():
 
 
 def test_a_pgm_of_4_bits_is_a_depth_of_its_own():
-    pgm = make_record(
-        "a.pgm", np.uint8([[0, 15]]), bits=4, value_range=[0, 15], depth_only=False
-    )
+    pgm = make_record("a.pgm", np.uint8([[0, 15]]), bits=4, value_range=[0, 15], depth_only=False)
     png = make_record("b.png", np.uint8([[0, 255]]), bits=4)  # scaled to 8 bits
     audit = make_audit(pgm, png)
     assert {entry["depth"]: entry["value_range"] for entry in audit.value_ranges} == {

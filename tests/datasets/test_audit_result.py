@@ -104,7 +104,8 @@ def test_a_copy_is_of_the_first_file_whatever_came_first(mixed):
 
 def test_findings_are_counted(mixed):
     assert mixed.findings == {
-        "deep": 2, "constant": 1, "shallow": 1, "lossy in keras": 1, "lossy in pillow": 1, "not finite": 1,
+        "deep": 2, "constant": 1, "shallow": 1, "lossy in keras": 1, "lossy in pillow": 1,
+        "not finite": 1,
         "gray as RGB": 1, "several images": 1, "unreadable": 1, "copy": 1, "mixed modes": 3,
         "mixed depths": 3, "mixed sizes": 3,
     }  # fmt: skip
