@@ -67,11 +67,16 @@ def _make_code(
     elif stated:
         table = ", ".join(f'"{dtype}": {ends}' for dtype, ends in stated.items())
         limits = f", {{{table}}}.get(image.array.dtype.name)"
-    if findings["turned"]:
+    if findings["orientation"]:
         read += ', orientation="apply"'
     image, options = f"g2r.io.read({read})", ""
     if (alpha := _choose_alpha(findings)) is not None:
         options = f", alpha={_quote(alpha)}"
+    if findings["alpha varying"] and len(ranges) == 1 and stated and not quick:
+        # on a background first, because alpha has the depth of the file and not its range
+        limits = next(iter(stated.values()))
+        white = (next(iter(ranges.values())).value_range or _WHITE)[-1]
+        return f"g2r.to_uint8(g2r.to_rgb({image}, alpha={(white,) * 3}), {limits})"
     if set(ranges) <= {"8 bits"}:
         return f"g2r.to_rgb({image}{options})"
     # one plane is told by its shape; a stack or colors could be read in more than one way
@@ -100,7 +105,7 @@ def _make_command(
     alpha = _choose_alpha(findings)
     if alpha is not None:
         command.append(f"--alpha {alpha if alpha == 'drop' else ','.join(map(str, alpha))}")
-    if findings["turned"]:
+    if findings["orientation"]:
         command.append("--orientation apply")
     return " ".join(command)
 
@@ -142,8 +147,10 @@ def _choose_alpha(findings: Counter[str]) -> str | tuple[int, int, int] | None:
 
 def _has_channels(findings: Counter[str]) -> bool:
     """Return whether any array of the set has an axis of channels."""
-    names = ("gray as RGB", "nearly gray as RGB", "gray palette", "color", "alpha opaque",
-             "alpha constant", "alpha varying")  # fmt: skip
+    names = (
+        "gray stored as RGB", "nearly gray stored as RGB", "gray palette", "color", "alpha opaque",
+        "alpha constant", "alpha varying",
+    )  # fmt: skip
     return any(findings[name] for name in names)
 
 

@@ -76,7 +76,7 @@ def _analyze(item: Item, quick: bool) -> tuple[Record, Counts | None] | Skip:
             data = item.read_data()
             _add_data(record, data)
             image = item.read() if data is None else item.read(data=data)
-            counts = _add_image(record, image)
+            counts = _add_image(record, image, data)
             if data is None:
                 record["digest"] = _hash_file(item, image)
     except Exception as error:  # decoders fail with any class
@@ -101,12 +101,12 @@ def _add_data(record: Record, data: bytes | None) -> None:
         record["digest"] = hashlib.sha256(data).hexdigest()[:_DIGITS]
 
 
-def _add_image(record: Record, image: ImageFile) -> Counts | None:
+def _add_image(record: Record, image: ImageFile, data: bytes | None) -> Counts | None:
     """Add to a record what the pixels tell, and return their histogram."""
     values = find_values(image)
     add_header(record, image)
     add_values(record, image, values)
-    add_losses(record, find_losses(image, values))
+    add_losses(record, find_losses(image, values, data=data))
     return values.counts
 
 

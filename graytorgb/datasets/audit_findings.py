@@ -59,11 +59,11 @@ FINDINGS = {
     "deep": Finding(is_deep, "more than 8 bits: most loaders lose them"),
     "shallow": Finding(_is_shallow, "fewer bits in use than the file states"),
     "left-shifted": Finding(_is_left_shifted, "values in the upper bits, as 12 bits in 16"),
-    "gray as RGB": Finding(
+    "gray stored as RGB": Finding(
         lambda r: r["color"] == "rgb-gray" and r["color_type"] in ("RGB", "RGBA"),
         "three equal channels: two are wasted",
     ),
-    "nearly gray as RGB": Finding(
+    "nearly gray stored as RGB": Finding(
         lambda r: r["color"] == "rgb-nearly-gray", "gray but for the noise of JPEG"
     ),
     "gray palette": Finding(
@@ -78,10 +78,10 @@ FINDINGS = {
     "alpha constant": Finding(lambda r: r["alpha"] == "constant", "transparent to one degree"),
     "alpha varying": Finding(lambda r: r["alpha"] == "varying", "needs a background"),
     "inverted": Finding(lambda r: bool(r["inverted"]), "the file stores 0 as white"),
-    "turned": Finding(
+    "orientation": Finding(
         lambda r: (r["orientation"] or 1) != 1, "a tag asks to turn it: most loaders don't"
     ),
-    "color profile": Finding(lambda r: bool(r["icc"]), "an ICC profile: loaders ignore it"),
+    "ICC profile": Finding(lambda r: bool(r["icc"]), "an ICC profile: loaders ignore it"),
     "constant": Finding(lambda r: bool(r["constant"]), "all pixels are equal"),
     "not finite": Finding(lambda r: bool(r["not_finite"]), "NaN or infinite values"),
     "several images": Finding(lambda r: (r["frames"] or 1) > 1, "frames or pages in one file"),

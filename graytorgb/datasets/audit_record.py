@@ -172,12 +172,14 @@ def add_values(record: Record, image: ImageFile, values: "Values") -> None:
 
 def add_losses(record: Record, losses: "Mapping[str, Loss | None]") -> None:
     """Add to a record what the usual loaders lose of the file."""
-    record["losses"] = {
-        name: None if loss is None else cast(LossRecord, {
-            key: as_json(value) for key, value in loss._asdict().items()
-        })
-        for name, loss in losses.items()
-    }  # fmt: skip
+    told: dict[Loss | None, LossRecord | None] = {None: None}  # several loaders lose the same
+    for loss in losses.values():
+        if loss is not None and loss not in told:
+            told[loss] = {
+                "levels_before": int(loss.levels_before), "levels_after": int(loss.levels_after),
+                "white": float(loss.white), "bits_after": int(loss.bits_after),
+            }  # fmt: skip
+    record["losses"] = {name: told[loss] for name, loss in losses.items()}
 
 
 def as_json(value: Any) -> Any:

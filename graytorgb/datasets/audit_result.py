@@ -114,7 +114,7 @@ class Audit:
         How many files have each finding that occurs, the most frequent first; of ``"mixed modes"``,
         ``"mixed depths"`` and ``"mixed sizes"`` how many there are, if more than one.
     formats, colors : dict of {str: int}
-        How many files are of each format, and how many are gray, gray as RGB and in color.
+        How many files are of each format, and how many are gray, gray stored as RGB and in color.
     losses : dict of {str: dict}
         What each usual loader loses of the set.
     wasted_bytes : int

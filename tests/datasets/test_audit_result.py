@@ -106,7 +106,7 @@ def test_findings_are_counted(mixed):
     assert mixed.findings == {
         "deep": 2, "constant": 1, "shallow": 1, "lossy in keras": 1, "lossy in pillow": 1,
         "not finite": 1,
-        "gray as RGB": 1, "several images": 1, "unreadable": 1, "copy": 1, "mixed modes": 3,
+        "gray stored as RGB": 1, "several images": 1, "unreadable": 1, "copy": 1, "mixed modes": 3,
         "mixed depths": 3, "mixed sizes": 3,
     }  # fmt: skip
     assert (mixed.files, mixed.unreadable, mixed.lossy) == (5, 1, 1)
