@@ -56,3 +56,16 @@ def test_markdown(tables, tmp_path):
     assert lines[0] == "| format | files | what is read | pixels by | extra |"
     assert {line.count("|") for line in lines} == {6}
     assert any(line.startswith("| DICOM | .dcm") for line in lines)
+
+
+def test_what_every_loader_makes_of_a_file(tables):
+    rows = {row["file"]: row for row in tables["loaders"]()}
+    assert {tuple(row)[1:] for row in rows.values()} == {tuple(tables["LOADER_NAMES"].values())}
+    camera = rows["PNG, gray, 12 bits in 16"]
+    assert camera["Pillow, ImageFolder"] == "**256** of 4,096, **93.8% white**"
+    assert camera["OpenCV"] == "**16** of 4,096"
+    assert camera["torchvision"] == "all 4,096, 16 bits"
+    assert rows["PNG, palette of 8 bits"]["torchvision"] == "**indices**, no colors"
+    assert rows["PNG, palette of 4 bits"]["torchvision"] == "**no picture**"
+    assert rows["TIFF, JPEG 2000 inside"]["OpenCV"] == "**black**"
+    assert rows[".npy, uint16"]["Keras"] == "error"

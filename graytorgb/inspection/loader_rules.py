@@ -5,6 +5,7 @@ Found by experiment with Pillow 13.0, OpenCV 5.0, torchvision 0.29, TorchCodec 0
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -52,6 +53,9 @@ class Rule(NamedTuple):
         Whether the image is turned upright as the file's orientation asks for.
     samples : ndarray of uint8, (H, W, C), or None
         What the loader gives in place of the file's colors, such as the indices of a palette.
+    decode : callable or None
+        Returns what the loader gives in place of the file's colors, (H, W, C) of uint8, or None if
+        the file can't be read again. The colors by `map` are close to that, and take less time.
     is_ruined : bool
         Whether the result is bytes that have nothing to do with the picture.
     """
@@ -63,6 +67,7 @@ class Rule(NamedTuple):
     has_frame_axis: bool = False
     is_turned: bool = False
     samples: NDArray[np.uint8] | None = None
+    decode: Callable[[], NDArray[np.uint8] | None] | None = None
     is_ruined: bool = False
 
 
@@ -92,23 +97,18 @@ def find_pillow(image: ImageFile, data: bytes | None) -> Rule | None:
 
 def find_pillow_array(image: ImageFile) -> Rule | None:
     """Return the rule of ``Image.fromarray(array).convert("RGB")`` for each image of an array."""
-    dtype, layout = image.array.dtype, image.layout
-    if layout is not None and not layout.endswith(("HW", "HWC")):
+    dtype, shape = image.array.dtype, image.array.shape
+    layout = image.layout or ("HWC" if len(shape) == 3 else "HW")
+    if "C" in layout:
+        is_taken = layout.endswith("HWC") and dtype == np.uint8 and shape[-1] in (2, 3, 4)
+        return Rule(has_all_frames=True) if is_taken and len(shape) == len(layout) else None
+    if not layout.endswith("HW") or len(shape) != len(layout):
         return None
-    has_channels = "C" in layout if layout else image.array.ndim > 2
-    if has_channels:
-        is_taken = dtype == np.uint8 and image.array.shape[-1] in (2, 3, 4)
-        return Rule(has_all_frames=True) if is_taken and _is_single_or_stack(image) else None
     if dtype.name in ("bool", "uint8", "int8"):
         return Rule(has_all_frames=True)
     if dtype.name in ("uint16", "int16", "uint32", "int32", "float32", "float64"):
         return Rule(CLIP, has_all_frames=True)
     return None
-
-
-def _is_single_or_stack(image: ImageFile) -> bool:
-    """Return whether the axes are told, or few enough to be those of one image."""
-    return image.layout is not None or image.array.ndim == 3
 
 
 def find_keras(image: ImageFile, data: bytes | None) -> Rule | None:
@@ -149,7 +149,7 @@ def _find_pillow_tiff(image: ImageFile, data: bytes | None) -> Rule | None:
         is_gray = _is_gray(image)
         if dtype == "uint16" and not is_gray:
             if layout.endswith("CHW") and not compression:
-                return _RUINED
+                return Rule(samples=_read_planes_wrongly(image, data), is_turned=True)
             found = HIGH_BYTE
         elif dtype == "uint8" and bits == 8:
             tags = None if is_gray else stored.read_tiff_tags(image, data)
@@ -164,6 +164,15 @@ def _find_pillow_tiff(image: ImageFile, data: bytes | None) -> Rule | None:
     elif dtype in ("uint16", "int16", "uint32", "int32", "float32"):
         found = CLIP
     return None if found is None else Rule(found, is_turned=True)
+
+
+def _read_planes_wrongly(image: ImageFile, data: bytes | None) -> NDArray[np.uint8]:
+    """Return what Pillow makes of planes of 16 bits: it takes each byte for a sample of 8 bits."""
+    tags = stored.read_tiff_tags(image, data)
+    planes = image.array.reshape(-1, *image.array.shape[-3:])[0][:3]
+    height, width = planes.shape[1:]
+    samples = planes.astype(f"{tags.order if tags else '<'}u2").view(np.uint8).reshape(3, -1)
+    return np.moveaxis(samples[:, : height * width].reshape(3, height, width), 0, -1)
 
 
 def _find_inverted(image: ImageFile) -> Map | None:
@@ -263,20 +272,21 @@ def find_torchcodec(image: ImageFile, data: bytes | None) -> Rule | None:
 def find_tensorflow(image: ImageFile, data: bytes | None) -> Rule | None:
     """Return the rule of ``tf.io.decode_image(data)``.
 
-    Its JPEG decoder has a faster transform than the other loaders' (JDCT_IFAST), so that its values
-    differ from these by up to 4. Animated WebP makes it write beyond its memory.
+    Its JPEG decoder has a faster and less exact transform than the others' (JDCT_IFAST). Animated
+    WebP without alpha makes it write beyond its memory, because libwebp gives RGBA.
     """
     kind = image.format
     if kind == "PNG":
         alpha: Any = "drop" if _has_key(image) else "keep"
         return Rule(HIGH_BYTE if _is_deep(image) else KEEP, is_rgb=False, alpha=alpha)
     if kind == "JPEG":
-        return Rule(is_rgb=False)
+        return Rule(is_rgb=False, decode=partial(stored.decode_jpeg_fast, image, data))
     if kind == "GIF":
         return Rule(alpha=(0, 0, 0), has_all_frames=True, has_frame_axis=True)
     if kind == "WEBP":
-        is_stack = _is_stack(image)
-        return _RUINED if is_stack else Rule(is_rgb=False, alpha="keep", has_frame_axis=True)
+        if _is_stack(image) and image.array.shape[-1] == 3:
+            return _RUINED
+        return Rule(is_rgb=False, alpha="keep", has_all_frames=True, has_frame_axis=True)
     if kind == "BMP" and (content := stored.read_data(image, data)):
         samples = stored.read_bitmap_samples(content)
         return None if samples is None else Rule(is_rgb=False, alpha="keep", samples=samples)
