@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 from ..core.image_file import ImageFile
 from ..errors import GrayToRGBError
+from ..inspection.counting import Counts
 from ..inspection.loaders import find_losses
 from ..inspection.values import find_values
 from ..io.formats import SUFFIXES, find_format
 from .audit_findings import list_findings
 from .audit_record import Record, add_header, add_losses, add_values, start_record
 from .audit_spool import Row, Skip, make_row
-from .audit_totals import Counts, Totals
+from .audit_totals import Totals
 from .items import Item
 
 _DIGITS = 32  # of the 64 of SHA-256: no two of 10^12 different files share them by chance

@@ -325,7 +325,7 @@ def test_the_histogram_of_one_image(mess):
     np.testing.assert_array_equal(image.array, DEEP << 4)
     counts = find_values(image).counts
     assert counts.first == DEEP.min() << 4
-    np.testing.assert_array_equal(counts.counts, np.bincount((DEEP << 4).ravel())[counts.first :])
+    np.testing.assert_array_equal(counts.numbers, np.bincount((DEEP << 4).ravel())[counts.first :])
 
 
 def fail(error, image):
