@@ -180,6 +180,7 @@ def _gifs():
     yield "palette8animated", _palette_image(COLORS, BYTES.T.copy())
     yield "gray8animated", _pillow(BYTES, BYTES.T.copy())
     yield "palette2", _palette_image(COLORS[:4])
+    yield "gray8alpha", _pillow(BYTES, transparency=7)
     yield "palette8background", _palette_image(COLORS, transparency=7, background=9)
 
 
@@ -272,7 +273,7 @@ def _tiff_bits(pixels, bits, photometric, colors=None):
 def _tiffs():
     gray, white = {"photometric": "minisblack"}, {"photometric": "miniswhite"}
     rgb = {"photometric": "rgb"}
-    for bits in (1, 2, 4, 12):
+    for bits in (1, 2, 4, 6, 10, 12, 14):
         yield f"gray{bits}", _tiff_bits(_few(bits, (16, 32)), bits, 1)
         yield f"white{bits}", _tiff_bits(_few(bits, (16, 32)), bits, 0)
     yield "gray8", _tiff(BYTES, **gray)
@@ -377,6 +378,8 @@ def _odd_tiffs():
     rgba, both = np.dstack([COLOR, ALPHA]), np.dstack([DEEP_COLOR, DEEP_ALPHA])
     yield "rgba8planes", _tiff(_planes(rgba), extrasamples=["unassalpha"], **planes)
     yield "rgba16planes", _tiff(_planes(both), extrasamples=["unassalpha"], **planes)
+    less = np.minimum(both, both[..., 3:])
+    yield "rgba16associated", _tiff(less, extrasamples=["assocalpha"], **rgb)
     yield "rgbaf4", _tiff(rgba.astype("f4"), extrasamples=["unassalpha"], **rgb)
     yield "rgbi1", _tiff(COLOR.view("i1"), **rgb)
     yield "rgbi2", _tiff(COLOR.astype("i2") - 99, **rgb)

@@ -122,6 +122,6 @@ def count_values(image):
         plane = colors[..., 0] if is_gray else colors
         first = int(plane.min())
         counts = np.bincount(plane.ravel().astype(int) - first).astype(np.uint64)
-        counts = SimpleNamespace(first=first, counts=counts)
+        counts = SimpleNamespace(first=first, numbers=counts)
     kind = "gray" if colors.shape[-1] == 1 else "rgb-gray" if is_gray else "color"
     return SimpleNamespace(levels=len(np.unique(colors)), counts=counts, color=kind)

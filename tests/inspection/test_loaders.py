@@ -13,17 +13,10 @@ from pydicom.data import get_testdata_file
 
 import graytorgb as g2r
 from graytorgb.core.image_file import ImageFile
-from graytorgb.inspection import loader_arithmetic as arithmetic
-from graytorgb.inspection.loader_arithmetic import Map
-from graytorgb.inspection.loader_rules import Rule
-from graytorgb.inspection.loaders import (
-    LOADERS,
-    Loss,
-    _count_by_pixels,
-    _count_by_table,
-    convert_like,
-    find_losses,
-)
+from graytorgb.inspection.loaders import LOADERS, Loss, arithmetic, convert_like, find_losses
+from graytorgb.inspection.loaders.arithmetic import Map
+from graytorgb.inspection.loaders.losses import count_by_pixels, count_by_table
+from graytorgb.inspection.loaders.rule import Rule
 from graytorgb.io import read
 
 from ..support import needs, needs_package, run_python
@@ -124,8 +117,8 @@ def test_the_histogram_tells_what_the_pixels_tell(data, name):
     pixels = np.random.default_rng(seed).integers(*ends, (12, 13), endpoint=True)
     image = make_image(pixels.astype(dtype))
     values = count_values(image)
-    by_table = _count_by_table(image, values, values.counts, map_)
-    assert by_table == _count_by_pixels(image, values, Rule(map_), is_whole=True)
+    by_table = count_by_table(image, values, values.counts, map_)
+    assert by_table == count_by_pixels(image, values, Rule(map_), is_whole=True)
 
 
 def make_image(array, mode="gray, 16 bits", kind="TIFF", name="x.tif"):

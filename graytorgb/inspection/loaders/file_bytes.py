@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..extras import require
-from ..io import ImageFile
+from ...extras import require
+from ...io import ImageFile
+
+ASSOCIATED, UNASSOCIATED = 1, 2  # TIFF 6.0, ExtraSamples
 
 
 class Bitmap(NamedTuple):
@@ -139,3 +141,9 @@ def find_background(data: bytes) -> tuple[int, int, int]:
 def is_plain_text(data: bytes) -> bool:
     """Return whether the samples of a PNM file are numbers in text (P1, P2, P3)."""
     return data[1:2] in b"123"
+
+
+def find_index_bits(image: ImageFile, data: bytes | None) -> int:
+    """Return the bits of an index in a TIFF with a palette, 8 if the file can't be read again."""
+    tags = read_tiff_tags(image, data)
+    return 8 if tags is None else tags.bits
