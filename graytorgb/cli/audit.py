@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from ..core.writing import is_same_file
-from ..errors import GrayToRGBError
+from ..errors import GrayToRGBError, LayoutError
 from ..extras import require
 from ..io.formats import SUFFIXES, find_format
 from .files import FileCommand, OutputFile, get_label
@@ -149,6 +149,8 @@ def _clear_errors() -> Iterator[None]:
     """Turn the errors that a user can mend into messages of the command line."""
     try:
         yield
+    except LayoutError as error:
+        raise click.ClickException(f"{error} (on the command line: --layout NHW)") from error
     except (GrayToRGBError, OSError) as error:
         raise click.ClickException(str(error)) from error
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
@@ -156,9 +156,10 @@ def _make_grid() -> Table:
 
 def _make_table(*headings: str) -> Table:
     """Return a table without lines, with numbers to the right of its first column."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for number, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if number and heading else "left")
+        justify: JustifyMethod = "right" if number and heading else "left"
+        table.add_column(heading, justify=justify, overflow="fold")
     return table
 
 

@@ -40,37 +40,47 @@ def give_advice(
 ) -> Advice:
     """Return the code and the command for a set of these depths, ranges and findings."""
     return {
-        "code": _make_code(depths, ranges, findings),
+        "code": _make_code(depths, ranges, findings, quick=quick),
         "command": _make_command(source, ranges, findings, quick=quick),
         "notes": _list_notes(ranges, findings, quick=quick),
     }
 
 
 def _make_code(
-    depths: Mapping[str, DepthValues], ranges: Mapping[str, FittingRange], findings: Counter[str]
+    depths: Mapping[str, DepthValues],
+    ranges: Mapping[str, FittingRange],
+    findings: Counter[str],
+    *,
+    quick: bool,
 ) -> str:
     """Return the expression that makes 8-bit RGB of a file of the set."""
+    missing = "(LO, HI)" if quick else '"minmax"'
     stated = {
-        dtype: found.value_range or "minmax"
+        dtype: _quote(found.value_range) if found.value_range else missing
         for depth, found in ranges.items()
         if depth not in _PLAIN_DEPTHS and not _states_its_own(depth)
         for dtype in sorted(depths[depth].dtypes)
     }
     read, limits = "path", ""
     if len(ranges) == 1 and stated:
-        read += f", value_range={_quote(next(iter(stated.values())))}"
+        read += f", value_range={next(iter(stated.values()))}"
     elif stated:
-        table = ", ".join(f'"{dtype}": {_quote(ends)}' for dtype, ends in stated.items())
+        table = ", ".join(f'"{dtype}": {ends}' for dtype, ends in stated.items())
         limits = f", {{{table}}}.get(image.array.dtype.name)"
-    if findings["turned"]:
+    if findings["orientation"]:
         read += ', orientation="apply"'
     image, options = f"g2r.io.read({read})", ""
     if (alpha := _choose_alpha(findings)) is not None:
         options = f", alpha={_quote(alpha)}"
+    if findings["alpha varying"] and len(ranges) == 1 and stated and not quick:
+        # on a background first, because alpha has the depth of the file and not its range
+        limits = next(iter(stated.values()))
+        white = (next(iter(ranges.values())).value_range or _WHITE)[-1]
+        return f"g2r.to_uint8(g2r.to_rgb({image}, alpha={(white,) * 3}), {limits})"
     if set(ranges) <= {"8 bits"}:
         return f"g2r.to_rgb({image}{options})"
     # one plane is told by its shape; a stack or colors could be read in more than one way
-    has_axes = bool(findings["several images"]) or _has_channels(findings)
+    has_axes = quick or bool(findings["several images"]) or _has_channels(findings)
     if has_axes or limits:
         image = f"image := {image}"
     layout = ", image.layout" if has_axes else ""
@@ -95,7 +105,7 @@ def _make_command(
     alpha = _choose_alpha(findings)
     if alpha is not None:
         command.append(f"--alpha {alpha if alpha == 'drop' else ','.join(map(str, alpha))}")
-    if findings["turned"]:
+    if findings["orientation"]:
         command.append("--orientation apply")
     return " ".join(command)
 
@@ -111,8 +121,11 @@ def _list_notes(
             "depth's own range to 8 bits."
         )
     if any(found.value_range is None for found in ranges.values()):
-        why = "the headers alone don't tell it" if quick else "nothing tells it"
-        notes.append(f'A range that is missing: {why}, so the code takes "minmax" of each image.')
+        notes.append(
+            "LO and HI are black and white of the whole set: audit it without quick."
+            if quick
+            else 'Nothing tells black and white of one depth: "minmax" takes those of each image.'
+        )
     if findings["alpha varying"]:
         notes.append("Transparent images are laid on white; another background may be right.")
     if findings["axes unknown"]:
@@ -128,13 +141,16 @@ def _choose_alpha(findings: Counter[str]) -> str | tuple[int, int, int] | None:
     """Return the argument `alpha` that the set needs; None if it has no alpha."""
     if findings["alpha varying"]:
         return _WHITE
-    return "drop" if findings["alpha opaque"] or findings["alpha constant"] else None
+    names = ("alpha opaque", "alpha constant", "alpha")
+    return "drop" if any(findings[name] for name in names) else None
 
 
 def _has_channels(findings: Counter[str]) -> bool:
     """Return whether any array of the set has an axis of channels."""
-    names = ("gray as RGB", "nearly gray as RGB", "gray palette", "color", "alpha opaque",
-             "alpha constant", "alpha varying")  # fmt: skip
+    names = (
+        "gray stored as RGB", "nearly gray stored as RGB", "gray palette", "color", "alpha opaque",
+        "alpha constant", "alpha varying",
+    )  # fmt: skip
     return any(findings[name] for name in names)
 
 

@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 from ..core.image_file import ImageFile
 from ..errors import GrayToRGBError
+from ..inspection.counting import Counts
 from ..inspection.loaders import find_losses
 from ..inspection.values import find_values
 from ..io.formats import SUFFIXES, find_format
 from .audit_findings import list_findings
 from .audit_record import Record, add_header, add_losses, add_values, start_record
 from .audit_spool import Row, Skip, make_row
-from .audit_totals import Counts, Totals
+from .audit_totals import Totals
 from .items import Item
 
 _DIGITS = 32  # of the 64 of SHA-256: no two of 10^12 different files share them by chance
@@ -76,13 +77,15 @@ def _analyze(item: Item, quick: bool) -> tuple[Record, Counts | None] | Skip:
             data = item.read_data()
             _add_data(record, data)
             image = item.read() if data is None else item.read(data=data)
-            counts = _add_image(record, image)
+            counts = _add_image(record, image, data)
             if data is None:
                 record["digest"] = _hash_file(item, image)
     except Exception as error:  # decoders fail with any class
         head = data[:_HEAD] if data else head
         if not is_named and not _is_surely_image(head):
-            return Skip(item.path, f"not an image by its name, nor readable: {_describe(item, error)}")
+            return Skip(
+                item.path, f"not an image by its name, nor readable: {_describe(item, error)}"
+            )
         failed = make_failed(item, error)
         failed["size"], failed["digest"] = record["size"], record["digest"]
         failed["format"] = find_format(head, _get_suffix(item)) if head else None
@@ -99,12 +102,12 @@ def _add_data(record: Record, data: bytes | None) -> None:
         record["digest"] = hashlib.sha256(data).hexdigest()[:_DIGITS]
 
 
-def _add_image(record: Record, image: ImageFile) -> Counts | None:
+def _add_image(record: Record, image: ImageFile, data: bytes | None) -> Counts | None:
     """Add to a record what the pixels tell, and return their histogram."""
     values = find_values(image)
     add_header(record, image)
     add_values(record, image, values)
-    add_losses(record, find_losses(image, values))
+    add_losses(record, find_losses(image, values, data=data))
     return values.counts
 
 

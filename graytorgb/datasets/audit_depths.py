@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.percentile import percentile_of_counts
+from ..inspection.counting import Counts
 from .audit_record import Record
 
 PERCENTS = (0.1, 1, 50, 99, 99.9)
@@ -95,14 +96,15 @@ class DepthValues:
     counts: NDArray[np.int64] | None = field(default=None, repr=False)
     not_finite: int = 0
 
-    def add(self, record: Record, first: int, counts: NDArray[Any] | None) -> None:
+    def add(self, record: Record, counts: Counts | None) -> None:
         """Add a file's values."""
         lo, hi = record["min"], record["max"]
         self.files += 1
         self.dtypes.add(record["dtype"] or "")
         self.not_finite += record["not_finite"] or 0
         self._add_extremes(lo, hi)
-        self.step = _find_common_step(self.step, record["step"])
+        if lo or hi:  # 0 is a multiple of every step
+            self.step = _find_common_step(self.step, record["step"])
         if _states_more_than_depth(record):
             self.stated_files += 1
             self._add_stated(*(record["value_range"] or (None, None)))
@@ -111,7 +113,7 @@ class DepthValues:
             if record["dtype"] == "uint16" and (record["bits"] or 16) < 16:
                 self.stated_bits = max(self.stated_bits, record["bits"] or 0)
         if counts is not None:
-            self._add_counts(first, counts)
+            self._add_counts(int(counts.first), counts.numbers)
 
     def merge(self, other: "DepthValues") -> None:
         """Add the values of other files of this depth."""

@@ -36,8 +36,15 @@ def is_deep(record: Record) -> bool:
 
 
 def is_loss(loss: LossRecord | None) -> bool:
-    """Return whether a loader loses levels or turns pixels white; one that refuses loses nothing."""
+    """Return whether a loader loses levels or turns pixels white. One that refuses does neither."""
     return loss is not None and (loss["levels_after"] < loss["levels_before"] or loss["white"] > 0)
+
+
+def _is_shallow(record: Record) -> bool:
+    used, stated = record["effective_bits"], record["bits"]
+    return used is not None and stated is not None and stated > max(used, 8) and (
+        not record["constant"]
+    )  # fmt: skip
 
 
 def _is_left_shifted(record: Record) -> bool:
@@ -50,31 +57,31 @@ def _is_left_shifted(record: Record) -> bool:
 FINDINGS = {
     UNREADABLE: Finding(lambda r: False, "damaged, truncated, or of a kind that isn't read"),
     "deep": Finding(is_deep, "more than 8 bits: most loaders lose them"),
-    "shallow": Finding(
-        lambda r: None not in (r["effective_bits"], r["bits"])
-        and r["effective_bits"] < r["bits"] and not r["constant"],
-        "fewer bits in use than the file states",
-    ),
+    "shallow": Finding(_is_shallow, "fewer bits in use than the file states"),
     "left-shifted": Finding(_is_left_shifted, "values in the upper bits, as 12 bits in 16"),
-    "gray as RGB": Finding(
+    "gray stored as RGB": Finding(
         lambda r: r["color"] == "rgb-gray" and r["color_type"] in ("RGB", "RGBA"),
         "three equal channels: two are wasted",
     ),
-    "nearly gray as RGB": Finding(
+    "nearly gray stored as RGB": Finding(
         lambda r: r["color"] == "rgb-nearly-gray", "gray but for the noise of JPEG"
     ),
     "gray palette": Finding(
         lambda r: r["color_type"] == "palette" and _is_gray(r), "a palette of grays"
     ),
     "color": Finding(lambda r: r["color"] == "color", "not gray"),
+    "alpha": Finding(
+        lambda r: r["alpha"] is None and r["color_type"] in ("gray+alpha", "RGBA"),
+        "an alpha channel, of which only pixels tell more",
+    ),
     "alpha opaque": Finding(lambda r: r["alpha"] == "opaque", "an alpha channel without use"),
     "alpha constant": Finding(lambda r: r["alpha"] == "constant", "transparent to one degree"),
     "alpha varying": Finding(lambda r: r["alpha"] == "varying", "needs a background"),
     "inverted": Finding(lambda r: bool(r["inverted"]), "the file stores 0 as white"),
-    "turned": Finding(
+    "orientation": Finding(
         lambda r: (r["orientation"] or 1) != 1, "a tag asks to turn it: most loaders don't"
     ),
-    "color profile": Finding(lambda r: bool(r["icc"]), "an ICC profile: loaders ignore it"),
+    "ICC profile": Finding(lambda r: bool(r["icc"]), "an ICC profile: loaders ignore it"),
     "constant": Finding(lambda r: bool(r["constant"]), "all pixels are equal"),
     "not finite": Finding(lambda r: bool(r["not_finite"]), "NaN or infinite values"),
     "several images": Finding(lambda r: (r["frames"] or 1) > 1, "frames or pages in one file"),

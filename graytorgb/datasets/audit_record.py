@@ -45,7 +45,7 @@ class Record(TypedDict):
     path : str
         The file, relative to the source. Bytes of its name that aren't text are surrogates.
     folder : str
-        The first folder of the path, which is the class for ``ImageFolder``; empty if there is none.
+        The first folder of the path, which is the class for ``ImageFolder``; empty if it has none.
     size : int
         The bytes of the file.
     digest : str
@@ -142,19 +142,20 @@ def start_record(path: str, size: int | None) -> Record:
 
 def add_header(record: Record, image: "ImageFile | ImageHeader") -> None:
     """Add to a record what a file's header tells."""
-    is_decoded = isinstance(image, ImageFile)
-    shape, dtype = (image.array.shape, image.array.dtype) if is_decoded else (image.shape, image.dtype)
+    pixels = image.array if isinstance(image, ImageFile) else image
     stated = image.value_range
     record["format"], record["mode"], record["color_type"] = (
         image.format, image.mode, image.color_type,
     )  # fmt: skip
-    record["shape"], record["dtype"], record["layout"] = list(shape), dtype.name, image.layout
+    record["shape"], record["dtype"], record["layout"] = (
+        list(pixels.shape), pixels.dtype.name, image.layout,
+    )  # fmt: skip
     record["frames"], record["bits"] = image.frames, image.bits
     record["value_range"] = [as_json(end) for end in stated] if are_limits(stated) else None
     record["range_source"], record["depth_only"] = image.range_source, image.depth_only
     record["inverted"], record["orientation"] = image.is_inverted, image.orientation
     record["icc"] = image.has_icc
-    record["notes"] = list(image.notes) if is_decoded else []
+    record["notes"] = list(image.notes)
 
 
 def add_values(record: Record, image: ImageFile, values: "Values") -> None:
@@ -171,12 +172,14 @@ def add_values(record: Record, image: ImageFile, values: "Values") -> None:
 
 def add_losses(record: Record, losses: "Mapping[str, Loss | None]") -> None:
     """Add to a record what the usual loaders lose of the file."""
-    record["losses"] = {
-        name: None if loss is None else cast(LossRecord, {
-            key: as_json(value) for key, value in loss._asdict().items()
-        })
-        for name, loss in losses.items()
-    }  # fmt: skip
+    told: dict[Loss | None, LossRecord | None] = {None: None}  # several loaders lose the same
+    for loss in losses.values():
+        if loss is not None and loss not in told:
+            told[loss] = {
+                "levels_before": int(loss.levels_before), "levels_after": int(loss.levels_after),
+                "white": float(loss.white), "bits_after": int(loss.bits_after),
+            }  # fmt: skip
+    record["losses"] = {name: told[loss] for name, loss in losses.items()}
 
 
 def as_json(value: Any) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from itertools import groupby
 from os import PathLike
 from pathlib import Path
-from typing import Any, Self, TypedDict
+from typing import Any, Self, TypedDict, cast
 
 import numpy as np
 
@@ -115,7 +115,7 @@ class Audit:
         How many files have each finding that occurs, the most frequent first; of ``"mixed modes"``,
         ``"mixed depths"`` and ``"mixed sizes"`` how many there are, if more than one.
     formats, colors : dict of {str: int}
-        How many files are of each format, and how many are gray, gray as RGB and in color.
+        How many files are of each format, and how many are gray, gray stored as RGB and in color.
     losses : dict of {str: dict}
         What each usual loader loses of the set.
     wasted_bytes : int
@@ -142,7 +142,9 @@ class Audit:
         self.value_ranges = [_describe_depth(d, v, ranges[d]) for d, v in depths.items()]
         self.findings = _rank(totals.findings) | self._count_kinds()
         self.formats, self.colors = _rank(totals.formats), _rank(totals.colors)
-        self.losses = {name: asdict(totals.losses[name]) for name in LOADERS if name in totals.losses}
+        self.losses = {
+            name: asdict(totals.losses[name]) for name in LOADERS if name in totals.losses
+        }
         named = sources[0] if len(sources) == 1 else "SRC"
         self.advice: Advice = give_advice(named, depths, ranges, totals.findings, quick=quick)
 
@@ -178,7 +180,8 @@ class Audit:
                 elif kind == "sizes" and len(folder["sizes"]) == _LISTED_SIZES:
                     folder["different_sizes"] += 1
                 else:
-                    folder[kind][value] = count
+                    counts = cast(dict[str, dict[str, int]], folder)[kind]
+                    counts[value] = count
                     folder["different_sizes"] += kind == "sizes"
             yield folder
 

@@ -158,7 +158,7 @@ class Records(Sequence[Record]):
 
 
 class Skips(Sequence[dict[str, str]]):
-    """The files that aren't images, sorted by their paths: ``{"path": ..., "reason": ...}`` each."""
+    """The files that aren't images, sorted by path: ``{"path": ..., "reason": ...}`` each."""
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool

@@ -2,26 +2,11 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from ..inspection.counting import Counts
 from .audit_depths import DepthValues, find_depth
 from .audit_findings import UNREADABLE, is_loss
 from .audit_record import LossRecord, Record
-
-
-class Counts(Protocol):
-    """An exact histogram: how often each integer from `first` on occurs."""
-
-    @property
-    def first(self) -> int:
-        """The integer of the first count."""
-
-    @property
-    def counts(self) -> NDArray[Any]:
-        """The counts."""
 
 
 @dataclass
@@ -35,7 +20,7 @@ class LoaderTotals:
     refused : int
         The files that it refuses.
     levels_before, levels_after : int
-        The levels of all files together that it reads.
+        The levels of these files together, in the files and in the loader's results.
     white_files : int
         The files of which it turns pixels white.
     most_white : float
@@ -54,7 +39,9 @@ class LoaderTotals:
         if loss is None:
             self.refused += 1
             return
-        self.files += is_loss(loss)
+        if not is_loss(loss):
+            return
+        self.files += 1
         self.levels_before += loss["levels_before"]
         self.levels_after += loss["levels_after"]
         self.white_files += loss["white"] > 0
@@ -111,9 +98,7 @@ class Totals:
             self.losses.setdefault(name, LoaderTotals()).add(loss)
         depth = find_depth(record)
         if depth is not None:
-            values = self.depths.setdefault(depth, DepthValues())
-            first, numbers = (0, None) if counts is None else (int(counts.first), counts.counts)
-            values.add(record, first, None if numbers is None else np.asarray(numbers))
+            self.depths.setdefault(depth, DepthValues()).add(record, counts)
 
     def merge(self, other: "Totals") -> None:
         """Add other files."""

@@ -1,15 +1,16 @@
 """``audit``: what is in a folder or an array of images, and what the usual loaders would lose."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from functools import partial
+from typing import cast
 
 from .audit_analysis import Analysis, analyze_batch, make_failed
 from .audit_result import Audit
 from .audit_spool import Skip, Spool, make_row
 from .audit_totals import Totals
-from .execution import Done, run_batches
+from .execution import Done, WorkerLost, run_batches
 from .sources import Item, Skipped, Source, open_source
 
 Path = str | os.PathLike[str]
@@ -106,7 +107,7 @@ def run_audit(
     try:
         images = _spool_skipped(source, spool)
         batches = run_batches(analyze, images, workers=workers, scheduler=scheduler)
-        with closing(batches):  # which ends the workers
+        with closing(cast("Generator[Done[Item, Analysis]]", batches)):  # which ends the workers
             for done in batches:
                 _add(done, spool, totals)
                 report(len(done.items))
@@ -135,12 +136,12 @@ def _spool_skipped(source: Source, spool: Spool) -> Iterator[Item]:
 
 def _add(done: Done[Item, Analysis], spool: Spool, totals: Totals) -> None:
     """Add what a batch told; files of a batch that failed have the failure as their error."""
-    if done.error is None:
+    if done.result is not None:
         rows, skips, counted = done.result
         totals.merge(counted)
         spool.add((row._replace(position=row.position + done.start) for row in rows), skips)
         return
     for place, item in enumerate(done.items, done.start):
-        record = make_failed(item, done.error)
+        record = make_failed(item, cast(WorkerLost, done.error))
         totals.add(record)
         spool.add([make_row(place, item, record)], [])

@@ -1,14 +1,15 @@
-"""One call in a worker: what is sent there, and what comes back."""
+"""Calls of a function: what is sent to a worker, what comes back, and calls in this process."""
 
 import pickle
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 
-class Call(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Call:
     """A function and its argument, as they are sent to a worker."""
 
     function: Callable[[Any], Any]
@@ -27,17 +28,14 @@ class Outcome:
         How long it took in the worker.
     error : BaseException or None
         What the function raised.
-    is_lost : bool
-        Whether the worker died.
+    deaths : int
+        How many workers died, one after the other, without an end of the call.
     """
 
     result: Any = None
     seconds: float = 0.0
     error: BaseException | None = None
-    is_lost: bool = False
-
-
-LOST = Outcome(is_lost=True)
+    deaths: int = 0
 
 
 def call(task: Call) -> Outcome:
@@ -59,3 +57,28 @@ def _make_portable(error: Exception) -> Exception:
     except Exception:
         return RuntimeError(f"{type(error).__name__}: {error}\n\n{trace}")
     return error
+
+
+class OwnCrew:
+    """The one worker is this process: no other is started."""
+
+    def __init__(self) -> None:
+        self._outcomes: list[tuple[int, Outcome]] = []
+
+    def count_slots(self) -> int:
+        """Return 1: a task is done when it is submitted."""
+        return 1
+
+    def submit(self, number: int, task: Call) -> None:
+        """Do a task."""
+        self._outcomes.append((number, call(task)))
+
+    def wait(self) -> tuple[int, Outcome]:
+        """Return the number and the outcome of the task."""
+        return self._outcomes.pop()
+
+    def prepare(self, is_alone: bool) -> None:
+        """Do nothing: this process has no workers."""
+
+    def close(self) -> None:
+        """Do nothing: this process has no workers."""

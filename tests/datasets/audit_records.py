@@ -9,16 +9,16 @@ from graytorgb.datasets.audit_record import start_record
 from graytorgb.datasets.audit_result import Audit
 from graytorgb.datasets.audit_spool import Spool, make_row
 from graytorgb.datasets.audit_totals import Totals
+from graytorgb.inspection.counting import Counts
 
+LOSSLESS = {"levels_before": 5, "levels_after": 5, "white": 0.0, "bits_after": 8}
 LOADERS = ("pillow", "opencv", "torchvision", "torchcodec", "tensorflow", "keras")
 
 
-class Counted:
-    """The exact histogram of an array, as `find_values` gives it."""
-
-    def __init__(self, array):
-        self.first = int(array.min())
-        self.counts = np.bincount((array.astype(np.int64) - self.first).ravel()).astype(np.uint64)
+def count(array):
+    """Return the exact histogram of an array, as `find_values` gives it."""
+    values = array.astype(np.int64)
+    return Counts(int(values.min()), np.bincount((values - values.min()).ravel()).astype(np.uint64))
 
 
 def make_record(path, array, **fields):
@@ -27,10 +27,11 @@ def make_record(path, array, **fields):
     bits = None if is_float else 8 * array.dtype.itemsize
     finite = array[np.isfinite(array)]
     lo, hi = (finite.min().item(), finite.max().item()) if finite.size else (None, None)
-    step = None if is_float else int(np.gcd.reduce(array.astype(np.int64).ravel()))
+    step = None if is_float else int(np.gcd.reduce(array.astype(np.int64).ravel())) or 1
     record = start_record(path, array.nbytes)
     record |= {
-        "digest": sha256(array.tobytes()).hexdigest()[:32], "format": "PNG", "mode": f"gray, {bits} bits",
+        "digest": sha256(array.tobytes()).hexdigest()[:32], "format": "PNG",
+        "mode": f"gray, {bits} bits",
         "color_type": "gray", "shape": list(array.shape), "layout": "HW", "dtype": array.dtype.name,
         "frames": 1, "bits": bits, "effective_bits": None if is_float else max(1, hi.bit_length()),
         "step": step, "levels": len(np.unique(finite)), "min": lo, "max": hi,
@@ -38,13 +39,11 @@ def make_record(path, array, **fields):
         "value_range": None if is_float else [0, 2**bits - 1], "range_source": "its depth",
         "depth_only": not is_float, "inverted": False, "orientation": 1, "icc": False,
         "constant": lo == hi, "wasted_bytes": 0,
-        "losses": dict.fromkeys(LOADERS, {
-            "levels_before": 5, "levels_after": 5, "white": 0.0, "bits_after": 8
-        }),
+        "losses": dict.fromkeys(LOADERS, LOSSLESS),
     } | fields  # fmt: skip
     record["findings"] = list_findings(record)
     is_counted = array.dtype.kind in "bui" and array.dtype.itemsize <= 2 and array.size
-    return record, Counted(array) if is_counted else None
+    return record, count(array) if is_counted else None
 
 
 def make_broken(path, error="truncated"):

@@ -6,6 +6,7 @@ import warnings
 import zipfile
 from functools import partial
 
+import imagecodecs
 import jsonschema
 import numpy as np
 import PIL.Image
@@ -120,10 +121,11 @@ def test_what_cannot_be_read_has_the_reason(mess, records):
 @pytest.mark.parametrize(
     ("path", "finding"),
     [
-        ("a/deep.png", "deep"), ("a/shifted.png", "left-shifted"), ("a/rgb.png", "gray as RGB"),
+        ("a/deep.png", "deep"), ("a/shifted.png", "left-shifted"), 
+        ("a/rgb.png", "gray stored as RGB"),
         ("a/color.jpg", "color"), ("b/opaque.png", "alpha opaque"),
         ("b/varying.png", "alpha varying"), ("b/constant.png", "constant"),
-        ("b/turned.jpg", "turned"), ("b/profile.png", "color profile"),
+        ("b/turned.jpg", "orientation"), ("b/profile.png", "ICC profile"),
         ("b/inverted.tif", "inverted"), ("b/nan.tif", "not finite"),
         ("palette.png", "gray palette"), ("copy.png", "copy"), ("no_ending", "copy"),
         ("a/deep.png", "lossy in pillow"),
@@ -294,6 +296,17 @@ def test_the_advice_for_stacks_and_floats(tmp_path):
         )
 
 
+def test_the_advice_for_a_deep_image_with_alpha(tmp_path):
+    """A PNG of 16 bits with 12 in use, whose alpha has 16."""
+    alpha = np.where(DEEP < 2000, 65535, 0).astype(np.uint16)
+    imagecodecs.imwrite(tmp_path / "a.png", np.dstack([DEEP, alpha]))
+    with audit(tmp_path, workers=1) as found:
+        assert found.value_range == (0, 4095)
+        (rgb,) = dict(check_advice(found, tmp_path)).values()
+    expected = np.where(DEEP < 2000, g2r.to_uint8(DEEP, (0, 4095)), 255)
+    np.testing.assert_array_equal(rgb, np.repeat(expected[..., None], 3, -1))
+
+
 def test_images_of_an_array(tmp_path):
     stack = np.stack([GRAY, GRAY // 2, GRAY])
     np.save(tmp_path / "stack.npy", stack)
@@ -312,7 +325,7 @@ def test_the_histogram_of_one_image(mess):
     np.testing.assert_array_equal(image.array, DEEP << 4)
     counts = find_values(image).counts
     assert counts.first == DEEP.min() << 4
-    np.testing.assert_array_equal(counts.counts, np.bincount((DEEP << 4).ravel())[counts.first :])
+    np.testing.assert_array_equal(counts.numbers, np.bincount((DEEP << 4).ravel())[counts.first :])
 
 
 def fail(error, image):

@@ -24,6 +24,7 @@ ALPHA = RNG.integers(0, 256, (16, 20, 1), dtype=np.uint8)
 DEEP_ALPHA = RNG.integers(0, 65536, (16, 20, 1), dtype=np.uint16)
 SMOOTH = np.add.outer(np.arange(24), 3 * np.arange(32)).astype(np.uint8)
 SMOOTH_COLOR = np.dstack([SMOOTH, SMOOTH[::-1], 255 - SMOOTH])
+NOISE = RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8)
 EXIF_SIX = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
 
 
@@ -150,6 +151,9 @@ def _jpegs():
     yield "rgb8subsampled422", _pillow(SMOOTH_COLOR, quality=90, subsampling=1)
     yield "rgb8progressive", _pillow(SMOOTH_COLOR, quality=90, progressive=True)
     yield "rgb8stored", _pillow(SMOOTH_COLOR, quality=90, keep_rgb=True)
+    yield "gray8noise", _pillow(NOISE[..., 0].copy(), quality=100)
+    yield "rgb8noise", _pillow(NOISE, quality=100)
+    yield "rgb8coarse", _pillow(NOISE, quality=20)
     for k in range(2, 9):
         exif = PIL.Image.Exif()
         exif[274] = k
@@ -176,6 +180,8 @@ def _gifs():
     yield "palette8animated", _palette_image(COLORS, BYTES.T.copy())
     yield "gray8animated", _pillow(BYTES, BYTES.T.copy())
     yield "palette2", _palette_image(COLORS[:4])
+    yield "gray8alpha", _pillow(BYTES, transparency=7)
+    yield "palette8background", _palette_image(COLORS, transparency=7, background=9)
 
 
 def _bmp(bits, size, rows, colors=b"", compression=0, masks=b"", head=40):
@@ -234,7 +240,7 @@ def _pnms():
     yield "bits-p1", _bytes(_pnm(1, _few(1), 1))
     yield "bits-p4", _bytes(_pnm(4, _few(1), 1))
     for largest in (1, 15, 100, 255, 256, 1000, 4095, 65535):
-        gray = (np.arange(largest + 1) if largest > 255 else np.resize(np.arange(largest + 1), 320))
+        gray = np.arange(largest + 1) if largest > 255 else np.resize(np.arange(largest + 1), 320)
         gray = gray.reshape(-1, 1 if gray.size % 16 else 16).astype(np.uint16)
         color = RNG.integers(0, largest + 1, (16, 20, 3), dtype=np.uint16)
         color[:2] = largest
@@ -244,8 +250,8 @@ def _pnms():
             yield f"rgb{largest}-p{kind}", _bytes(_pnm(kind, color, largest))
 
 
-def _tiff_bits(pixels, bits, photometric):
-    """Return a writer of a TIFF of gray samples of few bits, each row in whole bytes."""
+def _tiff_bits(pixels, bits, photometric, colors=None):
+    """Return a writer of a TIFF of samples of few bits, each row in whole bytes."""
 
     def write(path):
         height, width = pixels.shape
@@ -253,10 +259,12 @@ def _tiff_bits(pixels, bits, photometric):
         tags = [(256, 3, width), (257, 3, height), (258, 3, bits), (259, 3, 1),
                 (262, 3, photometric), (273, 4, 8), (277, 3, 1), (278, 3, height),
                 (279, 4, len(data))]  # fmt: skip
+        tags = [(*tag[:2], 1, tag[2]) for tag in tags]
+        if colors is not None:
+            tags.append((320, 3, len(colors), 8 + len(data)))
+            data += colors.astype("<u2").tobytes()
         head = struct.pack("<2sHI", b"II", 42, 8 + len(data))
-        body = struct.pack("<H", len(tags))
-        for code, kind, value in tags:
-            body += struct.pack("<HHII", code, kind, 1, value)
+        body = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
         path.write_bytes(head + data + body + bytes(4))
 
     return write
@@ -265,7 +273,7 @@ def _tiff_bits(pixels, bits, photometric):
 def _tiffs():
     gray, white = {"photometric": "minisblack"}, {"photometric": "miniswhite"}
     rgb = {"photometric": "rgb"}
-    for bits in (1, 2, 4, 12):
+    for bits in (1, 2, 4, 6, 10, 12, 14):
         yield f"gray{bits}", _tiff_bits(_few(bits, (16, 32)), bits, 1)
         yield f"white{bits}", _tiff_bits(_few(bits, (16, 32)), bits, 0)
     yield "gray8", _tiff(BYTES, **gray)
@@ -279,9 +287,9 @@ def _tiffs():
     yield "white16lzw", _tiff(WORDS, compression="lzw", **white)
     for dtype in ("u4", "u8", "i1", "i2", "i4", "i8"):
         info = np.iinfo(dtype)
-        values = np.array([info.min, info.min + 1, -1 if info.min else 0, 0, 1, 100, 127, 128, 254,
-                           255, 256, 257, 65535, 65536, 1 << 24, info.max - 1, info.max])  # fmt: skip
-        values = np.clip(values.astype(object), info.min, info.max).astype(dtype)
+        ends = [info.min, info.min + 1, info.max - 1, info.max]
+        values = [-1, 0, 1, 100, 127, 128, 254, 255, 256, 257, 65535, 65536, 1 << 24, *ends]
+        values = np.clip(np.array(values, object), info.min, info.max).astype(dtype)
         yield f"gray{dtype}", _tiff(np.resize(values, (17, 16)), **gray)
     yield "grayi2big", _tiff(WORDS.view(np.int16), byteorder=">", **gray)
     for dtype in ("f2", "f4", "f8"):
@@ -296,14 +304,16 @@ def _tiffs():
     deep = RNG.integers(0, 65536, (3, 65536), dtype=np.uint16)
     yield "palette16", _tiff(WORDS, photometric="palette", colormap=deep)
     yield "rgb8", _tiff(COLOR, **rgb)
-    yield "rgb8planes", _tiff(
-        np.ascontiguousarray(COLOR.transpose(2, 0, 1)), planarconfig="separate", **rgb
+    yield (
+        "rgb8planes",
+        _tiff(np.ascontiguousarray(COLOR.transpose(2, 0, 1)), planarconfig="separate", **rgb),
     )
     yield "rgb16", _tiff(DEEP_COLOR, **rgb)
     yield "rgb16lzw", _tiff(DEEP_COLOR, compression="lzw", **rgb)
     yield "rgb16big", _tiff(DEEP_COLOR, byteorder=">", **rgb)
-    yield "rgb16planes", _tiff(
-        np.ascontiguousarray(DEEP_COLOR.transpose(2, 0, 1)), planarconfig="separate", **rgb
+    yield (
+        "rgb16planes",
+        _tiff(np.ascontiguousarray(DEEP_COLOR.transpose(2, 0, 1)), planarconfig="separate", **rgb),
     )
     yield "rgbf4", _tiff((DEEP_COLOR / 65535).astype("f4"), **rgb)
     yield "rgbu4", _tiff(DEEP_COLOR.astype("u4") << 16, **rgb)
@@ -314,21 +324,70 @@ def _tiffs():
     yield "rgba8associated", _tiff(less, extrasamples=["assocalpha"], **rgb)
     yield "rgbx8", _tiff(rgba, extrasamples=["unspecified"], **rgb)
     yield "graya8", _tiff(rgba[..., 2:], extrasamples=["unassalpha"], planarconfig="contig", **gray)
-    yield "graya16", _tiff(deep[..., 2:], extrasamples=["unassalpha"], planarconfig="contig", **gray)
+    yield (
+        "graya16",
+        _tiff(deep[..., 2:], extrasamples=["unassalpha"], planarconfig="contig", **gray),
+    )
     yield "pages8", _tiff(np.stack([BYTES, BYTES.T]), **gray)
     yield "pages16", _tiff(np.stack([WORDS, WORDS.T]), **gray)
     yield "pagesrgb8", _tiff(np.stack([COLOR, COLOR[::-1]]), **rgb)
-    yield "bands5", _tiff(RNG.integers(0, 256, (16, 20, 5), dtype=np.uint8), planarconfig="contig", **gray)
+    yield (
+        "bands5",
+        _tiff(RNG.integers(0, 256, (16, 20, 5), dtype=np.uint8), planarconfig="contig", **gray),
+    )
     for k in range(2, 9):
         turned = [(274, "H", 1, k, True)]
         yield f"gray8turned{k}", _tiff(COLOR[..., 0].copy(), extratags=turned, **gray)
         yield f"gray16turned{k}", _tiff(CAMERA12, extratags=turned, **gray)
         yield f"rgb8turned{k}", _tiff(COLOR, extratags=turned, **rgb)
+    yield (
+        "rgba8turned",
+        _tiff(rgba, extrasamples=["unassalpha"], extratags=[(274, "H", 1, 3, True)], **rgb),
+    )
     yield "gray8jpeg", _tiff(SMOOTH, compression="jpeg", **gray)
     yield "rgb8jpeg", _tiff(SMOOTH_COLOR, compression="jpeg", **rgb)
     yield "gray8deflate", _tiff(BYTES, compression="zlib", predictor=True, **gray)
     yield "bigtiff8", _tiff(BYTES, bigtiff=True, **gray)
     yield "bigtiff16", _tiff(WORDS, bigtiff=True, **gray)
+
+
+def _odd_tiffs():
+    """Compressions and tags that some decoders refuse, or read in a way of their own."""
+    gray, white = {"photometric": "minisblack"}, {"photometric": "miniswhite"}
+    rgb = {"photometric": "rgb"}
+    noise, deep = NOISE, WORDS[:64, :64]
+    for name in ("packbits", "deflate", "zstd", "lzma", "jpeg2000", "jpegxl", "jpegxr", "png"):
+        yield f"gray8{name}", _tiff(noise[..., 0].copy(), compression=name, **gray)
+        yield f"gray16{name}", _tiff(deep, compression=name, **gray)
+        yield f"rgb8{name}", _tiff(noise, compression=name, **rgb)
+    yield "rgb8webp", _tiff(noise, compression="webp", **rgb)
+    for bits in (1, 2, 4, 8):
+        indices = RNG.integers(0, 1 << bits, (16, 32), dtype=np.uint16)
+        for largest in (255, 65535):
+            colors = RNG.integers(0, largest + 1, 3 << bits)
+            yield f"palette{bits}to{largest}", _tiff_bits(indices, bits, 3, colors)
+    yield "bool", _tiff(noise[..., 0] > 99, **gray)
+    yield "pageswhite16", _tiff(np.stack([deep, deep.T]), **white)
+    yield "white16to4095", _tiff(deep >> 4, extratags=[(281, "H", 1, 4095, True)], **white)
+    ends = [(340, "f", 1, 0.0, True), (341, "f", 1, 300.0, True)]
+    yield "whitef4", _tiff(noise[..., 0].astype("f4") * 1.1, extratags=ends, **white)
+    yield "whiteu4", _tiff(deep.astype("u4"), **white)
+    planes = {"planarconfig": "separate", **rgb}
+    yield "rgb16planesbig", _tiff(_planes(DEEP_COLOR), byteorder=">", **planes)
+    yield "rgb16planeslzw", _tiff(_planes(DEEP_COLOR), compression="lzw", **planes)
+    rgba, both = np.dstack([COLOR, ALPHA]), np.dstack([DEEP_COLOR, DEEP_ALPHA])
+    yield "rgba8planes", _tiff(_planes(rgba), extrasamples=["unassalpha"], **planes)
+    yield "rgba16planes", _tiff(_planes(both), extrasamples=["unassalpha"], **planes)
+    less = np.minimum(both, both[..., 3:])
+    yield "rgba16associated", _tiff(less, extrasamples=["assocalpha"], **rgb)
+    yield "rgbaf4", _tiff(rgba.astype("f4"), extrasamples=["unassalpha"], **rgb)
+    yield "rgbi1", _tiff(COLOR.view("i1"), **rgb)
+    yield "rgbi2", _tiff(COLOR.astype("i2") - 99, **rgb)
+    yield "hyperstack16", _tiff(deep.reshape(2, 2, 32, 32), imagej=True)
+
+
+def _planes(pixels):
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def _numpys():
@@ -349,7 +408,7 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     f"{name}.{suffix}": write
     for suffix, writers in {
         "png": _pngs(), "jpg": _jpegs(), "webp": _webps(), "gif": _gifs(), "bmp": _bmps(),
-        "pnm": _pnms(), "tif": _tiffs(), "npy": _numpys(),
+        "pnm": _pnms(), "tif": _tiffs(), "tiff": _odd_tiffs(), "npy": _numpys(),
     }.items()
     for name, write in writers
 }  # fmt: skip

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..extras import require
-from ..io import ImageFile
+from ...extras import require
+from ...io import ImageFile
+
+ASSOCIATED, UNASSOCIATED = 1, 2  # TIFF 6.0, ExtraSamples
 
 
 class Bitmap(NamedTuple):
@@ -23,10 +25,14 @@ class Bitmap(NamedTuple):
 
 
 class TiffTags(NamedTuple):
-    """The bits of a sample, before a palette is looked up, and what the sample after color is."""
+    """The bits of a sample, what the sample after color is, and the order of bytes, < or >.
+
+    The bits of a palette's index are those before it is looked up.
+    """
 
     bits: int
     extra: int
+    order: str
 
 
 def read_data(image: ImageFile, data: bytes | None) -> bytes | None:
@@ -55,6 +61,19 @@ def read_palette_indices(data: bytes) -> NDArray[np.uint8] | None:
         start = end
     indices: NDArray[np.uint8] = require("imagecodecs").png_decode(b"".join(parts))
     return indices
+
+
+def decode_jpeg_fast(image: ImageFile, data: bytes | None) -> NDArray[np.uint8] | None:
+    """Return the pixels of a JPEG, (H, W, C), by libjpeg's faster transform (JDCT_IFAST).
+
+    None if the file can't be read again.
+    """
+    content = read_data(image, data)
+    if content is None:
+        return None
+    colorspace = "GRAY" if image.array.ndim == 2 else "RGB"
+    pixels: NDArray[np.uint8] = require("simplejpeg").decode_jpeg(content, colorspace, fastdct=True)
+    return pixels
 
 
 def read_bitmap_header(data: bytes) -> Bitmap | None:
@@ -104,7 +123,7 @@ def read_tiff_tags(image: ImageFile, data: bytes | None) -> TiffTags | None:
         with require("tifffile").TiffFile(image.path if data is None else BytesIO(data)) as file:
             page = file.pages.first
             extra = next(iter(page.extrasamples), 0)
-            return TiffTags(int(page.bitspersample), int(extra))
+            return TiffTags(int(page.bitspersample), int(extra), str(file.byteorder))
     except OSError:
         return None
 
@@ -122,3 +141,9 @@ def find_background(data: bytes) -> tuple[int, int, int]:
 def is_plain_text(data: bytes) -> bool:
     """Return whether the samples of a PNM file are numbers in text (P1, P2, P3)."""
     return data[1:2] in b"123"
+
+
+def find_index_bits(image: ImageFile, data: bytes | None) -> int:
+    """Return the bits of an index in a TIFF with a palette, 8 if the file can't be read again."""
+    tags = read_tiff_tags(image, data)
+    return 8 if tags is None else tags.bits

@@ -77,8 +77,9 @@ def clip(values: Array) -> Array:
     NaN becomes 0. Unsigned integers of 32 bits are read as signed ones, so the upper half is 0.
     """
     if values.dtype.kind == "f":
-        single = np.nan_to_num(values.astype(np.float32), nan=0, posinf=255, neginf=0)
-        return single.clip(0, 255).astype(np.uint8)
+        with np.errstate(over="ignore"):
+            single = values.astype(np.float32)
+        return np.nan_to_num(single, nan=0, posinf=255, neginf=0).clip(0, 255).astype(np.uint8)
     values = values.view(np.int32) if values.dtype == np.uint32 else values
     return values.clip(0, 255).astype(np.uint8)
 
