@@ -13,7 +13,7 @@ _CAPTION = 64  # characters of a path under a thumbnail
 _FACTS: dict[str, Callable[[Record], str]] = {
     "shallow": lambda r: f"{r['effective_bits']} of {r['bits']} bits in use",
     "left-shifted": lambda r: f"multiples of {format_number(r['step'] or 0)}",
-    "turned": lambda r: f"orientation {r['orientation']}",
+    "orientation": lambda r: f"orientation {r['orientation']}",
     "constant": lambda r: f"every value is {format_number(r['min'] or 0)}",
     "not finite": lambda r: f"{r['not_finite']:,} values",
     "several images": lambda r: f"{r['frames']:,} images",

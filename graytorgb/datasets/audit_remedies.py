@@ -11,14 +11,16 @@ REMEDIES = {
     "range. The value range of this page fits the bits in use.",
     "left-shifted": "Each value is a multiple of a power of two. Nothing is lost if the value "
     "range ends at the largest multiple, as it does here.",
-    "gray as RGB": "Store one channel, a third of the memory, and repeat it when the model needs "
+    "gray stored as RGB": "Store one channel, a third of the memory, and repeat it when the model needs "
     'three: --to gray, or to_gray(image, weights="any").',
-    "nearly gray as RGB": "JPEG's chroma makes the channels differ a little. "
+    "nearly gray stored as RGB": "JPEG's chroma makes the channels differ a little. "
     'to_gray(image, weights="luma") gives the one channel that was meant.',
     "gray palette": "Read the colors, not the indices: OpenCV, Pillow and g2r.io.read do; the raw "
     "numbers of the file are no gray levels.",
     "color": "If you expected gray, look at these first. to_gray takes their luma; to_rgb keeps "
     "their color.",
+    "alpha": "An audit without --quick tells whether it is opaque, constant or varying, which need "
+    "different answers.",
     "alpha opaque": 'It says nothing, so drop it: alpha="drop".',
     "alpha constant": "The transparency is the same everywhere, so it is hardly meant: "
     'alpha="drop" takes the colors as they are stored.',
@@ -26,9 +28,9 @@ REMEDIES = {
     "another; loaders that drop alpha show what was meant to be hidden.",
     "inverted": "g2r.io.read inverts them, so that larger is brighter in every file; loaders that "
     "don't give the network negatives.",
-    "turned": 'Read them with orientation="apply"; otherwise some loaders turn them and '
+    "orientation": 'Read them with orientation="apply"; otherwise some loaders turn them and '
     "others don't.",
-    "color profile": "This package doesn't apply it either. For gray it rarely matters; if it does, "
+    "ICC profile": "This package doesn't apply it either. For gray it rarely matters; if it does, "
     "apply the profile before training.",
     "constant": "There is nothing to see: a failed exposure or an empty mask. Remove them unless "
     "they are meant.",
