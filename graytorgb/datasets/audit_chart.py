@@ -97,7 +97,7 @@ def _tell_power(power: int) -> str:
     return f"{10 ** (power % 3)}{['', 'k', 'M', 'G', 'T', 'P'][power // 3]}"
 
 
-def _find_bar_width(values: int, step: float | None) -> int:
+def _find_bar_width(values: int, step: int | float | None) -> int:
     """Return how many values a bar counts: a multiple of the step, lest bars come and go."""
     width = math.ceil(values / _BARS)
     if width > 1 and isinstance(step, int) and 1 < step <= values // 8:

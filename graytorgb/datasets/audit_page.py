@@ -14,7 +14,6 @@ from ..core.writing import write_text
 from ..inspection.loaders import LOADERS
 from .audit_chart import draw_chart
 from .audit_findings import LOSS, MIXED, UNREADABLE, describe_finding
-from .audit_pictures import Drawn, Picture, draw_losses, draw_thumbnail
 from .audit_page_texts import (
     break_code,
     format_bytes,
@@ -26,8 +25,9 @@ from .audit_page_texts import (
     show_path,
     tell_facts,
 )
+from .audit_pictures import Drawn, Picture, draw_losses, draw_thumbnail
 from .audit_record import Record
-from .audit_remedies import tell_remedy
+from .audit_remedies import REMEDIES
 from .audit_sample import Sample, choose_records, group_reasons
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _describe(audit: "Audit") -> dict[str, Any]:
         "is_readable": audit.unreadable < audit.files,
         "findings": [
             Finding(
-                name, audit.findings[name], describe_finding(name), tell_remedy(name),
+                name, audit.findings[name], describe_finding(name), REMEDIES[name],
                 [thumbnails[name, n] for n in sample.by_finding.get(name, ())], name in MIXED,
             )
             for name in shown
@@ -120,7 +120,7 @@ def _describe(audit: "Audit") -> dict[str, Any]:
         "skipped_rest": sum(group.files for group in skipped[_GROUPS:]),
         "skipped_count": sum(group.files for group in skipped),
         "UNREADABLE": UNREADABLE,
-        "unreadable_remedy": tell_remedy(UNREADABLE),
+        "unreadable_remedy": REMEDIES[UNREADABLE],
     }  # fmt: skip
 
 

@@ -60,14 +60,12 @@ def format_number(value: float) -> str:
 def format_share(share: float) -> str:
     """Return a share as percent; a small one isn't rounded to nothing, nor a large one to all.
 
-    >>> format_share(0.0001), format_share(0.5), format_share(0.9999), format_share(1)
-    ('< 0.1%', '50%', '> 99.9%', '100%')
+    >>> format_share(0.0001), format_share(0.5), format_share(0.99999), format_share(1)
+    ('< 0.1%', '50%', '99.9%', '100%')
     """
     if 0 < share < 0.001:
         return "< 0.1%"
-    if 0.999 < share < 1:
-        return "> 99.9%"
-    return f"{100 * share:.3g}%"
+    return "99.9%" if 0.999 < share < 1 else f"{100 * share:.3g}%"
 
 
 def format_bytes(count: int) -> str:

@@ -197,9 +197,8 @@ def _convert(name: str, image: ImageFile, data: bytes | None) -> Pixels | None:
     given = convert_like(name, image, data=data)
     if given is None:
         return None
-    first = given[0] if given.ndim == 4 else given
-    rgb: Pixels = to_rgb(to_uint8(first, "dtype"), "HWC", alpha="drop")
-    return rgb
+    first: NDArray[Any] = given[0] if given.ndim == 4 else given
+    return to_rgb(to_uint8(first, "dtype"), "HWC", alpha="drop")
 
 
 def _are_alike(rgb: Pixels, ours: Pixels) -> bool:

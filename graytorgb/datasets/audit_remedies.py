@@ -1,6 +1,4 @@
-"""What each finding of an audit means for training, and what to do about it, in a sentence or two."""
-
-from .audit_findings import LOSS
+"""What each finding of an audit means for training, and what to do about it."""
 
 REMEDIES = {
     "unreadable": "They are errors in training too, or black images where a loader hides the "
@@ -11,8 +9,8 @@ REMEDIES = {
     "range. The value range of this page fits the bits in use.",
     "left-shifted": "Each value is a multiple of a power of two. Nothing is lost if the value "
     "range ends at the largest multiple, as it does here.",
-    "gray stored as RGB": "Store one channel, a third of the memory, and repeat it when the model needs "
-    'three: --to gray, or to_gray(image, weights="any").',
+    "gray stored as RGB": "Store one channel, a third of the memory, and repeat it when the "
+    'model needs three: --to gray, or to_gray(image, weights="any").',
     "nearly gray stored as RGB": "JPEG's chroma makes the channels differ a little. "
     'to_gray(image, weights="luma") gives the one channel that was meant.',
     "gray palette": "Read the colors, not the indices: OpenCV, Pillow and g2r.io.read do; the raw "
@@ -47,10 +45,3 @@ REMEDIES = {
     "depth goes with the class, a network can learn it in place of the picture.",
     "mixed sizes": "A batch needs one size: resize or crop them in the same way for every class.",
 }  # fmt: skip
-
-
-def tell_remedy(name: str) -> str:
-    """Return what to do about a finding."""
-    if name.startswith(LOSS):
-        return "See what it does to them below, and use the advice above in its place."
-    return REMEDIES[name]
