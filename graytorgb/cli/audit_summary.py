@@ -100,7 +100,7 @@ def _tabulate_losses(audit: "Audit") -> Table:
         table.add_row(
             escape(LOADERS[name].code),
             f"{loader['files']:,}" if loader["files"] else "-",
-            f"{kept:.0%} kept" if loader["levels_before"] else "-",
+            f"{kept:.{int(kept < 0.1)}%} kept" if loader["levels_before"] else "-",
             f"up to {loader['most_white']:.0%}" if loader["white_files"] else "-",
             f"{loader['refused']:,}" if loader["refused"] else "-",
             style="yellow" if loader["files"] else "",

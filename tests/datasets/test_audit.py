@@ -121,7 +121,7 @@ def test_what_cannot_be_read_has_the_reason(mess, records):
 @pytest.mark.parametrize(
     ("path", "finding"),
     [
-        ("a/deep.png", "deep"), ("a/shifted.png", "left-shifted"), 
+        ("a/deep.png", "deep"), ("a/shifted.png", "left-shifted"),
         ("a/rgb.png", "gray stored as RGB"),
         ("a/color.jpg", "color"), ("b/opaque.png", "alpha opaque"),
         ("b/varying.png", "alpha varying"), ("b/constant.png", "constant"),
