@@ -85,6 +85,11 @@ def test_a_table_fits_80_columns(scans, photos):
     assert any(line.split()[:2] == ["scans/cut.png", "truncated:"] for line in lines)
 
 
+def test_nothing_is_lost(photos):
+    result = run(photos)
+    assert "none of the usual ones would lose or refuse anything" in result.stdout
+
+
 def test_reports(scans, tmp_path):
     paths = {kind: tmp_path / f"audit.{kind}" for kind in ("json", "csv", "parquet")}
     options = [part for kind, path in paths.items() for part in (f"--{kind}", path)]

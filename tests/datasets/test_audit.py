@@ -315,6 +315,7 @@ def test_images_of_an_array(tmp_path):
         assert [record["copy_of"] for record in found.records] == [None, None, "stack.npy[0]"]
         assert [record["shape"] for record in found.records] == [[24, 32]] * 3
         np.testing.assert_array_equal(found.read_image(1).array, GRAY // 2)
+        assert found.advice["code"] == 'g2r.to_rgb(image, "HW")'
         with pytest.raises(IndexError):
             found.read_image(3)
 
@@ -330,6 +331,19 @@ def test_the_histogram_of_one_image(mess):
 
 def fail(error, image):
     raise error
+
+
+def test_pages_of_a_file(tmp_path):
+    stack = np.stack([DEEP, DEEP // 2, DEEP])
+    tifffile.imwrite(tmp_path / "x.tif", stack, photometric="minisblack")
+    with audit(tmp_path / "x.tif", workers=1) as found:
+        assert [record["path"] for record in found.records] == [f"x.tif[{k}]" for k in range(3)]
+        assert [record["frames"] for record in found.records] == [3, 3, 3]
+        assert [record["shape"] for record in found.records] == [[24, 32]] * 3
+        assert [record["copy_of"] for record in found.records] == [None, None, "x.tif[0]"]
+        assert found.value_range == (0, 4095)
+        rgb = eval(found.advice["code"], {"g2r": g2r, "path": tmp_path / "x.tif"})
+        np.testing.assert_array_equal(rgb[..., 2], g2r.to_uint8(stack, (0, 4095)))
 
 
 @pytest.mark.parametrize(
