@@ -14,7 +14,7 @@ import pytest
 import tifffile
 
 import graytorgb as g2r
-from graytorgb.datasets import Audit, audit, audit_analysis, auditing
+from graytorgb.datasets import Audit, audit, audit_analysis, auditing, items
 from graytorgb.datasets.execution import Done
 from graytorgb.errors import ImageFileError, WorkerLost
 from graytorgb.inspection.loaders import find_losses
@@ -22,6 +22,7 @@ from graytorgb.inspection.values import find_values
 from graytorgb.io import read
 
 from ..io.samples import NAMES, write_samples
+from ..support import needs_package
 from .test_audit_result import SCHEMA
 
 RNG = np.random.default_rng(12)
@@ -170,6 +171,7 @@ def test_the_set(mess):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_json_is_valid_and_the_same_for_all_workers(folder, mess, tmp_path):
     mess.write_json(tmp_path / "1.json")
     document = json.loads((tmp_path / "1.json").read_text())
@@ -327,6 +329,32 @@ def test_the_histogram_of_one_image(mess):
     counts = find_values(image).counts
     assert counts.first == DEEP.min() << 4
     np.testing.assert_array_equal(counts.numbers, np.bincount((DEEP << 4).ravel())[counts.first :])
+
+
+def test_files_in_a_zip(folder, mess, tmp_path):
+    """By a URL, of which a file is loaded once."""
+    needs_package("fsspec")
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as file:
+        for record in mess.records:
+            if "\n" not in record["path"]:
+                file.write(folder / record["path"], record["path"])
+        file.write(folder / "README.txt", "README.txt")
+    with audit(f"zip://::{tmp_path}/set.zip", workers=1) as found:
+        for record in found.records:
+            expected = next(r for r in mess.records if r["path"] == record["path"])
+            names = set(expected) - {"error"}
+            assert {n: record[n] for n in names} == {n: expected[n] for n in names}
+            assert (record["error"] is None) == (expected["error"] is None)
+        assert found.files == mess.files - 1
+        assert [skip["path"] for skip in found.skipped] == ["README.txt"]
+
+
+def test_a_large_file_is_read_in_parts(tmp_path, monkeypatch):
+    save(tmp_path / "a.png", DEEP)
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes())
+    whole = list(audit(tmp_path, workers=1).records)
+    monkeypatch.setattr(items, "LARGEST_LOADED", 10)
+    assert list(audit(tmp_path, workers=1).records) == whole
 
 
 def fail(error, image):
