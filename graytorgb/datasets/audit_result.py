@@ -32,7 +32,7 @@ class DepthRange(TypedDict):
     Attributes
     ----------
     depth : str
-        See :func:`graytorgb.datasets.audit_depths.find_depth`.
+        Such as ``"8 bits"``, ``"16 bits"``, ``"signed 16 bits"`` and ``"floats"``.
     dtypes : list of str
     files : int
     value_range : [lo, hi] or None
