@@ -15,7 +15,8 @@ from ..inspection.loaders import LOADERS
 if TYPE_CHECKING:
     from ..datasets.audit_result import Audit, DepthRange
 
-_LISTED = 5  # unreadable files
+_LISTED = 5  # unreadable files and folders
+_LONGEST_NAME = 200  # of a source; a shell may give a hundred files for a pattern
 
 
 def print_summary(console: Console, audit: "Audit") -> None:
@@ -23,7 +24,10 @@ def print_summary(console: Console, audit: "Audit") -> None:
     counts = [_count(audit.files, "image"), f"{audit.unreadable:,} unreadable"]
     if others := len(audit.skipped):
         counts.append(_count(others, "other file"))
-    console.print(f"[bold]{escape(audit.source)}[/]: {', '.join(counts)}", highlight=False)
+    name = audit.source
+    if len(name) > _LONGEST_NAME:
+        name = f"{name[: _LONGEST_NAME - 3]}..."
+    console.print(f"[bold]{escape(name)}[/]: {', '.join(counts)}", highlight=False)
     if audit.files:
         parts = [_describe_set(audit), _tabulate_folders(audit), _tabulate_findings(audit)]
         parts += [_tabulate_losses(audit), _list_unreadable(audit), _list_ranges(audit)]
@@ -93,14 +97,19 @@ def _tabulate_findings(audit: "Audit") -> Table:
 
 
 def _tabulate_losses(audit: "Audit") -> Table:
-    """Return a table of what each usual loader would lose."""
+    """Return a table of what each usual loader would lose, or that none does."""
+    losses = audit.losses.values()
+    if losses and not any(loader["files"] or loader["refused"] for loader in losses):
+        table = _make_grid()
+        table.add_row("loaders", "none of the usual ones would lose or refuse anything")
+        return table
     table = _make_table("lossy in", "files", "levels", "white", "refused")
     for name, loader in audit.losses.items():
         kept = loader["levels_after"] / max(1, loader["levels_before"])
         table.add_row(
             escape(LOADERS[name].code),
             f"{loader['files']:,}" if loader["files"] else "-",
-            f"{kept:.0%} kept" if loader["levels_before"] else "-",
+            f"{kept:.{int(kept < 0.1)}%} kept" if loader["levels_before"] else "-",
             f"up to {loader['most_white']:.0%}" if loader["white_files"] else "-",
             f"{loader['refused']:,}" if loader["refused"] else "-",
             style="yellow" if loader["files"] else "",

@@ -18,7 +18,8 @@ class Advice(TypedDict):
     Attributes
     ----------
     code : str
-        A Python expression that makes RGB of the file `path`, after ``import graytorgb as g2r``.
+        A Python expression that makes RGB of 8 bits of the file `path`, after
+        ``import graytorgb as g2r``; or of `image`, one image of an array.
     command : str
         The command that converts the whole set; DST is the folder or the file to write.
     notes : list of str
@@ -37,10 +38,25 @@ def give_advice(
     findings: Counter[str],
     *,
     quick: bool,
+    array_layout: str | None = None,
 ) -> Advice:
-    """Return the code and the command for a set of these depths, ranges and findings."""
+    """Return the code and the command for a set of these depths, ranges and findings.
+
+    Parameters
+    ----------
+    source : str
+        What the command reads.
+    depths, ranges : dict by depth
+    findings : Counter of {name: files}
+    quick : bool
+        Whether only headers were read.
+    array_layout : str or None
+        The axes of each image of an array; None for files.
+    """
     return {
-        "code": _make_code(depths, ranges, findings, quick=quick),
+        "code": _make_code(depths, ranges, findings, quick=quick)
+        if array_layout is None
+        else _make_array_code(ranges, findings, array_layout),
         "command": _make_command(source, ranges, findings, quick=quick),
         "notes": _list_notes(ranges, findings, quick=quick),
     }
@@ -85,6 +101,19 @@ def _make_code(
         image = f"image := {image}"
     layout = ", image.layout" if has_axes else ""
     return f"g2r.to_rgb(g2r.to_uint8({image}{limits}){layout}{options})"
+
+
+def _make_array_code(
+    ranges: Mapping[str, FittingRange], findings: Counter[str], layout: str
+) -> str:
+    """Return the expression that makes 8-bit RGB of an image of an array."""
+    alpha = _choose_alpha(findings)
+    options = "" if alpha is None else f", alpha={_quote(alpha)}"
+    depth, found = next(iter(ranges.items()), ("8 bits", None))
+    if depth == "8 bits" or found is None:
+        return f'g2r.to_rgb(image, "{layout}"{options})'
+    limits = _quote(found.value_range) if found.value_range else '"minmax"'
+    return f'g2r.to_rgb(g2r.to_uint8(image, {limits}), "{layout}"{options})'
 
 
 def _quote(value: object) -> str:

@@ -67,16 +67,18 @@ def _analyze(item: Item, quick: bool) -> tuple[Record, Counts | None] | Skip:
     record = start_record(item.path, item.size if item.size >= 0 else None)
     head, data, counts = b"", None, None
     try:
-        if not is_named and item.reader == "file":
-            head = _read_head(item)
+        if item.reader != "file":
+            data = item.read_data()
+        if not is_named:
+            head = _read_head(item) if data is None else data[:_HEAD]
             if find_format(head) is None:
                 return Skip(item.path, "not an image by its name or its content")
         if quick:
-            add_header(record, item.read_header())
+            add_header(record, item.read_header(data=data))
         else:
-            data = item.read_data()
+            data = item.read_data() if data is None else data
             _add_data(record, data)
-            image = item.read() if data is None else item.read(data=data)
+            image = item.read(data=data)
             counts = _add_image(record, image, data)
             if data is None:
                 record["digest"] = _hash_file(item, image)

@@ -88,7 +88,7 @@ class Record(TypedDict):
     losses : dict of {name of a loader: dict or None}
         What each usual loader loses; None for a loader that refuses the file.
     findings : list of str
-        The names in :data:`graytorgb.datasets.audit_findings.FINDINGS` that hold for the file.
+        The names of what a user should know of the file, such as ``"gray stored as RGB"``.
     """
 
     path: str

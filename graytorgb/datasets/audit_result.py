@@ -33,7 +33,7 @@ class DepthRange(TypedDict):
     Attributes
     ----------
     depth : str
-        See :func:`graytorgb.datasets.audit_depths.find_depth`.
+        Such as ``"8 bits"``, ``"16 bits"``, ``"signed 16 bits"`` and ``"floats"``.
     dtypes : list of str
     files : int
     value_range : [lo, hi] or None
@@ -129,8 +129,9 @@ class Audit:
     """
 
     def __init__(
-        self, source: str, sources: Sequence[str], spool: Spool, totals: Totals, *, quick: bool
-    ) -> None:
+        self, source: str, sources: Sequence[str], spool: Spool, totals: Totals,
+        *, quick: bool, is_array: bool = False,
+    ) -> None:  # fmt: skip
         self.version, self.source, self.quick = VERSION, source, quick
         self.files, self.unreadable, self.lossy = totals.files, totals.unreadable, totals.lossy
         self.wasted_bytes = totals.wasted_bytes
@@ -145,8 +146,14 @@ class Audit:
         self.losses = {
             name: asdict(totals.losses[name]) for name in LOADERS if name in totals.losses
         }
-        named = sources[0] if len(sources) == 1 else "SRC"
-        self.advice: Advice = give_advice(named, depths, ranges, totals.findings, quick=quick)
+        self.advice: Advice = give_advice(
+            sources[0] if len(sources) == 1 else "SRC",
+            depths,
+            ranges,
+            totals.findings,
+            quick=quick,
+            array_layout=self.records[0]["layout"] if is_array and self.files else None,
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -112,7 +112,7 @@ def run_audit(
                 _add(done, spool, totals)
                 report(len(done.items))
         spool.finish()
-        return Audit(source.name, sources, spool, totals, quick=quick)
+        return Audit(source.name, sources, spool, totals, quick=quick, is_array=source.is_array)
     except BaseException:
         spool.close()
         raise

@@ -14,8 +14,8 @@ from ..functional.to_uint8 import to_uint8
 from ..io import ImageFile
 from ..io.request import Request
 from .counting import Samples, count, find_present
-from .values import find_values
 from .loaders import LOADERS, convert_like
+from .values import find_values
 
 # How a short script reads files that Pillow doesn't open, by format
 _READERS = {

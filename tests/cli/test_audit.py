@@ -13,7 +13,6 @@ import jsonschema
 import numpy as np
 import PIL.Image
 import psutil
-import pyarrow.parquet
 import pytest
 from click.testing import CliRunner
 
@@ -22,7 +21,7 @@ from graytorgb.datasets import auditing
 from graytorgb.datasets.execution import Done
 
 from ..datasets.test_audit_result import SCHEMA
-from ..support import ROOT
+from ..support import ROOT, needs_package, run_python
 
 RNG = np.random.default_rng(12)
 GRAY = RNG.integers(0, 256, (24, 32), np.uint8)
@@ -85,7 +84,13 @@ def test_a_table_fits_80_columns(scans, photos):
     assert any(line.split()[:2] == ["scans/cut.png", "truncated:"] for line in lines)
 
 
+def test_nothing_is_lost(photos):
+    result = run(photos)
+    assert "none of the usual ones would lose or refuse anything" in result.stdout
+
+
 def test_reports(scans, tmp_path):
+    needs_package("pyarrow")
     paths = {kind: tmp_path / f"audit.{kind}" for kind in ("json", "csv", "parquet")}
     options = [part for kind, path in paths.items() for part in (f"--{kind}", path)]
     assert run(scans, *options).exit_code == 0
@@ -95,7 +100,24 @@ def test_reports(scans, tmp_path):
     assert document["source"] == str(scans)
     with paths["csv"].open(newline="") as file:
         assert [row["path"] for row in csv.DictReader(file)] == ["0.png", "1.png", "2.png"]
-    assert pyarrow.parquet.read_table(paths["parquet"]).num_rows == 3
+    from pyarrow.parquet import read_table
+
+    assert read_table(paths["parquet"]).num_rows == 3
+
+
+@pytest.mark.parametrize(
+    ("library", "extra", "option"), [("pyarrow", "parquet", "--parquet"), ("loky", "datasets", "")]
+)
+def test_a_missing_library_gives_the_hint(scans, tmp_path, library, extra, option):
+    options = [option, str(tmp_path / "x")] if option else []
+    text = run_python(f"""
+import sys
+sys.modules[{library!r}] = None
+from click.testing import CliRunner
+from graytorgb.cli import main
+print(CliRunner().invoke(main, ["audit", {str(scans)!r}, *{options!r}]).output)
+""")
+    assert f"needs {library}: pip install 'graytorgb[{extra}]'" in text
 
 
 def test_json_on_stdout(scans):

@@ -14,7 +14,7 @@ import pytest
 import tifffile
 
 import graytorgb as g2r
-from graytorgb.datasets import Audit, audit, audit_analysis, auditing
+from graytorgb.datasets import Audit, audit, audit_analysis, auditing, items
 from graytorgb.datasets.execution import Done
 from graytorgb.errors import ImageFileError, WorkerLost
 from graytorgb.inspection.loaders import find_losses
@@ -22,6 +22,7 @@ from graytorgb.inspection.values import find_values
 from graytorgb.io import read
 
 from ..io.samples import NAMES, write_samples
+from ..support import needs_package
 from .test_audit_result import SCHEMA
 
 RNG = np.random.default_rng(12)
@@ -121,7 +122,7 @@ def test_what_cannot_be_read_has_the_reason(mess, records):
 @pytest.mark.parametrize(
     ("path", "finding"),
     [
-        ("a/deep.png", "deep"), ("a/shifted.png", "left-shifted"), 
+        ("a/deep.png", "deep"), ("a/shifted.png", "left-shifted"),
         ("a/rgb.png", "gray stored as RGB"),
         ("a/color.jpg", "color"), ("b/opaque.png", "alpha opaque"),
         ("b/varying.png", "alpha varying"), ("b/constant.png", "constant"),
@@ -170,6 +171,7 @@ def test_the_set(mess):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_json_is_valid_and_the_same_for_all_workers(folder, mess, tmp_path):
     mess.write_json(tmp_path / "1.json")
     document = json.loads((tmp_path / "1.json").read_text())
@@ -315,6 +317,7 @@ def test_images_of_an_array(tmp_path):
         assert [record["copy_of"] for record in found.records] == [None, None, "stack.npy[0]"]
         assert [record["shape"] for record in found.records] == [[24, 32]] * 3
         np.testing.assert_array_equal(found.read_image(1).array, GRAY // 2)
+        assert found.advice["code"] == 'g2r.to_rgb(image, "HW")'
         with pytest.raises(IndexError):
             found.read_image(3)
 
@@ -328,8 +331,47 @@ def test_the_histogram_of_one_image(mess):
     np.testing.assert_array_equal(counts.numbers, np.bincount((DEEP << 4).ravel())[counts.first :])
 
 
+def test_files_in_a_zip(folder, mess, tmp_path):
+    """By a URL, of which a file is loaded once."""
+    needs_package("fsspec")
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as file:
+        for record in mess.records:
+            if "\n" not in record["path"]:
+                file.write(folder / record["path"], record["path"])
+        file.write(folder / "README.txt", "README.txt")
+    with audit(f"zip://::{tmp_path}/set.zip", workers=1) as found:
+        for record in found.records:
+            expected = next(r for r in mess.records if r["path"] == record["path"])
+            names = set(expected) - {"error"}
+            assert {n: record[n] for n in names} == {n: expected[n] for n in names}
+            assert (record["error"] is None) == (expected["error"] is None)
+        assert found.files == mess.files - 1
+        assert [skip["path"] for skip in found.skipped] == ["README.txt"]
+
+
+def test_a_large_file_is_read_in_parts(tmp_path, monkeypatch):
+    save(tmp_path / "a.png", DEEP)
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes())
+    whole = list(audit(tmp_path, workers=1).records)
+    monkeypatch.setattr(items, "LARGEST_LOADED", 10)
+    assert list(audit(tmp_path, workers=1).records) == whole
+
+
 def fail(error, image):
     raise error
+
+
+def test_pages_of_a_file(tmp_path):
+    stack = np.stack([DEEP, DEEP // 2, DEEP])
+    tifffile.imwrite(tmp_path / "x.tif", stack, photometric="minisblack")
+    with audit(tmp_path / "x.tif", workers=1) as found:
+        assert [record["path"] for record in found.records] == [f"x.tif[{k}]" for k in range(3)]
+        assert [record["frames"] for record in found.records] == [3, 3, 3]
+        assert [record["shape"] for record in found.records] == [[24, 32]] * 3
+        assert [record["copy_of"] for record in found.records] == [None, None, "x.tif[0]"]
+        assert found.value_range == (0, 4095)
+        rgb = eval(found.advice["code"], {"g2r": g2r, "path": tmp_path / "x.tif"})
+        np.testing.assert_array_equal(rgb[..., 2], g2r.to_uint8(stack, (0, 4095)))
 
 
 @pytest.mark.parametrize(
