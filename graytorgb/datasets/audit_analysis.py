@@ -56,7 +56,7 @@ def analyze_batch(items: Sequence[Item], *, quick: bool, layout: str | None = No
 def make_failed(item: Item, error: BaseException) -> Record:
     """Return the record of a file that can't be read, or can't be analyzed."""
     record = start_record(item.path, item.size if item.size >= 0 else None)
-    record["error"] = _describe(item, error)
+    record["error"] = describe_error(item, error)
     record["findings"] = list_findings(record)
     return record
 
@@ -86,7 +86,7 @@ def _analyze(item: Item, quick: bool) -> tuple[Record, Counts | None] | Skip:
         head = data[:_HEAD] if data else head
         if not is_named and not _is_surely_image(head):
             return Skip(
-                item.path, f"not an image by its name, nor readable: {_describe(item, error)}"
+                item.path, f"not an image by its name, nor readable: {describe_error(item, error)}"
             )
         failed = make_failed(item, error)
         failed["size"], failed["digest"] = record["size"], record["digest"]
@@ -139,7 +139,7 @@ def _get_suffix(item: Item) -> str:
     return PurePosixPath(item.path).suffix.lower()
 
 
-def _describe(item: Item, error: BaseException) -> str:
+def describe_error(item: Item, error: BaseException) -> str:
     """Return what an error says without the file's name, and its class where that tells more."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror

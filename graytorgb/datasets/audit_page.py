@@ -12,6 +12,7 @@ from .. import __version__
 from ..core.value_range import ValueRange
 from ..core.writing import write_text
 from ..inspection.loaders import LOADERS
+from .audit_analysis import describe_error
 from .audit_chart import draw_chart
 from .audit_findings import LOSS, MIXED, UNREADABLE, describe_finding
 from .audit_page_texts import (
@@ -29,6 +30,7 @@ from .audit_pictures import Drawn, Picture, draw_losses, draw_thumbnail
 from .audit_record import Record
 from .audit_remedies import REMEDIES
 from .audit_sample import Sample, choose_records, group_reasons
+from .items import Item
 
 if TYPE_CHECKING:
     from .audit_result import Audit, Folder
@@ -138,10 +140,11 @@ def _draw_thumbnails(
     found = {}
     for number, names in sorted(wanted.items()):
         record, picture, problem = sample.records[number], None, ""
+        item = audit.find_item(number)
         try:
-            picture = draw_thumbnail(audit.find_item(number), record, ranges)
+            picture = draw_thumbnail(item, record, ranges)
         except Exception as error:  # the file may be gone, and decoders fail with any class
-            problem = _explain(error, record)
+            problem = _explain(item, record, error)
         for name in names:
             found[name, number] = Thumbnail(
                 record["path"], tell_facts(name, record), picture, problem
@@ -163,22 +166,21 @@ def _compare(
     """Return a file beside what the loaders make of it."""
     losses = record["losses"] or {}
     refusing = [name for name, loss in losses.items() if loss is None]
+    item = audit.find_item(number)
     try:
-        drawn = draw_losses(audit.find_item(number), record, ranges)
+        drawn = draw_losses(item, record, ranges)
     except Exception as error:
-        return Compared(record, None, refusing, _explain(error, record))
+        return Compared(record, None, refusing, _explain(item, record, error))
     return Compared(record, drawn, refusing, "")
 
 
-def _explain(error: Exception, record: Record) -> str:
+def _explain(item: Item, record: Record, error: Exception) -> str:
     """Return why a file isn't drawn, in a line."""
     if record["layout"] is None:
         return "its axes aren't known"
     if isinstance(error, FileNotFoundError):
         return "it is gone since the audit"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return (str(error) or type(error).__name__).splitlines()[0][:_PROBLEM]
+    return describe_error(item, error).splitlines()[0][:_PROBLEM]
 
 
 def _find_limits(value_range: list[int | float] | None) -> ValueRange | None:

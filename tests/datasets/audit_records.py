@@ -9,6 +9,7 @@ from graytorgb.datasets.audit_record import start_record
 from graytorgb.datasets.audit_result import Audit
 from graytorgb.datasets.audit_spool import Spool, make_row
 from graytorgb.datasets.audit_totals import Totals
+from graytorgb.datasets.items import Item
 from graytorgb.inspection.counting import Counts
 
 LOSSLESS = {"levels_before": 5, "levels_after": 5, "white": 0.0, "bits_after": 8}
@@ -65,7 +66,7 @@ def make_audit(*made, skips=(), order=None, batches=1, items=None, **options):
         for position in batch.tolist():
             record, counts = made[position]
             part.add(record, counts)
-            item = ("item", position) if items is None else items[position]
+            item = Item(record["path"], "/nowhere") if items is None else items[position]
             spool.add([make_row(position, item, record)], [])
         totals.merge(part)
     spool.add([], skips)

@@ -203,6 +203,14 @@ def test_a_file_that_is_gone_is_said_to_be(page):
     assert "not drawn: its axes aren't known" in page.text
 
 
+def test_a_file_that_is_damaged_since_is_said_to_be(tmp_path):
+    item = save(tmp_path, "a.png", DEEP)
+    Path(item.location).write_bytes(Path(item.location).read_bytes()[:99])
+    page = write(make_audit(make_record("a.png", DEEP), items=[item]), tmp_path / "page.html")
+    assert "not drawn: truncated: " in page.text
+    assert item.location not in page.text
+
+
 def test_it_is_the_same_again(scans, tmp_path):
     for name in ("a", "b"):
         scans.write_html(tmp_path / name)
