@@ -1,5 +1,6 @@
 """Texts of a page about an audited set: names of files, numbers, and facts of a record."""
 
+import re
 from collections.abc import Callable, Mapping
 from itertools import islice
 
@@ -97,13 +98,13 @@ def join_counts(counts: Mapping[str, int], most: int = 4) -> str:
 
 
 def break_code(code: str) -> Markup:
-    """Return code as HTML that may be broken after dots and brackets, on a narrow screen.
+    """Return code or a path as HTML that may be broken after its marks, on a narrow screen.
 
-    >>> break_code("a.b(<c>)")
-    Markup('a.<wbr>b(<wbr>&lt;c&gt;)')
+    >>> break_code("a.b(<c>)"), break_code("a/b_c.png")
+    (Markup('a.<wbr>b(<wbr>&lt;c&gt;)'), Markup('a/<wbr>b_<wbr>c.<wbr>png'))
     """
-    parts = Markup.escape(code)
-    return Markup(parts.replace(".", Markup(".<wbr>")).replace("(", Markup("(<wbr>")))
+    parts = str(Markup.escape(code))
+    return Markup(re.sub(r"(?<=[./_(])(?=[^./_(])", "<wbr>", parts))  # they are escaped
 
 
 def keep_words(code: str) -> Markup:

@@ -64,7 +64,9 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if self.open and self.open[-1] != "style":
+        if self.attributes and self.attributes[-1][0] == "wbr" and self.words:
+            self.words[-1] += data
+        elif self.open and self.open[-1] != "style":
             self.words.append(data)
         if "pre" in self.open:
             self.lines[-1] += data
