@@ -33,7 +33,7 @@ class Row(NamedTuple):
         What reads the file again, pickled.
     digest, folder : str
     mode, depth, size : str or None
-        See the record's ``mode`` and ``shape``, and the depth that `find_depth` names; None if unreadable.
+        The record's mode, its depth by `find_depth`, and WIDTHxHEIGHT; None if unreadable.
     """
 
     position: int

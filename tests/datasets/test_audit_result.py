@@ -10,7 +10,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from graytorgb.datasets import audit_result
+from graytorgb.datasets import audit_folders, audit_ranges, audit_result
 from graytorgb.datasets.audit_findings import FINDINGS, LOSS, MIXED, describe_finding
 from graytorgb.datasets.audit_record import Record
 from graytorgb.datasets.audit_spool import Skip
@@ -55,8 +55,8 @@ def test_json_is_as_its_schema_says(mixed, tmp_path):
     assert set(document) == set(SCHEMA["required"]) == set(SCHEMA["properties"])
     for name, annotations in {
         "record": Record.__annotations__,
-        "depth": audit_result.DepthRange.__annotations__,
-        "folder": audit_result.Folder.__annotations__,
+        "depth": audit_ranges.DepthRange.__annotations__,
+        "folder": audit_folders.Folder.__annotations__,
     }.items():
         definition = SCHEMA["$defs"][name]
         assert set(definition["required"]) == set(definition["properties"]) == set(annotations)
