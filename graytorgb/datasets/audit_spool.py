@@ -20,6 +20,18 @@ CREATE TABLE skipped(path TEXT, reason TEXT);
 """
 
 
+_FINISH = (
+    """CREATE TABLE firsts AS SELECT digest, MIN(position) AS position FROM records
+        WHERE digest IS NOT NULL GROUP BY digest HAVING COUNT(*) > 1""",
+    "CREATE INDEX firsts_by_digest ON firsts(digest)",
+    """UPDATE records SET copy_of = firsts.position FROM firsts
+        WHERE firsts.digest = records.digest AND firsts.position < records.position""",
+    "CREATE TABLE numbers(number INTEGER PRIMARY KEY, position INTEGER)",
+    """INSERT INTO numbers
+        SELECT ROW_NUMBER() OVER (ORDER BY position) - 1, position FROM records""",
+)
+
+
 class Row(NamedTuple):
     """A record as it is spooled: as JSON, beside what the tables of the whole set need of it.
 
@@ -33,7 +45,7 @@ class Row(NamedTuple):
         What reads the file again, pickled.
     digest, folder : str
     mode, depth, size : str or None
-        See the record's ``mode`` and ``shape``, and the depth that `find_depth` names; None if unreadable.
+        The record's mode, its depth by `find_depth`, and WIDTHxHEIGHT; None if unreadable.
     """
 
     position: int
@@ -100,15 +112,8 @@ class Spool:
 
     def finish(self) -> None:
         """Number the records and find the copies, once all files are in."""
-        self._database.executescript("""
-        CREATE TABLE firsts AS SELECT digest, MIN(position) AS position FROM records
-            WHERE digest IS NOT NULL GROUP BY digest HAVING COUNT(*) > 1;
-        CREATE INDEX firsts_by_digest ON firsts(digest);
-        UPDATE records SET copy_of = firsts.position FROM firsts
-            WHERE firsts.digest = records.digest AND firsts.position < records.position;
-        CREATE TABLE numbers(number INTEGER PRIMARY KEY, position INTEGER);
-        INSERT INTO numbers SELECT ROW_NUMBER() OVER (ORDER BY position) - 1, position FROM records;
-        """)
+        for command in _FINISH:
+            self.query(command)
 
     @staticmethod
     def _run(call: Any, command: str, values: Any) -> sqlite3.Cursor:

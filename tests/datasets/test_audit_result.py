@@ -10,11 +10,12 @@ import jsonschema
 import numpy as np
 import pytest
 
-from graytorgb.datasets import audit_result
+from graytorgb.datasets import audit_folders, audit_ranges, audit_result
 from graytorgb.datasets.audit_findings import FINDINGS, LOSS, MIXED, describe_finding
 from graytorgb.datasets.audit_record import Record
-from graytorgb.datasets.audit_spool import Skip
-from graytorgb.errors import OptionError
+from graytorgb.datasets.audit_spool import Skip, Spool, make_row
+from graytorgb.datasets.audit_totals import Totals
+from graytorgb.errors import GrayToRGBError, OptionError
 
 from ..support import needs_package
 from .audit_records import LOADERS, make_audit, make_broken, make_record
@@ -55,8 +56,8 @@ def test_json_is_as_its_schema_says(mixed, tmp_path):
     assert set(document) == set(SCHEMA["required"]) == set(SCHEMA["properties"])
     for name, annotations in {
         "record": Record.__annotations__,
-        "depth": audit_result.DepthRange.__annotations__,
-        "folder": audit_result.Folder.__annotations__,
+        "depth": audit_ranges.DepthRange.__annotations__,
+        "folder": audit_folders.Folder.__annotations__,
     }.items():
         definition = SCHEMA["$defs"][name]
         assert set(definition["required"]) == set(definition["properties"]) == set(annotations)
@@ -181,6 +182,27 @@ def test_parquet_has_the_columns_and_the_rows_of_the_csv(mixed, tmp_path):
     assert str(table.schema.field("min").type) == "double"
 
 
+def test_parquet_rounds_integers_that_no_float_holds(tmp_path):
+    needs_package("pyarrow")
+    record, _ = make_record("a.npy", GRAY)
+    make_audit((record | {"min": -(2**62) - 1, "max": 2**64 - 1}, None)).write_parquet(
+        tmp_path / "x.parquet"
+    )
+    from pyarrow.parquet import read_table
+
+    (row,) = read_table(tmp_path / "x.parquet").to_pylist()
+    assert (row["min"], row["max"]) == (float(-(2**62)), float(2**64))
+
+
+def test_a_full_disk_is_a_clear_error():
+    spool = Spool()
+    spool.query("PRAGMA max_page_count = 8")
+    rows = [make_row(k, None, make_record(f"{k}.png", GRAY)[0]) for k in range(50)]
+    with pytest.raises(GrayToRGBError, match="Set TMPDIR to a folder on a disk that has room"):
+        spool.add(rows, [])
+    spool.close()
+
+
 def test_a_report_that_fails_leaves_the_old_one(mixed, tmp_path, monkeypatch):
     path = tmp_path / "audit.json"
     path.write_text("old")
@@ -223,9 +245,6 @@ def measure_peak(files, tmp_path):
 
 
 def stream_audit(made):
-    from graytorgb.datasets.audit_spool import Spool, make_row
-    from graytorgb.datasets.audit_totals import Totals
-
     spool, totals = Spool(), Totals()
     for position, (record, counts) in enumerate(made):
         totals.add(record, counts)
