@@ -53,7 +53,7 @@ def make_broken(path, error="truncated"):
     return record, None
 
 
-def make_audit(*made, skips=(), order=None, batches=1, **options):
+def make_audit(*made, skipped=(), order=None, batches=1, **options):
     """Return an audit of records with their counts; `order` is the order in which they come."""
     spool, totals = Spool(), Totals()
     order = range(len(made)) if order is None else order
@@ -64,6 +64,6 @@ def make_audit(*made, skips=(), order=None, batches=1, **options):
             part.add(record, counts)
             spool.add([make_row(position, ("item", position), record)], [])
         totals.merge(part)
-    spool.add([], skips)
+    spool.add([], skipped)
     spool.finish()
     return Audit("scans", ["scans"], spool, totals, **{"quick": False} | options)
