@@ -151,8 +151,11 @@ def _clear_errors() -> Iterator[None]:
         yield
     except LayoutError as error:
         raise click.ClickException(f"{error} (on the command line: --layout NHW)") from error
-    except (GrayToRGBError, OSError) as error:
+    except GrayToRGBError as error:
         raise click.ClickException(str(error)) from error
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        raise click.ClickException(f"{name}{error.strerror or error}") from error
 
 
 def _run(sources: tuple[str, ...], layout: str | None, options: dict[str, Any]) -> "Audit":

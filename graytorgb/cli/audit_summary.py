@@ -37,6 +37,9 @@ def print_summary(console: Console, audit: "Audit") -> None:
                 console.print()
                 console.print(part, highlight=False)
         _print_advice(console, audit)
+    elif others:
+        reason = next(iter(audit.skipped))["reason"]
+        console.print(f"Nothing is an image. The first file: {reason}", markup=False)
 
 
 def _describe_set(audit: "Audit") -> Table:

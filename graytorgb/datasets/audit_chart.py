@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from .audit_result import DepthRange
+    from .audit_ranges import DepthRange
 
 WIDTH, HEIGHT = 1000, 100  # of the drawing's coordinates; the page stretches them
 _BARS = 256

@@ -15,6 +15,7 @@ from ..inspection.loaders import LOADERS
 from .audit_analysis import describe_error
 from .audit_chart import draw_chart
 from .audit_findings import LOSS, MIXED, UNREADABLE, describe_finding
+from .audit_folders import Folder
 from .audit_page_texts import (
     break_code,
     format_bytes,
@@ -33,7 +34,7 @@ from .audit_sample import Sample, choose_records, group_reasons
 from .items import Item
 
 if TYPE_CHECKING:
-    from .audit_result import Audit, Folder
+    from .audit_result import Audit
 
 _THUMBNAILS = 8  # of each finding
 _FOLDERS, _GROUPS = 40, 12  # in the tables
@@ -190,17 +191,17 @@ def _find_limits(value_range: list[int | float] | None) -> ValueRange | None:
 # Tables
 
 
-def _choose_folders(folders: "Iterable[Folder]") -> tuple[list["Folder"], int]:
+def _choose_folders(folders: Iterable[Folder]) -> tuple[list[Folder], int]:
     """Return the folders to list, and how many there are; of many, those that are most mixed."""
     count = 0
 
-    def count_folders() -> "Iterable[Folder]":
+    def count_folders() -> Iterable[Folder]:
         nonlocal count
         for folder in folders:
             count += 1
             yield folder
 
-    def rate(folder: "Folder") -> tuple[int, ...]:
+    def rate(folder: Folder) -> tuple[int, ...]:
         kinds = folder["depths"], folder["modes"]
         return (folder["unreadable"], *map(len, kinds), folder["different_sizes"])
 

@@ -11,6 +11,7 @@ from ..errors import GrayToRGBError, OptionError
 from .audit_depths import find_depth
 from .audit_findings import COPY
 from .audit_record import Record
+from .items import Skipped
 
 _TABLES = """
 CREATE TABLE records(
@@ -71,13 +72,6 @@ def make_row(position: int, item: object, record: Record) -> Row:
     )  # fmt: skip
 
 
-class Skip(NamedTuple):
-    """A file that isn't an image, and why it has no record."""
-
-    path: str
-    reason: str
-
-
 class Spool:
     """Records and skipped files in a database of SQLite that the system deletes.
 
@@ -102,12 +96,12 @@ class Spool:
             raise OptionError("the audit is closed, and its records are gone: audit(src) again")
         return self._run(self._database.execute, command, values)
 
-    def add(self, rows: Iterable[Row], skips: Iterable[Skip]) -> None:
+    def add(self, rows: Iterable[Row], skipped: Iterable[Skipped]) -> None:
         """Add records, in any order, and files that were skipped."""
         many = self._database.executemany
         self._run(many, f"INSERT INTO records VALUES({'?,' * len(Row._fields)}NULL)", rows)
         # as JSON, because SQLite's text has no surrogates
-        escaped = ([json.dumps(text) for text in skip] for skip in skips)
+        escaped = ((json.dumps(each.path), json.dumps(each.reason)) for each in skipped)
         self._run(many, "INSERT INTO skipped VALUES(?,?)", escaped)
 
     def finish(self) -> None:

@@ -54,7 +54,7 @@ def make_broken(path, error="truncated"):
     return record, None
 
 
-def make_audit(*made, skips=(), order=None, batches=1, items=None, **options):
+def make_audit(*made, skipped=(), order=None, batches=1, items=None, **options):
     """Return an audit of records with their counts; `order` is the order in which they come.
 
     `items` are what reads the images again; without them nothing can.
@@ -69,6 +69,6 @@ def make_audit(*made, skips=(), order=None, batches=1, items=None, **options):
             item = Item(record["path"], "/nowhere") if items is None else items[position]
             spool.add([make_row(position, item, record)], [])
         totals.merge(part)
-    spool.add([], skips)
+    spool.add([], skipped)
     spool.finish()
     return Audit("scans", ["scans"], spool, totals, **{"quick": False} | options)

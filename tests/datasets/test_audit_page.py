@@ -21,8 +21,7 @@ from graytorgb.datasets import audit, audit_chart, audit_page
 from graytorgb.datasets.audit_findings import COPY, FINDINGS, LOSS, MIXED, UNREADABLE
 from graytorgb.datasets.audit_remedies import REMEDIES
 from graytorgb.datasets.audit_sample import choose_records, rate_loss
-from graytorgb.datasets.audit_spool import Skip
-from graytorgb.datasets.items import Item
+from graytorgb.datasets.items import Item, Skipped
 
 from .audit_records import LOADERS, make_audit, make_broken, make_record
 
@@ -119,8 +118,8 @@ def scans(tmp_path_factory):
         make_record("c/copy.png", GRAY),
     ]
     items += [Item(record["path"], os.fspath(folder / "gone")) for record, _ in made[2:]]
-    skips = [Skip("notes.txt", "no image"), Skip("more.txt", "no image")]
-    return make_audit(*made, items=items, skips=skips)
+    skipped = [Skipped("notes.txt", "no image"), Skipped("more.txt", "no image")]
+    return make_audit(*made, items=items, skipped=skipped)
 
 
 @pytest.fixture(scope="module")
@@ -234,7 +233,7 @@ def test_names_are_no_markup(tmp_path):
     losses = dict.fromkeys(LOADERS, CLIPPED)
     made = [make_record(name, DEEP + k, losses=losses) for k, name in enumerate(names)]
     broken = [make_broken("<b>/cut.png", "<i>why</i>\n\udcfe")]
-    found = make_audit(*made, *broken, skips=[Skip("<u>.txt", "<s>")])
+    found = make_audit(*made, *broken, skipped=[Skipped("<u>.txt", "<s>")])
     found.source = "<h1>\udcff</h1>"
     page = write(found, tmp_path / "page.html")
     assert not {"script", "b", "u", "s"} & set(page.tags)
@@ -349,8 +348,8 @@ def make_many(files):
             made.append((deep | {"path": path, "folder": folder, "digest": f"{k:x}"}, counts))
         else:
             made.append(make_broken(path, f"{'why ' * (k % 100)}at byte {k}"))
-    skips = [Skip(f"{k}.txt", "because " * (k % 50)) for k in range(files)]
-    return make_audit(*made, skips=skips)
+    skipped = [Skipped(f"{k}.txt", "because " * (k % 50)) for k in range(files)]
+    return make_audit(*made, skipped=skipped)
 
 
 def test_a_large_set_makes_no_large_page(tmp_path):
@@ -422,7 +421,7 @@ def test_a_loss_is_rated_by_what_8_bits_could_hold(loss, rate):
 
 
 def test_an_empty_set_has_a_page(tmp_path):
-    page = write(make_audit(skips=[Skip("notes.txt", "no image")]), tmp_path / "page.html")
+    page = write(make_audit(skipped=[Skipped("notes.txt", "no image")]), tmp_path / "page.html")
     assert "There is no image here." in page.text
     assert "notes.txt" in page.text
     assert page.tags["pre"] == 0

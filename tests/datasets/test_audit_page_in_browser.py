@@ -7,8 +7,7 @@ import PIL.Image
 import pytest
 import skimage.data
 
-from graytorgb.datasets.audit_spool import Skip
-from graytorgb.datasets.items import Item
+from graytorgb.datasets.items import Item, Skipped
 
 from ..browser import SIZES, assert_alone, assert_fits, open_browser
 from .audit_records import LOADERS, make_audit, make_broken, make_record
@@ -32,11 +31,11 @@ def pages(tmp_path_factory):
             made.append(make_record(path, scan, losses=losses, orientation=6))
             items.append(Item(path, os.fspath(folder / f"{name}.png")))
     reason = "truncated: " + "y" * 200
-    skips = [Skip(f"{LONG}/notes.txt", "no image " * 20)]
+    skipped = [Skipped(f"{LONG}/notes.txt", "no image " * 20)]
     audits = {
-        "scans": make_audit(*made, items=items, skips=skips),
+        "scans": make_audit(*made, items=items, skipped=skipped),
         "broken": make_audit(*(make_broken(f"{LONG}/{k}", reason) for k in range(5))),
-        "empty": make_audit(skips=skips),
+        "empty": make_audit(skipped=skipped),
     }
     for name, audit in audits.items():
         audit.write_html(folder / f"{name}.html")

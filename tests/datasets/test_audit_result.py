@@ -13,8 +13,9 @@ import pytest
 from graytorgb.datasets import audit_folders, audit_ranges, audit_result
 from graytorgb.datasets.audit_findings import FINDINGS, LOSS, MIXED, describe_finding
 from graytorgb.datasets.audit_record import Record
-from graytorgb.datasets.audit_spool import Skip, Spool, make_row
+from graytorgb.datasets.audit_spool import Spool, make_row
 from graytorgb.datasets.audit_totals import Totals
+from graytorgb.datasets.items import Skipped
 from graytorgb.errors import GrayToRGBError, OptionError
 
 from ..support import needs_package
@@ -25,7 +26,7 @@ DEEP = np.arange(4096, dtype=np.uint16).reshape(64, 64)
 GRAY = np.arange(256, dtype=np.uint8).reshape(16, 16)
 LOST = {"levels_before": 4096, "levels_after": 256, "white": 0.25, "bits_after": 8}
 ODD = "b/a b\n\udcff\u20ac.png"
-SKIPS = [Skip("z/notes.txt", "not an image"), Skip("a/\udcfe", "a pipe")]
+SKIPPED = [Skipped("z/notes.txt", "not an image"), Skipped("a/\udcfe", "a pipe")]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def mixed():
         make_broken("b/2.png", "truncated at \udcff"),
         make_record("b/3.png", GRAY),
         make_record("4.tif", np.float32([[0.25, np.inf]]), color="rgb-gray", color_type="RGB"),
-        skips=SKIPS,
+        skipped=SKIPPED,
         order=[3, 0, 4, 2, 1],
         batches=2,
     )
