@@ -1,4 +1,4 @@
-"""Make the tables of the guide that the package fills: kinds of array, backends, files, loaders.
+"""Make the tables that the package itself fills: kinds, backends, files, loaders, findings.
 
 ``python docs/tables.py tensorflow`` prints the rows of the kinds that need TensorFlow, as JSON.
 TensorFlow and torch crash in one process, so the kinds of each library are tried in a process of
@@ -21,6 +21,7 @@ import numpy as np
 
 import graytorgb as g2r
 from graytorgb.backends.table import BUILT_IN
+from graytorgb.datasets.audit_findings import FINDINGS
 from graytorgb.extras import EXTRAS
 from graytorgb.inspection.loaders import Loss, convert_like, find_losses
 from graytorgb.inspection.values import find_values
@@ -243,6 +244,14 @@ def files() -> list[dict[str, str]]:
             "extra": "none" if entry.library == "numpy" else f"`{entry.extra}`",
         }
         for name, entry in g2r.io.FORMATS.items()
+    ]
+
+
+def findings() -> list[dict[str, str]]:
+    """Return a row for each finding of an audit."""
+    return [
+        {"finding": f"`{name}`", "what it means": finding.meaning}
+        for name, finding in FINDINGS.items()
     ]
 
 

@@ -4,6 +4,7 @@ import runpy
 
 import pytest
 
+from graytorgb.datasets.audit_findings import FINDINGS
 from graytorgb.kinds import KINDS
 
 from .support import ROOT, needs, needs_package
@@ -43,6 +44,10 @@ def test_every_kind_has_a_row(tables):
     text = (ROOT / "docs" / "tables.py").read_text()
     files = {"pil", *(line.file for line in KINDS if not line.example)}
     assert [name for name in files if f'"{name}", ' not in text] == []
+
+
+def test_every_finding_has_a_row(tables):
+    assert [row["finding"] for row in tables["findings"]()] == [f"`{name}`" for name in FINDINGS]
 
 
 def test_markdown(tables, tmp_path):

@@ -1,1 +1,7 @@
 """Whole datasets: audit a folder or an array of images, and convert it."""
+
+from .audit_record import Record
+from .audit_result import Audit
+from .auditing import audit
+
+__all__ = ["Audit", "Record", "audit"]
