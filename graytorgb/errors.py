@@ -67,6 +67,14 @@ class ImageFileError(GrayToRGBError, ValueError, OSError):
     """
 
 
+class TargetError(GrayToRGBError, ValueError, OSError):
+    """A conversion of a whole dataset can't write its target.
+
+    It would write over a file that isn't its own, the target can't hold the images, or the disk is
+    full or can't be written to.
+    """
+
+
 class ModelError(GrayToRGBError, ValueError):
     """A model can't be adapted as asked.
 
