@@ -1,42 +1,59 @@
-"""Files and folders that are made under another name and then renamed, so that none is ever torn."""
+"""``Staging``: files are made under another name and renamed when they are whole."""
 
-import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 
-@contextmanager
-def staging(target: Path, scratch: Path) -> Iterator[Path]:
-    """Give a new path in `scratch` to write to, and rename what is written there to `target`.
+def _allow() -> None:
+    """Allow every write."""
+
+
+@dataclass(frozen=True)
+class Staging:
+    """Where temporary files lie, and what is asked right before one gets its final name.
 
     Two processes that write one target never share a temporary file. What a killed process leaves
-    lies in `scratch`, so removing that folder removes every temporary file.
+    lies in `folder`, so removing that folder removes every temporary file.
 
-    Parameters
+    Attributes
     ----------
-    target : Path
-        The folders above it are made. A file that is there is replaced.
-    scratch : Path
-        A folder in the file system of `target`; it is made if it is missing.
+    folder : Path
+        In the file system of the targets; it is made if it is missing.
+    mark : str
+        How the names of the temporary files begin.
+    check : callable
+        Raises an error if nothing may be written any more.
     """
-    scratch.mkdir(parents=True, exist_ok=True)
-    written = scratch / uuid4().hex
-    try:
-        yield written
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(written, target)
-    except BaseException:
-        written.unlink(missing_ok=True)
-        raise
 
+    folder: Path
+    mark: str = ""
+    check: Callable[[], None] = _allow
 
-def write_staged(target: Path, data: bytes, scratch: Path) -> None:
-    """Write a whole file of these bytes, or none."""
-    with staging(target, scratch) as written:
-        written.write_bytes(data)
+    @contextmanager
+    def replacing(self, target: Path) -> Iterator[Path]:
+        """Give a new path to write to, and rename what is written there to `target`.
+
+        The folders above `target` are made, and a file that is there is replaced.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        written = self.folder / f"{self.mark}{uuid4().hex}"
+        try:
+            yield written
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.check()
+            written.replace(target)
+        except BaseException:
+            written.unlink(missing_ok=True)
+            raise
+
+    def write(self, target: Path, data: bytes) -> None:
+        """Write a whole file of these bytes, or none."""
+        with self.replacing(target) as written:
+            written.write_bytes(data)
 
 
 def remove(path: Path) -> None:
