@@ -93,7 +93,8 @@ def _encode_png(array: Array) -> bytes:
     by_matches = png_encode(rows, level=3)
     options = {"level": 1, "strategy": _RLE} if len(by_runs) <= len(by_matches) else {"level": 3}
     if len(rows) == height:
-        return min(by_runs, by_matches, key=len)
+        smaller: bytes = min(by_runs, by_matches, key=len)
+        return smaller
     data: bytes = png_encode(array, **options)
     return data
 
@@ -119,9 +120,11 @@ def _encode_webp(array: Array) -> bytes:
 def _encode_tiff(array: Array) -> bytes:
     """Return a TIFF file without loss, of one page, compressed by zlib."""
     stream = BytesIO()
+    photometric = "rgb" if array.ndim == 3 else "minisblack"
+    has_predictor = array.dtype.kind in "iu" and array.itemsize <= 4
     require("tifffile").imwrite(
-        stream, array, photometric="rgb" if array.ndim == 3 else "minisblack", metadata=None,
-        software=False, compression="zlib", predictor=array.dtype.kind in "iu" and array.itemsize <= 4,
+        stream, array, photometric=photometric, metadata=None, software=False, compression="zlib",
+        predictor=has_predictor,
     )  # fmt: skip
     return stream.getvalue()
 

@@ -18,6 +18,7 @@ from .targets import Outcome, Plan, PlannedImage, Request, Target, Task
 KEPT = "graytorgb-convert.jsonl"
 
 _numbers = count()
+_ARRAY_IMAGE = re.compile(r"(.*?)((?:\[[^][]*\])+)", re.DOTALL)  # "stack.npy[1,17]"
 # Errors of the file's name or place alone; after any other the run can't go on.
 _ONE_FILE_ONLY = (errno.ENAMETOOLONG, errno.EILSEQ)
 
@@ -136,8 +137,8 @@ def name_file(image: PlannedImage, options: Options) -> str:
         If the path leads out of the source.
     """
     path, numbers = image.item.path, ""
-    if image.item.index is not None and path.endswith("]"):  # "stack.npy[1,17]"
-        path, _, numbers = path.partition("[")
+    if image.item.index is not None and (found := _ARRAY_IMAGE.fullmatch(path)):
+        path, numbers = found.groups()
     if image.frames > 1:
         numbers = f"{numbers},{image.frame}"
     place = PurePosixPath(path.replace(os.sep, "/"))
