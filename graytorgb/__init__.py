@@ -36,6 +36,7 @@ from .errors import (
 )
 from .extras import require
 from .functional.prepare import prepare
+from .functional.to_gray import to_gray
 from .functional.to_rgb import to_rgb
 from .functional.to_uint8 import to_uint8
 
@@ -78,6 +79,7 @@ __all__ = [
     "register_backend",
     "set_cache",
     "stats",
+    "to_gray",
     "to_rgb",
     "to_uint8",
     "unregister_backend",

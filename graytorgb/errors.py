@@ -75,6 +75,10 @@ class TargetError(GrayToRGBError, ValueError, OSError):
     """
 
 
+class WorkerLost(GrayToRGBError, RuntimeError):
+    """A worker process died each time it worked on one item: a crash in a decoder, or no memory."""
+
+
 class ModelError(GrayToRGBError, ValueError):
     """A model can't be adapted as asked.
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import ChannelError, DtypeError
 from . import blocks
+from .layout import Result
 
 Array = NDArray[Any]
 Background = tuple[float, float, float]
@@ -29,18 +30,23 @@ def check(alpha: Any) -> Alpha:
     )
 
 
-def refuse(channels: int) -> ChannelError:
-    """Return the error for a number of channels that isn't 1 or 3."""
+def refuse(channels: int, result: Result = "rgb") -> ChannelError:
+    """Return the error for a number of channels that isn't 1 or 3, of which a verb makes `result`.
+
+    The message of ``to_gray``, which has no argument for alpha, names ``to_rgb`` too.
+    """
     if channels in (2, 4):
         what = "gray and alpha" if channels == 2 else "RGB and alpha"
+        kept, mixed = 'to_rgb(x, ..., alpha="drop")', "to_rgb(x, ..., alpha=(r, g, b))"
+        if result == "gray":
+            kept, mixed = f"to_gray({kept})", f"to_gray({mixed})"
         return ChannelError(
-            f"{channels} channels are {what}, and RGB holds no alpha: "
-            'to_rgb(x, ..., alpha="drop") keeps the colors as they are, and '
-            "to_rgb(x, ..., alpha=(r, g, b)) composites on that background"
+            f"{channels} channels are {what}, and {'RGB' if result == 'rgb' else result} holds no "
+            f"alpha: {kept} keeps the colors as they are, and {mixed} composites on that background"
         )
     return ChannelError(
         f"the channel axis has {channels} entries; gray has 1, RGB has 3. If this axis counts "
-        'images, say so: to_rgb(x, "NHW")'
+        f'images, say so: to_{result}(x, "NHW")'
     )
 
 

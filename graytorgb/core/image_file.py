@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..errors import LayoutError, LevelsError
-from .layout import parse
+from .layout import Result, parse
 from .value_range import ValueRange
 
 Array = NDArray[Any]
@@ -18,8 +18,8 @@ Array = NDArray[Any]
 class ImageFile:
     """The pixels of an image file, with their layout, their value range and the file's format.
 
-    The verbs :func:`graytorgb.to_rgb`, :func:`graytorgb.to_uint8` and :func:`graytorgb.prepare`
-    take it. It unpacks to ``array, value_range``.
+    The verbs :func:`graytorgb.to_rgb`, :func:`graytorgb.to_gray`, :func:`graytorgb.to_uint8` and
+    :func:`graytorgb.prepare` take it. It unpacks to ``array, value_range``.
 
     Attributes
     ----------
@@ -84,15 +84,15 @@ class ImageFile:
             f"{told} {source})"
         )
 
-    def find_layout(self, layout: str | None) -> str | None:
-        """Return `layout`, or the file's own for None.
+    def find_layout(self, layout: str | None, result: Result = "rgb") -> str | None:
+        """Return `layout`, or the file's own for None, for a verb that makes this result.
 
         Raises
         ------
         LayoutError
             If the axes on the left of `layout` aren't the file's.
         """
-        if layout is None or self.layout in (None, parse(layout).source):
+        if layout is None or self.layout in (None, parse(layout, result=result).source):
             return self.layout if layout is None else layout
         raise LayoutError(
             f"the axes of {self.path.name} are {self.layout!r}, and layout={layout!r} says "

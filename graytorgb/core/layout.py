@@ -1,7 +1,7 @@
 """Layouts: the meaning of each axis of an array, read from an arrow string or from a shape."""
 
 from functools import lru_cache
-from typing import NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from ..errors import LayoutError
 
@@ -10,11 +10,16 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 RGB_SIZES = (1, 3)  # without a layout, an axis can be C only if it has one of these sizes
 
 Shape = tuple[int | None, ...]  # None for a size that isn't known yet, in a graph or a plan
+Index = tuple[Any, ...]
 Size = TypeVar("Size", int, int | None)
+Result = Literal["rgb", "gray"]  # what a verb makes: to_rgb three channels, to_gray one or no axis
 
 
 class Layout(NamedTuple):
-    """The axes of an input and of its result, a letter each: ``("NHW", "NHWC")``."""
+    """The axes of an input and of its result, a letter each: ``("NHW", "NHWC")``.
+
+    The result has C, unless it is gray.
+    """
 
     source: str
     target: str
@@ -39,12 +44,14 @@ class Layout(NamedTuple):
         """
         return shape[self.source.index("C")] if "C" in self.source else 1
 
-    def result_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of the RGB result of an input of this shape."""
-        return tuple(3 if a == "C" else shape[self.source.index(a)] for a in self.target)
+    def result_shape(self, shape: tuple[int, ...], channels: int = 3) -> tuple[int, ...]:
+        """Return the shape of the result of an input of this shape, with so many channels."""
+        return tuple(channels if a == "C" else shape[self.source.index(a)] for a in self.target)
 
 
-def resolve(layout: str | None, shape: Shape, channels_first: bool = False) -> Layout:
+def resolve(
+    layout: str | None, shape: Shape, channels_first: bool = False, result: Result = "rgb"
+) -> Layout:
     """Read a layout string, or infer one, for an array of this shape.
 
     Parameters
@@ -56,11 +63,15 @@ def resolve(layout: str | None, shape: Shape, channels_first: bool = False) -> L
     channels_first : bool
         Whether a missing C goes in front of H, as in torch, when the layout has no arrow;
         otherwise it goes last.
+    result : {"rgb", "gray"}
+        What the layout is for. Without an arrow, a gray result has no C, except with
+        `channels_first`.
 
     Returns
     -------
     Layout
-        `source` has one letter an axis of `shape`; `target` has the same letters and C.
+        `source` has one letter an axis of `shape`; `target` has the same letters and C, or, for
+        a gray result, perhaps no C.
 
     Raises
     ------
@@ -74,57 +85,62 @@ def resolve(layout: str | None, shape: Shape, channels_first: bool = False) -> L
     Layout(source='NHW', target='NCHW')
     >>> resolve(None, (224, 224), channels_first=True)
     Layout(source='HW', target='CHW')
+    >>> resolve("NHWC", (64, 224, 224, 3), result="gray")
+    Layout(source='NHWC', target='NHW')
     """
     if layout is None:
-        source = _infer(shape)
-        return Layout(source, _with_channel(source, channels_first))
-    parsed = parse(layout, channels_first)
+        source = _infer(shape, result)
+        return Layout(source, _find_target(source, channels_first, result))
+    parsed = parse(layout, channels_first, result)
     if len(parsed.source) != len(shape):
         raise LayoutError(
             f"layout {layout!r} names {len(parsed.source)} axes, but the shape {shape} has "
-            f"{len(shape)}: {_suggest(shape)}"
+            f"{len(shape)}: {_suggest(shape, result)}"
         )
     return parsed
 
 
-def parse(layout: str, channels_first: bool = False) -> Layout:
+def parse(layout: str, channels_first: bool = False, result: Result = "rgb") -> Layout:
     """Split a layout string into the axes of the input and of the result; spaces don't count."""
     if not isinstance(layout, str):
         raise LayoutError(f'layout is a string like "NHW->NHWC" or None, not {layout!r}')
-    return recall(layout, channels_first) or _parse(layout, channels_first)
+    return recall(layout, channels_first, result) or _parse(layout, channels_first, result)
 
 
-def recall(layout: str, channels_first: bool) -> Layout | None:
+def recall(layout: str, channels_first: bool, result: Result) -> Layout | None:
     """Return the cached layout of a string; None for a malformed one.
 
     torch's compiler is told not to trace this function; it can't be told so for a cached one.
     """
-    return _recall(layout, channels_first)
+    return _recall(layout, channels_first, result)
 
 
 @lru_cache(256)  # a pipeline passes the same layout each time
-def _recall(layout: str, channels_first: bool) -> Layout | None:
+def _recall(layout: str, channels_first: bool, result: Result) -> Layout | None:
     try:
-        return _parse(layout, channels_first)
+        return _parse(layout, channels_first, result)
     except LayoutError:
         return None
 
 
-def _parse(layout: str, channels_first: bool) -> Layout:
+def _parse(layout: str, channels_first: bool, result: Result) -> Layout:
     source, arrow, target = layout.replace(" ", "").partition("->")
     _check_axes(source, layout)
+    default = _find_target(source, channels_first, result)
     if not arrow:
-        return Layout(source, _with_channel(source, channels_first))
+        return Layout(source, default)
     _check_axes(target, layout)
-    expected = set(source) | {"C"}
-    if set(target) != expected:
-        missing, extra = sorted(expected - set(target)), sorted(set(target) - expected)
+    allowed = set(source) | {"C"}
+    needed = allowed if result == "rgb" else allowed - {"C"}
+    missing, extra = sorted(needed - set(target)), sorted(set(target) - allowed)
+    if missing or extra:
         problem = (f"lacks {', '.join(missing)}" if missing else "") + (
             (" and " if missing else "") + f"adds {', '.join(extra)}" if extra else ""
         )
+        channel = "and C" if result == "rgb" else "with C or without"
         raise LayoutError(
-            f"layout {layout!r}: the right side needs the left side's axes and C, but it "
-            f'{problem}. Write "{source}->{_with_channel(source, channels_first)}"'
+            f"layout {layout!r}: the right side needs the left side's axes {channel}, but it "
+            f'{problem}. Write "{source}->{default}"'
         )
     return Layout(source, target)
 
@@ -152,16 +168,31 @@ def find_order(source: str, target: str) -> tuple[int, ...]:
     return tuple(source.index(letter) for letter in target)
 
 
-def find_gray_order(axes: Layout) -> tuple[int, ...] | None:
-    """Return the transposition of a gray input to the axes of its result, both without C.
+def find_plane(axes: Layout, channel: int = 0) -> tuple[Index | None, tuple[int, ...] | None]:
+    """Return how to take one channel of an input, in the axes of the result without C.
 
-    None where they are the same.
+    Parameters
+    ----------
+    axes : Layout
+    channel : int
+        The number of the channel, if the input has a channel axis.
 
-    >>> find_gray_order(Layout("HWN", "NCHW"))
-    (2, 0, 1)
+    Returns
+    -------
+    part : tuple or None
+        The index that takes the channel; None if the input has no channel axis.
+    order : tuple of int or None
+        The transposition that comes next; None if the axes are in the order of the result.
+
+    Examples
+    --------
+    >>> find_plane(Layout("HWCN", "NCHW"))
+    ((slice(None, None, None), slice(None, None, None), 0, Ellipsis), (2, 0, 1))
     """
+    axis = axes.channel_axis()
+    part = None if axis is None else (*[slice(None)] * axis, channel, ...)
     source, target = remove_channel(axes.source), remove_channel(axes.target)
-    return None if source == target else find_order(source, target)
+    return part, None if source == target else find_order(source, target)
 
 
 def name_axes(ndim: int, last: str) -> str:
@@ -200,7 +231,13 @@ def _with_channel(source: str, channels_first: bool) -> str:
     return source[:at] + "C" + source[at:]
 
 
-def _infer(shape: Shape) -> str:
+def _find_target(source: str, channels_first: bool, result: Result) -> str:
+    """Return the axes of the result, where the layout has no arrow."""
+    has_channel = result == "rgb" or channels_first
+    return _with_channel(source, channels_first) if has_channel else remove_channel(source)
+
+
+def _infer(shape: Shape, result: Result) -> str:
     """Return the axes of a shape that is one image or a batch with a channel axis.
 
     Raises
@@ -216,7 +253,7 @@ def _infer(shape: Shape) -> str:
         which = " and ".join(map(str, unknown))
         raise LayoutError(
             f"the shape {shape} doesn't tell the size of axis {which} here, so say the layout: "
-            f"{_suggest(shape)}"
+            f"{_suggest(shape, result)}"
         )
     if ndim == 3:
         if shape[-1] in RGB_SIZES and shape[0] not in RGB_SIZES:
@@ -229,30 +266,33 @@ def _infer(shape: Shape) -> str:
         if shape[3] in RGB_SIZES and shape[1] not in RGB_SIZES:
             return "NHWC"
     if ndim < 2:
-        raise LayoutError(_suggest(shape))
+        raise LayoutError(_suggest(shape, result))
     raise LayoutError(
-        f"the shape {shape} can be read in more than one way, so say the layout: {_suggest(shape)}"
+        f"the shape {shape} can be read in more than one way, so say the layout: "
+        f"{_suggest(shape, result)}"
     )
 
 
-def _suggest(shape: Shape) -> str:
+def _suggest(shape: Shape, result: Result) -> str:
     """Return the call for each reading of a shape that can be converted, for a message."""
-    ndim = len(shape)
+    ndim, verb = len(shape), f"to_{result}"
     if ndim < 2:
         return (
             f"an image has at least the axes H and W, but the shape {shape} has {ndim}: "
-            "reshape it, to_rgb(x.reshape(height, width))"
+            f"reshape it, {verb}(x.reshape(height, width))"
         )
     gray = {2: "HW", 3: "NHW", 4: "NTHW"}.get(ndim) or name_axes(ndim, "HW")
-    calls = [f'to_rgb(x, "{gray}") for {_count(shape[: ndim - 2])}']
+    calls = [f'{verb}(x, "{gray}") for {_count(shape[: ndim - 2])}']
     for axes in (name_axes(ndim, "CHW"), name_axes(ndim, "HWC")) if ndim > 2 else ():
         channels = shape[axes.index("C")]
         if channels is None:
-            calls.append(f'to_rgb(x, "{axes}") for channels on axis {axes.index("C")}')
+            calls.append(f'{verb}(x, "{axes}") for channels on axis {axes.index("C")}')
         elif channels in RGB_SIZES:
-            calls.append(f'to_rgb(x, "{axes}") for {channels} channel(s) on axis {axes.index("C")}')
+            calls.append(f'{verb}(x, "{axes}") for {channels} channel(s) on axis {axes.index("C")}')
         elif channels in (2, 4):
-            calls.append(f'to_rgb(x, "{axes}", alpha="drop") for {channels} channels with alpha')
+            call = f'to_rgb(x, "{axes}", alpha="drop")'
+            call = call if result == "rgb" else f'to_gray({call}, "{axes}")'
+            calls.append(f"{call} for {channels} channels with alpha")
     text = ", or ".join(calls)
     if len(calls) == 1 and ndim > 2:
         text += (

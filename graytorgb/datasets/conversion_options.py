@@ -39,6 +39,8 @@ class Options:
         Whether images are turned upright.
     format : {"png", "jpeg", "webp", "tiff"} or None
         The format of a folder's files; None is PNG, or TIFF for what PNG can't hold.
+    is_range_stated : bool
+        Whether the user stated the range, and it wasn't found in the set.
     """
 
     to: str = "rgb"
@@ -48,6 +50,7 @@ class Options:
     size: int | tuple[int, int] | None = None
     orientation: str = "apply"
     format: str | None = None
+    is_range_stated: bool = False
 
     @property
     def needs_values(self) -> bool:
@@ -56,7 +59,7 @@ class Options:
 
     def fingerprint(self) -> str:
         """Return a short text that differs for options that give other bytes."""
-        told = asdict(self)
+        told = self.describe()
         if self.bits == "keep":  # the range is only recorded
             del told["value_range"]
         text = json.dumps([VERSION, told], sort_keys=True)
@@ -64,11 +67,23 @@ class Options:
 
     def describe(self) -> dict[str, Any]:
         """Return the options as they are written into the file that is kept for resuming."""
-        return asdict(self)
+        told = asdict(self)
+        del told["is_range_stated"]
+        return told
 
-    def with_range(self, value_range: ValueRange | None) -> "Options":
-        """Return the same options with another range."""
-        return replace(self, value_range=value_range)
+    def with_found_range(self, value_range: ValueRange | None) -> "Options":
+        """Return the same options with a range that was found in the set."""
+        return replace(self, value_range=value_range, is_range_stated=False)
+
+    def read_arguments(self) -> dict[str, Any]:
+        """Return the arguments for :func:`graytorgb.io.read`.
+
+        An image whose 0 is white is inverted within the range that the user states, if it is
+        applied.
+        """
+        if self.bits == 8 and self.is_range_stated and not self.needs_values:
+            return {"value_range": self.value_range}
+        return {}
 
 
 def check_options(
@@ -100,6 +115,7 @@ def check_options(
         size=_check_size(size),
         orientation=orientation,
         format=format,
+        is_range_stated=value_range is not None,
     )
 
 

@@ -52,7 +52,7 @@ def convert_images(images: Sequence[PlannedImage], options: Options) -> Iterator
         For each image, in order. An image that can't be read or converted is no exception here: its
         `error` says why.
     """
-    for planned, image, error, notes in read_images(images):
+    for planned, image, error, notes in read_images(images, options):
         if image is None:
             yield Converted(planned, None, None, error)
             continue
@@ -82,9 +82,10 @@ class ResultDiffers(GrayToRGBError, ValueError):
 
 
 def read_images(
-    images: Sequence[PlannedImage],
+    images: Sequence[PlannedImage], options: Options
 ) -> Iterator[tuple[PlannedImage, ImageFile | None, str, tuple[str, ...]]]:
     """Yield each planned image with what was read of it, or None and the reason, and notes."""
+    arguments = options.read_arguments()
     for _, group in groupby(images, key=lambda planned: planned.item.path):
         frames = list(group)
         stack: ImageFile | None = None
@@ -93,12 +94,12 @@ def read_images(
                 with warnings.catch_warnings(record=True) as caught:
                     warnings.simplefilter("always")
                     if planned.frame is None:
-                        image = planned.item.read()
-                    elif len(frames) > 1 and _is_small(planned):
-                        stack = planned.item.read() if stack is None else stack
+                        image = planned.item.read(**arguments)
+                    elif (len(frames) > 1 and _is_small(planned)) or planned.frames == 1:
+                        stack = planned.item.read(**arguments) if stack is None else stack
                         image = pick_frame(stack, planned.frame)
                     else:
-                        image = planned.item.read(index=planned.frame)
+                        image = planned.item.read(index=planned.frame, **arguments)
             except (GrayToRGBError, OSError, MemoryError) as error:
                 yield planned, None, describe_error(error, planned), ()
                 continue

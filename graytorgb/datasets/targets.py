@@ -10,10 +10,10 @@ A conversion goes through these steps, and a target takes part in each:
 3. `Target.prepare` makes what the tasks write into.
 4. `Target.write` writes one task in a worker process, and returns an :class:`Outcome`. Nothing of a
    task is at its final name before all of it is.
-5. An image that can't be read is named in `Outcome.errors`. A target whose other images move up in
-   its place (`moves_up`) gets a new plan without the image, and only the tasks that changed are
-   written again.
-6. `Target.finish` writes what needs all images, such as their paths, and removes what is left over.
+5. An image that can't be read is named in `Outcome.errors`. It keeps its number in the plan, and
+   the task isn't done: the next run tries it again.
+6. `Target.finish` writes what needs all images, such as their paths, leaves out the images that
+   failed, and removes what is left over.
 """
 
 import os
@@ -46,6 +46,8 @@ class PlannedImage:
         The shape of the result, (H, W) or (H, W, 3), after turning and resizing.
     dtype : str
         The dtype of the result.
+    value_range : (lo, hi) or None
+        The range that the file states.
     """
 
     item: "Item"
@@ -53,15 +55,16 @@ class PlannedImage:
     frames: int
     shape: tuple[int, ...]
     dtype: str
+    value_range: Any = None
 
     @property
-    def path(self) -> str:
+    def name(self) -> str:
         """The path relative to the source, with the frame's number: ``"a/scan.tif[3]"``."""
-        return self.item.path if self.frame is None else f"{self.item.path}[{self.frame}]"
+        return self.item.path if self.frames == 1 else f"{self.item.path}[{self.frame}]"
 
     def identify(self) -> list[Any]:
         """Return what tells whether the source has changed: path, size and time in ns."""
-        return [self.path, self.item.size, self.item.modified]
+        return [self.name, self.item.size, self.item.modified]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,11 @@ class Task:
     start: int
     images: tuple[PlannedImage, ...]
 
+    @property
+    def path(self) -> str:
+        """The name of the first image, for messages."""
+        return self.images[0].name if self.images else self.key
+
     def fingerprint(self, options: Options) -> str:
         """Return a short text that differs for other options or another source."""
         told = [options.fingerprint(), self.start, *(image.identify() for image in self.images)]
@@ -97,7 +105,7 @@ class Outcome:
     ----------
     task : Task
     size : int
-        The bytes that were written; -1 if nothing was, because an image can't be read.
+        The bytes that were written, as `Target.is_done` gets them; -1 if nothing was written.
     errors : tuple of (PlannedImage, str)
         The images that can't be read or converted, with the reason.
     notes : tuple of str
@@ -115,15 +123,23 @@ class Outcome:
     @property
     def is_complete(self) -> bool:
         """Whether the target has all that the task was to write."""
-        return self.size >= 0
+        return self.size >= 0 and not self.errors
 
 
 class Plan(Protocol):
-    """The images to convert, in the order of the target."""
+    """The images to convert, in the order of the target; it stays the same during a run."""
 
-    def __len__(self) -> int: ...
+    def __len__(self) -> int:
+        """Return the number of images."""
+        ...
 
-    def __iter__(self) -> Iterator[PlannedImage]: ...
+    def __iter__(self) -> Iterator[PlannedImage]:
+        """Yield every image, those that fail later too."""
+        ...
+
+    def list_failed(self) -> Iterator[int]:
+        """Yield the numbers of the images that couldn't be read so far, sorted."""
+        ...
 
     def list_kinds(self) -> list[tuple[tuple[int, ...], str, int]]:
         """Return each pair of a result's shape and dtype, and how many images have it."""
@@ -194,13 +210,10 @@ class Target(ABC):
     kept : Path
         The one file that is kept for resuming. It lies in the target's root, or beside a target
         that is a file.
-    moves_up : bool
-        Whether the images after one that can't be read take its place, as in an array.
     """
 
     path: Path
     kept: Path
-    moves_up = False
 
     @abstractmethod
     def check(self, plan: Plan, options: Options) -> None:
@@ -223,7 +236,14 @@ class Target(ABC):
         """
 
     def prepare(self, plan: Plan, request: Request) -> None:  # noqa: B027  # often nothing
-        """Make what the tasks write into, if it isn't there; called after every new plan."""
+        """Make what the tasks write into, if it isn't there; in the main process."""
+
+    def still_has(self, key: str) -> bool:
+        """Return whether the target has what an earlier run wrote that is no task of this one.
+
+        Such a file stays, with its record, and the user is told.
+        """
+        return False
 
     @abstractmethod
     def write(self, task: Task, request: Request) -> Outcome:

@@ -8,7 +8,7 @@ from ..backends import registry
 from ..backends.protocol import Array, cut_into_strips
 from ..core import blocks
 from ..core.arithmetic import Arithmetic, pack
-from ..core.layout import Layout, find_gray_order, find_order
+from ..core.layout import Layout, find_order, find_plane
 
 DTYPES = ("float32", "float16", "bfloat16", "uint8")  # of a result, numbered as in the kernels
 # The numbers that the kernels give to the dtypes of an input
@@ -54,11 +54,9 @@ def write_normalized(
     if axes.channels(array.shape) == 3:
         rgb = np.moveaxis(array.transpose(find_order(*axes)), axis, 0)
         return _write_by_numpy(rgb, axis, out, arithmetic, target)
-    channel_axis = axes.channel_axis()
-    if channel_axis is not None:
-        array = array[(slice(None),) * channel_axis + (0,)]
-    if moves := find_gray_order(axes):
-        array = array.transpose(moves)
+    part, order = find_plane(axes)
+    array = array if part is None else array[part]
+    array = array if order is None else array.transpose(order)
     packed = pack(arithmetic)
     if packed is not None and array.dtype in _CODES and registry.is_usable("native"):
         return _write_by_kernel(array, axis, out, packed, target, warm, threads)

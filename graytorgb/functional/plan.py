@@ -12,7 +12,7 @@ from ..backends import registry
 from ..backends.choose import apply_auto_rule
 from ..backends.protocol import Backend
 from ..core import alpha as alphas
-from ..core.layout import Layout, find_gray_order, find_order, remove_channel, resolve
+from ..core.layout import Layout, find_order, find_plane, remove_channel, resolve
 from ..errors import DtypeError, LayoutError
 from ..kinds import LibraryKind
 
@@ -123,8 +123,6 @@ def plan_conversion(
     options.load_backend()
     part = moves = axis = backend = background = None
     view, is_copied = options.is_view, False
-    channel_axis = axes.channel_axis()
-    leading = (slice(None),) * (channel_axis or 0)
     if channels in (2, 4) and not isinstance(options.alpha, str):
         if view:
             raise LayoutError(
@@ -132,11 +130,11 @@ def plan_conversion(
             )
         background = options.alpha
     elif channels == 3 or (channels == 4 and options.alpha == "drop"):
+        leading = (slice(None),) * (axes.channel_axis() or 0)
         part = (*leading, slice(3), ...) if channels == 4 else None
         moves = find_order(*axes)
     elif channels == 1 or (channels == 2 and options.alpha == "drop"):
-        part = None if channel_axis is None else (*leading, 0, ...)
-        moves, axis = find_gray_order(axes), axes.rgb_axis()
+        (part, moves), axis = find_plane(axes), axes.rgb_axis()
         if dtype is not None:
             size, is_last = math.prod(shape) // channels, axes.target.endswith("C")
             name = _choose_backend(options.backend, view, size, dtype, is_last=is_last)

@@ -14,7 +14,7 @@ from ..core import saturation
 from ..core import value_range as value_ranges
 from ..core.arithmetic import Arithmetic, find_constants
 from ..core.image_file import ImageFile
-from ..core.layout import Layout, find_gray_order, find_order
+from ..core.layout import Layout, find_order, find_plane
 from ..core.percentile import refuse_nan
 from ..core.stats import Stats, stats_in_one
 from ..core.stats import stats as find_stats
@@ -264,8 +264,8 @@ def _normalize_by_library(library: LibraryKind, array: Any, axes: Layout, option
     if axes.channel_axis() is not None:  # of one channel the arithmetic makes three
         array = library.transpose(array, find_order(*axes))
     else:
-        if moves := find_gray_order(axes):
-            array = library.transpose(array, moves)
+        _, order = find_plane(axes)
+        array = array if order is None else library.transpose(array, order)
         array = library.insert_axis(array, axes.rgb_axis())
     result = library.normalize(array, axes.rgb_axis(), arithmetic, library.get_dtype(target))
     warn_if_white_by_library(library, array, value_range)

@@ -31,7 +31,7 @@ CT_WINDOWS = {
 
 _START = 16 << 10
 _SPARE = 64 << 20  # for what a file holds beside its pixels
-_NO_FILES = {
+NO_FILES = {
     stat.S_IFIFO: "a pipe (FIFO)", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }  # fmt: skip
@@ -65,8 +65,8 @@ class Request:
 
     def __enter__(self) -> "Request":
         kind = stat.S_IFMT(self.path.stat().st_mode)
-        if kind in _NO_FILES:  # before it is opened: opening a pipe waits for another process
-            raise self.error(f"this is {_NO_FILES[kind]}, and an image is read from a file")
+        if kind in NO_FILES:  # before it is opened: opening a pipe waits for another process
+            raise self.error(f"this is {NO_FILES[kind]}, and an image is read from a file")
         self.file = FileIO(self.path)
         self.size = os.fstat(self.file.fileno()).st_size
         self.start = self.file.read(_START)

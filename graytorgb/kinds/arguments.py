@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.layout import Layout, parse, resolve
+from ..core.layout import Layout, Result, parse, resolve
 from ..errors import DtypeError, LayoutError
 from .classes import is_pil
 from .protocols import BlockKind, LibraryKind, SharedKind
@@ -15,7 +15,9 @@ from .table import Kind, find_kind
 Array = NDArray[Any]
 
 
-def read_image(kind: Kind, image: Any, layout: str | None) -> tuple[Any, Layout, int]:
+def read_image(
+    kind: Kind, image: Any, layout: str | None, result: Result = "rgb"
+) -> tuple[Any, Layout, int]:
     """Return the plain array in an image, its axes and the number of its channels.
 
     Parameters
@@ -25,6 +27,8 @@ def read_image(kind: Kind, image: Any, layout: str | None) -> tuple[Any, Layout,
     image
     layout : str or None
         The layout that the caller stated. If it is None, the image's type or shape tells the axes.
+    result : {"rgb", "gray"}
+        What the verb makes of the image.
 
     Returns
     -------
@@ -47,13 +51,13 @@ def read_image(kind: Kind, image: Any, layout: str | None) -> tuple[Any, Layout,
     if shape is None:
         if layout is None:
             raise LayoutError(
-                'the number of axes isn\'t known here: say the layout, to_rgb(x, "HWC"), or '
+                f'the number of axes isn\'t known here: say the layout, to_{result}(x, "HWC"), or '
                 "tf.ensure_shape(x, (None, None, 1)), or "
                 "tf.io.decode_image(..., expand_animations=False)"
             )
-        count = len(parse(layout).source)
+        count = len(parse(layout, result=result).source)
         array, shape = kind.set_rank(array, count), (None,) * count
-    axes = resolve(layout, shape, kind.channels_first)
+    axes = resolve(layout, shape, kind.channels_first, result)
     channels = axes.channels(shape)
     if channels is None:
         array, channels = kind.set_channels(array, axes.source.index("C")), 3

@@ -36,6 +36,13 @@ class ArrayApiKind(LibraryKind):
     def get_dtype_name(self, array: Array) -> str:
         return str(array.dtype).rpartition(".")[2]
 
+    def cast(self, array: Array, name: str) -> Array:
+        xp = array_namespace(array)
+        return xp.astype(array, getattr(xp, name))
+
+    def select(self, condition: Array, first: Array, second: Array) -> Array:
+        return array_namespace(first).where(condition, first, second)
+
     def transpose(self, array: Array, order: tuple[int, ...]) -> Array:
         return array_namespace(array).permute_dims(array, order)
 

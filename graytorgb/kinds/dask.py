@@ -65,6 +65,7 @@ class DaskKind(BlockKind):
         array: Array,
         axes: Layout | None = None,
         limits: Any = None,
+        channels: int = 3,
     ) -> Array:
         source, target = axes or [range(array.ndim)] * 2
         channel = axes.channel_axis() if axes else None
@@ -80,8 +81,8 @@ class DaskKind(BlockKind):
             array,
             source,
             *more,
-            new_axes={"C": 3} if axes and channel is None else None,
-            adjust_chunks={"C": (3,)} if axes else None,
+            new_axes={"C": channels} if "C" in target and channel is None else None,
+            adjust_chunks={"C": (channels,)} if "C" in target else None,
             dtype=meta.dtype,
             meta=meta,
             concatenate=True,

@@ -42,6 +42,12 @@ class JaxKind(LibraryKind):
     def get_dtype_name(self, array: Array) -> str:
         return str(array.dtype.name)
 
+    def cast(self, array: Array, name: str) -> Array:
+        return array.astype(name)
+
+    def select(self, condition: Array, first: Array, second: Array) -> Array:
+        return jnp.where(condition, first, second)
+
     def transpose(self, array: Array, order: tuple[int, ...]) -> Array:
         return jnp.transpose(array, order)
 

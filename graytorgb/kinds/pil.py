@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..core import alpha as alphas
+from ..core.layout import Result
 from ..errors import ChannelError, DtypeError
 
 PILImage = Image.Image
@@ -30,10 +31,11 @@ def is_deep(image: PILImage) -> bool:
     return image.mode in _DEEP or image.mode.startswith("I;")
 
 
-def flatten(image: PILImage, alpha: alphas.Alpha) -> PILImage:
+def flatten(image: PILImage, alpha: alphas.Alpha, result: Result = "rgb") -> PILImage:
     """Return an image in mode L or RGB, with its palette looked up and its alpha resolved.
 
     An image that has one of these modes already, and no transparent color, is returned itself.
+    The messages are those of the verb that makes `result`.
 
     Raises
     ------
@@ -55,7 +57,7 @@ def flatten(image: PILImage, alpha: alphas.Alpha) -> PILImage:
             "conversion is what you want"
         )
     if image.has_transparency_data:
-        return _resolve_alpha(image, alpha)
+        return _resolve_alpha(image, alpha, result)
     if image.mode == "1":
         return image.convert("L")  # 0 and 255
     return image.convert("RGB") if image.mode == "P" else image
@@ -108,9 +110,9 @@ def _conversion(image: PILImage) -> str:
     return f"image.convert({premultiplied.get(image.mode, 'RGB')!r})"
 
 
-def _resolve_alpha(image: PILImage, alpha: alphas.Alpha) -> PILImage:
+def _resolve_alpha(image: PILImage, alpha: alphas.Alpha, result: Result) -> PILImage:
     if alpha == "error":
-        raise alphas.refuse(2 if _COLORS[image.mode][1] == "LA" else 4)
+        raise alphas.refuse(2 if _COLORS[image.mode][1] == "LA" else 4, result)
     levels, opacity = split_alpha(image)
     levels = levels.convert("L") if levels.mode == "1" else levels.copy()
     if alpha == "drop":

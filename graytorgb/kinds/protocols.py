@@ -134,6 +134,14 @@ class LibraryKind(UnsharedKind):
         """Return the name of the array's dtype, as numpy writes it: ``"uint8"``."""
 
     @abstractmethod
+    def cast(self, array: Any, name: str) -> Any:
+        """Return the array in the dtype of a name; integers that are too large wrap around."""
+
+    @abstractmethod
+    def select(self, condition: Any, first: Any, second: Any) -> Any:
+        """Return the values of `first` where `condition` is true, and of `second` elsewhere."""
+
+    @abstractmethod
     def transpose(self, array: Any, order: tuple[int, ...]) -> Any:
         """Return the array with its axes in another order."""
 
@@ -229,6 +237,7 @@ class BlockKind(UnsharedKind):
         array: Any,
         axes: Layout | None = None,
         limits: Any = None,
+        channels: int = 3,
     ) -> Any:
         """Plan the call of a function on each block.
 
@@ -242,6 +251,8 @@ class BlockKind(UnsharedKind):
             The axes of a block and of what `function` makes of it; by default they are the same.
         limits : optional
             A result of `delay_call`, if the function takes limits.
+        channels : int
+            How many channels `function` makes, if there is a C in what it makes.
         """
 
     @abstractmethod

@@ -79,6 +79,12 @@ class TensorflowKind(LibraryKind):
     def get_dtype_name(self, array: Tensor) -> str:
         return str(array.dtype.name)
 
+    def cast(self, array: Tensor, name: str) -> Tensor:
+        return tf.cast(array, name)
+
+    def select(self, condition: Tensor, first: Tensor, second: Tensor) -> Tensor:
+        return tf.where(condition, first, second)
+
     def transpose(self, array: Tensor, order: tuple[int, ...]) -> Tensor:
         return tf.transpose(array, order)
 

@@ -130,6 +130,12 @@ class TorchKind(SharedKind, LibraryKind):
     def get_dtype_name(self, array: Tensor) -> str:
         return str(array.dtype).removeprefix("torch.")
 
+    def cast(self, array: Tensor, name: str) -> Tensor:
+        return array.to(self.get_dtype(name))
+
+    def select(self, condition: Tensor, first: Tensor, second: Tensor) -> Tensor:
+        return torch.where(condition, first, second)
+
     def transpose(self, array: Tensor, order: tuple[int, ...]) -> Tensor:
         return array.permute(order)
 

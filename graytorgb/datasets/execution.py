@@ -1,0 +1,239 @@
+"""Run a function over many items in worker processes, here or on a dask cluster.
+
+Tasks are made from a cursor over the items, a bounded number at a time, and results come as they
+are ready. A worker that dies loses nothing: its tasks run again.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Generic, Protocol, TypeVar
+
+from ..errors import OptionError, WorkerLost
+from ..extras import require
+from .batch_size import BatchSize
+from .execution_calls import Call, Outcome
+
+__all__ = ["Done", "WorkerLost", "run_batches", "run_tasks"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[T, R]):
+    """A task that has ended.
+
+    Attributes
+    ----------
+    start : int
+        The number of the first item, counted from 0 over all items.
+    items : list
+        The items of the task, one after the other.
+    result : object
+        What the function returned; None if there is an error.
+    error : WorkerLost or None
+        That the one item of the task ended its worker, twice.
+    """
+
+    start: int
+    items: list[T]
+    result: R | None = None
+    error: WorkerLost | None = None
+
+
+class Crew(Protocol):
+    """The workers: where tasks go, and where outcomes come from."""
+
+    def count_slots(self) -> int:
+        """Return how many tasks may be in flight."""
+        ...
+
+    def submit(self, number: int, task: Call) -> None:
+        """Send a task, and return at once."""
+        ...
+
+    def wait(self) -> tuple[int, Outcome]:
+        """Return the number of a task that has ended, and its outcome."""
+        ...
+
+    def prepare(self, is_alone: bool) -> None:
+        """Have workers ready when no task is in flight: one for a task that runs alone, or all."""
+        ...
+
+    def close(self) -> None:
+        """End the workers, whatever they do."""
+        ...
+
+
+def run_batches(
+    function: Callable[[list[T]], R],
+    items: Iterable[T],
+    *,
+    workers: int | None = None,
+    scheduler: Any = None,
+) -> Iterator[Done[T, R]]:
+    """Call a function on batches of items, in worker processes.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a list of items. It is sent to the workers by its name, so it is a function of a
+        module, or a :func:`functools.partial` of one.
+    items : iterable
+        The items, taken one by one as workers become free.
+    workers : int, optional
+        The number of processes on this machine. 1 works in this process. None is one for each
+        processor that this process may use.
+    scheduler : str or distributed.Client, optional
+        The address of a dask cluster, such as ``"tcp://10.0.0.1:8786"``, which does the work
+        instead.
+
+    Yields
+    ------
+    Done
+        Each batch when it is ready, in any order. A batch has as many items as take about 0.4
+        seconds, by the time that the batches before it took.
+
+    Raises
+    ------
+    Exception
+        What the function raises ends everything, and comes through.
+    OptionError
+        If `workers` isn't a number from 1.
+    BackendUnavailable
+        If dask and loky, or distributed, aren't installed.
+    """
+    size = BatchSize()
+    cursor = iter(items)
+
+    def take() -> list[T]:
+        return list(islice(cursor, size.count))
+
+    return _run(function, take, size, _hire(workers, scheduler))
+
+
+def run_tasks(
+    function: Callable[[T], R],
+    tasks: Iterable[T],
+    *,
+    workers: int | None = None,
+    scheduler: Any = None,
+) -> Iterator[Done[T, R]]:
+    """Call a function on each of some ready-made tasks, as :func:`run_batches` does on batches.
+
+    Yields
+    ------
+    Done
+        Each task when it is ready, in any order; ``items`` is a list of this one task.
+    """
+    cursor = iter(tasks)
+
+    def take() -> list[T]:
+        return list(islice(cursor, 1))
+
+    return _run(_First(function), take, BatchSize(), _hire(workers, scheduler))
+
+
+@dataclass(frozen=True, slots=True)
+class _First(Generic[T, R]):
+    """A function of one task as a function of a list of one."""
+
+    function: Callable[[T], R]
+
+    def __call__(self, tasks: list[T]) -> R:
+        return self.function(tasks[0])
+
+
+def _hire(workers: int | None, scheduler: Any) -> Callable[[], Crew]:
+    """Return what starts the workers, once the caller asks for the first result."""
+    is_number = isinstance(workers, int) and not isinstance(workers, bool)
+    if workers is not None and not (is_number and workers > 0):
+        raise OptionError(
+            f"workers is a number from 1, or None for one each processor, not {workers!r}"
+        )
+    if scheduler is not None:
+        cluster = require("graytorgb.datasets.execution_cluster")
+        return lambda: cluster.ClusterCrew(scheduler)
+    local = require("graytorgb.datasets.execution_local")
+    return lambda: local.hire(workers)
+
+
+@dataclass(slots=True)
+class _Unit(Generic[T]):
+    """Items that are one task, and how often they ended a worker when nothing else ran."""
+
+    start: int
+    items: list[T]
+    deaths: int = 0
+
+    def split(self) -> "list[_Unit[T]]":
+        """Return the halves, or the unit itself if it is one item."""
+        half = len(self.items) // 2
+        if not half:
+            return [self]
+        return [
+            _Unit(self.start, self.items[:half]),
+            _Unit(self.start + half, self.items[half:]),
+        ]
+
+
+def _run(
+    function: Callable[[list[T]], R],
+    take: Callable[[], list[T]],
+    size: BatchSize,
+    hire: Callable[[], Crew],
+) -> Iterator[Done[T, R]]:
+    """Keep the workers busy until there is nothing to take, and yield what is done.
+
+    When a worker dies, all that was in flight is suspect. Suspects run alone, so that a second
+    death tells which of them it was: that one is halved, until it is one item.
+    """
+    crew = hire()
+    try:
+        suspects: deque[_Unit[T]] = deque()
+        flying: dict[int, _Unit[T]] = {}
+        number = start = 0
+        while True:
+            is_alone = not flying and bool(suspects)
+            if not flying:
+                crew.prepare(is_alone)
+            while not suspects and len(flying) < crew.count_slots():
+                items = take()
+                if not items:
+                    break
+                flying[number] = _Unit(start, items)
+                crew.submit(number, Call(function, items))
+                number, start = number + 1, start + len(items)
+            if is_alone:
+                flying[number] = suspects.popleft()
+                crew.submit(number, Call(function, flying[number].items))
+                number += 1
+            if not flying:
+                return
+            ended, outcome = crew.wait()
+            unit = flying.pop(ended)
+            if outcome.error is not None:
+                raise outcome.error
+            if not outcome.is_lost:
+                size.learn(len(unit.items), outcome.seconds)
+                yield Done(unit.start, unit.items, outcome.result)
+            elif not is_alone:
+                suspects.append(unit)
+            else:
+                unit.deaths += 1
+                if len(unit.items) == 1 and unit.deaths > 1:
+                    yield Done(unit.start, unit.items, error=WorkerLost(_explain(unit.items[0])))
+                else:
+                    suspects.extendleft(reversed(unit.split()))
+    finally:
+        crew.close()
+
+
+def _explain(item: Any) -> str:
+    name = getattr(item, "path", None) or repr(item)
+    return (
+        f"{name}: a worker process died twice while it worked on this alone: a crash in a decoder, "
+        "or not enough memory"
+    )

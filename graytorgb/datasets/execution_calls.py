@@ -1,0 +1,61 @@
+"""One call in a worker: what is sent there, and what comes back."""
+
+import pickle
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+
+class Call(NamedTuple):
+    """A function and its argument, as they are sent to a worker."""
+
+    function: Callable[[Any], Any]
+    argument: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a call.
+
+    Attributes
+    ----------
+    result : object
+        What the function returned.
+    seconds : float
+        How long it took in the worker.
+    error : BaseException or None
+        What the function raised.
+    is_lost : bool
+        Whether the worker died.
+    """
+
+    result: Any = None
+    seconds: float = 0.0
+    error: BaseException | None = None
+    is_lost: bool = False
+
+
+LOST = Outcome(is_lost=True)
+
+
+def call(task: Call) -> Outcome:
+    """Call a function in a worker, and return what came of it."""
+    start = time.perf_counter()
+    try:
+        result = task.function(task.argument)
+    except Exception as error:
+        return Outcome(error=_make_portable(error))
+    return Outcome(result, time.perf_counter() - start)
+
+
+def _make_portable(error: Exception) -> Exception:
+    """Return an error that another process can load, with the traceback of this one as a note."""
+    trace = "".join(traceback.format_exception(error))
+    error.add_note(f"In the worker:\n{trace}")
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}\n\n{trace}")
+    return error

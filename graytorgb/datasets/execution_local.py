@@ -1,0 +1,148 @@
+"""Tasks on this machine: by dask's local scheduler over processes, or in this process."""
+
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import Any
+
+import loky
+from dask._task_spec import Task
+from dask.multiprocessing import get
+from loky.process_executor import BrokenProcessPool
+
+from .execution_calls import LOST, Call, Outcome, call
+
+_POLL = 0.3  # seconds between two looks whether the parent still lives
+
+
+class LocalCrew:
+    """Worker processes on this machine.
+
+    Each task is a graph of its own for dask's local scheduler, run by one thread for each task
+    that may be in flight.
+
+    Parameters
+    ----------
+    workers : int
+        The number of processes.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._outcomes: SimpleQueue[tuple[int, Outcome]] = SimpleQueue()
+        self._executor: Any = None
+        self._count = 0  # of the processes that there are
+        self._lanes = ThreadPoolExecutor(self.count_slots(), "graytorgb", _block_interrupts)
+
+    def count_slots(self) -> int:
+        """Return how many tasks may be in flight: one that runs and one that waits, a worker."""
+        return 2 * self.workers
+
+    def submit(self, number: int, task: Call) -> None:
+        """Send a task to the workers."""
+        self._lanes.submit(self._run, number, task)
+
+    def wait(self) -> tuple[int, Outcome]:
+        """Return the number of a task that has ended, and its outcome."""
+        return self._outcomes.get()
+
+    def prepare(self, is_alone: bool) -> None:
+        """Start workers if some have died, or if there are too many for a task that runs alone."""
+        count = 1 if is_alone else self.workers
+        if count != self._count:
+            self._end_workers()
+            threads = str(max(1, loky.cpu_count() // self.workers))
+            self._executor = loky.ProcessPoolExecutor(
+                count,
+                initializer=_prepare_worker,
+                initargs=(os.getpid(),),
+                env=dict.fromkeys(_THREAD_VARIABLES, threads),
+            )
+            self._count = count
+
+    def close(self) -> None:
+        """End the workers, whatever they do."""
+        self._end_workers()
+        self._lanes.shutdown(wait=True, cancel_futures=True)
+
+    def _end_workers(self) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(wait=True, kill_workers=True)
+
+    def _run(self, number: int, task: Call) -> None:
+        """Run a task as a graph of one node, and pass its outcome on."""
+        key = f"task-{number}"
+        try:
+            graph = {key: Task(key, call, task)}
+            outcome = get(graph, key, pool=self._executor, optimize_graph=False, chunksize=1)
+        except BrokenProcessPool:
+            outcome, self._count = LOST, 0
+        except BaseException as error:
+            outcome = Outcome(error=error)
+        self._outcomes.put((number, outcome))
+
+
+# The variables that limit the threads of the libraries that decode. Each worker has its share of
+# the processors.
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLOSC_NTHREADS",
+    "IMAGECODECS_NUM_THREADS", "TIFFFILE_NUM_THREADS", "OPENCV_FOR_THREADS_NUM",
+    "ZARR_THREADING__MAX_WORKERS",
+)  # fmt: skip
+
+
+def _block_interrupts() -> None:
+    """Keep SIGINT from this thread and from the processes that it starts, which inherit this.
+
+    Ctrl-C reaches every process of a terminal. The parent alone answers it; a worker that is still
+    importing would print a traceback.
+    """
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
+def _prepare_worker(parent: int) -> None:
+    """Let Ctrl-C to the parent, and end this process when the parent has ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this process when the parent has ended, even by SIGKILL, whatever else it does."""
+    while os.getppid() == parent:
+        time.sleep(_POLL)
+    os._exit(1)
+
+
+class OwnCrew:
+    """The one worker is this process: no other is started."""
+
+    def __init__(self) -> None:
+        self._outcomes: list[tuple[int, Outcome]] = []
+
+    def count_slots(self) -> int:
+        """Return 1: a task is done when it is submitted."""
+        return 1
+
+    def submit(self, number: int, task: Call) -> None:
+        """Do a task."""
+        self._outcomes.append((number, call(task)))
+
+    def wait(self) -> tuple[int, Outcome]:
+        """Return the number and the outcome of the task."""
+        return self._outcomes.pop()
+
+    def prepare(self, is_alone: bool) -> None:
+        """Do nothing: this process has no workers."""
+
+    def close(self) -> None:
+        """Do nothing: this process has no workers."""
+
+
+def hire(workers: int | None) -> "LocalCrew | OwnCrew":
+    """Start the workers; one alone is this process."""
+    count = loky.cpu_count() if workers is None else workers
+    return OwnCrew() if count == 1 else LocalCrew(count)

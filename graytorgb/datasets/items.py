@@ -1,0 +1,137 @@
+"""``Item``: one image of a data set, by its place; ``Skipped``: a name that isn't read, and why."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..core.image_file import ImageFile
+from ..extras import require
+from ..io import read
+
+LARGEST_LOADED = 64 << 20  # bytes of a local file that `read_data` loads
+
+# The module that reads the images of each kind of place, by its `read_data(item)`. A local file
+# isn't among them, because `io.read` opens it by itself.
+_READERS = {
+    "array": "graytorgb.datasets.source_arrays",
+    "url": "graytorgb.datasets.source_remote",
+    "zarr": "graytorgb.datasets.source_zarr",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A name in a data set that isn't read.
+
+    Attributes
+    ----------
+    path : str
+        The name relative to the source. Bytes that aren't UTF-8 are surrogate escapes.
+    reason : str
+        Why it isn't read, for people.
+    """
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One image of a data set: where it is, and how to read it. It holds no pixels.
+
+    Attributes
+    ----------
+    path : str
+        The image's name relative to the source, with ``/`` between folders, never absolute and
+        never with ``..``: ``"a/b.png"``, ``"stack.npy[17]"``. Bytes of a name that aren't UTF-8
+        are surrogate escapes, as of ``os.fsdecode``.
+    location : str
+        The absolute path or the URL of the file or the array that holds the image.
+    index : int, str or None
+        Which image of the file it is: the number of a page, or of an image in an array, counted
+        over all leading axes. None where the file or the array is one item.
+    size : int
+        The bytes of the file, or of the image in an array; -1 if they aren't known.
+    modified : int
+        When the file was changed, in nanoseconds since 1970; 0 if that isn't known.
+    reader : str
+        What reads it: ``"file"``, ``"url"``, ``"array"`` or ``"zarr"``.
+    member : str or None
+        The name of the array in an .npz file or a Zarr group.
+    layout : str or None
+        The axes of the array that holds the image, such as ``"NHWC"``; None for files.
+    """
+
+    path: str
+    location: str
+    index: int | str | None = None
+    size: int = -1
+    modified: int = 0
+    reader: str = "file"
+    member: str | None = None
+    layout: str | None = None
+
+    def read_data(self) -> bytes | None:
+        """Return the bytes of the image's file, to be passed to `read` and `read_header`.
+
+        So a file is read once, for its hash and for its pixels. An image of an array is given as
+        the bytes of an .npy file of this image alone.
+
+        Returns
+        -------
+        bytes or None
+            None for a local file of more than 64 MiB, and for a page of a file of many pages:
+            ``read()`` loads only the parts that it needs.
+
+        Raises
+        ------
+        ImageFileError, OSError
+            If the file can't be read.
+        """
+        if self.reader != "file":
+            data: bytes = require(_READERS[self.reader]).read_data(self)
+            return data
+        if self.index is not None or self.size > LARGEST_LOADED:
+            return None
+        return Path(self.location).read_bytes()
+
+    def read(self, *, data: bytes | None = None, **options: Any) -> ImageFile:
+        """Read the image with all its values, as :func:`graytorgb.io.read` does.
+
+        Parameters
+        ----------
+        data : bytes, optional
+            What `read_data` returned, if the caller has it already.
+        **options
+            Options of :func:`graytorgb.io.read`: ``value_range``, ``window``, ``limit``,
+            ``orientation``.
+
+        Raises
+        ------
+        ImageFileError, OSError, BackendUnavailable
+            As :func:`graytorgb.io.read` does.
+        """
+        image = read(self._name, **self._add_source(data), **options)
+        return replace(image, layout=self.image_layout) if self.layout else image
+
+    @property
+    def image_layout(self) -> str | None:
+        """The axes of this image in its array, such as ``"HWC"``; None for files."""
+        return "".join(axis for axis in self.layout if axis in "HWC") if self.layout else None
+
+    @property
+    def _name(self) -> str:
+        """The name of the image in messages: the file's, with the image's place in it."""
+        if self.reader in ("file", "url"):
+            return self.location
+        place = "" if self.index is None else f"[{self.index}]"
+        return f"{self.location}[{self.member}]{place}" if self.member else self.location + place
+
+    def _add_source(self, data: bytes | None) -> dict[str, Any]:
+        """Return the arguments that tell `io.read` what to read: the file, or bytes of it."""
+        if data is None and self.reader != "file":
+            data = self.read_data()
+        source: dict[str, Any] = {} if data is None else {"data": data}
+        if self.reader == "file" and self.index is not None:
+            source["index"] = self.index
+        return source
