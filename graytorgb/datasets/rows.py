@@ -1,7 +1,11 @@
 """What a target of shards records of its images: identity, class, bits and range."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from .conversion_options import Options
+from .conversion_reading import Converted
 
 NO_CLASS = -1  # the label of an image that lies in no folder of the source
 
@@ -30,9 +34,62 @@ class Row(NamedTuple):
     value_range: Any
 
     @property
-    def identity(self) -> tuple[str, int, int]:
+    def identity(self) -> tuple[Any, ...]:
         """What tells whether the image has changed."""
         return self[:3]
+
+
+def describe_image(converted: Converted) -> Row:
+    """Return what is recorded of an image."""
+    assert converted.image is not None, "an image that was read"
+    stated = converted.image.value_range
+    is_range = isinstance(stated, tuple) and not isinstance(stated[0], str)
+    path, size, modified = converted.planned.identify()
+    bits = converted.image.bits or 0
+    return Row(path, size, modified, bits, stated if is_range else None)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is recorded of all images together.
+
+    Attributes
+    ----------
+    count : int
+        How many there are.
+    classes : dict of str to int
+        The label of each class, in alphabetical order.
+    value_range : (lo, hi) or other policy, or None
+        The range that was stated, or else the one that every file states.
+    """
+
+    count: int
+    classes: dict[str, int]
+    value_range: Any
+
+    @classmethod
+    def of_rows(cls, rows: Iterable[Row], options: Options) -> "Summary":
+        """Return the summary of images that were converted by these options."""
+        count, names, ranges = 0, set(), set()
+        for row in rows:
+            count += 1
+            names.add(find_class(row.path))
+            if len(ranges) < 2:
+                ranges.add(tuple(row.value_range) if row.value_range else None)
+        value_range = options.value_range
+        if options.bits == 8:
+            value_range = (0, 255)
+        elif value_range is None and len(ranges) == 1:
+            value_range = ranges.pop()
+        return cls(count, number_classes(names), value_range)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a target says of its images; JSON can hold it."""
+        return {"classes": list(self.classes), "value_range": self.value_range}
+
+    def find_label(self, path: str) -> int:
+        """Return the label of an image."""
+        return find_label(path, self.classes)
 
 
 def find_class(path: str) -> str | None:
@@ -45,12 +102,12 @@ def find_class(path: str) -> str | None:
     return folder if slash else None
 
 
-def list_classes(paths: Iterable[str]) -> list[str]:
-    """Return the classes of images, sorted; a class's place is its label, as in ImageFolder."""
-    return sorted({name for name in map(find_class, paths) if name is not None})
+def number_classes(names: Iterable[str | None]) -> dict[str, int]:
+    """Return the label of each class: its place in alphabetical order, as in ImageFolder."""
+    return {name: label for label, name in enumerate(sorted({n for n in names if n is not None}))}
 
 
 def find_label(path: str, classes: dict[str, int]) -> int:
-    """Return the number of an image's class, or NO_CLASS."""
+    """Return the label of an image, or NO_CLASS."""
     name = find_class(path)
     return NO_CLASS if name is None else classes[name]

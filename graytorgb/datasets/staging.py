@@ -62,3 +62,10 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def count_bytes(path: Path) -> int:
+    """Return the bytes of a file, or of all files in a folder; 0 for one that is missing."""
+    if path.is_dir():
+        return sum(map(count_bytes, path.iterdir()))
+    return path.stat().st_size if path.exists() else 0

@@ -15,7 +15,7 @@ and these take the other images from the shards that are there, and not from the
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -26,6 +26,7 @@ from typing import Any, Protocol
 from .conversion_options import Options
 from .conversion_reading import Converted, convert_images
 from .journal import MARK
+from .known_images import Known
 from .rows import Row, Summary, describe_image
 from .staging import Staging, count_bytes, remove
 from .targets import Outcome, Plan, PlannedImage, Request, Target, Task
@@ -52,11 +53,15 @@ class ShardTask(Task):
         return sha256(told.encode()).hexdigest()[:16]
 
 
+class NoEntry(Exception):
+    """An image was read, and the target can't hold it."""
+
+
 class Shard(Protocol):
     """A new shard that images are added to."""
 
-    def add(self, entry: Entry, path: str) -> None:
-        """Add the next image; `path` is its path in the source."""
+    def add(self, entry: Entry, row: Row) -> None:
+        """Add the next image, and what is recorded of it."""
         ...
 
 
@@ -67,14 +72,16 @@ class ShardTarget(Target):
     ----------
     partial : Path
         The folder of what is unfinished.
+    notes : Path
+        The file that holds the attributes.
     mark : Path
-        The file that gets its name last. It makes the target whole, and holds its digest.
+        The file that gets its name last, and so makes the target whole.
     """
 
     moves_up = True
     partial: Path
+    notes: Path
     mark: Path
-    digest = ""
     is_finished = False
 
     # What a format does
@@ -91,7 +98,7 @@ class ShardTarget(Target):
 
     @abstractmethod
     def make_entry(self, converted: Converted, options: Options) -> Entry:
-        """Return an image as a shard holds it."""
+        """Return an image as a shard holds it, or raise NoEntry."""
 
     @abstractmethod
     def open_shard(self, path: Path, task: Task) -> AbstractContextManager[Shard]:
@@ -103,9 +110,9 @@ class ShardTarget(Target):
 
     @abstractmethod
     def assemble(
-        self, final: Path, shards: Iterable[Path], summary: Summary, rows: Iterable[Row]
+        self, final: Path, shards: Sequence[Path], summary: Summary, rows: Iterable[Row]
     ) -> list[str]:
-        """Put the files of the target together, and return their names, except for the last one's.
+        """Put the data of the target together, and return the names of the files and folders.
 
         It may have been interrupted before, and then goes on with what is in `final`.
 
@@ -113,8 +120,8 @@ class ShardTarget(Target):
         ----------
         final : Path
             The folder for the files.
-        shards : iterable of Path
-            The shards in order. One that was moved or emptied is missing the next time.
+        shards : sequence of Path
+            The shards in order. Those that `has_assembled` names were moved or emptied before.
         summary : Summary
             What is recorded of the whole.
         rows : iterable of Row
@@ -122,8 +129,10 @@ class ShardTarget(Target):
         """
 
     @abstractmethod
-    def write_mark(self, path: Path, attributes: dict[str, Any], summary: Summary) -> None:
-        """Write the last file, with attributes of the whole."""
+    def write_notes(
+        self, path: Path, attributes: dict[str, Any], summary: Summary, rows: Iterable[Row]
+    ) -> None:
+        """Write the file of attributes."""
 
     @abstractmethod
     def has_assembled(self, final: Path, number: int) -> bool:
@@ -131,11 +140,11 @@ class ShardTarget(Target):
 
     @abstractmethod
     def read_attributes(self) -> dict[str, Any]:
-        """Return the attributes in the last file of a target that is there."""
+        """Return the attributes of a target that is there."""
 
     @abstractmethod
-    def list_files(self) -> Iterable[Path]:
-        """Yield the files and folders that a target that is there has, except for the last one."""
+    def list_data(self) -> Iterable[Path]:
+        """Return the files and folders of data that a target that is there has."""
 
     # What is the same for all formats
 
@@ -146,9 +155,11 @@ class ShardTarget(Target):
 
     def check(self, plan: Plan, options: Options) -> None:
         """Find what all shards have in common, and whether the target is whole already."""
+        self.options = options
         self.form = self.find_form(plan, options) if len(plan) else {"per_shard": 1}
         told = json.dumps([options.fingerprint(), options.describe(), self.form])
         self.common = sha256(told.encode()).hexdigest()[:16]
+        self.count = len(plan)
         digest = sha256(self.common.encode())
         for image in plan:
             digest.update(repr(image.identify()).encode(errors="surrogatepass"))
@@ -176,7 +187,7 @@ class ShardTarget(Target):
         """Return what already has the name of a file of the target."""
         if task.start:
             return []
-        return [path for path in (self.mark, *self.list_files()) if path.exists()]
+        return [path for path in self._list_files() if path.exists()]
 
     def still_has(self, key: str) -> bool:
         """Return False, because an earlier target is removed as a whole when a new one is named."""
@@ -197,7 +208,7 @@ class ShardTarget(Target):
     def write(self, task: Task, request: Request) -> Outcome:
         """Write one shard, of the images of earlier shards and else of the source's."""
         staging = Staging(self.partial / "scratch", request.mark, request.guard.check)
-        known = _Known(self, self._find_shard(task).parent.parent, self._find_number(task))
+        known = Known(self._find_shard(task), self.read_shard)
         new = [image for image in task.images if known.find(image) is None]
         converted = convert_images(new, request.options)
         rows: list[Row] = []
@@ -215,8 +226,13 @@ class ShardTarget(Target):
                     if result.pixels is None:
                         errors.append((image, result.error))
                         continue
-                    row, entry = describe_image(result), self.make_entry(result, request.options)
-                shard.add(entry, image.path)
+                    try:
+                        entry = self.make_entry(result, request.options)
+                    except NoEntry as error:
+                        errors.append((image, str(error)))
+                        continue
+                    row = describe_image(result)
+                shard.add(entry, row)
                 rows.append(row)
         staging.write(path.with_suffix(".json"), json.dumps(rows).encode())
         size = -1 if errors else path.stat().st_size
@@ -242,12 +258,15 @@ class ShardTarget(Target):
         kept = self.kept.parent.glob(f"{MARK}*-{self.kept.name}")
         return [*(self.partial / "scratch").glob("*"), *kept]
 
+    def _list_files(self) -> set[Path]:
+        return {self.mark, self.notes, *self.list_data()}
+
     def _is_whole(self) -> bool:
         """Return whether the target that is there is of these images, and has all its bytes."""
         if not self.mark.exists():
             return False
         made = self.read_attributes().get("graytorgb", {})
-        size = sum(map(count_bytes, self.list_files()))
+        size = sum(map(count_bytes, self.list_data()))
         return (made.get("digest"), made.get("bytes")) == (self.digest, size)
 
     def _assemble(self, plan: Plan, request: Request) -> None:
@@ -265,15 +284,16 @@ class ShardTarget(Target):
         size = sum(count_bytes(self.final / name) for name in names)
         made = {"digest": self.digest, "bytes": size, "options": request.options.describe()}
         attributes = {**summary.describe(), "graytorgb": made}
-        self.write_mark(self.final / self.mark.name, attributes, summary)
+        self.write_notes(self.final / self.notes.name, attributes, summary, read_rows())
+        others = sorted({*names, self.notes.name} - {self.mark.name})
         staging = Staging(self.partial / "scratch", request.mark, request.guard.check)
-        staging.write(self.final / "whole", json.dumps([*names, self.mark.name]).encode())
+        staging.write(self.final / "whole", json.dumps([*others, self.mark.name]).encode())
 
     def _remove_old(self) -> None:
         """Remove the target that was there: from the first moment on it isn't whole."""
         old = self.partial / "old"
         if self.mark.exists():
-            files = [str(path) for path in self.list_files()]
+            files = [str(path) for path in self._list_files() - {self.mark}]
             (self.partial / "old.json").write_text(json.dumps(files))
             self.mark.replace(old)
         if old.exists():
@@ -287,4 +307,13 @@ class ShardTarget(Target):
 
     def _find_shard(self, task: Task) -> Path:
         folder = self.partial / f"shards-{self.common}" / str(self._find_number(task))
-        return folder / task.name_of(self)
+        return folder / task.fingerprint(self.options)
+
+
+def _read_names(final: Path) -> list[str]:
+    """Return the names of the files in their order, once they are all put together."""
+    try:
+        names: list[str] = json.loads((final / "whole").read_bytes())
+    except FileNotFoundError:
+        return []
+    return names

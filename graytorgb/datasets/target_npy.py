@@ -1,0 +1,112 @@
+"""A .npy file as the target of a conversion, to be opened as a memory map."""
+
+import json
+import math
+import os
+import shutil
+import struct
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .rows import Row, Summary
+from .source_arrays import make_npy_header
+from .target_arrays import ArrayTarget
+from .target_folder import KEPT
+
+Array = NDArray[Any]
+
+_COPIED = 16 << 20  # bytes that are copied at a time
+
+
+class NpyTarget(ArrayTarget):
+    """A .npy file of images (N, H, W, C). See :class:`graytorgb.datasets.targets.Target`.
+
+    Beside ``train.npy`` are ``train.labels.npy``, an int64 for each image, and ``train.npy.json``
+    with the classes and with path, label and bits of each image. If the source is an array, there
+    are no labels, and nothing is said of each image.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = self.mark = Path(path)
+        self.kept = self.path.with_name(f"{self.path.name}.{KEPT}")
+        self.partial = self.path.with_name(f".{self.path.name}.partial")
+        self.notes = self.path.with_name(f"{self.path.name}.json")
+        self._labels = self.path.with_name(f"{self.path.stem}.labels.npy")
+
+    def read_attributes(self) -> dict[str, Any]:
+        """Return the attributes in the file beside the array; none if there is no such file."""
+        try:
+            attributes: dict[str, Any] = json.loads(self.notes.read_bytes())
+        except (FileNotFoundError, ValueError):
+            return {}
+        return attributes
+
+    def list_data(self) -> Iterable[Path]:
+        """Return the array and its labels."""
+        return [self.path, self._labels]
+
+    def write_shard(self, path: Path, images: Array) -> None:
+        """Write the values of the images."""
+        images.tofile(path)
+
+    def load_shard(self, path: Path, count: int) -> Array:
+        """Return all images of a shard."""
+        return np.fromfile(path, self.dtype).reshape(count, *self.image_shape)
+
+    def assemble(
+        self, final: Path, shards: Sequence[Path], summary: Summary, rows: Iterable[Row]
+    ) -> list[str]:
+        """Append one shard after the other, and empty each, so that no byte is there twice."""
+        with (final / self.path.name).open("ab") as file:
+            if file.tell() < len(self._header):
+                file.truncate(0)
+                file.write(self._header)
+                file.flush()
+            for number, shard in enumerate(shards):
+                if not self.has_assembled(final, number):
+                    file.truncate(self._find_end(number - 1))
+                    with shard.open("rb") as values:
+                        shutil.copyfileobj(values, file, _COPIED)
+                    file.flush()
+                os.truncate(shard, 0)
+        if self.form["is_array"]:
+            return [self.path.name]
+        with (final / self._labels.name).open("wb") as file:
+            file.write(make_npy_header((self.count,), np.dtype("<i8")))
+            for row in rows:
+                file.write(struct.pack("<q", summary.find_label(row.path)))
+        return [self.path.name, self._labels.name]
+
+    def has_assembled(self, final: Path, number: int) -> bool:
+        """Return whether the array's file has the values of the shard."""
+        path = final / self.path.name
+        return path.exists() and path.stat().st_size >= self._find_end(number)
+
+    def write_notes(
+        self, path: Path, attributes: dict[str, Any], summary: Summary, rows: Iterable[Row]
+    ) -> None:
+        """Write the attributes, and what is recorded of each image, a row at a time."""
+        with path.open("w") as file:
+            file.write(json.dumps(attributes, indent=1).removesuffix("\n}"))
+            if not self.form["is_array"]:
+                file.write(',\n "images": [')
+                for number, row in enumerate(rows):
+                    label = summary.find_label(row.path)
+                    told = {"path": row.path, "label": label, "bits": row.bits}
+                    file.write((",\n  " if number else "\n  ") + json.dumps(told))
+                file.write("\n ]")
+            file.write("\n}\n")
+
+    @property
+    def _header(self) -> bytes:
+        return make_npy_header((self.count, *self.image_shape), np.dtype(self.dtype))
+
+    def _find_end(self, number: int) -> int:
+        """Return where the values of a shard end in the file."""
+        images = min((number + 1) * self.form["per_shard"], self.count)
+        size = math.prod(self.image_shape) * np.dtype(self.dtype).itemsize
+        return len(self._header) + images * size

@@ -1,0 +1,156 @@
+"""Tar shards as the target of a conversion, as the library webdataset reads them.
+
+``train.tar`` names the target, and its shards are ``train-000000.tar``, ``train-000001.tar``, ...
+"""
+
+import json
+import math
+import os
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .array_form import count_shard_images
+from .conversion_encoding import FILE_FORMATS, choose_format, encode
+from .conversion_options import Options
+from .conversion_reading import Converted
+from .rows import NO_CLASS, Row, Summary, find_class, find_label, number_classes
+from .target_folder import KEPT, FolderTarget
+from .target_shards import NoEntry, ShardTarget
+from .targets import Plan, Task
+
+_SHARD_BYTES = 128 << 20  # of pixels; the encoded files take about half
+_SHARD_IMAGES = 8192
+_BLOCK = 512  # a tar file has its headers and contents in blocks of this size
+
+
+class Encoded(NamedTuple):
+    """The file of one image: its suffix, ``".png"``, and its bytes."""
+
+    suffix: str
+    data: bytes
+
+
+class _Writer:
+    """A new shard, which samples are added to."""
+
+    def __init__(self, shard: tarfile.TarFile, start: int, classes: dict[str, int]) -> None:
+        self._shard, self._number, self._classes = shard, start, classes
+
+    def add(self, entry: Encoded, row: Row) -> None:
+        """Add the files of the next sample: the image, its label and its record."""
+        key = f"{self._number:09d}"  # without a dot, which would end it
+        self._number += 1
+        self._add_file(f"{key}{entry.suffix}", entry.data)
+        label = find_label(row.path, self._classes)
+        if label != NO_CLASS:
+            self._add_file(f"{key}.cls", str(label).encode())
+        told = {
+            "path": row.path, "class": find_class(row.path), "bits": row.bits or None,
+            "value_range": row.value_range,
+        }  # fmt: skip
+        self._add_file(f"{key}.json", json.dumps(told).encode())
+
+    def _add_file(self, name: str, data: bytes) -> None:
+        """Add a file, whose owner and time are the same everywhere."""
+        member = tarfile.TarInfo(name)
+        member.size = len(data)
+        self._shard.addfile(member, BytesIO(data))
+
+
+class TarTarget(ShardTarget):
+    """Tar shards of samples. See :class:`graytorgb.datasets.targets.Target`.
+
+    A sample is an image file, ``.cls`` with the number of its class, and ``.json`` with its path,
+    class, bits and range. Its key is the number of the image. An image without a class has no
+    ``.cls``. ``train.tar.json`` lists the shards and the classes, and is written last.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.kept = self.path.with_name(f"{self.path.name}.{KEPT}")
+        self.partial = self.path.with_name(f".{self.path.name}.partial")
+        self.notes = self.mark = self.path.with_name(f"{self.path.name}.json")
+
+    def find_form(self, plan: Plan, options: Options) -> dict[str, Any]:
+        """Return the classes of the images, and how many images a shard has."""
+        FolderTarget(self.path).check(plan, options)
+        size, count, names = 0, 0, set()
+        for image in plan:
+            size += math.prod(image.shape) * np.dtype(image.dtype).itemsize
+            count += 1
+            names.add(find_class(image.name))
+        # a power of two, so that an image more or less seldom changes it
+        images = count_shard_images(size / count, _SHARD_BYTES, _SHARD_IMAGES)
+        return {"per_shard": 1 << images.bit_length() - 1, "classes": number_classes(names)}
+
+    def make_entry(self, converted: Converted, options: Options) -> Encoded:
+        """Return an image as a file, as in a folder."""
+        name = choose_format(options.format, converted.planned.dtype)
+        try:
+            return Encoded(FILE_FORMATS[name].suffix, encode(converted.pixels, name))
+        except Exception as error:  # codecs have classes of their own
+            raise NoEntry(f"it can't be encoded: {error}") from error
+
+    @contextmanager
+    def open_shard(self, path: Path, task: Task) -> Iterator[_Writer]:
+        """Open a new tar file, which is written an image at a time."""
+        with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as shard:
+            yield _Writer(shard, task.start, self.form["classes"])
+
+    def read_shard(self, path: Path, count: int) -> Callable[[int], Encoded]:
+        """Return a function that reads the file of an image from a shard."""
+        with tarfile.open(path) as shard:
+            members = shard.getmembers()
+        images = [m for m in members if not m.name.endswith((".cls", ".json"))]
+
+        def read(place: int) -> Encoded:
+            with path.open("rb") as file:
+                file.seek(images[place].offset_data)
+                data = file.read(images[place].size)
+            return Encoded(f".{images[place].name.partition('.')[2]}", data)
+
+        return read
+
+    def assemble(
+        self, final: Path, shards: Sequence[Path], summary: Summary, rows: Iterable[Row]
+    ) -> list[str]:
+        """Give each shard its name."""
+        for number, shard in enumerate(shards):
+            if shard.exists():
+                shard.replace(final / self._name_shard(number))
+        return [self._name_shard(number) for number in range(len(shards))]
+
+    def has_assembled(self, final: Path, number: int) -> bool:
+        """Return whether the shard has its name."""
+        return (final / self._name_shard(number)).exists()
+
+    def write_notes(
+        self, path: Path, attributes: dict[str, Any], summary: Summary, rows: Iterable[Row]
+    ) -> None:
+        """Write the list of the shards."""
+        count, per_shard = summary.count, self.form["per_shard"]
+        shards = [
+            {"name": self._name_shard(number), "images": min(per_shard, count - start)}
+            for number, start in enumerate(range(0, count, per_shard))
+        ]
+        path.write_text(json.dumps({**attributes, "shards": shards}, indent=1) + "\n")
+
+    def read_attributes(self) -> dict[str, Any]:
+        """Return the attributes in the list of the shards."""
+        attributes: dict[str, Any] = json.loads(self.notes.read_bytes())
+        return attributes
+
+    def list_data(self) -> Iterable[Path]:
+        """Return the shards that the list names, or the first one's place."""
+        if not self.notes.exists():
+            return [self.path.with_name(self._name_shard(0))]
+        return [self.path.with_name(each["name"]) for each in self.read_attributes()["shards"]]
+
+    def _name_shard(self, number: int) -> str:
+        return f"{self.path.stem}-{number:06d}.tar"
