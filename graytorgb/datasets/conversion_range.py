@@ -124,8 +124,12 @@ class Pool:
     def merge(self, other: "Pool") -> None:
         """Add the values of other images."""
         if other.size:
-            self.minimum = other.minimum if self.minimum is None else min(self.minimum, other.minimum)
-            self.maximum = other.maximum if self.maximum is None else max(self.maximum, other.maximum)
+            self.minimum = (
+                other.minimum if self.minimum is None else min(self.minimum, other.minimum)
+            )
+            self.maximum = (
+                other.maximum if self.maximum is None else max(self.maximum, other.maximum)
+            )
         self.dtypes |= other.dtypes
         self.size += other.size
         self.errors += other.errors
