@@ -26,8 +26,8 @@ CREATE TABLE failures (number INTEGER, frame INTEGER, path BLOB, error TEXT, is_
                        PRIMARY KEY (number, frame));
 CREATE TABLE skipped (path BLOB, reason TEXT);
 CREATE TABLE earlier (key BLOB PRIMARY KEY, record TEXT);
-CREATE TABLE tasks (key BLOB PRIMARY KEY, place BLOB UNIQUE, number INTEGER, fingerprint TEXT, record TEXT,
-                    path BLOB);
+CREATE TABLE tasks (key BLOB PRIMARY KEY, place BLOB UNIQUE, number INTEGER,
+                    fingerprint TEXT, record TEXT, path BLOB);
 """
 _WHOLE = -1  # the frame of a failure that is of the whole file
 
