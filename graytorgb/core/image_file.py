@@ -1,11 +1,12 @@
-"""``ImageFile``: the pixels of an image file, with their layout and their value range."""
+"""``ImageFile`` and ``ImageHeader``: what an image file holds, with its pixels or without."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from ..errors import LayoutError, LevelsError
 from .layout import Result, parse
@@ -50,6 +51,16 @@ class ImageFile:
         is stated.
     path : Path
         The file.
+    color_type : {"gray", "gray+alpha", "palette", "RGB", "RGBA"}
+        How the file stores color. A palette is ``"palette"``, with transparency too, though the
+        array holds its colors; a palette of which index k is the gray level k is ``"gray"``.
+    is_inverted : bool
+        Whether 0 is white in the file (MONOCHROME1, WhiteIsZero), so that the array has been
+        inverted.
+    has_icc : bool
+        Whether the file holds an ICC color profile, which isn't applied.
+    frames : int
+        How many images the file holds, whether the array has all of them or one.
     """
 
     path: Path
@@ -64,6 +75,10 @@ class ImageFile:
     orientation: int = 1
     notes: tuple[str, ...] = ()
     advice: str = field(default="value_range=(0, 4095)", repr=False)
+    color_type: str = "gray"
+    is_inverted: bool = False
+    has_icc: bool = False
+    frames: int = 1
 
     def __iter__(self) -> Iterator[Any]:
         if self.value_range is None:
@@ -108,3 +123,68 @@ class ImageFile:
             If the file doesn't say its range either.
         """
         return tuple(self)[1] if value_range is None else value_range
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """What an image file's header tells of its pixels, which aren't decoded.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        The shape of the array that :func:`read` gives.
+    dtype : dtype
+        The dtype of that array.
+    path, layout, value_range, range_source, format, mode, bits, color_type, orientation : object
+        As in :class:`ImageFile`.
+    is_inverted, has_icc, frames, depth_only, notes : object
+        As in :class:`ImageFile`. Notes on the pixels themselves are missing.
+    """
+
+    path: Path
+    format: str
+    mode: str
+    shape: tuple[int, ...]
+    layout: str | None
+    dtype: np.dtype[Any]
+    bits: int | None
+    color_type: str
+    orientation: int
+    is_inverted: bool
+    has_icc: bool
+    frames: int
+    value_range: ValueRange | None
+    range_source: str
+    depth_only: bool
+    notes: tuple[str, ...]
+
+    @classmethod
+    def from_image(cls, image: ImageFile) -> "ImageHeader":
+        """Return the header of an image, whose array may be a stand-in for the pixels."""
+        array = image.array
+        known = {each.name: getattr(image, each.name) for each in fields(image)}
+        names = {each.name for each in fields(cls)}
+        kept = {name: value for name, value in known.items() if name in names}
+        return cls(shape=array.shape, dtype=array.dtype.newbyteorder("="), **kept)
+
+
+def make_stand_in(shape: Sequence[int], dtype: DTypeLike) -> Array:
+    """Return a read-only array of zeros that takes no memory, in place of pixels not decoded.
+
+    >>> make_stand_in((480, 640, 3), "uint8").strides
+    (0, 0, 0)
+    """
+    return np.broadcast_to(np.zeros((), dtype), tuple(shape))
+
+
+_COLOR_TYPES = {1: "gray", 2: "gray+alpha", 3: "RGB", 4: "RGBA"}
+
+
+def name_color_type(layout: str | None, shape: Sequence[int]) -> str:
+    """Return how color is stored in an array of a layout, by the size of its channel axis.
+
+    >>> name_color_type("HWC", (480, 640, 4)), name_color_type("NHW", (3, 480, 640))
+    ('RGBA', 'gray')
+    """
+    channels = shape[layout.index("C")] if layout and "C" in layout else 1
+    return _COLOR_TYPES.get(channels, "RGB")

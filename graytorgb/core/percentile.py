@@ -76,6 +76,38 @@ def finish_search(
     return [_interpolate(at[a], at[b], fraction) for a, b, fraction in _find_ranks(size, percents)]
 
 
+def percentile_of_counts(first: int, counts: Array, percents: Sequence[float]) -> list[float]:
+    """Return percentiles of integers of which it is known how often each occurs.
+
+    Parameters
+    ----------
+    first : int
+        The integer of the first count.
+    counts : ndarray of int, shape (levels,)
+        How often each integer from `first` on occurs; at least one occurs.
+    percents : sequence of float
+        0 to 100.
+
+    Returns
+    -------
+    list of float
+        As :func:`percentile` returns them for an array of these integers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> percentile_of_counts(10, np.array([2, 0, 2]), [0, 50, 100])
+    [10, 11.0, 12]
+    """
+    ends = np.cumsum(counts, dtype=np.int64)
+    ranks = _find_ranks(int(ends[-1]), percents)
+    at = [first + np.searchsorted(ends, pair[:2], side="right") for pair in ranks]
+    return [
+        _interpolate(int(low), int(high), fraction)
+        for (low, high), (_, _, fraction) in zip(at, ranks, strict=True)
+    ]
+
+
 def _find_ranks(size: int, percents: Sequence[float]) -> list[tuple[int, int, float]]:
     """Return the two ranks around each percentile, and where between them it lies."""
     positions = [(size - 1) * (p / 100) for p in percents]

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from math import prod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import GrayToRGBError, LayoutError
+from ..io.formats import find_format, name_format
 from .conversion_options import Options
 from .conversion_pixels import find_size
 from .conversion_reading import describe_error
@@ -13,6 +15,10 @@ from .targets import PlannedImage
 if TYPE_CHECKING:
     from ..io import ImageHeader
     from .sources import Item
+
+_HEAD = 256  # bytes that tell a format
+# The formats whose first bytes no other kind of file has; a JPEG's are only two
+_TELLING_FORMATS = ("PNG", "WebP", "GIF", "TIFF", "DICOM")
 
 
 class Facts(NamedTuple):
@@ -32,6 +38,8 @@ class Facts(NamedTuple):
         The dtype of the file's values.
     error : str
         Why the file can't be read; empty if it can.
+    is_image : bool
+        Whether it is an image by its name or its content; other files are left out.
     """
 
     image: PlannedImage
@@ -40,6 +48,7 @@ class Facts(NamedTuple):
     is_depth: bool = True
     source_dtype: str = ""
     error: str = ""
+    is_image: bool = True
 
 
 def find_facts(items: Sequence["Item"], options: Options) -> list[Facts]:
@@ -54,10 +63,23 @@ def _find_facts(item: "Item", options: Options) -> Facts:
         header = item.read_header()
         image = plan_image(item, header, options)
     except (GrayToRGBError, OSError, MemoryError) as error:
-        return Facts(unknown, error=describe_error(error, unknown))
+        reason = describe_error(error, unknown)
+        return Facts(unknown, error=reason, is_image=_is_image(item))
     has_alpha = count_channels(header) in (2, 4)
     kind = f"{header.format}, {header.mode}"
     return Facts(image, kind, has_alpha, header.depth_only, str(header.dtype))
+
+
+def _is_image(item: "Item") -> bool:
+    """Return whether a file that can't be read is an image by its name or its content."""
+    if item.index is not None or item.reader != "file" or name_format(Path(item.path).suffix):
+        return True
+    try:
+        with Path(item.location).open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return False
+    return find_format(head) in _TELLING_FORMATS
 
 
 def plan_image(item: "Item", header: "ImageHeader", options: Options) -> PlannedImage:

@@ -1,6 +1,6 @@
 """``convert_image``: the pixels of one image, as the options of a conversion ask for them."""
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,10 +84,10 @@ def _check_layout(image: ImageFile) -> str:
 def _set_channels(array: Array, axes: str, options: Options) -> Array:
     """Return the image with three channels, or with one and no axis for it."""
     if options.to == "rgb":
-        return cast(Array, to_rgb(array, f"{axes}->HWC", alpha=options.alpha))
+        return to_rgb(array, f"{axes}->HWC", alpha=options.alpha)
     if "C" in axes and array.shape[axes.index("C")] in (2, 4):
         array, axes = to_rgb(array, f"{axes}->HWC", alpha=options.alpha), "HWC"
-    return cast(Array, to_gray(array, f"{axes}->HW"))
+    return to_gray(array, f"{axes}->HW")
 
 
 def find_size(shape: tuple[int, ...], size: int | tuple[int, int]) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..core import percentile as percentiles
 from ..core.layout import find_order
 from ..core.percentile import percentile_of_counts
-from ..core.value_range import ValueRange, refuse_depth
+from ..core.value_range import ValueRange, check_policy, refuse_depth
 from ..errors import LevelsError
 from ..io.ranges import are_limits
 from .conversion_options import Options
@@ -38,11 +38,11 @@ def find_stated_range(ledger: Ledger) -> ValueRange | None:
         If the files have several depths, or state no range.
     """
     rows = ledger.count(("value_range", "is_depth", "source_dtype"), "source_dtype != 'bool'")
-    ranges = [ledger.decode(value_range) for value_range, *_ in rows]
+    ranges: list[Any] = [ledger.decode(value_range) for value_range, *_ in rows]
     if not rows:
         return None
     if len(set(ranges)) == 1 and ranges[0] is not None:
-        return ranges[0]
+        return check_policy(ranges[0])
     is_window = all(are_limits(r) and not row[1] for r, row in zip(ranges, rows, strict=True))
     if is_window and len({row[2] for row in rows}) == 1:
         limits = [r for r in ranges if are_limits(r)]
@@ -59,9 +59,9 @@ def _ask_for_range(ranges: Sequence[Any], rows: Sequence[tuple[Any, ...]]) -> Le
         told.append(f"{images:,} of {dtype} with {ends}, such as {path!r}")
     more = "; ..." if len(rows) > 5 else ""
     error = LevelsError(
-        f"the set has no one range that is black and white for all images: {'; '.join(told)}{more}. "
-        "State it: convert(..., bits=8, value_range=(lo, hi)) for all images alike, "
-        'value_range="dtype" for the whole of what each dtype holds, or "minmax" or '
+        "the set has no one range that is black and white for all images: "
+        f"{'; '.join(told)}{more}. State it: convert(..., bits=8, value_range=(lo, hi)) for all "
+        'images alike, value_range="dtype" for the whole of what each dtype holds, or "minmax" or '
         '("percentile", 1, 99) for what all images together hold'
     )
     error.remedies = ("value_range",)
@@ -124,12 +124,9 @@ class Pool:
     def merge(self, other: "Pool") -> None:
         """Add the values of other images."""
         if other.size:
-            self.minimum = (
-                other.minimum if self.minimum is None else min(self.minimum, other.minimum)
-            )
-            self.maximum = (
-                other.maximum if self.maximum is None else max(self.maximum, other.maximum)
-            )
+            ends = (self.minimum, self.maximum, other.minimum, other.maximum)
+            known = [end for end in ends if end is not None]
+            self.minimum, self.maximum = min(known), max(known)
         self.dtypes |= other.dtypes
         self.size += other.size
         self.errors += other.errors
@@ -197,8 +194,8 @@ def find_range_of_values(ledger: Ledger, options: Options, run: RunPass) -> Valu
     Raises
     ------
     LevelsError
-        If there are no values, or they are all equal; or if the images are of several dtypes of more
-        than 16 bits, whose percentiles have no one order.
+        If there are no values, or they are all equal; or if percentiles are to be found in images
+        of several dtypes, one of which has more than 16 bits.
     """
     pool = _merge(run(partial(pool_values, options=options)))
     for planned, error in pool.errors:

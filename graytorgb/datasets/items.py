@@ -1,8 +1,9 @@
-"""``Item``: one image of a data set, by its place; ``Skipped``: a name that isn't read, and why."""
+"""What a data set consists of: an ``Item`` for each image, ``Skipped`` for what isn't read."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ..core.image_file import ImageFile
 from ..extras import require
@@ -17,6 +18,24 @@ _READERS = {
     "url": "graytorgb.datasets.source_remote",
     "zarr": "graytorgb.datasets.source_zarr",
 }
+
+
+def is_safe(path: str) -> bool:
+    """Return whether a path stays below the folder that it is joined to.
+
+    >>> is_safe("a/b.png"), is_safe("../b.png"), is_safe("/b.png")
+    (True, False, False)
+    """
+    return not {"", ".", ".."} & set(path.split("/"))
+
+
+def find_parent(location: str) -> str:
+    """Return the folder of an absolute path or a URL.
+
+    >>> find_parent("s3://bucket/scans/a.npy"), find_parent("/data/a.npy")
+    ('s3://bucket/scans', '/data')
+    """
+    return location.rpartition("/")[0] if "://" in location else str(Path(location).parent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +139,11 @@ class Item:
         return "".join(axis for axis in self.layout if axis in "HWC") if self.layout else None
 
     @property
+    def is_only_here(self) -> bool:
+        """Whether other processes can't read it, because it is in the memory of this one."""
+        return self.reader != "file" and "memory:" in self.location
+
+    @property
     def _name(self) -> str:
         """The name of the image in messages: the file's, with the image's place in it."""
         if self.reader in ("file", "url"):
@@ -135,3 +159,30 @@ class Item:
         if self.reader == "file" and self.index is not None:
             source["index"] = self.index
         return source
+
+
+class Source(Protocol):
+    """A data set: a name, and its images in an order that is always the same.
+
+    Attributes
+    ----------
+    name : str
+        What the caller gave, for people.
+    is_array : bool
+        Whether it is an array of images, not files.
+    count : int or None
+        The number of images; None if it isn't known before they are listed.
+    """
+
+    name: str
+    is_array: bool
+    count: int | None
+
+    @property
+    def base(self) -> str:
+        """The absolute path or the URL of the folder that the paths of the items start from."""
+        ...
+
+    def items(self) -> Iterator[Item | Skipped]:
+        """Yield every image in order, and each name that isn't read, with the reason."""
+        ...

@@ -51,6 +51,11 @@ class Journal:
         """How the names of this run's temporary files begin."""
         return f"{MARK}{self.run}-"
 
+    @property
+    def is_locked(self) -> bool:
+        """Whether this run has the file."""
+        return self._file is not None
+
     def lock(self, *, create: bool) -> bool:
         """Lock the file for this run, and return whether it is locked now.
 
@@ -102,9 +107,9 @@ class Journal:
         `head` and `records` have to be the same for the same result.
         """
         self._replace({**_name_program(), **head}, records)
-        self.release()
+        self.close()
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Release the lock."""
         if self._file is not None:
             os.close(self._file)
@@ -124,7 +129,7 @@ class Journal:
             os.close(file)
             written.unlink(missing_ok=True)
             raise
-        self.release()
+        self.close()
         self._file = file
 
 

@@ -26,8 +26,8 @@ CREATE TABLE failures (number INTEGER, frame INTEGER, path BLOB, error TEXT, is_
                        PRIMARY KEY (number, frame));
 CREATE TABLE skipped (path BLOB, reason TEXT);
 CREATE TABLE earlier (key BLOB PRIMARY KEY, record TEXT);
-CREATE TABLE tasks (key BLOB PRIMARY KEY, number INTEGER, fingerprint TEXT, record TEXT,
-                    path BLOB);
+CREATE TABLE tasks (key BLOB PRIMARY KEY, place BLOB UNIQUE, number INTEGER,
+                    fingerprint TEXT, record TEXT, path BLOB);
 """
 _WHOLE = -1  # the frame of a failure that is of the whole file
 
@@ -88,6 +88,9 @@ class Ledger:
         """Take what the first pass found about a file; its number gives the order."""
         image = facts.image
         path = _encode(image.item.path)
+        if not facts.is_image:
+            self.add_skipped(image.item.path, "not an image by its name or its content")
+            return
         if facts.error:
             self._add_failure(number, _WHOLE, path, facts.error)
             return
@@ -158,6 +161,12 @@ class Ledger:
         )
         return [(*row[:-1], os.fsdecode(row[-1])) for row in rows]
 
+    @staticmethod
+    def decode(value_range: str) -> Any:
+        """Return a range of the database as :func:`graytorgb.io.read_header` told it."""
+        told = json.loads(value_range)
+        return tuple(told) if isinstance(told, list) else told
+
     def list_problems(self) -> Iterator[Record]:
         """Yield the records of what can't be read and of what isn't an image, in order."""
         failed = "SELECT path, frame, error FROM failures ORDER BY number, frame"
@@ -173,16 +182,17 @@ class Ledger:
 
     # The tasks
 
-    def add_task(self, number: int, task: Task, fingerprint: str) -> str | None:
-        """Take a task; return the path of another one's image if it has the same key."""
-        row = (_encode(task.key), number, fingerprint, _encode(task.path))
+    def add_task(
+        self, number: int, task: Task, fingerprint: str, *, is_case_ignored: bool
+    ) -> str | None:
+        """Take a task; return the path of another one's image if both have the same place."""
+        place = task.key.casefold() if is_case_ignored else task.key
+        row = (_encode(task.key), _encode(place), number, fingerprint, _encode(task.path))
         try:
-            self._db.execute(
-                "INSERT INTO tasks (key, number, fingerprint, path) VALUES (?, ?, ?, ?)", row
-            )
+            self._db.execute("INSERT INTO tasks VALUES (?, ?, ?, ?, NULL, ?)", row)
         except sqlite3.IntegrityError:
-            other = self._db.execute("SELECT path FROM tasks WHERE key = ?", row[:1]).fetchone()
-            return os.fsdecode(other[0])
+            found = "SELECT path FROM tasks WHERE place = ?"
+            return os.fsdecode(self._db.execute(found, row[1:2]).fetchone()[0])
         return None
 
     def has_task(self, key: str) -> str | None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import GrayToRGBError, ImageFileError
 from ..extras import require
-from .items import Item, Skipped
+from .items import Item, Skipped, find_parent
 from .stack_layout import Stack, find_stack
 
 _LOCAL_HEADER = 30  # bytes before the name of a member of a zip file; the sizes are the last 4
@@ -91,6 +91,11 @@ class ArrayFile:
         if not self.count:
             reasons = "; ".join(array.reason for array in self._arrays) or "it has no arrays"
             raise ImageFileError(f"{self.name}: there is no image in it: {reasons}")
+
+    @property
+    def base(self) -> str:
+        """The folder that the file is in."""
+        return find_parent(self.location)
 
     def items(self) -> Iterator[Item | Skipped]:
         """Yield each image, array by array, in the order of the file."""

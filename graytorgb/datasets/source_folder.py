@@ -8,13 +8,9 @@ from pathlib import Path
 
 from ..io.request import NO_FILES
 from .items import Item, Skipped
+from .pattern import accept_all
 
 Place = tuple[int, int]  # a folder's device and inode, which are the same under all its names
-
-
-def accept_all(path: str) -> bool:
-    """Accept every path."""
-    return True
 
 
 @dataclass
@@ -43,6 +39,11 @@ class Folder:
     enters: Callable[[str], bool] = accept_all
     is_array: bool = False
     count: int | None = None
+
+    @property
+    def base(self) -> str:
+        """The folder that the paths start from."""
+        return str(self.root)
 
     def items(self) -> Iterator[Item | Skipped]:
         """Yield every file of the tree, or why a name isn't read."""

@@ -2,87 +2,56 @@
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import stat
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
-from ..errors import ImageFileError
-from ..io.formats import find_format
-from .items import Item, Skipped
+from ..errors import DtypeError, ImageFileError
+from ..extras import require
+from ..io.formats import find_format, name_format
+from ..io.request import NO_FILES
+from .items import Item, Skipped, Source
+from .pattern import Pattern, has_wildcard, split_pattern
 from .source_arrays import ArrayFile
+from .source_files import OneFile, PathList
 from .source_folder import Folder
+from .source_sequence import Several
 
 __all__ = ["Item", "Skipped", "Source", "open_source"]
 
 Src = str | os.PathLike[str]
+
 _HEAD = 4096  # the first bytes of a file, which tell its format
-_TAKEN = (
-    "a folder, a glob such as 'scans/**/*.png', a text file of paths (.txt, .lst), an image file, "
-    "a .npy or .npz file, a Zarr folder, or a URL such as s3://bucket/scans"
+_LISTS = (".txt", ".lst", ".list")
+_ARRAYS = (".npy", ".npz")
+_ZARR_FILES = ("zarr.json", ".zarray", ".zgroup")
+EXPECTED = (
+    "a folder, a glob such as 'scans/**/*.png', a text file of paths (.txt, .lst, .list), an image "
+    "file, a .npy or .npz file, a Zarr folder, or a URL such as s3://bucket/scans"
 )
-
-
-@dataclass
-class File:
-    """One image file.
-
-    Attributes
-    ----------
-    location, name : str
-        The absolute path, and what the caller gave.
-    size, modified : int
-        The bytes of the file, and when it was changed, in nanoseconds since 1970.
-    """
-
-    location: str
-    name: str
-    size: int
-    modified: int
-    is_array: bool = False
-    count: int | None = 1
-
-    def items(self) -> Iterator[Item | Skipped]:
-        """Yield the file."""
-        yield Item(Path(self.location).name, self.location, None, self.size, self.modified)
-
-
-class Source(Protocol):
-    """A data set: a name, and its images in an order that is always the same.
-
-    Attributes
-    ----------
-    name : str
-        What the caller gave, for people.
-    is_array : bool
-        Whether it is an array of images, not files.
-    count : int or None
-        The number of images; None if it isn't known before they are listed.
-    """
-
-    name: str
-    is_array: bool
-    count: int | None
-
-    def items(self) -> Iterator[Item | Skipped]:
-        """Yield every image in order, and each name that isn't read, with the reason."""
-        ...
 
 
 def open_source(src: Src | Sequence[Src], *, layout: str | None = None) -> Source:
     """Return what `src` is: a data set whose images can be listed and read.
 
-    Nothing but names is read from a folder, and only the header of an array.
+    Only names are read from a folder, and only the header of an array.
 
     Parameters
     ----------
     src : str, path or sequence of them
-        A folder, whose whole tree is taken; a glob such as ``"scans/**/*.png"``; a text file of
-        paths; an image file, of one or many pages; a .npy, .npz or Zarr array of images; or a URL
-        that fsspec knows, such as ``"s3://bucket/scans"``. A sequence is one data set of several
-        such sources.
+        - A folder: every file in it and in the folders in it.
+        - A glob such as ``"scans/**/*.png"``, with the rules of :mod:`glob`.
+        - A text file of paths (.txt, .lst, .list), see
+          :class:`~graytorgb.datasets.source_files.PathList`.
+        - An image file; each page of a TIFF is an image.
+        - A .npy, .npz or Zarr array of images, (N, H, W), (N, H, W, C) or (N, C, H, W), or a Zarr
+          group with an array ``images``.
+        - A URL that fsspec knows, such as ``"s3://bucket/scans"`` or
+          ``"zip://scans::archive.zip"``: a folder, a glob, a file or an array.
+        - A sequence of these. The names of the images begin with the folders in which the sources
+          differ.
     layout : str, optional
-        The axes of an array of images, such as ``"NHWC"``, where its shape leaves that open.
+        The axes of an array of images, such as ``"NHWC"``, where its shape leaves them open.
 
     Raises
     ------
@@ -92,6 +61,8 @@ def open_source(src: Src | Sequence[Src], *, layout: str | None = None) -> Sourc
         If it is none of the above, or there is nothing in it.
     LayoutError
         If the axes of an array aren't known.
+    DtypeError
+        If `src` isn't a path.
     BackendUnavailable
         If a library that the source needs isn't installed.
 
@@ -104,27 +75,96 @@ def open_source(src: Src | Sequence[Src], *, layout: str | None = None) -> Sourc
     >>> [item.path for item in open_source(path).items()][:3]
     ['stack.npy[0]', 'stack.npy[1]', 'stack.npy[2]']
     """
-    if not isinstance(src, str | os.PathLike):
-        raise NotImplementedError
-    source = _open_one(os.fsdecode(src), layout)
-    if next(iter(source.items()), None) is None:
-        raise ImageFileError(f"{source.name}: there is nothing in it; expected was {_TAKEN}")
+    if isinstance(src, str | os.PathLike):
+        return _open_one(os.fsdecode(src), layout)
+    if not isinstance(src, Sequence) or not all(
+        isinstance(each, str | os.PathLike) for each in src
+    ):
+        raise DtypeError(f"src is a path or a list of paths, not {src!r}: expected was {EXPECTED}")
+    names = [os.fsdecode(each) for each in src]
+    if not names:
+        raise ImageFileError(f"src is an empty list; expected was {EXPECTED}")
+    if len(names) == 1:
+        return _open_one(names[0], layout)
+    return Several([_open_one(name, layout) for name in names])
+
+
+def _open_one(name: str, layout: str | None) -> Source:
+    """Return one source, if there is anything in it."""
+    source = _open_url(name, layout) if "://" in name or "::" in name else _open_path(name, layout)
+    if next(source.items(), None) is None:
+        raise ImageFileError(f"{name}: there is no file in it; expected was {EXPECTED}")
     return source
 
 
-def _open_one(src: str, layout: str | None) -> Source:
-    """Return one source by what is at its path."""
-    path = Path(src).absolute()
+def _open_path(name: str, layout: str | None) -> Source:
+    """Return the source at a path of this machine, by what is there."""
+    path = Path(os.path.abspath(name))  # noqa: PTH100  # resolve() would follow links
     try:
         status = path.stat()
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            errno.ENOENT, f"there is nothing of this name; expected was {_TAKEN}", src
-        ) from error
-    if path.is_dir():
-        return Folder(path, src)
+    except (FileNotFoundError, ValueError) as error:
+        if not name or not has_wildcard(name):
+            raise FileNotFoundError(
+                errno.ENOENT, f"there is nothing of this name; expected was {EXPECTED}", name
+            ) from error
+        root, text = split_pattern(str(path).replace(os.sep, "/"))
+        pattern = Pattern(text)
+        return Folder(Path(root), name, pattern.keeps, pattern.enters)
+    kind = stat.S_IFMT(status.st_mode)
+    if kind == stat.S_IFDIR:
+        if path.suffix.lower() == ".zarr" or any((path / each).is_file() for each in _ZARR_FILES):
+            zarr: Source = require("graytorgb.datasets.source_zarr").ZarrArray(
+                str(path), name, layout
+            )
+            return zarr
+        return Folder(path, name)
+    if kind != stat.S_IFREG:
+        raise ImageFileError(
+            f"{name}: this is {NO_FILES.get(kind, 'no file')}; expected was {EXPECTED}"
+        )
+    return _open_file(path, name, status.st_mtime_ns, layout)
+
+
+def _open_file(path: Path, name: str, modified: int, layout: str | None) -> Source:
+    """Return the source that one file is: a list of paths, an array or an image."""
+    suffix = path.suffix.lower()
+    if suffix in _LISTS:
+        return PathList(path, name)
     with path.open("rb") as file:
         head = file.read(_HEAD)
-    if find_format(head, path.suffix) == "NumPy":
-        return ArrayFile(str(path), src, layout, status.st_mtime_ns)
-    return File(str(path), src, status.st_size, status.st_mtime_ns)
+    found = find_format(head, suffix)
+    if suffix == ".zip":
+        raise ImageFileError(f"{name}: the files in a zip file are a source as 'zip://::{path}'")
+    if found == "NumPy":
+        return ArrayFile(str(path), name, layout, modified)
+    if found is None and name_format(suffix) is None:
+        raise ImageFileError(
+            f"{name}: no image, as it begins with {head[:8]!r}, and no list of paths by its name; "
+            f"expected was {EXPECTED}"
+        )
+    return OneFile(path, name, found)
+
+
+def _open_url(url: str, layout: str | None) -> Source:
+    """Return the source behind a URL."""
+    remote = require("graytorgb.datasets.source_remote")
+    url = remote.complete(url)
+    path = remote.find_local_path(url)
+    if path is not None:
+        return _open_path(path, layout)
+    if remote.has_pattern(url):
+        folder, pattern = remote.split_url(url)
+        source: Source = remote.RemoteFolder(folder, url, pattern.keeps, pattern.enters)
+        return source
+    info = remote.read_info(url)
+    suffix = Path(remote.name_file(url)).suffix.lower()
+    if info["type"] == "directory":
+        if suffix == ".zarr" or any(remote.exists(url, each) for each in _ZARR_FILES):
+            source = require("graytorgb.datasets.source_zarr").ZarrArray(url, url, layout)
+        else:
+            source = remote.RemoteFolder(url, url)
+        return source
+    if suffix in _ARRAYS:
+        return ArrayFile(url, url, layout, remote.find_time(info))
+    file: Source = remote.RemoteFile(url, url, info)
+    return file

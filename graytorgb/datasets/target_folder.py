@@ -47,6 +47,11 @@ class FolderTarget(Target):
         if refused:
             raise _refuse_dtypes(entry.name, refused)
 
+    def describe(self, dtype: str, options: Options) -> str:
+        """Return the format of the files, and what they hold."""
+        name = FILE_FORMATS[choose_format(options.format, dtype)].name
+        return f"{name}, {super().describe(dtype, options)}"
+
     def list_tasks(self, plan: Plan, options: Options) -> Iterator[Task]:
         """Yield a task for each image; its key is the path of the file in the folder."""
         for number, image in enumerate(plan):

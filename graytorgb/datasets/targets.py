@@ -219,6 +219,10 @@ class Target(ABC):
     def check(self, plan: Plan, options: Options) -> None:
         """Raise an error if the target can't hold the images; nothing has been written yet."""
 
+    def describe(self, dtype: str, options: Options) -> str:
+        """Return what images of a dtype become in this target, for people."""
+        return f"{dtype}, {'3 channels' if options.to == 'rgb' else '1 channel'}"
+
     @abstractmethod
     def list_tasks(self, plan: Plan, options: Options) -> Iterator[Task]:
         """Yield the tasks, in the order of the target."""

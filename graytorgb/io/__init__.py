@@ -9,9 +9,18 @@
 dtype('uint8')
 """
 
-from ..core.image_file import ImageFile
+from ..core.image_file import ImageFile, ImageHeader
 from .folder import find_image_files
 from .formats import FORMATS, Format
-from .reading import LIMIT, read
+from .reading import LIMIT, read, read_header
 
-__all__ = ["FORMATS", "LIMIT", "Format", "ImageFile", "find_image_files", "read"]
+__all__ = [
+    "FORMATS",
+    "LIMIT",
+    "Format",
+    "ImageFile",
+    "ImageHeader",
+    "find_image_files",
+    "read",
+    "read_header",
+]

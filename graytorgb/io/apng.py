@@ -11,7 +11,7 @@ from io import BytesIO
 from PIL.PngImagePlugin import PngImageFile
 
 from ..core.image_file import ImageFile
-from .pillow import read_frames
+from .pillow import describe_frames, read_frames
 from .png_colors import PNG_COLORS
 from .request import Request
 
@@ -21,9 +21,10 @@ _PASSES = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4),
 _LINES = [(0, 0, 1, 1)]
 
 
-def read(
-    request: Request, data: bytes, chunks: Iterable[tuple[bytes, int, int]], notes: list[str]
-) -> ImageFile:
+Chunks = Iterable[tuple[bytes, int, int]]
+
+
+def read(request: Request, data: bytes, chunks: Chunks, notes: list[str]) -> ImageFile:
     """Read every frame, or the one that was asked for.
 
     Parameters
@@ -34,23 +35,35 @@ def read(
         Its chunks after the header; every fcTL and fdAT among them has the right checksum.
     """
     with PngImageFile(BytesIO(data)) as image:
-        count = image.n_frames
-        index = request.pick_index(count, "frames")
-        request.check_size((1 if index is not None else count, image.height, image.width, 4), 1)
-        frames = list(_split_frames(data, chunks))
-        if len(frames) < (count if index is None else index + 1):
-            raise request.error(
-                f"truncated or damaged: it states {count:,} frames and has {len(frames):,}. "
-                "read(path, index=0) reads the first"
-            )
-        for size, packed in frames[: None if index is None else index + 1]:
+        for size, packed in _find_frames(request, image, data, chunks):
             _check_frame(request, data, size, packed)
-        return read_frames(request, image, count, notes)
+        return read_frames(request, image, image.n_frames, notes)
 
 
-def _split_frames(
-    data: bytes, chunks: Iterable[tuple[bytes, int, int]]
-) -> Iterator[tuple[tuple[int, int], bytes]]:
+def read_header(request: Request, data: bytes, chunks: Chunks, notes: list[str]) -> ImageFile:
+    """Return what is known of the frames before they are decoded, with a stand-in for them."""
+    with PngImageFile(BytesIO(data)) as image:
+        _find_frames(request, image, data, chunks)
+        return describe_frames(request, image, image.n_frames, notes)
+
+
+def _find_frames(
+    request: Request, image: PngImageFile, data: bytes, chunks: Chunks
+) -> list[tuple[tuple[int, int], bytes]]:
+    """Return the size and the compressed data of each frame that is needed."""
+    count = image.n_frames
+    index = request.pick_index(count, "frames")
+    request.check_size((1 if index is not None else count, image.height, image.width, 4), 1)
+    frames = list(_split_frames(data, chunks))
+    if len(frames) < (count if index is None else index + 1):
+        raise request.error(
+            f"truncated or damaged: it states {count:,} frames and has {len(frames):,}. "
+            "read(path, index=0) reads the first"
+        )
+    return frames[: None if index is None else index + 1]
+
+
+def _split_frames(data: bytes, chunks: Chunks) -> Iterator[tuple[tuple[int, int], bytes]]:
     """Yield the width and height of each frame, and its compressed data."""
     size, parts = struct.unpack_from(">II", data, 16), list[bytes]()
     for name, start, end in chunks:

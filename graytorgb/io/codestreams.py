@@ -44,6 +44,9 @@ class Segment:
         """Return the segment of bytes that are in memory."""
         return cls(io.BytesIO(data), 0, len(data))
 
+    def __len__(self) -> int:
+        return self.size
+
     def __getitem__(self, part: slice) -> bytes:
         start, stop, _ = part.indices(self.size)
         if start >= stop or stop <= len(self._head):

@@ -6,31 +6,71 @@ codecs in ``dicom_syntaxes``. Then ``dicom_gray``, with ``dicom_window`` and ``d
 ``dicom_color`` makes what is to be seen of the stored values.
 """
 
-from ..core.image_file import ImageFile
+from dataclasses import replace
+
+import numpy as np
+
+from ..core.image_file import ImageFile, make_stand_in
 from .dicom_color import find_color_form, show_color
-from .dicom_decode import decode
+from .dicom_decode import decode, find_decoder
+from .dicom_frames import check_frames
 from .dicom_gray import find_dtype, fit_depth, show_gray
 from .dicom_header import open_scan
-from .dicom_scan import Scan
+from .dicom_scan import GRAY, Scan
 from .dicom_window import is_in_hounsfield, note_windows
+from .ranges import Array
 from .request import CT_WINDOWS, Request
 
 
 def read(request: Request) -> ImageFile:
     """Read every frame, or the one that was asked for."""
     scan = open_scan(request)
-    if request.window not in ("file", None) and not scan.is_gray:
-        raise request.error(f"a window is for gray, and this is {scan.colors}")
-    frames = "N" if scan.count > 1 and scan.index is None else ""
-    _check_size(scan, frames)
-    stored = fit_depth(scan, decode(scan))
+    _check_scan(scan)
+    return _describe(scan, fit_depth(scan, decode(scan)))
+
+
+def read_header(request: Request) -> ImageFile:
+    """Read the elements before the pixels, with a stand-in for the pixels.
+
+    The dtype and the range don't depend on the values, so one pixel a frame tells them.
+    """
+    scan = open_scan(request, stops=True)
+    shape = _check_scan(scan)
+    if scan.is_compressed:
+        find_decoder(scan)
+    else:
+        check_frames(scan)
+    samples = (3,) * (scan.dataset.SamplesPerPixel == 3)
+    pixel = np.zeros((*shape[: len(_find_leading(scan))], 1, 1, *samples), scan.stored_dtype)
+    image = _describe(scan, pixel)
+    return replace(image, array=make_stand_in(shape, image.array.dtype))
+
+
+def _check_scan(scan: Scan) -> tuple[int, ...]:
+    """Return the shape of the array, or raise for a window of color or more than the limit."""
+    if scan.request.window not in ("file", None) and not scan.is_gray:
+        raise scan.error(f"a window is for gray, and this is {scan.colors}")
+    channels, dtype = (0, find_dtype(scan)) if scan.is_gray else find_color_form(scan)
+    leading = [scan.count] * len(_find_leading(scan))
+    shape = (*leading, scan.rows, scan.columns, *[channels] * bool(channels))
+    scan.request.check_size(shape, max(dtype.itemsize, scan.stored_dtype.itemsize))
+    return shape
+
+
+def _find_leading(scan: Scan) -> str:
+    """Return the axis of frames, if the array has one."""
+    return "N" if scan.count > 1 and scan.index is None else ""
+
+
+def _describe(scan: Scan, stored: Array) -> ImageFile:
+    """Return stored values as they are to be seen, with what the file states."""
     shown = (show_gray if scan.is_gray else show_color)(scan, stored)
     if scan.is_gray:
         note_windows(scan)
     return ImageFile(
-        path=request.path,
+        path=scan.request.path,
         array=shown.array,
-        layout=frames + ("HW" if scan.is_gray else "HWC"),
+        layout=_find_leading(scan) + ("HW" if scan.is_gray else "HWC"),
         value_range=shown.value_range,
         range_source=shown.source,
         format="DICOM",
@@ -39,14 +79,20 @@ def read(request: Request) -> ImageFile:
         depth_only=shown.depth_only,
         notes=tuple(scan.notes),
         advice=_advise(scan),
+        color_type=_COLOR_TYPES.get(scan.colors, "RGB"),
+        is_inverted=shown.is_inverted,
+        has_icc=_has_icc(scan),
+        frames=scan.count,
     )
 
 
-def _check_size(scan: Scan, frames: str) -> None:
-    """Refuse values that take more than the limit, as they are stored or as they are shown."""
-    channels, dtype = (0, find_dtype(scan)) if scan.is_gray else find_color_form(scan)
-    shape = [scan.count] * bool(frames) + [scan.rows, scan.columns] + [channels] * bool(channels)
-    scan.request.check_size(shape, max(dtype.itemsize, scan.stored_dtype.itemsize))
+_COLOR_TYPES = {**dict.fromkeys(GRAY, "gray"), "PALETTE COLOR": "palette"}
+
+
+def _has_icc(scan: Scan) -> bool:
+    """Return whether there is a color profile, in the data set or an optical path (C.11.15)."""
+    paths = scan.dataset.get("OpticalPathSequence") or []
+    return "ICCProfile" in scan.dataset or any("ICCProfile" in path for path in paths)
 
 
 def _advise(scan: Scan) -> str:

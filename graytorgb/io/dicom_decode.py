@@ -17,7 +17,7 @@ from .ranges import Array
 
 def decode(scan: Scan) -> Array:
     """Return the stored values of gray, or colors as RGB."""
-    decoder = _find_decoder(scan) if scan.is_compressed else None
+    decoder = find_decoder(scan) if scan.is_compressed else None
     check_frames(scan)
     plain = _read_plain(scan)
     if plain is not None:
@@ -59,7 +59,7 @@ def _read_plain(scan: Scan) -> Array | None:
     return stored
 
 
-def _find_decoder(scan: Scan) -> Decoder:
+def find_decoder(scan: Scan) -> Decoder:
     """Return pydicom's decoder with the codecs of the table, or raise if all are missing."""
     decoder = Decoder(scan.syntax)
     compression = COMPRESSIONS.get(scan.syntax)

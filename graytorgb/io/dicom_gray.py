@@ -39,7 +39,7 @@ def show_gray(scan: Scan, stored: Array) -> Rendering:
         invert_gray([shown.array], around)
     except ValueError as error:
         raise scan.error(f"its smallest value is white, {error}") from None
-    return shown._replace(value_range=value_range)
+    return shown._replace(value_range=value_range, is_inverted=True)
 
 
 def _is_inverse(scan: Scan) -> bool:

@@ -2,13 +2,14 @@
 
 import os
 import zlib
-from io import BytesIO
+from contextlib import AbstractContextManager, nullcontext
+from io import BufferedReader, BytesIO, FileIO
 from typing import BinaryIO
 
-import pydicom
 from pydicom import Dataset
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.filereader import read_dataset
+from pydicom.filereader import read_dataset, read_partial
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from .dicom_scan import GRAY, Scan
@@ -33,9 +34,29 @@ _ALLOCATED = {  # the elements that hold pixels, and the bits that a sample may 
 }
 
 
-def open_scan(request: Request) -> Scan:
-    """Return a DICOM file whose header describes an image that can be read."""
-    dataset, has_preamble = _read_elements(request)
+_PIXELS = {tag_for_keyword(keyword): keyword for keyword in _ALLOCATED}
+_UNDEFINED = 0xFFFFFFFF  # the length of an element that ends at a delimiter
+
+
+class _Stop:
+    """A condition for pydicom to stop reading: at compressed pixels, whose keyword is kept."""
+
+    def __init__(self) -> None:
+        self.keyword: str | None = None
+
+    def __call__(self, tag: int, vr: str | None, length: int) -> bool:
+        if length == _UNDEFINED and tag in _PIXELS:
+            self.keyword = _PIXELS[tag]
+        return self.keyword is not None
+
+
+def open_scan(request: Request, *, stops: bool = False) -> Scan:
+    """Return a DICOM file whose header describes an image that can be read.
+
+    If it `stops`, compressed pixels and what follows them aren't read.
+    """
+    stop = _Stop() if stops else None
+    dataset, has_preamble = _read_elements(request, stop)
     scan = Scan(request, dataset)
     for keyword in _IMAGE:
         if scan.read_value(dataset, keyword) is None:
@@ -43,19 +64,19 @@ def open_scan(request: Request) -> Scan:
             what = "DICOM" if has_preamble else "not DICOM, or DICOM"
             of = f" of {kind}" if kind else ""
             raise scan.error(f"{what}{of} without an image: it has no {keyword}")
-    _find_pixels(scan)
+    _find_pixels(scan, stop.keyword if stop else None)
     _check_pixels(scan)
     scan.count = _count_frames(scan)
     scan.index = request.pick_index(scan.count, "frames")
     return scan
 
 
-def _read_elements(request: Request) -> tuple[Dataset, bool]:
+def _read_elements(request: Request, stop: _Stop | None) -> tuple[Dataset, bool]:
     """Return the file's data elements, and whether it begins as DICOM does.
 
     Long elements stay in the file until they are asked for.
     """
-    with request.path.open("rb") as file:
+    with _open(request) as file:
         preamble, magic = file.read(128), file.read(4)
         if magic == b"DICM":
             meta = FileMetaDataset(  # group 0002 to its last element, whatever length it states
@@ -68,12 +89,24 @@ def _read_elements(request: Request) -> tuple[Dataset, bool]:
             file.seek(start)
             if syntax in PLAIN and not has_commands:  # dcmread would do the same, and begin again
                 is_implicit = syntax == ImplicitVRLittleEndian
-                found = read_dataset(file, is_implicit, True, defer_size=_LONG)
-                path = os.fspath(request.path)
-                dataset = FileDataset(path, found, preamble, meta, is_implicit, True)
+                found = read_dataset(file, is_implicit, True, stop_when=stop, defer_size=_LONG)
+                source = os.fspath(request.path) if request.data is None else file
+                dataset = FileDataset(source, found, preamble, meta, is_implicit, True)
                 dataset.set_original_encoding(is_implicit, True, found.original_character_set)
                 return dataset, True
-    return pydicom.dcmread(request.path, force=True, defer_size=_LONG), magic == b"DICM"
+        file.seek(0)
+        dataset = read_partial(file, stop_when=stop, defer_size=_LONG, force=True)
+        return dataset, magic == b"DICM"
+
+
+def _open(request: Request) -> AbstractContextManager[BinaryIO]:
+    """Open the file as pydicom needs it for elements read later: by its name as text, or in memory.
+
+    A file in memory isn't closed, because pydicom can't open it again.
+    """
+    if request.data is not None:
+        return nullcontext(BytesIO(request.data))
+    return BufferedReader(FileIO(os.fspath(request.path)))
 
 
 def _inflate(request: Request, file: BinaryIO, meta: FileMetaDataset) -> Dataset:
@@ -98,9 +131,9 @@ def _inflate(request: Request, file: BinaryIO, meta: FileMetaDataset) -> Dataset
     return dataset
 
 
-def _find_pixels(scan: Scan) -> None:
+def _find_pixels(scan: Scan, stopped_at: str | None) -> None:
     """Set the element that holds the pixels, or raise unless there is one."""
-    found = [keyword for keyword in _ALLOCATED if keyword in scan.dataset]
+    found = [k for k in _ALLOCATED if k in scan.dataset or k == stopped_at]
     if not found:
         raise scan.error("DICOM without pixels: truncated before them, or stripped of them")
     if len(found) > 1:

@@ -24,6 +24,7 @@ class Rendering(NamedTuple):
     value_range: Range | None
     source: str
     depth_only: bool = False  # whether the range is the depth of the stored values
+    is_inverted: bool = False  # whether the smallest stored value is white
 
 
 def apply_window(scan: Scan, values: Array, full: Range | None) -> Rendering:

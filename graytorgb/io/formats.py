@@ -1,7 +1,7 @@
 """The table of file formats: what each is told by, who reads it, and what is read of it.
 
-A new format is a reader, a module here with ``read(request)``, and a line of this table; and an
-extra in setup.cfg if it brings a library.
+A new format is a reader, a module here with ``read(request)`` and ``read_header(request)``, and a
+line of this table; and an extra in setup.cfg if it brings a library.
 """
 
 import re

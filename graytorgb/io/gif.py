@@ -1,16 +1,18 @@
 """GIF: the blocks are walked here, so that the frames are known before Pillow decodes them."""
 
 import struct
+from dataclasses import replace
 from io import BytesIO
 from typing import NamedTuple
 
 from PIL.GifImagePlugin import GifImageFile
 
 from ..core.image_file import ImageFile
-from .pillow import read_frames
+from .pillow import describe_frames, read_frames
 from .request import Request
 
 _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B  # GIF89a, appendix A
+_ICC = b"\xff\x0bICCRGBG1012"  # an application extension, its size and the application
 
 
 class Outline(NamedTuple):
@@ -26,16 +28,35 @@ class Outline(NamedTuple):
         How many frames are whole.
     is_whole : bool
         Whether the file goes on to its trailer.
+    has_icc : bool
+        Whether an application extension holds a color profile.
     """
 
     screen: tuple[int, int]
     largest: tuple[int, int]
     frames: int
     is_whole: bool
+    has_icc: bool
 
 
 def read(request: Request) -> ImageFile:
     """Read the image, or every frame of an animation."""
+    data, outline, notes = _check_blocks(request)
+    with GifImageFile(BytesIO(data)) as image:
+        found = read_frames(request, image, outline.frames, notes)
+    return replace(found, has_icc=outline.has_icc)
+
+
+def read_header(request: Request) -> ImageFile:
+    """Walk the blocks, and return what they tell, with a stand-in for the pixels."""
+    data, outline, notes = _check_blocks(request)
+    with GifImageFile(BytesIO(data)) as image:
+        found = describe_frames(request, image, outline.frames, notes)
+    return replace(found, has_icc=outline.has_icc)
+
+
+def _check_blocks(request: Request) -> tuple[bytes, Outline, list[str]]:
+    """Return the file, with a screen that holds all frames, what its blocks tell, and notes."""
     data = request.read_bytes()
     if len(data) < 13:
         raise request.error("a GIF that is cut off before its first frame")
@@ -54,20 +75,20 @@ def read(request: Request) -> ImageFile:
             f"{bottom}x{right}"
         )
         data = data[:6] + struct.pack("<HH", right, bottom) + data[10:]
-    with GifImageFile(BytesIO(data)) as image:
-        return read_frames(request, image, count, notes)
+    return data, outline, notes
 
 
 def _walk_blocks(data: bytes) -> Outline:
     """Count the frames and find how far they reach, which Pillow tells only by decoding them."""
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     position = 13 + _find_palette_size(flags)
-    right, bottom, count, is_whole = width, height, 0, False
+    right, bottom, count, is_whole, has_icc = width, height, 0, False, False
     try:
         while data[position] != _TRAILER:
             kind = data[position]
             position += 1
             if kind == _EXTENSION:
+                has_icc |= data[position : position + 13] == _ICC
                 position = _skip_blocks(data, position + 1)
             elif kind == _IMAGE:
                 left, top, wide, high, flags = struct.unpack_from("<HHHHB", data, position)
@@ -79,7 +100,7 @@ def _walk_blocks(data: bytes) -> Outline:
     except (struct.error, IndexError):
         pass  # the file ends before its trailer
     largest = (min(right, 65535), min(bottom, 65535))
-    return Outline((width, height), largest, count, is_whole)
+    return Outline((width, height), largest, count, is_whole, has_icc)
 
 
 def _find_palette_size(flags: int) -> int:

@@ -4,12 +4,13 @@ Pillow fills with gray what the header states and the data lack. simplejpeg make
 libjpeg's warnings. A warning of bytes that say nothing of the pixels becomes a note instead.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import simplejpeg
 
-from ..core.image_file import ImageFile
+from ..core.image_file import ImageFile, make_stand_in
 from . import jpeg_segments as codes
 from .jpeg_segments import APP0, APP14, MOST_SCANS, find_scan_end, read_frame_header, walk_segments
 from .orientation import find_orientation
@@ -17,6 +18,7 @@ from .ranges import Array
 from .request import Request
 
 _EXIF, _XMP, _MPF = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"MPF\0"
+_ICC = b"ICC_PROFILE\0"
 _KINDS = {1: ("gray", "GRAY"), 3: ("RGB", "RGB")}
 _SCANNED_SAMPLES = 10**8  # that more than MOST_SCANS scans may decode together
 
@@ -24,52 +26,80 @@ _SCANNED_SAMPLES = 10**8  # that more than MOST_SCANS scans may decode together
 class Frame(NamedTuple):
     """The header of a JPEG up to its first scan, which has `in_scan` components.
 
-    `extras` are the data of its EXIF, XMP and MPF segments, by their names.
+    `extras` are the data of its EXIF, XMP, MPF and ICC segments, by their names.
     """
 
     code: int
     height: int
     width: int
     components: int
+    bits: int
     in_scan: int
     extras: dict[bytes, bytes]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array: gray has no axis for channels."""
+        return (self.height, self.width, *((self.components,) if self.components > 1 else ()))
 
 
 def read(request: Request) -> ImageFile:
     """Read the image, of 8 bits, gray or RGB."""
     data = request.read_bytes()
-    frame = _read_frame(request, data)
-    request.pick_index(1, "image")
-    kind, colors = _KINDS[frame.components]
-    shape = (frame.height, frame.width, frame.components)
-    request.check_size(shape[: 2 + (frame.components > 1)], 1)
+    frame = _check_frame(request, _find_frame(data))
     _check_scans(request, data, frame)
+    array, found = _decode(data, frame)
+    return _describe(request, frame, array[..., 0] if frame.components == 1 else array, found)
+
+
+def read_header(request: Request) -> ImageFile:
+    """Read the segments up to the first scan, with a stand-in for the pixels."""
+    data = request.start
+    frame = _find_frame(data)
+    while frame is None and len(data) < request.size:  # a large profile or thumbnail
+        data = request.read_at(0, len(data) << 3)
+        frame = _find_frame(data)
+    frame = _check_frame(request, frame)
+    return _describe(request, frame, make_stand_in(frame.shape, np.uint8))
+
+
+def _describe(request: Request, frame: Frame, array: Array, found: Sequence[str] = ()) -> ImageFile:
+    """Return the image with what the header states, and the notes that decoding found."""
     orientation, notes = find_orientation(frame.extras.get(_EXIF), frame.extras.get(_XMP, b""))
     if _MPF in frame.extras:
         notes.append("further pictures in the file (MPO) are left out")
-    array, found = _decode(data, shape, colors)
-    array = array[..., 0] if frame.components == 1 else array
-    notes += found
-    return request.describe_by_depth(array, "JPEG", kind, 8, notes=notes, orientation=orientation)
+    kind, _ = _KINDS[frame.components]
+    return request.describe_by_depth(
+        array, "JPEG", kind, 8, notes=(*notes, *found), orientation=orientation,
+        has_icc=_ICC in frame.extras,
+    )  # fmt: skip
 
 
-def _read_frame(request: Request, data: bytes) -> Frame:
-    """Return what the header states, or raise if it isn't of 8 bits, gray or RGB."""
+def _find_frame(data: bytes) -> Frame | None:
+    """Return what the segments up to the first scan state, or None if they aren't all there."""
     extras = dict[bytes, bytes]()
     code, found, in_scan = 0, 0, 0
     for marker, start, end in walk_segments(data):
         if marker in codes.STARTS_OF_FRAME:
             code, found = marker, start
         elif marker in (codes.APP1, codes.APP2):
-            for name in (_EXIF, _XMP, _MPF):
+            for name in (_EXIF, _XMP, _MPF, _ICC):
                 if data.startswith(name, start + 4):
                     extras.setdefault(name, data[start + 4 : end])
         elif marker == codes.START_OF_SCAN:
             in_scan = data[start + 4] if start + 4 < len(data) else 0
             break
     if not (code and in_scan):
-        raise request.error("a JPEG that is damaged, or cut off, before its pixels")
+        return None
     height, width, components, bits = read_frame_header(data, found)
+    return Frame(code, height, width, components, bits, in_scan, extras)
+
+
+def _check_frame(request: Request, frame: Frame | None) -> Frame:
+    """Return the header, or raise if it isn't of 8 bits, gray or RGB."""
+    if frame is None:
+        raise request.error("a JPEG that is damaged, or cut off, before its pixels")
+    bits, components = frame.bits, frame.components
     if bits != 8:
         raise request.error(
             f"a JPEG of {bits} bits, and those of 8 are read: imagecodecs.jpeg8_decode(data) "
@@ -81,7 +111,9 @@ def _read_frame(request: Request, data: bytes) -> Frame:
             f"its colors are {colors}, neither gray nor RGB: "
             "Image.open(path).convert('RGB') if Pillow's conversion is what you want"
         )
-    return Frame(code, height, width, components, in_scan, extras)
+    request.pick_index(1, "image")
+    request.check_size(frame.shape, 1)
+    return frame
 
 
 def _check_scans(request: Request, data: bytes, frame: Frame) -> None:
@@ -100,8 +132,9 @@ def _check_scans(request: Request, data: bytes, frame: Frame) -> None:
         )
 
 
-def _decode(data: bytes, shape: tuple[int, ...], colors: str) -> tuple[Array, list[str]]:
+def _decode(data: bytes, frame: Frame) -> tuple[Array, list[str]]:
     """Return the pixels, and a note if bytes had to be left out that say nothing of them."""
+    shape, colors = (frame.height, frame.width, frame.components), _KINDS[frame.components][1]
     try:
         return _decode_strictly(data, shape, colors), []
     except ValueError:

@@ -9,7 +9,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib import format as npy
 
-from ..core.image_file import ImageFile
+from ..core.image_file import ImageFile, make_stand_in, name_color_type
 from ..core.layout import resolve
 from ..errors import LayoutError
 from .ranges import Array
@@ -27,10 +27,20 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # those that numpy writes
 
 def read(request: Request) -> ImageFile:
     """Read one array; in an .npz with several, the one that `index` names."""
+    return _read(request, decodes=True)
+
+
+def read_header(request: Request) -> ImageFile:
+    """Read the header of that array, with a stand-in for its values."""
+    return _read(request, decodes=False)
+
+
+def _read(request: Request, *, decodes: bool) -> ImageFile:
+    """Find the array, and read its header alone or its values too."""
     if request.start[:2] != b"PK":
         if request.index is not None:
             raise request.error("an .npy is one array: read(path).array[index]")
-        return _read_array(request, None, request.size)
+        return _read_array(request, None, request.size, decodes)
     with zipfile.ZipFile(request.file) as archive:
         member = _pick_member(request, archive)
         if member.compress_type not in _METHODS:  # others inflate without a bound
@@ -39,7 +49,7 @@ def read(request: Request) -> ImageFile:
                 f"method {member.compress_type}"
             )
         with archive.open(member) as opened:
-            return _read_array(request, opened, member.file_size)
+            return _read_array(request, opened, member.file_size, decodes)
 
 
 def _pick_member(request: Request, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
@@ -55,7 +65,7 @@ def _pick_member(request: Request, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     raise request.error(f"an .npz of {shown}: read(path, index=name) picks one")
 
 
-def _read_array(request: Request, member: IO[bytes] | None, size: int) -> ImageFile:
+def _read_array(request: Request, member: IO[bytes] | None, size: int, decodes: bool) -> ImageFile:
     """Read an array of `size` bytes, no further than its header allows.
 
     The array is in a member of a zip file, or in the file itself if `member` is None.
@@ -70,9 +80,12 @@ def _read_array(request: Request, member: IO[bytes] | None, size: int) -> ImageF
     needed = start + math.prod(shape) * dtype.itemsize
     if size < needed:
         raise request.error(f"truncated: its header states {needed:,} bytes, and it has {size:,}")
-    if member:
+    array: Array
+    if not decodes:
+        array = make_stand_in(shape, dtype)
+    elif member:
         member.seek(0)
-        array: Array = npy.read_array(member, allow_pickle=False)
+        array = npy.read_array(member, allow_pickle=False)
     elif is_transposed:
         array = request.read_array(shape[::-1], dtype, start).T
     else:
@@ -113,4 +126,5 @@ def _describe(request: Request, array: Array, notes: list[str]) -> ImageFile:
         mode=f"array of {array.dtype.name}",
         bits=8 if array.dtype == np.uint8 else None,
         notes=tuple(notes),
+        color_type=name_color_type(layout, array.shape),
     )

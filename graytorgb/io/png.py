@@ -12,17 +12,21 @@ from typing import NamedTuple
 
 import imagecodecs
 
-from ..core.image_file import ImageFile
+from ..core.image_file import ImageFile, make_stand_in
 from ..extras import require
+from .codestreams import Segment
 from .orientation import find_orientation
 from .png_colors import PNG_COLORS, PNG_PALETTE
+from .ranges import Array
 from .request import Request
 
 _END = struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))
 _HEADER_END = 33  # the signature and IHDR
 _ANIMATION = (b"acTL", b"fcTL", b"fdAT")
-_USED, _USED_BEFORE_PIXELS = (b"eXIf", b"iTXt"), (b"tRNS", b"sBIT", b"acTL")
+_USED, _USED_BEFORE_PIXELS = (b"eXIf", b"iTXt"), (b"tRNS", b"sBIT", b"acTL", b"iCCP")
 _XMP = b"XML:com.adobe.xmp\0"
+
+Data = bytes | Segment  # of a file that is in memory, or that is read piece by piece
 
 
 class Chunk(NamedTuple):
@@ -38,57 +42,136 @@ class Chunk(NamedTuple):
         return self.name[:1].isupper()
 
 
+class _Outline(NamedTuple):
+    """What the chunks of a PNG tell before a pixel is decoded.
+
+    Attributes
+    ----------
+    width, height, bits, color : int
+        The header: sizes, bits of a sample, color type.
+    chunks : list of Chunk
+        The chunks after the header.
+    extras : dict
+        The data of the chunks beside the pixels that are used.
+    damaged : list of str
+        The names of the chunks that are damaged and left out.
+    """
+
+    width: int
+    height: int
+    bits: int
+    color: int
+    chunks: list[Chunk]
+    extras: dict[bytes, bytes]
+    damaged: list[str]
+
+    @property
+    def is_animated(self) -> bool:
+        """Whether there are several frames, or one beside the image."""
+        if b"acTL" not in self.extras:
+            return False
+        frames = int.from_bytes(self.extras[b"acTL"][:4], "big")
+        return frames > 1 or (frames > 0 and any(chunk.name == b"fdAT" for chunk in self.chunks))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of an image that isn't animated, with its palette looked up."""
+        channels = 3 if self.color == PNG_PALETTE else PNG_COLORS[self.color][1]
+        channels += b"tRNS" in self.extras
+        return (self.height, self.width, *((channels,) if channels > 1 else ()))
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the samples."""
+        return "u2" if self.bits == 16 else "u1"
+
+
 def read(request: Request) -> ImageFile:
     """Read the image, or every frame of an animation of 8 bits."""
     data = request.read_bytes()
-    width, height, bits, color = _read_header(request, data)
-    kind, channels, _ = PNG_COLORS[color]
-    channels = 3 if color == PNG_PALETTE else channels
-    chunks = list(_walk_chunks(request, data))
-    _check_critical(request, chunks, color)
-    extras, damaged = _read_extras(data, chunks, color)
+    outline = _read_outline(request, data)
+    if outline.is_animated:
+        return _read_animation(request, data, outline, "read")
+    _check_size(request, outline)
+    array = imagecodecs.png_decode(_keep_chunks(data, outline.chunks, outline.extras))
+    return _describe(request, outline, array)
+
+
+def read_header(request: Request) -> ImageFile:
+    """Read the chunks beside the pixels, with a stand-in for the pixels."""
+    outline = _read_outline(request, Segment(request.file, 0, request.size))
+    if outline.is_animated:
+        return _read_animation(request, request.read_bytes(), outline, "read_header")
+    _check_size(request, outline)
+    return _describe(request, outline, make_stand_in(outline.shape, outline.dtype))
+
+
+def _check_size(request: Request, outline: _Outline) -> None:
+    """Refuse another index than 0, and pixels that take more than the limit."""
+    request.pick_index(1, "image")
+    request.check_size(outline.shape, int(outline.dtype[1]))
+
+
+def _describe(request: Request, outline: _Outline, array: Array) -> ImageFile:
+    """Return an image that isn't animated, with what its chunks state."""
+    orientation, notes = _find_orientation(outline)
+    if b"tRNS" in outline.extras:
+        notes.append("a transparent color is its alpha channel")
+    source = f"PNG's depth, {outline.bits} bits"
+    if significant := ", ".join(map(str, outline.extras.get(b"sBIT", b""))):
+        source += f" ({significant} significant, by sBIT)"
+    return request.describe_by_depth(
+        array, "PNG", PNG_COLORS[outline.color][0], outline.bits, source=source, notes=notes,
+        orientation=orientation, has_icc=b"iCCP" in outline.extras,
+    )  # fmt: skip
+
+
+def _read_animation(request: Request, data: bytes, outline: _Outline, function: str) -> ImageFile:
+    """Read the frames, or only what is known before, by a function of `apng`."""
+    orientation, notes = _find_orientation(outline)
+    if outline.bits == 16:
+        raise request.error("an animated PNG of 16 bits, which Pillow makes 8 bits")
+    if {"fcTL", "fdAT"} & set(outline.damaged):
+        raise request.error("a frame of its animation is damaged: its checksum is wrong")
+    animation = _keep_chunks(data, outline.chunks, outline.extras, _ANIMATION)
+    apng = require("graytorgb.io.apng", "PIL", "png")
+    chunks = _walk_chunks(request, animation)
+    image: ImageFile = getattr(apng, function)(request, animation, chunks, notes)
+    return replace(image, orientation=orientation, has_icc=b"iCCP" in outline.extras)
+
+
+def _find_orientation(outline: _Outline) -> tuple[int, list[str]]:
+    """Return the orientation, and notes on it and on damaged chunks."""
+    extras, damaged = outline.extras, outline.damaged
     orientation, notes = find_orientation(extras.get(b"eXIf"), extras.get(b"iTXt", b""))
     if damaged:
         notes.append(f"damaged beside its pixels, and left out: {', '.join(damaged)}")
-    frames = int.from_bytes(extras.get(b"acTL", b"")[:4], "big")
-    if frames > 1 or (frames and any(chunk.name == b"fdAT" for chunk in chunks)):
-        if bits == 16:
-            raise request.error("an animated PNG of 16 bits, which Pillow makes 8 bits")
-        if {"fcTL", "fdAT"} & set(damaged):
-            raise request.error("a frame of its animation is damaged: its checksum is wrong")
-        animation = _keep_chunks(data, chunks, extras, _ANIMATION)
-        apng = require("graytorgb.io.apng", "PIL", "png")
-        image: ImageFile = apng.read(request, animation, _walk_chunks(request, animation), notes)
-        return replace(image, orientation=orientation)
-    request.pick_index(1, "image")
-    if b"tRNS" in extras:
-        channels += 1
-        notes.append("a transparent color is its alpha channel")
-    request.check_size((height, width, channels)[: 2 + (channels > 1)], 2 if bits == 16 else 1)
-    array = imagecodecs.png_decode(_keep_chunks(data, chunks, extras))
-    source = f"PNG's depth, {bits} bits"
-    if significant := ", ".join(map(str, extras.get(b"sBIT", b""))):
-        source += f" ({significant} significant, by sBIT)"
-    return request.describe_by_depth(
-        array, "PNG", kind, bits, source=source, notes=notes, orientation=orientation
-    )
+    return orientation, notes
 
 
-def _read_header(request: Request, data: bytes) -> tuple[int, int, int, int]:
+def _read_outline(request: Request, data: Data) -> _Outline:
+    """Return what the chunks tell, or raise if they make no PNG."""
+    header = _read_sizes(request, data)
+    chunks = list(_walk_chunks(request, data))
+    _check_critical(request, chunks, header[3])
+    return _Outline(*header, chunks, *_read_extras(data, chunks, header[3]))
+
+
+def _read_sizes(request: Request, data: Data) -> tuple[int, int, int, int]:
     """Return the width, the height, the bits of a sample and the color type."""
     if data[8:16] != b"\0\0\0\rIHDR" or len(data) < _HEADER_END:
         raise request.error("a PNG without a header (IHDR), or cut off in it")
-    width, height, bits, color = struct.unpack_from(">IIBB", data, 16)
+    width, height, bits, color = struct.unpack(">IIBB", data[16:26])
     if bits not in PNG_COLORS.get(color, ("", 0, ()))[2]:
         raise request.error(f"its header states {bits} bits of color type {color}, which is no PNG")
     return width, height, bits, color
 
 
-def _walk_chunks(request: Request, data: bytes) -> Iterator[Chunk]:
+def _walk_chunks(request: Request, data: Data) -> Iterator[Chunk]:
     """Yield each chunk after the header, as far as they can be followed."""
     start, size, has_pixels = _HEADER_END, len(data), False
     while start + 12 <= size:
-        length, name = struct.unpack_from(">I4s", data, start)
+        length, name = struct.unpack(">I4s", data[start : start + 8])
         end = start + 12 + length
         has_pixels |= name == b"IDAT"
         if name in (b"IDAT", b"fdAT"):
@@ -123,7 +206,7 @@ def _check_critical(request: Request, chunks: list[Chunk], color: int) -> None:
 
 
 def _read_extras(
-    data: bytes, chunks: Iterable[Chunk], color: int
+    data: Data, chunks: Iterable[Chunk], color: int
 ) -> tuple[dict[bytes, bytes], list[str]]:
     """Return the data of the chunks beside the pixels that are used, and the names of damaged ones.
 
@@ -139,8 +222,8 @@ def _read_extras(
             colors = (end - start - 12) // 3
         if chunk.is_critical:
             continue
-        body = data[start + 8 : end - 4]
-        is_whole = zlib.crc32(data[start + 4 : end - 4]).to_bytes(4, "big") == data[end - 4 : end]
+        whole = data[start + 4 : end]
+        body, is_whole = whole[4:-4], zlib.crc32(whole[:-4]).to_bytes(4, "big") == whole[-4:]
         is_used = name in _USED or (before_pixels and name in _USED_BEFORE_PIXELS)
         if not is_whole or (is_used and not _is_valid(name, body, color, colors)):
             damaged[name.decode()] = None

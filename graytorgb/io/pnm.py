@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL.PpmImagePlugin import PpmImageFile
 
-from ..core.image_file import ImageFile
+from ..core.image_file import ImageFile, make_stand_in
 from .ranges import Array
 from .request import Request
 
@@ -41,6 +41,16 @@ class Header(NamedTuple):
         return 3 if self.kind in (3, 6) else 1
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array."""
+        return (self.height, self.width, 3) if self.channels > 1 else (self.height, self.width)
+
+    @property
+    def is_depth(self) -> bool:
+        """Whether the largest sample is that of a whole depth of 8 or 16 bits."""
+        return self.largest in (255, 65535)
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of a sample in a binary file, high byte first."""
         return np.dtype("u1" if self.largest < 256 else ">u2")
@@ -59,24 +69,38 @@ class Header(NamedTuple):
 
 def read(request: Request) -> ImageFile:
     """Read the image: bits become 0 and 255, and other samples stay as they are."""
+    header, notes = _open(request)
+    if header.kind > 4:
+        array = request.read_array(header.shape, header.dtype, header.start)
+    else:
+        array = _decode(header, request.read_bytes()).reshape(header.shape)
+    if not header.is_depth and array.max() > header.largest:
+        raise request.error(
+            f"its header states {header.largest} as the largest sample, and it has {array.max()}"
+        )
+    return _describe(request, header, array, notes)
+
+
+def read_header(request: Request) -> ImageFile:
+    """Read what the header states, with a stand-in for the pixels."""
+    header, notes = _open(request)
+    return _describe(request, header, make_stand_in(header.shape, header.dtype), notes)
+
+
+def _open(request: Request) -> tuple[Header, list[str]]:
+    """Return the header, checked against the file's size and the limit, and notes."""
     request.check_file_size()
     header, notes = _skip_line_end(request, _read_header(request))
-    color = header.channels > 1
-    shape = (header.height, header.width, header.channels)[: 2 + color]
-    request.check_size(shape, header.dtype.itemsize)
-    notes += _check_length(request, header, request.size - header.start)
-    if header.kind > 4:
-        array = request.read_array(shape, header.dtype, header.start)
-    else:
-        array = _decode(header, request.read_bytes())
-    largest, is_depth = header.largest, header.largest in (255, 65535)
-    if not is_depth and array.max() > largest:
-        raise request.error(
-            f"its header states {largest} as the largest sample, and it has {array.max()}"
-        )
-    kind, bits = "RGB" if color else "gray", 1 if header.is_of_bits else largest.bit_length()
-    image = request.describe_by_depth(array.reshape(shape), "PPM", kind, bits, notes=notes)
-    if is_depth:
+    request.check_size(header.shape, header.dtype.itemsize)
+    return header, notes + _check_length(request, header, request.size - header.start)
+
+
+def _describe(request: Request, header: Header, array: Array, notes: list[str]) -> ImageFile:
+    """Return the samples, decoded or a stand-in, with what the header states."""
+    largest, kind = header.largest, "RGB" if header.channels > 1 else "gray"
+    bits = 1 if header.is_of_bits else largest.bit_length()
+    image = request.describe_by_depth(array, "PPM", kind, bits, notes=notes)
+    if header.is_depth:
         return image
     source = f"the largest sample stated, {largest}"
     return replace(image, value_range=(0, largest), range_source=source, depth_only=False)

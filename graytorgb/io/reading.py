@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..core.image_file import ImageFile
+from ..core.image_file import ImageFile, ImageHeader, make_stand_in
 from ..core.value_range import ValueRange, check_policy, is_deeper
 from ..errors import GrayToRGBError, LevelsError, OptionError
 from ..extras import require
@@ -28,6 +28,7 @@ def read(
     window: Window = "file",
     limit: int = LIMIT,
     orientation: str = "keep",
+    data: bytes | None = None,
 ) -> ImageFile:
     """Read an image file: every value, the layout, and the value range that the file states.
 
@@ -57,6 +58,9 @@ def read(
         Whether to turn the array upright, as the file's EXIF data (JPEG, PNG, WebP) or its TIFF
         tag asks for. ``"keep"`` leaves it as it is stored, and ``orientation`` and ``notes`` of
         the result tell how to turn it.
+    data : bytes, optional
+        The file's bytes, if you have them already. `path` then only names the file, and nothing
+        is opened but other files that a TIFF's OME description names.
 
     Returns
     -------
@@ -77,7 +81,7 @@ def read(
     LevelsError
         If `value_range` or `window` is none of the above, or `window` doesn't suit the file.
     OptionError
-        If `limit` or `orientation` is none of the above.
+        If `limit`, `orientation` or `data` is none of the above.
 
     Warns
     -----
@@ -130,12 +134,9 @@ def read(
         value_range = check_policy(value_range)
     if orientation not in ("keep", "apply"):
         raise OptionError(f'orientation is "keep" or "apply", not {orientation!r}')
-    if isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0:
-        raise OptionError(f"limit is a number of bytes, such as {LIMIT}, not {limit!r}")
-    path = path if isinstance(path, Path) else Path(path)  # to make a Path takes a while
-    with Request(path, index, _check_window(window), limit, value_range) as request:
+    with _make_request(path, index, _check_window(window), limit, value_range, data) as request:
         name, note = _find_format(request)
-        image = _decode(request, name)
+        image = _call_reader(request, name, "read")
     array = image.array
     if not array.dtype.isnative:
         image = replace(image, array=array.astype(array.dtype.newbyteorder("=")))
@@ -145,15 +146,94 @@ def read(
         image = replace(image, notes=(note, *image.notes))
     if value_range is not None:
         return replace(image, value_range=value_range, range_source="the caller", depth_only=False)
-    if array.dtype in _EIGHT_BITS and is_deeper(255, 256, image.value_range):
-        # Under such a range the verbs refuse 8 bits, which may have lost their depth.
+    if _needs_int16(array.dtype, image.value_range):
         request.check_size(array.shape, 2)
         image = replace(image, array=image.array.astype(np.int16))
     return _warn_of_unused_depth(image)
 
 
-def _decode(request: Request, name: str) -> ImageFile:
-    """Return the image from its format's reader, checked; every error names the file."""
+def read_header(
+    path: str | os.PathLike[str],
+    *,
+    index: int | str | None = None,
+    limit: int = LIMIT,
+    data: bytes | None = None,
+) -> ImageHeader:
+    """Read what an image file tells of its pixels, without decoding them.
+
+    Of most files a few KB are read. GIF, WebP and animations are read whole, because only their
+    blocks tell how many frames there are.
+
+    Parameters
+    ----------
+    path, index, limit, data
+        As :func:`read` takes them.
+
+    Returns
+    -------
+    ImageHeader
+        The shape, dtype, layout, range and all else that :func:`read` would tell of the file. A
+        range in a TIFF's tags is taken as stated, where :func:`read` leaves it out if pixels lie
+        beyond.
+
+    Raises
+    ------
+    ImageFileError, BackendUnavailable, OptionError, FileNotFoundError, PermissionError
+        As :func:`read` raises them for what the header tells. Damaged pixels aren't seen.
+
+    Examples
+    --------
+    >>> import pydicom.data
+    >>> from graytorgb.io import read_header
+    >>> path = pydicom.data.get_testdata_file("examples_overlay.dcm", download=False)
+    >>> header = read_header(path)
+    >>> header.shape, header.dtype, header.value_range, header.color_type
+    ((300, 484), dtype('uint16'), (55, 844), 'gray')
+    """
+    with _make_request(path, index, "file", limit, None, data) as request:
+        name, note = _find_format(request)
+        image = _call_reader(request, name, "read_header")
+        if _needs_int16(image.array.dtype, image.value_range):
+            request.check_size(image.array.shape, 2)
+            image = replace(image, array=make_stand_in(image.array.shape, np.int16))
+    if image.orientation != 1:
+        image = _orient(image, "keep")
+    if note:
+        image = replace(image, notes=(note, *image.notes))
+    return ImageHeader.from_image(image)
+
+
+def _make_request(
+    path: str | os.PathLike[str],
+    index: int | str | None,
+    window: Window,
+    limit: int,
+    value_range: ValueRange | None,
+    data: Any,
+) -> Request:
+    """Return the request of a call, or raise OptionError for a limit or data of another kind."""
+    if isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0:
+        raise OptionError(f"limit is a number of bytes, such as {LIMIT}, not {limit!r}")
+    if data is not None and not isinstance(data, bytes):
+        kind = type(data).__name__
+        raise OptionError(f"data is the file's bytes, not of type {kind}: data=bytes(data)")
+    path = path if isinstance(path, Path) else Path(path)  # to make a Path takes a while
+    return Request(path, index, window, limit, value_range, data)
+
+
+def _needs_int16(dtype: np.dtype[Any], value_range: ValueRange | None) -> bool:
+    """Return whether 8 bits have a range under which the verbs refuse them.
+
+    They may have lost their depth; as int16 they are taken.
+    """
+    return dtype in _EIGHT_BITS and is_deeper(255, 256, value_range)
+
+
+def _call_reader(request: Request, name: str, function: str) -> ImageFile:
+    """Return the image from its format's reader, checked; every error names the file.
+
+    `function` is ``"read"``, or ``"read_header"``, which gives a stand-in for the pixels.
+    """
     if request.window not in ("file", None) and name != "DICOM":
         raise LevelsError(
             f"{request.path}: a window is DICOM's, and this is {name}: value_range=(lo, hi)"
@@ -161,7 +241,7 @@ def _decode(request: Request, name: str) -> ImageFile:
     entry = FORMATS[name]
     module = require(f"graytorgb.io.{entry.module}", entry.library, entry.extra)
     try:
-        image = cast(ImageFile, module.read(request))
+        image = cast(ImageFile, getattr(module, function)(request))
     except (GrayToRGBError, MemoryError, Warning):
         raise
     except Exception as error:  # decoders fail with any class: struct.error, SyntaxError, ...
@@ -194,7 +274,8 @@ def _check_window(window: Any) -> Window:
 
 def _find_format(request: Request) -> tuple[str, str | None]:
     """Return the format that the file's content tells, and a note if its name says another."""
-    head, suffix = request.start, request.path.suffix
+    head = request.start
+    suffix = os.path.splitext(request.path)[1]  # noqa: PTH122 - Path.suffix takes longer
     found, usual = find_format(head, suffix), name_format(suffix)
     if found is None:
         named = f", though its name says {usual}" if usual else ""

@@ -5,13 +5,13 @@ import os
 import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from io import FileIO
+from io import BytesIO, FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from ..core.image_file import ImageFile
+from ..core.image_file import ImageFile, name_color_type
 from ..core.value_range import ValueRange
 from ..errors import ImageFileError
 from .ranges import Array, find_depth_range
@@ -43,10 +43,11 @@ class Request:
 
     Attributes
     ----------
-    path, index, window, limit, value_range
+    path, index, window, limit, value_range, data
         The arguments of :func:`graytorgb.io.read`, checked.
-    file : FileIO
+    file : FileIO or BytesIO
         The file, open within a ``with`` block; to open it takes as long as to read a small one.
+        It is in memory if the caller has `data`, the file's bytes.
     size : int
         The size of the file in bytes.
     start : bytes
@@ -58,13 +59,18 @@ class Request:
     window: Window = "file"
     limit: int = 0
     value_range: ValueRange | None = None
-    file: FileIO = field(init=False, repr=False)
+    data: bytes | None = field(default=None, repr=False)
+    file: FileIO | BytesIO = field(init=False, repr=False)
     size: int = field(init=False, repr=False)
     start: bytes = field(init=False, repr=False)
     _stated: tuple[int, ...] | None = field(default=None, init=False, repr=False)
 
     def __enter__(self) -> "Request":
-        kind = stat.S_IFMT(self.path.stat().st_mode)
+        if self.data is not None:
+            self.file, self.size = BytesIO(self.data), len(self.data)
+            self.start = self.data[:_START]
+            return self
+        kind = stat.S_IFMT(os.stat(self.path).st_mode)  # noqa: PTH116 - Path.stat takes longer
         if kind in NO_FILES:  # before it is opened: opening a pipe waits for another process
             raise self.error(f"this is {NO_FILES[kind]}, and an image is read from a file")
         self.file = FileIO(self.path)
@@ -74,6 +80,12 @@ class Request:
 
     def __exit__(self, *_: object) -> None:
         self.file.close()
+
+    def open(self) -> BinaryIO:
+        """Open the file once more, for a library that reads it in its own way."""
+        if self.data is not None:
+            return BytesIO(self.data)
+        return cast(BinaryIO, self.path.open("rb"))
 
     def error(self, text: str) -> ImageFileError:
         """Return the error for this file."""
@@ -90,8 +102,10 @@ class Request:
         if self.size == len(self.start):
             return self.start
         self.check_file_size()
+        if self.data is not None:
+            return self.data
         self.file.seek(0)
-        return self.file.readall()
+        return self.file.read()
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Read `size` bytes from a place on, or fewer if the file ends there."""
@@ -177,15 +191,18 @@ class Request:
         orientation: int = 1,
         frames: int = 1,
         is_stack: bool = False,
+        has_icc: bool = False,
     ) -> ImageFile:
-        """Return a decoded image whose range is the depth of its samples.
+        """Return an image, decoded or a stand-in, whose range is the depth of its samples.
 
         The axes are H, W and, if there is one more, C; and N before them for a stack of frames.
         """
+        layout = "N" * is_stack + ("HW", "HWC")[array.ndim - is_stack - 2]
+        is_palette = kind == "palette"
         return ImageFile(
             path=self.path,
             array=array,
-            layout="N" * is_stack + ("HW", "HWC")[array.ndim - is_stack - 2],
+            layout=layout,
             value_range=find_depth_range(max(bits, 8)),
             range_source=source or f"{name}'s depth",
             format=name,
@@ -194,6 +211,9 @@ class Request:
             depth_only=True,
             notes=tuple(notes),
             orientation=orientation,
+            color_type="palette" if is_palette else name_color_type(layout, array.shape),
+            has_icc=has_icc,
+            frames=frames,
         )
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage, TiffPageSeries
 
-from ..core.image_file import ImageFile
+from ..core.image_file import ImageFile, make_stand_in, name_color_type
 from ..extras import require
 from . import tiff_ccitt
 from .ranges import Array, Range, find_depth_range
@@ -28,31 +28,46 @@ from .tiff_samples import (
     straighten_alpha,
 )
 
-_ORIENTATION = 274
+_ORIENTATION, _ICC = 274, 34675
 # What is the same for all pages of a stack
 _find_kind = attrgetter("array.dtype", "layout", "value_range", "array.shape", "orientation")
 
 
 def read(request: Request) -> ImageFile:
     """Read the image: all of a file's pages if they are of one shape, or the one asked for."""
+    return _read(request, decodes=True)
+
+
+def read_header(request: Request) -> ImageFile:
+    """Read the tags, with a stand-in for the pixels.
+
+    A range that tags state is taken; :func:`read` leaves it out where pixels lie beyond.
+    """
+    return _read(request, decodes=False)
+
+
+def _read(request: Request, *, decodes: bool) -> ImageFile:
+    """Find the image that was asked for, and read its tags alone or its pixels too."""
     tags = find_tags(request)
-    if tags is not None and (plain := read_plain(request, tags)):
+    if tags is not None and (plain := read_plain(request, tags, decodes=decodes)):
         return plain
-    stored = check_directories(request, request.path)
+    stored = check_directories(request)
+    opened = request.path if request.data is None else request.open()
     # A stack that Micro-Manager keeps in several files is read as the one file
-    with TiffFile(request.path, is_mmstack=False, is_ndtiff=False) as file:
+    name = None if request.data is None else request.path.name
+    with TiffFile(opened, name=name, is_mmstack=False, is_ndtiff=False) as file:
         ome = read_ome(file)
         index = request.pick_index(len(file.pages), "pages")
         if tags is not None:
             index = 0  # the one page is the image, which tifffile would take time to find
         if index is not None:
-            return _read_source(request, file, ome, file.pages[index].aspage())
+            return _read_source(request, file, ome, file.pages[index].aspage(), decodes)
         check_page(request, file.pages.first)
         ome = ome._replace(notes=ome.notes + check_ome(request, file, ome))
         images = _pick_images(request, file, stored)
         if len(images) == 1:
-            return _read_source(request, file, ome, images[0])
-        return _read_each(request, file, ome, images)
+            return _read_source(request, file, ome, images[0], decodes)
+        return _read_each(request, file, ome, images, decodes)
 
 
 def _pick_images(request: Request, file: TiffFile, stored: dict[int, object]) -> Sequence[Source]:
@@ -97,7 +112,9 @@ def _list_pages(images: Sequence[TiffPageSeries]) -> list[TiffPage]:
     return sorted(pages, key=lambda page: page.treeindex)
 
 
-def _read_each(request: Request, file: TiffFile, ome: Ome, pages: Sequence[Source]) -> ImageFile:
+def _read_each(
+    request: Request, file: TiffFile, ome: Ome, pages: Sequence[Source], decodes: bool
+) -> ImageFile:
     """Read pages of one shape that are stored in different ways, as one stack."""
     dtypes = {np.dtype(page.dtype) for page in pages}
     request.check_size((len(pages), *pages[0].shape), max(dtype.itemsize for dtype in dtypes))
@@ -105,20 +122,24 @@ def _read_each(request: Request, file: TiffFile, ome: Ome, pages: Sequence[Sourc
     images: list[ImageFile] = []
     result = np.empty(0)
     for k, page in enumerate(pages):
-        image = _read_source(request, file, ome, page)
+        image = _read_source(request, file, ome, page, decodes)
+        shape = image.array.shape
         if has_bytes and image.array.dtype == bool:
             image = replace(
-                image, array=image.array * np.uint8(255), value_range=(0, 255),
+                image, value_range=(0, 255),
+                array=image.array * np.uint8(255) if decodes else make_stand_in(shape, np.uint8),
                 notes=(*image.notes, "pages of 1 bit are 0 and 255 beside those of 8"),
             )  # fmt: skip
         if not images:
-            result = np.empty((len(pages), *image.array.shape), image.array.dtype)
+            make = np.empty if decodes else make_stand_in
+            result = make((len(pages), *shape), image.array.dtype)
         if images and _find_kind(image) != _find_kind(images[0]):
             raise request.error(
                 f"its pages can't be one stack, page {k} is {image!r}, and the first {images[0]!r}:"
                 " read(path, index=0) reads the first"
             )
-        result[k] = image.array
+        if decodes:
+            result[k] = image.array
         images.append(replace(image, array=result[k]))
     request.check_size(result.shape, result.dtype.itemsize)
     notes = dict.fromkeys(note for image in images for note in image.notes)
@@ -146,17 +167,21 @@ class _Plan(NamedTuple):
     shape: tuple[int, ...]
 
 
-def _read_source(request: Request, file: TiffFile, ome: Ome, source: Source) -> ImageFile:
+def _read_source(
+    request: Request, file: TiffFile, ome: Ome, source: Source, decodes: bool
+) -> ImageFile:
     """Read one page, or a series of pages that tifffile takes for one image."""
     page = source if isinstance(source, TiffPage) else source.keyframe
     check_page(request, page)
     samples = find_samples(request, page)
     shape = tuple(map(int, source.shape))
-    pages, left_out = check_complete(request, file, source)
+    pages, left_out = check_complete(request, file, source, decodes=decodes)
     plan = _plan_result(request, samples, source.axes, shape)
     itemsize = 2 if samples.kind == "palette" else np.dtype(source.dtype).itemsize
     request.check_size(plan.shape, itemsize)
-    if page.compression in CCITT:
+    if not decodes:
+        array = np.empty([n if k == plan.axis else 0 for k, n in enumerate(shape)], source.dtype)
+    elif page.compression in CCITT:
         array = np.empty(shape, bool)
         for part, each in zip(array.reshape(len(pages), *shape[-2:]), pages, strict=True):
             part[...] = tiff_ccitt.decode(request, each)
@@ -165,6 +190,8 @@ def _read_source(request: Request, file: TiffFile, ome: Ome, source: Source) -> 
             require("imagecodecs", "imagecodecs", "tiff")
         array = source.asarray()
     image = _describe(request, file, page, ome, samples, plan, array)
+    if not decodes:  # an array without pixels has told the dtype and the range
+        image = replace(image, array=make_stand_in(plan.shape, image.array.dtype))
     return replace(image, notes=(*samples.notes, *image.notes, *ome.notes, *left_out))
 
 
@@ -238,4 +265,13 @@ def _describe(
         depth_only=source.startswith("TIFF's depth"),
         notes=tuple(notes),
         orientation=orientation,
+        color_type=_name_color_type(samples, plan),
+        is_inverted=samples.zero_is_white,
+        has_icc=_ICC in page.tags,
+        frames=len(file.pages),
     )
+
+
+def _name_color_type(samples: Samples, plan: _Plan) -> str:
+    """Return how the samples store color."""
+    return "palette" if samples.kind == "palette" else name_color_type(plan.layout, plan.shape)

@@ -36,13 +36,14 @@ class _Page(NamedTuple):
     storage: frozenset[tuple[int, int, bytes]]
 
 
-def check_directories(request: Request, path: Path) -> dict[int, object]:
+def check_directories(request: Request, companion: Path | None = None) -> dict[int, object]:
     """Check the chain of pages, and return how each page is stored, by its offset.
 
     A chain that is broken, endless or too long to load is refused. Ways to store a page can only be
-    compared with each other. `path` is the file that was asked for, or a companion of it.
+    compared with each other. The file is the one that was asked for, or a `companion` of it.
     """
-    with path.open("rb") as file:
+    path = companion or request.path
+    with companion.open("rb") if companion else request.open() as file:
         size = file.seek(0, os.SEEK_END)
         most = max(_MOST_PAGES, request.limit >> 15)
         pages: dict[int, object] = {}

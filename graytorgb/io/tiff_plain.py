@@ -10,7 +10,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from ..core.image_file import ImageFile
+from ..core.image_file import ImageFile, make_stand_in
 from .request import Request
 
 _MOST_TAGS, _MOST_STRIPS = 64, 1 << 16
@@ -28,8 +28,11 @@ _COLORS = {(1, 1): "gray", (2, 3): "RGB"}  # by PhotometricInterpretation and sa
 Tags = dict[int, tuple[int, ...]]
 
 
-def read_plain(request: Request, tags: Tags) -> ImageFile | None:
-    """Return the image of a plain file by its tags, or None for any other file."""
+def read_plain(request: Request, tags: Tags, *, decodes: bool) -> ImageFile | None:
+    """Return the image of a plain file by its tags, or None for any other file.
+
+    Without `decodes` a stand-in takes the place of the pixels.
+    """
     if any({*tags.get(code, (value,))} != {value} for code, value in _DEFAULTS.items()):
         return None
     shape, stated = _find_shape(tags), tags.get(_BITS, (1,))
@@ -44,7 +47,8 @@ def read_plain(request: Request, tags: Tags) -> ImageFile | None:
         return None
     request.pick_index(1, "pages")
     request.check_size(shape, bits // 8)
-    array = request.read_array(shape, np.dtype(f"{_find_order(request)}u{bits // 8}"), offset)
+    dtype = np.dtype(f"{_find_order(request)}u{bits // 8}")
+    array = request.read_array(shape, dtype, offset) if decodes else make_stand_in(shape, dtype)
     source = f"TIFF's depth, {bits} bits"
     return request.describe_by_depth(array, "TIFF", kind, bits, source=source)
 

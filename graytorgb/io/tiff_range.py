@@ -16,7 +16,11 @@ _BYTE, _RATIONALS = 1, (5, 10)
 def find_range(
     file: TiffFile, page: TiffPage, ome: ElementTree.Element | None, array: Array
 ) -> tuple[Range | None, str]:
-    """Return the range that is stated, or None, and where it is stated or why it isn't."""
+    """Return the range that is stated, or None, and where it is stated or why it isn't.
+
+    A range that pixels contradict counts only for an array without pixels, where only the header
+    is read.
+    """
     bits = int(page.bitspersample)
     largest = _find_number(page, 341)
     display = _find_display_range(file, page)
@@ -24,17 +28,17 @@ def find_range(
         top = _find_number(page, 281) if largest is None else largest
         depth = int(top).bit_length() if top and 0 < top < 1 << 64 else 0
         fewer = 8 <= depth < bits and top == (1 << depth) - 1
-        if fewer and array.size and array.max() < 1 << depth:
+        if fewer and (not array.size or array.max() < 1 << depth):
             return find_depth_range(depth), f"TIFF's largest sample value, {(1 << depth) - 1}"
         depth = find_significant_bits(ome)
-        if 0 < depth < bits and array.size and array.max() < 1 << depth:
+        if 0 < depth < bits and (not array.size or array.max() < 1 << depth):
             return find_depth_range(depth), f"OME's significant bits, {depth}"
         if display and bits > 8:
             return display, "ImageJ's display range"
         return find_depth_range(bits), f"TIFF's depth, {bits} bits"
     lo, hi = _find_number(page, 340), largest
-    if lo is not None and hi is not None and lo < hi and array.size:
-        if lo <= array.min() and array.max() <= hi:
+    if lo is not None and hi is not None and lo < hi:
+        if not array.size or (lo <= array.min() and array.max() <= hi):
             return (as_number(lo), as_number(hi)), "TIFF's smallest and largest sample values"
         if not display:
             return None, f"pixels lie outside of the sample values stated, {lo:g} to {hi:g}"

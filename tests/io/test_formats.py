@@ -59,7 +59,9 @@ def test_a_format_is_a_module_and_a_line(name):
     """The reader is a module of the package, and setup.cfg has the extra."""
     entry = FORMATS[name]
     needs_package(entry.library)
-    assert import_module(f"graytorgb.io.{entry.module}").read
+    module = import_module(f"graytorgb.io.{entry.module}")
+    assert module.read
+    assert module.read_header
     assert f"\n{entry.extra} =" in (ROOT / "setup.cfg").read_text()
 
 

@@ -178,8 +178,8 @@ def test_bmp(tmp_path, monkeypatch, mode, size):
     path = tmp_path / "x.bmp"
     PIL.Image.fromarray(pixels).convert(mode).save(path)
     whole = path.read_bytes()
-    assert_same(path, monkeypatch, bmp, "_find_plain_shape", lambda data: None)
-    assert_same(path, monkeypatch, bmp, "_find_plain_shape", lambda data: None, index=0)
+    assert_same(path, monkeypatch, bmp, "_find_plain_shape", lambda *_: None)
+    assert_same(path, monkeypatch, bmp, "_find_plain_shape", lambda *_: None, index=0)
     if mode not in ("L", "RGB"):
         return
     upside_down = bytearray(whole)
@@ -189,7 +189,7 @@ def test_bmp(tmp_path, monkeypatch, mode, size):
         palette[54 + 40] ^= 1
     for data in (upside_down, palette, whole + bytes(10), whole[:-1], whole[:54]):
         path.write_bytes(data)
-        assert_same(path, monkeypatch, bmp, "_find_plain_shape", lambda data: None)
+        assert_same(path, monkeypatch, bmp, "_find_plain_shape", lambda *_: None)
 
 
 # .npy
