@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import OptionError, TargetError
 from .conversion_options import Options
+from .rows import find_class, number_classes
 from .targets import Plan, PlannedImage
 
 _SHARD_BYTES = 32 << 20
@@ -22,7 +23,7 @@ def find_array_form(plan: Plan, options: Options) -> dict[str, Any]:
     dict
         ``"shape"``, (H, W, C); ``"dtype"``, the smallest that holds every value of every image;
         ``"per_shard"``, how many images a shard has: about 32 MiB, at most 1024 images;
-        ``"is_array"``, whether the source is an array.
+        ``"is_array"``, whether the source is an array; ``"classes"``, the label of each.
 
     Raises
     ------
@@ -40,8 +41,10 @@ def find_array_form(plan: Plan, options: Options) -> dict[str, Any]:
         raise error
     first: dict[tuple[tuple[int, ...], str], PlannedImage] = {}
     is_array = True
+    classes = set()
     for image in plan:
         first.setdefault((image.shape, image.dtype), image)
+        classes.add(find_class(image.name))
         is_array = is_array and image.item.reader in ("array", "zarr")
     shapes = {shape: image for (shape, _), image in reversed(first.items())}
     if len(shapes) > 1:
@@ -50,7 +53,10 @@ def find_array_form(plan: Plan, options: Options) -> dict[str, Any]:
     shape = (*next(iter(shapes)), 1)[:3]
     size = math.prod(shape) * np.dtype(dtype).itemsize
     per_shard = count_shard_images(size, _SHARD_BYTES, _SHARD_IMAGES)
-    return {"shape": list(shape), "dtype": dtype, "per_shard": per_shard, "is_array": is_array}
+    return {
+        "shape": list(shape), "dtype": dtype, "per_shard": per_shard, "is_array": is_array,
+        "classes": {} if is_array else number_classes(classes),
+    }  # fmt: skip
 
 
 def count_shard_images(image_bytes: float, shard_bytes: int, most: int) -> int:
@@ -100,7 +106,7 @@ def _holds(joined: np.dtype[Any], dtype: np.dtype[Any]) -> bool:
 def _refuse_sizes(images: Iterable[PlannedImage], options: Options) -> TargetError:
     """Return the error for images of several sizes."""
     first, second, *_ = images
-    told = [f"{image.path} is {image.shape[0]} x {image.shape[1]}" for image in (first, second)]
+    told = [f"{image.name} is {image.shape[0]} x {image.shape[1]}" for image in (first, second)]
     hint = "size=(height, width)"
     if options.size is None:
         hint += ", such as size=(224, 224)"

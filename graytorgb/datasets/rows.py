@@ -1,8 +1,12 @@
-"""What a target of shards records of its images: identity, class, bits and range."""
+"""What a target of shards records of its images: name, class, bits and range."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .conversion_options import Options
 from .conversion_reading import Converted
@@ -17,26 +21,15 @@ class Row(NamedTuple):
     ----------
     path : str
         The image, relative to the source.
-    size : int
-        The bytes of its file.
-    modified : int
-        When the file was changed, in ns.
     bits : int
         The bits that the file states for a sample; 0 where it states none, as for floats.
-    value_range : list of two numbers, or None
+    value_range : (lo, hi) or None
         The range that the file states.
     """
 
     path: str
-    size: int
-    modified: int
     bits: int
     value_range: Any
-
-    @property
-    def identity(self) -> tuple[Any, ...]:
-        """What tells whether the image has changed."""
-        return self[:3]
 
 
 def describe_image(converted: Converted) -> Row:
@@ -44,9 +37,8 @@ def describe_image(converted: Converted) -> Row:
     assert converted.image is not None, "an image that was read"
     stated = converted.image.value_range
     is_range = isinstance(stated, tuple) and not isinstance(stated[0], str)
-    path, size, modified = converted.planned.identify()
     bits = converted.image.bits or 0
-    return Row(path, size, modified, bits, stated if is_range else None)
+    return Row(converted.planned.name, bits, stated if is_range else None)
 
 
 @dataclass(frozen=True)
@@ -55,25 +47,29 @@ class Summary:
 
     Attributes
     ----------
+    missing : ndarray of int64
+        The numbers of the images that couldn't be read, sorted.
     count : int
-        How many there are.
-    classes : dict of str to int
-        The label of each class, in alphabetical order.
+        How many images there are without these.
     value_range : (lo, hi) or other policy, or None
         The range that was stated, or else the one that every file states.
     """
 
+    missing: NDArray[np.int64]
     count: int
-    classes: dict[str, int]
     value_range: Any
 
     @classmethod
-    def of_rows(cls, rows: Iterable[Row], options: Options) -> "Summary":
+    def of_rows(cls, rows: Iterable[Row | None], options: Options) -> "Summary":
         """Return the summary of images that were converted by these options."""
-        count, names, ranges = 0, set(), set()
-        for row in rows:
+        missing: list[int] = []
+        ranges: set[Any] = set()
+        count = 0
+        for number, row in enumerate(rows):
+            if row is None:
+                missing.append(number)
+                continue
             count += 1
-            names.add(find_class(row.path))
             if len(ranges) < 2:
                 ranges.add(tuple(row.value_range) if row.value_range else None)
         value_range = options.value_range
@@ -81,15 +77,24 @@ class Summary:
             value_range = (0, 255)
         elif value_range is None and len(ranges) == 1:
             value_range = ranges.pop()
-        return cls(count, number_classes(names), value_range)
+        return cls(np.array(missing, np.int64), count, value_range)
 
-    def describe(self) -> dict[str, Any]:
-        """Return what a target says of its images; JSON can hold it."""
-        return {"classes": list(self.classes), "value_range": self.value_range}
+    @property
+    def digest(self) -> str:
+        """A short text that differs for other missing images; ``"all"`` if there are none."""
+        return sha256(self.missing.tobytes()).hexdigest()[:16] if len(self.missing) else "all"
 
-    def find_label(self, path: str) -> int:
-        """Return the label of an image."""
-        return find_label(path, self.classes)
+    def find_kept(self, start: int, stop: int) -> NDArray[np.int64]:
+        """Return the numbers of the images in some rows of those that aren't missing.
+
+        Examples
+        --------
+        >>> Summary(np.array([2, 5]), 6, None).find_kept(0, 5)
+        array([0, 1, 3, 4, 6])
+        """
+        rows = np.arange(start, stop)
+        earlier = self.missing - np.arange(len(self.missing))
+        return rows + np.searchsorted(earlier, rows, side="right")
 
 
 def find_class(path: str) -> str | None:

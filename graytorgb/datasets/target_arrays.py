@@ -1,7 +1,7 @@
 """``ArrayTarget``: a target whose images have one shape and one dtype, as in an array."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .array_form import find_array_form
 from .conversion_options import Options
 from .conversion_reading import Converted
-from .rows import Row
+from .rows import Row, Summary
 from .target_shards import ShardTarget
 from .targets import Plan, Task
 
@@ -31,9 +31,14 @@ class _Rows:
         self._images[self._count] = entry
         self._count += 1
 
+    def skip(self) -> None:
+        """Leave a black image, which is no part of the target."""
+        self._images[self._count] = 0
+        self._count += 1
+
     def get_images(self) -> Array:
-        """Return the images that were added."""
-        return self._images[: self._count]
+        """Return the images."""
+        return self._images
 
 
 class ArrayTarget(ShardTarget):
@@ -66,14 +71,25 @@ class ArrayTarget(ShardTarget):
         yield rows
         self.write_shard(path, rows.get_images())
 
-    def read_shard(self, path: Path, count: int) -> Callable[[int], Array]:
-        """Return a function that gives an image of a shard."""
-        images = self.load_shard(path, count)
-        return lambda place: images[place]
+    def count_images(self, number: int, count: int | None = None) -> int:
+        """Return how many images a shard has, of `count` images in all."""
+        per_shard: int = self.form["per_shard"]
+        return min(per_shard, (self.count if count is None else count) - number * per_shard)
+
+    def load_kept(self, shards: Sequence[Path], summary: Summary, number: int) -> Array:
+        """Return the images of a shard of those that aren't missing."""
+        start, per_shard = number * self.form["per_shard"], self.form["per_shard"]
+        sources = summary.find_kept(start, start + self.count_images(number, summary.count))
+        images = np.empty((len(sources), *self.image_shape), self.dtype)
+        for shard in map(int, np.unique(sources // per_shard)):
+            inside = sources // per_shard == shard
+            loaded = self.load_shard(shards[shard], self.count_images(shard))
+            images[inside] = loaded[sources[inside] - shard * per_shard]
+        return images
 
     @abstractmethod
     def write_shard(self, path: Path, images: Array) -> None:
-        """Write the images of a shard, which may be none."""
+        """Write the images of a shard."""
 
     @abstractmethod
     def load_shard(self, path: Path, count: int) -> Array:

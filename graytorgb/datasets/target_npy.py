@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .rows import Row, Summary
+from .rows import Summary, find_label
 from .source_arrays import make_npy_header
 from .target_arrays import ArrayTarget
 from .target_folder import KEPT
+from .target_shards import Rows
 
 Array = NDArray[Any]
 
@@ -57,56 +58,61 @@ class NpyTarget(ArrayTarget):
         """Return all images of a shard."""
         return np.fromfile(path, self.dtype).reshape(count, *self.image_shape)
 
-    def assemble(
-        self, final: Path, shards: Sequence[Path], summary: Summary, rows: Iterable[Row]
-    ) -> list[str]:
-        """Append one shard after the other, and empty each, so that no byte is there twice."""
+    def assemble(self, final: Path, shards: Sequence[Path], summary: Summary) -> list[str]:
+        """Append one shard after the other, and empty each, so that no byte is there twice.
+
+        If images are missing, the shards stay as they are: it isn't known yet whether the next run
+        can read these images.
+        """
+        header = self._make_header(summary.count)
         with (final / self.path.name).open("ab") as file:
-            if file.tell() < len(self._header):
+            if file.tell() < len(header):
                 file.truncate(0)
-                file.write(self._header)
+                file.write(header)
                 file.flush()
-            for number, shard in enumerate(shards):
-                if not self.has_assembled(final, number):
-                    file.truncate(self._find_end(number - 1))
-                    with shard.open("rb") as values:
-                        shutil.copyfileobj(values, file, _COPIED)
+            for number in range(-(-summary.count // self.form["per_shard"])):
+                if file.tell() < self._find_end(number, summary.count):
+                    file.truncate(self._find_end(number - 1, summary.count))
+                    if len(summary.missing):
+                        self.load_kept(shards, summary, number).tofile(file)
+                    else:
+                        with shards[number].open("rb") as values:
+                            shutil.copyfileobj(values, file, _COPIED)
                     file.flush()
-                os.truncate(shard, 0)
-        if self.form["is_array"]:
-            return [self.path.name]
-        with (final / self._labels.name).open("wb") as file:
-            file.write(make_npy_header((self.count,), np.dtype("<i8")))
-            for row in rows:
-                file.write(struct.pack("<q", summary.find_label(row.path)))
-        return [self.path.name, self._labels.name]
+                if len(summary.missing) == 0:
+                    os.truncate(shards[number], 0)
+        return [self.path.name]
 
     def has_assembled(self, final: Path, number: int) -> bool:
         """Return whether the array's file has the values of the shard."""
         path = final / self.path.name
-        return path.exists() and path.stat().st_size >= self._find_end(number)
+        return path.exists() and path.stat().st_size >= self._find_end(number, self.count)
 
-    def write_notes(
-        self, path: Path, attributes: dict[str, Any], summary: Summary, rows: Iterable[Row]
-    ) -> None:
-        """Write the attributes, and what is recorded of each image, a row at a time."""
-        with path.open("w") as file:
-            file.write(json.dumps(attributes, indent=1).removesuffix("\n}"))
-            if not self.form["is_array"]:
-                file.write(',\n "images": [')
-                for number, row in enumerate(rows):
-                    label = summary.find_label(row.path)
-                    told = {"path": row.path, "label": label, "bits": row.bits}
-                    file.write((",\n  " if number else "\n  ") + json.dumps(told))
-                file.write("\n ]")
-            file.write("\n}\n")
+    def write_notes(self, final: Path, attributes: dict[str, Any], rows: Rows) -> list[str]:
+        """Write the labels, the attributes, and what is recorded of each image, row by row."""
+        if self.form["is_array"]:
+            (final / self.notes.name).write_text(json.dumps(attributes, indent=1) + "\n")
+            return [self.notes.name]
+        count = self.count - len(attributes["graytorgb"]["missing"])
+        with (
+            (final / self._labels.name).open("wb") as labels,
+            (final / self.notes.name).open("w") as notes,
+        ):
+            labels.write(make_npy_header((count,), np.dtype("<i8")))
+            notes.write(json.dumps(attributes, indent=1).removesuffix("\n}") + ',\n "images": [')
+            for number, row in enumerate(rows()):
+                label = find_label(row.path, self.form["classes"])
+                labels.write(struct.pack("<q", label))
+                told = {"path": row.path, "label": label, "bits": row.bits}
+                notes.write((",\n  " if number else "\n  ") + json.dumps(told))
+            notes.write("\n ]\n}\n")
+        return [self._labels.name, self.notes.name]
 
-    @property
-    def _header(self) -> bytes:
-        return make_npy_header((self.count, *self.image_shape), np.dtype(self.dtype))
+    def _make_header(self, count: int) -> bytes:
+        return make_npy_header((count, *self.image_shape), np.dtype(self.dtype))
 
-    def _find_end(self, number: int) -> int:
-        """Return where the values of a shard end in the file."""
-        images = min((number + 1) * self.form["per_shard"], self.count)
+    def _find_end(self, number: int, count: int) -> int:
+        """Return where the values of a shard end in a file of `count` images."""
+        images: int = min((number + 1) * self.form["per_shard"], count)
         size = math.prod(self.image_shape) * np.dtype(self.dtype).itemsize
-        return len(self._header) + images * size
+        return len(self._make_header(count)) + images * size

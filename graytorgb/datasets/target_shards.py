@@ -4,13 +4,12 @@ Until the end, all that is written lies in one hidden folder, so that no reader 
 target for a whole one. In this folder are
 
 - ``shards-.../NUMBER``: each shard under its task's fingerprint, and beside it a file of JSON with
-  a :class:`Row` for each of its images;
+  a :class:`Row` for each of its images, or null for one that can't be read;
 - ``final-...``: the files of the target under their names, while they are put together from the
   shards;
 - ``scratch``: files that aren't whole yet.
 
-An image that turns out to be unreadable leaves no row: the plan is cut into shards anew without it,
-and these take the other images from the shards that are there, and not from the source.
+An image that turns out to be unreadable leaves no row: the rows after it move up at the end.
 """
 
 import json
@@ -26,13 +25,13 @@ from typing import Any, Protocol
 from .conversion_options import Options
 from .conversion_reading import Converted, convert_images
 from .journal import MARK
-from .known_images import Known
 from .rows import Row, Summary, describe_image
 from .staging import Staging, count_bytes, remove
 from .targets import Outcome, Plan, PlannedImage, Request, Target, Task
 
 Entry = Any  # one image of a shard: pixels, or the bytes of an encoded file
 Form = dict[str, Any]
+Rows = Callable[[], Iterator[Row]]  # what is recorded of each image that isn't missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +63,10 @@ class Shard(Protocol):
         """Add the next image, and what is recorded of it."""
         ...
 
+    def skip(self) -> None:
+        """Leave out the next image."""
+        ...
+
 
 class ShardTarget(Target):
     """A target that is cut into shards: the part that doesn't depend on its format.
@@ -78,10 +81,10 @@ class ShardTarget(Target):
         The file that gets its name last, and so makes the target whole.
     """
 
-    moves_up = True
     partial: Path
     notes: Path
     mark: Path
+    form: Form
     is_finished = False
 
     # What a format does
@@ -105,13 +108,7 @@ class ShardTarget(Target):
         """Open a new shard for images of a task; it is written when it is closed."""
 
     @abstractmethod
-    def read_shard(self, path: Path, count: int) -> Callable[[int], Entry]:
-        """Return a function that gives an image of a shard of `count` images by its place."""
-
-    @abstractmethod
-    def assemble(
-        self, final: Path, shards: Sequence[Path], summary: Summary, rows: Iterable[Row]
-    ) -> list[str]:
+    def assemble(self, final: Path, shards: Sequence[Path], summary: Summary) -> list[str]:
         """Put the data of the target together, and return the names of the files and folders.
 
         It may have been interrupted before, and then goes on with what is in `final`.
@@ -123,16 +120,12 @@ class ShardTarget(Target):
         shards : sequence of Path
             The shards in order. Those that `has_assembled` names were moved or emptied before.
         summary : Summary
-            What is recorded of the whole.
-        rows : iterable of Row
-            What is recorded of each image.
+            Which images are missing.
         """
 
     @abstractmethod
-    def write_notes(
-        self, path: Path, attributes: dict[str, Any], summary: Summary, rows: Iterable[Row]
-    ) -> None:
-        """Write the file of attributes."""
+    def write_notes(self, final: Path, attributes: dict[str, Any], rows: Rows) -> list[str]:
+        """Write the attributes, and what is recorded of each image; return the files' names."""
 
     @abstractmethod
     def has_assembled(self, final: Path, number: int) -> bool:
@@ -148,15 +141,14 @@ class ShardTarget(Target):
 
     # What is the same for all formats
 
-    @property
-    def final(self) -> Path:
-        """The folder that the files of the target are put together in."""
-        return self.partial / f"final-{self.digest}"
+    def find_final(self, missing: str = "all") -> Path:
+        """Return the folder that the files are put together in, without the missing images."""
+        return self.partial / f"final-{self.digest}-{missing}"
 
     def check(self, plan: Plan, options: Options) -> None:
         """Find what all shards have in common, and whether the target is whole already."""
         self.options = options
-        self.form = self.find_form(plan, options) if len(plan) else {"per_shard": 1}
+        self.form = self.find_form(plan, options) if len(plan) else {"per_shard": 1, "classes": {}}
         told = json.dumps([options.fingerprint(), options.describe(), self.form])
         self.common = sha256(told.encode()).hexdigest()[:16]
         self.count = len(plan)
@@ -164,7 +156,7 @@ class ShardTarget(Target):
         for image in plan:
             digest.update(repr(image.identify()).encode(errors="surrogatepass"))
         self.digest = digest.hexdigest()[:32]
-        self.is_finished = not self.final.exists() and self._is_whole()
+        self.is_finished = self._is_whole()
 
     def list_tasks(self, plan: Plan, options: Options) -> Iterator[Task]:
         """Yield a task for each shard."""
@@ -176,9 +168,10 @@ class ShardTarget(Target):
 
     def is_done(self, task: Task, size: int) -> bool:
         """Return whether the shard is there, alone or as a part of the target."""
-        if self.is_finished or (self.final / "whole").exists():
+        final = self.find_final()
+        if self.is_finished or (final / "whole").exists():
             return True
-        if self.has_assembled(self.final, self._find_number(task)):
+        if self.has_assembled(final, self._find_number(task)):
             return True
         shard = self._find_shard(task)
         return shard.exists() and shard.stat().st_size == size
@@ -189,14 +182,10 @@ class ShardTarget(Target):
             return []
         return [path for path in self._list_files() if path.exists()]
 
-    def still_has(self, key: str) -> bool:
-        """Return False, because an earlier target is removed as a whole when a new one is named."""
-        return False
-
     def prepare(self, plan: Plan, request: Request) -> None:
         """Remove what is unfinished of other images or options."""
         for folder in self.partial.glob("final-*"):
-            if folder != self.final:
+            if not folder.name.startswith(f"final-{self.digest}-"):
                 for name in _read_names(folder):
                     if not (folder / name).exists():  # it was moved to its place
                         remove(self.mark.with_name(name))
@@ -206,51 +195,52 @@ class ShardTarget(Target):
                 remove(folder)
 
     def write(self, task: Task, request: Request) -> Outcome:
-        """Write one shard, of the images of earlier shards and else of the source's."""
-        staging = Staging(self.partial / "scratch", request.mark, request.guard.check)
-        known = Known(self._find_shard(task), self.read_shard)
-        new = [image for image in task.images if known.find(image) is None]
-        converted = convert_images(new, request.options)
-        rows: list[Row] = []
+        """Write one shard, with the images that can be read."""
+        staging = self._stage(request)
+        rows: list[Row | None] = []
         errors: list[tuple[PlannedImage, str]] = []
         notes: dict[str, None] = {}
         path = self._find_shard(task)
         with staging.replacing(path) as written, self.open_shard(written, task) as shard:
-            for image in task.images:
-                row = known.find(image)
-                if row is not None:
-                    entry = known.read(image)
-                else:
-                    result = next(converted)
-                    notes.update(dict.fromkeys(result.notes))
-                    if result.pixels is None:
-                        errors.append((image, result.error))
-                        continue
+            for result in convert_images(task.images, request.options):
+                error = result.error
+                if result.pixels is not None:
                     try:
                         entry = self.make_entry(result, request.options)
-                    except NoEntry as error:
-                        errors.append((image, str(error)))
-                        continue
-                    row = describe_image(result)
-                shard.add(entry, row)
+                    except NoEntry as problem:
+                        error = str(problem)
+                notes.update(dict.fromkeys(result.notes))
+                row = None if error else describe_image(result)
                 rows.append(row)
+                if row is None:
+                    errors.append((result.planned, error))
+                    shard.skip()
+                else:
+                    shard.add(entry, row)
         staging.write(path.with_suffix(".json"), json.dumps(rows).encode())
-        size = -1 if errors else path.stat().st_size
-        return Outcome(task, size, tuple(errors), tuple(notes))
+        return Outcome(task, path.stat().st_size, tuple(errors), tuple(notes))
 
     def finish(self, plan: Plan, request: Request) -> None:
         """Put the target together, replace the one that was there, and remove what is left."""
         self.check(plan, request.options)
-        if len(plan) and not self.is_finished:
-            request.guard.check()
-            if not (self.final / "whole").exists():
-                self._assemble(plan, request)
-            if (self.final / self.mark.name).exists():
-                self._remove_old()
-                for name in _read_names(self.final):
-                    if (self.final / name).exists():
-                        remove(self.mark.with_name(name))
-                        (self.final / name).replace(self.mark.with_name(name))
+        failed = list(plan.list_failed())
+        if self.is_finished and self.read_attributes()["graytorgb"]["missing"] == failed:
+            self.remove_unfinished()
+            return
+        request.guard.check()
+        final: Path | None = self.find_final()
+        if not (self.find_final() / "whole").exists():
+            final = self._assemble(plan, request)
+        if final is not None and (final / self.mark.name).exists():
+            self._remove_old()
+            for name in _read_names(final):
+                if (final / name).exists():
+                    remove(self.mark.with_name(name))
+                    (final / name).replace(self.mark.with_name(name))
+        self.remove_unfinished()
+
+    def remove_unfinished(self) -> None:
+        """Remove the folder of what is unfinished."""
         remove(self.partial)
 
     def list_temporaries(self) -> Iterable[Path]:
@@ -269,25 +259,47 @@ class ShardTarget(Target):
         size = sum(map(count_bytes, self.list_data()))
         return (made.get("digest"), made.get("bytes")) == (self.digest, size)
 
-    def _assemble(self, plan: Plan, request: Request) -> None:
-        """Put the target together of the shards of the plan."""
-        shards = [self._find_shard(task) for task in self.list_tasks(plan, request.options)]
+    def _assemble(self, plan: Plan, request: Request) -> Path | None:
+        """Put the target together of the shards of the plan, and return its folder.
 
-        def read_rows() -> Iterator[Row]:
+        Returns
+        -------
+        Path or None
+            None if no image could be read.
+        """
+        tasks = self.list_tasks(plan, request.options)
+        shards: list[Path] = []
+        for task in tasks:
+            shards.append(self._find_shard(task))
+            if not self._has_shard(task):  # of a whole target whose missing images can be read now
+                self.write(task, request)
+
+        def read_rows() -> Iterator[Row | None]:
             for shard in shards:
                 for row in json.loads(shard.with_suffix(".json").read_bytes()):
-                    yield Row(*row)
+                    yield Row(*row) if row else None
 
-        self.final.mkdir(parents=True, exist_ok=True)
         summary = Summary.of_rows(read_rows(), request.options)
-        names = self.assemble(self.final, shards, summary, read_rows())
-        size = sum(count_bytes(self.final / name) for name in names)
-        made = {"digest": self.digest, "bytes": size, "options": request.options.describe()}
-        attributes = {**summary.describe(), "graytorgb": made}
-        self.write_notes(self.final / self.notes.name, attributes, summary, read_rows())
-        others = sorted({*names, self.notes.name} - {self.mark.name})
-        staging = Staging(self.partial / "scratch", request.mark, request.guard.check)
-        staging.write(self.final / "whole", json.dumps([*others, self.mark.name]).encode())
+        if not summary.count:
+            return None
+        final = self.find_final(self.tell_missing(summary))
+        if (final / "whole").exists():
+            return final
+        final.mkdir(parents=True, exist_ok=True)
+        names = self.assemble(final, shards, summary)
+        made = {
+            "digest": self.digest, "missing": summary.missing.tolist(),
+            "options": request.options.describe(),
+            "bytes": sum(count_bytes(final / name) for name in names),
+        }  # fmt: skip
+        attributes = {
+            "classes": list(self.form["classes"]), "value_range": summary.value_range,
+            "graytorgb": made,
+        }  # fmt: skip
+        names += self.write_notes(final, attributes, lambda: filter(None, read_rows()))
+        order = [*sorted(set(names) - {self.mark.name}), self.mark.name]
+        self._stage(request).write(final / "whole", json.dumps(order).encode())
+        return final
 
     def _remove_old(self) -> None:
         """Remove the target that was there: from the first moment on it isn't whole."""
@@ -300,6 +312,17 @@ class ShardTarget(Target):
             for path in json.loads((self.partial / "old.json").read_bytes()):
                 remove(Path(path))
             remove(old)
+
+    def _stage(self, request: Request) -> Staging:
+        return Staging(self.partial / "scratch", request.mark, request.guard.check)
+
+    def tell_missing(self, summary: Summary) -> str:
+        """Return what differs for other missing images, where the shards depend on them."""
+        return summary.digest
+
+    def _has_shard(self, task: Task) -> bool:
+        number = self._find_number(task)
+        return self._find_shard(task).exists() or self.has_assembled(self.find_final(), number)
 
     def _find_number(self, task: Task) -> int:
         number: int = task.start // self.form["per_shard"]

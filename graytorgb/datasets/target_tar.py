@@ -7,7 +7,8 @@ import json
 import math
 import os
 import tarfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -21,12 +22,11 @@ from .conversion_options import Options
 from .conversion_reading import Converted
 from .rows import NO_CLASS, Row, Summary, find_class, find_label, number_classes
 from .target_folder import KEPT, FolderTarget
-from .target_shards import NoEntry, ShardTarget
+from .target_shards import NoEntry, Rows, ShardTarget
 from .targets import Plan, Task
 
 _SHARD_BYTES = 128 << 20  # of pixels; the encoded files take about half
 _SHARD_IMAGES = 8192
-_BLOCK = 512  # a tar file has its headers and contents in blocks of this size
 
 
 class Encoded(NamedTuple):
@@ -55,6 +55,10 @@ class _Writer:
             "value_range": row.value_range,
         }  # fmt: skip
         self._add_file(f"{key}.json", json.dumps(told).encode())
+
+    def skip(self) -> None:
+        """Leave out the key of an image."""
+        self._number += 1
 
     def _add_file(self, name: str, data: bytes) -> None:
         """Add a file, whose owner and time are the same everywhere."""
@@ -91,6 +95,7 @@ class TarTarget(ShardTarget):
 
     def make_entry(self, converted: Converted, options: Options) -> Encoded:
         """Return an image as a file, as in a folder."""
+        assert converted.pixels is not None, "an image that was read"
         name = choose_format(options.format, converted.planned.dtype)
         try:
             return Encoded(FILE_FORMATS[name].suffix, encode(converted.pixels, name))
@@ -103,43 +108,33 @@ class TarTarget(ShardTarget):
         with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as shard:
             yield _Writer(shard, task.start, self.form["classes"])
 
-    def read_shard(self, path: Path, count: int) -> Callable[[int], Encoded]:
-        """Return a function that reads the file of an image from a shard."""
-        with tarfile.open(path) as shard:
-            members = shard.getmembers()
-        images = [m for m in members if not m.name.endswith((".cls", ".json"))]
-
-        def read(place: int) -> Encoded:
-            with path.open("rb") as file:
-                file.seek(images[place].offset_data)
-                data = file.read(images[place].size)
-            return Encoded(f".{images[place].name.partition('.')[2]}", data)
-
-        return read
-
-    def assemble(
-        self, final: Path, shards: Sequence[Path], summary: Summary, rows: Iterable[Row]
-    ) -> list[str]:
+    def assemble(self, final: Path, shards: Sequence[Path], summary: Summary) -> list[str]:
         """Give each shard its name."""
-        for number, shard in enumerate(shards):
+        names = list(map(self._name_shard, range(len(shards))))
+        for name, shard in zip(names, shards, strict=True):
             if shard.exists():
-                shard.replace(final / self._name_shard(number))
-        return [self._name_shard(number) for number in range(len(shards))]
+                shard.replace(final / name)
+        return names
+
+    def tell_missing(self, summary: Summary) -> str:
+        """Return always the same, because a missing image leaves a gap in the keys alone."""
+        return "all"
 
     def has_assembled(self, final: Path, number: int) -> bool:
         """Return whether the shard has its name."""
         return (final / self._name_shard(number)).exists()
 
-    def write_notes(
-        self, path: Path, attributes: dict[str, Any], summary: Summary, rows: Iterable[Row]
-    ) -> None:
+    def write_notes(self, final: Path, attributes: dict[str, Any], rows: Rows) -> list[str]:
         """Write the list of the shards."""
-        count, per_shard = summary.count, self.form["per_shard"]
-        shards = [
-            {"name": self._name_shard(number), "images": min(per_shard, count - start)}
-            for number, start in enumerate(range(0, count, per_shard))
-        ]
-        path.write_text(json.dumps({**attributes, "shards": shards}, indent=1) + "\n")
+        per_shard, missing = self.form["per_shard"], attributes["graytorgb"]["missing"]
+        lost = Counter(each // per_shard for each in missing)
+        shards = []
+        for number, start in enumerate(range(0, self.count, per_shard)):
+            images = min(per_shard, self.count - start) - lost[number]
+            shards.append({"name": self._name_shard(number), "images": images})
+        told = json.dumps({**attributes, "shards": shards}, indent=1)
+        (final / self.notes.name).write_text(told + "\n")
+        return [self.notes.name]
 
     def read_attributes(self) -> dict[str, Any]:
         """Return the attributes in the list of the shards."""

@@ -5,7 +5,7 @@ A chunk is one image, so that reading one is cheap, and a shard is a file of man
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,11 @@ from zarr.core.buffer import Buffer, default_buffer_prototype
 from zarr.storage import MemoryStore
 
 from ..core.writing import printable
-from .rows import Row, Summary
+from .rows import Row, Summary, find_label
 from .staging import remove
 from .target_arrays import ArrayTarget
 from .target_folder import KEPT
+from .target_shards import Rows
 
 Array = NDArray[Any]
 
@@ -56,9 +57,6 @@ class ZarrTarget(ArrayTarget):
 
     def write_shard(self, path: Path, images: Array) -> None:
         """Write the images of a shard as one shard of Zarr."""
-        if len(images) == 0:
-            path.touch()
-            return
         files, array = self._plan_array(len(images))
         array[:] = images
         path.write_bytes(files[_SHARD].to_bytes())
@@ -69,35 +67,40 @@ class ZarrTarget(ArrayTarget):
         files[_SHARD] = default_buffer_prototype().buffer.from_bytes(path.read_bytes())
         return np.asarray(array[:])
 
-    def assemble(
-        self, final: Path, shards: Sequence[Path], summary: Summary, rows: Iterable[Row]
-    ) -> list[str]:
-        """Move the shards to their places, and write the arrays that say what the images are."""
-        for number, shard in enumerate(shards):
+    def assemble(self, final: Path, shards: Sequence[Path], summary: Summary) -> list[str]:
+        """Move the shards to their places, or write new ones without the missing images."""
+        for number in range(-(-summary.count // self.form["per_shard"])):
             place = self._find_place(final, number)
             place.parent.mkdir(parents=True, exist_ok=True)
-            if shard.exists():
-                shard.replace(place)
+            if len(summary.missing) == 0:
+                if shards[number].exists():
+                    shards[number].replace(place)
+            elif not place.exists():
+                written = final / "scratch"
+                self.write_shard(written, self.load_kept(shards, summary, number))
+                written.replace(place)
         if self.form["is_array"]:
             return ["c"]
         files, _ = self._plan_array(summary.count)
         (final / "images" / _METADATA).write_bytes(files[_METADATA].to_bytes())
-        _write_tables(final, summary, rows)
-        return ["images", *_TABLES]
+        return ["images"]
 
     def has_assembled(self, final: Path, number: int) -> bool:
         """Return whether the shard is in its place."""
         return self._find_place(final, number).exists()
 
-    def write_notes(
-        self, path: Path, attributes: dict[str, Any], summary: Summary, rows: Iterable[Row]
-    ) -> None:
-        """Write the metadata of the store."""
+    def write_notes(self, final: Path, attributes: dict[str, Any], rows: Rows) -> list[str]:
+        """Write the arrays that say what the images are, and the metadata of the store."""
+        count = self.count - len(attributes["graytorgb"]["missing"])
         if self.form["is_array"]:
-            files, _ = self._plan_array(summary.count, attributes)
+            files, _ = self._plan_array(count, attributes)
+            names = []
         else:
-            files = _plan_group(path.parent, attributes)
-        path.write_bytes(files[_METADATA].to_bytes())
+            _write_tables(final, count, rows(), self.form["classes"])
+            files = _plan_group(final, attributes)
+            names = list(_TABLES)
+        (final / _METADATA).write_bytes(files[_METADATA].to_bytes())
+        return names
 
     def _find_place(self, final: Path, number: int) -> Path:
         images = final if self.form["is_array"] else final / "images"
@@ -135,20 +138,19 @@ def choose_codec(dtype: str, channels: int) -> BloscCodec:
     return BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle", typesize=size)
 
 
-def _write_tables(folder: Path, summary: Summary, rows: Iterable[Row]) -> None:
+def _write_tables(folder: Path, count: int, rows: Iterator[Row], classes: dict[str, int]) -> None:
     """Write the arrays that say what the images are, a part of the rows at a time."""
-    chunk = (min(summary.count, _TABLE_ROWS),)
+    chunk = (min(count, _TABLE_ROWS),)
     tables = {}
     for name, dtype in _TABLES.items():
         remove(folder / name)
         tables[name] = zarr.create_array(
-            str(folder / name), shape=(summary.count,), dtype=dtype, chunks=chunk
+            str(folder / name), shape=(count,), dtype=dtype, chunks=chunk
         )
-    left = iter(rows)
-    for start in range(0, summary.count, _TABLE_ROWS):
-        part = list(islice(left, _TABLE_ROWS))
+    for start in range(0, count, _TABLE_ROWS):
+        part = list(islice(rows, _TABLE_ROWS))
         here = slice(start, start + len(part))
-        labels = [summary.find_label(row.path) for row in part]
+        labels = [find_label(row.path, classes) for row in part]
         tables["labels"][here] = np.array(labels, np.int64)
         tables["paths"][here] = np.array([printable(row.path) for row in part])
         tables["bits"][here] = np.array([row.bits for row in part], np.uint8)
