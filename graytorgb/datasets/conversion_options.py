@@ -39,8 +39,8 @@ class Options:
         Whether images are turned upright.
     format : {"png", "jpeg", "webp", "tiff"} or None
         The format of a folder's files; None is PNG, or TIFF for what PNG can't hold.
-    is_range_stated : bool
-        Whether the user stated the range, and it wasn't found in the set.
+    range_source : {"user", "headers", "values"} or None
+        Who says the range: the user, the headers of all files, or the values of all images.
     """
 
     to: str = "rgb"
@@ -50,7 +50,7 @@ class Options:
     size: int | tuple[int, int] | None = None
     orientation: str = "apply"
     format: str | None = None
-    is_range_stated: bool = False
+    range_source: str | None = None
 
     @property
     def needs_values(self) -> bool:
@@ -68,12 +68,12 @@ class Options:
     def describe(self) -> dict[str, Any]:
         """Return the options as they are written into the file that is kept for resuming."""
         told = asdict(self)
-        del told["is_range_stated"]
+        del told["range_source"]
         return told
 
-    def with_found_range(self, value_range: ValueRange | None) -> "Options":
+    def with_range(self, value_range: ValueRange | None, source: str) -> "Options":
         """Return the same options with a range that was found in the set."""
-        return replace(self, value_range=value_range, is_range_stated=False)
+        return replace(self, value_range=value_range, range_source=source)
 
     def read_arguments(self) -> dict[str, Any]:
         """Return the arguments for :func:`graytorgb.io.read`.
@@ -81,7 +81,7 @@ class Options:
         An image whose 0 is white is inverted within the range that the user states, if it is
         applied.
         """
-        if self.bits == 8 and self.is_range_stated and not self.needs_values:
+        if self.bits == 8 and self.range_source == "user" and not self.needs_values:
             return {"value_range": self.value_range}
         return {}
 
@@ -115,7 +115,7 @@ def check_options(
         size=_check_size(size),
         orientation=orientation,
         format=format,
-        is_range_stated=value_range is not None,
+        range_source=None if value_range is None else "user",
     )
 
 

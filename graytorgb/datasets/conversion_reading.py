@@ -60,10 +60,13 @@ def convert_images(images: Sequence[PlannedImage], options: Options) -> Iterator
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 pixels = convert_image(image, options)
+                _check_range(image, planned, options)
                 _check_result(pixels, planned)
         except (GrayToRGBError, MemoryError) as problem:
             yield Converted(planned, None, image, describe_error(problem, planned))
             continue
+        if options.range_source != "headers":  # the notes are on a range that isn't stated
+            notes = ()
         notes += tuple(str(warning.message) for warning in caught)
         yield Converted(planned, pixels, image, "", notes)
 
@@ -74,6 +77,15 @@ def _check_result(pixels: NDArray[Any], planned: PlannedImage) -> None:
         raise ResultDiffers(
             f"its header promised {planned.shape} {planned.dtype}, and its pixels gave "
             f"{pixels.shape} {pixels.dtype}: it was changed meanwhile, or is damaged"
+        )
+
+
+def _check_range(image: ImageFile, planned: PlannedImage, options: Options) -> None:
+    """Raise an error if the pixels lie beyond the range that the header states."""
+    if options.range_source == "headers" and image.value_range != planned.value_range:
+        raise ResultDiffers(
+            f"its header states the range {planned.value_range}, and its pixels lie beyond: state "
+            "the range of all images, value_range=(lo, hi)"
         )
 
 

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -148,9 +148,9 @@ class ConversionRun:
             return
         if options.needs_values:
             found = find_range_of_values(self.ledger, options, self._pass_over_images)
-            self.options = options.with_found_range(found)
+            self.options = options.with_range(found, "values")
         elif options.value_range is None:
-            self.options = options.with_found_range(find_stated_range(self.ledger))
+            self.options = options.with_range(find_stated_range(self.ledger), "headers")
         for images, path in list_too_shallow(self.ledger, self.options.value_range):
             text = f"8 bits can't be under this range, and are left out, such as {path!r}"
             self.notes[text] += images
@@ -238,7 +238,7 @@ class ConversionRun:
         except OSError as error:
             if isinstance(error, TargetError):
                 raise
-            raise self._stop(f"{error.strerror or error}") from error
+            raise self._stop(f"{self.target.path}: {error.strerror or error}") from error
         self._sweep()
 
     def _take(self, done: Done[Task, list[tuple[Task, Outcome | Stopped]]]) -> None:
@@ -291,9 +291,10 @@ class ConversionRun:
 
     def _sweep(self) -> None:
         """Remove the temporary files that killed workers left, of this run or an earlier one."""
-        for path in self.target.list_temporaries():
-            if _TEMPORARY.match(path.name):
-                path.unlink(missing_ok=True)
+        with suppress(OSError):  # what can't be removed now is removed by the next run
+            for path in self.target.list_temporaries():
+                if _TEMPORARY.match(path.name):
+                    path.unlink(missing_ok=True)
 
     def _head(self) -> Record:
         """Return the first line of the kept file."""

@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from ..errors import OptionError, WorkerLost
 from ..extras import require
 from .batch_size import BatchSize
-from .execution_calls import Call, Outcome
+from .execution_calls import Call, Outcome, call
 
 __all__ = ["Done", "WorkerLost", "run_batches", "run_tasks"]
 
@@ -203,6 +203,13 @@ def _run(
                 items = take()
                 if not items:
                     break
+                if any(getattr(item, "is_only_here", False) for item in items):
+                    own = call(Call(function, items))
+                    if own.error is not None:
+                        raise own.error
+                    yield Done(start, items, own.result)
+                    start += len(items)
+                    continue
                 flying[number] = _Unit(start, items)
                 crew.submit(number, Call(function, items))
                 number, start = number + 1, start + len(items)

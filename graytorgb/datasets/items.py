@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..core.image_file import ImageFile
+from ..core.image_file import ImageFile, ImageHeader
 from ..extras import require
-from ..io import read
+from ..io import read, read_header
 
 LARGEST_LOADED = 64 << 20  # bytes of a local file that `read_data` loads
 
@@ -132,6 +132,24 @@ class Item:
         """
         image = read(self._name, **self._add_source(data), **options)
         return replace(image, layout=self.image_layout) if self.layout else image
+
+    def read_header(self, *, data: bytes | None = None, **options: Any) -> ImageHeader:
+        """Read what the image's file tells of its pixels, as :func:`graytorgb.io.read_header` does.
+
+        Parameters
+        ----------
+        data : bytes, optional
+            What `read_data` returned, if the caller has it already.
+        **options
+            The option ``limit`` of :func:`graytorgb.io.read_header`.
+
+        Raises
+        ------
+        ImageFileError, OSError, BackendUnavailable
+            As :func:`graytorgb.io.read_header` does.
+        """
+        header = read_header(self._name, **self._add_source(data), **options)
+        return replace(header, layout=self.image_layout) if self.layout else header
 
     @property
     def image_layout(self) -> str | None:

@@ -1,7 +1,7 @@
 """``Ledger``: what a conversion knows of its images and tasks, in a temporary database.
 
-The database keeps memory flat, however many images there are. It is one file in the system's
-folder for temporary files, and is gone at the end, also after a kill.
+The database keeps memory flat, however many images there are, and leaves nothing behind, also after
+a kill.
 """
 
 import json
@@ -9,8 +9,6 @@ import os
 import pickle
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from .conversion_facts import Facts, list_frames
@@ -40,12 +38,9 @@ class Ledger:
     """
 
     def __init__(self) -> None:
-        self._folder = TemporaryDirectory(prefix="graytorgb-", ignore_cleanup_errors=True)
-        self._db = sqlite3.connect(
-            Path(self._folder.name) / "ledger", isolation_level=None, check_same_thread=False
-        )
-        self._db.execute("PRAGMA journal_mode = OFF")
-        self._db.execute("PRAGMA synchronous = OFF")
+        # without a name: SQLite puts what memory doesn't hold into a file that is removed at once
+        self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode = MEMORY")
         self._db.executescript(_TABLES)
         self._db.execute("BEGIN")
         self._is_frozen = False
@@ -55,7 +50,6 @@ class Ledger:
 
     def __exit__(self, *_: object) -> None:
         self._db.close()
-        self._folder.cleanup()
 
     # The records of earlier runs
 

@@ -17,7 +17,7 @@ def list_pages(path: Path) -> list[str]:
     """
     try:
         with Request(path, limit=LIMIT) as request:
-            check_directories(request, path)
+            check_directories(request)
         with TiffFile(path, is_mmstack=False, is_ndtiff=False) as file:
             pages = [file.pages[k].aspage() for k in range(len(file.pages))]
             return [_explain(page.is_reduced, page.is_mask) for page in pages]
