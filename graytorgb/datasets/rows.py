@@ -81,8 +81,8 @@ class Summary:
 
     @property
     def digest(self) -> str:
-        """A short text that differs for other missing images; ``"all"`` if there are none."""
-        return sha256(self.missing.tobytes()).hexdigest()[:16] if len(self.missing) else "all"
+        """What differs for other missing images."""
+        return digest_missing(self.missing)
 
     def find_kept(self, start: int, stop: int) -> NDArray[np.int64]:
         """Return the numbers of the images in some rows of those that aren't missing.
@@ -95,6 +95,11 @@ class Summary:
         rows = np.arange(start, stop)
         earlier = self.missing - np.arange(len(self.missing))
         return rows + np.searchsorted(earlier, rows, side="right")
+
+
+def digest_missing(missing: NDArray[np.int64]) -> str:
+    """Return a short text that differs for other missing images; ``"none"`` if there are none."""
+    return sha256(missing.tobytes()).hexdigest()[:16] if len(missing) else "none"
 
 
 def find_class(path: str) -> str | None:

@@ -5,18 +5,17 @@ import math
 import os
 import shutil
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .rows import Summary, find_label
+from .rows import Row, Summary, find_label
 from .source_arrays import make_npy_header
 from .target_arrays import ArrayTarget
 from .target_folder import KEPT
-from .target_shards import Rows
 
 Array = NDArray[Any]
 
@@ -88,19 +87,20 @@ class NpyTarget(ArrayTarget):
         path = final / self.path.name
         return path.exists() and path.stat().st_size >= self._find_end(number, self.count)
 
-    def write_notes(self, final: Path, attributes: dict[str, Any], rows: Rows) -> list[str]:
+    def write_notes(
+        self, final: Path, attributes: dict[str, Any], summary: Summary, rows: Iterator[Row]
+    ) -> list[str]:
         """Write the labels, the attributes, and what is recorded of each image, row by row."""
         if self.form["is_array"]:
             (final / self.notes.name).write_text(json.dumps(attributes, indent=1) + "\n")
             return [self.notes.name]
-        count = self.count - len(attributes["graytorgb"]["missing"])
         with (
             (final / self._labels.name).open("wb") as labels,
             (final / self.notes.name).open("w") as notes,
         ):
-            labels.write(make_npy_header((count,), np.dtype("<i8")))
+            labels.write(make_npy_header((summary.count,), np.dtype("<i8")))
             notes.write(json.dumps(attributes, indent=1).removesuffix("\n}") + ',\n "images": [')
-            for number, row in enumerate(rows()):
+            for number, row in enumerate(rows):
                 label = find_label(row.path, self.form["classes"])
                 labels.write(struct.pack("<q", label))
                 told = {"path": row.path, "label": label, "bits": row.bits}

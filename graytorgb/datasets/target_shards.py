@@ -14,7 +14,7 @@ An image that turns out to be unreadable leaves no row: the rows after it move u
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -22,16 +22,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from .conversion_options import Options
 from .conversion_reading import Converted, convert_images
 from .journal import MARK
-from .rows import Row, Summary, describe_image
+from .rows import Row, Summary, describe_image, digest_missing
 from .staging import Staging, count_bytes, remove
 from .targets import Outcome, Plan, PlannedImage, Request, Target, Task
 
 Entry = Any  # one image of a shard: pixels, or the bytes of an encoded file
 Form = dict[str, Any]
-Rows = Callable[[], Iterator[Row]]  # what is recorded of each image that isn't missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ class ShardTarget(Target):
     mark: Path
     form: Form
     is_finished = False
+    _checked: tuple[int, Options] | None = None  # the plan stays the same until images fail
 
     # What a format does
 
@@ -124,8 +126,13 @@ class ShardTarget(Target):
         """
 
     @abstractmethod
-    def write_notes(self, final: Path, attributes: dict[str, Any], rows: Rows) -> list[str]:
-        """Write the attributes, and what is recorded of each image; return the files' names."""
+    def write_notes(
+        self, final: Path, attributes: dict[str, Any], summary: Summary, rows: Iterator[Row]
+    ) -> list[str]:
+        """Write the attributes, and what is recorded of each image; return the files' names.
+
+        `rows` has no row for an image that is missing.
+        """
 
     @abstractmethod
     def has_assembled(self, final: Path, number: int) -> bool:
@@ -141,12 +148,14 @@ class ShardTarget(Target):
 
     # What is the same for all formats
 
-    def find_final(self, missing: str = "all") -> Path:
+    def find_final(self, missing: str = "none") -> Path:
         """Return the folder that the files are put together in, without the missing images."""
         return self.partial / f"final-{self.digest}-{missing}"
 
     def check(self, plan: Plan, options: Options) -> None:
         """Find what all shards have in common, and whether the target is whole already."""
+        if self._checked == (len(plan), options):
+            return
         self.options = options
         self.form = self.find_form(plan, options) if len(plan) else {"per_shard": 1, "classes": {}}
         told = json.dumps([options.fingerprint(), options.describe(), self.form])
@@ -157,6 +166,7 @@ class ShardTarget(Target):
             digest.update(repr(image.identify()).encode(errors="surrogatepass"))
         self.digest = digest.hexdigest()[:32]
         self.is_finished = self._is_whole()
+        self._checked = (len(plan), options)
 
     def list_tasks(self, plan: Plan, options: Options) -> Iterator[Task]:
         """Yield a task for each shard."""
@@ -181,6 +191,11 @@ class ShardTarget(Target):
         if task.start:
             return []
         return [path for path in self._list_files() if path.exists()]
+
+    def still_has(self, key: str) -> bool:
+        """Return whether a shard is part of the target that is there, if only with gaps."""
+        start = int(key.rpartition(" ")[2]) * self.form["per_shard"]
+        return self.mark.exists() and start < self.count
 
     def prepare(self, plan: Plan, request: Request) -> None:
         """Remove what is unfinished of other images or options."""
@@ -223,9 +238,9 @@ class ShardTarget(Target):
     def finish(self, plan: Plan, request: Request) -> None:
         """Put the target together, replace the one that was there, and remove what is left."""
         self.check(plan, request.options)
-        failed = list(plan.list_failed())
+        failed = digest_missing(np.fromiter(plan.list_failed(), np.int64))
         if self.is_finished and self.read_attributes()["graytorgb"]["missing"] == failed:
-            self.remove_unfinished()
+            remove(self.partial)
             return
         request.guard.check()
         final: Path | None = self.find_final()
@@ -237,10 +252,6 @@ class ShardTarget(Target):
                 if (final / name).exists():
                     remove(self.mark.with_name(name))
                     (final / name).replace(self.mark.with_name(name))
-        self.remove_unfinished()
-
-    def remove_unfinished(self) -> None:
-        """Remove the folder of what is unfinished."""
         remove(self.partial)
 
     def list_temporaries(self) -> Iterable[Path]:
@@ -288,7 +299,7 @@ class ShardTarget(Target):
         final.mkdir(parents=True, exist_ok=True)
         names = self.assemble(final, shards, summary)
         made = {
-            "digest": self.digest, "missing": summary.missing.tolist(),
+            "digest": self.digest, "missing": summary.digest,
             "options": request.options.describe(),
             "bytes": sum(count_bytes(final / name) for name in names),
         }  # fmt: skip
@@ -296,7 +307,7 @@ class ShardTarget(Target):
             "classes": list(self.form["classes"]), "value_range": summary.value_range,
             "graytorgb": made,
         }  # fmt: skip
-        names += self.write_notes(final, attributes, lambda: filter(None, read_rows()))
+        names += self.write_notes(final, attributes, summary, filter(None, read_rows()))
         order = [*sorted(set(names) - {self.mark.name}), self.mark.name]
         self._stage(request).write(final / "whole", json.dumps(order).encode())
         return final

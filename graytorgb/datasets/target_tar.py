@@ -22,7 +22,7 @@ from .conversion_options import Options
 from .conversion_reading import Converted
 from .rows import NO_CLASS, Row, Summary, find_class, find_label, number_classes
 from .target_folder import KEPT, FolderTarget
-from .target_shards import NoEntry, Rows, ShardTarget
+from .target_shards import NoEntry, ShardTarget
 from .targets import Plan, Task
 
 _SHARD_BYTES = 128 << 20  # of pixels; the encoded files take about half
@@ -118,16 +118,18 @@ class TarTarget(ShardTarget):
 
     def tell_missing(self, summary: Summary) -> str:
         """Return always the same, because a missing image leaves a gap in the keys alone."""
-        return "all"
+        return "none"
 
     def has_assembled(self, final: Path, number: int) -> bool:
         """Return whether the shard has its name."""
         return (final / self._name_shard(number)).exists()
 
-    def write_notes(self, final: Path, attributes: dict[str, Any], rows: Rows) -> list[str]:
+    def write_notes(
+        self, final: Path, attributes: dict[str, Any], summary: Summary, rows: Iterator[Row]
+    ) -> list[str]:
         """Write the list of the shards."""
-        per_shard, missing = self.form["per_shard"], attributes["graytorgb"]["missing"]
-        lost = Counter(each // per_shard for each in missing)
+        per_shard = self.form["per_shard"]
+        lost = Counter((summary.missing // per_shard).tolist())
         shards = []
         for number, start in enumerate(range(0, self.count, per_shard)):
             images = min(per_shard, self.count - start) - lost[number]

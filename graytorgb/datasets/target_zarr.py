@@ -22,7 +22,6 @@ from .rows import Row, Summary, find_label
 from .staging import remove
 from .target_arrays import ArrayTarget
 from .target_folder import KEPT
-from .target_shards import Rows
 
 Array = NDArray[Any]
 
@@ -89,14 +88,15 @@ class ZarrTarget(ArrayTarget):
         """Return whether the shard is in its place."""
         return self._find_place(final, number).exists()
 
-    def write_notes(self, final: Path, attributes: dict[str, Any], rows: Rows) -> list[str]:
+    def write_notes(
+        self, final: Path, attributes: dict[str, Any], summary: Summary, rows: Iterator[Row]
+    ) -> list[str]:
         """Write the arrays that say what the images are, and the metadata of the store."""
-        count = self.count - len(attributes["graytorgb"]["missing"])
         if self.form["is_array"]:
-            files, _ = self._plan_array(count, attributes)
+            files, _ = self._plan_array(summary.count, attributes)
             names = []
         else:
-            _write_tables(final, count, rows(), self.form["classes"])
+            _write_tables(final, summary.count, rows, self.form["classes"])
             files = _plan_group(final, attributes)
             names = list(_TABLES)
         (final / _METADATA).write_bytes(files[_METADATA].to_bytes())
