@@ -57,7 +57,9 @@ class NpyTarget(ArrayTarget):
         """Return all images of a shard."""
         return np.fromfile(path, self.dtype).reshape(count, *self.image_shape)
 
-    def assemble(self, final: Path, shards: Sequence[Path], summary: Summary) -> list[str]:
+    def assemble(
+        self, final: Path, shards: Sequence[Path], summary: Summary, rows: Iterator[Row]
+    ) -> list[str]:
         """Append one shard after the other, and empty each, so that no byte is there twice.
 
         If images are missing, the shards stay as they are: it isn't known yet whether the next run
@@ -80,7 +82,13 @@ class NpyTarget(ArrayTarget):
                     file.flush()
                 if len(summary.missing) == 0:
                     os.truncate(shards[number], 0)
-        return [self.path.name]
+        if self.form["is_array"]:
+            return [self.path.name]
+        with (final / self._labels.name).open("wb") as labels:
+            labels.write(make_npy_header((summary.count,), np.dtype("<i8")))
+            for row in rows:
+                labels.write(struct.pack("<q", find_label(row.path, self.form["classes"])))
+        return [self.path.name, self._labels.name]
 
     def has_assembled(self, final: Path, number: int) -> bool:
         """Return whether the array's file has the values of the shard."""
@@ -88,25 +96,19 @@ class NpyTarget(ArrayTarget):
         return path.exists() and path.stat().st_size >= self._find_end(number, self.count)
 
     def write_notes(
-        self, final: Path, attributes: dict[str, Any], summary: Summary, rows: Iterator[Row]
-    ) -> list[str]:
-        """Write the labels, the attributes, and what is recorded of each image, row by row."""
-        if self.form["is_array"]:
-            (final / self.notes.name).write_text(json.dumps(attributes, indent=1) + "\n")
-            return [self.notes.name]
-        with (
-            (final / self._labels.name).open("wb") as labels,
-            (final / self.notes.name).open("w") as notes,
-        ):
-            labels.write(make_npy_header((summary.count,), np.dtype("<i8")))
-            notes.write(json.dumps(attributes, indent=1).removesuffix("\n}") + ',\n "images": [')
-            for number, row in enumerate(rows):
-                label = find_label(row.path, self.form["classes"])
-                labels.write(struct.pack("<q", label))
-                told = {"path": row.path, "label": label, "bits": row.bits}
-                notes.write((",\n  " if number else "\n  ") + json.dumps(told))
-            notes.write("\n ]\n}\n")
-        return [self._labels.name, self.notes.name]
+        self, path: Path, attributes: dict[str, Any], summary: Summary, rows: Iterator[Row]
+    ) -> None:
+        """Write the attributes, and what is recorded of each image, a row at a time."""
+        with path.open("w") as file:
+            file.write(json.dumps(attributes, indent=1).removesuffix("\n}"))
+            if not self.form["is_array"]:
+                file.write(',\n "images": [')
+                for number, row in enumerate(rows):
+                    label = find_label(row.path, self.form["classes"])
+                    told = {"path": row.path, "label": label, "bits": row.bits}
+                    file.write((",\n  " if number else "\n  ") + json.dumps(told))
+                file.write("\n ]")
+            file.write("\n}\n")
 
     def _make_header(self, count: int) -> bytes:
         return make_npy_header((count, *self.image_shape), np.dtype(self.dtype))

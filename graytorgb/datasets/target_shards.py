@@ -110,7 +110,9 @@ class ShardTarget(Target):
         """Open a new shard for images of a task; it is written when it is closed."""
 
     @abstractmethod
-    def assemble(self, final: Path, shards: Sequence[Path], summary: Summary) -> list[str]:
+    def assemble(
+        self, final: Path, shards: Sequence[Path], summary: Summary, rows: Iterator[Row]
+    ) -> list[str]:
         """Put the data of the target together, and return the names of the files and folders.
 
         It may have been interrupted before, and then goes on with what is in `final`.
@@ -123,16 +125,15 @@ class ShardTarget(Target):
             The shards in order. Those that `has_assembled` names were moved or emptied before.
         summary : Summary
             Which images are missing.
+        rows : iterator of Row
+            What is recorded of each image that isn't missing.
         """
 
     @abstractmethod
     def write_notes(
-        self, final: Path, attributes: dict[str, Any], summary: Summary, rows: Iterator[Row]
-    ) -> list[str]:
-        """Write the attributes, and what is recorded of each image; return the files' names.
-
-        `rows` has no row for an image that is missing.
-        """
+        self, path: Path, attributes: dict[str, Any], summary: Summary, rows: Iterator[Row]
+    ) -> None:
+        """Write the file of attributes."""
 
     @abstractmethod
     def has_assembled(self, final: Path, number: int) -> bool:
@@ -204,6 +205,7 @@ class ShardTarget(Target):
                 for name in _read_names(folder):
                     if not (folder / name).exists():  # it was moved to its place
                         remove(self.mark.with_name(name))
+                    remove(folder / name)
                 remove(folder)
         for folder in self.partial.glob("shards-*"):
             if folder.name != f"shards-{self.common}":
@@ -297,7 +299,7 @@ class ShardTarget(Target):
         if (final / "whole").exists():
             return final
         final.mkdir(parents=True, exist_ok=True)
-        names = self.assemble(final, shards, summary)
+        names = self.assemble(final, shards, summary, filter(None, read_rows()))
         made = {
             "digest": self.digest, "missing": summary.digest,
             "options": request.options.describe(),
@@ -307,8 +309,8 @@ class ShardTarget(Target):
             "classes": list(self.form["classes"]), "value_range": summary.value_range,
             "graytorgb": made,
         }  # fmt: skip
-        names += self.write_notes(final, attributes, summary, filter(None, read_rows()))
-        order = [*sorted(set(names) - {self.mark.name}), self.mark.name]
+        self.write_notes(final / self.notes.name, attributes, summary, filter(None, read_rows()))
+        order = [*sorted({*names, self.notes.name} - {self.mark.name}), self.mark.name]
         self._stage(request).write(final / "whole", json.dumps(order).encode())
         return final
 

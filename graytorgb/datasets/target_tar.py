@@ -108,7 +108,9 @@ class TarTarget(ShardTarget):
         with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as shard:
             yield _Writer(shard, task.start, self.form["classes"])
 
-    def assemble(self, final: Path, shards: Sequence[Path], summary: Summary) -> list[str]:
+    def assemble(
+        self, final: Path, shards: Sequence[Path], summary: Summary, rows: Iterator[Row]
+    ) -> list[str]:
         """Give each shard its name."""
         names = list(map(self._name_shard, range(len(shards))))
         for name, shard in zip(names, shards, strict=True):
@@ -125,8 +127,8 @@ class TarTarget(ShardTarget):
         return (final / self._name_shard(number)).exists()
 
     def write_notes(
-        self, final: Path, attributes: dict[str, Any], summary: Summary, rows: Iterator[Row]
-    ) -> list[str]:
+        self, path: Path, attributes: dict[str, Any], summary: Summary, rows: Iterator[Row]
+    ) -> None:
         """Write the list of the shards."""
         per_shard = self.form["per_shard"]
         lost = Counter((summary.missing // per_shard).tolist())
@@ -135,8 +137,7 @@ class TarTarget(ShardTarget):
             images = min(per_shard, self.count - start) - lost[number]
             shards.append({"name": self._name_shard(number), "images": images})
         told = json.dumps({**attributes, "shards": shards}, indent=1)
-        (final / self.notes.name).write_text(told + "\n")
-        return [self.notes.name]
+        path.write_text(told + "\n")
 
     def read_attributes(self) -> dict[str, Any]:
         """Return the attributes in the list of the shards."""

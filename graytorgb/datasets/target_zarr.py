@@ -66,7 +66,9 @@ class ZarrTarget(ArrayTarget):
         files[_SHARD] = default_buffer_prototype().buffer.from_bytes(path.read_bytes())
         return np.asarray(array[:])
 
-    def assemble(self, final: Path, shards: Sequence[Path], summary: Summary) -> list[str]:
+    def assemble(
+        self, final: Path, shards: Sequence[Path], summary: Summary, rows: Iterator[Row]
+    ) -> list[str]:
         """Move the shards to their places, or write new ones without the missing images."""
         for number in range(-(-summary.count // self.form["per_shard"])):
             place = self._find_place(final, number)
@@ -82,25 +84,22 @@ class ZarrTarget(ArrayTarget):
             return ["c"]
         files, _ = self._plan_array(summary.count)
         (final / "images" / _METADATA).write_bytes(files[_METADATA].to_bytes())
-        return ["images"]
+        _write_tables(final, summary.count, rows, self.form["classes"])
+        return ["images", *_TABLES]
 
     def has_assembled(self, final: Path, number: int) -> bool:
         """Return whether the shard is in its place."""
         return self._find_place(final, number).exists()
 
     def write_notes(
-        self, final: Path, attributes: dict[str, Any], summary: Summary, rows: Iterator[Row]
-    ) -> list[str]:
-        """Write the arrays that say what the images are, and the metadata of the store."""
+        self, path: Path, attributes: dict[str, Any], summary: Summary, rows: Iterator[Row]
+    ) -> None:
+        """Write the metadata of the store."""
         if self.form["is_array"]:
             files, _ = self._plan_array(summary.count, attributes)
-            names = []
         else:
-            _write_tables(final, summary.count, rows, self.form["classes"])
-            files = _plan_group(final, attributes)
-            names = list(_TABLES)
-        (final / _METADATA).write_bytes(files[_METADATA].to_bytes())
-        return names
+            files = _plan_group(path.parent, attributes)
+        path.write_bytes(files[_METADATA].to_bytes())
 
     def _find_place(self, final: Path, number: int) -> Path:
         images = final if self.form["is_array"] else final / "images"
