@@ -223,13 +223,13 @@ def _run(
             unit = flying.pop(ended)
             if outcome.error is not None:
                 raise outcome.error
-            if not outcome.is_lost:
+            if not outcome.deaths:
                 size.learn(len(unit.items), outcome.seconds)
                 yield Done(unit.start, unit.items, outcome.result)
             elif not is_alone:
                 suspects.append(unit)
             else:
-                unit.deaths += 1
+                unit.deaths += outcome.deaths
                 if len(unit.items) == 1 and unit.deaths > 1:
                     yield Done(unit.start, unit.items, error=WorkerLost(_explain(unit.items[0])))
                 else:

@@ -5,10 +5,11 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 
-class Call(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Call:
     """A function and its argument, as they are sent to a worker."""
 
     function: Callable[[Any], Any]
@@ -27,17 +28,14 @@ class Outcome:
         How long it took in the worker.
     error : BaseException or None
         What the function raised.
-    is_lost : bool
-        Whether the worker died.
+    deaths : int
+        How many workers died, one after the other, without an end of the call.
     """
 
     result: Any = None
     seconds: float = 0.0
     error: BaseException | None = None
-    is_lost: bool = False
-
-
-LOST = Outcome(is_lost=True)
+    deaths: int = 0
 
 
 def call(task: Call) -> Outcome:

@@ -13,7 +13,7 @@ from dask._task_spec import Task
 from dask.multiprocessing import get
 from loky.process_executor import BrokenProcessPool
 
-from .execution_calls import LOST, Call, Outcome, call
+from .execution_calls import Call, Outcome, call
 
 _POLL = 0.3  # seconds between two looks whether the parent still lives
 
@@ -79,7 +79,7 @@ class LocalCrew:
             graph = {key: Task(key, call, task)}
             outcome = get(graph, key, pool=self._executor, optimize_graph=False, chunksize=1)
         except BrokenProcessPool:
-            outcome, self._count = LOST, 0
+            outcome, self._count = Outcome(deaths=1), 0
         except BaseException as error:
             outcome = Outcome(error=error)
         self._outcomes.put((number, outcome))

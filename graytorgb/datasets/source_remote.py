@@ -1,5 +1,6 @@
 """Files behind a URL as a source, by fsspec: s3://, gs://, https://, zip://, memory:// ..."""
 
+import errno
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -225,7 +226,13 @@ def complete(url: str) -> str:
     'zip://scans::archive.zip'
     """
     protocol, _, path = url.partition("://")
-    if protocol in _ARCHIVES and "::" not in url and Path(path).is_file():
+    if protocol in _ARCHIVES and "::" not in url:
+        if not Path(path).is_file():
+            raise FileNotFoundError(
+                errno.ENOENT,
+                f"there is no such archive; its files are {protocol}://::ARCHIVE, a folder in it "
+                f"is {protocol}://FOLDER::ARCHIVE", path,
+            )  # fmt: skip
         return f"{protocol}://::{path}"
     return url
 

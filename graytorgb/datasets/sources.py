@@ -25,9 +25,9 @@ _HEAD = 4096  # the first bytes of a file, which tell its format
 _LISTS = (".txt", ".lst", ".list")
 _ARRAYS = (".npy", ".npz")
 _ZARR_FILES = ("zarr.json", ".zarray", ".zgroup")
-EXPECTED = (
-    "a folder, a glob such as 'scans/**/*.png', a text file of paths (.txt, .lst, .list), an image "
-    "file, a .npy or .npz file, a Zarr folder, or a URL such as s3://bucket/scans"
+_EXPECTED = (
+    "expected: a folder, a glob such as 'scans/**/*.png', a text file of paths (.txt, .lst, "
+    ".list), an image file, a .npy or .npz file, a Zarr folder, or a URL such as s3://bucket/scans"
 )
 
 
@@ -80,10 +80,10 @@ def open_source(src: Src | Sequence[Src], *, layout: str | None = None) -> Sourc
     if not isinstance(src, Sequence) or not all(
         isinstance(each, str | os.PathLike) for each in src
     ):
-        raise DtypeError(f"src is a path or a list of paths, not {src!r}: expected was {EXPECTED}")
+        raise DtypeError(f"src is a path or a list of paths, not {src!r}; {_EXPECTED}")
     names = [os.fsdecode(each) for each in src]
     if not names:
-        raise ImageFileError(f"src is an empty list; expected was {EXPECTED}")
+        raise ImageFileError(f"src is an empty list; {_EXPECTED}")
     if len(names) == 1:
         return _open_one(names[0], layout)
     return Several([_open_one(name, layout) for name in names])
@@ -91,9 +91,9 @@ def open_source(src: Src | Sequence[Src], *, layout: str | None = None) -> Sourc
 
 def _open_one(name: str, layout: str | None) -> Source:
     """Return one source, if there is anything in it."""
-    source = _open_url(name, layout) if "://" in name or "::" in name else _open_path(name, layout)
+    source = _open_url(name, layout) if "://" in name else _open_path(name, layout)
     if next(source.items(), None) is None:
-        raise ImageFileError(f"{name}: there is no file in it; expected was {EXPECTED}")
+        raise ImageFileError(f"{name}: there is no file in it, or none that matches; {_EXPECTED}")
     return source
 
 
@@ -102,14 +102,15 @@ def _open_path(name: str, layout: str | None) -> Source:
     path = Path(os.path.abspath(name))  # noqa: PTH100  # resolve() would follow links
     try:
         status = path.stat()
+        if not name:
+            raise FileNotFoundError
     except (FileNotFoundError, ValueError) as error:
-        if not name or not has_wildcard(name):
-            raise FileNotFoundError(
-                errno.ENOENT, f"there is nothing of this name; expected was {EXPECTED}", name
-            ) from error
-        root, text = split_pattern(str(path).replace(os.sep, "/"))
-        pattern = Pattern(text)
-        return Folder(Path(root), name, pattern.keeps, pattern.enters)
+        if has_wildcard(name):
+            root, text = split_pattern(str(path).replace(os.sep, "/"))
+            if Path(root).is_dir():
+                pattern = Pattern(text)
+                return Folder(Path(root), name, pattern.keeps, pattern.enters)
+        raise _make_missing_error(name) from error
     kind = stat.S_IFMT(status.st_mode)
     if kind == stat.S_IFDIR:
         if path.suffix.lower() == ".zarr" or any((path / each).is_file() for each in _ZARR_FILES):
@@ -119,10 +120,13 @@ def _open_path(name: str, layout: str | None) -> Source:
             return zarr
         return Folder(path, name)
     if kind != stat.S_IFREG:
-        raise ImageFileError(
-            f"{name}: this is {NO_FILES.get(kind, 'no file')}; expected was {EXPECTED}"
-        )
+        raise ImageFileError(f"{name}: this is {NO_FILES.get(kind, 'no file')}; {_EXPECTED}")
     return _open_file(path, name, status.st_mtime_ns, layout)
+
+
+def _make_missing_error(name: str) -> FileNotFoundError:
+    """Return the error for a source that isn't there."""
+    return FileNotFoundError(errno.ENOENT, f"there is nothing of this name; {_EXPECTED}", name)
 
 
 def _open_file(path: Path, name: str, modified: int, layout: str | None) -> Source:
@@ -140,7 +144,7 @@ def _open_file(path: Path, name: str, modified: int, layout: str | None) -> Sour
     if found is None and name_format(suffix) is None:
         raise ImageFileError(
             f"{name}: no image, as it begins with {head[:8]!r}, and no list of paths by its name; "
-            f"expected was {EXPECTED}"
+            f"{_EXPECTED}"
         )
     return OneFile(path, name, found)
 
@@ -156,7 +160,10 @@ def _open_url(url: str, layout: str | None) -> Source:
         folder, pattern = remote.split_url(url)
         source: Source = remote.RemoteFolder(folder, url, pattern.keeps, pattern.enters)
         return source
-    info = remote.read_info(url)
+    try:
+        info = remote.read_info(url)
+    except FileNotFoundError as error:
+        raise _make_missing_error(url) from error
     suffix = Path(remote.name_file(url)).suffix.lower()
     if info["type"] == "directory":
         if suffix == ".zarr" or any(remote.exists(url, each) for each in _ZARR_FILES):

@@ -92,8 +92,12 @@ class Task:
         return self.images[0].name if self.images else self.key
 
     def fingerprint(self, options: Options) -> str:
-        """Return a short text that differs for other options or another source."""
-        told = [options.fingerprint(), self.start, *(image.identify() for image in self.images)]
+        """Return a short text that differs for other options or another source.
+
+        The place in the order isn't in it, so that one more file doesn't change all after it; a
+        target whose tasks depend on their place has it in the key.
+        """
+        told = [options.fingerprint(), *(image.identify() for image in self.images)]
         return sha256(repr(told).encode(errors="surrogatepass")).hexdigest()[:16]
 
 
