@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from ..errors import OptionError, TargetError
 from .conversion_options import Options
 from .rows import find_class, number_classes
 from .targets import Plan, PlannedImage
+
+if TYPE_CHECKING:
+    from .items import Item
 
 _SHARD_BYTES = 32 << 20
 _SHARD_IMAGES = 1024  # a reader of one image reads its shard's index too, 16 bytes an image
@@ -23,7 +27,7 @@ def find_array_form(plan: Plan, options: Options) -> dict[str, Any]:
     dict
         ``"shape"``, (H, W, C); ``"dtype"``, the smallest that holds every value of every image;
         ``"per_shard"``, how many images a shard has: about 32 MiB, at most 1024 images;
-        ``"is_array"``, whether the source is an array; ``"classes"``, the label of each.
+        ``"is_array"``, whether the source is one array; ``"classes"``, the label of each.
 
     Raises
     ------
@@ -40,12 +44,12 @@ def find_array_form(plan: Plan, options: Options) -> dict[str, Any]:
         error.remedies = ("format",)
         raise error
     first: dict[tuple[tuple[int, ...], str], PlannedImage] = {}
-    is_array = True
+    arrays: set[tuple[str, str | None] | None] = set()
     classes = set()
     for image in plan:
         first.setdefault((image.shape, image.dtype), image)
         classes.add(find_class(image.name))
-        is_array = is_array and image.item.reader in ("array", "zarr")
+        arrays.add(_find_array(image.item))
     shapes = {shape: image for (shape, _), image in reversed(first.items())}
     if len(shapes) > 1:
         raise _refuse_sizes(list(reversed(shapes.values())), options)
@@ -53,10 +57,22 @@ def find_array_form(plan: Plan, options: Options) -> dict[str, Any]:
     shape = (*next(iter(shapes)), 1)[:3]
     size = math.prod(shape) * np.dtype(dtype).itemsize
     per_shard = count_shard_images(size, _SHARD_BYTES, _SHARD_IMAGES)
+    is_array = len(arrays) == 1 and None not in arrays
     return {
         "shape": list(shape), "dtype": dtype, "per_shard": per_shard, "is_array": is_array,
         "classes": {} if is_array else number_classes(classes),
     }  # fmt: skip
+
+
+def _find_array(item: "Item") -> tuple[str, str | None] | None:
+    """Return the array that an image is named by; None for a file, or an image with its own name.
+
+    A Zarr group of this package tells the path of each of its images.
+    """
+    is_numbered = item.path.startswith(PurePath(item.location).name)
+    if item.reader in ("array", "zarr") and is_numbered:
+        return item.location, item.member
+    return None
 
 
 def count_shard_images(image_bytes: float, shard_bytes: int, most: int) -> int:

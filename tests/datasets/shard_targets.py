@@ -67,9 +67,9 @@ def stopping(root, after):
 
     def is_inside(path, dir_fd):
         if isinstance(path, int):
-            path = os.readlink(f"/proc/self/fd/{path}")
+            path = Path(f"/proc/self/fd/{path}").readlink()
         elif dir_fd is not None:
-            path = os.path.join(os.readlink(f"/proc/self/fd/{dir_fd}"), os.fspath(path))
+            path = Path(f"/proc/self/fd/{dir_fd}").readlink() / os.fspath(path)
         return os.fspath(path).startswith(f"{root}{os.sep}")
 
     def watch(function):
@@ -92,16 +92,16 @@ def stopping(root, after):
         yield
 
 
-def count_stops(src, root, name, **options):
-    """Stop a conversion after each change of the tree, and yield each number of changes.
+def count_stops(src, root, name, first=0, step=1):
+    """Stop a conversion after so many changes of the tree and more, and yield their number.
 
     The tree is what the stopped run left. It ends when a conversion isn't stopped.
     """
-    for after in range(1000):
+    for after in range(first, 1000, step):
         root.mkdir()
         try:
             with stopping(root, after):
-                convert_here(src, root / name, **options)
+                convert_here(src, root / name)
         except Stopped:
             yield after
         else:

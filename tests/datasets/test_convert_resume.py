@@ -413,4 +413,3 @@ except TargetError as error:
     assert run(src, dst).converted == 1
     run(src, tmp_path / "undisturbed")
     assert read_tree(dst) == read_tree(tmp_path / "undisturbed")
-
