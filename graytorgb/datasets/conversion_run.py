@@ -301,7 +301,7 @@ class ConversionRun:
         return {
             "options": self.options.describe(),
             "value_range": self.options.value_range,
-            "images": len(self.ledger),
+            "images": self.ledger.count_images(),
             "unreadable": self.ledger.count_rows("failures"),
             "skipped": self.ledger.count_rows("skipped"),
         }

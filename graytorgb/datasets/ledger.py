@@ -118,6 +118,11 @@ class Ledger:
         failed = f"SELECT COUNT(*) FROM failures WHERE frame != {_WHOLE} AND NOT is_planned"
         return int(frames) - int(self._db.execute(failed).fetchone()[0])
 
+    def count_images(self) -> int:
+        """Return how many images of the plan haven't failed."""
+        failed = "SELECT COUNT(*) FROM failures WHERE is_planned"
+        return len(self) - int(self._db.execute(failed).fetchone()[0])
+
     def __iter__(self) -> Iterator[PlannedImage]:
         for image, _ in self._list_images():
             yield image
