@@ -32,6 +32,16 @@ def make_source(folder, dtypes=("uint8", "uint8"), count=4, shape=(6, 9), seed=0
     return folder
 
 
+def write_odd_name(folder, name):
+    """Write an image under a name of any bytes, or skip the test where that isn't possible."""
+    folder.mkdir(parents=True)
+    try:
+        with (folder / os.fsdecode(name)).open("wb") as file:
+            PIL.Image.fromarray(np.ones((6, 9), np.uint8)).save(file, "PNG")
+    except OSError:
+        pytest.skip("this file system has no such names")
+
+
 def damage(path):
     """Damage the pixels of a PNG file, so that its header can be read and they can't."""
     data = bytearray(path.read_bytes())

@@ -230,7 +230,9 @@ def test_what_another_program_wrote_is_kept(tmp_path, name):
     assert read_tree(root) == before
 
 
-@kinds
+@pytest.mark.parametrize(
+    "name", ["out.zarr", *(pytest.param(name, marks=pytest.mark.slow) for name in KINDS[1:])]
+)
 def test_processes_write_what_one_process_does(tmp_path, name):
     src = make_source(tmp_path / "src")
     convert_here(src, tmp_path / "one" / name)

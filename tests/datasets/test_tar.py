@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import tarfile
 
 import numpy as np
@@ -12,7 +13,7 @@ from graytorgb.errors import OptionError
 from graytorgb.io import read
 
 from ..support import needs_package
-from .shard_targets import convert_here, make_source, small_shards
+from .shard_targets import convert_here, make_source, small_shards, write_odd_name
 
 needs_package("webdataset")
 assert small_shards
@@ -129,15 +130,7 @@ def test_frames_of_a_file_are_samples(tmp_path):
 
 
 def test_names_that_are_not_utf_8_are_kept(tmp_path):
-    import os
-
-    folder = os.fsencode(tmp_path / "src") + b"/a"
-    os.makedirs(folder)
-    try:
-        with open(folder + b"/\xff.png", "wb") as file:
-            PIL.Image.fromarray(np.ones((6, 9), np.uint8)).save(file, "PNG")
-    except OSError:
-        pytest.skip("this file system has no such names")
+    write_odd_name(tmp_path / "src" / "a", b"\xff.png")
     convert_here(tmp_path / "src", tmp_path / "out.tar")
     (sample,) = read_samples(tmp_path, "out-000000.tar")
     assert os.fsencode(json.loads(sample["json"])["path"]) == b"a/\xff.png"
