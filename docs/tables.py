@@ -23,8 +23,18 @@ from graytorgb.extras import EXTRAS
 from graytorgb.kinds import KINDS
 
 GRAY = np.arange(2 * 4 * 5, dtype=np.uint8).reshape(2, 4, 5)
+
+
+def to_rgb_and_back(x: Any, layout: str | None) -> Any:
+    """Return the result of ``to_gray`` for an RGB image of the kind of `x`."""
+    if layout is None:
+        return g2r.to_gray(g2r.to_rgb(x))
+    return g2r.to_gray(g2r.to_rgb(x, f"{layout}->{layout}C"), f"{layout}C->{layout}")
+
+
 VERBS: dict[str, Callable[..., Any]] = {
     "to_rgb": g2r.to_rgb,
+    "to_gray": to_rgb_and_back,
     "to_uint8": lambda x, layout: g2r.to_uint8(x, (0, 40)),
     "prepare": lambda x, layout: g2r.prepare(x, (0.5, 0.5), layout),
 }

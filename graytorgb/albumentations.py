@@ -1,4 +1,4 @@
-"""albumentations transforms: ``ToRGB``, ``ToUint8`` and ``Prepare`` for ``A.Compose``.
+"""albumentations transforms: ``ToRGB``, ``ToGray``, ``ToUint8`` and ``Prepare`` for ``A.Compose``.
 
 The shape of an image is (H, W) or (H, W, C) here, as everywhere in albumentations.
 
@@ -22,17 +22,19 @@ import albumentations as A  # noqa: E402
 
 from .core import alpha as alphas  # noqa: E402
 from .core.layout import name_axes  # noqa: E402
+from .core.luma import Weights, check_weights  # noqa: E402
 from .core.stats import stats as find_stats  # noqa: E402
 from .core.stats import stats_in_one  # noqa: E402
 from .core.value_range import ValueRange, check_policy, needs_values  # noqa: E402
 from .errors import ChannelError, DtypeError, LayoutError  # noqa: E402
 from .functional.plan import Options  # noqa: E402
 from .functional.prepare import prepare  # noqa: E402
+from .functional.to_gray import to_gray  # noqa: E402
 from .functional.to_rgb import to_rgb  # noqa: E402
 from .functional.to_uint8 import to_uint8  # noqa: E402
 from .kinds import is_tensor  # noqa: E402
 
-__all__ = ["Prepare", "ToRGB", "ToUint8"]
+__all__ = ["Prepare", "ToGray", "ToRGB", "ToUint8"]
 
 Array = np.ndarray[Any, Any]
 
@@ -143,6 +145,51 @@ class ToRGB(_ImageTransform):
         """Convert an array with :func:`graytorgb.to_rgb`."""
         alpha = cast(alphas.Alpha, self.alpha)
         return to_rgb(array, _layout(array, leading), backend=self.backend, alpha=alpha)
+
+
+class ToGray(_ImageTransform):
+    """Make one gray channel of RGB images: :func:`graytorgb.to_gray` in an ``A.Compose``.
+
+    Gray images pass through, so that a folder of both kinds gives one channel. Boxes, masks,
+    keypoints and labels stay as they are.
+
+    Parameters
+    ----------
+    weights : {"luma", "equal", "any"}
+        How three channels become one, as in :func:`graytorgb.to_gray`; under ``"any"`` an image
+        whose channels differ is an error.
+    p : float
+        The probability that the transform is applied. A network needs 1.
+
+    Raises
+    ------
+    OptionError
+        On construction, for other `weights`.
+
+    Notes
+    -----
+    Targets: image, images, volume, volumes. Any real dtype or bool; the dtype stays. The result has
+    no channel axis, (H, W), and ``A.ToTensorV2()`` makes (1, H, W) of it. ``A.ToGray`` takes
+    only uint8 and float32, and gives three channels by default. An alpha channel is an error: put
+    ``ToRGB(alpha=...)`` in front.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from graytorgb.albumentations import ToGray
+    >>> deep = np.full((60, 80, 3), 4095, np.uint16)
+    >>> image = ToGray()(image=deep)["image"]
+    >>> image.shape, image.max()
+    ((60, 80), np.uint16(4095))
+    """
+
+    def __init__(self, weights: Weights = "luma", *, p: float = 1.0) -> None:
+        super().__init__(p=p)
+        self.weights = check_weights(weights)
+
+    def convert(self, array: Array, leading: int) -> Array:
+        """Convert an array with :func:`graytorgb.to_gray`."""
+        return to_gray(array, _layout(array, leading), weights=self.weights)
 
 
 class ToUint8(_ImageTransform):

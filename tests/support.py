@@ -54,8 +54,9 @@ def needs(*names):
 
 
 # The packages that GRAYTORGB_REQUIRE may name beside the backends
-PACKAGES = {"array_api_compat", "array_api_strict", "dask", "foolbox", "gdcm", "jax", "keras",
-            "ml_dtypes", "psutil", "tensorflow", "timm", "torch", "transformers"}  # fmt: skip
+PACKAGES = {"array_api_compat", "array_api_strict", "dask", "distributed", "foolbox", "fsspec",
+            "gdcm", "jax", "keras", "loky", "ml_dtypes", "psutil", "tensorflow", "timm", "torch",
+            "transformers", "zarr"}  # fmt: skip
 
 
 def needs_package(*names):

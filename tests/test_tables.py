@@ -11,7 +11,7 @@ from .support import ROOT, needs, needs_package
 needs("torchvision", "opencv", "pillow", "skimage")
 needs_package("array_api_strict", "dask", "jax", "tensorflow")
 
-VERBS = ["to_rgb", "to_uint8", "prepare"]
+VERBS = ["to_rgb", "to_gray", "to_uint8", "prepare"]
 
 
 @pytest.fixture(scope="module")

@@ -138,8 +138,8 @@ class ProgressBar:
         if self._step != _STEP:
             return "nothing has been written. Run the same command again"
         return (
-            f"{self._done:,} images are finished and stay. Run the same command again: it goes on "
-            "from there"
+            f"{tell_count(self._done, 'image')} finished, to stay. Run the same command again: it "
+            "goes on from there"
         )
 
 
@@ -156,24 +156,33 @@ def report(done: "Conversion") -> None:
     for path, reason in done.errors:
         click.echo(f"can't be converted: {tell_name(path)}: {reason}", err=True)
     for text, images in done.notes.items():
-        click.echo(f"note: {images:,} images: {text}", err=True)
+        click.echo(f"note: {tell_count(images, 'image')}: {text}", err=True)
     if done.left_over:
         click.echo(
-            f"note: {len(done.left_over):,} files of an earlier run are no part of this conversion "
-            f"and stay in {tell_name(str(done.dst))}, such as {tell_name(done.left_over[0])}",
+            f"note: {tell_count(len(done.left_over), 'file')} of an earlier run, such as "
+            f"{tell_name(done.left_over[0])}: no part of this conversion, left in the target",
             err=True,
         )
     counts = {
-        "would be converted" if done.is_dry_run else "converted": done.converted,
         "done before": done.already_done,
-        "can't be read": len(done.errors),
-        "files that aren't images": len(done.skipped),
+        "can't be converted": len(done.errors),
+        "no image by name or content": len(done.skipped),
     }
-    told = [f"{count:,} {what}" for what, count in counts.items() if count or "convert" in what]
+    told = [f"{done.converted:,} {'would be ' * done.is_dry_run}converted"]
+    told += [f"{count:,} {what}" for what, count in counts.items() if count]
     where = "" if done.is_dry_run else f"; {tell_name(str(done.kept))} has a line for each"
     click.echo(f"{', '.join(told)}{where}")
     if done.value_range is not None:
         click.echo(f"value range: {done.value_range}")
+
+
+def tell_count(count: int, noun: str) -> str:
+    """Return a number of things as text.
+
+    >>> tell_count(1, "image"), tell_count(1200, "image")
+    ('1 image', '1,200 images')
+    """
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def tell_name(name: str) -> str:

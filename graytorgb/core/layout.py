@@ -1,5 +1,6 @@
 """Layouts: the meaning of each axis of an array, read from an arrow string or from a shape."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -193,6 +194,24 @@ def find_plane(axes: Layout, channel: int = 0) -> tuple[Index | None, tuple[int,
     part = None if axis is None else (*[slice(None)] * axis, channel, ...)
     source, target = remove_channel(axes.source), remove_channel(axes.target)
     return part, None if source == target else find_order(source, target)
+
+
+def take_plane(
+    array: Any, axes: Layout, channel: int, transpose: Callable[[Any, tuple[int, ...]], Any]
+) -> Any:
+    """Return one channel of an array of any library, in the axes of the result without C.
+
+    Parameters
+    ----------
+    array
+    axes : Layout
+    channel : int
+    transpose : callable
+        The library's function that returns an array with its axes in another order.
+    """
+    part, order = find_plane(axes, channel)
+    plane = array if part is None else array[part]
+    return plane if order is None else transpose(plane, order)
 
 
 def name_axes(ndim: int, last: str) -> str:

@@ -13,7 +13,7 @@ Weights = Literal["luma", "equal", "any"]
 Plane = Any  # an array of any library; here always one channel of an image
 Multiply = Callable[[Plane, float], Plane]
 
-# The weights of red, green and blue: those of ITU-R BT.601 in thousandths, those of a mean in thirds
+# The weights of red, green and blue: ITU-R BT.601's in thousandths, and a mean's in thirds
 PARTS = {"luma": (299, 587, 114), "equal": (1, 1, 1)}
 # Those of BT.601 in 65536ths, which Pillow multiplies 8 bits by; their sum is 65536 too
 BYTE_PARTS = (19595, 38470, 7471)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.image_file import ImageFile
+from ..core.value_range import ValueRange, is_deeper
 from ..errors import LayoutError, LevelsError
 from ..extras import require
 from ..functional.to_gray import to_gray
@@ -65,6 +66,8 @@ def convert_image(image: ImageFile, options: Options) -> Array:
         array = resize(array, find_size(array.shape[:2], options.size))
     if options.bits == 8:
         value_range = image.value_range if options.value_range is None else options.value_range
+        if array.dtype.itemsize == 1 and array.dtype.kind != "b":
+            _check_depth(value_range)
         array = to_uint8(array, value_range)
     return np.ascontiguousarray(array)
 
@@ -79,6 +82,17 @@ def _check_layout(image: ImageFile) -> str:
             "converted at a time"
         )
     return layout
+
+
+def _check_depth(value_range: ValueRange | None) -> None:
+    """Raise LevelsError for an image of 8 bits under a range of more, which would be dark."""
+    if is_deeper(255, 256, value_range):
+        assert value_range is not None
+        lo, hi = value_range
+        raise LevelsError(
+            f"it has 8 bits, and would be dark under the range {lo} to {hi}: convert the images of "
+            '8 bits apart, or under "dtype"'
+        )
 
 
 def _set_channels(array: Array, axes: str, options: Options) -> Array:

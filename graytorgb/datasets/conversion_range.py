@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..core import percentile as percentiles
 from ..core.layout import find_order
 from ..core.percentile import percentile_of_counts
-from ..core.value_range import ValueRange, check_policy, refuse_depth
+from ..core.value_range import ValueRange, check_policy, is_deeper
 from ..errors import LevelsError
 from ..io.ranges import are_limits
 from .conversion_options import Options
@@ -70,14 +70,10 @@ def _ask_for_range(ranges: Sequence[Any], rows: Sequence[tuple[Any, ...]]) -> Le
 
 def list_too_shallow(ledger: Ledger, value_range: ValueRange | None) -> list[tuple[int, str]]:
     """Return how many images have 8 bits under a range of more, and one of their paths."""
-    found = []
-    for dtype, images, path in ledger.count(("source_dtype",)):
-        if dtype in ("uint8", "int8"):
-            try:
-                refuse_depth(255, 256, value_range)
-            except LevelsError:
-                found.append((images, path))
-    return found
+    if not is_deeper(255, 256, value_range):
+        return []
+    rows = ledger.count(("source_dtype",), "source_dtype IN ('uint8', 'int8')")
+    return [(images, path) for _, images, path in rows]
 
 
 @dataclass

@@ -152,7 +152,7 @@ class ConversionRun:
         elif options.value_range is None:
             self.options = options.with_range(find_stated_range(self.ledger), "headers")
         for images, path in list_too_shallow(self.ledger, self.options.value_range):
-            text = f"8 bits can't be under this range, and are left out, such as {path!r}"
+            text = f"they have 8 bits, too few for this range, and are left out, such as {path!r}"
             self.notes[text] += images
 
     def _pass_over_images(self, function: Callable[[list[PlannedImage]], T]) -> Iterator[T]:

@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from ..errors import OptionError, WorkerLost
 from ..extras import require
 from .batch_size import BatchSize
-from .execution_calls import Call, Outcome, call
+from .execution_calls import Call, Outcome, OwnCrew, call
 
 __all__ = ["Done", "WorkerLost", "run_batches", "run_tasks"]
 
@@ -156,8 +156,10 @@ def _hire(workers: int | None, scheduler: Any) -> Callable[[], Crew]:
     if scheduler is not None:
         cluster = require("graytorgb.datasets.execution_cluster")
         return lambda: cluster.ClusterCrew(scheduler)
-    local = require("graytorgb.datasets.execution_local")
-    return lambda: local.hire(workers)
+    if workers == 1:
+        return OwnCrew
+    local = require("graytorgb.datasets.execution_local", extra="datasets")
+    return lambda: local.LocalCrew(workers)
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""One call in a worker: what is sent there, and what comes back."""
+"""Calls of a function: what is sent to a worker, what comes back, and calls in this process."""
 
 import pickle
 import time
@@ -57,3 +57,28 @@ def _make_portable(error: Exception) -> Exception:
     except Exception:
         return RuntimeError(f"{type(error).__name__}: {error}\n\n{trace}")
     return error
+
+
+class OwnCrew:
+    """The one worker is this process: no other is started."""
+
+    def __init__(self) -> None:
+        self._outcomes: list[tuple[int, Outcome]] = []
+
+    def count_slots(self) -> int:
+        """Return 1: a task is done when it is submitted."""
+        return 1
+
+    def submit(self, number: int, task: Call) -> None:
+        """Do a task."""
+        self._outcomes.append((number, call(task)))
+
+    def wait(self) -> tuple[int, Outcome]:
+        """Return the number and the outcome of the task."""
+        return self._outcomes.pop()
+
+    def prepare(self, is_alone: bool) -> None:
+        """Do nothing: this process has no workers."""
+
+    def close(self) -> None:
+        """Do nothing: this process has no workers."""

@@ -1,4 +1,4 @@
-"""Tasks on this machine: by dask's local scheduler over processes, or in this process."""
+"""Tasks in other processes of this machine, by dask's local scheduler."""
 
 import os
 import signal
@@ -15,6 +15,13 @@ from loky.process_executor import BrokenProcessPool
 
 from .execution_calls import Call, Outcome, call
 
+# The variables that limit the threads of the libraries that decode. Each worker has its share of
+# the processors.
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLOSC_NTHREADS",
+    "IMAGECODECS_NUM_THREADS", "TIFFFILE_NUM_THREADS", "OPENCV_FOR_THREADS_NUM",
+    "ZARR_THREADING__MAX_WORKERS",
+)  # fmt: skip
 _POLL = 0.3  # seconds between two looks whether the parent still lives
 
 
@@ -26,12 +33,12 @@ class LocalCrew:
 
     Parameters
     ----------
-    workers : int
-        The number of processes.
+    workers : int or None
+        The number of processes; None is one for each processor that this process may use.
     """
 
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
+    def __init__(self, workers: int | None) -> None:
+        self.workers = loky.cpu_count() if workers is None else workers
         self._outcomes: SimpleQueue[tuple[int, Outcome]] = SimpleQueue()
         self._executor: Any = None
         self._count = 0  # of the processes that there are
@@ -85,15 +92,6 @@ class LocalCrew:
         self._outcomes.put((number, outcome))
 
 
-# The variables that limit the threads of the libraries that decode. Each worker has its share of
-# the processors.
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLOSC_NTHREADS",
-    "IMAGECODECS_NUM_THREADS", "TIFFFILE_NUM_THREADS", "OPENCV_FOR_THREADS_NUM",
-    "ZARR_THREADING__MAX_WORKERS",
-)  # fmt: skip
-
-
 def _block_interrupts() -> None:
     """Keep SIGINT from this thread and from the processes that it starts, which inherit this.
 
@@ -115,34 +113,3 @@ def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(_POLL)
     os._exit(1)
-
-
-class OwnCrew:
-    """The one worker is this process: no other is started."""
-
-    def __init__(self) -> None:
-        self._outcomes: list[tuple[int, Outcome]] = []
-
-    def count_slots(self) -> int:
-        """Return 1: a task is done when it is submitted."""
-        return 1
-
-    def submit(self, number: int, task: Call) -> None:
-        """Do a task."""
-        self._outcomes.append((number, call(task)))
-
-    def wait(self) -> tuple[int, Outcome]:
-        """Return the number and the outcome of the task."""
-        return self._outcomes.pop()
-
-    def prepare(self, is_alone: bool) -> None:
-        """Do nothing: this process has no workers."""
-
-    def close(self) -> None:
-        """Do nothing: this process has no workers."""
-
-
-def hire(workers: int | None) -> "LocalCrew | OwnCrew":
-    """Start the workers; one alone is this process."""
-    count = loky.cpu_count() if workers is None else workers
-    return OwnCrew() if count == 1 else LocalCrew(count)

@@ -168,10 +168,12 @@ class Ledger:
 
     def list_problems(self) -> Iterator[Record]:
         """Yield the records of what can't be read and of what isn't an image, in order."""
-        failed = "SELECT path, frame, error FROM failures ORDER BY number, frame"
-        for path, frame, error in self._db.execute(failed):
-            where = {"path": os.fsdecode(path)}
-            yield {"error": error, **where, **({"frame": frame} if frame > 0 else {})}
+        failed = """
+            SELECT failures.path, frame, error, frames FROM failures LEFT JOIN files USING (number)
+            ORDER BY number, frame"""
+        for path, frame, error, frames in self._db.execute(failed):
+            where = {"frame": frame} if frame != _WHOLE and frames > 1 else {}
+            yield {"error": error, "path": os.fsdecode(path), **where}
         for path, reason in self._db.execute("SELECT path, reason FROM skipped ORDER BY path"):
             yield {"path": os.fsdecode(path), "skipped": reason}
 

@@ -65,8 +65,10 @@ def _match(parts: list[str], names: list[str], is_start: bool) -> bool:
     """Return whether names match the parts of a pattern, or may with more names after them."""
     if not parts:
         return True  # the names left are in a folder that matches
+    if parts == ["**"]:
+        return not any(name.startswith(".") for name in names)
     if not names:
-        return is_start or parts == ["**"]
+        return is_start
     if parts[0] == "**":
         return _match(parts[1:], names, is_start) or (
             not names[0].startswith(".") and _match(parts, names[1:], is_start)

@@ -229,8 +229,10 @@ def _read_compressed(item: Item, start: int, size: int) -> bytes:
     key = (item.location, item.member, item.modified)
     if getattr(_opened, "key", None) != key:
         _opened.key = None
-        archive = zipfile.ZipFile(_open_file(item.location))
-        _opened.archive, _opened.values = archive, archive.open(f"{item.member}.npy")
+        is_local = "://" not in item.location  # ZipFile closes what it opens itself
+        archive = zipfile.ZipFile(item.location if is_local else _open_file(item.location))
+        _opened.values = archive.open(f"{item.member}.npy")
+        _opened.archive = archive
         _opened.key = key
     _opened.values.seek(start)
     data: bytes = _opened.values.read(size)

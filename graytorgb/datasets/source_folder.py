@@ -102,20 +102,21 @@ class _Walk:
         return Item(path, str(location), size=status.st_size, modified=status.st_mtime_ns)
 
     def _explain(self, path: str, location: Path, error: OSError) -> Item | Skipped | None:
-        """Return why a name can't be looked at. A file that can't be is an item all the same."""
+        """Return why a name can't be looked at; what may be a file is an item, which can't be read.
+
+        The file may have vanished, or the folder may let its names be seen and nothing more.
+        """
         if not self.folder.keeps(path):
             return None
         try:
-            kind = stat.S_IFMT(location.lstat().st_mode)
-            if kind == stat.S_IFLNK and isinstance(error, FileNotFoundError):
-                return Skipped(path, f"a broken link, to {str(location.readlink())!r}")
+            is_link = stat.S_ISLNK(location.lstat().st_mode)
         except OSError:
-            kind = 0
-        return (
-            Item(path, str(location))
-            if kind == stat.S_IFREG
-            else Skipped(path, f"{error.strerror}")
-        )
+            is_link = False
+        if not is_link:
+            return Item(path, str(location))
+        if isinstance(error, FileNotFoundError):
+            return Skipped(path, f"a broken link, to {str(location.readlink())!r}")
+        return Skipped(path, f"a link that can't be followed: {error.strerror}")
 
     def _enter(self, path: str, status: os.stat_result) -> Skipped | None:
         """Begin to walk a folder, or return why it isn't walked."""

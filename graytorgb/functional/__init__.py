@@ -1,1 +1,1 @@
-"""The verbs ``to_rgb``, ``to_gray``, ``to_uint8`` and ``prepare``, which :mod:`graytorgb` exports."""
+"""The verbs that :mod:`graytorgb` exports: to_rgb, to_gray, to_uint8 and prepare."""

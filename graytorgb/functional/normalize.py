@@ -8,7 +8,7 @@ from ..backends import registry
 from ..backends.protocol import Array, cut_into_strips
 from ..core import blocks
 from ..core.arithmetic import Arithmetic, pack
-from ..core.layout import Layout, find_order, find_plane
+from ..core.layout import Layout, find_order, take_plane
 
 DTYPES = ("float32", "float16", "bfloat16", "uint8")  # of a result, numbered as in the kernels
 # The numbers that the kernels give to the dtypes of an input
@@ -54,9 +54,7 @@ def write_normalized(
     if axes.channels(array.shape) == 3:
         rgb = np.moveaxis(array.transpose(find_order(*axes)), axis, 0)
         return _write_by_numpy(rgb, axis, out, arithmetic, target)
-    part, order = find_plane(axes)
-    array = array if part is None else array[part]
-    array = array if order is None else array.transpose(order)
+    array = take_plane(array, axes, 0, np.transpose)
     packed = pack(arithmetic)
     if packed is not None and array.dtype in _CODES and registry.is_usable("native"):
         return _write_by_kernel(array, axis, out, packed, target, warm, threads)

@@ -1,7 +1,7 @@
 """``to_gray``: one gray channel for an image with three, or for a batch of them."""
 
 from functools import partial
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from ..core.layout import Layout, parse
 from ..core.luma import Weights, check_weights
 from ..errors import DtypeError, GrayToRGBError, LayoutError
 from ..kinds import BlockKind, LibraryKind, SharedKind
-from .gray_planes import make_gray, make_gray_by_library
+from .gray_by_library import make_gray_by_library
+from .gray_planes import make_gray
 
 Image = TypeVar("Image")
 Array = np.ndarray[Any, Any]
@@ -64,7 +65,7 @@ def to_gray(
     ChannelError
         If there are 2 or 4 channels, which have alpha: :func:`graytorgb.to_rgb` drops or composites
         it; if there are 0 or more than 4; or if the channels aren't equal under ``"any"``. The
-        message tells the largest difference. In a graph or a trace, which has no values, the
+        message tells the largest difference and its place (in dask, in the block). In a graph or a trace, which has no values, the
         library raises an error of its own when it runs. Channels aren't compared in ``torch.vmap``
         and in what ``torch.jit.trace`` makes.
     LayoutError
@@ -81,7 +82,7 @@ def to_gray(
     to even. uint8 under ``"luma"`` has the integers of Pillow's ``convert("L")``, which are
     ``(19595 r + 38470 g + 7471 b + 32768) >> 16``. bool counts as 0 and 1. Floats aren't rounded to
     integers; they are computed in float32, and float64 in float64, as
-    ``g - 0.299 (g - r) - 0.114 (g - b)``.
+    ``g - 0.299 (g - r) - 0.114 (g - b)``. TensorFlow and JAX make 0 of subnormal floats.
 
     Examples
     --------
@@ -118,9 +119,9 @@ def _convert_array(image: Any, layout: str | None, weights: Weights, out: Any) -
         shared = kind.to_numpy_shared(array)
         if shared is not None:
             write = partial(make_gray, shared, axes, weights)
-            if channels == 3 and not _is_in_numpy(kind, array):
+            if channels == 3 and isinstance(kind, LibraryKind) and not _is_in_numpy(kind, array):
                 gray = make_gray_by_library(kind, array, axes, channels, weights)
-                write = partial(_copy, kind.to_numpy_shared(gray))
+                write = partial(_copy, cast(Array, kind.to_numpy_shared(gray)))
             shape = axes.result_shape(shared.shape, 1)
             return kinds.write_result(kind, image, out, shape, array.dtype, shared, write)
     library = kinds.require_unshared(kind, out)
@@ -131,9 +132,9 @@ def _convert_array(image: Any, layout: str | None, weights: Weights, out: Any) -
     return library.wrap_result(result, image)
 
 
-def _is_in_numpy(kind: SharedKind, array: Any) -> bool:
+def _is_in_numpy(kind: LibraryKind, array: Any) -> bool:
     """Return whether numpy has the array's dtype; it lacks bfloat16, whose words it shares."""
-    return not isinstance(kind, LibraryKind) or hasattr(np, kind.get_dtype_name(array))
+    return hasattr(np, kind.get_dtype_name(array))
 
 
 def _copy(array: Array, out: Array | None) -> Array:

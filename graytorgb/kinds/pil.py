@@ -119,6 +119,6 @@ def _resolve_alpha(image: PILImage, alpha: alphas.Alpha, result: Result) -> PILI
         levels.info.pop("transparency", None)
         return levels
     full = np.asarray(join_alpha(levels, opacity))
-    result = np.empty((*full.shape[:2], 3), full.dtype)
-    alphas.composite(full, alpha, result)
-    return from_array(result, like=image)
+    mixed = np.empty((*full.shape[:2], 3), full.dtype)
+    alphas.composite(full, alpha, mixed)
+    return from_array(mixed, like=image)

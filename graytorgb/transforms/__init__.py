@@ -15,6 +15,6 @@ from ..extras import require
 require("torchvision")  # raises the error that names the extra
 
 from .batches import PrepareBatch  # noqa: E402
-from .images import Prepare, ToRGB, ToUint8  # noqa: E402
+from .images import Prepare, ToGray, ToRGB, ToUint8  # noqa: E402
 
-__all__ = ["Prepare", "PrepareBatch", "ToRGB", "ToUint8"]
+__all__ = ["Prepare", "PrepareBatch", "ToGray", "ToRGB", "ToUint8"]

@@ -1,4 +1,4 @@
-"""``ToRGB``, ``ToUint8`` and ``Prepare``: transforms of an image, or of a sample that holds it."""
+"""Transforms of an image, or of a sample with one: ToRGB, ToGray, ToUint8 and Prepare."""
 
 import ast
 from dataclasses import is_dataclass
@@ -12,12 +12,14 @@ from torchvision.transforms import v2
 
 from ..core import alpha as alphas
 from ..core.layout import name_axes
+from ..core.luma import Weights, check_weights
 from ..core.stats import stats as find_stats
 from ..core.stats import stats_in_one
 from ..core.value_range import ValueRange, check_policy, refuse_depth
 from ..errors import DtypeError
 from ..functional.plan import Options
 from ..functional.prepare import check_dtype, prepare
+from ..functional.to_gray import to_gray
 from ..functional.to_rgb import to_rgb
 from ..functional.to_uint8 import to_uint8
 from ..kinds.torch import KIND as TORCH
@@ -121,9 +123,8 @@ class ToRGB(_ImageTransform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Convert one image or video with :func:`graytorgb.to_rgb`."""
-        layout = None
+        layout = _find_layout(inpt)
         if is_plain_tensor(inpt):
-            layout = name_axes(inpt.ndim, "CHW") if inpt.ndim >= 3 else "HW"
             has_alpha = inpt.ndim >= 3 and inpt.shape[-3] in (2, 4)
             if torch.compiler.is_compiling() and has_alpha and not isinstance(self.alpha, str):
                 return _composite_op(inpt, list(map(float, self.alpha)))
@@ -131,6 +132,50 @@ class ToRGB(_ImageTransform):
         compiled = torch.compiler.is_compiling() and self.backend != "broadcast"
         backend = "auto" if compiled else self.backend
         return to_rgb(inpt, layout, backend=backend, copy=self.copy, alpha=self.alpha)
+
+
+class ToGray(_ImageTransform):
+    """Make one gray channel of RGB images and videos: :func:`graytorgb.to_gray` in a Compose.
+
+    Gray images pass through, so that a folder of both kinds gives one channel. Masks, boxes,
+    labels and everything else in a sample stay as they are.
+
+    Parameters
+    ----------
+    weights : {"luma", "equal", "any"}
+        How three channels become one, as in :func:`graytorgb.to_gray`; under ``"any"`` an image
+        whose channels differ is an error.
+
+    Raises
+    ------
+    OptionError
+        On construction, for other `weights`.
+
+    Notes
+    -----
+    A PIL image is in mode L afterwards, or in its own mode if that is I;16, I or F. A tensor is
+    (..., 1, H, W), and a numpy array on its own has no channel axis. An alpha channel is an error:
+    put ``ToRGB(alpha=...)`` in front.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from graytorgb.transforms import ToGray
+    >>> ToGray()(torch.zeros(8, 3, 28, 28)).shape
+    torch.Size([8, 1, 28, 28])
+    """
+
+    def __init__(self, weights: Weights = "luma") -> None:
+        super().__init__()
+        self.weights = check_weights(weights)
+
+    def extra_repr(self) -> str:
+        """Return the argument, for the transform's repr."""
+        return f"weights={self.weights!r}"
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Convert one image or video with :func:`graytorgb.to_gray`."""
+        return to_gray(inpt, _find_layout(inpt), weights=self.weights)
 
 
 class ToUint8(_ImageTransform):
@@ -234,15 +279,20 @@ class Prepare(_ImageTransform):
 
     def prepare(self, image: Any, out: torch.Tensor | None = None) -> Any:
         """Convert one image or video, into the memory of `out` if there is one."""
-        layout = None
         if isinstance(image, PIL.Image.Image):
-            image, layout = pil_to_tensor(image), "CHW"
-        elif is_plain_tensor(image):
-            layout = name_axes(image.ndim, "CHW") if image.ndim >= 3 else "HW"
+            image = pil_to_tensor(image)
+        layout = _find_layout(image)
         _refuse_wrapped(image, self.value_range)
         return prepare(
             image, self.stats, layout, value_range=self.value_range, dtype=self.dtype, out=out
         )
+
+
+def _find_layout(image: Any) -> str | None:
+    """Return the axes of a plain tensor by torchvision's convention; None for another image."""
+    if not is_plain_tensor(image):
+        return None
+    return name_axes(image.ndim, "CHW") if image.ndim >= 3 else "HW"
 
 
 def _refuse_wrapped(image: Any, value_range: ValueRange | None) -> None:

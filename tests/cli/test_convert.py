@@ -1,8 +1,10 @@
 """``graytorgb convert``: options, what is printed where, and exit codes."""
 
 import os
+import re
 
 import numpy as np
+import PIL.Image
 import pytest
 from click.testing import CliRunner
 
@@ -13,7 +15,7 @@ from graytorgb.errors import TargetError
 from graytorgb.io import read
 
 from ..datasets.trees import KEPT, deep, gray, list_images, read_tree, write_png
-from ..support import needs, needs_package
+from ..support import ROOT, needs, needs_package
 
 needs("pillow")
 needs_package("dask", "imagecodecs", "loky", "simplejpeg", "tifffile")
@@ -59,7 +61,7 @@ def test_what_can_not_be_read_is_named_on_stderr(src, dst):
     assert code == 1
     assert "can't be converted: 'cats/bad\\n.png': a PNG without a header" in err
     assert "can't be converted: '\\udcff.png': a PNG without a header" in err
-    assert "2 converted, 2 can't be read" in out
+    assert "2 converted, 2 can't be converted" in out
     assert list_images(dst) == ["cats/a.png", "dogs/b.png"]
 
 
@@ -73,7 +75,7 @@ def test_a_dry_run(src, dst, tmp_path):
     told = [[cell.strip() for cell in row if cell.strip()] for row in rows]
     assert ["PNG, gray, 16 bits", "PNG, uint16, 1 channel", "2", "cats/a.png"] in told
     assert ["PNG, RGB, 8 bits", "PNG, uint8, 1 channel", "1", "cats/c.png"] in told
-    assert "3 would be converted, 1 files that aren't images" in out
+    assert "3 would be converted, 1 no image by name or content" in out
     assert read_tree(tmp_path) == before
     assert not dst.exists()
 
@@ -174,7 +176,7 @@ def test_ctrl_c(src, dst, monkeypatch):
     monkeypatch.setattr(conversion_run, "write_tasks", interrupt)
     _, err, code = convert(src, dst)
     assert code == 130
-    assert "interrupted: 0 images are finished and stay. Run the same command again: it" in err
+    assert "interrupted: 0 images finished, to stay. Run the same command again: it" in err
 
 
 def test_what_is_left_over_is_told(src, dst):
@@ -182,7 +184,7 @@ def test_what_is_left_over_is_told(src, dst):
     (src / "dogs" / "b.png").unlink()
     _, err, code = convert(src, dst)
     assert code == 0
-    assert "1 files of an earlier run are no part of this conversion and stay" in err
+    assert "1 file of an earlier run, such as dogs/b.png: no part of this conversion, left" in err
     assert (dst / "dogs" / "b.png").exists()
 
 
@@ -191,3 +193,28 @@ def test_help_names_every_option():
     for param in command.convert_command.params:
         hidden = getattr(param, "hidden", False)
         assert (param.opts[0].lower() in out.lower()) != hidden, param.opts
+
+
+def test_the_guide_shows_real_output(tmp_path, monkeypatch):
+    """Each command of docs/guide/convert.md prints what is shown there, stderr before stdout."""
+    rng = np.random.default_rng(0)
+    for label in ("ill", "well"):
+        for k in range(3):
+            write_png(
+                tmp_path / "scans" / label / f"{k}.png", rng.integers(0, 4096, (48, 64), np.uint16)
+            )
+    photo = rng.integers(0, 256, (48, 64, 3), np.uint8)
+    PIL.Image.fromarray(photo).save(tmp_path / "scans" / "well" / "photo.jpg")
+    data = (tmp_path / "scans" / "ill" / "0.png").read_bytes()
+    (tmp_path / "scans" / "ill" / "damaged.png").write_bytes(data[:3000])
+    (tmp_path / "scans" / "notes.txt").write_text("from the ward")
+    monkeypatch.chdir(tmp_path)
+    guide = (ROOT / "docs" / "guide" / "convert.md").read_text()
+    blocks = re.findall(r"^```console\n\$ graytorgb convert (.*)\n((?:.*\n)*?)```", guide, re.M)
+    assert len(blocks) == 5
+    for words, shown in blocks:
+        out, err, _ = convert(*words.split())
+        bar = ("reading headers", "converting")
+        printed = [line.rstrip() for line in [*err.splitlines(), *out.splitlines()]]
+        printed = [line for line in printed if line and not line.startswith(bar)]
+        assert sorted(printed) == sorted(line.rstrip() for line in shown.splitlines()), words

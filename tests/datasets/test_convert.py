@@ -165,8 +165,8 @@ class TestValues:
         write_png(src / "cats" / "c.png", gray(0))
         done = run(src, dst, bits=8, value_range=(0, 4095))
         assert [path for path, _ in done.errors] == ["cats/c.png"]
-        assert "pixels go to 255 at most" in done.errors[0][1]
-        assert any("8 bits can't be under this range" in note for note in done.notes)
+        assert "it has 8 bits, and would be dark under the range 0 to 4095" in done.errors[0][1]
+        assert any("8 bits, too few for this range" in note for note in done.notes)
         assert list_images(dst) == ["cats/a.png", "dogs/b.png"]
 
     def test_a_depth_that_is_not_used_is_noted(self, tmp_path, dst):

@@ -376,7 +376,7 @@ def test_ctrl_c_leaves_what_is_finished(tmp_path):
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "images are finished and stay. Run the same command again" in err
+    assert "images finished, to stay. Run the same command again" in err
     assert "Traceback" not in err
     names = list_images(dst)
     assert 20 <= len(names) < 100

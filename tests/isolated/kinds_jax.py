@@ -11,7 +11,8 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 import graytorgb as g2r
 
-from ..kinds.kinds_contract import FLOATS, INTEGERS, OTHERS, KindContract
+from ..kinds.held import FLOATS, INTEGERS, OTHERS
+from ..kinds.kinds_contract import KindContract
 
 WIDE = ["float64", "complex128", "int64", "uint64"]
 
@@ -42,6 +43,7 @@ class Traced(TestEager):
 
     sees = False
     layouts: ClassVar = ["HW->HWC", "HWN->NCHW", "NTHW->NTCHW"]
+    gray_layouts: ClassVar = ["HWC->HW", "NCHW->NHWC", "HWCN->NWH"]
     ranges: ClassVar = [(0, 4095), (0.1, 0.7), "dtype"]
 
 

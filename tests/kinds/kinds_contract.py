@@ -14,34 +14,14 @@ import pytest
 import graytorgb as g2r
 from graytorgb.backends.registry import BACKENDS
 
-from ..support import needs, needs_package, oracle, random_bits
+from ..support import needs, oracle
+from .gray_contract import GrayContract
+from .held import FLOATS, bits_of, numpy_dtype
 
 LAYOUTS = ["HW->HWC", "HW->CHW", "NHW->NHWC", "NHW->NCHW", "HWN->NCHW", "NTHW->NTHWC",
            "NTHW->NCTHW"]  # fmt: skip
 SHAPE = {"N": 2, "T": 3, "H": 5, "W": 6, "C": 1}
-INTEGERS = ["bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"]
-FLOATS = ["float16", "bfloat16", "float32", "float64"]
-OTHERS = ["complex64", "complex128", "float8_e4m3fn", "float8_e5m2"]
 RANGES = [(0, 255), (0, 4095), (-7, 3.25), (100, 101), (0.1, 0.7), (-1e9, 3e9), (1e6, 1e6 + 1)]
-
-
-def numpy_dtype(name):
-    """Return the dtype of a name from NumPy, or from ml_dtypes."""
-    try:
-        return np.dtype(name)
-    except TypeError:
-        needs_package("ml_dtypes")
-        import ml_dtypes
-
-        return np.dtype(getattr(ml_dtypes, name))
-
-
-def bits_of(name, shape):
-    """Return an array of random bits of a dtype."""
-    dtype = numpy_dtype(name)
-    if name == "bool":
-        return random_bits(shape, bool)
-    return random_bits((*shape[:-1], shape[-1] * dtype.itemsize), np.uint8).view(dtype)
 
 
 def awkward_values(name, lo, hi):
@@ -68,41 +48,16 @@ def awkward_values(name, lo, hi):
         return np.concatenate([wide, *around, ends])[None].astype(dtype)
 
 
-class KindContract:
-    """The tests; a subclass defines `make`, `read`, `is_kind` and the attributes that differ."""
+class KindContract(GrayContract):
+    """The tests of all verbs; a subclass defines what :class:`HeldKind` says."""
 
-    dtypes: ClassVar = INTEGERS + FLOATS + OTHERS  # that the kind has
-    levels: ClassVar = INTEGERS + FLOATS  # of these, those whose levels it tells
     targets: ClassVar = ["float32", "float16", "uint8"]  # of prepare
     layouts: ClassVar = LAYOUTS
     ranges: ClassVar = [*RANGES, "dtype"]
-    channels_first = False
     shares = False  # whether numpy shares the arrays' memory, so that the backends do the work
     views = False  # whether copy=False gives a view
-    sees = True  # whether values can be looked at: not in a graph
-    refuses: ClassVar = g2r.LevelsError  # what NaN raises: in a graph, the library's own error
     composites = False
     text: ClassVar = ""  # the library, as its messages call it
-
-    def make(self, array):
-        raise NotImplementedError
-
-    def read(self, result):
-        raise NotImplementedError
-
-    def is_kind(self, result):
-        raise NotImplementedError
-
-    def run(self, function, array):
-        """Return `function`'s result for an array of the kind, as numpy; graphs override this."""
-        result = function(self.make(array))
-        assert self.is_kind(result)
-        return self.read(result)
-
-    def same(self, result, expected):
-        assert result.dtype == expected.dtype
-        assert result.shape == expected.shape
-        assert result.tobytes() == expected.tobytes()
 
     def test_bits_are_the_oracles(self):
         for name in self.dtypes:

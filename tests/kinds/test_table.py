@@ -14,7 +14,8 @@ from graytorgb.kinds.numpy import KIND as NUMPY
 from graytorgb.kinds.table import Line
 
 from ..support import run_python
-from .kinds_contract import INTEGERS, KindContract
+from .held import INTEGERS
+from .kinds_contract import KindContract
 
 FILES = {path.stem for path in (Path(g2r.__file__).parent / "kinds").glob("[a-z]*.py")}
 
