@@ -37,14 +37,6 @@ class NpyTarget(ArrayTarget):
         self.notes = self.path.with_name(f"{self.path.name}.json")
         self._labels = self.path.with_name(f"{self.path.stem}.labels.npy")
 
-    def read_attributes(self) -> dict[str, Any]:
-        """Return the attributes in the file beside the array; none if there is no such file."""
-        try:
-            attributes: dict[str, Any] = json.loads(self.notes.read_bytes())
-        except (FileNotFoundError, ValueError):
-            return {}
-        return attributes
-
     def list_data(self) -> Iterable[Path]:
         """Return the array and its labels."""
         return [self.path, self._labels]

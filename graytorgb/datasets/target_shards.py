@@ -17,6 +17,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from glob import escape
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -27,6 +28,7 @@ import numpy as np
 from .conversion_options import Options
 from .conversion_reading import Converted, convert_images
 from .journal import MARK
+from .publication import Publication
 from .rows import Row, Summary, describe_image, digest_missing
 from .staging import Staging, count_bytes, remove
 from .targets import Outcome, Plan, PlannedImage, Request, Target, Task
@@ -140,14 +142,15 @@ class ShardTarget(Target):
         """Return whether an interrupted `assemble` has taken this shard already."""
 
     @abstractmethod
-    def read_attributes(self) -> dict[str, Any]:
-        """Return the attributes of a target that is there."""
-
-    @abstractmethod
     def list_data(self) -> Iterable[Path]:
         """Return the files and folders of data that a target that is there has."""
 
     # What is the same for all formats
+
+    @property
+    def publication(self) -> Publication:
+        """How the files of the target get their names."""
+        return Publication(self.partial, self.mark)
 
     def find_final(self, missing: str = "none") -> Path:
         """Return the folder that the files are put together in, without the missing images."""
@@ -180,7 +183,7 @@ class ShardTarget(Target):
     def is_done(self, task: Task, size: int) -> bool:
         """Return whether the shard is there, alone or as a part of the target."""
         final = self.find_final()
-        if self.is_finished or (final / "whole").exists():
+        if self.is_finished or self.publication.is_ready(final):
             return True
         if self.has_assembled(final, self._find_number(task)):
             return True
@@ -202,11 +205,7 @@ class ShardTarget(Target):
         """Remove what is unfinished of other images or options."""
         for folder in self.partial.glob("final-*"):
             if not folder.name.startswith(f"final-{self.digest}-"):
-                for name in _read_names(folder):
-                    if not (folder / name).exists():  # it was moved to its place
-                        remove(self.mark.with_name(name))
-                    remove(folder / name)
-                remove(folder)
+                self.publication.discard(folder)
         for folder in self.partial.glob("shards-*"):
             if folder.name != f"shards-{self.common}":
                 remove(folder)
@@ -241,24 +240,20 @@ class ShardTarget(Target):
         """Put the target together, replace the one that was there, and remove what is left."""
         self.check(plan, request.options)
         failed = digest_missing(np.fromiter(plan.list_failed(), np.int64))
-        if self.is_finished and self.read_attributes()["graytorgb"]["missing"] == failed:
+        if self.is_finished and self._read_made()["missing"] == failed:
             remove(self.partial)
             return
         request.guard.check()
         final: Path | None = self.find_final()
-        if not (self.find_final() / "whole").exists():
+        if not self.publication.is_ready(self.find_final()):
             final = self._assemble(plan, request)
-        if final is not None and (final / self.mark.name).exists():
-            self._remove_old()
-            for name in _read_names(final):
-                if (final / name).exists():
-                    remove(self.mark.with_name(name))
-                    (final / name).replace(self.mark.with_name(name))
+        if final is not None:
+            self.publication.publish(final, self._list_files())
         remove(self.partial)
 
     def list_temporaries(self) -> Iterable[Path]:
         """Return the files that a killed run left unfinished."""
-        kept = self.kept.parent.glob(f"{MARK}*-{self.kept.name}")
+        kept = self.kept.parent.glob(f"{MARK}*-{escape(self.kept.name)}")
         return [*(self.partial / "scratch").glob("*"), *kept]
 
     def _list_files(self) -> set[Path]:
@@ -268,9 +263,22 @@ class ShardTarget(Target):
         """Return whether the target that is there is of these images, and has all its bytes."""
         if not self.mark.exists():
             return False
-        made = self.read_attributes().get("graytorgb", {})
+        made = self._read_made()
         size = sum(map(count_bytes, self.list_data()))
         return (made.get("digest"), made.get("bytes")) == (self.digest, size)
+
+    def _read_made(self) -> dict[str, Any]:
+        """Return what the target that is there says of how it was made; it may be another's."""
+        made = self.read_attributes().get("graytorgb")
+        return made if isinstance(made, dict) else {}
+
+    def read_attributes(self) -> dict[str, Any]:
+        """Return the attributes of the target that is there."""
+        try:
+            attributes = json.loads(self.notes.read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return attributes if isinstance(attributes, dict) else {}
 
     def _assemble(self, plan: Plan, request: Request) -> Path | None:
         """Put the target together of the shards of the plan, and return its folder.
@@ -296,7 +304,7 @@ class ShardTarget(Target):
         if not summary.count:
             return None
         final = self.find_final(self.tell_missing(summary))
-        if (final / "whole").exists():
+        if self.publication.is_ready(final):
             return final
         final.mkdir(parents=True, exist_ok=True)
         names = self.assemble(final, shards, summary, filter(None, read_rows()))
@@ -310,21 +318,8 @@ class ShardTarget(Target):
             "graytorgb": made,
         }  # fmt: skip
         self.write_notes(final / self.notes.name, attributes, summary, filter(None, read_rows()))
-        order = [*sorted({*names, self.notes.name} - {self.mark.name}), self.mark.name]
-        self._stage(request).write(final / "whole", json.dumps(order).encode())
+        self.publication.make_ready(final, [*names, self.notes.name], self._stage(request))
         return final
-
-    def _remove_old(self) -> None:
-        """Remove the target that was there: from the first moment on it isn't whole."""
-        old = self.partial / "old"
-        if self.mark.exists():
-            files = [str(path) for path in self._list_files() - {self.mark}]
-            (self.partial / "old.json").write_text(json.dumps(files))
-            self.mark.replace(old)
-        if old.exists():
-            for path in json.loads((self.partial / "old.json").read_bytes()):
-                remove(Path(path))
-            remove(old)
 
     def _stage(self, request: Request) -> Staging:
         return Staging(self.partial / "scratch", request.mark, request.guard.check)
@@ -344,12 +339,3 @@ class ShardTarget(Target):
     def _find_shard(self, task: Task) -> Path:
         folder = self.partial / f"shards-{self.common}" / str(self._find_number(task))
         return folder / task.fingerprint(self.options)
-
-
-def _read_names(final: Path) -> list[str]:
-    """Return the names of the files in their order, once they are all put together."""
-    try:
-        names: list[str] = json.loads((final / "whole").read_bytes())
-    except FileNotFoundError:
-        return []
-    return names

@@ -93,6 +93,10 @@ class TarTarget(ShardTarget):
         images = count_shard_images(size / count, _SHARD_BYTES, _SHARD_IMAGES)
         return {"per_shard": 1 << images.bit_length() - 1, "classes": number_classes(names)}
 
+    def describe(self, dtype: str, options: Options) -> str:
+        """Return what images of a dtype become, for people."""
+        return FolderTarget(self.path).describe(dtype, options)
+
     def make_entry(self, converted: Converted, options: Options) -> Encoded:
         """Return an image as a file, as in a folder."""
         assert converted.pixels is not None, "an image that was read"
@@ -139,16 +143,10 @@ class TarTarget(ShardTarget):
         told = json.dumps({**attributes, "shards": shards}, indent=1)
         path.write_text(told + "\n")
 
-    def read_attributes(self) -> dict[str, Any]:
-        """Return the attributes in the list of the shards."""
-        attributes: dict[str, Any] = json.loads(self.notes.read_bytes())
-        return attributes
-
     def list_data(self) -> Iterable[Path]:
-        """Return the shards that the list names, or the first one's place."""
-        if not self.notes.exists():
-            return [self.path.with_name(self._name_shard(0))]
-        return [self.path.with_name(each["name"]) for each in self.read_attributes()["shards"]]
+        """Return the shards that are listed, or the first one's place if there is no list."""
+        count = len(self.read_attributes().get("shards", [])) or 1
+        return [self.path.with_name(self._name_shard(number)) for number in range(count)]
 
     def _name_shard(self, number: int) -> str:
         return f"{self.path.stem}-{number:06d}.tar"
