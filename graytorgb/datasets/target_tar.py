@@ -21,8 +21,9 @@ from .conversion_encoding import FILE_FORMATS, choose_format, encode
 from .conversion_options import Options
 from .conversion_reading import Converted
 from .rows import NO_CLASS, Row, Summary, find_class, find_label, number_classes
+from .shard_format import NoEntry
 from .target_folder import KEPT, FolderTarget
-from .target_shards import NoEntry, ShardTarget
+from .target_shards import ShardTarget
 from .targets import Plan, Task
 
 _SHARD_BYTES = 128 << 20  # of pixels; the encoded files take about half
@@ -145,7 +146,8 @@ class TarTarget(ShardTarget):
 
     def list_data(self) -> Iterable[Path]:
         """Return the shards that are listed, or the first one's place if there is no list."""
-        count = len(self.read_attributes().get("shards", [])) or 1
+        listed = self.read_attributes().get("shards")
+        count = len(listed) if isinstance(listed, list) and listed else 1
         return [self.path.with_name(self._name_shard(number)) for number in range(count)]
 
     def _name_shard(self, number: int) -> str:

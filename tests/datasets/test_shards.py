@@ -1,6 +1,7 @@
 """Targets of shards: stopped runs, files that can't be read, and what is refused."""
 
 import json
+import pickle
 import tarfile
 from contextlib import suppress
 
@@ -9,6 +10,7 @@ import pytest
 import zarr
 
 from graytorgb.datasets.conversion import convert
+from graytorgb.datasets.conversion_places import choose_target
 from graytorgb.errors import OptionError, TargetError
 
 from ..support import needs_package
@@ -274,3 +276,36 @@ def test_an_empty_folder_is_an_error(tmp_path, name):
     (tmp_path / "src").mkdir()
     with pytest.raises(ValueError, match="no file in it"):
         convert_here(tmp_path / "src", tmp_path / name)
+
+
+@kinds
+def test_a_target_goes_to_workers_as_a_few_bytes(tmp_path, name):
+    target = choose_target(tmp_path / name)
+    src = make_source(tmp_path / "src", count=1)
+    convert_here(src, tmp_path / name)
+    assert type(pickle.loads(pickle.dumps(target))) is type(target)
+    assert len(pickle.dumps(target)) < 1000
+
+
+@pytest.mark.parametrize(
+    "files", [{".zgroup": '{"zarr_format": 2}'}, {"zarr.json": "{"}, {"notes.txt": ""}], ids=str
+)
+def test_a_folder_of_other_files_does_not_become_a_store(tmp_path, files):
+    src = make_source(tmp_path / "src", count=1)
+    (tmp_path / "out.zarr").mkdir()
+    for name, text in files.items():
+        (tmp_path / "out.zarr" / name).write_text(text)
+    before = read_tree(tmp_path)
+    with pytest.raises(TargetError, match=next(iter(files))):
+        convert_here(src, tmp_path / "out.zarr")
+    assert read_tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"graytorgb": 1}', '{"shards": 3}'])
+@pytest.mark.parametrize("name", KINDS[1:])
+def test_notes_of_another_program_are_kept(tmp_path, name, text):
+    src = make_source(tmp_path / "src", count=1)
+    (tmp_path / f"{name}.json").write_text(text)
+    with pytest.raises(TargetError, match=f"{name}.json"):
+        convert_here(src, tmp_path / name)
+    assert (tmp_path / f"{name}.json").read_text() == text
