@@ -31,7 +31,7 @@ class NpyTarget(ArrayTarget):
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = self.mark = Path(path)
+        self.path = self.mark = Path(path).absolute()
         self.kept = self.path.with_name(f"{self.path.name}.{KEPT}")
         self.partial = self.path.with_name(f".{self.path.name}.partial")
         self.notes = self.path.with_name(f"{self.path.name}.json")

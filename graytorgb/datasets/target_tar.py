@@ -77,7 +77,7 @@ class TarTarget(ShardTarget):
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = Path(path).absolute()
         self.kept = self.path.with_name(f"{self.path.name}.{KEPT}")
         self.partial = self.path.with_name(f".{self.path.name}.partial")
         self.notes = self.mark = self.path.with_name(f"{self.path.name}.json")

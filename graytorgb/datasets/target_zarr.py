@@ -43,7 +43,7 @@ class ZarrTarget(ArrayTarget):
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = Path(path).absolute()
         self.kept = self.path / KEPT
         self.partial = self.path / ".partial"
         self.mark = self.notes = self.path / _METADATA
