@@ -8,7 +8,8 @@ from ..core.alpha import Background
 from ..core.value_range import ValueRange
 from .conversion_options import check_options
 from .conversion_result import Conversion
-from .conversion_run import ConversionRun, Silence, Watch
+from .conversion_run import ConversionRun
+from .conversion_watch import Silence, Watch
 
 Place = str | os.PathLike[str]
 

@@ -194,3 +194,8 @@ def _lock(file: int, path: Path) -> None:
             f"{path} is in use: another run is writing to this target. Wait for its end, or name "
             "another target"
         ) from None
+    except OSError as error:
+        raise TargetError(
+            f"{path} can't be locked ({error.strerror}), so two runs could write to this target: "
+            "name one on a file system with locks"
+        ) from error
