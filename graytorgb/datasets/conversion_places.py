@@ -13,7 +13,12 @@ from .targets import Target
 Place = str | os.PathLike[str]
 
 # What a target is, by the suffix of its name: the module and its class. Any other is a folder.
-TARGETS = {"": ("graytorgb.datasets.target_folder", "FolderTarget")}
+TARGETS = {
+    ".zarr": ("graytorgb.datasets.target_zarr", "ZarrTarget"),
+    ".npy": ("graytorgb.datasets.target_npy", "NpyTarget"),
+    ".tar": ("graytorgb.datasets.target_tar", "TarTarget"),
+    "": ("graytorgb.datasets.target_folder", "FolderTarget"),
+}
 
 
 def choose_target(dst: Place, **options: Any) -> Target:
