@@ -465,3 +465,22 @@ def test_images_of_a_stack_are_read_alone_if_it_is_large(src, dst, whole, monkey
     alone = {name: data for name, data in read_tree(dst / "alone").items() if name != KEPT}
     assert alone.items() >= {k: v for k, v in whole.items() if k != KEPT}.items()
     assert len(alone) == 11 + 6
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_target_that_can_not_be_written_to_at_all(src, dst, whole, monkeypatch, is_new):
+    if not is_new:
+        run(src, dst)
+    before = os.open
+
+    def refuse(path, flags, *arguments, **options):
+        if flags & os.O_RDWR and str(path).endswith(KEPT):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        return before(path, flags, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        with pytest.raises(TargetError, match=r"Read-only file system.* run the same conversion"):
+            run(src, dst)
+    run(src, dst)
+    assert read_tree(dst) == whole
