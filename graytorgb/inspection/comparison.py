@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,8 @@ from ..functional.to_rgb import to_rgb
 from ..functional.to_uint8 import to_uint8
 from ..io import ImageFile
 from ..io.request import Request
+from .counting import Samples, count, find_present
+from .values import find_values
 
 # How a short script reads files that Pillow doesn't open, by format
 _READERS = {
@@ -81,7 +84,7 @@ def compare(image: ImageFile, value_range: ValueRange) -> Comparison:
     ours = to_rgb(_pick_plane(image, to_uint8(image.array, value_range))[0], axes, alpha="drop")
     code, naive, refusal = _convert_naively(image)
     return Comparison(
-        levels=len(np.unique(plane)),
+        levels=find_values(replace(image, array=plane, layout=axes)).levels,
         code=code,
         naive=None if naive is None else _measure(naive),
         refusal=refusal,
@@ -113,7 +116,8 @@ def describe_loss(image: ImageFile, comparison: Comparison, remedy: str) -> str:
 def _measure(rgb: NDArray[np.uint8]) -> Picture:
     """Return the pixels with their figures."""
     black, white = (float((rgb == level).all(-1).mean()) for level in (0, 255))
-    return Picture(rgb, len(np.unique(rgb)), black, white)
+    counts = count(Samples(rgb.reshape(-1, 3), 3))
+    return Picture(rgb, len(find_present(counts.numbers)) if counts else 0, black, white)
 
 
 def _pick_plane(image: ImageFile, array: NDArray[Any]) -> tuple[NDArray[Any], str]:

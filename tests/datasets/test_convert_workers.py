@@ -6,7 +6,8 @@ import pytest
 
 from graytorgb.datasets import convert
 from graytorgb.datasets.conversion_options import Options
-from graytorgb.datasets.conversion_run import ConversionRun, Silence
+from graytorgb.datasets.conversion_run import ConversionRun
+from graytorgb.datasets.conversion_watch import Silence
 from graytorgb.datasets.journal import MARK
 
 from ..support import needs, needs_package

@@ -13,7 +13,7 @@ from graytorgb.datasets import items as items_module
 from graytorgb.datasets.sources import Item, Skipped, open_source
 from graytorgb.errors import DtypeError, ImageFileError
 
-from ..support import assert_same_bits, random_bits
+from ..support import assert_same_bits, random_bits, run_python
 
 
 def write_png(path, image=None):
@@ -158,6 +158,26 @@ def test_a_long_list_with_zeros(tmp_path):
     assert list_paths(tmp_path / "list.lst") == names
 
 
+def test_a_source_says_which_library_it_lacks(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((6, 7), np.uint8))
+    (tmp_path / "a.zarr").mkdir()
+    code = f"""
+import sys
+sys.modules.update(fsspec=None, tifffile=None, zarr=None)
+from graytorgb.datasets.sources import open_source
+for name in ("memory://scans", {str(tmp_path / "a.tif")!r}, {str(tmp_path / "a.zarr")!r}):
+    try:
+        open_source(name)
+    except ImportError as error:
+        print(error)
+"""
+    assert run_python(code).splitlines() == [
+        "needs fsspec: pip install 'graytorgb[remote]'",
+        "needs tifffile: pip install 'graytorgb[tiff]'",
+        "needs zarr: pip install 'graytorgb[zarr]'",
+    ]
+
+
 def test_several_sources_are_one(tmp_path, pages):
     write_png(tmp_path / "train" / "cat" / "1.png")
     write_png(tmp_path / "val" / "cat" / "1.png")
@@ -181,6 +201,34 @@ def test_files_that_a_shell_lists_are_named_from_their_folder(tmp_path, monkeypa
     assert list_paths([Path("a/1.png")]) == ["1.png"]
     with pytest.raises(ImageFileError, match=r"a/1\.png is given twice"):
         open_source(["a/1.png", "b/1.png", "a/1.png"])
+
+
+def test_a_source_inside_another_is_refused(tmp_path):
+    write_png(tmp_path / "a" / "b" / "1.png")
+    for inner in ("a/b", "a/b/1.png"):
+        with pytest.raises(ImageFileError, match=r"is in the folder .*a, which is given too"):
+            open_source([tmp_path / inner, tmp_path / "a"])
+
+
+def test_a_bad_file_among_several_does_not_stop_the_others(tmp_path):
+    """As in what a shell makes of `scans/*`."""
+    names = ["broken.npy", "empty", "image.png", "notes.md", "pipe.png", "store.zarr"]
+    for name in ("empty", "store.zarr"):
+        (tmp_path / name).mkdir()
+    write_png(tmp_path / "image.png")
+    (tmp_path / "broken.npy").write_bytes(b"\x93NUMPY")
+    (tmp_path / "notes.md").write_text("# Notes")
+    (tmp_path / "store.zarr" / "zarr.json").write_text("{nonsense")
+    os.mkfifo(tmp_path / "pipe.png")
+    found = list(open_source([tmp_path / name for name in names]).items())
+    items = [f.path for f in found if isinstance(f, Item)]
+    assert items == ["broken.npy", "image.png", "notes.md"]
+    skipped = {f.path: f.reason for f in found if isinstance(f, Skipped)}
+    assert "this is a pipe (FIFO)" in skipped["pipe.png"]
+    assert "a Zarr store that can't be read" in skipped["store.zarr"]
+    for item in (found[0], found[2]):
+        with pytest.raises(ImageFileError):
+            item.read()
 
 
 @pytest.mark.parametrize("name", ["nothing", "", "a\0b", "nothing/nowhere.npy"])
