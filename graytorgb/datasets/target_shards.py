@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import TargetError
 from .conversion_options import Options
 from .conversion_reading import convert_images
 from .journal import MARK
@@ -188,15 +189,22 @@ class ShardTarget(ShardFormat):
         Path or None
             None if no image could be read.
         """
-        tasks = self.list_tasks(plan, request.options)
         shards: list[Path] = []
-        for task in tasks:
+        lost: dict[Path, int] = {}  # the worker died, so that no image of the shard was read
+        failed = set(plan.list_failed())
+        for task in self.list_tasks(plan, request.options):
             shards.append(self._find_shard(task))
-            if not self._has_shard(task):  # of a whole target whose missing images can be read now
-                self.write(task, request)
+            if not self._has_shard(task):
+                if failed.issuperset(range(task.start, task.start + len(task.images))):
+                    lost[shards[-1]] = len(task.images)
+                else:  # the target is whole, and images that were missing can be read now
+                    self._write_again(task, request)
 
         def read_rows() -> Iterator[Row | None]:
             for shard in shards:
+                if shard in lost:
+                    yield from [None] * lost[shard]
+                    continue
                 for row in json.loads(shard.with_suffix(".json").read_bytes()):
                     yield Row(*row) if row else None
 
@@ -220,6 +228,15 @@ class ShardTarget(ShardFormat):
         self.write_notes(final / self.notes.name, attributes, summary, filter(None, read_rows()))
         self.publication.make_ready(final, [*names, self.notes.name], self._stage(request))
         return final
+
+    def _write_again(self, task: Task, request: Request) -> None:
+        """Write a shard in this process, of images that could be read before."""
+        for image, error in self.write(task, request).errors:
+            remove(self._find_shard(task))
+            raise TargetError(
+                f"{image.name} is in {self.path}, and can't be read any more: {error}. The target "
+                "stays as it was; run the same conversion again when the file can be read"
+            )
 
     def _stage(self, request: Request) -> Staging:
         return Staging(self.partial / "scratch", request.mark, request.guard.check)

@@ -121,6 +121,8 @@ class TarTarget(ShardTarget):
         for name, shard in zip(names, shards, strict=True):
             if shard.exists():
                 shard.replace(final / name)
+            elif not (final / name).exists():  # no image of it could be read
+                tarfile.open(final / name, "w").close()
         return names
 
     def tell_missing(self, summary: Summary) -> str:

@@ -11,6 +11,9 @@ import zarr
 
 from graytorgb.datasets.conversion import convert
 from graytorgb.datasets.conversion_places import choose_target
+from graytorgb.datasets.items import Item
+from graytorgb.datasets.target_shards import ShardTarget
+from graytorgb.datasets.targets import Outcome
 from graytorgb.errors import OptionError, TargetError
 
 from ..support import needs_package
@@ -153,8 +156,6 @@ def test_an_image_that_is_repaired_gets_its_row(tmp_path, name):
 
 @kinds
 def test_an_image_that_fails_for_a_while_gets_its_row_later(tmp_path, name, monkeypatch):
-    from graytorgb.datasets.items import Item
-
     src = make_source(tmp_path / "src")
     convert_here(src, tmp_path / "expected" / name)
     read = Item.read
@@ -171,6 +172,54 @@ def test_an_image_that_fails_for_a_while_gets_its_row_later(tmp_path, name, monk
     assert read_paths(tmp_path / "root" / name) == [*ALL[:4], *ALL[5:]]
     assert convert_here(src, tmp_path / "root" / name).errors == []
     assert read_tree(tmp_path / "root") == read_tree(tmp_path / "expected")
+
+
+@kinds
+def test_a_shard_whose_worker_died_leaves_no_rows_and_is_tried_again(tmp_path, name, monkeypatch):
+    src = make_source(tmp_path / "src")
+    convert_here(src, tmp_path / "expected" / name)
+    write, lost = ShardTarget.write, []
+
+    def lose(target, task, request):
+        if task.key != "shard 000001":
+            return write(target, task, request)
+        lost.extend(image.name for image in task.images)
+        return Outcome(task, -1, tuple((image, "lost") for image in task.images))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ShardTarget, "write", lose)
+        done = convert_here(src, tmp_path / "root" / name)
+    assert done.errors == [(path, "lost") for path in lost]
+    assert read_paths(tmp_path / "root" / name) == [path for path in ALL if path not in lost]
+    assert convert_here(src, tmp_path / "root" / name).errors == []
+    assert read_tree(tmp_path / "root") == read_tree(tmp_path / "expected")
+
+
+@kinds
+def test_an_image_that_vanishes_from_a_target_with_gaps_is_an_error(tmp_path, name, monkeypatch):
+    src = make_source(tmp_path / "src")
+    read = Item.read
+
+    def fail(number):
+        def read_or_fail(self, **options):
+            if self.path == ALL[number]:
+                raise OSError(5, "Input/output error")
+            return read(self, **options)
+
+        return read_or_fail
+
+    for number, error in ((7, None), (0, f"{ALL[0]} is in .* and can't be read any more")):
+        with monkeypatch.context() as patch:
+            patch.setattr(Item, "read", fail(number))
+            if error is None:
+                convert_here(src, tmp_path / name)
+                before = read_paths(tmp_path / name)
+            else:
+                with pytest.raises(TargetError, match=error):
+                    convert_here(src, tmp_path / name)
+    assert read_paths(tmp_path / name) == before
+    convert_here(src, tmp_path / name)
+    assert read_paths(tmp_path / name) == ALL
 
 
 @kinds
