@@ -31,6 +31,7 @@ from .errors import (
     LevelsError,
     ModelError,
     OptionError,
+    TargetError,
     UnknownBackend,
 )
 from .extras import require
@@ -67,6 +68,7 @@ __all__ = [
     "OptionError",
     "Recommendation",
     "Stats",
+    "TargetError",
     "UnknownBackend",
     "cache_info",
     "choose_backend",

@@ -67,6 +67,14 @@ class ImageFileError(GrayToRGBError, ValueError, OSError):
     """
 
 
+class TargetError(GrayToRGBError, ValueError, OSError):
+    """A conversion of a whole dataset can't write its target.
+
+    It would write over a file that isn't its own, the target can't hold the images, or the disk is
+    full or can't be written to.
+    """
+
+
 class WorkerLost(GrayToRGBError, RuntimeError):
     """A worker process died each time it worked on one item: a crash in a decoder, or no memory."""
 

@@ -1,4 +1,4 @@
-"""Types for options: shapes, statistics and sizes in bytes."""
+"""Types for options: shapes, statistics, sizes of images and in bytes, and backgrounds."""
 
 import re
 from typing import Any
@@ -66,3 +66,42 @@ class Size(click.ParamType[int]):
             self.fail(f"{value!r} isn't a size; write it as 500MB or 2GiB", param, ctx)
         number, unit, binary = match.groups()
         return int(float(number) * (1024 if binary else 1000) ** self.units.index(unit))
+
+
+class ImageSize(click.ParamType[Any]):
+    """A size of images: ``256`` for the shorter side, or ``224x320`` for height and width."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return a number or the pair (height, width), or raise a usage error."""
+        if not isinstance(value, str):
+            return value
+        match = re.fullmatch(r"([1-9]\d*)(?:x([1-9]\d*))?", value.lower())
+        if match is None:
+            self.fail(
+                f"{value!r} isn't a size; write it as 256, the shorter side, or as 224x320, height "
+                "and width", param, ctx,
+            )  # fmt: skip
+        height, width = match.groups()
+        return int(height) if width is None else (int(height), int(width))
+
+
+class AlphaOption(click.ParamType[Any]):
+    """What becomes of alpha: ``drop``, or a background ``R,G,B``."""
+
+    name = "alpha"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return ``"drop"`` or three numbers, or raise a usage error."""
+        if not isinstance(value, str) or value == "drop":
+            return value
+        try:
+            background = tuple(map(float, value.split(",")))
+        except ValueError:
+            background = ()
+        if len(background) != 3:
+            self.fail(
+                f"{value!r} is neither drop nor a background; write it as 255,255,255", param, ctx
+            )
+        return background

@@ -1,0 +1,69 @@
+"""The option ``--value-range LO HI``, which also takes the name of a rule."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from ..core.value_range import ValueRange
+from .streams import Program
+
+_RULES = ("dtype", "minmax")
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class RangeCommand(Program):
+    """A command whose ``--value-range`` takes a rule's name where click expects two numbers."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Give the names to hidden options of their own."""
+        split = [
+            part
+            for arg in args
+            for part in (arg.split("=", 1) if arg.startswith("--value-range=") else [arg])
+        ]
+        for k, value in enumerate(split[1:]):
+            if split[k] == "--value-range" and value in _RULES:
+                split[k] = "--value-rule"
+            elif split[k] == "--value-range" and value == "percentile":
+                split[k : k + 2] = ["--value-percentiles"]
+                break
+        return super().parse_args(ctx, split)
+
+
+def value_range_option(text: str) -> Callable[[Function], Function]:
+    """Return a decorator that adds ``--value-range`` and its hidden parts to a command."""
+
+    def add(function: Function) -> Function:
+        function = click.option("--value-rule", type=click.Choice(_RULES), hidden=True)(function)
+        function = click.option("--value-percentiles", type=(float, float), hidden=True)(function)
+        return click.option("--value-range", type=(float, float), metavar="LO HI", help=text)(
+            function
+        )
+
+    return add
+
+
+def join_range(
+    value_range: tuple[float, float] | None,
+    value_rule: str | None,
+    value_percentiles: tuple[float, float] | None,
+) -> ValueRange | None:
+    """Return the range that the options state.
+
+    Raises
+    ------
+    UsageError
+        If they state it twice.
+    """
+    percentiles = value_percentiles and ("percentile", *map(_shorten, value_percentiles))
+    limits = value_range and tuple(map(_shorten, value_range))
+    stated: list[Any] = [each for each in (limits, value_rule, percentiles) if each is not None]
+    if len(stated) > 1:
+        raise click.UsageError("--value-range is stated twice")
+    return stated[0] if stated else None
+
+
+def _shorten(number: float) -> float:
+    """Return a whole number as an int, so that it is written as one."""
+    return int(number) if number.is_integer() else number
