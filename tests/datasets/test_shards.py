@@ -7,7 +7,6 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-import zarr
 
 from graytorgb.datasets.conversion import convert
 from graytorgb.datasets.conversion_places import choose_target
@@ -29,7 +28,9 @@ from .shard_targets import (
     stopping,
 )
 
-needs_package("zarr", "webdataset")
+needs_package("zarr")
+import zarr  # noqa: E402
+
 pytestmark = pytest.mark.usefixtures("small_shards")
 assert small_shards
 
