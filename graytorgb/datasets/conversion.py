@@ -41,7 +41,8 @@ def convert(
     Parameters
     ----------
     src : str, path or sequence of them
-        What :func:`graytorgb.datasets.sources.open_source` takes. It is never changed.
+        A folder, whose tree is kept; a glob such as ``"scans/**/*.png"``; a text file of paths; an
+        image file; a .npy, .npz or Zarr array of images; or a URL. It is never changed.
     dst : str or path
         The target, whose kind its suffix tells: ``.zarr``, ``.npy``, ``.tar`` (WebDataset shards),
         else a folder. In a folder each image has the path of its source, with the suffix of the
