@@ -15,11 +15,11 @@ from ..extras import require
 from ..io.formats import SUFFIXES, find_format
 from .files import FileCommand, OutputFile, get_label
 from .progress import FileProgress
+from .streams import INTERRUPTED
 
 if TYPE_CHECKING:
     from ..datasets import Audit
 
-_INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
 _STDOUT = Path("-")
 _ZARR = ("zarr.json", ".zarray", ".zgroup")
 
@@ -173,7 +173,7 @@ def _run(sources: tuple[str, ...], layout: str | None, options: dict[str, Any]) 
                 f"Interrupted after {progress.done:,} files. No report is written: the value range "
                 "and the copies need all files. To audit a part, name its folder as SRC.", err=True,
             )  # fmt: skip
-            raise SystemExit(_INTERRUPTED) from None
+            raise SystemExit(INTERRUPTED) from None
     return audit
 
 

@@ -20,6 +20,7 @@ from rich.text import Text
 from ..errors import GrayToRGBError
 from ..extras import require
 from .range_option import RangeCommand, join_range, value_range_option
+from .streams import INTERRUPTED
 from .types import AlphaOption, ImageSize
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def convert_command(
             )  # fmt: skip
     except KeyboardInterrupt:
         click.echo(f"interrupted: {bar.tell_progress()}", err=True)
-        ctx.exit(130)
+        ctx.exit(INTERRUPTED)
     except (GrayToRGBError, OSError) as error:
         named = [_OPTIONS[name] for name in getattr(error, "remedies", ()) if name in _OPTIONS]
         hint = f"\nHere: {'; '.join(named)}" if named else ""

@@ -23,6 +23,7 @@ _PLAIN = str.maketrans(
         "µ": "u",
     }
 )
+INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
 _ERROR_HANDLER = "graytorgb.plain"
 
 

@@ -100,7 +100,7 @@ class Writer:
         except OSError as error:
             if isinstance(error, GrayToRGBError):
                 raise
-            raise self._stop(f"{error.strerror or error}") from error
+            raise self._stop(f"{self.target.path}: {error.strerror or error}") from error
         finally:
             self._sweep()
 
