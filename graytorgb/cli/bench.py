@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ..bench import Case, Report
 
 
-
 def _check_names(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str]:
     """Return the backends that --backends names, or raise a usage error."""
     if value is None:

@@ -156,8 +156,11 @@ def report(done: "Conversion") -> None:
         console.print(table)
     for path, reason in done.errors:
         click.echo(f"can't be converted: {tell_name(path)}: {reason}", err=True)
-    for text, images in done.notes.items():
-        click.echo(f"note: {tell_count(images, 'image')}: {text}", err=True)
+    for note in done.notes:
+        click.echo(f"note: {tell_count(note.images, 'image')}: {note.text}", err=True)
+        if note.value_range is not None:
+            ends = " ".join(f"{end:.12g}" for end in note.value_range)
+            click.echo(f"      the range of their values is --value-range {ends}", err=True)
     if done.left_over:
         click.echo(
             f"note: {tell_count(len(done.left_over), 'file')} of an earlier run, such as "

@@ -24,6 +24,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .conversion_notes import Note
 from .conversion_options import Options
 
 if TYPE_CHECKING:
@@ -118,8 +119,8 @@ class Outcome:
         The bytes that were written, as `Target.is_done` gets them; -1 if nothing was written.
     errors : tuple of (PlannedImage, str)
         The images that can't be read or converted, with the reason.
-    notes : tuple of str
-        What a user should know, such as a depth that isn't used; without the files' names.
+    notes : tuple of Note
+        What a user should know, such as a depth that isn't used.
     details : dict
         What else the record of the task holds: the range that each file states, ...
     """
@@ -127,7 +128,7 @@ class Outcome:
     task: Task
     size: int
     errors: tuple[tuple[PlannedImage, str], ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     details: dict[str, Any] = field(default_factory=dict)
 
     @property

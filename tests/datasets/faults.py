@@ -136,21 +136,31 @@ class Killer:
         process = start(self.src, self.room / self.name, log=self.log)
         self.check_whole(process.wait(_IN_SECONDS))
         self.counts["resumed to the end"] += 1
-        end = time.monotonic() + _IN_SECONDS
-        while (left := [p for group in self.groups for p in list_group(group)]) and (
-            time.monotonic() < end
-        ):
-            time.sleep(0.1)
-        if left:
-            raise Differs(f"processes of killed runs live on: {left}")
-        self.check_whole(process.returncode)  # and none of them has written since
+        self.wait_for_workers()
+        self.check_whole(process.returncode)  # none of them has written since
         self.begin_anew()
+
+    def wait_for_workers(self):
+        """Wait until the workers of the killed runs have ended."""
+        end = time.monotonic() + _IN_SECONDS
+        while left := [process for group in self.groups for process in list_group(group)]:
+            if time.monotonic() > end:
+                raise Differs(f"processes of killed runs live on: {left}")
+            time.sleep(0.1)
 
     def begin_anew(self):
         """Remove the target."""
+        self.wait_for_workers()
         shutil.rmtree(self.room)
         self.room.mkdir()
+        self.remove_semaphores()
         self.groups.clear()
+
+    def remove_semaphores(self):
+        """Remove the semaphores of runs whose group was killed with the process that removes them."""
+        for group in self.groups:
+            for path in Path("/dev/shm").glob(f"sem.loky-{group}-*"):
+                path.unlink(missing_ok=True)
 
     def check_unfinished(self):
         """Check that no file of a folder has its name before it is whole."""
