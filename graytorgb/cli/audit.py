@@ -15,7 +15,7 @@ from ..extras import require
 from ..io.formats import SUFFIXES, find_format
 from .files import FileCommand, OutputFile, get_label
 from .progress import FileProgress
-from .streams import INTERRUPTED
+from .streams import INTERRUPTED, tell_error
 
 if TYPE_CHECKING:
     from ..datasets import Audit
@@ -153,9 +153,10 @@ def _clear_errors() -> Iterator[None]:
         raise click.ClickException(f"{error} (on the command line: --layout NHW)") from error
     except GrayToRGBError as error:
         raise click.ClickException(str(error)) from error
+    except BrokenPipeError:
+        raise  # as of `| head`: click ends the program without a word
     except OSError as error:
-        name = f"{error.filename}: " if error.filename else ""
-        raise click.ClickException(f"{name}{error.strerror or error}") from error
+        raise click.ClickException(tell_error(error)) from error
 
 
 def _run(sources: tuple[str, ...], layout: str | None, options: dict[str, Any]) -> "Audit":

@@ -20,7 +20,7 @@ from rich.text import Text
 from ..errors import GrayToRGBError
 from ..extras import require
 from .range_option import RangeCommand, join_range, value_range_option
-from .streams import INTERRUPTED
+from .streams import INTERRUPTED, tell_error
 from .types import AlphaOption, ImageSize
 
 if TYPE_CHECKING:
@@ -89,11 +89,18 @@ def convert_command(
     except KeyboardInterrupt:
         click.echo(f"interrupted: {bar.tell_progress()}", err=True)
         ctx.exit(INTERRUPTED)
-    except (GrayToRGBError, OSError) as error:
+    except GrayToRGBError as error:
         named = [_OPTIONS[name] for name in getattr(error, "remedies", ()) if name in _OPTIONS]
         hint = f"\nHere: {'; '.join(named)}" if named else ""
         raise click.ClickException(f"{error}{hint}") from error
-    report(done)
+    except OSError as error:
+        raise click.ClickException(tell_error(error)) from error
+    try:
+        report(done)
+    except BrokenPipeError:
+        raise  # as of `| head`: click ends the program without a word
+    except OSError as error:
+        raise click.ClickException(f"all is done, and can't be told: {tell_error(error)}") from error
     ctx.exit(0 if done.is_complete else 1)
 
 

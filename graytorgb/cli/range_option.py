@@ -31,12 +31,22 @@ class RangeCommand(Program):
         return super().parse_args(ctx, split)
 
 
+class _Part(click.Option):
+    """A hidden part of ``--value-range``, which messages name in its place."""
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        """Return what the user has typed."""
+        return "'--value-range percentile P Q'" if self.nargs == 2 else "'--value-range'"
+
+
 def value_range_option(text: str) -> Callable[[Function], Function]:
     """Return a decorator that adds ``--value-range`` and its hidden parts to a command."""
 
     def add(function: Function) -> Function:
-        function = click.option("--value-rule", type=click.Choice(_RULES), hidden=True)(function)
-        function = click.option("--value-percentiles", type=(float, float), hidden=True)(function)
+        function = click.option("--value-rule", type=click.Choice(_RULES), hidden=True,
+            cls=_Part)(function)  # fmt: skip
+        function = click.option("--value-percentiles", type=(float, float), hidden=True,
+            cls=_Part)(function)  # fmt: skip
         return click.option("--value-range", type=(float, float), metavar="LO HI", help=text)(
             function
         )

@@ -1,6 +1,7 @@
 """Output for terminals, pipes and files that can't encode every character."""
 
 import codecs
+import os
 import sys
 from typing import Any
 
@@ -54,7 +55,25 @@ class Program(click.Command):
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run the command; stdout and stderr replace the characters that they can't encode."""
+        _open_closed_streams()
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors=_ERROR_HANDLER)
         return super().main(*args, **options)
+
+
+def tell_error(error: OSError) -> str:
+    """Return what the system says, after the name of the file if it names one."""
+    name = f"{error.filename}: " if error.filename else ""
+    return f"{name}{error.strerror or error}"
+
+
+def _open_closed_streams() -> None:
+    """Discard what goes to a stream that the caller has closed, as a daemon does.
+
+    Else the next file that is opened would take the stream's number, and get what is printed.
+    """
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)  # the lowest that is free
+            setattr(sys, name, open(number, "r" if name == "stdin" else "w"))  # noqa: SIM115

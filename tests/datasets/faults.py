@@ -157,7 +157,7 @@ class Killer:
         self.groups.clear()
 
     def remove_semaphores(self):
-        """Remove the semaphores of runs whose group was killed with the process that removes them."""
+        """Remove the semaphores of killed groups, whose resource tracker was killed with them."""
         for group in self.groups:
             for path in Path("/dev/shm").glob(f"sem.loky-{group}-*"):
                 path.unlink(missing_ok=True)
