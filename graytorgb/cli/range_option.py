@@ -9,6 +9,7 @@ from ..core.value_range import ValueRange
 from .streams import Program
 
 _RULES = ("dtype", "minmax")
+_PARTS = ("--value-range", "--value-rule", "--value-percentiles")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -28,7 +29,14 @@ class RangeCommand(Program):
             elif split[k] == "--value-range" and value == "percentile":
                 split[k : k + 2] = ["--value-percentiles"]
                 break
-        return super().parse_args(ctx, split)
+        try:
+            return super().parse_args(ctx, split)
+        except click.BadOptionUsage as error:
+            if error.option_name not in _PARTS:
+                raise
+            raise click.UsageError(
+                "--value-range takes two numbers, LO HI, or dtype, minmax, or percentile P Q", ctx
+            ) from error
 
 
 class _Part(click.Option):

@@ -76,4 +76,5 @@ def _open_closed_streams() -> None:
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             number = os.open(os.devnull, os.O_RDWR)  # the lowest that is free
-            setattr(sys, name, open(number, "r" if name == "stdin" else "w"))  # noqa: SIM115
+            os.set_inheritable(number, True)  # workers have it too
+            setattr(sys, name, os.fdopen(number, "r" if name == "stdin" else "w"))

@@ -106,7 +106,9 @@ class ConversionRun:
     def _list_items(self) -> Iterator[Item]:
         """Yield the items of the source, and take the names that are skipped."""
         for item in self.source.items():
-            if isinstance(item, Skipped):
+            if isinstance(item, Skipped) and item.may_hide_images:
+                self.ledger.add_unreadable(item.path, item.reason)
+            elif isinstance(item, Skipped):
                 self.ledger.add_skipped(item.path, item.reason)
             else:
                 check_item_apart(item.location, self.target.path)

@@ -96,7 +96,7 @@ def _connect(scheduler: Any) -> Client:
             f"distributed.Client, not {scheduler!r}"
         )
     try:
-        get_address_host_port(scheduler)  # type: ignore[no-untyped-call]
+        get_address_host_port(scheduler)
         # of an address that it can't parse, a client prints a traceback when it is deleted
         return Client(scheduler, timeout=_PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:

@@ -69,6 +69,11 @@ class PlannedImage:
         """The path relative to the source, with the frame's number: ``"a/scan.tif[3]"``."""
         return self.item.path if self.frames == 1 else f"{self.item.path}[{self.frame}]"
 
+    @property
+    def is_only_here(self) -> bool:
+        """Whether other processes can't read it, because it is in the memory of this one."""
+        return self.item.is_only_here
+
     def identify(self) -> list[Any]:
         """Return what tells whether the source has changed: path, size and time in ns."""
         return [self.name, self.item.size, self.item.modified]
@@ -97,6 +102,11 @@ class Task:
     def path(self) -> str:
         """The name of the first image, for messages."""
         return self.images[0].name if self.images else self.key
+
+    @property
+    def is_only_here(self) -> bool:
+        """Whether other processes can't read an image of it."""
+        return any(image.is_only_here for image in self.images)
 
     def fingerprint(self, options: Options) -> str:
         """Return a short text that differs for other options or another source.

@@ -82,32 +82,35 @@ class Killer:
     name : str
         The target's name.
     seed : int
+    workers : sequence of int
+        The numbers of workers of undisturbed runs, whose trees have to be equal.
     """
 
-    def __init__(self, src, place, name, seed):
+    def __init__(self, src, place, name, seed, workers=(1, 2)):
         self.src, self.name, self.place = src, name, place
         self.moments = random.Random(f"{name} {seed}")
         self.counts = Counter()
         self.groups = []
         self.log = (place / "log").open("w+b")
         self.seconds = []
-        self.whole = self.run_undisturbed()
+        self.whole = self.run_undisturbed(workers)
         self.room = place / "room"
         self.room.mkdir()
 
-    def run_undisturbed(self):
-        """Return the tree of a run that isn't killed, of one process; and measure one of two."""
-        for workers in (1, 2):
-            room = self.place / f"undisturbed{workers}"
+    def run_undisturbed(self, workers):
+        """Measure runs that aren't killed, compare their trees, and return one of them."""
+        trees = []
+        for count in workers:
+            room = self.place / f"undisturbed{count}"
             room.mkdir()
             before = time.monotonic()
-            code = start(self.src, room / self.name, log=self.log, workers=workers).wait()
+            code = start(self.src, room / self.name, log=self.log, workers=count).wait()
             self.seconds.append(time.monotonic() - before)
             if code != 1:  # of the file that can't be read
                 raise Differs(f"exit code {code}: {self.read_log()}")
-        first, second = (read_tree(self.place / f"undisturbed{n}") for n in (1, 2))
-        self.check_equal(second, first)
-        return first
+            trees.append(read_tree(room))
+            self.check_equal(trees[-1], trees[0])
+        return trees[0]
 
     def kill_once(self):
         """Start a run, and kill it at a random moment; return whether it lived so long."""
