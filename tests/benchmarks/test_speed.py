@@ -111,5 +111,5 @@ def test_outputs_are_checked_before_anything_is_measured(tmp_path):
     assert len(writing) > 5
     for path in writing:
         text = path.read_text(encoding="utf-8")
-        assert "type=OutputFolder()" in text or "type=OutputFile(PICTURES)" in text, path
+        assert "type=OutputFolder()" in text or "type=OutputFile(" in text, path
         assert "cls=FileCommand" in text, path
