@@ -181,9 +181,11 @@ def _run(sources: tuple[str, ...], layout: str | None, options: dict[str, Any]) 
 def _judge(audit: "Audit") -> None:
     """Exit with 1 if a file can't be read, or a usual loader would lose something of one."""
     lossy = audit.findings.get("deep", 0) if audit.quick else audit.lossy
-    if audit.unreadable or lossy:
+    unlisted = audit.skipped.count_unlisted()
+    if audit.unreadable or lossy or unlisted:
+        folders = f", {unlisted:,} folders can't be listed" if unlisted else ""
         click.echo(
-            f"--strict: {audit.unreadable:,} files can't be read, and a usual loader would lose "
-            f"something of {lossy:,} files", err=True,
+            f"--strict: {audit.unreadable:,} files can't be read{folders}, and a usual loader "
+            f"would lose something of {lossy:,} files", err=True,
         )  # fmt: skip
         raise SystemExit(1)

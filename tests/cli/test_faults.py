@@ -106,6 +106,24 @@ def test_what_has_the_name_of_an_image_and_is_skipped_is_named(src, tmp_path):
     assert "6 skipped that have an image's name, 1 no image by name or content" in done.stdout
 
 
+def test_a_folder_that_can_not_be_listed_is_told_by_strict(tmp_path, monkeypatch):
+    write_png(tmp_path / "src" / "a.png", deep(0).astype("uint8"))
+    (tmp_path / "src" / "locked").mkdir()
+    assert run("audit", tmp_path / "src", "--strict", "--workers", "1").exit_code == 0
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr("graytorgb.datasets.source_folder.os.scandir", refuse)
+    assert run("audit", tmp_path / "src", "--workers", "1").exit_code == 0
+    done = run("audit", tmp_path / "src", "--strict", "--workers", "1")
+    assert done.exit_code == 1
+    assert "0 files can't be read, 1 folders can't be listed" in done.stderr
+
+
 def test_a_scheduler_with_a_wrong_address(src, tmp_path):
     needs_package("distributed")
     done = run("convert", src, tmp_path / "dst", "--scheduler", "nowhere")
