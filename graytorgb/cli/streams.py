@@ -62,6 +62,18 @@ class Program(click.Command):
         return super().main(*args, **options)
 
 
+def escape_controls(name: str) -> str:
+    r"""Return a file's name without characters that move the cursor or color the terminal.
+
+    >>> print(escape_controls("a\x1b[31m\nb.png"))
+    a\x1b[31m\nb.png
+    """
+    return "".join(
+        each if each.isprintable() or "\udc80" <= each <= "\udcff" else ascii(each)[1:-1]
+        for each in name
+    )
+
+
 def tell_error(error: OSError) -> str:
     """Return what the system says, after the name of the file if it names one."""
     name = f"{error.filename}: " if error.filename else ""

@@ -124,6 +124,16 @@ def test_a_folder_that_can_not_be_listed_is_told_by_strict(tmp_path, monkeypatch
     assert "0 files can't be read, 1 folders can't be listed" in done.stderr
 
 
+def test_names_do_not_color_the_terminal(tmp_path):
+    for name in ("\x1b[31mred.png", "new\nline.png", "[bold]b.png"):
+        (tmp_path / name).write_bytes(b"\x89PNG\r\n\x1a\n")
+    for words in (("audit", tmp_path), ("convert", tmp_path, tmp_path.parent / "dst")):
+        done = run(*words, "--workers", "1")
+        assert "\x1b[31m" not in done.output
+        for name in ("\\x1b[31mred.png", "new\\nline.png", "[bold]b.png"):
+            assert name in done.output
+
+
 def test_a_scheduler_with_a_wrong_address(src, tmp_path):
     needs_package("distributed")
     done = run("convert", src, tmp_path / "dst", "--scheduler", "nowhere")
