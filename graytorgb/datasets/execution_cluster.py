@@ -96,8 +96,9 @@ def _connect(scheduler: Any) -> Client:
             f"distributed.Client, not {scheduler!r}"
         )
     try:
-        get_address_host_port(scheduler)
-        # of an address that it can't parse, a client prints a traceback when it is deleted
+        if not scheduler.startswith("inproc://"):  # where there is nothing to look up
+            # of an address that it can't parse, a client prints a traceback when it is deleted
+            get_address_host_port(scheduler)
         return Client(scheduler, timeout=_PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise OptionError(
