@@ -15,11 +15,11 @@ from ..extras import require
 from ..io.formats import SUFFIXES, find_format
 from .files import FileCommand, OutputFile, get_label
 from .progress import FileProgress
+from .streams import INTERRUPTED, tell_error
 
 if TYPE_CHECKING:
     from ..datasets import Audit
 
-_INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
 _STDOUT = Path("-")
 _ZARR = ("zarr.json", ".zarray", ".zgroup")
 
@@ -153,9 +153,10 @@ def _clear_errors() -> Iterator[None]:
         raise click.ClickException(f"{error} (on the command line: --layout NHW)") from error
     except GrayToRGBError as error:
         raise click.ClickException(str(error)) from error
+    except BrokenPipeError:
+        raise  # as of `| head`: click ends the program without a word
     except OSError as error:
-        name = f"{error.filename}: " if error.filename else ""
-        raise click.ClickException(f"{name}{error.strerror or error}") from error
+        raise click.ClickException(tell_error(error)) from error
 
 
 def _run(sources: tuple[str, ...], layout: str | None, options: dict[str, Any]) -> "Audit":
@@ -173,16 +174,18 @@ def _run(sources: tuple[str, ...], layout: str | None, options: dict[str, Any]) 
                 f"Interrupted after {progress.done:,} files. No report is written: the value range "
                 "and the copies need all files. To audit a part, name its folder as SRC.", err=True,
             )  # fmt: skip
-            raise SystemExit(_INTERRUPTED) from None
+            raise SystemExit(INTERRUPTED) from None
     return audit
 
 
 def _judge(audit: "Audit") -> None:
     """Exit with 1 if a file can't be read, or a usual loader would lose something of one."""
     lossy = audit.findings.get("deep", 0) if audit.quick else audit.lossy
-    if audit.unreadable or lossy:
+    unlisted = audit.skipped.count_unlisted()
+    if audit.unreadable or lossy or unlisted:
+        folders = f", {unlisted:,} folders can't be listed" if unlisted else ""
         click.echo(
-            f"--strict: {audit.unreadable:,} files can't be read, and a usual loader would lose "
-            f"something of {lossy:,} files", err=True,
+            f"--strict: {audit.unreadable:,} files can't be read{folders}, and a usual loader "
+            f"would lose something of {lossy:,} files", err=True,
         )  # fmt: skip
         raise SystemExit(1)

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from ..datasets.audit_findings import LOSS, MIXED, UNREADABLE, describe_finding
 from ..inspection.loaders import LOADERS
+from .streams import escape_controls
 
 if TYPE_CHECKING:
     from ..datasets.audit_ranges import DepthRange
@@ -126,7 +127,8 @@ def _list_unreadable(audit: "Audit") -> Table:
     table = _make_grid()
     bad = (record for record in audit.records if record["error"] is not None)
     for record in islice(bad if audit.unreadable else (), _LISTED):
-        table.add_row(f"[red]{escape(record['path'])}[/]", escape(record["error"] or ""))
+        name = escape(escape_controls(record["path"]))
+        table.add_row(f"[red]{name}[/]", escape(record["error"] or ""))
     if audit.unreadable > _LISTED:
         table.add_row("...", f"{audit.unreadable - _LISTED:,} more: --json or --csv lists them")
     return table

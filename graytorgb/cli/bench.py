@@ -11,12 +11,11 @@ from ..backends.registry import find_backends, lookup
 from ..errors import GrayToRGBError
 from ..extras import require
 from .files import PICTURES, FileCommand, OutputFile
+from .streams import INTERRUPTED
 from .types import Shape, Size
 
 if TYPE_CHECKING:
     from ..bench import Case, Report
-
-_INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
 
 
 def _check_names(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str]:
@@ -139,7 +138,7 @@ def bench_command(
         html.write_html(report, html_path)
     if interrupted:
         console.print("[yellow]Interrupted: the measurements until then are above.[/]")
-        raise SystemExit(_INTERRUPTED)
+        raise SystemExit(INTERRUPTED)
 
 
 def _measure(

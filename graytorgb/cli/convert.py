@@ -1,6 +1,6 @@
 """``graytorgb convert``: a whole dataset as one thing."""
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,7 +19,9 @@ from rich.text import Text
 
 from ..errors import GrayToRGBError
 from ..extras import require
+from ..io.formats import name_format
 from .range_option import RangeCommand, join_range, value_range_option
+from .streams import INTERRUPTED, tell_error
 from .types import AlphaOption, ImageSize
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ _OPTIONS = {
     "value_range": "--value-range LO HI, dtype, minmax or percentile 1 99",
 }
 _STEP = "converting"  # the step that writes
+_SHOWN = 5  # names of pipes, broken links, ... in a message
 
 
 @click.command("convert", cls=RangeCommand)
@@ -87,12 +90,20 @@ def convert_command(
             )  # fmt: skip
     except KeyboardInterrupt:
         click.echo(f"interrupted: {bar.tell_progress()}", err=True)
-        ctx.exit(130)
-    except (GrayToRGBError, OSError) as error:
+        ctx.exit(INTERRUPTED)
+    except GrayToRGBError as error:
         named = [_OPTIONS[name] for name in getattr(error, "remedies", ()) if name in _OPTIONS]
         hint = f"\nHere: {'; '.join(named)}" if named else ""
         raise click.ClickException(f"{error}{hint}") from error
-    report(done)
+    except OSError as error:
+        raise click.ClickException(tell_error(error)) from error
+    try:
+        report(done)
+    except BrokenPipeError:
+        raise  # as of `| head`: click ends the program without a word
+    except OSError as error:
+        told = tell_error(error)
+        raise click.ClickException(f"all is done, and can't be printed: {told}") from error
     ctx.exit(0 if done.is_complete else 1)
 
 
@@ -155,8 +166,16 @@ def report(done: "Conversion") -> None:
         console.print(table)
     for path, reason in done.errors:
         click.echo(f"can't be converted: {tell_name(path)}: {reason}", err=True)
-    for text, images in done.notes.items():
-        click.echo(f"note: {tell_count(images, 'image')}: {text}", err=True)
+    special = [each for each in done.skipped if name_format(PurePath(each[0]).suffix)]
+    for path, reason in special[:_SHOWN]:
+        click.echo(f"skipped: {tell_name(path)}: {reason}", err=True)
+    if len(special) > _SHOWN:
+        click.echo(f"skipped: {len(special) - _SHOWN:,} more with an image's name", err=True)
+    for note in done.notes:
+        click.echo(f"note: {tell_count(note.images, 'image')}: {note.text}", err=True)
+        if note.value_range is not None:
+            ends = " ".join(f"{end:.12g}" for end in note.value_range)
+            click.echo(f"      the range of their values is --value-range {ends}", err=True)
     if done.left_over:
         click.echo(
             f"note: {tell_count(len(done.left_over), 'file')} of an earlier run, such as "
@@ -166,7 +185,8 @@ def report(done: "Conversion") -> None:
     counts = {
         "done before": done.already_done,
         "can't be converted": len(done.errors),
-        "no image by name or content": len(done.skipped),
+        "skipped that have an image's name": len(special),
+        "no image by name or content": len(done.skipped) - len(special),
     }
     told = [f"{done.converted:,} {'would be ' * done.is_dry_run}converted"]
     told += [f"{count:,} {what}" for what, count in counts.items() if count]

@@ -9,6 +9,7 @@ from ..core.value_range import ValueRange
 from .streams import Program
 
 _RULES = ("dtype", "minmax")
+_PARTS = ("--value-range", "--value-rule", "--value-percentiles")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -28,15 +29,32 @@ class RangeCommand(Program):
             elif split[k] == "--value-range" and value == "percentile":
                 split[k : k + 2] = ["--value-percentiles"]
                 break
-        return super().parse_args(ctx, split)
+        try:
+            return super().parse_args(ctx, split)
+        except click.BadOptionUsage as error:
+            if error.option_name not in _PARTS:
+                raise
+            raise click.UsageError(
+                "--value-range takes two numbers, LO HI, or dtype, minmax, or percentile P Q", ctx
+            ) from error
+
+
+class _Part(click.Option):
+    """A hidden part of ``--value-range``, which messages name in its place."""
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        """Return what the user has typed."""
+        return "'--value-range percentile P Q'" if self.nargs == 2 else "'--value-range'"
 
 
 def value_range_option(text: str) -> Callable[[Function], Function]:
     """Return a decorator that adds ``--value-range`` and its hidden parts to a command."""
 
     def add(function: Function) -> Function:
-        function = click.option("--value-rule", type=click.Choice(_RULES), hidden=True)(function)
-        function = click.option("--value-percentiles", type=(float, float), hidden=True)(function)
+        function = click.option("--value-rule", type=click.Choice(_RULES), hidden=True,
+            cls=_Part)(function)  # fmt: skip
+        function = click.option("--value-percentiles", type=(float, float), hidden=True,
+            cls=_Part)(function)  # fmt: skip
         return click.option("--value-range", type=(float, float), metavar="LO HI", help=text)(
             function
         )

@@ -1,6 +1,7 @@
 """Output for terminals, pipes and files that can't encode every character."""
 
 import codecs
+import os
 import sys
 from typing import Any
 
@@ -23,6 +24,7 @@ _PLAIN = str.maketrans(
         "µ": "u",
     }
 )
+INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
 _ERROR_HANDLER = "graytorgb.plain"
 
 
@@ -53,7 +55,38 @@ class Program(click.Command):
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run the command; stdout and stderr replace the characters that they can't encode."""
+        _open_closed_streams()
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors=_ERROR_HANDLER)
         return super().main(*args, **options)
+
+
+def escape_controls(name: str) -> str:
+    r"""Return a file's name without characters that move the cursor or color the terminal.
+
+    >>> print(escape_controls("a\x1b[31m\nb.png"))
+    a\x1b[31m\nb.png
+    """
+    return "".join(
+        each if each.isprintable() or "\udc80" <= each <= "\udcff" else ascii(each)[1:-1]
+        for each in name
+    )
+
+
+def tell_error(error: OSError) -> str:
+    """Return what the system says, after the name of the file if it names one."""
+    name = f"{error.filename}: " if error.filename else ""
+    return f"{name}{error.strerror or error}"
+
+
+def _open_closed_streams() -> None:
+    """Discard what goes to a stream that the caller has closed, as a daemon does.
+
+    Else the next file that is opened would take the stream's number, and get what is printed.
+    """
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)  # the lowest that is free
+            os.set_inheritable(number, True)  # workers have it too
+            setattr(sys, name, os.fdopen(number, "r" if name == "stdin" else "w"))

@@ -11,19 +11,42 @@ from typing import Any
 _said: dict[Any, Sequence[Any]] = {}
 
 
+class RangeWarning(UserWarning):
+    """A warning that the values of an image don't suit their range.
+
+    Parameters
+    ----------
+    text : str
+        The whole message, with the call that works.
+    problem : str
+        What is wrong, in words that are the same for all such images.
+    value_range : (lo, hi) or None
+        A range that the values suit, if one is known.
+    """
+
+    def __init__(
+        self, text: str, problem: str, value_range: tuple[float, float] | None = None
+    ) -> None:
+        super().__init__(text, problem, value_range)
+        self.problem, self.value_range = problem, value_range
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 def is_due(key: Any) -> bool:
     """Return whether the warning of this key has not been shown yet."""
     return _said.get(key) is not _filters()
 
 
-def warn_once(key: Any, text: str) -> None:
+def warn_once(key: Any, warning: str | UserWarning) -> None:
     """Show a UserWarning at the caller's line, unless one of the same key was shown before.
 
     Python itself shows a warning once for each text, but a text that names a value is always new.
     """
     if is_due(key):
         _said[key] = _filters()
-        warnings.warn(text, UserWarning, stacklevel=_callers_level())
+        warnings.warn(warning, UserWarning, stacklevel=_callers_level())
 
 
 def forget() -> None:

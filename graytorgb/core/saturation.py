@@ -39,12 +39,17 @@ def warn_if_white(values: Array, value_range: Any) -> None:
     if 2 * _count_above(values, hi) > values.size:
         largest = np.nanmax(values).item()
         told = largest if isinstance(largest, int) else f"{largest:.12g}"
-        notice.warn_once(
-            key,
+        suggested = _suggest_range(largest)
+        such = f", such as {_tell(suggested)}" if suggested else ""
+        text = (
             f"more than half of an image is above value_range={value_range!r} and becomes white: "
             f"the largest value is {told}. If that isn't meant, state the range that the "
-            f"values have{_suggest_range(largest)}. This is said once for each range",
+            f"values have{such}. This is said once for each range"
         )
+        problem = (
+            f"more than half of the image is above the range {_tell(value_range)}: it becomes white"
+        )
+        notice.warn_once(key, notice.RangeWarning(text, problem, suggested))
 
 
 def is_stated(value_range: Any) -> bool:
@@ -77,8 +82,14 @@ def _count_above(values: Array, hi: Any) -> int:
     return sum(int(np.count_nonzero(block > hi)) for block in blocks.read(values, dtype))
 
 
-def _suggest_range(largest: float) -> str:
-    """Return the words of a message for a range that fits, up to a power of two for integers."""
+def _suggest_range(largest: float) -> tuple[float, float] | None:
+    """Return a range that fits, up to a power of two for integers; None for infinity."""
     if isinstance(largest, int):
-        return f", such as {(0, (1 << max(8, largest.bit_length())) - 1)}"
-    return f", such as (0, {largest:.6g})" if np.isfinite(largest) else ""
+        return 0, (1 << max(8, largest.bit_length())) - 1
+    return (0, largest) if np.isfinite(largest) else None
+
+
+def _tell(value_range: tuple[float, float]) -> str:
+    """Return a range as text."""
+    lo, hi = (str(end) if isinstance(end, int) else f"{end:.6g}" for end in value_range)
+    return f"({lo}, {hi})"

@@ -17,7 +17,7 @@ _TABLES = """
 CREATE TABLE records(
     position INTEGER PRIMARY KEY, text TEXT, item BLOB, digest TEXT, folder TEXT,
     mode TEXT, depth TEXT, size TEXT, copy_of INTEGER);
-CREATE TABLE skipped(path TEXT, reason TEXT);
+CREATE TABLE skipped(path TEXT, reason TEXT, may_hide_images INTEGER);
 """
 
 
@@ -101,8 +101,11 @@ class Spool:
         many = self._database.executemany
         self._run(many, f"INSERT INTO records VALUES({'?,' * len(Row._fields)}NULL)", rows)
         # as JSON, because SQLite's text has no surrogates
-        escaped = ((json.dumps(each.path), json.dumps(each.reason)) for each in skipped)
-        self._run(many, "INSERT INTO skipped VALUES(?,?)", escaped)
+        escaped = (
+            (json.dumps(each.path), json.dumps(each.reason), each.may_hide_images)
+            for each in skipped
+        )
+        self._run(many, "INSERT INTO skipped VALUES(?,?,?)", escaped)
 
     def finish(self) -> None:
         """Number the records and find the copies, once all files are in."""
@@ -173,8 +176,15 @@ class Skips(Sequence[dict[str, str]]):
         return list(self)[index]
 
     def __iter__(self) -> Iterator[dict[str, str]]:
-        for path, reason in self._spool.query("SELECT * FROM skipped ORDER BY path, reason"):
+        for path, reason in self._spool.query(
+            "SELECT path, reason FROM skipped ORDER BY path, reason"
+        ):
             yield {"path": json.loads(path), "reason": json.loads(reason)}
+
+    def count_unlisted(self) -> int:
+        """Return how many are folders that can't be listed, so that images may be in them."""
+        counted = self._spool.query("SELECT COUNT(*) FROM skipped WHERE may_hide_images")
+        return int(counted.fetchone()[0])
 
     def __repr__(self) -> str:
         return f"<{len(self)} skipped files>"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..core.image_file import ImageFile
 from ..core.value_range import ValueRange
 from ..errors import GrayToRGBError
+from .conversion_notes import Note, make_note
 from .conversion_options import Options
 from .conversion_pixels import convert_image
 from .targets import PlannedImage
@@ -35,7 +36,7 @@ class Converted(NamedTuple):
         What was read.
     error : str
         Why there are no pixels, without the file's name.
-    notes : tuple of str
+    notes : tuple of Note
         What a user should know.
     """
 
@@ -43,7 +44,7 @@ class Converted(NamedTuple):
     pixels: NDArray[Any] | None
     image: ImageFile | None = None
     error: str = ""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def convert_images(images: Sequence[PlannedImage], options: Options) -> Iterator[Converted]:
@@ -70,7 +71,7 @@ def convert_images(images: Sequence[PlannedImage], options: Options) -> Iterator
             continue
         if options.range_source != "headers":  # the notes are on a range that isn't stated
             notes = ()
-        notes += tuple(str(warning.message) for warning in caught)
+        notes += tuple(make_note(warning.message) for warning in caught)
         yield Converted(planned, pixels, image, "", notes)
 
 
@@ -98,7 +99,7 @@ class ResultDiffers(GrayToRGBError, ValueError):
 
 def read_images(
     images: Sequence[PlannedImage], options: Options
-) -> Iterator[tuple[PlannedImage, ImageFile | None, str, tuple[str, ...]]]:
+) -> Iterator[tuple[PlannedImage, ImageFile | None, str, tuple[Note, ...]]]:
     """Yield each planned image with what was read of it, or None and the reason, and notes."""
     arguments = options.read_arguments()
     for planned in images:
@@ -115,16 +116,16 @@ def read_images(
             yield planned, image, "", notes
 
 
-def _read(item: "Item", **arguments: Any) -> tuple[ImageFile, tuple[str, ...]]:
-    """Read an image, and return it with the text of the warnings."""
+def _read(item: "Item", **arguments: Any) -> tuple[ImageFile, tuple[Note, ...]]:
+    """Read an image, and return it with what the warnings say."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         image = item.read(**arguments)
-    return image, tuple(str(w.message) for w in caught if issubclass(w.category, UserWarning))
+    return image, tuple(make_note(w.message) for w in caught if issubclass(w.category, UserWarning))
 
 
 @lru_cache(1)  # the next image is mostly of the same file
-def _read_stack(item: "Item", value_range: ValueRange | None) -> tuple[ImageFile, tuple[str, ...]]:
+def _read_stack(item: "Item", value_range: ValueRange | None) -> tuple[ImageFile, tuple[Note, ...]]:
     """Read all images of a file, under a range if one is stated."""
     return _read(item, **({} if value_range is None else {"value_range": value_range}))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..core.value_range import ValueRange
+from .conversion_notes import Note
 
 
 class KindOfFile(NamedTuple):
@@ -47,8 +48,9 @@ class Conversion:
         The files that aren't images by name or content, with the reason.
     left_over : list of str
         What an earlier run wrote into the target that isn't part of this conversion. It stays.
-    notes : dict of {str: int}
-        What a user should know of the images, such as a depth that isn't used, and of how many.
+    notes : list of Note
+        What a user should know of the images, such as a depth that isn't used: its ``text``, of how
+        many ``images``, and the ``value_range`` that suits them.
     value_range : (lo, hi), "dtype" or None
         The values that are black and white: for 8 bits the range that was applied to all images,
         else what was stated, for the record.
@@ -66,7 +68,7 @@ class Conversion:
     errors: list[tuple[str, str]]
     skipped: list[tuple[str, str]]
     left_over: list[str]
-    notes: dict[str, int]
+    notes: list[Note]
     value_range: ValueRange | None
     kinds: list[KindOfFile]
     kept: Path

@@ -1,7 +1,6 @@
 """``ConversionRun``: one run of a conversion, from the first pass over the headers to the end."""
 
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
@@ -18,6 +17,7 @@ from .conversion_checks import (
     refuse_foreign,
 )
 from .conversion_facts import Facts, find_facts
+from .conversion_notes import Note, Notes
 from .conversion_options import Options
 from .conversion_places import check_apart, check_item_apart, choose_target
 from .conversion_range import find_range_of_values, find_stated_range, list_too_shallow
@@ -58,7 +58,7 @@ class ConversionRun:
         self.options, self.watch = options, watch
         self._map = partial(run_batches, workers=workers, scheduler=scheduler)
         self.journal = Journal(self.target.kept)
-        self.notes: Counter[str] = Counter()
+        self.notes = Notes()
         self.already_done = self.converted = 0
 
     def run(self, *, is_dry_run: bool) -> Conversion:
@@ -106,7 +106,9 @@ class ConversionRun:
     def _list_items(self) -> Iterator[Item]:
         """Yield the items of the source, and take the names that are skipped."""
         for item in self.source.items():
-            if isinstance(item, Skipped):
+            if isinstance(item, Skipped) and item.may_hide_images:
+                self.ledger.add_unreadable(item.path, item.reason)
+            elif isinstance(item, Skipped):
                 self.ledger.add_skipped(item.path, item.reason)
             else:
                 check_item_apart(item.location, self.target.path)
@@ -124,7 +126,7 @@ class ConversionRun:
             self.options = options.with_range(find_stated_range(self.ledger), "headers")
         for images, path in list_too_shallow(self.ledger, self.options.value_range):
             text = f"they have 8 bits, too few for this range, and are left out, such as {path!r}"
-            self.notes[text] += images
+            self.notes.add([Note(text, images)])
 
     def _pass_over_images(self, function: Callable[[list[PlannedImage]], T]) -> Iterator[T]:
         """Yield the results of a function over all images; of a lost image there is none."""
@@ -172,7 +174,7 @@ class ConversionRun:
         writer = Writer(self.target, self.ledger, self.journal, self.options, self.already_done)
         writer.write(self._map, self.watch)
         self.converted = writer.converted
-        self.notes += writer.notes
+        self.notes.add(writer.notes.sort())
 
     def tell(self, is_dry_run: bool) -> Conversion:
         """Return what was done, or would be."""
@@ -190,7 +192,7 @@ class ConversionRun:
             errors=errors,
             skipped=[(each["path"], each["skipped"]) for each in problems if "skipped" in each],
             left_over=[record["key"] for record in list_left_over(self.ledger, self.target)],
-            notes=dict(sorted(self.notes.items())),
+            notes=self.notes.sort(),
             value_range=self.options.value_range,
             kinds=kinds,
             kept=self.target.kept,

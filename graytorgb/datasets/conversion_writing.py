@@ -1,7 +1,6 @@
 """``Writer``: write the tasks of a conversion, and keep the record of what is done."""
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from functools import partial
@@ -9,6 +8,7 @@ from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
 from ..errors import GrayToRGBError, TargetError
+from .conversion_notes import Notes
 from .conversion_options import Options
 from .conversion_watch import Watch
 from .execution import Done
@@ -58,8 +58,8 @@ class Writer:
     ----------
     converted : int
         How many images were written.
-    notes : Counter of str
-        What a user should know, and of how many images.
+    notes : Notes
+        What a user should know of the images.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Writer:
         self.target, self.ledger, self.journal = target, ledger, journal
         self.options, self.already_done = options, already_done
         self.converted = 0
-        self.notes: Counter[str] = Counter()
+        self.notes = Notes()
 
     def write(self, run_batches: Callable[..., Iterator[Any]], watch: Watch) -> None:
         """Write all tasks that aren't done.
@@ -100,7 +100,7 @@ class Writer:
         except OSError as error:
             if isinstance(error, GrayToRGBError):
                 raise
-            raise self._stop(f"{error.strerror or error}") from error
+            raise self._stop(f"{self.target.path}: {error.strerror or error}") from error
         finally:
             self._sweep()
 
@@ -145,7 +145,7 @@ class Writer:
             if isinstance(outcome, Stopped):
                 self.journal.add(records)
                 raise self._stop(f"{self.target.path / task.key}: {outcome.reason}")
-            self.notes.update(outcome.notes)
+            self.notes.add(outcome.notes)
             failed_images = {image for image, _ in outcome.errors}
             self.converted += len(set(task.images) - failed_images) if outcome.size >= 0 else 0
             for image, error in outcome.errors:

@@ -4,6 +4,7 @@ Tasks are made from a cursor over the items, a bounded number at a time, and res
 are ready. A worker that dies loses nothing: its tasks run again.
 """
 
+import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -87,7 +88,7 @@ def run_batches(
         The items, taken one by one as workers become free.
     workers : int, optional
         The number of processes on this machine. 1 works in this process. None is one for each
-        processor that this process may use.
+        processor that this process may use; in a daemonic process, which may have no children, 1.
     scheduler : str or distributed.Client, optional
         The address of a dask cluster, such as ``"tcp://10.0.0.1:8786"``, which does the work
         instead.
@@ -158,8 +159,14 @@ def _hire(workers: int | None, scheduler: Any) -> Callable[[], Crew]:
     if scheduler is not None:
         cluster = require("graytorgb.datasets.execution_cluster")
         return lambda: cluster.ClusterCrew(scheduler)
-    if workers == 1:
+    is_daemon = bool(multiprocessing.current_process().daemon)
+    if workers == 1 or (workers is None and is_daemon):
         return OwnCrew
+    if is_daemon:
+        raise OptionError(
+            f"a daemonic process starts no others, so workers={workers} is impossible here: "
+            "workers=1, or leave it away, to work in this process"
+        )
     local = require("graytorgb.datasets.execution_local", extra="datasets")
     return lambda: local.LocalCrew(workers)
 

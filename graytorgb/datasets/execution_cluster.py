@@ -5,6 +5,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from distributed import Client, Future
+from distributed.comm.addressing import get_address_host_port
 from distributed.scheduler import KilledWorker
 
 from ..errors import OptionError, WorkerLost
@@ -95,6 +96,9 @@ def _connect(scheduler: Any) -> Client:
             f"distributed.Client, not {scheduler!r}"
         )
     try:
+        if not scheduler.startswith("inproc://"):  # where there is nothing to look up
+            # of an address that it can't parse, a client prints a traceback when it is deleted
+            get_address_host_port(scheduler)
         return Client(scheduler, timeout=_PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise OptionError(

@@ -1,11 +1,13 @@
 """Tasks in other processes of this machine, by dask's local scheduler."""
 
+import multiprocessing
 import os
 import signal
 import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import resource_tracker
 from queue import SimpleQueue
 from typing import Any
 
@@ -62,6 +64,7 @@ class LocalCrew:
         count = 1 if is_alone else self.workers
         if count != self._count:
             self._end_workers()
+            _start_tracker()
             # loky replaces a worker that has grown by 300 MB, as large images make it, and warns
             # from a thread of its own, which ends if a filter turns the warning into an error
             warnings.filterwarnings("ignore", "A worker was restarted", UserWarning, "loky")
@@ -96,6 +99,16 @@ class LocalCrew:
         self._outcomes.put((number, outcome))
 
 
+def _start_tracker() -> None:
+    """Start the process that loky's workers share with this one, Python's resource tracker.
+
+    Its start lets interrupts through again in the thread that starts it. So it isn't a thread that
+    starts workers afterwards.
+    """
+    if hasattr(signal, "pthread_sigmask"):
+        resource_tracker.ensure_running()
+
+
 def _block_interrupts() -> None:
     """Keep SIGINT from this thread and from the processes that it starts, which inherit this.
 
@@ -109,6 +122,10 @@ def _block_interrupts() -> None:
 def _prepare_worker(parent: int) -> None:
     """Let Ctrl-C to the parent, and end this process when the parent has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if "fork" in multiprocessing.get_all_start_methods():
+        # A lock for forked processes has no name. One with a name, as a compressor makes it under
+        # loky's method, is left when the worker is killed, and Python warns of leaked semaphores.
+        multiprocessing.set_start_method("fork", force=True)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 

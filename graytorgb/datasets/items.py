@@ -48,10 +48,13 @@ class Skipped:
         The name relative to the source. Bytes that aren't UTF-8 are surrogate escapes.
     reason : str
         Why it isn't read, for people.
+    may_hide_images : bool
+        Whether it is a folder that can't be listed, so that nobody knows what is in it.
     """
 
     path: str
     reason: str
+    may_hide_images: bool = False
 
 
 @dataclass(frozen=True, slots=True)

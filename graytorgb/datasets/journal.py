@@ -71,9 +71,9 @@ class Journal:
         """
         if self._file is not None:
             return True
-        if not create and not self.path.exists():
-            return False
         try:
+            if not create and not self.path.exists():
+                return False
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._open()
         except OSError as error:

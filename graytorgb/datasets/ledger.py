@@ -99,6 +99,11 @@ class Ledger:
         """Take a file that isn't an image."""
         self._db.execute("INSERT INTO skipped VALUES (?, ?)", (_encode(path), reason))
 
+    def add_unreadable(self, path: str, reason: str) -> None:
+        """Take what may be images and can't be read, and is no item: a folder without its names."""
+        number = -1 - self.count_rows("failures")  # one that no item has
+        self._add_failure(number, _WHOLE, _encode(path), reason)
+
     def freeze(self) -> None:
         """Keep the plan as it is from now on: images that fail later stay in it."""
         self._is_frozen = True

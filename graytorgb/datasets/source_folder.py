@@ -138,7 +138,8 @@ class _Walk:
         try:
             self.levels.append(self._list(path, status, is_link))
         except OSError as error:
-            return Skipped(path, f"a folder that can't be listed: {error.strerror}")
+            reason = f"a folder that can't be listed: {error.strerror}"
+            return Skipped(path, reason, may_hide_images=True)
         return None
 
     def _list(self, path: str, status: os.stat_result, is_link: bool) -> _Level:

@@ -66,7 +66,8 @@ class RemoteFolder:
             try:
                 levels.append(iter(self._list(info["name"])))
             except OSError as error:
-                yield Skipped(path, f"a folder that can't be listed: {error.strerror or error}")
+                reason = f"a folder that can't be listed: {error.strerror or error}"
+                yield Skipped(path, reason, may_hide_images=True)
 
     def _list(self, folder: str) -> list[dict[str, Any]]:
         """Return what is in a folder, sorted by name, and forget it in fsspec's own cache."""

@@ -43,7 +43,7 @@ class NpyTarget(ArrayTarget):
 
     def write_shard(self, path: Path, images: Array) -> None:
         """Write the values of the images."""
-        images.tofile(path)
+        path.write_bytes(images.data)  # `tofile` doesn't tell why a disk can't be written to
 
     def load_shard(self, path: Path, count: int) -> Array:
         """Return all images of a shard."""
@@ -67,7 +67,7 @@ class NpyTarget(ArrayTarget):
                 if file.tell() < self._find_end(number, summary.count):
                     file.truncate(self._find_end(number - 1, summary.count))
                     if len(summary.missing):
-                        self.load_kept(shards, summary, number).tofile(file)
+                        file.write(self.load_kept(shards, summary, number).data)
                     else:
                         with shards[number].open("rb") as values:
                             shutil.copyfileobj(values, file, _COPIED)

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import TargetError
+from .conversion_notes import Note
 from .conversion_options import Options
 from .conversion_reading import convert_images
 from .journal import MARK
@@ -116,7 +117,7 @@ class ShardTarget(ShardFormat):
         staging = self._stage(request)
         rows: list[Row | None] = []
         errors: list[tuple[PlannedImage, str]] = []
-        notes: dict[str, None] = {}
+        notes: list[Note] = []
         path = self._find_shard(task)
         with staging.replacing(path) as written, self.open_shard(written, task) as shard:
             for result in convert_images(task.images, request.options):
@@ -126,7 +127,7 @@ class ShardTarget(ShardFormat):
                         entry = self.make_entry(result, request.options)
                     except NoEntry as problem:
                         error = str(problem)
-                notes.update(dict.fromkeys(result.notes))
+                notes += result.notes
                 row = None if error else describe_image(result)
                 rows.append(row)
                 if row is None:

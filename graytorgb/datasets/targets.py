@@ -24,6 +24,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .conversion_notes import Note
 from .conversion_options import Options
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ class PlannedImage:
         """The path relative to the source, with the frame's number: ``"a/scan.tif[3]"``."""
         return self.item.path if self.frames == 1 else f"{self.item.path}[{self.frame}]"
 
+    @property
+    def is_only_here(self) -> bool:
+        """Whether other processes can't read it, because it is in the memory of this one."""
+        return self.item.is_only_here
+
     def identify(self) -> list[Any]:
         """Return what tells whether the source has changed: path, size and time in ns."""
         return [self.name, self.item.size, self.item.modified]
@@ -97,6 +103,11 @@ class Task:
         """The name of the first image, for messages."""
         return self.images[0].name if self.images else self.key
 
+    @property
+    def is_only_here(self) -> bool:
+        """Whether other processes can't read an image of it."""
+        return any(image.is_only_here for image in self.images)
+
     def fingerprint(self, options: Options) -> str:
         """Return a short text that differs for other options or another source.
 
@@ -118,8 +129,8 @@ class Outcome:
         The bytes that were written, as `Target.is_done` gets them; -1 if nothing was written.
     errors : tuple of (PlannedImage, str)
         The images that can't be read or converted, with the reason.
-    notes : tuple of str
-        What a user should know, such as a depth that isn't used; without the files' names.
+    notes : tuple of Note
+        What a user should know, such as a depth that isn't used.
     details : dict
         What else the record of the task holds: the range that each file states, ...
     """
@@ -127,7 +138,7 @@ class Outcome:
     task: Task
     size: int
     errors: tuple[tuple[PlannedImage, str], ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     details: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from ..core.image_file import ImageFile, ImageHeader, make_stand_in
+from ..core.notice import RangeWarning
 from ..core.value_range import ValueRange, check_policy, is_deeper
 from ..errors import GrayToRGBError, LevelsError, OptionError
 from ..extras import require
@@ -321,5 +322,11 @@ def _warn_of_unused_depth(image: ImageFile) -> ImageFile:
         "sixteenth of it, so to_uint8 leaves less than 16 levels: state what is black and white, "
         f"read(path, {image.advice})"
     )
-    warnings.warn(text, stacklevel=3)
+    problem = (
+        f"the file states its depth alone, {image.bits} bits, and the values fill less than a "
+        "sixteenth of it, so that 8 bits have less than 16 levels of them"
+    )
+    used = int(array.max()).bit_length()
+    fitting = (0, (1 << max(8, used)) - 1) if int(array.min()) >= 0 else None
+    warnings.warn(RangeWarning(text, problem, fitting), stacklevel=3)
     return replace(image, notes=(*image.notes, text))

@@ -166,13 +166,14 @@ class TestValues:
         done = run(src, dst, bits=8, value_range=(0, 4095))
         assert [path for path, _ in done.errors] == ["cats/c.png"]
         assert "it has 8 bits, and would be dark under the range 0 to 4095" in done.errors[0][1]
-        assert any("8 bits, too few for this range" in note for note in done.notes)
+        assert any("8 bits, too few for this range" in note.text for note in done.notes)
         assert list_images(dst) == ["cats/a.png", "dogs/b.png"]
 
     def test_a_depth_that_is_not_used_is_noted(self, tmp_path, dst):
         write_png(tmp_path / "src" / "a.png", deep(0) // 4)
-        assert "a sixteenth" in " ".join(run(tmp_path / "src", dst, bits=8).notes)
-        assert run(tmp_path / "src", dst).notes == {}
+        (note,) = run(tmp_path / "src", dst, bits=8).notes
+        assert "a sixteenth" in note.text
+        assert run(tmp_path / "src", dst).notes == []
 
     def test_white_is_zero_is_inverted_within_the_stated_range(self, tmp_path, dst):
         src = tmp_path / "src"

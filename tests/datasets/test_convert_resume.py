@@ -4,7 +4,6 @@ import errno
 import fcntl
 import json
 import os
-import random
 import signal
 import sqlite3
 import subprocess
@@ -340,35 +339,6 @@ def wait_for(process, dst, images):
     """Wait until so many images are in the target, or the process has ended."""
     while process.poll() is None and len(list(dst.rglob("*.png"))) < images:
         time.sleep(0.003)
-
-
-@pytest.mark.slow
-def test_kills_at_random_moments(tmp_path):
-    src, dst = tmp_path / "src", tmp_path / "dst"
-    for k in range(120):
-        write_png(src / f"{k % 3}" / f"{k}.png", deep(k, (100, 130)))
-    write_tiff(src / "stack.tif", deep(0, (5, 50, 60)))
-    (src / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    run(src, tmp_path / "undisturbed")
-    whole = read_tree(tmp_path / "undisturbed")
-    moments = random.Random(0)
-    for kill in range(6):
-        process = command(src, dst, workers=1 + kill % 2)
-        wait_for(process, dst, moments.randrange(kill * 20, kill * 20 + 20) if kill else 0)
-        time.sleep(moments.random() * (2 if kill == 0 else 0.05))
-        if kill % 4 == 1:  # the parent alone: its workers end by themselves
-            process.kill()
-        else:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate(timeout=60)
-        for name, data in read_tree(dst).items():
-            assert name == KEPT or MARK in name or data == whole[name], name
-    process = command(src, dst, workers=1)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 1, err  # of the file that can't be read
-    assert "can't be converted: bad.png: " in err
-    assert "done before" in out
-    assert read_tree(dst) == whole
 
 
 @pytest.mark.slow
