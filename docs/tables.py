@@ -21,7 +21,7 @@ import numpy as np
 
 import graytorgb as g2r
 from graytorgb.backends.table import BUILT_IN
-from graytorgb.datasets.audit_findings import FINDINGS
+from graytorgb.datasets.audits.findings import FINDINGS
 from graytorgb.extras import EXTRAS
 from graytorgb.inspection.loaders import Loss, convert_like, find_losses
 from graytorgb.inspection.values import find_values

@@ -4,7 +4,7 @@ import runpy
 
 import pytest
 
-from graytorgb.datasets.audit_findings import FINDINGS
+from graytorgb.datasets.audits.findings import FINDINGS
 from graytorgb.kinds import KINDS
 
 from .support import ROOT, needs, needs_package

@@ -114,13 +114,13 @@ def audit_command(
     console = Console(stderr=json_path == _STDOUT)
     with _clear_errors():
         if parquet_path:
-            require("graytorgb.datasets.audit_parquet")
+            require("graytorgb.datasets.audits.parquet")
         if html_path:
-            require("graytorgb.datasets.audit_page")
+            require("graytorgb.datasets.audit_page.page")
         options = {"quick": quick, "workers": workers, "scheduler": scheduler}
         with _run(sources, layout, options) as audit:
             if json_path == _STDOUT:
-                require("graytorgb.datasets.audit_files").stream_json(audit, sys.stdout)
+                require("graytorgb.datasets.audits.files").stream_json(audit, sys.stdout)
             elif json_path:
                 audit.write_json(json_path)
             if csv_path:

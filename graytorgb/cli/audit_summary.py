@@ -9,13 +9,13 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
-from ..datasets.audit_findings import LOSS, MIXED, UNREADABLE, describe_finding
+from ..datasets.audits.findings import LOSS, MIXED, UNREADABLE, describe_finding
 from ..inspection.loaders import LOADERS
 from .streams import escape_controls
 
 if TYPE_CHECKING:
-    from ..datasets.audit_ranges import DepthRange
-    from ..datasets.audit_result import Audit
+    from ..datasets.audits.ranges import DepthRange
+    from ..datasets.audits.result import Audit
 
 _LISTED = 5  # unreadable files and folders
 _LONGEST_NAME = 200  # of a source; a shell may give a hundred files for a pattern

@@ -25,7 +25,7 @@ from .streams import INTERRUPTED, tell_error
 from .types import AlphaOption, ImageSize
 
 if TYPE_CHECKING:
-    from ..datasets.conversion_result import Conversion
+    from ..datasets.conversion_run.result import Conversion
 
 # The options for the arguments that an error names in `remedies`
 _OPTIONS = {

@@ -1,9 +1,9 @@
 """Whole datasets: audit a folder or an array of images, and convert it."""
 
-from .audit_record import Record
-from .audit_result import Audit
 from .auditing import audit
+from .audits.record import Record
+from .audits.result import Audit
 from .conversion import convert
-from .conversion_result import Conversion
+from .conversion_run.result import Conversion
 
 __all__ = ["Audit", "Conversion", "Record", "audit", "convert"]

@@ -6,12 +6,12 @@ from contextlib import closing
 from functools import partial
 from typing import cast
 
-from .audit_analysis import Analysis, analyze_batch, make_failed
-from .audit_result import Audit
-from .audit_spool import Spool, make_row
-from .audit_totals import Totals
-from .execution import Done, WorkerLost, run_batches
-from .sources import Item, Skipped, Source, open_source
+from .audits.analysis import Analysis, analyze_batch, make_failed
+from .audits.result import Audit
+from .audits.spool import Spool, make_row
+from .audits.totals import Totals
+from .execution.batches import Done, WorkerLost, run_batches
+from .sources.opening import Item, Skipped, Source, open_source
 
 Path = str | os.PathLike[str]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from ..core.alpha import Background
 from ..core.value_range import ValueRange
-from .conversion_options import check_options
-from .conversion_result import Conversion
-from .conversion_run import ConversionRun
-from .conversion_watch import Silence, Watch
+from .conversion_run.result import Conversion
+from .conversion_run.run import ConversionRun
+from .conversion_run.watch import Silence, Watch
+from .conversions.options import check_options
 
 Place = str | os.PathLike[str]
 

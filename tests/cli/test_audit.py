@@ -17,8 +17,9 @@ import pytest
 from click.testing import CliRunner
 
 from graytorgb.cli import main
-from graytorgb.datasets import audit_files, auditing
-from graytorgb.datasets.execution import Done
+from graytorgb.datasets import auditing
+from graytorgb.datasets.audits import files as audit_files
+from graytorgb.datasets.execution.batches import Done
 
 from ..datasets.test_audit_result import SCHEMA
 from ..support import ROOT, needs_package, run_python

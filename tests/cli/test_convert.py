@@ -10,7 +10,9 @@ from click.testing import CliRunner
 
 from graytorgb.cli import convert as command
 from graytorgb.cli import main
-from graytorgb.datasets import conversion, conversion_run, conversion_writing
+from graytorgb.datasets import conversion
+from graytorgb.datasets.conversion_run import run as conversion_run
+from graytorgb.datasets.conversion_run import writing as conversion_writing
 from graytorgb.errors import TargetError
 from graytorgb.io import read
 

@@ -117,7 +117,7 @@ def test_a_folder_that_can_not_be_listed_is_told_by_strict(tmp_path, monkeypatch
             raise PermissionError(13, "Permission denied")
         return scandir(path)
 
-    monkeypatch.setattr("graytorgb.datasets.source_folder.os.scandir", refuse)
+    monkeypatch.setattr("graytorgb.datasets.sources.folder.os.scandir", refuse)
     assert run("audit", tmp_path / "src", "--workers", "1").exit_code == 0
     done = run("audit", tmp_path / "src", "--strict", "--workers", "1")
     assert done.exit_code == 1

@@ -4,12 +4,12 @@ from hashlib import sha256
 
 import numpy as np
 
-from graytorgb.datasets.audit_findings import list_findings
-from graytorgb.datasets.audit_record import start_record
-from graytorgb.datasets.audit_result import Audit
-from graytorgb.datasets.audit_spool import Spool, make_row
-from graytorgb.datasets.audit_totals import Totals
-from graytorgb.datasets.items import Item
+from graytorgb.datasets.audits.findings import list_findings
+from graytorgb.datasets.audits.record import start_record
+from graytorgb.datasets.audits.result import Audit
+from graytorgb.datasets.audits.spool import Spool, make_row
+from graytorgb.datasets.audits.totals import Totals
+from graytorgb.datasets.sources.items import Item
 from graytorgb.inspection.counting import Counts
 
 LOSSLESS = {"levels_before": 5, "levels_after": 5, "white": 0.0, "bits_after": 8}

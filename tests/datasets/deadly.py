@@ -2,7 +2,7 @@
 
 import os
 
-from graytorgb.datasets.target_folder import FolderTarget
+from graytorgb.datasets.targets.folder import FolderTarget
 
 
 class DeadlyTarget(FolderTarget):

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import psutil
 
-from graytorgb.datasets.journal import MARK
+from graytorgb.datasets.targets.journal import MARK
 
 from ..support import ROOT
 from .trees import KEPT, deep, read_tree, write_png
@@ -35,7 +35,8 @@ _IN_SECONDS = 60  # in which a run, or the workers of a killed one, have to end
 COMMAND = """
 import sys
 from graytorgb.cli import main
-from graytorgb.datasets import array_form, target_tar
+from graytorgb.datasets.targets import array_form
+from graytorgb.datasets.targets import tar as target_tar
 array_form._SHARD_IMAGES = target_tar._SHARD_IMAGES = 8
 main(sys.argv[1:], prog_name="graytorgb")
 """

@@ -14,8 +14,9 @@ needs_package("dask", "imagecodecs", "loky", "tifffile")
 
 import PIL.Image  # noqa: E402
 
-from graytorgb.datasets import array_form, target_tar  # noqa: E402
 from graytorgb.datasets.conversion import convert  # noqa: E402
+from graytorgb.datasets.targets import array_form  # noqa: E402
+from graytorgb.datasets.targets import tar as target_tar  # noqa: E402
 
 KINDS = ("out.zarr", "out.npy", "out.tar")
 # Whatever changes the tree of a target; what is written to a file that is whole later, doesn't

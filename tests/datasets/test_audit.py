@@ -14,8 +14,10 @@ import pytest
 import tifffile
 
 import graytorgb as g2r
-from graytorgb.datasets import Audit, audit, audit_analysis, auditing, items
-from graytorgb.datasets.execution import Done
+from graytorgb.datasets import Audit, audit, auditing
+from graytorgb.datasets.audits import analysis as audit_analysis
+from graytorgb.datasets.execution.batches import Done
+from graytorgb.datasets.sources import items
 from graytorgb.errors import ImageFileError, WorkerLost
 from graytorgb.inspection.loaders import Loss, find_losses
 from graytorgb.inspection.values import find_values

@@ -17,11 +17,13 @@ import skimage.data
 from click.testing import CliRunner
 
 from graytorgb.cli import main
-from graytorgb.datasets import audit, audit_chart, audit_page
-from graytorgb.datasets.audit_findings import COPY, FINDINGS, LOSS, MIXED, UNREADABLE
-from graytorgb.datasets.audit_remedies import REMEDIES
-from graytorgb.datasets.audit_sample import choose_records, rate_loss
-from graytorgb.datasets.items import Item, Skipped
+from graytorgb.datasets import audit
+from graytorgb.datasets.audit_page import chart as audit_chart
+from graytorgb.datasets.audit_page import page as audit_page
+from graytorgb.datasets.audit_page.remedies import REMEDIES
+from graytorgb.datasets.audit_page.sample import choose_records, rate_loss
+from graytorgb.datasets.audits.findings import COPY, FINDINGS, LOSS, MIXED, UNREADABLE
+from graytorgb.datasets.sources.items import Item, Skipped
 
 from .audit_records import LOADERS, make_audit, make_broken, make_record
 

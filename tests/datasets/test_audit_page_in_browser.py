@@ -7,7 +7,7 @@ import PIL.Image
 import pytest
 import skimage.data
 
-from graytorgb.datasets.items import Item, Skipped
+from graytorgb.datasets.sources.items import Item, Skipped
 
 from ..browser import SIZES, assert_alone, assert_fits, open_browser
 from .audit_records import LOADERS, make_audit, make_broken, make_record

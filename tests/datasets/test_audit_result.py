@@ -10,12 +10,14 @@ import jsonschema
 import numpy as np
 import pytest
 
-from graytorgb.datasets import audit_folders, audit_ranges, audit_result
-from graytorgb.datasets.audit_findings import FINDINGS, LOSS, MIXED, describe_finding
-from graytorgb.datasets.audit_record import Record
-from graytorgb.datasets.audit_spool import Spool, make_row
-from graytorgb.datasets.audit_totals import Totals
-from graytorgb.datasets.items import Skipped
+from graytorgb.datasets.audits import folders as audit_folders
+from graytorgb.datasets.audits import ranges as audit_ranges
+from graytorgb.datasets.audits import result as audit_result
+from graytorgb.datasets.audits.findings import FINDINGS, LOSS, MIXED, describe_finding
+from graytorgb.datasets.audits.record import Record
+from graytorgb.datasets.audits.spool import Spool, make_row
+from graytorgb.datasets.audits.totals import Totals
+from graytorgb.datasets.sources.items import Skipped
 from graytorgb.errors import GrayToRGBError, OptionError
 
 from ..support import needs_package

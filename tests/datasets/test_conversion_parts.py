@@ -6,16 +6,17 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from graytorgb.datasets.conversion_encoding import FILE_FORMATS, choose_format, encode
-from graytorgb.datasets.conversion_facts import Facts
-from graytorgb.datasets.conversion_options import Options, check_options
-from graytorgb.datasets.conversion_places import TARGETS, choose_target
-from graytorgb.datasets.conversion_range import find_stated_range, list_too_shallow, pick_colors
-from graytorgb.datasets.items import Item
-from graytorgb.datasets.journal import Journal, read_journal
-from graytorgb.datasets.ledger import Ledger
-from graytorgb.datasets.target_folder import name_file
-from graytorgb.datasets.targets import PlannedImage, Task
+from graytorgb.datasets.conversion_run.facts import Facts
+from graytorgb.datasets.conversion_run.ledger import Ledger
+from graytorgb.datasets.conversion_run.places import TARGETS, choose_target
+from graytorgb.datasets.conversion_run.range import find_stated_range, list_too_shallow, pick_colors
+from graytorgb.datasets.conversions.encoding import FILE_FORMATS, choose_format, encode
+from graytorgb.datasets.conversions.options import Options, check_options
+from graytorgb.datasets.conversions.planned import PlannedImage
+from graytorgb.datasets.sources.items import Item
+from graytorgb.datasets.targets.folder import name_file
+from graytorgb.datasets.targets.journal import Journal, read_journal
+from graytorgb.datasets.targets.protocol import Task
 from graytorgb.errors import DtypeError, LevelsError, TargetError
 from graytorgb.io import read
 

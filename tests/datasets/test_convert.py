@@ -11,7 +11,7 @@ import tifffile
 
 import graytorgb as g2r
 from graytorgb.datasets import convert
-from graytorgb.datasets.conversion_encoding import FILE_FORMATS
+from graytorgb.datasets.conversions.encoding import FILE_FORMATS
 from graytorgb.errors import (
     ChannelError,
     ImageFileError,

@@ -16,11 +16,13 @@ import numpy as np
 import pytest
 import tifffile
 
-from graytorgb.datasets import conversion_reading, convert, target_folder
-from graytorgb.datasets.items import Item
-from graytorgb.datasets.journal import MARK, Journal, read_journal
-from graytorgb.datasets.ledger import Ledger
-from graytorgb.datasets.targets import Guard, RunEnded
+from graytorgb.datasets import convert
+from graytorgb.datasets.conversion_run.ledger import Ledger
+from graytorgb.datasets.conversions import reading as conversion_reading
+from graytorgb.datasets.sources.items import Item
+from graytorgb.datasets.targets import folder as target_folder
+from graytorgb.datasets.targets.journal import MARK, Journal, read_journal
+from graytorgb.datasets.targets.protocol import Guard, RunEnded
 from graytorgb.errors import TargetError
 
 from ..support import ROOT, needs, needs_package

@@ -5,10 +5,10 @@ import psutil
 import pytest
 
 from graytorgb.datasets import convert
-from graytorgb.datasets.conversion_options import Options
-from graytorgb.datasets.conversion_run import ConversionRun
-from graytorgb.datasets.conversion_watch import Silence
-from graytorgb.datasets.journal import MARK
+from graytorgb.datasets.conversion_run.run import ConversionRun
+from graytorgb.datasets.conversion_run.watch import Silence
+from graytorgb.datasets.conversions.options import Options
+from graytorgb.datasets.targets.journal import MARK
 
 from ..support import needs, needs_package
 from .deadly import DeadlyTarget

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graytorgb.datasets.batch_size import BatchSize
-from graytorgb.datasets.execution import WorkerLost, run_batches, run_tasks
-from graytorgb.datasets.execution_calls import Outcome, call
+from graytorgb.datasets.execution.batch_size import BatchSize
+from graytorgb.datasets.execution.batches import WorkerLost, run_batches, run_tasks
+from graytorgb.datasets.execution.calls import Outcome, call
 from graytorgb.errors import OptionError
 
 from ..support import ROOT, needs_package, run_python
@@ -170,7 +170,7 @@ def test_an_item_that_ends_its_worker_is_found():
 @pytest.mark.slow
 def test_workers_that_cannot_start_end_the_run(monkeypatch):
     """Without this, a data set of a million files would be a million lost items."""
-    monkeypatch.setattr("graytorgb.datasets.execution_local._prepare_worker", os._exit)
+    monkeypatch.setattr("graytorgb.datasets.execution.local._prepare_worker", os._exit)
     with pytest.raises(WorkerLost, match="worker processes ended 5 times before they did anything"):
         list(run_batches(tasks.square, NUMBERS, workers=2))
 
@@ -221,7 +221,7 @@ class FakeCrew:
 def test_nothing_is_lost_whoever_dies(killers, accidents, order):
     crew = FakeCrew(killers, accidents, order)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("graytorgb.datasets.execution_local.LocalCrew", lambda workers: crew)
+        patch.setattr("graytorgb.datasets.execution.local.LocalCrew", lambda workers: crew)
         done = list(run_batches(tasks.square, range(60), workers=2))
     lost = sorted(each.items[0] for each in done if each.error)
     assert lost == sorted(killers)
@@ -232,7 +232,7 @@ def test_nothing_is_lost_whoever_dies(killers, accidents, order):
 
 
 SCRIPT = """
-from graytorgb.datasets.execution import run_batches
+from graytorgb.datasets.execution.batches import run_batches
 def triple(numbers):
     return [3 * number for number in numbers]
 done = sorted(run_batches(triple, range(50), workers=2), key=lambda each: each.start)
@@ -258,7 +258,7 @@ def start_waiting(folder):
     """Start a process whose two workers wait, in a group of its own; return it when they do."""
     code = f"""
 from functools import partial
-from graytorgb.datasets.execution import run_tasks
+from graytorgb.datasets.execution.batches import run_tasks
 from tests.datasets import tasks
 list(run_tasks(partial(tasks.wait_in_worker, folder={str(folder)!r}), range(9), workers=2))
 """
@@ -305,7 +305,7 @@ def test_local_work_needs_no_distributed():
     code = """
 import sys
 sys.modules["distributed"] = None
-from graytorgb.datasets.execution import run_batches
+from graytorgb.datasets.execution.batches import run_batches
 from tests.datasets import tasks
 for workers in (1, 2):
     print([each.result for each in run_batches(tasks.square, [5], workers=workers)])

@@ -9,8 +9,8 @@ import numpy as np
 import psutil
 import pytest
 
-from graytorgb.datasets.execution import run_batches, run_tasks
-from graytorgb.datasets.sources import open_source
+from graytorgb.datasets.execution.batches import run_batches, run_tasks
+from graytorgb.datasets.sources.opening import open_source
 from graytorgb.errors import OptionError, WorkerLost
 
 from ..support import needs_package
@@ -136,7 +136,7 @@ def test_a_scheduler_that_stops_is_an_error():
 
 
 def test_an_address_without_a_scheduler(monkeypatch):
-    monkeypatch.setattr("graytorgb.datasets.execution_cluster._PATIENCE", 0.5)
+    monkeypatch.setattr("graytorgb.datasets.execution.cluster._PATIENCE", 0.5)
     with pytest.raises(OptionError, match=r"no dask scheduler answers at 'tcp://127\.0\.0\.1:1'"):
         list(run_batches(tasks.square, [1], scheduler="tcp://127.0.0.1:1"))
     with pytest.raises(OptionError, match="scheduler is the address of a dask scheduler"):
@@ -146,7 +146,7 @@ def test_an_address_without_a_scheduler(monkeypatch):
 def test_a_cluster_without_workers(monkeypatch):
     from distributed import LocalCluster
 
-    monkeypatch.setattr("graytorgb.datasets.execution_cluster._PATIENCE", 0.5)
+    monkeypatch.setattr("graytorgb.datasets.execution.cluster._PATIENCE", 0.5)
     with (
         LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0", silence_logs=50) as cluster,
         pytest.raises(OptionError, match="has no workers"),

@@ -16,11 +16,13 @@ import numpy as np
 import psutil
 import pytest
 
-from graytorgb.datasets import array_form, audit, convert, target_tar
-from graytorgb.datasets.conversion_notes import Note, Notes, make_note
-from graytorgb.datasets.execution import run_batches
-from graytorgb.datasets.journal import MARK
-from graytorgb.datasets.source_folder import Folder
+from graytorgb.datasets import audit, convert
+from graytorgb.datasets.conversions.notes import Note, Notes, make_note
+from graytorgb.datasets.execution.batches import run_batches
+from graytorgb.datasets.sources.folder import Folder
+from graytorgb.datasets.targets import array_form
+from graytorgb.datasets.targets import tar as target_tar
+from graytorgb.datasets.targets.journal import MARK
 from graytorgb.errors import OptionError, TargetError
 
 from ..support import needs, needs_package
@@ -235,7 +237,7 @@ def test_a_folder_that_can_not_be_listed_is_an_error(tmp_path, monkeypatch):
             raise PermissionError(13, "Permission denied")
         return scandir(path)
 
-    monkeypatch.setattr("graytorgb.datasets.source_folder.os.scandir", refuse)
+    monkeypatch.setattr("graytorgb.datasets.sources.folder.os.scandir", refuse)
     assert [item.path for item in Folder(tmp_path / "src", "src").items()] == [
         "a.png", "locked", "more",
     ]  # fmt: skip

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from graytorgb.datasets import target_npy
+from graytorgb.datasets.targets import npy as target_npy
 from graytorgb.errors import TargetError
 from graytorgb.io import read
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from graytorgb.datasets.conversion import convert
-from graytorgb.datasets.conversion_places import choose_target
-from graytorgb.datasets.items import Item
-from graytorgb.datasets.target_shards import ShardTarget
-from graytorgb.datasets.targets import Outcome
+from graytorgb.datasets.conversion_run.places import choose_target
+from graytorgb.datasets.sources.items import Item
+from graytorgb.datasets.targets.protocol import Outcome
+from graytorgb.datasets.targets.shards import ShardTarget
 from graytorgb.errors import OptionError, TargetError
 
 from ..support import needs_package

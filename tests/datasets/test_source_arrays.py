@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graytorgb.datasets.items import Item
-from graytorgb.datasets.sources import Skipped, open_source
-from graytorgb.datasets.stack_layout import find_stack
+from graytorgb.datasets.sources.items import Item
+from graytorgb.datasets.sources.opening import Skipped, open_source
+from graytorgb.datasets.sources.stack_layout import find_stack
 from graytorgb.errors import ImageFileError, LayoutError
 
 from ..support import assert_same_bits, needs_package, random_bits
@@ -294,7 +294,7 @@ def test_a_chunk_is_decoded_once_for_its_images(tmp_path, monkeypatch):
     assert len(read) == 3
     items[8].read()
     store[8:] = 7
-    monkeypatch.setattr("graytorgb.datasets.source_zarr._AGE", -1)  # as some seconds later
+    monkeypatch.setattr("graytorgb.datasets.sources.zarr._AGE", -1)  # as some seconds later
     assert (items[8].read().array == 7).all()
 
 

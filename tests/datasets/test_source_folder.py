@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graytorgb.datasets.pattern import Pattern
-from graytorgb.datasets.sources import Skipped, open_source
+from graytorgb.datasets.sources.opening import Skipped, open_source
+from graytorgb.datasets.sources.pattern import Pattern
 from graytorgb.errors import ImageFileError
 
 ODD_NAMES = [

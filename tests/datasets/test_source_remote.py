@@ -6,8 +6,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from graytorgb.datasets.execution import run_batches
-from graytorgb.datasets.sources import Skipped, open_source
+from graytorgb.datasets.execution.batches import run_batches
+from graytorgb.datasets.sources.opening import Skipped, open_source
 from graytorgb.errors import BackendUnavailable, ImageFileError
 
 from ..support import assert_same_bits, needs_package, random_bits

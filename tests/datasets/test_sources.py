@@ -9,8 +9,8 @@ import tifffile
 from PIL import Image
 
 from graytorgb import io
-from graytorgb.datasets import items as items_module
-from graytorgb.datasets.sources import Item, Skipped, open_source
+from graytorgb.datasets.sources import items as items_module
+from graytorgb.datasets.sources.opening import Item, Skipped, open_source
 from graytorgb.errors import DtypeError, ImageFileError
 
 from ..support import assert_same_bits, random_bits, run_python
@@ -164,7 +164,7 @@ def test_a_source_says_which_library_it_lacks(tmp_path):
     code = f"""
 import sys
 sys.modules.update(fsspec=None, tifffile=None, zarr=None)
-from graytorgb.datasets.sources import open_source
+from graytorgb.datasets.sources.opening import open_source
 for name in ("memory://scans", {str(tmp_path / "a.tif")!r}, {str(tmp_path / "a.zarr")!r}):
     try:
         open_source(name)

@@ -1,0 +1,1 @@
+"""The page of an audit: thumbnails by finding, histograms, and what each loader loses."""

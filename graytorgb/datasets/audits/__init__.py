@@ -1,0 +1,1 @@
+"""The parts of an audit: records, findings, ranges, advice and reports."""

@@ -1,0 +1,1 @@
+"""What a conversion does to one image: options, reading, pixels and encoding."""

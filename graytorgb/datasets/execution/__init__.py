@@ -1,0 +1,1 @@
+"""Batches of items run in worker processes, on this machine or on a dask cluster."""
