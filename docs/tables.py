@@ -1,4 +1,4 @@
-"""Make the tables of the guide that the package itself fills: kinds of array, backends, files.
+"""Make the tables that the package itself fills: kinds, backends, files, loaders, findings.
 
 ``python docs/tables.py tensorflow`` prints the rows of the kinds that need TensorFlow, as JSON.
 TensorFlow and torch crash in one process, so the kinds of each library are tried in a process of
@@ -9,17 +9,21 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import graytorgb as g2r
 from graytorgb.backends.table import BUILT_IN
+from graytorgb.datasets.audit_findings import FINDINGS
 from graytorgb.extras import EXTRAS
+from graytorgb.inspection.loaders import Loss, convert_like, find_losses
 from graytorgb.kinds import KINDS
 
 GRAY = np.arange(2 * 4 * 5, dtype=np.uint8).reshape(2, 4, 5)
@@ -240,6 +244,124 @@ def files() -> list[dict[str, str]]:
         }
         for name, entry in g2r.io.FORMATS.items()
     ]
+
+
+def findings() -> list[dict[str, str]]:
+    """Return a row for each finding of an audit."""
+    return [
+        {"finding": f"`{name}`", "what it means": finding.meaning}
+        for name, finding in FINDINGS.items()
+    ]
+
+
+LOADER_NAMES = {
+    "pillow": "Pillow, ImageFolder",
+    "opencv": "OpenCV",
+    "torchvision": "torchvision",
+    "torchcodec": "TorchCodec",
+    "tensorflow": "TensorFlow",
+    "keras": "Keras",
+}
+
+
+def write_ramps(folder: Path) -> dict[str, Path]:
+    """Write a file of each usual mode and depth, which has every value, and return the paths."""
+    import imagecodecs
+    import pydicom.data
+    import tifffile
+    from PIL import Image
+
+    bytes_ = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    camera = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    words = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    color, deep_color = np.stack([bytes_] * 3, -1), np.stack([words, words.T, words[::-1]], -1)
+    palette = Image.fromarray(bytes_, "P")
+    palette.putpalette(np.random.default_rng(0).permutation(color.reshape(-1, 3)).tobytes())
+    few = Image.fromarray(bytes_ % 16, "P")
+    few.putpalette(color.reshape(-1, 3)[::17].tobytes())
+    unit = np.linspace(0, 1, 4096, dtype=np.float32).reshape(64, 64)
+    gray = {"photometric": "minisblack"}
+
+    def tiff(pixels: Any, **options: Any) -> Callable[[Path], Any]:
+        return lambda path: tifffile.imwrite(path, pixels, **{**gray, **options})
+
+    def picture(pixels: Any, **options: Any) -> Callable[[Path], Any]:
+        return lambda path: Image.fromarray(pixels).save(path, **options)
+
+    def png(pixels: Any) -> Callable[[Path], Any]:
+        return lambda path: path.write_bytes(imagecodecs.png_encode(pixels))
+
+    def pgm(pixels: Any) -> Callable[[Path], Any]:
+        head = b"P5 %d %d %d\n" % (*pixels.shape[::-1], pixels.max())
+        return lambda path: path.write_bytes(head + pixels.astype(">u2").tobytes())
+
+    writers: dict[str, tuple[str, Callable[[Path], Any]]] = {
+        "PNG, gray, 1 to 8 bits": (".png", picture(bytes_)),
+        "PNG, gray, 12 bits in 16": (".png", png(camera)),
+        "PNG, gray, 16 bits": (".png", png(words)),
+        "PNG, gray and alpha, 16 bits": (".png", png(np.dstack([words, words]))),
+        "PNG, RGB, 16 bits": (".png", png(deep_color)),
+        "PNG, palette of 8 bits": (".png", palette.save),
+        "PNG, palette of 4 bits": (".png", few.save),
+        "JPEG": (".jpg", picture(color, quality=100, subsampling=0)),
+        "WebP": (".webp", picture(color, lossless=True)),
+        "GIF": (".gif", picture(bytes_)),
+        "BMP, gray, 8 bits": (".bmp", picture(bytes_)),
+        "BMP, palette of 8 bits": (".bmp", palette.save),
+        "PGM, 12 bits": (".pgm", pgm(camera)),
+        "TIFF, gray, 1 bit": (".tif", tiff(bytes_ > 127)),
+        "TIFF, gray, 8 bits": (".tif", tiff(bytes_)),
+        "TIFF, gray, 12 bits in 16": (".tif", tiff(camera)),
+        "TIFF, gray, 16 bits": (".tif", tiff(words)),
+        "TIFF, gray, 16 bits, 0 is white": (".tif", tiff(words, photometric="miniswhite")),
+        "TIFF, gray, signed 16 bits": (".tif", tiff(words.view(np.int16))),
+        "TIFF, gray, 32 bits": (".tif", tiff(words.astype(np.uint32) << 16)),
+        "TIFF, gray, float32 from 0 to 1": (".tif", tiff(unit)),
+        "TIFF, RGB, 16 bits": (".tif", tiff(deep_color, photometric="rgb")),
+        "TIFF, JPEG 2000 inside": (".tif", tiff(words >> 8, compression="jpeg2000")),
+        ".npy, uint16": (".npy", lambda path: np.save(path, words)),
+    }
+    paths = {}
+    for number, (name, (suffix, write_file)) in enumerate(writers.items()):
+        paths[name] = folder / f"{number}{suffix}"
+        write_file(paths[name])
+    scan = pydicom.data.get_testdata_file("examples_overlay.dcm", download=False)
+    return paths | {"DICOM, 12 bits (a scan)": Path(str(scan))}
+
+
+def loaders() -> list[dict[str, str]]:
+    """Return a row for each kind of file: what every loader of `LOADERS` makes of it."""
+    from graytorgb.inspection.values import find_values
+
+    rows = []
+    with TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of depths that aren't used
+        for name, path in write_ramps(Path(folder)).items():
+            image = g2r.io.read(path)
+            row = {"file": name}
+            losses = find_losses(image, find_values(image))
+            for loader, loss in losses.items():
+                pixels = convert_like(loader, image)
+                row[LOADER_NAMES[loader]] = describe(image, loss, pixels)
+            rows.append(row)
+    return rows
+
+
+def describe(image: g2r.io.ImageFile, loss: Loss | None, pixels: Any) -> str:
+    """Return the text of a cell: how many levels are left, and how many pixels became white."""
+    if loss is None:
+        return "error"
+    if pixels is None:
+        return "**no picture**"
+    if pixels.shape[-1] == 1 and image.layout == "HWC":
+        return "**indices**, no colors"
+    if loss.levels_after == 1:
+        return "**black**"
+    kept = loss.levels_after >= loss.levels_before and not loss.white
+    text = f"all {loss.levels_after:,}" if kept else f"**{loss.levels_after:,}**"
+    text += f" of {loss.levels_before:,}" * (not kept)
+    white = f", **{loss.white:.1%} white**" if loss.white >= 0.01 else ""
+    return f"{text}{white}" + ", 16 bits" * (loss.bits_after == 16)
 
 
 def write(rows: list[dict[str, str]], path: Path) -> None:

@@ -28,6 +28,11 @@ SUITES = {
     "tensorflow": Suite(
         ("tests/isolated/kinds_tensorflow.py", "graytorgb/kinds/tensorflow.py"), ("tensorflow",)
     ),
+    "loaders-tensorflow": Suite(
+        ("tests/isolated/loaders_tensorflow.py",),
+        ("keras", "tensorflow", "PIL"),
+        {"KERAS_BACKEND": "tensorflow"},
+    ),
     "jax": Suite(
         ("tests/isolated/kinds_jax.py", "graytorgb/kinds/jax.py", "docs/guide/kinds.md"),
         ("jax", "dask"),

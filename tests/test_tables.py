@@ -4,6 +4,7 @@ import runpy
 
 import pytest
 
+from graytorgb.datasets.audit_findings import FINDINGS
 from graytorgb.kinds import KINDS
 
 from .support import ROOT, needs, needs_package
@@ -45,9 +46,26 @@ def test_every_kind_has_a_row(tables):
     assert [name for name in files if f'"{name}", ' not in text] == []
 
 
+def test_every_finding_has_a_row(tables):
+    assert [row["finding"] for row in tables["findings"]()] == [f"`{name}`" for name in FINDINGS]
+
+
 def test_markdown(tables, tmp_path):
     tables["write"](tables["files"](), tmp_path / "files.md")
     lines = (tmp_path / "files.md").read_text().splitlines()
     assert lines[0] == "| format | files | what is read | pixels by | extra |"
     assert {line.count("|") for line in lines} == {6}
     assert any(line.startswith("| DICOM | .dcm") for line in lines)
+
+
+def test_what_every_loader_makes_of_a_file(tables):
+    rows = {row["file"]: row for row in tables["loaders"]()}
+    assert {tuple(row)[1:] for row in rows.values()} == {tuple(tables["LOADER_NAMES"].values())}
+    camera = rows["PNG, gray, 12 bits in 16"]
+    assert camera["Pillow, ImageFolder"] == "**256** of 4,096, **93.8% white**"
+    assert camera["OpenCV"] == "**16** of 4,096"
+    assert camera["torchvision"] == "all 4,096, 16 bits"
+    assert rows["PNG, palette of 8 bits"]["torchvision"] == "**indices**, no colors"
+    assert rows["PNG, palette of 4 bits"]["torchvision"] == "**no picture**"
+    assert rows["TIFF, JPEG 2000 inside"]["OpenCV"] == "**black**"
+    assert rows[".npy, uint16"]["Keras"] == "error"

@@ -7,7 +7,7 @@ from ..extras import require
 from .streams import Program
 
 # A command NAME is the function NAME_command in the file NAME.py of this folder.
-COMMANDS = ("adapt", "backends", "bench", "convert", "inspect")
+COMMANDS = ("adapt", "audit", "backends", "bench", "convert", "inspect")
 
 
 class CommandGroup(Program, click.Group):

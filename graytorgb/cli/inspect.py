@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 from rich.bar import Bar
 from rich.console import Console
 from rich.markup import escape
@@ -15,7 +14,8 @@ from ..core.value_range import ValueRange
 from ..core.writing import printable, replacing
 from ..errors import GrayToRGBError
 from ..extras import require
-from ..inspection.histogram import Bin, count_values
+from ..inspection.histogram import Bin, make_histogram
+from ..inspection.values import Values, find_values
 from ..io import LIMIT, ImageFile, read
 from ..io.orientation import STEPS
 from ..io.ranges import are_limits
@@ -87,8 +87,9 @@ def inspect_command(
                 window=window or window_name or "file",
                 limit=LIMIT if limit is None else limit,
             )
-        console.print(_describe(image))
-        console.print(_draw_histogram(count_values(image)))
+        values = find_values(image)
+        console.print(_describe(image, values))
+        console.print(_draw_histogram(make_histogram(image, values)))
         comparison = inspection.compare(image, _shown_range(image))
     except (GrayToRGBError, OSError) as error:
         raise click.ClickException(str(error)) from error
@@ -105,7 +106,7 @@ def _shown_range(image: ImageFile) -> ValueRange:
     return "minmax" if image.value_range is None else image.value_range
 
 
-def _describe(image: ImageFile) -> Table:
+def _describe(image: ImageFile, values: Values) -> Table:
     """Return a table of what the file states and holds."""
     array = image.array
     table = Table.grid(padding=(0, 2))
@@ -120,7 +121,7 @@ def _describe(image: ImageFile) -> Table:
         "pixels": image.mode,
         "array": f"{join_sizes(array.shape)} {array.dtype}, {layout}",
         "stated range": f"{stated} ({image.range_source})",
-        "actual range": _actual_range(array),
+        "actual range": _actual_range(values),
         **({"orientation": f"{turn}: to be {STEPS[turn]}"} if turn != 1 else {}),
         **{f"note {k}" if k else "note": note for k, note in enumerate(image.notes)},
     }
@@ -129,15 +130,15 @@ def _describe(image: ImageFile) -> Table:
     return table
 
 
-def _actual_range(array: Any) -> str:
+def _actual_range(values: Values) -> str:
     """Return the extremes of the values, and how many different values there are, as text."""
-    finite = array[np.isfinite(array)]
-    if finite.size == 0:
+    if values.minimum is None:
         return "no finite value"
-    lost = array.size - finite.size
+    lost = values.not_finite
     rest = f", and {lost:,} values that aren't finite" if lost else ""
-    levels = f"{len(np.unique(finite)):,} different values"
-    return f"{_interval((finite.min(), finite.max()))}, {levels}{rest}"
+    return (
+        f"{_interval((values.minimum, values.maximum))}, {values.levels:,} different values{rest}"
+    )
 
 
 def _interval(value_range: Any) -> str:

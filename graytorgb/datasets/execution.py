@@ -187,57 +187,101 @@ def _run(
     size: BatchSize,
     hire: Callable[[], Crew],
 ) -> Iterator[Done[T, R]]:
-    """Keep the workers busy until there is nothing to take, and yield what is done.
+    """Start workers, yield what is done, and end the workers whatever happens."""
+    crew = hire()
+    try:
+        yield from _Run(function, take, size, crew).work()
+    finally:
+        crew.close()
+
+
+class _Run(Generic[T, R]):
+    """One run of a function over all that there is to take.
 
     When a worker dies, all that was in flight is suspect. Suspects run alone, so that a second
     death tells which of them it was: that one is halved, until it is one item.
     """
-    crew = hire()
-    try:
-        suspects: deque[_Unit[T]] = deque()
-        flying: dict[int, _Unit[T]] = {}
-        number = start = 0
+
+    def __init__(
+        self,
+        function: Callable[[list[T]], R],
+        take: Callable[[], list[T]],
+        size: BatchSize,
+        crew: Crew,
+    ) -> None:
+        self.function, self.take, self.size, self.crew = function, take, size, crew
+        self.suspects: deque[_Unit[T]] = deque()
+        self.flying: dict[int, _Unit[T]] = {}
+        self.submitted = self.taken = 0
+        self.has_results = False
+
+    def work(self) -> Iterator[Done[T, R]]:
+        """Keep the workers busy until there is nothing to take, and yield what is done."""
         while True:
-            is_alone = not flying and bool(suspects)
-            if not flying:
-                crew.prepare(is_alone)
-            while not suspects and len(flying) < crew.count_slots():
-                items = take()
-                if not items:
-                    break
-                if any(getattr(item, "is_only_here", False) for item in items):
-                    own = call(Call(function, items))
-                    if own.error is not None:
-                        raise own.error
-                    yield Done(start, items, own.result)
-                    start += len(items)
-                    continue
-                flying[number] = _Unit(start, items)
-                crew.submit(number, Call(function, items))
-                number, start = number + 1, start + len(items)
+            is_alone = not self.flying and bool(self.suspects)
+            if not self.flying:
+                self.crew.prepare(is_alone)
             if is_alone:
-                flying[number] = suspects.popleft()
-                crew.submit(number, Call(function, flying[number].items))
-                number += 1
-            if not flying:
+                self._submit(self.suspects.popleft())
+            elif not self.suspects:
+                yield from self._fill()
+            if not self.flying:
                 return
-            ended, outcome = crew.wait()
-            unit = flying.pop(ended)
+            number, outcome = self.crew.wait()
+            unit = self.flying.pop(number)
             if outcome.error is not None:
                 raise outcome.error
             if not outcome.deaths:
-                size.learn(len(unit.items), outcome.seconds)
+                self.has_results = True
+                self.size.learn(len(unit.items), outcome.seconds)
                 yield Done(unit.start, unit.items, outcome.result)
             elif not is_alone:
-                suspects.append(unit)
+                self.suspects.append(unit)
             else:
-                unit.deaths += outcome.deaths
-                if len(unit.items) == 1 and unit.deaths > 1:
-                    yield Done(unit.start, unit.items, error=WorkerLost(_explain(unit.items[0])))
-                else:
-                    suspects.extendleft(reversed(unit.split()))
-    finally:
-        crew.close()
+                yield from self._judge(unit, outcome.deaths)
+
+    def _submit(self, unit: _Unit[T]) -> None:
+        self.flying[self.submitted] = unit
+        self.crew.submit(self.submitted, Call(self.function, unit.items))
+        self.submitted += 1
+
+    def _fill(self) -> Iterator[Done[T, R]]:
+        """Take items until enough is in flight; what only this process can see is done here."""
+        while len(self.flying) < self.crew.count_slots():
+            items = self.take()
+            if not items:
+                return
+            unit = _Unit(self.taken, items)
+            self.taken += len(items)
+            if not any(getattr(item, "is_only_here", False) for item in items):
+                self._submit(unit)
+                continue
+            own = call(Call(self.function, items))
+            if own.error is not None:
+                raise own.error
+            yield Done(unit.start, items, own.result)
+
+    def _judge(self, unit: _Unit[T], deaths: int) -> Iterator[Done[T, R]]:
+        """Halve a unit that ended its worker when it ran alone, or give its one item up."""
+        unit.deaths += deaths
+        if len(unit.items) > 1 or unit.deaths == 1:
+            self.suspects.extendleft(reversed(unit.split()))
+            return
+        if not self.has_results:
+            self._check_workers()
+        yield Done(unit.start, unit.items, error=WorkerLost(_explain(unit.items[0])))
+
+    def _check_workers(self) -> None:
+        """Raise WorkerLost if workers end even when there is nothing to do."""
+        self.crew.prepare(True)
+        self.crew.submit(self.submitted, Call(len, ()))
+        self.submitted += 1
+        if self.crew.wait()[1].deaths:
+            raise WorkerLost(
+                "worker processes end before they do anything: see what they printed, or work in "
+                "this process, workers=1"
+            )
+        self.has_results = True
 
 
 def _explain(item: Any) -> str:

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any
@@ -61,6 +62,9 @@ class LocalCrew:
         count = 1 if is_alone else self.workers
         if count != self._count:
             self._end_workers()
+            # loky replaces a worker that has grown by 300 MB, as large images make it, and warns
+            # from a thread of its own, which ends if a filter turns the warning into an error
+            warnings.filterwarnings("ignore", "A worker was restarted", UserWarning, "loky")
             threads = str(max(1, loky.cpu_count() // self.workers))
             self._executor = loky.ProcessPoolExecutor(
                 count,

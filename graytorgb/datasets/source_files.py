@@ -117,10 +117,10 @@ class PathList:
 
     def _describe(self, line: str) -> Item | Skipped:
         """Return the file of a line."""
-        location = os.path.normpath(self.path.parent / line)
+        location = str(self.path.parent / line)
         path = os.path.relpath(location, self.path.parent).replace(os.sep, "/")
         if not is_safe(path):  # outside of the folder
-            path = location.replace(os.sep, "/").lstrip("/")
+            path = os.path.normpath(location).replace(os.sep, "/").lstrip("/")
         try:
             status = Path(location).stat()
         except (OSError, ValueError):

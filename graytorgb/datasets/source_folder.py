@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..io.request import NO_FILES
-from .items import Item, Skipped
+from .items import Item, Skipped, Source
 from .pattern import accept_all
 
 Place = tuple[int, int]  # a folder's device and inode, which are the same under all its names
@@ -48,6 +48,11 @@ class Folder:
     def items(self) -> Iterator[Item | Skipped]:
         """Yield every file of the tree, or why a name isn't read."""
         return _Walk(self).walk()
+
+
+def is_whole(source: Source) -> bool:
+    """Return whether a source is a local folder with all its files, not a pattern."""
+    return isinstance(source, Folder) and source.keeps is accept_all
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,12 @@ class RemoteFolder:
 
     def _list(self, folder: str) -> list[dict[str, Any]]:
         """Return what is in a folder, sorted by name, and forget it in fsspec's own cache."""
-        found = self._files.ls(folder, detail=True)
+        try:
+            found = self._files.ls(folder, detail=True)
+        except OSError:
+            raise
+        except Exception as error:  # of the server's own library
+            raise ImageFileError(f"{self.name}: {folder} can't be listed: {error}") from error
         self._files.invalidate_cache(folder)
         return sorted(found, key=lambda info: str(info["name"]))
 

@@ -3,9 +3,11 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from ..errors import ImageFileError
 from .items import Item, Skipped, Source
+from .source_folder import is_whole
 
 
 @dataclass
@@ -19,7 +21,7 @@ class Several:
     Raises
     ------
     ImageFileError
-        If a source is given twice.
+        If a source is given twice, or is in a folder that is given too.
     """
 
     sources: Sequence[Source]
@@ -30,9 +32,7 @@ class Several:
 
     def __post_init__(self) -> None:
         names = [source.name for source in self.sources]
-        twice = next((name for k, name in enumerate(names) if name in names[:k]), None)
-        if twice is not None:
-            raise ImageFileError(f"{twice} is given twice, so each image would be there twice")
+        _check_apart(self.sources)
         self.name = ", ".join(names)
         counts = [source.count for source in self.sources]
         self.count = None if None in counts else sum(count or 0 for count in counts)
@@ -52,3 +52,23 @@ class Several:
             return base.partition("://")[2].partition("::")[0].strip("/")
         folder = os.path.relpath(base, self.base)
         return "" if folder == "." else folder.replace(os.sep, "/")
+
+
+def _check_apart(sources: Sequence[Source]) -> None:
+    """Raise ImageFileError if two sources have the same images."""
+    seen: set[str] = set()
+    folders = {Path(source.base): source.name for source in sources if is_whole(source)}
+    for source in sources:
+        if source.name in seen:
+            raise ImageFileError(
+                f"{source.name} is given twice, so its images would be there twice"
+            )
+        seen.add(source.name)
+        place = Path(source.base)
+        around = place.parents if is_whole(source) else (place, *place.parents)
+        outer = next((folders[folder] for folder in around if folder in folders), None)
+        if outer is not None:
+            raise ImageFileError(
+                f"{source.name} is in the folder {outer}, which is given too, so its images would "
+                "be there twice"
+            )

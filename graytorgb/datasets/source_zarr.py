@@ -2,9 +2,10 @@
 
 import math
 import threading
+import time
 from collections.abc import Iterator
 from functools import lru_cache
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, cast
 
 import numpy as np
@@ -18,6 +19,7 @@ from .stack_layout import Stack, find_stack
 
 _ROWS = 65536  # of the array of paths that are read at a time
 _LARGEST_CHUNK = 64 << 20  # bytes of images that stay decoded for the next item
+_AGE = 5.0  # seconds that they stay: the array may change, and nothing tells it
 _decoded = threading.local()  # the chunk that a thread has decoded last
 
 
@@ -43,6 +45,7 @@ class ZarrArray:
 
     def __init__(self, location: str, name: str, layout: str | None = None) -> None:
         self.location, self.name = location, name
+        self.modified = _find_time(location)
         try:
             opened = zarr.open(location, mode="r")
             self._array, self._member, self._paths = _pick_array(name, opened)
@@ -75,14 +78,14 @@ class ZarrArray:
                 stored = str(rows[index % _ROWS])
                 path = stored if is_safe(stored) else path
             yield Item(
-                path, self.location, index if stack.leading_shape else None, size, 0,
+                path, self.location, index if stack.leading_shape else None, size, self.modified,
                 "zarr", self._member, stack.layout,
             )  # fmt: skip
 
 
 def read_data(item: Item) -> bytes:
     """Return one image of an array as the bytes of an .npy file of it alone."""
-    array = _open_array(item.location, item.member)
+    array = _open_array(item.location, item.member, item.modified)
     stack = Stack(cast(str, item.layout), array.shape)
     try:
         image = _read_image(item, array, stack)
@@ -106,19 +109,34 @@ def _read_image(item: Item, array: Any, stack: Stack) -> NDArray[Any]:
         return np.asarray(array[where])
     at = cast(int, where[axis])
     first = at - at % depth
-    key = (item.location, item.member, where[:axis], first, where[axis + 1 :])
-    if getattr(_decoded, "key", None) != key:
-        _decoded.key = None
-        block = (*where[:axis], slice(first, first + depth), *where[axis + 1 :])
-        _decoded.block, _decoded.key = np.asarray(array[block]), key
+    block = (*where[:axis], slice(first, first + depth), *where[axis + 1 :])
+    images = _read_block((item.location, item.member, item.modified, str(block)), array, block)
+    if at - first == depth - 1:
+        _decoded.key = None  # its last image
     before = sum(isinstance(part, slice) for part in where[:axis])
-    return cast(NDArray[Any], np.take(_decoded.block, at - first, axis=before))
+    return cast(NDArray[Any], np.take(images, at - first, axis=before))
+
+
+def _read_block(key: Any, array: Any, block: Any) -> NDArray[Any]:
+    """Return a part of an array; the one that a thread has read last is decoded once."""
+    now = time.monotonic()
+    if getattr(_decoded, "key", None) != key or now > _decoded.time + _AGE:
+        _decoded.key = None
+        _decoded.images, _decoded.time, _decoded.key = np.asarray(array[block]), now, key
+    images: NDArray[Any] = _decoded.images
+    return images
 
 
 @lru_cache(16)
-def _open_array(location: str, member: str | None) -> Any:
+def _open_array(location: str, member: str | None, modified: int) -> Any:
     opened: Any = zarr.open(location, mode="r")
     return opened[member] if member else opened
+
+
+def _find_time(location: str) -> int:
+    """Return when the metadata of a local store was changed, in nanoseconds; 0 if not known."""
+    files = (Path(location) / name for name in ("zarr.json", ".zarray", ".zgroup"))
+    return max((file.stat().st_mtime_ns for file in files if file.exists()), default=0)
 
 
 def _pick_array(name: str, opened: Any) -> tuple[Any, str | None, Any]:

@@ -99,12 +99,13 @@ def _open_one(name: str, layout: str | None) -> Source:
 
 def _open_path(name: str, layout: str | None) -> Source:
     """Return the source at a path of this machine, by what is there."""
-    path = Path(os.path.abspath(name))  # noqa: PTH100  # resolve() would follow links
+    path = Path(name)
+    path = path.resolve() if ".." in path.parts else path.absolute()
     try:
         status = path.stat()
         if not name:
             raise FileNotFoundError
-    except (FileNotFoundError, ValueError) as error:
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         if has_wildcard(name):
             root, text = split_pattern(str(path).replace(os.sep, "/"))
             if Path(root).is_dir():

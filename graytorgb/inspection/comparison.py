@@ -1,12 +1,11 @@
 """The loss of the usual conversion of a file to RGB, ``Image.open(path).convert("RGB")``."""
 
 import sys
-import warnings
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
 from ..core.layout import find_order
 from ..core.value_range import ValueRange
@@ -14,6 +13,9 @@ from ..functional.to_rgb import to_rgb
 from ..functional.to_uint8 import to_uint8
 from ..io import ImageFile
 from ..io.request import Request
+from .counting import Samples, count, find_present
+from .loaders import LOADERS, convert_like
+from .values import find_values
 
 # How a short script reads files that Pillow doesn't open, by format
 _READERS = {
@@ -55,7 +57,7 @@ class Comparison(NamedTuple):
     naive : Picture or None
         The result of the usual conversion, or None if it fails.
     refusal : str
-        The error of the usual conversion, empty if it doesn't fail.
+        Why the usual conversion gives nothing, empty if it does.
     ours : Picture
         The result of ``to_rgb(to_uint8(array, value_range))``.
     """
@@ -81,7 +83,7 @@ def compare(image: ImageFile, value_range: ValueRange) -> Comparison:
     ours = to_rgb(_pick_plane(image, to_uint8(image.array, value_range))[0], axes, alpha="drop")
     code, naive, refusal = _convert_naively(image)
     return Comparison(
-        levels=len(np.unique(plane)),
+        levels=find_values(replace(image, array=plane, layout=axes)).levels,
         code=code,
         naive=None if naive is None else _measure(naive),
         refusal=refusal,
@@ -113,7 +115,8 @@ def describe_loss(image: ImageFile, comparison: Comparison, remedy: str) -> str:
 def _measure(rgb: NDArray[np.uint8]) -> Picture:
     """Return the pixels with their figures."""
     black, white = (float((rgb == level).all(-1).mean()) for level in (0, 255))
-    return Picture(rgb, len(np.unique(rgb)), black, white)
+    levels = len(find_present(count(Samples(rgb.reshape(-1, 3), 3)).numbers))
+    return Picture(rgb, levels, black, white)
 
 
 def _pick_plane(image: ImageFile, array: NDArray[Any]) -> tuple[NDArray[Any], str]:
@@ -128,25 +131,18 @@ def _pick_plane(image: ImageFile, array: NDArray[Any]) -> tuple[NDArray[Any], st
     return array[picked].transpose(find_order(left, axes)), axes
 
 
-def _convert_naively(image: ImageFile) -> tuple[str, NDArray[np.uint8] | None, str]:
-    """Return the code of the usual conversion, its pixels or None, and its error."""
-    code = 'Image.open(path).convert("RGB")'
-    try:
-        with warnings.catch_warnings():  # a DICOM file may begin as a TIFF, and not go on as one
-            warnings.simplefilter("ignore")
-            with Image.open(image.path) as opened:
-                return code, np.asarray(opened.convert("RGB")), ""
-    except UnidentifiedImageError:
-        pass
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        return code, None, str(error)
-    reader = _READERS.get(image.format, "graytorgb.io.read(path).array")
-    code = f'Image.fromarray({reader}).convert("RGB")'
-    plane, _ = _pick_plane(image, _read_plainly(image))
-    try:
-        return code, np.asarray(Image.fromarray(plane).convert("RGB")), ""
-    except (TypeError, ValueError) as error:
-        return code, None, str(error)
+def _convert_naively(image: ImageFile) -> tuple[str, NDArray[Any] | None, str]:
+    """Return the code of the usual conversion, its pixels or None, and why there are none."""
+    code, naive = LOADERS["pillow"].code, None
+    if image.format not in ("DICOM", "NumPy"):
+        naive = convert_like("pillow", image)
+    if naive is None and image.format in _READERS:
+        code = f'Image.fromarray({_READERS[image.format]}).convert("RGB")'
+        plain = replace(image, array=_read_plainly(image), format="NumPy")
+        naive = convert_like("pillow", plain)
+    if naive is None:
+        return code, None, f"{code} raises an error"
+    return code, naive[0] if naive.ndim == 4 else naive, ""
 
 
 def _read_plainly(image: ImageFile) -> Any:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..io import ImageFile
 from ..io.ranges import are_limits
+from .values import Values, split_alpha
 
 _BINS = 16
 
@@ -29,19 +30,33 @@ class Bin(NamedTuple):
     clipped: str
 
 
-def count_values(image: ImageFile) -> list[Bin]:
-    """Return the histogram of an image's finite values, at most 16 bins; empty without any."""
-    array, stated = image.array, image.value_range
-    values = array[np.isfinite(array)].astype(np.float64)
-    if values.size == 0:
+def make_histogram(image: ImageFile, values: Values) -> list[Bin]:
+    """Return the histogram of an image's finite values, at most 16 bins; empty without any.
+
+    Parameters
+    ----------
+    image : ImageFile
+        The image.
+    values : Values
+        What :func:`graytorgb.inspection.values.find_values` found of it.
+    """
+    if values.minimum is None or values.maximum is None:
         return []
-    span = values.max() - values.min()
-    bins = min(_BINS, int(span) + 1) if array.dtype.kind in "biu" else _BINS
-    counts, edges = np.histogram(values, bins)
+    ends = float(values.minimum), float(values.maximum)
+    span, stated = ends[1] - ends[0], image.value_range
+    bins = min(_BINS, int(span) + 1) if image.array.dtype.kind in "biu" else _BINS
+    if values.counts:
+        first, numbers = values.counts
+        counts, edges = np.histogram(
+            np.arange(first, first + len(numbers)), bins, ends, weights=numbers.astype(float)
+        )
+    else:
+        colors = split_alpha(image)[0].colors
+        counts, edges = np.histogram(colors[np.isfinite(colors)].astype(float), bins, ends)
     shown = edges.round() if span > 4 * _BINS else edges
     black, white = stated if are_limits(stated) else (-np.inf, np.inf)
     found = []
     for k, count in enumerate(counts):
         clipped = "black" if edges[k + 1] <= black else "white" if edges[k] >= white else ""
-        found.append(Bin(shown[k], shown[k + 1], count / values.size, clipped))
+        found.append(Bin(shown[k], shown[k + 1], count / counts.sum(), clipped))
     return found

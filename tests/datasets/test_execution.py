@@ -164,6 +164,14 @@ def test_an_item_that_ends_its_worker_is_found():
     check_lost(done, range(6), [3])
 
 
+@pytest.mark.slow
+def test_workers_that_cannot_start_end_the_run(monkeypatch):
+    """Without this, a data set of a million files would be a million lost items."""
+    monkeypatch.setattr("graytorgb.datasets.execution_local._prepare_worker", os._exit)
+    with pytest.raises(WorkerLost, match="worker processes end before they do anything"):
+        list(run_batches(tasks.square, NUMBERS, workers=2))
+
+
 SCRIPT = """
 from graytorgb.datasets.execution import run_batches
 def triple(numbers):

@@ -11,7 +11,7 @@ import pytest
 
 from graytorgb.datasets.execution import run_batches, run_tasks
 from graytorgb.datasets.sources import open_source
-from graytorgb.errors import OptionError
+from graytorgb.errors import OptionError, WorkerLost
 
 from ..support import needs_package
 from . import tasks
@@ -115,6 +115,24 @@ def test_a_client_of_the_caller_stays_open(cluster):
             range(9)
         )
         assert client.status == "running"
+
+
+def test_a_scheduler_that_stops_is_an_error():
+    from distributed import LocalCluster
+
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "0.5s"}),  # else it waits for 30 s
+        LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0",
+            silence_logs=50,
+        ) as cluster,
+    ):  # fmt: skip
+        results = run_tasks(tasks.double, count(), scheduler=cluster.scheduler_address)
+        next(results)
+        cluster.sync(cluster.scheduler.close)
+        with pytest.raises(WorkerLost, match="the dask scheduler has cancelled a task"):
+            for _ in results:
+                pass
 
 
 def test_an_address_without_a_scheduler(monkeypatch):

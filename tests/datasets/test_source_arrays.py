@@ -274,6 +274,30 @@ def test_a_zarr_store_that_is_none(tmp_path):
         open_source(tmp_path / "a.zarr")
 
 
+def test_a_chunk_is_decoded_once_for_its_images(tmp_path, monkeypatch):
+    needs_package("zarr")
+    import zarr
+
+    images = random_bits((10, 6, 7), "uint8")
+    store = zarr.create_array(str(tmp_path / "a.zarr"), data=images, chunks=(4, 6, 7))
+    read = []
+    original = zarr.Array.__getitem__
+
+    def get(self, place):
+        read.append(place)
+        return original(self, place)
+
+    monkeypatch.setattr(zarr.Array, "__getitem__", get)
+    items = list(open_source(tmp_path / "a.zarr").items())
+    for item, image in zip(items, images, strict=True):
+        assert_same_bits(item.read().array, image)
+    assert len(read) == 3
+    items[8].read()
+    store[8:] = 7
+    monkeypatch.setattr("graytorgb.datasets.source_zarr._AGE", -1)  # as some seconds later
+    assert (items[8].read().array == 7).all()
+
+
 def test_a_damaged_chunk_is_an_error_of_its_image(tmp_path):
     path, _ = save(tmp_path, "zarr", random_bits((5, 6, 7), "uint16"))
     (path / "c" / "0" / "0" / "0").write_bytes(b"nonsense")

@@ -13,7 +13,7 @@ from graytorgb.datasets import items as items_module
 from graytorgb.datasets.sources import Item, Skipped, open_source
 from graytorgb.errors import DtypeError, ImageFileError
 
-from ..support import assert_same_bits, random_bits
+from ..support import assert_same_bits, random_bits, run_python
 
 
 def write_png(path, image=None):
@@ -158,6 +158,26 @@ def test_a_long_list_with_zeros(tmp_path):
     assert list_paths(tmp_path / "list.lst") == names
 
 
+def test_a_source_says_which_library_it_lacks(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((6, 7), np.uint8))
+    (tmp_path / "a.zarr").mkdir()
+    code = f"""
+import sys
+sys.modules.update(fsspec=None, tifffile=None, zarr=None)
+from graytorgb.datasets.sources import open_source
+for name in ("memory://scans", {str(tmp_path / "a.tif")!r}, {str(tmp_path / "a.zarr")!r}):
+    try:
+        open_source(name)
+    except ImportError as error:
+        print(error)
+"""
+    assert run_python(code).splitlines() == [
+        "needs fsspec: pip install 'graytorgb[remote]'",
+        "needs tifffile: pip install 'graytorgb[tiff]'",
+        "needs zarr: pip install 'graytorgb[zarr]'",
+    ]
+
+
 def test_several_sources_are_one(tmp_path, pages):
     write_png(tmp_path / "train" / "cat" / "1.png")
     write_png(tmp_path / "val" / "cat" / "1.png")
@@ -181,6 +201,13 @@ def test_files_that_a_shell_lists_are_named_from_their_folder(tmp_path, monkeypa
     assert list_paths([Path("a/1.png")]) == ["1.png"]
     with pytest.raises(ImageFileError, match=r"a/1\.png is given twice"):
         open_source(["a/1.png", "b/1.png", "a/1.png"])
+
+
+def test_a_source_inside_another_is_refused(tmp_path):
+    write_png(tmp_path / "a" / "b" / "1.png")
+    for inner in ("a/b", "a/b/1.png"):
+        with pytest.raises(ImageFileError, match=r"is in the folder .*a, which is given too"):
+            open_source([tmp_path / inner, tmp_path / "a"])
 
 
 @pytest.mark.parametrize("name", ["nothing", "", "a\0b", "nothing/nowhere.npy"])

@@ -3,8 +3,13 @@
 import numpy as np
 import pytest
 
-from graytorgb.inspection.histogram import count_values
+from graytorgb.inspection.histogram import make_histogram
+from graytorgb.inspection.values import find_values
 from graytorgb.io import read
+
+
+def count_values(image):
+    return make_histogram(image, find_values(image))
 
 
 @pytest.fixture
@@ -40,3 +45,10 @@ def test_values_that_are_not_finite_do_not_count(read_array):
     bins = count_values(read_array(pixels))
     assert (bins[0].share, bins[-1].share) == (0.5, 0.5)
     assert count_values(read_array(np.full((2, 2), np.nan))) == []
+
+
+def test_deep_values_and_floats_are_as_numpy_counts_them(read_array):
+    rng = np.random.default_rng(0)
+    for array in (rng.integers(0, 65536, (50, 60), np.uint16), rng.normal(size=(50, 60))):
+        found = [part.share for part in count_values(read_array(array))]
+        np.testing.assert_allclose(found, np.histogram(array, 16)[0] / array.size)

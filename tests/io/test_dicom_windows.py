@@ -65,7 +65,7 @@ def test_a_window_of_width_1_is_a_threshold(path, center, slope, colors):
 
 
 @pytest.mark.parametrize(
-    ("colors", "shape", "turned"),
+    ("colors", "shape", "orientation"),
     [
         ("MONOCHROME1", None, True),
         ("MONOCHROME1", "INVERSE", True),

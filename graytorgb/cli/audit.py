@@ -1,0 +1,174 @@
+"""``graytorgb audit``: what a set of images is, and what the usual loaders would lose of it."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+
+from ..core.writing import is_same_file
+from ..errors import GrayToRGBError, LayoutError
+from ..extras import require
+from ..io.formats import SUFFIXES, find_format
+from .files import FileCommand, OutputFile, get_label
+from .progress import FileProgress
+
+if TYPE_CHECKING:
+    from ..datasets import Audit
+
+_INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
+_STDOUT = Path("-")
+_ZARR = ("zarr.json", ".zarray", ".zgroup")
+
+
+class ReportFile(OutputFile):
+    """A report that a command writes, never over an image; ``-`` is stdout if that is allowed."""
+
+    def __init__(self, suffixes: Iterable[str] = (), *, allow_dash: bool = False) -> None:
+        super().__init__(suffixes)
+        self.allow_dash = allow_dash
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path:
+        """Return the path, or raise a usage error."""
+        if self.allow_dash and str(value) == "-":
+            return _STDOUT
+        path = super().convert(value, param, ctx)
+        if path.is_file() and _is_source(path):
+            raise click.UsageError(
+                f"{get_label(param)} is an image or a part of one, which would be lost: write "
+                f"another file, not {str(path)!r}", ctx,
+            )  # fmt: skip
+        return path
+
+    def files(self, path: Path) -> Iterator[Path]:
+        """Yield each file that the command writes."""
+        if path != _STDOUT:
+            yield path
+
+
+def _is_source(path: Path) -> bool:
+    """Return whether a file is an image, by its name or its content, or a part of a Zarr array."""
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    with path.open("rb") as file:
+        if find_format(file.read(132)) is not None:
+            return True
+    return any((folder / name).is_file() for folder in path.absolute().parents for name in _ZARR)
+
+
+@click.command("audit", cls=FileCommand)
+@click.argument("sources", nargs=-1, required=True, metavar="SRC...")
+@click.option("--quick", is_flag=True, help="Read only the headers of the files.")
+@click.option(
+    "--json", "json_path", type=ReportFile(allow_dash=True), metavar="FILE",
+    help="Write all records in a versioned schema; - is stdout.",
+)  # fmt: skip
+@click.option(
+    "--csv", "csv_path", type=ReportFile(), metavar="FILE", help="Write a line for each file."
+)
+@click.option(
+    "--parquet", "parquet_path", type=ReportFile(), metavar="FILE",
+    help="Write a row for each file as Parquet.",
+)  # fmt: skip
+@click.option(
+    "--strict", is_flag=True,
+    help="Exit with 1 if a loader would lose anything, or a file can't be read.",
+)  # fmt: skip
+@click.option(
+    "--workers", type=click.IntRange(1), metavar="N",
+    help="How many processes read files.  [default: one for each processor]",
+)  # fmt: skip
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="A dask cluster that does the work: tcp://host:8786."
+)
+@click.option("--layout", metavar="NHW", help="The axes of an array, where nothing tells them.")
+def audit_command(
+    sources: tuple[str, ...],
+    quick: bool,
+    json_path: Path | None,
+    csv_path: Path | None,
+    parquet_path: Path | None,
+    strict: bool,
+    workers: int | None,
+    scheduler: str | None,
+    layout: str | None,
+) -> None:
+    """Tell what SRC holds, and what the usual loaders would lose of it.
+
+    SRC is a folder, a glob in quotes, a text file of paths, a .npy, .npz or Zarr array, a TIFF of
+    many pages, or a URL. Several are one set. Without --strict a finished audit exits with 0,
+    whatever it finds.
+    """
+    reports = {"--json": json_path, "--csv": csv_path, "--parquet": parquet_path}
+    _check_sources(sources, reports)
+    console = Console(stderr=json_path == _STDOUT)
+    with _clear_errors():
+        if parquet_path:
+            require("graytorgb.datasets.audit_parquet")
+        options = {"quick": quick, "workers": workers, "scheduler": scheduler}
+        with _run(sources, layout, options) as audit:
+            if json_path == _STDOUT:
+                require("graytorgb.datasets.audit_files").stream_json(audit, sys.stdout)
+            elif json_path:
+                audit.write_json(json_path)
+            if csv_path:
+                audit.write_csv(csv_path)
+            if parquet_path:
+                audit.write_parquet(parquet_path)
+            require("graytorgb.cli.audit_summary").print_summary(console, audit)
+            if strict:
+                _judge(audit)
+
+
+def _check_sources(sources: Iterable[str], reports: dict[str, Path | None]) -> None:
+    """Raise a usage error if a report would be written over a source."""
+    for option, path in reports.items():
+        for source in sources:
+            if path is not None and path != _STDOUT and is_same_file(path, source):
+                raise click.UsageError(
+                    f"{option} is SRC, which would be lost: write another file, not {str(path)!r}"
+                )
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    """Turn the errors that a user can mend into messages of the command line."""
+    try:
+        yield
+    except LayoutError as error:
+        raise click.ClickException(f"{error} (on the command line: --layout NHW)") from error
+    except (GrayToRGBError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _run(sources: tuple[str, ...], layout: str | None, options: dict[str, Any]) -> "Audit":
+    """Return the audit, made behind a progress bar; Ctrl-C ends the program."""
+    auditing = require("graytorgb.datasets.auditing")
+    src = sources[0] if len(sources) == 1 else sources
+    source = auditing.open_source(src, layout=layout)
+    with FileProgress(lambda: auditing.count_images(source)) as progress:
+        try:
+            audit: Audit = auditing.run_audit(
+                source, list(sources), report=progress.advance, **options
+            )
+        except KeyboardInterrupt:
+            click.echo(
+                f"Interrupted after {progress.done:,} files. No report is written: the value range "
+                "and the copies need all files. To audit a part, name its folder as SRC.", err=True,
+            )  # fmt: skip
+            raise SystemExit(_INTERRUPTED) from None
+    return audit
+
+
+def _judge(audit: "Audit") -> None:
+    """Exit with 1 if a file can't be read, or a usual loader would lose something of one."""
+    lossy = audit.findings.get("deep", 0) if audit.quick else audit.lossy
+    if audit.unreadable or lossy:
+        click.echo(
+            f"--strict: {audit.unreadable:,} files can't be read, and a usual loader would lose "
+            f"something of {lossy:,} files", err=True,
+        )  # fmt: skip
+        raise SystemExit(1)

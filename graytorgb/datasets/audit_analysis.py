@@ -1,0 +1,151 @@
+"""Analyze a batch of files, in a worker: a record for each, and what is counted of them all."""
+
+import hashlib
+import warnings
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from ..core.image_file import ImageFile
+from ..errors import GrayToRGBError
+from ..inspection.counting import Counts
+from ..inspection.loaders import find_losses
+from ..inspection.values import find_values
+from ..io.formats import SUFFIXES, find_format
+from .audit_findings import list_findings
+from .audit_record import Record, add_header, add_losses, add_values, start_record
+from .audit_spool import Row, Skip, make_row
+from .audit_totals import Totals
+from .items import Item
+
+_DIGITS = 32  # of the 64 of SHA-256: no two of 10^12 different files share them by chance
+# Formats whose first bytes no other kind of file has. A zip file needn't be an .npz, nor a text
+# that begins with "BM" a bitmap.
+_TELLING_FORMATS = ("PNG", "JPEG", "WebP", "GIF", "TIFF")
+_HEAD = 132  # bytes that tell the format
+_ARRAYS = ("array", "zarr")  # the readers of items that are images for certain
+
+
+class Analysis(NamedTuple):
+    """What a batch of files tells: a row for each image, the other files, and the totals."""
+
+    rows: list[Row]
+    skips: list[Skip]
+    totals: Totals
+
+
+def analyze_batch(items: Sequence[Item], *, quick: bool, layout: str | None = None) -> Analysis:
+    """Analyze files; whatever goes wrong with one of them becomes its record's error.
+
+    The position of each row is its place in `items`.
+    """
+    analysis = Analysis([], [], Totals())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what they tell is among an image's notes
+        for position, item in enumerate(items):
+            found = _analyze(item, quick)
+            if isinstance(found, Skip):
+                analysis.skips.append(found)
+            else:
+                record, counts = found
+                analysis.rows.append(make_row(position, item, record))
+                analysis.totals.add(record, counts)
+    return analysis
+
+
+def make_failed(item: Item, error: BaseException) -> Record:
+    """Return the record of a file that can't be read, or can't be analyzed."""
+    record = start_record(item.path, item.size if item.size >= 0 else None)
+    record["error"] = _describe(item, error)
+    record["findings"] = list_findings(record)
+    return record
+
+
+def _analyze(item: Item, quick: bool) -> tuple[Record, Counts | None] | Skip:
+    """Return a file's record and exact histogram, or why it isn't an image."""
+    is_named = item.reader in _ARRAYS or item.index is not None or _get_suffix(item) in SUFFIXES
+    record = start_record(item.path, item.size if item.size >= 0 else None)
+    head, data, counts = b"", None, None
+    try:
+        if item.reader != "file":
+            data = item.read_data()
+        if not is_named:
+            head = _read_head(item) if data is None else data[:_HEAD]
+            if find_format(head) is None:
+                return Skip(item.path, "not an image by its name or its content")
+        if quick:
+            add_header(record, item.read_header(data=data))
+        else:
+            data = item.read_data() if data is None else data
+            _add_data(record, data)
+            image = item.read(data=data)
+            counts = _add_image(record, image, data)
+            if data is None:
+                record["digest"] = _hash_file(item, image)
+    except Exception as error:  # decoders fail with any class
+        head = data[:_HEAD] if data else head
+        if not is_named and not _is_surely_image(head):
+            return Skip(
+                item.path, f"not an image by its name, nor readable: {_describe(item, error)}"
+            )
+        failed = make_failed(item, error)
+        failed["size"], failed["digest"] = record["size"], record["digest"]
+        failed["format"] = find_format(head, _get_suffix(item)) if head else None
+        return failed, None
+    record["findings"] = list_findings(record)
+    return record, counts
+
+
+def _add_data(record: Record, data: bytes | None) -> None:
+    """Add the size and the digest of a file's bytes; an empty file is no copy of another."""
+    if data is not None:
+        record["size"] = len(data)
+    if data:
+        record["digest"] = hashlib.sha256(data).hexdigest()[:_DIGITS]
+
+
+def _add_image(record: Record, image: ImageFile, data: bytes | None) -> Counts | None:
+    """Add to a record what the pixels tell, and return their histogram."""
+    values = find_values(image)
+    add_header(record, image)
+    add_values(record, image, values)
+    add_losses(record, find_losses(image, values, data=data))
+    return values.counts
+
+
+def _hash_file(item: Item, image: ImageFile) -> str:
+    """Return the digest of a large file in parts, or of the pixels of one page of many."""
+    if item.index is None:
+        with Path(item.location).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:_DIGITS]
+    kind = f"{image.array.dtype} {image.array.shape}".encode()
+    return hashlib.sha256(kind + image.array.tobytes()).hexdigest()[:_DIGITS]
+
+
+def _is_surely_image(head: bytes) -> bool:
+    """Return whether no other kind of file begins with these bytes."""
+    if head.startswith(b"\x93NUMPY") or head[128:132] == b"DICM":
+        return True
+    return find_format(head) in _TELLING_FORMATS
+
+
+def _read_head(item: Item) -> bytes:
+    """Return the first bytes of a local file."""
+    with Path(item.location).open("rb") as file:
+        return file.read(_HEAD)
+
+
+def _get_suffix(item: Item) -> str:
+    return PurePosixPath(item.path).suffix.lower()
+
+
+def _describe(item: Item, error: BaseException) -> str:
+    """Return what an error says without the file's name, and its class where that tells more."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    text = str(error).strip()
+    for name in (item.location, item.path):
+        text = text.removeprefix(f"{name}: ")
+    if isinstance(error, GrayToRGBError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
