@@ -115,8 +115,8 @@ def describe_loss(image: ImageFile, comparison: Comparison, remedy: str) -> str:
 def _measure(rgb: NDArray[np.uint8]) -> Picture:
     """Return the pixels with their figures."""
     black, white = (float((rgb == level).all(-1).mean()) for level in (0, 255))
-    levels = len(find_present(count(Samples(rgb.reshape(-1, 3), 3)).numbers))
-    return Picture(rgb, levels, black, white)
+    counts = count(Samples(rgb.reshape(-1, 3), 3))
+    return Picture(rgb, len(find_present(counts.numbers)) if counts else 0, black, white)
 
 
 def _pick_plane(image: ImageFile, array: NDArray[Any]) -> tuple[NDArray[Any], str]:

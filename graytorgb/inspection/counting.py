@@ -9,6 +9,8 @@ from ..backends import registry
 
 Array = NDArray[Any]
 
+_MOST = 1 << 16  # counts
+
 _COUNTED = (
     "b1",
     "u1",
@@ -53,17 +55,13 @@ class Samples(NamedTuple):
         return self.pixels[:, : self.used]
 
 
-def is_countable(dtype: np.dtype[Any]) -> bool:
-    """Return whether values of a dtype have few enough bits to be counted, 16 at most.
+def count(samples: Samples) -> Counts | None:
+    """Count the values of color samples; None for floats, and integers that span more than 16 bits.
 
-    >>> is_countable(np.dtype("int16")), is_countable(np.dtype("uint32"))
-    (True, False)
-    """
-    return dtype.str[1:] in _COUNTED
-
-
-def count(samples: Samples) -> Counts:
-    """Count the values of color samples of a countable dtype.
+    Parameters
+    ----------
+    samples : Samples
+        At least one pixel.
 
     Examples
     --------
@@ -72,16 +70,23 @@ def count(samples: Samples) -> Counts:
     (7, [1, 0, 2])
     """
     pixels, used = samples
+    if pixels.dtype.kind == "f":
+        return None
     if pixels.itemsize == 1:
-        unsigned, first = samples._replace(pixels=pixels.view(np.uint8)), 0
-        numbers = _count_from(unsigned, 0, 256)
+        unsigned, first = pixels.view(np.uint8), 0
+        numbers = _count_from(Samples(unsigned, used), 0, 256)
         if pixels.dtype.kind == "i":  # bytes from 128 on are -128 and up
             numbers, first = np.roll(numbers, 128), -128
     else:
         colors = pixels if used == pixels.shape[1] else samples.colors
         first, last = int(colors.min()), int(colors.max())
-        unsigned = samples._replace(pixels=pixels.view(np.uint16))
-        numbers = _count_from(unsigned, first & 0xFFFF, last - first + 1)
+        if last - first >= _MOST:
+            return None
+        if pixels.itemsize == 2:
+            unsigned, start = pixels.view(np.uint16), first & 0xFFFF
+        else:  # such as Hounsfield units, which may take 32 bits and span 12
+            unsigned, start = (pixels - pixels.dtype.type(first)).astype(np.uint16), 0
+        numbers = _count_from(Samples(unsigned, used), start, last - first + 1)
     present = find_present(numbers)
     lo, hi = int(present[0]), int(present[-1])
     return Counts(first + lo, numbers[lo : hi + 1])

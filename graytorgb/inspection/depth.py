@@ -28,13 +28,14 @@ def find_step(values: Array) -> int:
     span = int(values[-1]) - int(values[0])
     if 2 * len(values) > span + 2:  # two of them are neighbors
         return 1
-    step = int(np.gcd.reduce(values[:_FEW]))
+    sizes = (np.abs(values) if values.dtype.kind == "i" else values).astype(np.uint64)
+    step = np.gcd.reduce(sizes[:_FEW])
     while step != 1:
-        left = values[(values if step == 0 else values % values.dtype.type(step)) != 0]
+        left = sizes[(sizes % step if step else sizes) != 0]
         if not len(left):
             break
-        step = int(np.gcd.reduce(np.append(left[:_FEW], values.dtype.type(step))))
-    return step or 1
+        step = np.gcd(step, np.gcd.reduce(left[:_FEW]))
+    return int(step) or 1
 
 
 def find_effective_bits(values: Array, step: int, depths: Iterable[int]) -> int:

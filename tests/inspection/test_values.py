@@ -1,6 +1,7 @@
 """What is found of an image's values, against NumPy's plain way, and what a file is in truth."""
 
 import io
+import math
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from graytorgb.errors import ImageFileError
 from graytorgb.inspection import values as module
 from graytorgb.inspection.values import find_values
 from graytorgb.io import ImageFile, read
@@ -61,7 +63,7 @@ def change_memory(array, how):
 def test_values_are_numpys(data):
     layout = data.draw(st.sampled_from(list(LAYOUTS)))
     dtype = np.dtype(data.draw(st.sampled_from(DTYPES)))
-    few = None if dtype.kind == "f" else st.sampled_from([0, 1])
+    few = None if dtype.kind == "f" else st.sampled_from([0, 1, 100 * (dtype.kind != "b")])
     elements = data.draw(st.sampled_from([None, few]))
     array = data.draw(hnp.arrays(dtype, LAYOUTS[layout], elements=elements))
     changed = change_memory(
@@ -87,17 +89,18 @@ def test_values_are_numpys(data):
     if dtype.kind == "f":
         assert found.counts is found.step is found.effective_bits is None
         return
-    assert found.step == (np.gcd.reduce([int(value) for value in present]) or 1)
-    if dtype.itemsize > 2:
+    assert found.step == (math.gcd(*present.tolist()) or 1)
+    if int(present[-1]) - int(present[0]) >= 1 << 16:
         assert found.counts is None
         return
     first, numbers = found.counts
     counted = colors[:, :1] if equal else colors
-    known, expected = np.unique(counted.astype(int), return_counts=True)
-    assert first == known[0]
+    known, expected = np.unique(counted, return_counts=True)
+    places = [value - first for value in map(int, known)]
+    assert places[0] == 0
     assert numbers.dtype == np.uint64
-    assert len(numbers) == known[-1] - known[0] + 1
-    assert (numbers[known - first] == expected).all()
+    assert len(numbers) == places[-1] + 1
+    assert (numbers[places] == expected).all()
     assert numbers.sum() == counted.size
 
 
@@ -308,3 +311,27 @@ def test_a_stack_is_counted_as_a_whole():
     found = find(stack, "NHW")
     assert (found.levels, found.maximum, found.is_constant) == (2, 7, False)
     assert found.counts.numbers.tolist() == [59, 0, 0, 0, 0, 0, 0, 1]
+
+
+def test_deep_integers_are_counted_where_they_span_few_bits():
+    """As Hounsfield units of 32 bits."""
+    scan = RNG.integers(-33_000, -30_000, (40, 50), np.int32)
+    for array in (scan, scan.astype("i8") + (1 << 40), (scan + 33_000).astype("u4")):
+        found = find(array)
+        assert found.counts.first == array.min()
+        known, numbers = np.unique(array, return_counts=True)
+        assert (found.counts.numbers[known - array.min()] == numbers).all()
+    scan[0, 0] = 40_000
+    assert find(scan).counts is None
+    assert find(scan).levels == len(np.unique(scan))
+
+
+def test_an_image_without_pixels_is_refused():
+    with pytest.raises(ImageFileError, match=r"shape \(0, 5\) has no pixels"):
+        find(np.zeros((0, 5), np.uint8))
+
+
+def test_further_bands_are_left_out():
+    pixels = np.dstack([np.zeros((3, 4, 3), np.uint8), np.full((3, 4, 2), 9, np.uint8)])
+    found = find(pixels, "HWC")
+    assert (found.color, found.alpha, found.maximum) == ("rgb-gray", "none", 0)

@@ -1,6 +1,7 @@
 """What `read_header` tells is what `read` tells, for every format; and both read from memory."""
 
 import dataclasses
+import struct
 import time
 import warnings
 from io import BytesIO
@@ -201,6 +202,24 @@ def test_color_profiles(tmp_path, suffix, profile):
     profile = profile and rng.integers(0, 256, len(profile), np.uint8).tobytes()
     PIL.Image.fromarray(COLOR).save(path, **({"icc_profile": profile} if profile else {}))
     assert assert_same(path).has_icc == (profile is not None)
+
+
+def test_profiles_of_bmp_and_gif(tmp_path):
+    """In BMP a header of version 5 names one, and in GIF an application extension holds one."""
+    path = tmp_path / "x.bmp"
+    pixels = bytes(4 * 4 * 3)
+    for kind, has_icc in ((b"DEBM", True), (b"KNIL", True), (b"BGRs", False)):
+        header = struct.pack("<IiiHHIIiiII", 124, 4, 4, 1, 24, 0, len(pixels), 0, 0, 0, 0)
+        header = (header + bytes(16) + kind).ljust(124, b"\0")
+        head = b"BM" + struct.pack("<IHHI", 138 + len(pixels), 0, 0, 138)
+        path.write_bytes(head + header + pixels)
+        assert assert_same(path).has_icc == has_icc
+    path = save(tmp_path / "x.gif", CAMERA)
+    assert not assert_same(path).has_icc
+    data = path.read_bytes()
+    start = 13 + (3 << (data[10] & 7) + 1)  # after the palette
+    path.write_bytes(data[:start] + b"\x21\xff\x0bICCRGBG1012\x02ab\0" + data[start:])
+    assert assert_same(path).has_icc
 
 
 def test_animations_tell_their_frames(tmp_path):
