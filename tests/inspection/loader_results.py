@@ -86,7 +86,8 @@ def count_loss(image, pixels, *, is_turned):
     is_white = (after == np.iinfo(after.dtype).max).all(-1)
     was_white = (stored == find_maximum(image)).all(-1)
     white = (is_white & ~was_white).mean()
-    return len(np.unique(stored)), len(np.unique(after)), white, 8 * pixels.itemsize
+    levels = len(np.unique(stored[np.isfinite(stored)]))
+    return levels, len(np.unique(after)), white, 8 * pixels.itemsize
 
 
 def list_colors(image):
@@ -118,10 +119,11 @@ def count_values(image):
     colors = list_colors(image)
     is_gray = (colors == colors[..., :1]).all()
     counts = None
-    if image.array.dtype.itemsize < 3 and image.array.dtype.kind in "biu":
+    if image.array.dtype.kind in "biu" and int(colors.max()) - int(colors.min()) < 1 << 16:
         plane = colors[..., 0] if is_gray else colors
         first = int(plane.min())
         counts = np.bincount(plane.ravel().astype(int) - first).astype(np.uint64)
         counts = SimpleNamespace(first=first, numbers=counts)
     kind = "gray" if colors.shape[-1] == 1 else "rgb-gray" if is_gray else "color"
-    return SimpleNamespace(levels=len(np.unique(colors)), counts=counts, color=kind)
+    levels = len(np.unique(colors[np.isfinite(colors)]))
+    return SimpleNamespace(levels=levels, counts=counts, color=kind)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...io import ImageFile
-from .arithmetic import KEEP, Map, find_limits, tabulate
+from .arithmetic import KEEP, Map, Table, find_limits, tabulate
 from .pictures import convert, split
 from .rule import Rule, find_largest
 from .table import LOADERS
@@ -80,7 +80,8 @@ def _find_loss(image: ImageFile, values: "Values", rule: Rule) -> Loss:
     """Return the loss by a rule: from the histogram if that tells it, else from the pixels."""
     if rule.is_ruined:
         return Loss(values.levels, 0, 0.0, 8)
-    is_whole = rule.has_all_frames or not _has_frames(image)
+    # without a layout, find_values takes alpha for gray
+    is_whole = image.layout is not None and (rule.has_all_frames or not _has_frames(image))
     is_elementwise = rule.samples is None and rule.alpha in ("drop", "keep")
     if is_whole and is_elementwise:
         if rule.map == KEEP and image.array.dtype.kind in "bu":
@@ -104,8 +105,11 @@ def _has_frames(image: ImageFile) -> bool:
 def count_by_table(image: ImageFile, values: "Values", counts: "Counts", map_: Map) -> Loss:
     """Return the loss by the exact histogram; of color, `white` is the share of the samples."""
     dtype, total = image.array.dtype, counts.numbers
-    table = tabulate(map_, dtype)
-    offset = counts.first - find_limits(dtype)[0]
+    if dtype.itemsize > 2:  # a narrow range of wide integers
+        candidates = np.arange(counts.first, counts.first + len(total)).astype(dtype)
+        table, offset = Table(map_.apply(candidates), None), 0
+    else:
+        table, offset = tabulate(map_, dtype), counts.first - find_limits(dtype)[0]
     if table.starts is None:
         present = np.flatnonzero(total)
         results = table.results[present + offset]
@@ -132,7 +136,7 @@ def count_by_pixels(image: ImageFile, values: "Values", rule: Rule, *, is_whole:
     after = after[..., : 1 if after.shape[-1] < 3 else 3]
     is_used = np.zeros(np.iinfo(after.dtype).max + 1, bool)
     is_used[after] = True
-    levels = values.levels if is_whole else len(np.unique(before))
+    levels = values.levels if is_whole else len(np.unique(before[np.isfinite(before)]))
     white = _find_white(image, before, after)
     return Loss(levels, int(is_used.sum()), white, 8 * after.itemsize)
 

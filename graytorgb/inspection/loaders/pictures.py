@@ -46,6 +46,17 @@ def convert_like(
     The pixels are those of the library, bit for bit. :func:`find_losses` doesn't count one loss:
     TensorFlow decodes a JPEG by a faster transform than the others, and its values differ from
     theirs by about 1 on average, but by up to 20 in photos of quality 95 to 100, and more in noise.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from graytorgb.io import read
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "camera.npy")
+    ...     np.save(path, np.array([[0, 255, 256, 4095]], np.uint16))
+    ...     convert_like("pillow", read(path))[..., 0]
+    array([[  0, 255, 255, 255]], dtype=uint8)
     """
     if loader not in LOADERS:
         raise OptionError(f"loader is one of {', '.join(LOADERS)}, not {loader!r}")
