@@ -24,6 +24,7 @@ from graytorgb.backends.table import BUILT_IN
 from graytorgb.datasets.audit_findings import FINDINGS
 from graytorgb.extras import EXTRAS
 from graytorgb.inspection.loaders import Loss, convert_like, find_losses
+from graytorgb.inspection.values import find_values
 from graytorgb.kinds import KINDS
 
 GRAY = np.arange(2 * 4 * 5, dtype=np.uint8).reshape(2, 4, 5)
@@ -331,8 +332,6 @@ def write_ramps(folder: Path) -> dict[str, Path]:
 
 def loaders() -> list[dict[str, str]]:
     """Return a row for each kind of file: what every loader of `LOADERS` makes of it."""
-    from graytorgb.inspection.values import find_values
-
     rows = []
     with TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of depths that aren't used

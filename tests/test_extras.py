@@ -4,6 +4,7 @@ import ast
 import configparser
 import re
 import sys
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -17,6 +18,10 @@ from graytorgb.kinds import KINDS
 from .support import ROOT, run_python
 
 WITH_LIBRARY = [name for name, entry in BUILT_IN.items() if entry.library in EXTRAS]
+
+
+# Reading what every installed package has takes seconds.
+find_distributions = cache(packages_distributions)
 
 
 def read_extras():
@@ -41,7 +46,7 @@ def list_requirements(extra, extras):
 def test_the_extra_of_a_library_installs_it(library):
     extras = read_extras()
     assert EXTRAS[library] in extras
-    distributions = packages_distributions().get(library)
+    distributions = find_distributions().get(library)
     if distributions is None:
         pytest.skip(f"needs {library}")
     names = {name.lower().replace("_", "-").removesuffix("-headless") for name in distributions}

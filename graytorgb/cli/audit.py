@@ -74,6 +74,10 @@ def _is_source(path: Path) -> bool:
     help="Write a row for each file as Parquet.",
 )  # fmt: skip
 @click.option(
+    "--html", "html_path", type=ReportFile(), metavar="FILE",
+    help="Write a page with pictures to look at in a browser.",
+)  # fmt: skip
+@click.option(
     "--strict", is_flag=True,
     help="Exit with 1 if a loader would lose anything, or a file can't be read.",
 )  # fmt: skip
@@ -91,6 +95,7 @@ def audit_command(
     json_path: Path | None,
     csv_path: Path | None,
     parquet_path: Path | None,
+    html_path: Path | None,
     strict: bool,
     workers: int | None,
     scheduler: str | None,
@@ -102,12 +107,16 @@ def audit_command(
     many pages, or a URL. Several are one set. Without --strict a finished audit exits with 0,
     whatever it finds.
     """
-    reports = {"--json": json_path, "--csv": csv_path, "--parquet": parquet_path}
+    reports = {
+        "--json": json_path, "--csv": csv_path, "--parquet": parquet_path, "--html": html_path
+    }  # fmt: skip
     _check_sources(sources, reports)
     console = Console(stderr=json_path == _STDOUT)
     with _clear_errors():
         if parquet_path:
             require("graytorgb.datasets.audit_parquet")
+        if html_path:
+            require("graytorgb.datasets.audit_page")
         options = {"quick": quick, "workers": workers, "scheduler": scheduler}
         with _run(sources, layout, options) as audit:
             if json_path == _STDOUT:
@@ -118,6 +127,8 @@ def audit_command(
                 audit.write_csv(csv_path)
             if parquet_path:
                 audit.write_parquet(parquet_path)
+            if html_path:
+                audit.write_html(html_path)
             require("graytorgb.cli.audit_summary").print_summary(console, audit)
             if strict:
                 _judge(audit)
@@ -140,8 +151,11 @@ def _clear_errors() -> Iterator[None]:
         yield
     except LayoutError as error:
         raise click.ClickException(f"{error} (on the command line: --layout NHW)") from error
-    except (GrayToRGBError, OSError) as error:
+    except GrayToRGBError as error:
         raise click.ClickException(str(error)) from error
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        raise click.ClickException(f"{name}{error.strerror or error}") from error
 
 
 def _run(sources: tuple[str, ...], layout: str | None, options: dict[str, Any]) -> "Audit":

@@ -13,7 +13,8 @@ from ..datasets.audit_findings import LOSS, MIXED, UNREADABLE, describe_finding
 from ..inspection.loaders import LOADERS
 
 if TYPE_CHECKING:
-    from ..datasets.audit_result import Audit, DepthRange
+    from ..datasets.audit_ranges import DepthRange
+    from ..datasets.audit_result import Audit
 
 _LISTED = 5  # unreadable files and folders
 _LONGEST_NAME = 200  # of a source; a shell may give a hundred files for a pattern
@@ -36,6 +37,9 @@ def print_summary(console: Console, audit: "Audit") -> None:
                 console.print()
                 console.print(part, highlight=False)
         _print_advice(console, audit)
+    elif others:
+        reason = next(iter(audit.skipped))["reason"]
+        console.print(f"Nothing is an image. The first file: {reason}", markup=False)
 
 
 def _describe_set(audit: "Audit") -> Table:

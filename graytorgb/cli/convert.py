@@ -70,7 +70,7 @@ def convert_command(
     dry_run: bool,
     **options: Any,
 ) -> None:
-    """Convert all images of SRC into the folder DST.
+    """Convert all images of SRC into DST: a folder, or an array by its suffix, .zarr, .npy or .tar.
 
     SRC is a folder, whose tree is kept, a glob, a text file of paths, an array (.npy, .npz, Zarr),
     a TIFF of many pages, or a URL. A run that was interrupted, even killed, goes on when the same

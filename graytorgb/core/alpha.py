@@ -19,11 +19,11 @@ Alpha = Literal["error", "drop"] | Background
 def check(alpha: Any) -> Alpha:
     """Return `alpha` if it is one of the three policies, or raise ChannelError."""
     if isinstance(alpha, str) and alpha in ("error", "drop"):
-        return cast(Alpha, alpha)
+        return cast("Alpha", alpha)
     if isinstance(alpha, np.ndarray):
         alpha = alpha.tolist()
     if isinstance(alpha, tuple | list) and len(alpha) == 3 and all(map(_is_level, alpha)):
-        return cast(Background, tuple(alpha))
+        return cast("Background", tuple(alpha))
     raise ChannelError(
         'alpha is "error", "drop" (the colors as they are) or a background '
         f"(r, g, b) in the image's own units, not {alpha!r}"

@@ -22,7 +22,7 @@ BYTE_PARTS = (19595, 38470, 7471)
 def check_weights(weights: Any) -> Weights:
     """Return `weights` if it is one of the three names, or raise OptionError."""
     if isinstance(weights, str) and weights in (*PARTS, "any"):
-        return cast(Weights, weights)
+        return cast("Weights", weights)
     raise OptionError(
         'weights is "luma" (0.299 red + 0.587 green + 0.114 blue), "equal" (the mean) or "any" '
         f"(one channel, where all three are equal), not {weights!r}"

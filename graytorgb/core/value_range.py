@@ -28,10 +28,10 @@ def check_policy(value_range: Any) -> ValueRange | None:
     None stays None: it stands for the range that the image itself tells.
     """
     if value_range is None or isinstance(value_range, Found):  # a plan found it for its blocks
-        return cast(ValueRange | None, value_range)
+        return cast("ValueRange | None", value_range)
     if isinstance(value_range, str):
         if value_range in ("dtype", "minmax"):
-            return cast(ValueRange, value_range)
+            return cast("ValueRange", value_range)
         from difflib import get_close_matches
 
         policies = {"dtype": '"dtype"', "minmax": '"minmax"', "percentile": '("percentile", 1, 99)'}
@@ -53,7 +53,7 @@ def check_policy(value_range: Any) -> ValueRange | None:
                 raise LevelsError(
                     f"float64 can't scale the range {lo!r} to {hi!r}: too wide, or too narrow"
                 )
-            return cast(ValueRange, (*head, lo, hi))
+            return cast("ValueRange", (*head, lo, hi))
         if any(hasattr(v, "dtype") for v in numbers):
             raise LevelsError(
                 f"value_range is {_POLICIES} with finite numbers, not arrays, {value_range!r}: "

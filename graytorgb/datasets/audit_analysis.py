@@ -14,9 +14,9 @@ from ..inspection.values import find_values
 from ..io.formats import SUFFIXES, find_format
 from .audit_findings import list_findings
 from .audit_record import Record, add_header, add_losses, add_values, start_record
-from .audit_spool import Row, Skip, make_row
+from .audit_spool import Row, make_row
 from .audit_totals import Totals
-from .items import Item
+from .items import Item, Skipped
 
 _DIGITS = 32  # of the 64 of SHA-256: no two of 10^12 different files share them by chance
 # Formats whose first bytes no other kind of file has. A zip file needn't be an .npz, nor a text
@@ -30,11 +30,11 @@ class Analysis(NamedTuple):
     """What a batch of files tells: a row for each image, the other files, and the totals."""
 
     rows: list[Row]
-    skips: list[Skip]
+    skipped: list[Skipped]
     totals: Totals
 
 
-def analyze_batch(items: Sequence[Item], *, quick: bool, layout: str | None = None) -> Analysis:
+def analyze_batch(items: Sequence[Item], *, quick: bool) -> Analysis:
     """Analyze files; whatever goes wrong with one of them becomes its record's error.
 
     The position of each row is its place in `items`.
@@ -44,24 +44,29 @@ def analyze_batch(items: Sequence[Item], *, quick: bool, layout: str | None = No
         warnings.simplefilter("ignore")  # what they tell is among an image's notes
         for position, item in enumerate(items):
             found = _analyze(item, quick)
-            if isinstance(found, Skip):
-                analysis.skips.append(found)
-            else:
-                record, counts = found
-                analysis.rows.append(make_row(position, item, record))
-                analysis.totals.add(record, counts)
+            if isinstance(found, Skipped):
+                analysis.skipped.append(found)
+                continue
+            record, counts = found
+            try:
+                row = make_row(position, item, record)
+            except (TypeError, ValueError) as error:  # a number that JSON doesn't have
+                record, counts = make_failed(item, error), None
+                row = make_row(position, item, record)
+            analysis.rows.append(row)
+            analysis.totals.add(record, counts)
     return analysis
 
 
 def make_failed(item: Item, error: BaseException) -> Record:
     """Return the record of a file that can't be read, or can't be analyzed."""
     record = start_record(item.path, item.size if item.size >= 0 else None)
-    record["error"] = _describe(item, error)
+    record["error"] = describe_error(item, error)
     record["findings"] = list_findings(record)
     return record
 
 
-def _analyze(item: Item, quick: bool) -> tuple[Record, Counts | None] | Skip:
+def _analyze(item: Item, quick: bool) -> tuple[Record, Counts | None] | Skipped:
     """Return a file's record and exact histogram, or why it isn't an image."""
     is_named = item.reader in _ARRAYS or item.index is not None or _get_suffix(item) in SUFFIXES
     record = start_record(item.path, item.size if item.size >= 0 else None)
@@ -72,7 +77,7 @@ def _analyze(item: Item, quick: bool) -> tuple[Record, Counts | None] | Skip:
         if not is_named:
             head = _read_head(item) if data is None else data[:_HEAD]
             if find_format(head) is None:
-                return Skip(item.path, "not an image by its name or its content")
+                return Skipped(item.path, "not an image by its name or its content")
         if quick:
             add_header(record, item.read_header(data=data))
         else:
@@ -82,17 +87,17 @@ def _analyze(item: Item, quick: bool) -> tuple[Record, Counts | None] | Skip:
             counts = _add_image(record, image, data)
             if data is None:
                 record["digest"] = _hash_file(item, image)
+        record["findings"] = list_findings(record)
     except Exception as error:  # decoders fail with any class
         head = data[:_HEAD] if data else head
         if not is_named and not _is_surely_image(head):
-            return Skip(
-                item.path, f"not an image by its name, nor readable: {_describe(item, error)}"
+            return Skipped(
+                item.path, f"not an image by its name, nor readable: {describe_error(item, error)}"
             )
         failed = make_failed(item, error)
         failed["size"], failed["digest"] = record["size"], record["digest"]
         failed["format"] = find_format(head, _get_suffix(item)) if head else None
         return failed, None
-    record["findings"] = list_findings(record)
     return record, counts
 
 
@@ -139,7 +144,7 @@ def _get_suffix(item: Item) -> str:
     return PurePosixPath(item.path).suffix.lower()
 
 
-def _describe(item: Item, error: BaseException) -> str:
+def describe_error(item: Item, error: BaseException) -> str:
     """Return what an error says without the file's name, and its class where that tells more."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror

@@ -1,5 +1,6 @@
 """Write an audit as Parquet: a row for each file, in groups of rows, so that memory stays flat."""
 
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -20,10 +21,16 @@ _ROWS = 4096  # of a group
 def write_parquet(audit: "Audit", path: Path) -> None:
     """Write a row for each record, whole or not at all."""
     schema = pa.schema([(column, _find_type(column)) for column in list_columns()])
-    rows = (flatten(record) for record in audit.records)
+    floats = [field.name for field in schema if field.type == pa.float64()]
+    rows = (_round(flatten(record), floats) for record in audit.records)
     with replacing(path) as written, pq.ParquetWriter(written, schema) as writer:
         while group := list(islice(rows, _ROWS)):
             writer.write_table(pa.Table.from_pylist(group, schema))
+
+
+def _round(row: dict[str, Any], floats: Iterable[str]) -> dict[str, Any]:
+    """Return a row with its integers of columns of floats as floats, to the nearest one."""
+    return row | {name: float(row[name]) for name in floats if row[name] is not None}
 
 
 def _find_type(column: str) -> Any:

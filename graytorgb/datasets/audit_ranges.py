@@ -1,12 +1,51 @@
 """The one value range that fits all files of a depth, found in the whole set."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
+
+import numpy as np
 
 from .audit_depths import DepthValues
 
 # The depths of cameras and scanners. The samples of a file of 16 bits may have any of them.
 _USUAL_BITS = (8, 10, 12, 14, 16)
 _FEWEST_LEVELS = 16  # a mask of a few labels has a common step by chance
+
+
+class DepthRange(TypedDict):
+    """The value range of all files of one depth, and what their values are together.
+
+    Attributes
+    ----------
+    depth : str
+        Such as ``"8 bits"``, ``"16 bits"``, ``"signed 16 bits"`` and ``"floats"``.
+    dtypes : list of str
+    files : int
+    value_range : [lo, hi] or None
+    reason : str
+        Why it is this range, or why there is none.
+    min, max, step : int, float or None
+        The extremes of all values, and the greatest number that divides all of them.
+    levels : int or None
+    not_finite : int
+    percentiles : dict or None
+        The values of the percentiles 0.1, 1, 50, 99 and 99.9 over all files; None for floats and
+        more than 16 bits, as the histogram.
+    histogram : {"values": list of int, "counts": list of int} or None
+        How often each value occurs in all files together.
+    """
+
+    depth: str
+    dtypes: list[str]
+    files: int
+    value_range: list[int | float] | None
+    reason: str
+    min: int | float | None
+    max: int | float | None
+    step: int | float | None
+    levels: int | None
+    not_finite: int
+    percentiles: dict[str, float] | None
+    histogram: dict[str, list[int]] | None
 
 
 class FittingRange(NamedTuple):
@@ -108,3 +147,27 @@ def find_set_range(depths: dict[str, DepthValues], found: dict[str, FittingRange
     return FittingRange(
         None, f"the files have several depths ({told}), and each depth has a range of its own"
     )
+
+
+def describe_depth(depth: str, values: DepthValues, found: FittingRange) -> DepthRange:
+    """Return the range and the values of a depth, as the JSON tells them."""
+    histogram = None
+    if values.counts is not None:
+        present = np.flatnonzero(values.counts)
+        histogram = {
+            "values": (present + values.first).tolist(), "counts": values.counts[present].tolist()
+        }  # fmt: skip
+    return {
+        "depth": depth,
+        "dtypes": sorted(values.dtypes),
+        "files": values.files,
+        "value_range": None if found.value_range is None else list(found.value_range),
+        "reason": found.reason,
+        "min": values.minimum,
+        "max": values.maximum,
+        "step": values.step,
+        "levels": values.levels,
+        "not_finite": values.not_finite,
+        "percentiles": values.find_percentiles(),
+        "histogram": histogram,
+    }

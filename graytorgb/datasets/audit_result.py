@@ -1,88 +1,27 @@
 """``Audit``: what an audit tells of a whole set, with a record of each file."""
 
-import json
 import pickle
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from itertools import groupby
 from os import PathLike
 from pathlib import Path
-from typing import Any, Self, TypedDict, cast
-
-import numpy as np
+from typing import Any, Self
 
 from ..core.image_file import ImageFile
 from ..extras import require
 from ..inspection.loaders import LOADERS
 from . import audit_files
 from .audit_advice import Advice, give_advice
-from .audit_depths import DepthValues, rank_depth
+from .audit_depths import rank_depth
 from .audit_findings import COPY, MIXED
-from .audit_ranges import FittingRange, find_fitting_range, find_set_range
+from .audit_folders import Folder, list_folders
+from .audit_ranges import describe_depth, find_fitting_range, find_set_range
 from .audit_spool import Records, Skips, Spool
 from .audit_totals import Totals
+from .items import Item
 
 VERSION = 1  # of the JSON; audit.schema.json beside this file describes it
-_LISTED_SIZES = 10  # of each folder
-
-
-class DepthRange(TypedDict):
-    """The value range of all files of one depth, and what their values are together.
-
-    Attributes
-    ----------
-    depth : str
-        Such as ``"8 bits"``, ``"16 bits"``, ``"signed 16 bits"`` and ``"floats"``.
-    dtypes : list of str
-    files : int
-    value_range : [lo, hi] or None
-    reason : str
-        Why it is this range, or why there is none.
-    min, max, step : int, float or None
-        The extremes of all values, and the greatest number that divides all of them.
-    levels : int or None
-    not_finite : int
-    percentiles : dict or None
-        The values of the percentiles 0.1, 1, 50, 99 and 99.9 over all files; None for floats and
-        more than 16 bits, as the histogram.
-    histogram : {"values": list of int, "counts": list of int} or None
-        How often each value occurs in all files together.
-    """
-
-    depth: str
-    dtypes: list[str]
-    files: int
-    value_range: list[int | float] | None
-    reason: str
-    min: int | float | None
-    max: int | float | None
-    step: int | float | None
-    levels: int | None
-    not_finite: int
-    percentiles: dict[str, float] | None
-    histogram: dict[str, list[int]] | None
-
-
-class Folder(TypedDict):
-    """How many files of a folder have which mode, depth and size.
-
-    Attributes
-    ----------
-    folder : str
-        The first folder of the paths; empty for files that are in none.
-    files, unreadable : int
-    modes, depths, sizes : dict of {str: int}
-        The number of files of each; of the sizes, WIDTHxHEIGHT, the ten that are most usual.
-    different_sizes : int
-    """
-
-    folder: str
-    files: int
-    unreadable: int
-    modes: dict[str, int]
-    depths: dict[str, int]
-    sizes: dict[str, int]
-    different_sizes: int
 
 
 class Audit:
@@ -139,8 +78,9 @@ class Audit:
         depths = {name: totals.depths[name] for name in sorted(totals.depths, key=rank_depth)}
         ranges = {depth: find_fitting_range(depth, values) for depth, values in depths.items()}
         self.value_range, self.value_range_reason = find_set_range(depths, ranges)
-        self.value_ranges = [_describe_depth(d, v, ranges[d]) for d, v in depths.items()]
-        self.findings = _rank(totals.findings) | self._count_kinds()
+        self.value_ranges = [describe_depth(d, v, ranges[d]) for d, v in depths.items()]
+        copies, mixed = self._count_kinds()
+        self.findings = _rank(totals.findings | copies) | mixed
         self.formats, self.colors = _rank(totals.formats), _rank(totals.colors)
         self.losses = {
             name: asdict(totals.losses[name]) for name in LOADERS if name in totals.losses
@@ -172,24 +112,7 @@ class Audit:
 
     def list_folders(self) -> Iterator[Folder]:
         """Yield the modes, depths and sizes of the files of each folder, sorted by name."""
-        rows = self._spool.query(_FOLDERS)
-        for name, group in groupby(rows, key=lambda row: row[0]):
-            folder: Folder = {
-                "folder": json.loads(name), "files": 0, "unreadable": 0, "modes": {}, "depths": {},
-                "sizes": {}, "different_sizes": 0,
-            }  # fmt: skip
-            for _, kind, value, count in group:
-                if kind == "files":
-                    folder["files"] = count
-                elif kind == "unreadable":
-                    folder["unreadable"] = count
-                elif kind == "sizes" and len(folder["sizes"]) == _LISTED_SIZES:
-                    folder["different_sizes"] += 1
-                else:
-                    counts = cast(dict[str, dict[str, int]], folder)[kind]
-                    counts[value] = count
-                    folder["different_sizes"] += kind == "sizes"
-            yield folder
+        return list_folders(self._spool)
 
     def read_image(self, index: int) -> ImageFile:
         """Read the image of a record again, for its pixels or its own histogram.
@@ -204,13 +127,17 @@ class Audit:
         ImageFileError, OSError
             As :func:`graytorgb.io.read` does.
         """
+        return self.find_item(index).read()
+
+    def find_item(self, index: int) -> Item:
+        """Return what reads the image of a record again, as the source listed it."""
         number = range(self.files)[index]
         command = (
             "SELECT item FROM records JOIN numbers ON records.position = numbers.position "
             "WHERE number = ?"
         )
-        image: ImageFile = pickle.loads(self._spool.query(command, [number]).fetchone()[0]).read()
-        return image
+        item: Item = pickle.loads(self._spool.query(command, [number]).fetchone()[0])
+        return item
 
     def summarize(self) -> dict[str, Any]:
         """Return what the JSON tells above the folders, the skipped files and the records."""
@@ -254,7 +181,9 @@ class Audit:
         require("graytorgb.datasets.audit_parquet").write_parquet(self, Path(path))
 
     def write_html(self, path: str | PathLike[str]) -> None:
-        """Write a page to look at in a browser, which needs no other file.
+        """Write a page to look at in a browser, which needs no other file, network or scripts.
+
+        The files that the page shows are read again; one that is gone is said to be.
 
         Raises
         ------
@@ -263,52 +192,15 @@ class Audit:
         """
         require("graytorgb.datasets.audit_page").write_html(self, Path(path))
 
-    def _count_kinds(self) -> dict[str, int]:
+    def _count_kinds(self) -> tuple[Counter[str], dict[str, int]]:
         """Return how many copies there are, and how many modes, depths and sizes, if several."""
         command = """SELECT COUNT(copy_of), COUNT(DISTINCT mode), COUNT(DISTINCT depth),
             COUNT(DISTINCT size) FROM records"""
         copies, *kinds = self._spool.query(command).fetchone()
-        found = {name: count for name, count in zip(MIXED, kinds, strict=True) if count > 1}
-        return ({COPY: copies} if copies else {}) | found
-
-
-_FOLDERS = """
-SELECT folder, 'files' AS kind, '' AS value, COUNT(*) AS count FROM records GROUP BY folder
-UNION ALL SELECT folder, 'unreadable', '', COUNT(*) FROM records WHERE depth IS NULL GROUP BY folder
-UNION ALL SELECT folder, 'modes', mode, COUNT(*) FROM records WHERE mode IS NOT NULL
-    GROUP BY folder, mode
-UNION ALL SELECT folder, 'depths', depth, COUNT(*) FROM records WHERE depth IS NOT NULL
-    GROUP BY folder, depth
-UNION ALL SELECT folder, 'sizes', size, COUNT(*) FROM records WHERE size IS NOT NULL
-    GROUP BY folder, size
-ORDER BY folder, kind, count DESC, value
-"""
+        mixed = {name: count for name, count in zip(MIXED, kinds, strict=True) if count > 1}
+        return Counter({COPY: copies} if copies else {}), mixed
 
 
 def _rank(counts: Mapping[str, int]) -> dict[str, int]:
     """Return counts, the most frequent first; names of one count in alphabetical order."""
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
-
-
-def _describe_depth(depth: str, values: DepthValues, found: FittingRange) -> DepthRange:
-    """Return the range and the values of a depth, as the JSON tells them."""
-    histogram = None
-    if values.counts is not None:
-        present = np.flatnonzero(values.counts)
-        histogram = {
-            "values": (present + values.first).tolist(), "counts": values.counts[present].tolist()
-        }  # fmt: skip
-    return {
-        "depth": depth,
-        "dtypes": sorted(values.dtypes),
-        "files": values.files,
-        "value_range": None if found.value_range is None else list(found.value_range),
-        "reason": found.reason,
-        "min": values.minimum,
-        "max": values.maximum,
-        "step": values.step,
-        "levels": values.levels,
-        "not_finite": values.not_finite,
-        "percentiles": values.find_percentiles(),
-        "histogram": histogram,
-    }

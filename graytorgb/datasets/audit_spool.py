@@ -11,6 +11,7 @@ from ..errors import GrayToRGBError, OptionError
 from .audit_depths import find_depth
 from .audit_findings import COPY
 from .audit_record import Record
+from .items import Skipped
 
 _TABLES = """
 CREATE TABLE records(
@@ -18,6 +19,18 @@ CREATE TABLE records(
     mode TEXT, depth TEXT, size TEXT, copy_of INTEGER);
 CREATE TABLE skipped(path TEXT, reason TEXT);
 """
+
+
+_FINISH = (
+    """CREATE TABLE firsts AS SELECT digest, MIN(position) AS position FROM records
+        WHERE digest IS NOT NULL GROUP BY digest HAVING COUNT(*) > 1""",
+    "CREATE INDEX firsts_by_digest ON firsts(digest)",
+    """UPDATE records SET copy_of = firsts.position FROM firsts
+        WHERE firsts.digest = records.digest AND firsts.position < records.position""",
+    "CREATE TABLE numbers(number INTEGER PRIMARY KEY, position INTEGER)",
+    """INSERT INTO numbers
+        SELECT ROW_NUMBER() OVER (ORDER BY position) - 1, position FROM records""",
+)
 
 
 class Row(NamedTuple):
@@ -33,7 +46,7 @@ class Row(NamedTuple):
         What reads the file again, pickled.
     digest, folder : str
     mode, depth, size : str or None
-        See the record's ``mode`` and ``shape``, and the depth that `find_depth` names; None if unreadable.
+        The record's mode, its depth by `find_depth`, and WIDTHxHEIGHT; None if unreadable.
     """
 
     position: int
@@ -57,13 +70,6 @@ def make_row(position: int, item: object, record: Record) -> Row:
         position, json.dumps(record, allow_nan=False, separators=(",", ":")), pickle.dumps(item),
         record["digest"], json.dumps(record["folder"]), record["mode"], find_depth(record), size,
     )  # fmt: skip
-
-
-class Skip(NamedTuple):
-    """A file that isn't an image, and why it has no record."""
-
-    path: str
-    reason: str
 
 
 class Spool:
@@ -90,25 +96,18 @@ class Spool:
             raise OptionError("the audit is closed, and its records are gone: audit(src) again")
         return self._run(self._database.execute, command, values)
 
-    def add(self, rows: Iterable[Row], skips: Iterable[Skip]) -> None:
+    def add(self, rows: Iterable[Row], skipped: Iterable[Skipped]) -> None:
         """Add records, in any order, and files that were skipped."""
         many = self._database.executemany
         self._run(many, f"INSERT INTO records VALUES({'?,' * len(Row._fields)}NULL)", rows)
         # as JSON, because SQLite's text has no surrogates
-        escaped = ([json.dumps(text) for text in skip] for skip in skips)
+        escaped = ((json.dumps(each.path), json.dumps(each.reason)) for each in skipped)
         self._run(many, "INSERT INTO skipped VALUES(?,?)", escaped)
 
     def finish(self) -> None:
         """Number the records and find the copies, once all files are in."""
-        self._database.executescript("""
-        CREATE TABLE firsts AS SELECT digest, MIN(position) AS position FROM records
-            WHERE digest IS NOT NULL GROUP BY digest HAVING COUNT(*) > 1;
-        CREATE INDEX firsts_by_digest ON firsts(digest);
-        UPDATE records SET copy_of = firsts.position FROM firsts
-            WHERE firsts.digest = records.digest AND firsts.position < records.position;
-        CREATE TABLE numbers(number INTEGER PRIMARY KEY, position INTEGER);
-        INSERT INTO numbers SELECT ROW_NUMBER() OVER (ORDER BY position) - 1, position FROM records;
-        """)
+        for command in _FINISH:
+            self.query(command)
 
     @staticmethod
     def _run(call: Any, command: str, values: Any) -> sqlite3.Cursor:

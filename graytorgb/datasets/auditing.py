@@ -8,7 +8,7 @@ from typing import cast
 
 from .audit_analysis import Analysis, analyze_batch, make_failed
 from .audit_result import Audit
-from .audit_spool import Skip, Spool, make_row
+from .audit_spool import Spool, make_row
 from .audit_totals import Totals
 from .execution import Done, WorkerLost, run_batches
 from .sources import Item, Skipped, Source, open_source
@@ -129,7 +129,7 @@ def _spool_skipped(source: Source, spool: Spool) -> Iterator[Item]:
     """Yield the images of a source, and spool the other names."""
     for found in source.items():
         if isinstance(found, Skipped):
-            spool.add([], [Skip(found.path, found.reason)])
+            spool.add([], [found])
         else:
             yield found
 
@@ -137,9 +137,9 @@ def _spool_skipped(source: Source, spool: Spool) -> Iterator[Item]:
 def _add(done: Done[Item, Analysis], spool: Spool, totals: Totals) -> None:
     """Add what a batch told; files of a batch that failed have the failure as their error."""
     if done.result is not None:
-        rows, skips, counted = done.result
+        rows, skipped, counted = done.result
         totals.merge(counted)
-        spool.add((row._replace(position=row.position + done.start) for row in rows), skips)
+        spool.add((row._replace(position=row.position + done.start) for row in rows), skipped)
         return
     for place, item in enumerate(done.items, done.start):
         record = make_failed(item, cast(WorkerLost, done.error))

@@ -8,7 +8,8 @@ from ..core.alpha import Background
 from ..core.value_range import ValueRange
 from .conversion_options import check_options
 from .conversion_result import Conversion
-from .conversion_run import ConversionRun, Silence, Watch
+from .conversion_run import ConversionRun
+from .conversion_watch import Silence, Watch
 
 Place = str | os.PathLike[str]
 
@@ -40,11 +41,13 @@ def convert(
     Parameters
     ----------
     src : str, path or sequence of them
-        What :func:`graytorgb.datasets.sources.open_source` takes. It is never changed.
+        A folder, whose tree is kept; a glob such as ``"scans/**/*.png"``; a text file of paths; an
+        image file; a .npy, .npz or Zarr array of images; or a URL. It is never changed.
     dst : str or path
-        The target, whose kind its suffix tells: a folder if there is none. In a folder each image
-        has the path of its source, with the suffix of the new format; the images of a file that
-        holds several have a number each, ``scan_000017.png``.
+        The target, whose kind its suffix tells: ``.zarr``, ``.npy``, ``.tar`` (WebDataset shards),
+        else a folder. In a folder each image has the path of its source, with the suffix of the
+        new format; the images of a file that holds several have a number each,
+        ``scan_000017.png``.
     to : {"rgb", "gray"}
         Three channels or one. Color becomes its luma, as by :func:`graytorgb.to_gray`.
     bits : {"keep", 8}

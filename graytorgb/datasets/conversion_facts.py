@@ -110,6 +110,8 @@ def plan_image(item: "Item", header: "ImageHeader", options: Options) -> Planned
         shape=(height, width, 3) if options.to == "rgb" else (height, width),
         dtype=dtype,
         value_range=header.value_range,
+        leading_axes=len(leading),
+        stack_bytes=prod(shape) * header.dtype.itemsize,
     )
 
 

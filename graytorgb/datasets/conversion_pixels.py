@@ -13,6 +13,7 @@ from ..functional.to_gray import to_gray
 from ..functional.to_rgb import to_rgb
 from ..functional.to_uint8 import to_uint8
 from ..io.orientation import orient
+from ..io.ranges import are_limits
 from .conversion_options import Options
 
 Array = NDArray[Any]
@@ -86,11 +87,10 @@ def _check_layout(image: ImageFile) -> str:
 
 def _check_depth(value_range: ValueRange | None) -> None:
     """Raise LevelsError for an image of 8 bits under a range of more, which would be dark."""
-    if is_deeper(255, 256, value_range):
-        assert value_range is not None
-        lo, hi = value_range
+    if is_deeper(255, 256, value_range) and are_limits(value_range):
         raise LevelsError(
-            f"it has 8 bits, and would be dark under the range {lo} to {hi}: convert the images of "
+            "it has 8 bits, and would be dark under the range "
+            f"{value_range[0]} to {value_range[1]}: convert the images of "
             '8 bits apart, or under "dtype"'
         )
 

@@ -3,18 +3,21 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby
-from math import prod
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.image_file import ImageFile
+from ..core.value_range import ValueRange
 from ..errors import GrayToRGBError
 from .conversion_options import Options
 from .conversion_pixels import convert_image
 from .targets import PlannedImage
+
+if TYPE_CHECKING:
+    from .sources import Item
 
 _MOST = 512 << 20  # bytes of a stack that is read at once; of a larger one each image is read alone
 
@@ -98,30 +101,46 @@ def read_images(
 ) -> Iterator[tuple[PlannedImage, ImageFile | None, str, tuple[str, ...]]]:
     """Yield each planned image with what was read of it, or None and the reason, and notes."""
     arguments = options.read_arguments()
-    for _, group in groupby(images, key=lambda planned: planned.item.path):
-        frames = list(group)
-        stack: ImageFile | None = None
-        for planned in frames:
-            try:
-                with warnings.catch_warnings(record=True) as caught:
-                    warnings.simplefilter("always")
-                    if planned.frame is None:
-                        image = planned.item.read(**arguments)
-                    elif (len(frames) > 1 and _is_small(planned)) or planned.frames == 1:
-                        stack = planned.item.read(**arguments) if stack is None else stack
-                        image = pick_frame(stack, planned.frame)
-                    else:
-                        image = planned.item.read(index=planned.frame, **arguments)
-            except (GrayToRGBError, OSError, MemoryError) as error:
-                yield planned, None, describe_error(error, planned), ()
-                continue
-            notes = tuple(str(w.message) for w in caught if issubclass(w.category, UserWarning))
+    for planned in images:
+        try:
+            if _is_read_whole(planned):
+                stack, notes = _read_stack(planned.item, arguments.get("value_range"))
+                image = pick_frame(stack, cast(int, planned.frame))
+            else:
+                index = {} if planned.frame is None else {"index": planned.frame}
+                image, notes = _read(planned.item, **index, **arguments)
+        except (GrayToRGBError, OSError, MemoryError) as error:
+            yield planned, None, describe_error(error, planned), ()
+        else:
             yield planned, image, "", notes
 
 
-def _is_small(planned: PlannedImage) -> bool:
-    """Return whether all frames of a file may be in memory at once."""
-    return planned.frames * prod(planned.shape) * np.dtype(planned.dtype).itemsize <= _MOST
+def _read(item: "Item", **arguments: Any) -> tuple[ImageFile, tuple[str, ...]]:
+    """Read an image, and return it with the text of the warnings."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        image = item.read(**arguments)
+    return image, tuple(str(w.message) for w in caught if issubclass(w.category, UserWarning))
+
+
+@lru_cache(1)  # the next image is mostly of the same file
+def _read_stack(item: "Item", value_range: ValueRange | None) -> tuple[ImageFile, tuple[str, ...]]:
+    """Read all images of a file, under a range if one is stated."""
+    return _read(item, **({} if value_range is None else {"value_range": value_range}))
+
+
+def forget_stack() -> None:
+    """Free the memory of the stack that was read last."""
+    _read_stack.cache_clear()
+
+
+def _is_read_whole(planned: PlannedImage) -> bool:
+    """Return whether a file of several images is read at once.
+
+    It is if this takes little memory, or if its images have no single number.
+    """
+    has_number = planned.leading_axes == 1 and planned.frames > 1
+    return planned.frame is not None and (planned.stack_bytes <= _MOST or not has_number)
 
 
 def pick_frame(stack: ImageFile, frame: int) -> ImageFile:

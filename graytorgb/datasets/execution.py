@@ -17,6 +17,8 @@ from .execution_calls import Call, Outcome, OwnCrew, call
 
 __all__ = ["Done", "WorkerLost", "run_batches", "run_tasks"]
 
+_STARTS = 5  # times that a worker may die before it does anything
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -213,17 +215,17 @@ class _Run(Generic[T, R]):
         self.suspects: deque[_Unit[T]] = deque()
         self.flying: dict[int, _Unit[T]] = {}
         self.submitted = self.taken = 0
-        self.has_results = False
 
     def work(self) -> Iterator[Done[T, R]]:
         """Keep the workers busy until there is nothing to take, and yield what is done."""
         while True:
             is_alone = not self.flying and bool(self.suspects)
-            if not self.flying:
-                self.crew.prepare(is_alone)
             if is_alone:
+                self._wake_worker()
                 self._submit(self.suspects.popleft())
             elif not self.suspects:
+                if not self.flying:
+                    self.crew.prepare(is_alone=False)
                 yield from self._fill()
             if not self.flying:
                 return
@@ -232,7 +234,6 @@ class _Run(Generic[T, R]):
             if outcome.error is not None:
                 raise outcome.error
             if not outcome.deaths:
-                self.has_results = True
                 self.size.learn(len(unit.items), outcome.seconds)
                 yield Done(unit.start, unit.items, outcome.result)
             elif not is_alone:
@@ -267,21 +268,26 @@ class _Run(Generic[T, R]):
         if len(unit.items) > 1 or unit.deaths == 1:
             self.suspects.extendleft(reversed(unit.split()))
             return
-        if not self.has_results:
-            self._check_workers()
         yield Done(unit.start, unit.items, error=WorkerLost(_explain(unit.items[0])))
 
-    def _check_workers(self) -> None:
-        """Raise WorkerLost if workers end even when there is nothing to do."""
-        self.crew.prepare(True)
-        self.crew.submit(self.submitted, Call(len, ()))
-        self.submitted += 1
-        if self.crew.wait()[1].deaths:
-            raise WorkerLost(
-                "worker processes end before they do anything: see what they printed, or work in "
-                "this process, workers=1"
-            )
-        self.has_results = True
+    def _wake_worker(self) -> None:
+        """Have one worker that has done something, so that it isn't killed while it starts.
+
+        Else what kills processes from outside would be blamed on the unit that runs next.
+        """
+        for _ in range(_STARTS):
+            self.crew.prepare(is_alone=True)
+            self.crew.submit(self.submitted, Call(len, ()))
+            self.submitted += 1
+            outcome = self.crew.wait()[1]
+            if outcome.error is not None:
+                raise outcome.error
+            if not outcome.deaths:
+                return
+        raise WorkerLost(
+            f"worker processes ended {_STARTS} times before they did anything: see what they "
+            "printed, or work in this process, workers=1"
+        )
 
 
 def _explain(item: Any) -> str:

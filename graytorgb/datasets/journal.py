@@ -67,28 +67,39 @@ class Journal:
         Raises
         ------
         TargetError
-            If another run has it.
+            If another run has it, or it can't be written.
         """
         if self._file is not None:
             return True
         if not create and not self.path.exists():
             return False
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._open()
+        except OSError as error:
+            if isinstance(error, TargetError):
+                raise
+            raise TargetError(
+                f"{self.path}: {error.strerror}, so the target can't be written to. When this is "
+                "solved, run the same conversion again"
+            ) from error
+        return True
+
+    def _open(self) -> int:
+        """Open and lock the file that has the name when both are done."""
         while True:
             file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
             try:
                 _lock(file, self.path)
                 # another run may have put a new file there, between the opening and the lock
                 if os.fstat(file).st_ino == os.stat(self.path).st_ino:  # noqa: PTH116
-                    break
+                    return file
             except FileNotFoundError:
                 pass
             except BaseException:
                 os.close(file)
                 raise
             os.close(file)
-        self._file = file
-        return True
 
     def begin(self, head: Record, records: Iterable[Record]) -> None:
         """Write the file anew for a run that begins, with the head and the records so far."""
@@ -194,3 +205,8 @@ def _lock(file: int, path: Path) -> None:
             f"{path} is in use: another run is writing to this target. Wait for its end, or name "
             "another target"
         ) from None
+    except OSError as error:
+        raise TargetError(
+            f"{path} can't be locked ({error.strerror}), so two runs could write to this target: "
+            "name one on a file system with locks"
+        ) from error

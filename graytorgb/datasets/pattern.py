@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from fnmatch import translate
+from functools import lru_cache
 
 
 def accept_all(path: str) -> bool:
@@ -61,6 +62,11 @@ class Pattern:
         return self.text.split("/")
 
 
+@lru_cache(256)
+def _compile(part: str) -> re.Pattern[str]:
+    return re.compile(translate(part))
+
+
 def _match(parts: list[str], names: list[str], is_start: bool) -> bool:
     """Return whether names match the parts of a pattern, or may with more names after them."""
     if not parts:
@@ -75,4 +81,4 @@ def _match(parts: list[str], names: list[str], is_start: bool) -> bool:
         )
     if names[0].startswith(".") and not parts[0].startswith("."):
         return False
-    return bool(re.match(translate(parts[0]), names[0])) and _match(parts[1:], names[1:], is_start)
+    return bool(_compile(parts[0]).match(names[0])) and _match(parts[1:], names[1:], is_start)

@@ -25,6 +25,8 @@ class OneFile:
         What the caller gave, for people.
     format : str or None
         The format that the file's content tells.
+    reason : str
+        Why it is no source by itself, for what is no regular file.
     count : int
         The number of images.
     """
@@ -32,6 +34,7 @@ class OneFile:
     path: Path
     name: str
     format: str | None = None
+    reason: str = ""
     is_array: bool = False
     count: int | None = 1
 
@@ -51,6 +54,9 @@ class OneFile:
         """Yield the file, or each of its pages."""
         status = self.path.stat()
         name, location = self.path.name, str(self.path)
+        if not stat.S_ISREG(status.st_mode):
+            yield Skipped(name, self.reason)
+            return
         if len(self._pages) < 2:
             yield Item(name, location, None, status.st_size, status.st_mtime_ns)
             return

@@ -77,7 +77,7 @@ class RemoteFolder:
         except Exception as error:  # of the server's own library
             raise ImageFileError(f"{self.name}: {folder} can't be listed: {error}") from error
         self._files.invalidate_cache(folder)
-        return sorted(found, key=lambda info: str(info["name"]))
+        return sorted(found, key=lambda info: str(info["name"]).rstrip("/"))
 
     def _find_path(self, name: str) -> str | None:
         """Return a name relative to the root, or None for the root itself and what is above."""

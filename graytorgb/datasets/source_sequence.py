@@ -33,7 +33,8 @@ class Several:
     def __post_init__(self) -> None:
         names = [source.name for source in self.sources]
         _check_apart(self.sources)
-        self.name = ", ".join(names)
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        self.name = ", ".join(names[:3]) + more
         counts = [source.count for source in self.sources]
         self.count = None if None in counts else sum(count or 0 for count in counts)
         local = [source.base for source in self.sources if "://" not in source.base]

@@ -76,7 +76,7 @@ def open_source(src: Src | Sequence[Src], *, layout: str | None = None) -> Sourc
     ['stack.npy[0]', 'stack.npy[1]', 'stack.npy[2]']
     """
     if isinstance(src, str | os.PathLike):
-        return _open_one(os.fsdecode(src), layout)
+        return _check_content(_open_one(os.fsdecode(src), layout))
     if not isinstance(src, Sequence) or not all(
         isinstance(each, str | os.PathLike) for each in src
     ):
@@ -85,15 +85,34 @@ def open_source(src: Src | Sequence[Src], *, layout: str | None = None) -> Sourc
     if not names:
         raise ImageFileError(f"src is an empty list; {_EXPECTED}")
     if len(names) == 1:
-        return _open_one(names[0], layout)
-    return Several([_open_one(name, layout) for name in names])
+        return _check_content(_open_one(names[0], layout))
+    return _check_content(Several([_open_among(name, layout) for name in names]))
 
 
 def _open_one(name: str, layout: str | None) -> Source:
-    """Return one source, if there is anything in it."""
-    source = _open_url(name, layout) if "://" in name else _open_path(name, layout)
+    """Return one source, with or without anything in it."""
+    return _open_url(name, layout) if "://" in name else _open_path(name, layout)
+
+
+def _open_among(name: str, layout: str | None) -> Source:
+    """Return one of several sources. A bad one doesn't stop the others: a shell may have listed it.
+
+    A file that is no source is an item that can't be read; another thing is skipped.
+    """
+    try:
+        return _open_one(name, layout)
+    except ImageFileError as error:
+        if "://" in name:
+            raise
+        return OneFile(Path(name).absolute(), name, reason=" ".join(str(error).split()))
+
+
+def _check_content(source: Source) -> Source:
+    """Return a source, or raise ImageFileError if there is nothing in it."""
     if next(source.items(), None) is None:
-        raise ImageFileError(f"{name}: there is no file in it, or none that matches; {_EXPECTED}")
+        raise ImageFileError(
+            f"{source.name}: there is no file in it, or none that matches; {_EXPECTED}"
+        )
     return source
 
 
@@ -135,8 +154,11 @@ def _open_file(path: Path, name: str, modified: int, layout: str | None) -> Sour
     suffix = path.suffix.lower()
     if suffix in _LISTS:
         return PathList(path, name)
-    with path.open("rb") as file:
-        head = file.read(_HEAD)
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except PermissionError:
+        return OneFile(path, name)  # its item can't be read
     found = find_format(head, suffix)
     if suffix == ".zip":
         raise ImageFileError(f"{name}: the files in a zip file are a source as 'zip://::{path}'")

@@ -48,6 +48,10 @@ class ArrayTarget(ShardTarget):
         """Return the shape and the dtype of the images, and how many a shard has."""
         return find_array_form(plan, options)
 
+    def describe(self, dtype: str, options: Options) -> str:
+        """Return what images of a dtype become, for people."""
+        return super().describe(self.dtype, options)
+
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """The shape of one image, (H, W, C)."""

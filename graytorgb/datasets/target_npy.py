@@ -31,19 +31,11 @@ class NpyTarget(ArrayTarget):
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = self.mark = Path(path)
+        self.path = self.mark = Path(path).absolute()
         self.kept = self.path.with_name(f"{self.path.name}.{KEPT}")
         self.partial = self.path.with_name(f".{self.path.name}.partial")
         self.notes = self.path.with_name(f"{self.path.name}.json")
         self._labels = self.path.with_name(f"{self.path.stem}.labels.npy")
-
-    def read_attributes(self) -> dict[str, Any]:
-        """Return the attributes in the file beside the array; none if there is no such file."""
-        try:
-            attributes: dict[str, Any] = json.loads(self.notes.read_bytes())
-        except (FileNotFoundError, ValueError):
-            return {}
-        return attributes
 
     def list_data(self) -> Iterable[Path]:
         """Return the array and its labels."""

@@ -13,141 +13,45 @@ An image that turns out to be unreadable leaves no row: the rows after it move u
 """
 
 import json
-from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from glob import escape
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from ..errors import TargetError
 from .conversion_options import Options
-from .conversion_reading import Converted, convert_images
+from .conversion_reading import convert_images
 from .journal import MARK
+from .publication import Publication
 from .rows import Row, Summary, describe_image, digest_missing
+from .shard_format import NoEntry, ShardFormat, ShardTask
 from .staging import Staging, count_bytes, remove
-from .targets import Outcome, Plan, PlannedImage, Request, Target, Task
-
-Entry = Any  # one image of a shard: pixels, or the bytes of an encoded file
-Form = dict[str, Any]
+from .targets import Outcome, Plan, PlannedImage, Request, Task
 
 
-@dataclass(frozen=True, slots=True)
-class ShardTask(Task):
-    """A task whose fingerprint also differs for another form of the whole target.
+class ShardTarget(ShardFormat):
+    """A target that is cut into shards: what is the same for all formats.
 
     Attributes
     ----------
-    form : str
-        The digest of what all shards have in common: shape, dtype, ...
+    digest : str
+        What differs for other images, options or another form.
+    is_finished : bool
+        Whether the target is whole, and made of the same images by the same options.
     """
 
-    form: str = ""
-
-    def fingerprint(self, options: Options) -> str:
-        """Return a short text that differs for other options, another source or another form."""
-        told = Task.fingerprint(self, options) + self.form
-        return sha256(told.encode()).hexdigest()[:16]
-
-
-class NoEntry(Exception):
-    """An image was read, and the target can't hold it."""
-
-
-class Shard(Protocol):
-    """A new shard that images are added to."""
-
-    def add(self, entry: Entry, row: Row) -> None:
-        """Add the next image, and what is recorded of it."""
-        ...
-
-    def skip(self) -> None:
-        """Leave out the next image."""
-        ...
-
-
-class ShardTarget(Target):
-    """A target that is cut into shards: the part that doesn't depend on its format.
-
-    Attributes
-    ----------
-    partial : Path
-        The folder of what is unfinished.
-    notes : Path
-        The file that holds the attributes.
-    mark : Path
-        The file that gets its name last, and so makes the target whole.
-    """
-
-    partial: Path
-    notes: Path
-    mark: Path
-    form: Form
+    digest: str
     is_finished = False
     _checked: tuple[int, Options] | None = None  # the plan stays the same until images fail
 
-    # What a format does
-
-    @abstractmethod
-    def find_form(self, plan: Plan, options: Options) -> Form:
-        """Return what all shards have in common; ``"per_shard"`` is the number of their images.
-
-        Raises
-        ------
-        TargetError
-            If the target can't hold the images together.
-        """
-
-    @abstractmethod
-    def make_entry(self, converted: Converted, options: Options) -> Entry:
-        """Return an image as a shard holds it, or raise NoEntry."""
-
-    @abstractmethod
-    def open_shard(self, path: Path, task: Task) -> AbstractContextManager[Shard]:
-        """Open a new shard for images of a task; it is written when it is closed."""
-
-    @abstractmethod
-    def assemble(
-        self, final: Path, shards: Sequence[Path], summary: Summary, rows: Iterator[Row]
-    ) -> list[str]:
-        """Put the data of the target together, and return the names of the files and folders.
-
-        It may have been interrupted before, and then goes on with what is in `final`.
-
-        Parameters
-        ----------
-        final : Path
-            The folder for the files.
-        shards : sequence of Path
-            The shards in order. Those that `has_assembled` names were moved or emptied before.
-        summary : Summary
-            Which images are missing.
-        rows : iterator of Row
-            What is recorded of each image that isn't missing.
-        """
-
-    @abstractmethod
-    def write_notes(
-        self, path: Path, attributes: dict[str, Any], summary: Summary, rows: Iterator[Row]
-    ) -> None:
-        """Write the file of attributes."""
-
-    @abstractmethod
-    def has_assembled(self, final: Path, number: int) -> bool:
-        """Return whether an interrupted `assemble` has taken this shard already."""
-
-    @abstractmethod
-    def read_attributes(self) -> dict[str, Any]:
-        """Return the attributes of a target that is there."""
-
-    @abstractmethod
-    def list_data(self) -> Iterable[Path]:
-        """Return the files and folders of data that a target that is there has."""
-
-    # What is the same for all formats
+    @property
+    def publication(self) -> Publication:
+        """How the files of the target get their names."""
+        return Publication(self.partial, self.mark)
 
     def find_final(self, missing: str = "none") -> Path:
         """Return the folder that the files are put together in, without the missing images."""
@@ -180,7 +84,7 @@ class ShardTarget(Target):
     def is_done(self, task: Task, size: int) -> bool:
         """Return whether the shard is there, alone or as a part of the target."""
         final = self.find_final()
-        if self.is_finished or (final / "whole").exists():
+        if self.is_finished or self.publication.is_ready(final):
             return True
         if self.has_assembled(final, self._find_number(task)):
             return True
@@ -202,11 +106,7 @@ class ShardTarget(Target):
         """Remove what is unfinished of other images or options."""
         for folder in self.partial.glob("final-*"):
             if not folder.name.startswith(f"final-{self.digest}-"):
-                for name in _read_names(folder):
-                    if not (folder / name).exists():  # it was moved to its place
-                        remove(self.mark.with_name(name))
-                    remove(folder / name)
-                remove(folder)
+                self.publication.discard(folder)
         for folder in self.partial.glob("shards-*"):
             if folder.name != f"shards-{self.common}":
                 remove(folder)
@@ -241,24 +141,20 @@ class ShardTarget(Target):
         """Put the target together, replace the one that was there, and remove what is left."""
         self.check(plan, request.options)
         failed = digest_missing(np.fromiter(plan.list_failed(), np.int64))
-        if self.is_finished and self.read_attributes()["graytorgb"]["missing"] == failed:
+        if self.is_finished and self._read_made()["missing"] == failed:
             remove(self.partial)
             return
         request.guard.check()
         final: Path | None = self.find_final()
-        if not (self.find_final() / "whole").exists():
+        if not self.publication.is_ready(self.find_final()):
             final = self._assemble(plan, request)
-        if final is not None and (final / self.mark.name).exists():
-            self._remove_old()
-            for name in _read_names(final):
-                if (final / name).exists():
-                    remove(self.mark.with_name(name))
-                    (final / name).replace(self.mark.with_name(name))
+        if final is not None:
+            self.publication.publish(final, self._list_files())
         remove(self.partial)
 
     def list_temporaries(self) -> Iterable[Path]:
         """Return the files that a killed run left unfinished."""
-        kept = self.kept.parent.glob(f"{MARK}*-{self.kept.name}")
+        kept = self.kept.parent.glob(f"{MARK}*-{escape(self.kept.name)}")
         return [*(self.partial / "scratch").glob("*"), *kept]
 
     def _list_files(self) -> set[Path]:
@@ -268,9 +164,22 @@ class ShardTarget(Target):
         """Return whether the target that is there is of these images, and has all its bytes."""
         if not self.mark.exists():
             return False
-        made = self.read_attributes().get("graytorgb", {})
+        made = self._read_made()
         size = sum(map(count_bytes, self.list_data()))
         return (made.get("digest"), made.get("bytes")) == (self.digest, size)
+
+    def _read_made(self) -> dict[str, Any]:
+        """Return what the target that is there says of how it was made; it may be another's."""
+        made = self.read_attributes().get("graytorgb")
+        return made if isinstance(made, dict) else {}
+
+    def read_attributes(self) -> dict[str, Any]:
+        """Return the attributes of the target that is there."""
+        try:
+            attributes = json.loads(self.notes.read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return attributes if isinstance(attributes, dict) else {}
 
     def _assemble(self, plan: Plan, request: Request) -> Path | None:
         """Put the target together of the shards of the plan, and return its folder.
@@ -280,15 +189,22 @@ class ShardTarget(Target):
         Path or None
             None if no image could be read.
         """
-        tasks = self.list_tasks(plan, request.options)
         shards: list[Path] = []
-        for task in tasks:
+        lost: dict[Path, int] = {}  # the worker died, so that no image of the shard was read
+        failed = set(plan.list_failed())
+        for task in self.list_tasks(plan, request.options):
             shards.append(self._find_shard(task))
-            if not self._has_shard(task):  # of a whole target whose missing images can be read now
-                self.write(task, request)
+            if not self._has_shard(task):
+                if failed.issuperset(range(task.start, task.start + len(task.images))):
+                    lost[shards[-1]] = len(task.images)
+                else:  # the target is whole, and images that were missing can be read now
+                    self._write_again(task, request)
 
         def read_rows() -> Iterator[Row | None]:
             for shard in shards:
+                if shard in lost:
+                    yield from [None] * lost[shard]
+                    continue
                 for row in json.loads(shard.with_suffix(".json").read_bytes()):
                     yield Row(*row) if row else None
 
@@ -296,7 +212,7 @@ class ShardTarget(Target):
         if not summary.count:
             return None
         final = self.find_final(self.tell_missing(summary))
-        if (final / "whole").exists():
+        if self.publication.is_ready(final):
             return final
         final.mkdir(parents=True, exist_ok=True)
         names = self.assemble(final, shards, summary, filter(None, read_rows()))
@@ -310,21 +226,17 @@ class ShardTarget(Target):
             "graytorgb": made,
         }  # fmt: skip
         self.write_notes(final / self.notes.name, attributes, summary, filter(None, read_rows()))
-        order = [*sorted({*names, self.notes.name} - {self.mark.name}), self.mark.name]
-        self._stage(request).write(final / "whole", json.dumps(order).encode())
+        self.publication.make_ready(final, [*names, self.notes.name], self._stage(request))
         return final
 
-    def _remove_old(self) -> None:
-        """Remove the target that was there: from the first moment on it isn't whole."""
-        old = self.partial / "old"
-        if self.mark.exists():
-            files = [str(path) for path in self._list_files() - {self.mark}]
-            (self.partial / "old.json").write_text(json.dumps(files))
-            self.mark.replace(old)
-        if old.exists():
-            for path in json.loads((self.partial / "old.json").read_bytes()):
-                remove(Path(path))
-            remove(old)
+    def _write_again(self, task: Task, request: Request) -> None:
+        """Write a shard in this process, of images that could be read before."""
+        for image, error in self.write(task, request).errors:
+            remove(self._find_shard(task))
+            raise TargetError(
+                f"{image.name} is in {self.path}, and can't be read any more: {error}. The target "
+                "stays as it was; run the same conversion again when the file can be read"
+            )
 
     def _stage(self, request: Request) -> Staging:
         return Staging(self.partial / "scratch", request.mark, request.guard.check)
@@ -344,12 +256,3 @@ class ShardTarget(Target):
     def _find_shard(self, task: Task) -> Path:
         folder = self.partial / f"shards-{self.common}" / str(self._find_number(task))
         return folder / task.fingerprint(self.options)
-
-
-def _read_names(final: Path) -> list[str]:
-    """Return the names of the files in their order, once they are all put together."""
-    try:
-        names: list[str] = json.loads((final / "whole").read_bytes())
-    except FileNotFoundError:
-        return []
-    return names

@@ -21,8 +21,9 @@ from .conversion_encoding import FILE_FORMATS, choose_format, encode
 from .conversion_options import Options
 from .conversion_reading import Converted
 from .rows import NO_CLASS, Row, Summary, find_class, find_label, number_classes
+from .shard_format import NoEntry
 from .target_folder import KEPT, FolderTarget
-from .target_shards import NoEntry, ShardTarget
+from .target_shards import ShardTarget
 from .targets import Plan, Task
 
 _SHARD_BYTES = 128 << 20  # of pixels; the encoded files take about half
@@ -76,7 +77,7 @@ class TarTarget(ShardTarget):
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = Path(path).absolute()
         self.kept = self.path.with_name(f"{self.path.name}.{KEPT}")
         self.partial = self.path.with_name(f".{self.path.name}.partial")
         self.notes = self.mark = self.path.with_name(f"{self.path.name}.json")
@@ -92,6 +93,10 @@ class TarTarget(ShardTarget):
         # a power of two, so that an image more or less seldom changes it
         images = count_shard_images(size / count, _SHARD_BYTES, _SHARD_IMAGES)
         return {"per_shard": 1 << images.bit_length() - 1, "classes": number_classes(names)}
+
+    def describe(self, dtype: str, options: Options) -> str:
+        """Return what images of a dtype become, for people."""
+        return FolderTarget(self.path).describe(dtype, options)
 
     def make_entry(self, converted: Converted, options: Options) -> Encoded:
         """Return an image as a file, as in a folder."""
@@ -116,6 +121,8 @@ class TarTarget(ShardTarget):
         for name, shard in zip(names, shards, strict=True):
             if shard.exists():
                 shard.replace(final / name)
+            elif not (final / name).exists():  # no image of it could be read
+                tarfile.open(final / name, "w").close()
         return names
 
     def tell_missing(self, summary: Summary) -> str:
@@ -139,16 +146,11 @@ class TarTarget(ShardTarget):
         told = json.dumps({**attributes, "shards": shards}, indent=1)
         path.write_text(told + "\n")
 
-    def read_attributes(self) -> dict[str, Any]:
-        """Return the attributes in the list of the shards."""
-        attributes: dict[str, Any] = json.loads(self.notes.read_bytes())
-        return attributes
-
     def list_data(self) -> Iterable[Path]:
-        """Return the shards that the list names, or the first one's place."""
-        if not self.notes.exists():
-            return [self.path.with_name(self._name_shard(0))]
-        return [self.path.with_name(each["name"]) for each in self.read_attributes()["shards"]]
+        """Return the shards that are listed, or the first one's place if there is no list."""
+        listed = self.read_attributes().get("shards")
+        count = len(listed) if isinstance(listed, list) and listed else 1
+        return [self.path.with_name(self._name_shard(number)) for number in range(count)]
 
     def _name_shard(self, number: int) -> str:
         return f"{self.path.stem}-{number:06d}.tar"

@@ -18,10 +18,12 @@ from zarr.core.buffer import Buffer, default_buffer_prototype
 from zarr.storage import MemoryStore
 
 from ..core.writing import printable
+from .journal import MARK
 from .rows import Row, Summary, find_label
 from .staging import remove
 from .target_arrays import ArrayTarget
 from .target_folder import KEPT
+from .targets import Task
 
 Array = NDArray[Any]
 
@@ -41,14 +43,23 @@ class ZarrTarget(ArrayTarget):
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = Path(path).absolute()
         self.kept = self.path / KEPT
         self.partial = self.path / ".partial"
         self.mark = self.notes = self.path / _METADATA
 
     def read_attributes(self) -> dict[str, Any]:
-        """Return the attributes of the store."""
-        return dict(zarr.open(str(self.path), mode="r").attrs)
+        """Return the attributes of the store that is there."""
+        attributes = super().read_attributes().get("attributes")
+        return attributes if isinstance(attributes, dict) else {}
+
+    def list_foreign(self, task: Task) -> Iterable[Path]:
+        """Return all that is in the folder, if an earlier run hasn't made it."""
+        if task.start or not self.path.is_dir():
+            return []
+        own = (self.kept.name, self.partial.name)
+        names = (path for path in self.path.iterdir() if not path.name.startswith(MARK))
+        return [path for path in names if path.name not in own]
 
     def list_data(self) -> Iterable[Path]:
         """Return the arrays of the group, or the chunks of the array."""

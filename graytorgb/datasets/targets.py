@@ -48,6 +48,10 @@ class PlannedImage:
         The dtype of the result.
     value_range : (lo, hi) or None
         The range that the file states.
+    leading_axes : int
+        How many axes of the file's array count its images.
+    stack_bytes : int
+        The bytes of the file's array, with all of its images.
     """
 
     item: "Item"
@@ -56,6 +60,8 @@ class PlannedImage:
     shape: tuple[int, ...]
     dtype: str
     value_range: Any = None
+    leading_axes: int = 0
+    stack_bytes: int = 0
 
     @property
     def name(self) -> str:

@@ -65,9 +65,9 @@ def to_gray(
     ChannelError
         If there are 2 or 4 channels, which have alpha: :func:`graytorgb.to_rgb` drops or composites
         it; if there are 0 or more than 4; or if the channels aren't equal under ``"any"``. The
-        message tells the largest difference and its place (in dask, in the block). In a graph or a trace, which has no values, the
-        library raises an error of its own when it runs. Channels aren't compared in ``torch.vmap``
-        and in what ``torch.jit.trace`` makes.
+        message tells the largest difference and its place (for dask, in the block). In a graph or
+        a trace, which has no values, the library raises an error of its own when it runs. Channels
+        aren't compared in ``torch.vmap`` and in what ``torch.jit.trace`` makes.
     LayoutError
         If the axes aren't known, or `out` doesn't fit.
     DtypeError

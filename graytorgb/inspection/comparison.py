@@ -79,8 +79,8 @@ def compare(image: ImageFile, value_range: ValueRange) -> Comparison:
     LevelsError
         If the range can't be used for the image's values.
     """
-    plane, axes = _pick_plane(image, image.array)
-    ours = to_rgb(_pick_plane(image, to_uint8(image.array, value_range))[0], axes, alpha="drop")
+    plane, axes = pick_plane(image, image.array)
+    ours = to_rgb(pick_plane(image, to_uint8(image.array, value_range))[0], axes, alpha="drop")
     code, naive, refusal = _convert_naively(image)
     return Comparison(
         levels=find_values(replace(image, array=plane, layout=axes)).levels,
@@ -119,7 +119,7 @@ def _measure(rgb: NDArray[np.uint8]) -> Picture:
     return Picture(rgb, len(find_present(counts.numbers)) if counts else 0, black, white)
 
 
-def _pick_plane(image: ImageFile, array: NDArray[Any]) -> tuple[NDArray[Any], str]:
+def pick_plane(image: ImageFile, array: NDArray[Any]) -> tuple[NDArray[Any], str]:
     """Return the first image of an array in the file's layout, and its axes, HW or HWC."""
     layout = image.layout
     if layout is None:  # to_rgb's error says what to state

@@ -60,8 +60,11 @@ print(g2r.to_rgb(x, "NHW").shape)  # auto goes on without it
     assert text.endswith("missing\n(4, 300, 300, 3)")
 
 
-@pytest.mark.parametrize("failure", ["ImportError('libGL.so.1: cannot open')", "OSError(9)"])
-@pytest.mark.parametrize("name", WITH_LIBRARY)
+@pytest.mark.parametrize(
+    ("name", "failure"),
+    [(WITH_LIBRARY[0], "OSError(9)")]
+    + [(name, "ImportError('libGL.so.1: cannot open')") for name in WITH_LIBRARY],
+)
 def test_broken(name, failure, tmp_path):
     needs(name)  # and with it what it needs in turn, torch for torchvision
     library = BUILT_IN[name].library

@@ -1,21 +1,12 @@
 """The benchmark's page in a real browser, as wide as a desktop and as a phone."""
 
-import os
-import shutil
-
 import pytest
-from selenium import webdriver
 
 from graytorgb.bench import case as cases
 from graytorgb.bench import report, run
 from graytorgb.bench.html import write_html
 
-from ..support import REQUIRED
-
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-DRIVER = shutil.which("chromedriver")
+from ..browser import SIZES, assert_alone, assert_fits, open_browser
 
 pytestmark = pytest.mark.slow
 
@@ -33,37 +24,16 @@ def page(tmp_path_factory):
     return path
 
 
-@pytest.fixture(params=[(1280, 900), (390, 844)], ids=["desktop", "phone"])
+@pytest.fixture(params=SIZES.values(), ids=SIZES)
 def browser(request):
-    if not (BROWSER and DRIVER):
-        if "browser" in REQUIRED:
-            pytest.fail("GRAYTORGB_REQUIRE names browser: no chromium with chromedriver")
-        pytest.skip("needs chromium and chromedriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for flag in (
-        "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    ):  # fmt: skip
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    os.environ["SE_OFFLINE"] = "true"  # selenium looks for no driver of its own
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    width, height = request.param
-    driver.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500},
-    )
-    yield driver
-    driver.quit()
+    with open_browser(*request.param) as driver:
+        yield driver
 
 
 def test_the_page(browser, page):
     browser.get(page.as_uri())
     assert browser.title == "graytorgb: which backend to choose"
-    # nothing is wider than the screen, except within a box that scrolls
-    wide = browser.execute_script("return document.documentElement.scrollWidth - innerWidth")
-    assert wide <= 0
+    assert_fits(browser)
     shown = browser.find_element("css selector", ".answer")
     assert "fastest in" in shown.text
     assert len(browser.find_elements("css selector", "section table")) == 2
@@ -74,6 +44,4 @@ def test_the_page(browser, page):
         assert box.size["width"] <= browser.execute_script("return innerWidth")
     notes = [note.text for note in browser.find_elements("css selector", ".note")]
     assert any("can't carry uint16" in note for note in notes)
-    fetched = [e for e in browser.get_log("performance") if "requestWillBeSent" in e["message"]]
-    assert all("file://" in e["message"] for e in fetched)
-    assert [e for e in browser.get_log("browser") if e["level"] == "SEVERE"] == []
+    assert_alone(browser)

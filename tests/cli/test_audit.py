@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from graytorgb.cli import main
-from graytorgb.datasets import auditing
+from graytorgb.datasets import audit_files, auditing
 from graytorgb.datasets.execution import Done
 
 from ..datasets.test_audit_result import SCHEMA
@@ -82,6 +82,24 @@ def test_a_table_fits_80_columns(scans, photos):
     assert all(len(line.rstrip()) <= 80 for line in lines if line not in advice)
     assert not any("\u2026" in line for line in lines)
     assert any(line.split()[:2] == ["scans/cut.png", "truncated:"] for line in lines)
+
+
+def test_no_image(tmp_path):
+    (tmp_path / "notes.txt").write_text("notes")
+    result = run(tmp_path)
+    assert result.exit_code == 0
+    assert "0 images, 0 unreadable, 1 other file" in " ".join(result.stdout.split())
+    assert "Nothing is an image. The first file: not an image by" in result.stdout
+
+
+def test_a_report_that_cannot_be_written(photos, tmp_path, monkeypatch):
+    def fail(audit, path):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(audit_files, "write_json", fail)
+    result = run(photos, "--json", tmp_path / "x.json")
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: {tmp_path / 'x.json'}: No space left on device\n"
 
 
 def test_nothing_is_lost(photos):

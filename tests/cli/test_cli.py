@@ -110,7 +110,7 @@ imported("backends")
 def test_each_command_is_a_file():
     folder = Path(graytorgb.cli.__file__).parent
     files = {path.stem for path in folder.glob("*.py")}
-    shared = {"commands", "files", "progress", "streams", "types"}
+    shared = {"commands", "files", "progress", "range_option", "streams", "types"}
     assert files - shared - {"__init__", "adapt_request", "audit_summary"} == set(COMMANDS)
     output = run("--help").output
     for name in COMMANDS:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from graytorgb.cli import convert as command
 from graytorgb.cli import main
-from graytorgb.datasets import conversion, conversion_run
+from graytorgb.datasets import conversion, conversion_run, conversion_writing
 from graytorgb.errors import TargetError
 from graytorgb.io import read
 
@@ -173,7 +173,7 @@ def test_ctrl_c(src, dst, monkeypatch):
         assert (code, out) == (130, "")
         assert "interrupted: nothing has been written. Run the same command again" in err
         assert not dst.exists()
-    monkeypatch.setattr(conversion_run, "write_tasks", interrupt)
+    monkeypatch.setattr(conversion_writing, "write_tasks", interrupt)
     _, err, code = convert(src, dst)
     assert code == 130
     assert "interrupted: 0 images finished, to stay. Run the same command again: it" in err

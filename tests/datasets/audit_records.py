@@ -9,6 +9,7 @@ from graytorgb.datasets.audit_record import start_record
 from graytorgb.datasets.audit_result import Audit
 from graytorgb.datasets.audit_spool import Spool, make_row
 from graytorgb.datasets.audit_totals import Totals
+from graytorgb.datasets.items import Item
 from graytorgb.inspection.counting import Counts
 
 LOSSLESS = {"levels_before": 5, "levels_after": 5, "white": 0.0, "bits_after": 8}
@@ -53,8 +54,11 @@ def make_broken(path, error="truncated"):
     return record, None
 
 
-def make_audit(*made, skips=(), order=None, batches=1, **options):
-    """Return an audit of records with their counts; `order` is the order in which they come."""
+def make_audit(*made, skipped=(), order=None, batches=1, items=None, **options):
+    """Return an audit of records with their counts; `order` is the order in which they come.
+
+    `items` are what reads the images again; without them nothing can.
+    """
     spool, totals = Spool(), Totals()
     order = range(len(made)) if order is None else order
     for batch in np.array_split(np.array(order, int), batches):
@@ -62,8 +66,9 @@ def make_audit(*made, skips=(), order=None, batches=1, **options):
         for position in batch.tolist():
             record, counts = made[position]
             part.add(record, counts)
-            spool.add([make_row(position, ("item", position), record)], [])
+            item = Item(record["path"], "/nowhere") if items is None else items[position]
+            spool.add([make_row(position, item, record)], [])
         totals.merge(part)
-    spool.add([], skips)
+    spool.add([], skipped)
     spool.finish()
     return Audit("scans", ["scans"], spool, totals, **{"quick": False} | options)

@@ -5,11 +5,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import PIL.Image
 import pytest
 
-from graytorgb.datasets import array_form, target_tar
-from graytorgb.datasets.conversion import convert
+from ..support import needs, needs_package
+
+needs("pillow")
+needs_package("dask", "imagecodecs", "loky", "tifffile")
+
+import PIL.Image  # noqa: E402
+
+from graytorgb.datasets import array_form, target_tar  # noqa: E402
+from graytorgb.datasets.conversion import convert  # noqa: E402
 
 KINDS = ("out.zarr", "out.npy", "out.tar")
 # Whatever changes the tree of a target; what is written to a file that is whole later, doesn't

@@ -17,7 +17,7 @@ import graytorgb as g2r
 from graytorgb.datasets import Audit, audit, audit_analysis, auditing, items
 from graytorgb.datasets.execution import Done
 from graytorgb.errors import ImageFileError, WorkerLost
-from graytorgb.inspection.loaders import find_losses
+from graytorgb.inspection.loaders import Loss, find_losses
 from graytorgb.inspection.values import find_values
 from graytorgb.io import read
 
@@ -391,6 +391,15 @@ def test_whatever_fails_is_the_error_of_the_record(tmp_path, monkeypatch, error,
         assert record["error"] == told
         assert record["levels"] is record["color"] is None
         assert record["digest"] is not None
+
+
+def test_a_number_that_json_does_not_have_is_an_error_too(tmp_path, monkeypatch):
+    save(tmp_path / "x.png", GRAY)
+    loss = Loss(256, 256, float("nan"), 8)
+    monkeypatch.setattr(audit_analysis, "find_losses", lambda *a, **o: {"pillow": loss})
+    with audit(tmp_path, workers=1) as found:
+        assert found.records[0]["error"].startswith("ValueError: ")
+        assert found.unreadable == 1
 
 
 def test_a_worker_that_dies_is_the_error_of_the_record(folder, monkeypatch):

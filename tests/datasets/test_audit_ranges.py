@@ -5,8 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graytorgb.core.percentile import percentile_of_counts
-
 from .audit_records import make_audit, make_broken, make_record
 
 RAMP = np.arange(4096, dtype=np.uint16).reshape(64, 64)
@@ -137,12 +135,3 @@ def test_histograms_and_percentiles_are_those_of_all_values(dtypes, seed, batche
         for percent, value in entry["percentiles"].items():
             assert value == pytest.approx(np.percentile(pooled, float(percent)), rel=1e-12)
     assert audit.summarize() == make_audit(*made).summarize()
-
-
-@given(st.lists(st.integers(-50, 50), min_size=1, max_size=60))
-def test_percentiles_of_counts_are_numpys(values):
-    array = np.array(values)
-    first = array.min()
-    percents = [0, 0.1, 12.5, 50, 99.9, 100]
-    found = percentile_of_counts(int(first), np.bincount(array - first), percents)
-    np.testing.assert_allclose(found, np.percentile(array, percents), rtol=1e-12, atol=1e-12)

@@ -10,11 +10,13 @@ import jsonschema
 import numpy as np
 import pytest
 
-from graytorgb.datasets import audit_result
+from graytorgb.datasets import audit_folders, audit_ranges, audit_result
 from graytorgb.datasets.audit_findings import FINDINGS, LOSS, MIXED, describe_finding
 from graytorgb.datasets.audit_record import Record
-from graytorgb.datasets.audit_spool import Skip
-from graytorgb.errors import OptionError
+from graytorgb.datasets.audit_spool import Spool, make_row
+from graytorgb.datasets.audit_totals import Totals
+from graytorgb.datasets.items import Skipped
+from graytorgb.errors import GrayToRGBError, OptionError
 
 from ..support import needs_package
 from .audit_records import LOADERS, make_audit, make_broken, make_record
@@ -24,7 +26,7 @@ DEEP = np.arange(4096, dtype=np.uint16).reshape(64, 64)
 GRAY = np.arange(256, dtype=np.uint8).reshape(16, 16)
 LOST = {"levels_before": 4096, "levels_after": 256, "white": 0.25, "bits_after": 8}
 ODD = "b/a b\n\udcff\u20ac.png"
-SKIPS = [Skip("z/notes.txt", "not an image"), Skip("a/\udcfe", "a pipe")]
+SKIPPED = [Skipped("z/notes.txt", "not an image"), Skipped("a/\udcfe", "a pipe")]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def mixed():
         make_broken("b/2.png", "truncated at \udcff"),
         make_record("b/3.png", GRAY),
         make_record("4.tif", np.float32([[0.25, np.inf]]), color="rgb-gray", color_type="RGB"),
-        skips=SKIPS,
+        skipped=SKIPPED,
         order=[3, 0, 4, 2, 1],
         batches=2,
     )
@@ -55,8 +57,8 @@ def test_json_is_as_its_schema_says(mixed, tmp_path):
     assert set(document) == set(SCHEMA["required"]) == set(SCHEMA["properties"])
     for name, annotations in {
         "record": Record.__annotations__,
-        "depth": audit_result.DepthRange.__annotations__,
-        "folder": audit_result.Folder.__annotations__,
+        "depth": audit_ranges.DepthRange.__annotations__,
+        "folder": audit_folders.Folder.__annotations__,
     }.items():
         definition = SCHEMA["$defs"][name]
         assert set(definition["required"]) == set(definition["properties"]) == set(annotations)
@@ -181,6 +183,27 @@ def test_parquet_has_the_columns_and_the_rows_of_the_csv(mixed, tmp_path):
     assert str(table.schema.field("min").type) == "double"
 
 
+def test_parquet_rounds_integers_that_no_float_holds(tmp_path):
+    needs_package("pyarrow")
+    record, _ = make_record("a.npy", GRAY)
+    make_audit((record | {"min": -(2**62) - 1, "max": 2**64 - 1}, None)).write_parquet(
+        tmp_path / "x.parquet"
+    )
+    from pyarrow.parquet import read_table
+
+    (row,) = read_table(tmp_path / "x.parquet").to_pylist()
+    assert (row["min"], row["max"]) == (float(-(2**62)), float(2**64))
+
+
+def test_a_full_disk_is_a_clear_error():
+    spool = Spool()
+    spool.query("PRAGMA max_page_count = 8")
+    rows = [make_row(k, None, make_record(f"{k}.png", GRAY)[0]) for k in range(50)]
+    with pytest.raises(GrayToRGBError, match="Set TMPDIR to a folder on a disk that has room"):
+        spool.add(rows, [])
+    spool.close()
+
+
 def test_a_report_that_fails_leaves_the_old_one(mixed, tmp_path, monkeypatch):
     path = tmp_path / "audit.json"
     path.write_text("old")
@@ -223,9 +246,6 @@ def measure_peak(files, tmp_path):
 
 
 def stream_audit(made):
-    from graytorgb.datasets.audit_spool import Spool, make_row
-    from graytorgb.datasets.audit_totals import Totals
-
     spool, totals = Spool(), Totals()
     for position, (record, counts) in enumerate(made):
         totals.add(record, counts)

@@ -1,10 +1,12 @@
 """A conversion that ended early goes on, and ends with the same bytes; two runs don't meet."""
 
 import errno
+import fcntl
 import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -13,9 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
-from graytorgb.datasets import convert, target_folder
+from graytorgb.datasets import conversion_reading, convert, target_folder
+from graytorgb.datasets.items import Item
 from graytorgb.datasets.journal import MARK, Journal, read_journal
+from graytorgb.datasets.ledger import Ledger
 from graytorgb.datasets.targets import Guard, RunEnded
 from graytorgb.errors import TargetError
 
@@ -413,3 +418,69 @@ except TargetError as error:
     assert run(src, dst).converted == 1
     run(src, tmp_path / "undisturbed")
     assert read_tree(dst) == read_tree(tmp_path / "undisturbed")
+
+
+def test_a_full_disk_for_what_is_known_of_the_images(src, dst, monkeypatch):
+    def fail(*_):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "add_facts", fail)
+        with pytest.raises(TargetError, match=r"disk is full\): free space there, or set TMPDIR"):
+            run(src, dst)
+    assert not dst.exists()
+
+
+def test_a_file_system_without_locks(src, dst, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    with pytest.raises(TargetError, match=r"can't be locked \(No locks available\)"):
+        run(src, dst)
+    assert list_images(dst) == []
+
+
+def test_images_of_a_stack_are_read_alone_if_it_is_large(src, dst, whole, monkeypatch):
+    """In a stack of two leading axes an image has no single number, so it is read whole."""
+    calls = []
+    read = Item.read
+
+    def note(self, **options):
+        calls.append((self.path, options.get("index")))
+        return read(self, **options)
+
+    monkeypatch.setattr(Item, "read", note)
+    tifffile.imwrite(
+        src / "hyper.tif", deep(3, (2, 3, 5, 6)), imagej=True, metadata={"axes": "TZYX"}
+    )
+    run(src, dst)
+    stacks = [call for call in calls if call[0].endswith(".tif")]
+    assert stacks == [("hyper.tif", None), ("stack.tif", None)]
+    calls.clear()
+    monkeypatch.setattr(conversion_reading, "_MOST", 10)
+    run(src, dst / "alone")
+    stacks = [call for call in calls if call[0].endswith(".tif")]
+    assert stacks == [("hyper.tif", None), *(("stack.tif", k) for k in range(3))]
+    alone = {name: data for name, data in read_tree(dst / "alone").items() if name != KEPT}
+    assert alone.items() >= {k: v for k, v in whole.items() if k != KEPT}.items()
+    assert len(alone) == 11 + 6
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_target_that_can_not_be_written_to_at_all(src, dst, whole, monkeypatch, is_new):
+    if not is_new:
+        run(src, dst)
+    before = os.open
+
+    def refuse(path, flags, *arguments, **options):
+        if flags & os.O_RDWR and str(path).endswith(KEPT):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        return before(path, flags, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        with pytest.raises(TargetError, match=r"Read-only file system.* run the same conversion"):
+            run(src, dst)
+    run(src, dst)
+    assert read_tree(dst) == whole

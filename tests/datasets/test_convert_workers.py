@@ -6,7 +6,8 @@ import pytest
 
 from graytorgb.datasets import convert
 from graytorgb.datasets.conversion_options import Options
-from graytorgb.datasets.conversion_run import ConversionRun, Silence
+from graytorgb.datasets.conversion_run import ConversionRun
+from graytorgb.datasets.conversion_watch import Silence
 from graytorgb.datasets.journal import MARK
 
 from ..support import needs, needs_package
@@ -34,7 +35,12 @@ def test_a_cluster_gives_the_same_bytes(src, tmp_path):
 
     options = {"bits": 8, "value_range": "dtype"}
     convert(src, tmp_path / "here", workers=1, **options)
-    settings = dask.config.set({"distributed.scheduler.allowed-failures": 0})
+    settings = dask.config.set(
+        {
+            "distributed.scheduler.allowed-failures": 0,
+            "distributed.comm.timeouts.connect": "1s",  # to fetch results from the dead worker
+        }
+    )
     with settings, LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0",
         silence_logs=50,

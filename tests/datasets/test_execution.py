@@ -10,9 +10,12 @@ from itertools import count, islice
 
 import psutil
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from graytorgb.datasets.batch_size import BatchSize
 from graytorgb.datasets.execution import WorkerLost, run_batches, run_tasks
+from graytorgb.datasets.execution_calls import Outcome, call
 from graytorgb.errors import OptionError
 
 from ..support import ROOT, needs_package, run_python
@@ -168,8 +171,64 @@ def test_an_item_that_ends_its_worker_is_found():
 def test_workers_that_cannot_start_end_the_run(monkeypatch):
     """Without this, a data set of a million files would be a million lost items."""
     monkeypatch.setattr("graytorgb.datasets.execution_local._prepare_worker", os._exit)
-    with pytest.raises(WorkerLost, match="worker processes end before they do anything"):
+    with pytest.raises(WorkerLost, match="worker processes ended 5 times before they did anything"):
         list(run_batches(tasks.square, NUMBERS, workers=2))
+
+
+class FakeCrew:
+    """Workers that die of some numbers, and now and then of nothing, without any process.
+
+    With a worker everything that is in flight is lost, as a broken pool loses it.
+    """
+
+    def __init__(self, killers, accidents, order):
+        self.killers, self.accidents, self.order = killers, accidents, order
+        self.flying, self.outcomes, self.most = {}, [], 0
+
+    def count_slots(self):
+        return 4
+
+    def prepare(self, is_alone):
+        assert not self.flying
+
+    def submit(self, number, task):
+        self.flying[number] = task
+        self.most = max(self.most, len(self.flying))
+        assert self.most <= 4
+
+    def wait(self):
+        if not self.outcomes:
+            numbers = sorted(self.flying, key=lambda number: self.order.random())
+            first = self.flying[numbers[0]]
+            is_accident = len(self.flying) > 1 and self.order.random() < self.accidents
+            if is_accident or set(first.argument) & self.killers:
+                self.outcomes = [(number, Outcome(deaths=1)) for number in numbers]
+            else:
+                self.outcomes = [(numbers[0], call(first))]
+        number, outcome = self.outcomes.pop()
+        del self.flying[number]
+        return number, outcome
+
+    def close(self):
+        self.is_closed = True
+
+
+@given(
+    killers=st.sets(st.integers(0, 59), max_size=4),
+    accidents=st.sampled_from([0, 0.2]),
+    order=st.randoms(use_true_random=False),
+)
+def test_nothing_is_lost_whoever_dies(killers, accidents, order):
+    crew = FakeCrew(killers, accidents, order)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("graytorgb.datasets.execution_local.LocalCrew", lambda workers: crew)
+        done = list(run_batches(tasks.square, range(60), workers=2))
+    lost = sorted(each.items[0] for each in done if each.error)
+    assert lost == sorted(killers)
+    assert sorted(n for each in done for n in each.items) == list(range(60))
+    assert all(each.error or each.result == tasks.square(each.items) for each in done)
+    assert all(each.items[0] == each.start for each in done)
+    assert crew.is_closed
 
 
 SCRIPT = """

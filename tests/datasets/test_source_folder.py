@@ -149,6 +149,17 @@ def test_a_folder_without_permission_is_skipped(tmp_path, request):
             item.read()
 
 
+def test_a_file_without_permission_is_an_item_that_cannot_be_read(tmp_path, request):
+    make_files(tmp_path, "a.png")
+    for folder in [tmp_path, *tmp_path.parents[:2]]:
+        folder.chmod(0o755)
+    (tmp_path / "a.png").chmod(0)
+    request.getfixturevalue("as_user")
+    (item,) = open_source(tmp_path / "a.png").items()
+    with pytest.raises(PermissionError):
+        item.read()
+
+
 def test_a_file_that_vanishes_is_an_error_of_its_item(tmp_path):
     make_files(tmp_path, "a.png", "b.png", "c.png")
     items = open_source(tmp_path).items()

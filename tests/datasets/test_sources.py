@@ -210,6 +210,27 @@ def test_a_source_inside_another_is_refused(tmp_path):
             open_source([tmp_path / inner, tmp_path / "a"])
 
 
+def test_a_bad_file_among_several_does_not_stop_the_others(tmp_path):
+    """As in what a shell makes of `scans/*`."""
+    names = ["broken.npy", "empty", "image.png", "notes.md", "pipe.png", "store.zarr"]
+    for name in ("empty", "store.zarr"):
+        (tmp_path / name).mkdir()
+    write_png(tmp_path / "image.png")
+    (tmp_path / "broken.npy").write_bytes(b"\x93NUMPY")
+    (tmp_path / "notes.md").write_text("# Notes")
+    (tmp_path / "store.zarr" / "zarr.json").write_text("{nonsense")
+    os.mkfifo(tmp_path / "pipe.png")
+    found = list(open_source([tmp_path / name for name in names]).items())
+    items = [f.path for f in found if isinstance(f, Item)]
+    assert items == ["broken.npy", "image.png", "notes.md"]
+    skipped = {f.path: f.reason for f in found if isinstance(f, Skipped)}
+    assert "this is a pipe (FIFO)" in skipped["pipe.png"]
+    assert "a Zarr store that can't be read" in skipped["store.zarr"]
+    for item in (found[0], found[2]):
+        with pytest.raises(ImageFileError):
+            item.read()
+
+
 @pytest.mark.parametrize("name", ["nothing", "", "a\0b", "nothing/nowhere.npy"])
 def test_nothing_of_that_name(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

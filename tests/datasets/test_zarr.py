@@ -1,10 +1,7 @@
 """Zarr stores as targets: values, what is recorded, and how they are read."""
 
 import numpy as np
-import PIL.Image
 import pytest
-import tifffile
-import zarr
 
 from graytorgb.errors import TargetError
 
@@ -12,6 +9,10 @@ from ..support import needs_package
 from .shard_targets import convert_here, make_source, small_shards, write_odd_name
 
 needs_package("zarr")
+import PIL.Image  # noqa: E402
+import tifffile  # noqa: E402
+import zarr  # noqa: E402
+
 assert small_shards
 
 SHAPE = (6, 9)

@@ -2,11 +2,11 @@
 
 import re
 import warnings
-from types import SimpleNamespace
 
 import numpy as np
 
 from graytorgb.inspection.loaders import convert_like, find_losses
+from graytorgb.inspection.values import find_values
 from graytorgb.io import read
 from graytorgb.io.orientation import orient
 
@@ -38,7 +38,7 @@ def check_files(loader, load, paths, *, counts=True):
     checked = 0
     for path in sorted(paths):
         image = read(path)
-        losses = find_losses(image, count_values(image))
+        losses = find_losses(image, find_values(image))
         given = convert_like(loader, image)
         if re.fullmatch(RUINED.get(loader, "(?!)"), path.name):
             assert given is None, path.name
@@ -112,18 +112,3 @@ def find_maximum(image):
     if dtype.kind == "u" and image.format == "TIFF":
         return (1 << image.bits) - 1
     return 1 if dtype.kind == "b" else np.iinfo(dtype).max
-
-
-def count_values(image):
-    """Return the figures of `find_values` that losses are found from."""
-    colors = list_colors(image)
-    is_gray = (colors == colors[..., :1]).all()
-    counts = None
-    if image.array.dtype.kind in "biu" and int(colors.max()) - int(colors.min()) < 1 << 16:
-        plane = colors[..., 0] if is_gray else colors
-        first = int(plane.min())
-        counts = np.bincount(plane.ravel().astype(int) - first).astype(np.uint64)
-        counts = SimpleNamespace(first=first, numbers=counts)
-    kind = "gray" if colors.shape[-1] == 1 else "rgb-gray" if is_gray else "color"
-    levels = len(np.unique(colors[np.isfinite(colors)]))
-    return SimpleNamespace(levels=levels, counts=counts, color=kind)

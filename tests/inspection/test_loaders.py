@@ -17,11 +17,12 @@ from graytorgb.inspection.loaders import LOADERS, Loss, arithmetic, convert_like
 from graytorgb.inspection.loaders.arithmetic import Map
 from graytorgb.inspection.loaders.losses import count_by_pixels, count_by_table
 from graytorgb.inspection.loaders.rule import Rule
+from graytorgb.inspection.values import find_values
 from graytorgb.io import read
 
 from ..support import needs, needs_package, run_python
 from .loader_files import BYTES, WORDS, WRITERS
-from .loader_results import check_files, count_values, write_files
+from .loader_results import check_files, write_files
 
 SUFFIXES = sorted({name.partition(".")[2] for name in WRITERS})
 
@@ -116,7 +117,7 @@ def test_the_histogram_tells_what_the_pixels_tell(data, name):
     seed = data.draw(st.integers(0, 99))
     pixels = np.random.default_rng(seed).integers(*ends, (12, 13), endpoint=True)
     image = make_image(pixels.astype(dtype))
-    values = count_values(image)
+    values = find_values(image)
     by_table = count_by_table(image, values, values.counts, map_)
     assert by_table == count_by_pixels(image, values, Rule(map_), is_whole=True)
 
@@ -136,7 +137,7 @@ def test_the_losses_of_a_12_bit_camera(tmp_path):
     ramp = np.arange(4096, dtype=np.uint16).reshape(64, 64)
     PIL.Image.fromarray(ramp).save(tmp_path / "x.png")
     image = read(tmp_path / "x.png")
-    losses = find_losses(image, count_values(image))
+    losses = find_losses(image, find_values(image))
     assert list(losses) == list(LOADERS)
     assert losses == {
         "pillow": Loss(4096, 256, 3841 / 4096, 8),
@@ -151,12 +152,12 @@ def test_the_losses_of_a_12_bit_camera(tmp_path):
 def test_white_that_was_white_does_not_count(tmp_path):
     PIL.Image.fromarray(np.array([[65535, 65535, 300, 0]], np.uint16)).save(tmp_path / "x.png")
     image = read(tmp_path / "x.png")
-    assert find_losses(image, count_values(image))["pillow"] == Loss(3, 2, 0.25, 8)
+    assert find_losses(image, find_values(image))["pillow"] == Loss(3, 2, 0.25, 8)
 
 
 def test_the_levels_of_16_bit_color_are_those_of_all_samples(folder):
     image = read(folder / "rgb16.png")
-    loss = find_losses(image, count_values(image))["opencv"]
+    loss = find_losses(image, find_values(image))["opencv"]
     assert loss.levels_before == len(np.unique(image.array))
     assert loss.levels_after == len(np.unique(image.array >> 8))
     whitened = (image.array >> 8 == 255).all(-1) & (image.array < 65535).any(-1)
@@ -177,13 +178,13 @@ def test_the_bytes_take_the_place_of_a_path_that_is_gone(folder, tmp_path, name,
     WRITERS[name](path)
     image, data = read(path), path.read_bytes()
     expected = convert_like(loader, image)
-    losses = find_losses(image, count_values(image))
+    losses = find_losses(image, find_values(image))
     path.unlink()
     np.testing.assert_array_equal(convert_like(loader, image, data=data), expected)
-    assert find_losses(image, count_values(image), data=data) == losses
+    assert find_losses(image, find_values(image), data=data) == losses
     without = convert_like(loader, image)
     assert without is None or not np.array_equal(without, expected)
-    find_losses(image, count_values(image))
+    find_losses(image, find_values(image))
 
 
 def test_indices_are_not_colors(tmp_path):
@@ -192,7 +193,7 @@ def test_indices_are_not_colors(tmp_path):
     image.putpalette(np.zeros((256, 3), np.uint8).tobytes())
     image.save(tmp_path / "x.png")
     found = read(tmp_path / "x.png")
-    assert find_losses(found, count_values(found))["torchvision"] == Loss(1, 3, 0.5, 8)
+    assert find_losses(found, find_values(found))["torchvision"] == Loss(1, 3, 0.5, 8)
 
 
 # DICOM and arrays, which only `Image.fromarray` takes
@@ -203,7 +204,7 @@ def test_indices_are_not_colors(tmp_path):
 def test_dicom_files(name):
     path = get_testdata_file(name, download=False)
     image = read(path)
-    losses = find_losses(image, count_values(image))
+    losses = find_losses(image, find_values(image))
     assert [loader for loader, loss in losses.items() if loss] == ["pillow"]
     given = convert_like("pillow", image)
     frames = image.array if "N" in image.layout else image.array[None]
@@ -243,6 +244,7 @@ def test_no_library_is_imported(tmp_path):
     PIL.Image.fromarray(WORDS).save(tmp_path / "x.png")
     code = f"""
 import sys
+from graytorgb.inspection.values import find_values
 from graytorgb.io import read
 from graytorgb.inspection.loaders import LOADERS, convert_like
 for name in LOADERS:

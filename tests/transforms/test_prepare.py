@@ -235,6 +235,7 @@ class TestPrepareBatch:
             batch_size=3,
             num_workers=workers,
             multiprocessing_context=context,
+            persistent_workers=bool(workers),  # to start them takes seconds
             collate_fn=PrepareBatch(IMAGENET),
         )
         kept = []

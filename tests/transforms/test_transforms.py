@@ -298,7 +298,7 @@ class TestFolder:
                 assert len(ours[path].unique()) > 100
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+    @pytest.mark.parametrize("method", ["fork", "spawn"])
     @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
     def test_data_loader_workers(self, folder, method):
         dataset = self.dataset(folder)

@@ -1,19 +1,17 @@
 """What a usual loader loses of a file: levels, and pixels that become white."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...io import ImageFile
+from ..counting import Counts
+from ..values import Values
 from .arithmetic import KEEP, Map, Table, find_limits, tabulate
 from .pictures import convert, split
 from .rule import Rule, find_largest
 from .table import LOADERS
-
-if TYPE_CHECKING:
-    from ..counting import Counts
-    from ..values import Values
 
 Array = NDArray[Any]
 
@@ -40,7 +38,7 @@ class Loss(NamedTuple):
 
 
 def find_losses(
-    image: ImageFile, values: "Values", *, data: bytes | None = None
+    image: ImageFile, values: Values, *, data: bytes | None = None
 ) -> dict[str, Loss | None]:
     """Return what each usual loader loses of a file.
 
@@ -59,6 +57,19 @@ def find_losses(
     dict of str to Loss or None
         The loss by the name of the loader, in the order of :data:`LOADERS`. None where the loader
         raises an error, so nothing is lost in silence, or where the file can't be read again.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from graytorgb.inspection.values import find_values
+    >>> from graytorgb.io import read
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "camera.npy")
+    ...     np.save(path, np.array([[0, 255, 256, 4095]], np.uint16))
+    ...     image = read(path)
+    >>> find_losses(image, find_values(image))["pillow"]
+    Loss(levels_before=4, levels_after=2, white=0.75, bits_after=8)
     """
     found: dict[Any, Loss | None] = {}
     losses: dict[str, Loss | None] = {}
@@ -76,7 +87,7 @@ def find_losses(
     return losses
 
 
-def _find_loss(image: ImageFile, values: "Values", rule: Rule) -> Loss:
+def _find_loss(image: ImageFile, values: Values, rule: Rule) -> Loss:
     """Return the loss by a rule: from the histogram if that tells it, else from the pixels."""
     if rule.is_ruined:
         return Loss(values.levels, 0, 0.0, 8)
@@ -102,7 +113,7 @@ def _has_frames(image: ImageFile) -> bool:
     return any(size > 1 for axis, size in axes if axis not in "HWC")
 
 
-def count_by_table(image: ImageFile, values: "Values", counts: "Counts", map_: Map) -> Loss:
+def count_by_table(image: ImageFile, values: Values, counts: Counts, map_: Map) -> Loss:
     """Return the loss by the exact histogram; of color, `white` is the share of the samples."""
     dtype, total = image.array.dtype, counts.numbers
     if dtype.itemsize > 2:  # a narrow range of wide integers
@@ -129,7 +140,7 @@ def count_by_table(image: ImageFile, values: "Values", counts: "Counts", map_: M
     return Loss(values.levels, after, white / max(int(sums.sum()), 1), 8)
 
 
-def count_by_pixels(image: ImageFile, values: "Values", rule: Rule, *, is_whole: bool) -> Loss:
+def count_by_pixels(image: ImageFile, values: Values, rule: Rule, *, is_whole: bool) -> Loss:
     """Return the loss by the pixels before and after."""
     before, _ = split(image, rule)
     after = convert(image, rule._replace(is_turned=False, has_frame_axis=False))

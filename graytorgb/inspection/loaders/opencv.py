@@ -24,7 +24,6 @@ from .rule import (
     find_total,
     is_deep,
     is_gray,
-    is_inverted,
     is_palette,
     put_on_background,
 )
@@ -84,6 +83,6 @@ def _find_opencv_tiff(image: ImageFile, data: bytes | None) -> Rule | None:
     if dtype.itemsize == 1:
         return Rule(is_turned=True)
     total = find_total(image)
-    if is_inverted(image) and total not in (None, 65535):
+    if image.is_inverted and total not in (None, 65535):
         return Rule(Map(invert_then_take_high_byte, (total,)), is_turned=True)
     return Rule(HIGH_BYTE, is_turned=True)

@@ -24,7 +24,6 @@ from .rule import (
     has_key,
     is_deep,
     is_gray,
-    is_inverted,
     is_palette,
 )
 
@@ -96,7 +95,7 @@ def _find_pillow_tiff(image: ImageFile, data: bytes | None) -> Rule | None:
     found: Map | None = None
     if is_palette(image):
         found = None if file_bytes.find_index_bits(image, data) > 8 else Map(take_palette_byte)
-    elif is_inverted(image):
+    elif image.is_inverted:
         found = _find_inverted(image)
     elif bits in (2, 4):
         found = Map(repeat_bits, (find_largest(image),))

@@ -89,17 +89,12 @@ def is_gray(image: ImageFile) -> bool:
 
 def is_palette(image: ImageFile) -> bool:
     """Return whether the array holds the colors of a palette."""
-    return image.mode.startswith("palette")
+    return image.color_type == "palette"
 
 
 def is_stack(image: ImageFile) -> bool:
     """Return whether the array holds several frames or pages."""
     return bool(set(image.layout or "") - set("HWC"))
-
-
-def is_inverted(image: ImageFile) -> bool:
-    """Return whether 0 is white in a TIFF, so that the array has been inverted."""
-    return "0 is white" in image.mode
 
 
 def has_key(image: ImageFile) -> bool:
