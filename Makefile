@@ -17,7 +17,7 @@ help:
 	@echo "make sanitize  test the kernels under the address and undefined-behavior sanitizers"
 	@echo "make clang  build the kernels by Clang, with every warning an error, and test them"
 	@echo "make wheel  build an sdist and a wheel in dist, and test the installed wheel"
-	@echo "make bench  measure every backend and other libraries, in benchmarks/results (half an hour)"
+	@echo "make bench  measure every backend and other libraries, in benchmarks/results (an hour)"
 
 demo: .venv/demo
 	$(BIN)/python -m examples.demo
@@ -45,6 +45,9 @@ bench: .venv/peers
 	$(BIN)/python -m benchmarks.speed.compare
 	$(BIN)/python -m benchmarks.speed.scaling
 	$(BIN)/python -m benchmarks.speed.adapted
+	$(BIN)/python -m benchmarks.speed.audit
+	$(BIN)/python -m benchmarks.speed.convert
+	$(BIN)/python -m benchmarks.speed.cluster
 	$(BIN)/python -m benchmarks.accuracy.compare
 	$(BIN)/python -m benchmarks.accuracy.recover --network mobilenet_v2 --network tf_efficientnet_lite0
 

@@ -110,8 +110,8 @@ def save_jpeg(path: Path, pixels: Any, **options: Any) -> None:
     PIL.Image.fromarray(pixels).save(path, quality=90, **options)
 
 
-def save_dicom(path: Path, pixels: Any) -> None:
-    """Write a DICOM secondary capture without a window, not compressed."""
+def save_dicom(path: Path, pixels: Any, bits: int = 16) -> None:
+    """Write a DICOM secondary capture of so many bits without a window, not compressed."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
     meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=["graytorgb"])
@@ -122,8 +122,8 @@ def save_dicom(path: Path, pixels: Any) -> None:
     dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
     dataset.PhotometricInterpretation, dataset.SamplesPerPixel = "MONOCHROME2", 1
     dataset.Rows, dataset.Columns = pixels.shape
-    dataset.BitsAllocated = dataset.BitsStored = 16
-    dataset.HighBit, dataset.PixelRepresentation = 15, 0
+    dataset.BitsAllocated, dataset.BitsStored = 16, bits
+    dataset.HighBit, dataset.PixelRepresentation = bits - 1, 0
     dataset.PixelData = pixels.tobytes()
     dataset.save_as(path, enforce_file_format=True)
 
