@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import click
 from distributed import LocalCluster
+from graytorgb.datasets.batch_size import BatchSize
 
 from graytorgb.cli.files import FileCommand, OutputFolder
 from graytorgb.datasets import audit, convert
-from graytorgb.datasets.batch_size import BatchSize
-from graytorgb.datasets.execution import run_tasks
+from graytorgb.datasets.execution.batches import run_tasks
 from graytorgb.datasets.sources import Item, open_source
 from graytorgb.measure.machine import describe_machine, summarize_machine
 
