@@ -49,6 +49,7 @@ EXTRAS = MappingProxyType(
         "timm": "timm",
         "torch": "models",
         "torchvision": "torchvision",
+        "xxhash": "datasets",
         "zarr": "zarr",
     }
 )

@@ -65,8 +65,8 @@ int64_t count_bytes(const struct picked *p, uint64_t *counts)
     const size_t most = MOST / p->used;
     for (size_t at = 0, n; at < p->n; at += n, src += n * p->period) {
         n = p->n - at < most ? p->n - at : most;
-        if (p->period == 1)
-            count_run(src, n, table);
+        if (p->period == p->used)
+            count_run(src, n * p->used, table);
         else if (p->used == 1)
             count_pixels(src, n, p->period, 1, table);
         else
