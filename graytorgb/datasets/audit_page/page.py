@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ... import __version__
 from ...core.value_range import ValueRange
+from ...core.wording import format_number
 from ...core.writing import write_text
 from ...inspection.loaders import LOADERS
 from ..audits.analysis import describe_error
@@ -24,7 +25,6 @@ from .sample import Sample, choose_records, group_reasons
 from .texts import (
     break_code,
     format_bytes,
-    format_number,
     format_share,
     join_counts,
     keep_words,
