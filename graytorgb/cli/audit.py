@@ -12,7 +12,7 @@ from rich.console import Console
 from ..core.writing import is_same_file
 from ..errors import GrayToRGBError, LayoutError
 from ..extras import require
-from ..io.formats import SUFFIXES, find_format
+from ..io.formats import HEAD, find_format, name_format
 from .files import FileCommand, OutputFile, get_label
 from .progress import FileProgress
 from .streams import INTERRUPTED, tell_error
@@ -51,10 +51,10 @@ class ReportFile(OutputFile):
 
 def _is_source(path: Path) -> bool:
     """Return whether a file is an image, by its name or its content, or a part of a Zarr array."""
-    if path.suffix.lower() in SUFFIXES:
+    if name_format(path.suffix):
         return True
     with path.open("rb") as file:
-        if find_format(file.read(132)) is not None:
+        if find_format(file.read(HEAD)):
             return True
     return any((folder / name).is_file() for folder in path.absolute().parents for name in _ZARR)
 

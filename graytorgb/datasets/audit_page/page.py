@@ -13,7 +13,6 @@ from ...core.value_range import ValueRange
 from ...core.wording import format_number
 from ...core.writing import write_text
 from ...inspection.loaders import LOADERS
-from ..audits.analysis import describe_error
 from ..audits.findings import LOSS, MIXED, UNREADABLE, describe_finding
 from ..audits.folders import Folder
 from ..audits.record import Record
@@ -184,7 +183,7 @@ def _explain(item: Item, record: Record, error: Exception) -> str:
         return "its axes aren't known"
     if isinstance(error, FileNotFoundError):
         return "it is gone since the audit"
-    return describe_error(item, error).splitlines()[0][:_PROBLEM]
+    return item.describe_error(error)[:_PROBLEM]
 
 
 def _find_limits(value_range: list[int | float] | None) -> ValueRange | None:

@@ -2,23 +2,17 @@
 
 from collections.abc import Sequence
 from math import prod
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import GrayToRGBError, LayoutError
-from ...io.formats import find_format, name_format
+from ...io.formats import is_surely_image
 from ..conversions.options import Options
 from ..conversions.pixels import find_size
 from ..conversions.planned import PlannedImage
-from ..conversions.reading import describe_error
 
 if TYPE_CHECKING:
     from ...io import ImageHeader
     from ..sources.items import Item
-
-_HEAD = 256  # bytes that tell a format
-# The formats whose first bytes no other kind of file has; a JPEG's are only two
-_TELLING_FORMATS = ("PNG", "WebP", "GIF", "TIFF", "DICOM")
 
 
 class Facts(NamedTuple):
@@ -63,8 +57,7 @@ def _find_facts(item: "Item", options: Options) -> Facts:
         header = item.read_header()
         image = plan_image(item, header, options)
     except (GrayToRGBError, OSError, MemoryError) as error:
-        reason = describe_error(error, unknown)
-        return Facts(unknown, error=reason, is_image=_is_image(item))
+        return Facts(unknown, error=item.describe_error(error), is_image=_is_image(item))
     has_alpha = count_channels(header) in (2, 4)
     kind = f"{header.format}, {header.mode}"
     return Facts(image, kind, has_alpha, header.depth_only, str(header.dtype))
@@ -72,14 +65,10 @@ def _find_facts(item: "Item", options: Options) -> Facts:
 
 def _is_image(item: "Item") -> bool:
     """Return whether a file that can't be read is an image by its name or its content."""
-    if item.index is not None or item.reader != "file" or name_format(Path(item.path).suffix):
-        return True
     try:
-        with Path(item.location).open("rb") as file:
-            head = file.read(_HEAD)
-    except OSError:
+        return item.is_named_image or is_surely_image(item.read_head())
+    except (GrayToRGBError, OSError):
         return False
-    return find_format(head) in _TELLING_FORMATS
 
 
 def plan_image(item: "Item", header: "ImageHeader", options: Options) -> PlannedImage:

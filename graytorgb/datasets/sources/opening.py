@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...errors import DtypeError, ImageFileError
 from ...extras import require
-from ...io.formats import find_format, name_format
+from ...io.formats import HEAD, find_format, name_format
 from ...io.request import NO_FILES
 from .arrays import ArrayFile
 from .files import OneFile, PathList
@@ -19,9 +19,6 @@ from .sequence import Several
 
 __all__ = ["Item", "Skipped", "Source", "open_source"]
 
-Src = str | os.PathLike[str]
-
-_HEAD = 4096  # the first bytes of a file, which tell its format
 _LISTS = (".txt", ".lst", ".list")
 _ARRAYS = (".npy", ".npz")
 _ZARR_FILES = ("zarr.json", ".zarray", ".zgroup")
@@ -156,7 +153,7 @@ def _open_file(path: Path, name: str, modified: int, layout: str | None) -> Sour
         return PathList(path, name)
     try:
         with path.open("rb") as file:
-            head = file.read(_HEAD)
+            head = file.read(HEAD)
     except PermissionError:
         return OneFile(path, name)  # its item can't be read
     found = find_format(head, suffix)
