@@ -14,7 +14,7 @@ from ..errors import GrayToRGBError, LayoutError
 from ..extras import require
 from ..io.formats import HEAD, find_format, name_format
 from .files import FileCommand, OutputFile, get_label
-from .progress import FileProgress
+from .progress import ProgressBar
 from .streams import INTERRUPTED, tell_error
 
 if TYPE_CHECKING:
@@ -164,7 +164,8 @@ def _run(sources: tuple[str, ...], layout: str | None, options: dict[str, Any]) 
     auditing = require("graytorgb.datasets.auditing")
     src = sources[0] if len(sources) == 1 else sources
     source = auditing.open_source(src, layout=layout)
-    with FileProgress(lambda: auditing.count_images(source)) as progress:
+    with ProgressBar("files", stays=False) as progress:
+        progress.begin("auditing", lambda: int(auditing.count_images(source)))
         try:
             audit: Audit = auditing.run_audit(
                 source, list(sources), report=progress.advance, **options
