@@ -49,7 +49,7 @@ _SHOWN = 5  # names of pipes, broken links, ... in a message
 @click.option("--orientation", type=click.Choice(["apply", "keep"]), default="apply",
     show_default=True, help="Turn images upright as EXIF asks, or leave them.")  # fmt: skip
 @click.option("--format", type=click.Choice(["png", "jpeg", "webp", "tiff"]),
-    help="The files of a folder.  [default: png, and tiff for what it can't hold]")  # fmt: skip
+    help="The images of a folder or a .tar.  [default: png, or tiff where it can't]")  # fmt: skip
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one each processor]")
 @click.option("--scheduler", metavar="tcp://HOST:PORT", help="A dask cluster that does the work.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
@@ -146,7 +146,7 @@ def report(done: "Conversion") -> None:
     }
     told = [f"{done.converted:,} {'would be ' * done.is_dry_run}converted"]
     told += [f"{count:,} {what}" for what, count in counts.items() if count]
-    where = "" if done.is_dry_run else f"; {tell_name(str(done.kept))} has a line for each"
+    where = "" if done.is_dry_run else f"; {_name_kept(done.kept)} has a line for each"
     click.echo(f"{', '.join(told)}{where}")
     if done.value_range is not None:
         click.echo(f"value range: {done.value_range}")

@@ -13,11 +13,11 @@ from ...io.request import NO_FILES
 from .arrays import ArrayFile
 from .files import OneFile, PathList
 from .folder import Folder
-from .items import Item, Skipped, Source
+from .items import Source
 from .pattern import Pattern, has_wildcard, split_pattern
 from .sequence import Several
 
-__all__ = ["Item", "Skipped", "Source", "open_source"]
+Place = str | os.PathLike[str]
 
 _LISTS = (".txt", ".lst", ".list")
 _ARRAYS = (".npy", ".npz")
@@ -28,7 +28,7 @@ _EXPECTED = (
 )
 
 
-def open_source(src: Src | Sequence[Src], *, layout: str | None = None) -> Source:
+def open_source(src: Place | Sequence[Place], *, layout: str | None = None) -> Source:
     """Return what `src` is: a data set whose images can be listed and read.
 
     Only names are read from a folder, and only the header of an array.
