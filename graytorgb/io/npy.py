@@ -72,10 +72,8 @@ def _read_array(request: Request, member: IO[bytes] | None, size: int, decodes: 
     """
     head = member.read(LARGEST_HEADER) if member else request.start
     shape, is_transposed, dtype, start = parse_header(head)
-    if dtype.kind not in "biuf":
-        raise request.error(f"an array of dtype {dtype}, and an image holds real numbers or bool")
-    if len(shape) < 2:
-        raise request.error(f"an array of shape {shape}, and an image has two axes or more")
+    if reason := explain_no_image(shape, dtype):
+        raise request.error(reason)
     request.check_size(shape, dtype.itemsize)
     needed = start + math.prod(shape) * dtype.itemsize
     if size < needed:
@@ -116,6 +114,13 @@ def parse_header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int
     version = npy.read_magic(head)
     header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     return *header(head), head.tell()
+
+
+def explain_no_image(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
+    """Return why an array is no image, or nothing if it may be one."""
+    if dtype.kind not in "biuf":
+        return f"an array of dtype {dtype}, and an image holds real numbers or bool"
+    return "" if len(shape) > 1 else f"an array of shape {shape}, and an image has two axes or more"
 
 
 def _describe(request: Request, array: Array, notes: list[str]) -> ImageFile:

@@ -49,7 +49,7 @@ class Thumbnail(NamedTuple):
     problem: str
 
 
-class Finding(NamedTuple):
+class ShownFinding(NamedTuple):
     """A finding with some of the files that have it."""
 
     name: str
@@ -103,7 +103,7 @@ def _describe(audit: "Audit") -> dict[str, Any]:
         "is_bad": bool(audit.unreadable or audit.lossy or not audit.files),
         "is_readable": audit.unreadable < audit.files,
         "findings": [
-            Finding(
+            ShownFinding(
                 name, audit.findings[name], describe_finding(name), REMEDIES[name],
                 [thumbnails[name, n] for n in sample.by_finding.get(name, ())], name in MIXED,
             )

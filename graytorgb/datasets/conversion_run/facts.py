@@ -1,8 +1,9 @@
 """The first pass of a conversion: what each file's header says, and what becomes of the file."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import GrayToRGBError, LayoutError
 from ...io.formats import is_surely_image
@@ -113,10 +114,4 @@ def count_channels(header: "ImageHeader") -> int:
 
 def list_frames(image: PlannedImage) -> list[PlannedImage]:
     """Return every image of a file, from its first one."""
-    return [pick_planned(image, frame) for frame in range(image.frames)]
-
-
-def pick_planned(image: PlannedImage, frame: int) -> PlannedImage:
-    """Return another image of the same file."""
-    values: dict[str, Any] = {name: getattr(image, name) for name in image.__slots__}
-    return PlannedImage(**{**values, "frame": frame})
+    return [replace(image, frame=frame) for frame in range(image.frames)]

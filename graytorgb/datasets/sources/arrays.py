@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ...errors import GrayToRGBError, ImageFileError
 from ...extras import require
-from ...io.npy import LARGEST_HEADER, parse_header
+from ...io.npy import LARGEST_HEADER, explain_no_image, parse_header
 from .items import Item, Skipped, find_parent
 from .stack_layout import Stack, find_stack
 
@@ -118,22 +118,21 @@ class ArrayFile:
         """Return an array with its axes, or with the reason why it holds no images."""
         header = read_array_header(self.location, member, self.modified)
         shape, itemsize = header.shape, header.dtype.itemsize
-        if header.dtype.kind not in "biuf":
-            reason = f"an array of dtype {header.dtype}, and an image holds real numbers or bool"
-        elif 0 in shape or len(shape) < 2:
-            reason = f"an array of shape {shape}, and an image has two axes or more"
-        else:
-            name = f"{self.name}[{member}]" if member else self.name
-            stack = find_stack(name, shape, self.layout)
-            is_remote = "://" in self.location
-            if _is_scattered(header, stack) and (is_remote or header.is_compressed):
-                raise ImageFileError(
-                    f"{name}: the values of one image aren't in one piece, and the file is "
-                    f"{'remote' if is_remote else 'compressed'}: save it in C order, images "
-                    "first, np.save(file, np.ascontiguousarray(images))"
-                )
-            return _Array(member, itemsize, stack)
-        return _Array(member, itemsize, None, reason)
+        reason = explain_no_image(shape, header.dtype)
+        if not reason and 0 in shape:
+            reason = f"an array of shape {shape}, which holds no values"
+        if reason:
+            return _Array(member, itemsize, None, reason)
+        name = f"{self.name}[{member}]" if member else self.name
+        stack = find_stack(name, shape, self.layout)
+        is_remote = "://" in self.location
+        if _is_scattered(header, stack) and (is_remote or header.is_compressed):
+            raise ImageFileError(
+                f"{name}: the values of one image aren't in one piece, and the file is "
+                f"{'remote' if is_remote else 'compressed'}: save it in C order, images "
+                "first, np.save(file, np.ascontiguousarray(images))"
+            )
+        return _Array(member, itemsize, stack)
 
 
 def read_data(item: Item) -> bytes:

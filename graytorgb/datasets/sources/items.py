@@ -11,6 +11,7 @@ from ...extras import require
 from ...io import read, read_header
 from ...io.formats import HEAD, name_format
 
+ZARR_FILES = ("zarr.json", ".zarray", ".zgroup")  # one of them makes a folder a Zarr store
 LARGEST_LOADED = 64 << 20  # bytes of a local file that `read_data` loads
 
 # The module that reads the images of each kind of place, by its `read_data(item)`. A local file

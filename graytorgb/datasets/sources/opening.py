@@ -13,7 +13,7 @@ from ...io.request import NO_FILES
 from .arrays import ArrayFile
 from .files import OneFile, PathList
 from .folder import Folder
-from .items import Source
+from .items import ZARR_FILES, Source
 from .pattern import Pattern, has_wildcard, split_pattern
 from .sequence import Several
 
@@ -21,7 +21,6 @@ Place = str | os.PathLike[str]
 
 _LISTS = (".txt", ".lst", ".list")
 _ARRAYS = (".npy", ".npz")
-_ZARR_FILES = ("zarr.json", ".zarray", ".zgroup")
 _EXPECTED = (
     "expected: a folder, a glob such as 'scans/**/*.png', a text file of paths (.txt, .lst, "
     ".list), an image file, a .npy or .npz file, a Zarr folder, or a URL such as s3://bucket/scans"
@@ -130,7 +129,7 @@ def _open_path(name: str, layout: str | None) -> Source:
         raise _make_missing_error(name) from error
     kind = stat.S_IFMT(status.st_mode)
     if kind == stat.S_IFDIR:
-        if path.suffix.lower() == ".zarr" or any((path / each).is_file() for each in _ZARR_FILES):
+        if path.suffix.lower() == ".zarr" or any((path / each).is_file() for each in ZARR_FILES):
             zarr: Source = require("graytorgb.datasets.sources.zarr").ZarrArray(
                 str(path), name, layout
             )
@@ -186,7 +185,7 @@ def _open_url(url: str, layout: str | None) -> Source:
         raise _make_missing_error(url) from error
     suffix = Path(remote.name_file(url)).suffix.lower()
     if info["type"] == "directory":
-        if suffix == ".zarr" or any(remote.exists(url, each) for each in _ZARR_FILES):
+        if suffix == ".zarr" or any(remote.exists(url, each) for each in ZARR_FILES):
             source = require("graytorgb.datasets.sources.zarr").ZarrArray(url, url, layout)
         else:
             source = remote.RemoteFolder(url, url)
