@@ -60,6 +60,15 @@ def test_audit_and_convert_agree_on_what_is_an_image(src, dst):
     assert dict(run(src, dst, dry_run=True).errors) == failed
 
 
+def test_a_text_beside_images_of_an_archive_is_left_out(src, dst, tmp_path):
+    needs_package("fsspec")
+    (src / "notes.txt").write_text("no image")
+    shutil.make_archive(tmp_path / "set", "zip", src)
+    done = run(f"zip://::{tmp_path / 'set.zip'}", dst)
+    assert (done.converted, done.errors) == (2, [])
+    assert done.skipped == [("notes.txt", "not an image by its name or its content")]
+
+
 class TestValues:
     def test_keep_changes_no_value_of_any_dtype(self, tmp_path, dst):
         src = tmp_path / "src"

@@ -69,7 +69,7 @@ def _is_image(item: "Item") -> bool:
     try:
         return item.is_named_image or is_surely_image(item.read_head())
     except (GrayToRGBError, OSError):
-        return False
+        return item.reader == "url"  # the server may have failed only now
 
 
 def plan_image(item: "Item", header: "ImageHeader", options: Options) -> PlannedImage:
