@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 
 import click
 from distributed import LocalCluster
-from graytorgb.datasets.batch_size import BatchSize
 
 from graytorgb.cli.files import FileCommand, OutputFolder
 from graytorgb.datasets import audit, convert
+from graytorgb.datasets.execution.batch_size import BatchSize
 from graytorgb.datasets.execution.batches import run_tasks
-from graytorgb.datasets.sources import Item, open_source
+from graytorgb.datasets.sources.items import Item
+from graytorgb.datasets.sources.opening import open_source
 from graytorgb.measure.machine import describe_machine, summarize_machine
 
 from ..photo_files import KINDS, write_tiny

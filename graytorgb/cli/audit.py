@@ -12,9 +12,9 @@ from rich.console import Console
 from ..core.writing import is_same_file
 from ..errors import GrayToRGBError, LayoutError
 from ..extras import require
-from ..io.formats import SUFFIXES, find_format
+from ..io.formats import HEAD, find_format, name_format
 from .files import FileCommand, OutputFile, get_label
-from .progress import FileProgress
+from .progress import ProgressBar
 from .streams import INTERRUPTED, tell_error
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ class ReportFile(OutputFile):
 
 def _is_source(path: Path) -> bool:
     """Return whether a file is an image, by its name or its content, or a part of a Zarr array."""
-    if path.suffix.lower() in SUFFIXES:
+    if name_format(path.suffix):
         return True
     with path.open("rb") as file:
-        if find_format(file.read(132)) is not None:
+        if find_format(file.read(HEAD)):
             return True
     return any((folder / name).is_file() for folder in path.absolute().parents for name in _ZARR)
 
@@ -164,7 +164,8 @@ def _run(sources: tuple[str, ...], layout: str | None, options: dict[str, Any]) 
     auditing = require("graytorgb.datasets.auditing")
     src = sources[0] if len(sources) == 1 else sources
     source = auditing.open_source(src, layout=layout)
-    with FileProgress(lambda: auditing.count_images(source)) as progress:
+    with ProgressBar("files", stays=False) as progress:
+        progress.begin("auditing", lambda: int(auditing.count_images(source)))
         try:
             audit: Audit = auditing.run_audit(
                 source, list(sources), report=progress.advance, **options

@@ -9,6 +9,7 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
+from ..core.wording import format_number, tell_count
 from ..datasets.audits.findings import LOSS, MIXED, UNREADABLE, describe_finding
 from ..inspection.loaders import LOADERS
 from .streams import escape_controls
@@ -23,9 +24,9 @@ _LONGEST_NAME = 200  # of a source; a shell may give a hundred files for a patte
 
 def print_summary(console: Console, audit: "Audit") -> None:
     """Print the summary of an audit."""
-    counts = [_count(audit.files, "image"), f"{audit.unreadable:,} unreadable"]
+    counts = [tell_count(audit.files, "image"), f"{audit.unreadable:,} unreadable"]
     if others := len(audit.skipped):
-        counts.append(_count(others, "other file"))
+        counts.append(tell_count(others, "other file"))
     name = audit.source
     if len(name) > _LONGEST_NAME:
         name = f"{name[: _LONGEST_NAME - 3]}..."
@@ -82,7 +83,7 @@ def _tabulate_folders(audit: "Audit") -> Table:
 
 def _describe_depth(entry: "DepthRange") -> str:
     """Return a depth with its files and the values that they hold."""
-    text = f"{entry['depth']}: {_count(entry['files'], 'file')}"
+    text = f"{entry['depth']}: {tell_count(entry['files'], 'file')}"
     if entry["min"] is not None and entry["max"] is not None:
         text += f", values {format_number(entry['min'])} to {format_number(entry['max'])}"
     if entry["levels"] is not None:
@@ -183,12 +184,3 @@ def _join(counts: Mapping[str, int]) -> str:
     if len(counts) < 2:
         return "".join(counts)
     return ", ".join(f"{name} {count:,}" for name, count in counts.items())
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"
-
-
-def format_number(value: float) -> str:
-    """Return a number as text, short."""
-    return f"{int(value):,}" if float(value).is_integer() and abs(value) < 1e12 else f"{value:.4g}"

@@ -5,21 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
+from ..core.wording import tell_count
 from ..errors import GrayToRGBError
 from ..extras import require
 from ..io.formats import name_format
+from .progress import ProgressBar
 from .range_option import RangeCommand, join_range, value_range_option
 from .streams import INTERRUPTED, tell_error
 from .types import AlphaOption, ImageSize
@@ -56,7 +49,7 @@ _SHOWN = 5  # names of pipes, broken links, ... in a message
 @click.option("--orientation", type=click.Choice(["apply", "keep"]), default="apply",
     show_default=True, help="Turn images upright as EXIF asks, or leave them.")  # fmt: skip
 @click.option("--format", type=click.Choice(["png", "jpeg", "webp", "tiff"]),
-    help="The files of a folder.  [default: png, and tiff for what it can't hold]")  # fmt: skip
+    help="The images of a folder or a .tar.  [default: png, or tiff where it can't]")  # fmt: skip
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one each processor]")
 @click.option("--scheduler", metavar="tcp://HOST:PORT", help="A dask cluster that does the work.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
@@ -81,7 +74,7 @@ def convert_command(
     written for them, and the exit code is 1.
     """
     stated = join_range(value_range, value_rule, value_percentiles)
-    bar = ProgressBar()
+    bar = ProgressBar("images", stays=True)
     try:
         with bar:
             done: Conversion = require("graytorgb.datasets.conversion").convert(
@@ -89,7 +82,7 @@ def convert_command(
                 watch=bar, **options,
             )  # fmt: skip
     except KeyboardInterrupt:
-        click.echo(f"interrupted: {bar.tell_progress()}", err=True)
+        click.echo(f"interrupted: {tell_progress(bar)}", err=True)
         ctx.exit(INTERRUPTED)
     except GrayToRGBError as error:
         named = [_OPTIONS[name] for name in getattr(error, "remedies", ()) if name in _OPTIONS]
@@ -107,51 +100,14 @@ def convert_command(
     ctx.exit(0 if done.is_complete else 1)
 
 
-class _Rate(ProgressColumn):
-    """How many images are done in a second."""
-
-    def render(self, task: Task) -> Text:
-        """Return the rate as text."""
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:,.0f} images/s")
-
-
-class ProgressBar:
-    """A progress bar on stderr, with the rate and the time left."""
-
-    def __init__(self) -> None:
-        self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(),
-            TimeRemainingColumn(), console=Console(stderr=True),
-        )  # fmt: skip
-        self._task: Any = None
-        self._step, self._done = "", 0
-
-    def __enter__(self) -> "ProgressBar":
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def begin(self, step: str, total: int | None) -> None:
-        """Begin a step with a bar of its own."""
-        self._step, self._done = step, 0
-        self._task = self._bar.add_task(step, total=total)
-
-    def advance(self, images: int) -> None:
-        """Draw that so many images more are done."""
-        self._done += images
-        self._bar.advance(self._task, images)
-
-    def tell_progress(self) -> str:
-        """Return what is done, and how to go on."""
-        if self._step != _STEP:
-            return "nothing has been written. Run the same command again"
-        return (
-            f"{tell_count(self._done, 'image')} finished, to stay. Run the same command again: it "
-            "goes on from there"
-        )
+def tell_progress(bar: ProgressBar) -> str:
+    """Return what an interrupted run has done, and how to go on."""
+    if bar.step != _STEP:
+        return "nothing has been written. Run the same command again"
+    return (
+        f"{tell_count(bar.done, 'image')} finished, to stay. Run the same command again: it goes "
+        "on from there"
+    )
 
 
 def report(done: "Conversion") -> None:
@@ -190,19 +146,16 @@ def report(done: "Conversion") -> None:
     }
     told = [f"{done.converted:,} {'would be ' * done.is_dry_run}converted"]
     told += [f"{count:,} {what}" for what, count in counts.items() if count]
-    where = "" if done.is_dry_run else f"; {tell_name(str(done.kept))} has a line for each"
+    where = "" if done.is_dry_run else f"; {_name_kept(done.kept)} has a line for each"
     click.echo(f"{', '.join(told)}{where}")
     if done.value_range is not None:
         click.echo(f"value range: {done.value_range}")
 
 
-def tell_count(count: int, noun: str) -> str:
-    """Return a number of things as text.
-
-    >>> tell_count(1, "image"), tell_count(1200, "image")
-    ('1 image', '1,200 images')
-    """
-    return f"{count:,} {noun}{'s' * (count != 1)}"
+def _name_kept(kept: Path) -> str:
+    """Return the name of the kept file, from the current folder on if it lies in there."""
+    here = Path.cwd()
+    return tell_name(str(kept.relative_to(here) if kept.is_relative_to(here) else kept))
 
 
 def tell_name(name: str) -> str:

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..core.value_range import ValueRange
+from ..core.wording import format_number
 from ..core.writing import printable, replacing
 from ..errors import GrayToRGBError
 from ..extras import require
@@ -21,6 +22,7 @@ from ..io.orientation import STEPS
 from ..io.ranges import are_limits
 from ..io.request import join_sizes
 from .files import PICTURES, FileCommand, InputPath, OutputFile
+from .range_option import split_values
 from .types import Size
 
 if TYPE_CHECKING:
@@ -32,11 +34,7 @@ class _WindowByName(FileCommand):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Give a window's name to an option of its own; :func:`graytorgb.io.read` checks it."""
-        split = [
-            part
-            for arg in args
-            for part in (arg.split("=", 1) if arg.startswith("--window=") else [arg])
-        ]
+        split = split_values(args, "--window")
         for k, value in enumerate(split[1:]):
             if split[k] == "--window" and value[:1].isalpha():
                 split[k] = "--window-name"
@@ -143,13 +141,9 @@ def _actual_range(values: Values) -> str:
 
 def _interval(value_range: Any) -> str:
     """Return a range as text."""
-    return " to ".join(map(_number, value_range)) if are_limits(value_range) else repr(value_range)
-
-
-def _number(value: Any) -> str:
-    """Return a number as text, short."""
-    whole = float(value).is_integer() and abs(value) < 1e9
-    return f"{int(value):,}" if whole else f"{float(value):.4g}"
+    if not are_limits(value_range):
+        return repr(value_range)
+    return " to ".join(map(format_number, value_range))
 
 
 def _draw_histogram(bins: list[Bin]) -> Table:

@@ -1,4 +1,4 @@
-"""A bar on stderr that tells how many files are done, how fast, and how long the rest takes."""
+"""Bars on stderr that tell how much of each step is done, how fast, and how long the rest takes."""
 
 from collections.abc import Callable
 from threading import Thread
@@ -10,55 +10,78 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
+    TextColumn,
     TimeRemainingColumn,
 )
 from rich.text import Text
 
 
 class RateColumn(ProgressColumn):
-    """How many files are done in a second."""
+    """How many files or images are done in a second."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self.unit = unit
 
     def render(self, task: Task) -> Text:
         """Return the rate as text, empty while it isn't known."""
         speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:,.0f}/s", style="progress.data.speed")
+        return Text("" if speed is None else f"{speed:,.0f} {self.unit}/s")
 
 
-class FileProgress:
-    """A bar that is drawn only if stderr is a terminal.
+class ProgressBar:
+    """A bar for each step of a command.
 
     Parameters
     ----------
-    count : callable
-        Returns how many files there are. It runs in a thread of its own, because to list a large
-        tree takes a while; the bar shows the time left once it is done.
+    unit : str
+        What is counted: ``"files"``, ``"images"``.
+    stays : bool
+        Whether the bars are left at the end, and are written where stderr is no terminal.
+
+    Attributes
+    ----------
+    step : str
+        The step that was begun last.
+    done : int
+        How many units of this step are done.
     """
 
-    def __init__(self, count: Callable[[], int]) -> None:
+    def __init__(self, unit: str, *, stays: bool) -> None:
         console = Console(stderr=True)
-        columns = (BarColumn(), MofNCompleteColumn(), RateColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, console=console, transient=True,
-            disable=not console.is_terminal, refresh_per_second=4)  # fmt: skip
-        self._task = self._progress.add_task("", total=None)
-        self._count = count
-        self.done = 0
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn(unit),
+            TimeRemainingColumn(), console=console, transient=not stays,
+            disable=not (stays or console.is_terminal), refresh_per_second=4,
+        )  # fmt: skip
+        self.step, self.done = "", 0
 
-    def __enter__(self) -> "FileProgress":
+    def __enter__(self) -> "ProgressBar":
         self._progress.start()
-        if not self._progress.disable:
-            Thread(target=self._find_total, daemon=True).start()
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def advance(self, files: int) -> None:
-        """Tell that so many more files are done."""
-        self.done += files
-        self._progress.advance(self._task, files)
+    def begin(self, step: str, total: int | Callable[[], int] | None) -> None:
+        """Begin a step with a bar of its own.
 
-    def _find_total(self) -> None:
+        A function that counts how many units there are runs in a thread, because to list a large
+        tree takes a while; the bar shows the time left once it is done.
+        """
+        self.step, self.done = step, 0
+        self._task = self._progress.add_task(step, total=None if callable(total) else total)
+        if callable(total) and not self._progress.disable:
+            Thread(target=self._find_total, args=(self._task, total), daemon=True).start()
+
+    def advance(self, count: int) -> None:
+        """Draw that so many more are done."""
+        self.done += count
+        self._progress.advance(self._task, count)
+
+    def _find_total(self, task: TaskID, count: Callable[[], int]) -> None:
         try:
-            self._progress.update(self._task, total=self._count())
+            self._progress.update(task, total=count())
         except OSError:
-            return  # the audit itself meets it, and says so
+            return  # the command itself meets it, and says so

@@ -1,6 +1,6 @@
 """The option ``--value-range LO HI``, which also takes the name of a rule."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import click
@@ -13,16 +13,24 @@ _PARTS = ("--value-range", "--value-rule", "--value-percentiles")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+def split_values(args: Iterable[str], option: str) -> list[str]:
+    """Return arguments with ``--option=value`` as two, as click takes them for several values.
+
+    >>> split_values(["a.png", "--window=lung"], "--window")
+    ['a.png', '--window', 'lung']
+    """
+    start = f"{option}="
+    return [
+        part for arg in args for part in (arg.split("=", 1) if arg.startswith(start) else [arg])
+    ]
+
+
 class RangeCommand(Program):
     """A command whose ``--value-range`` takes a rule's name where click expects two numbers."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Give the names to hidden options of their own."""
-        split = [
-            part
-            for arg in args
-            for part in (arg.split("=", 1) if arg.startswith("--value-range=") else [arg])
-        ]
+        split = split_values(args, "--value-range")
         for k, value in enumerate(split[1:]):
             if split[k] == "--value-range" and value in _RULES:
                 split[k] = "--value-rule"

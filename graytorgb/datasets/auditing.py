@@ -6,18 +6,18 @@ from contextlib import closing
 from functools import partial
 from typing import cast
 
+from ..errors import WorkerLost
 from .audits.analysis import Analysis, analyze_batch, make_failed
 from .audits.result import Audit
 from .audits.spool import Spool, make_row
 from .audits.totals import Totals
-from .execution.batches import Done, WorkerLost, run_batches
-from .sources.opening import Item, Skipped, Source, open_source
-
-Path = str | os.PathLike[str]
+from .execution.batches import Done, run_batches
+from .sources.items import Item, Skipped, Source
+from .sources.opening import Place, open_source
 
 
 def audit(
-    src: Path | Sequence[Path],
+    src: Place | Sequence[Place],
     *,
     quick: bool = False,
     workers: int | None = None,
@@ -86,7 +86,7 @@ def audit(
     return run_audit(source, list_sources(src), quick=quick, workers=workers, scheduler=scheduler)
 
 
-def list_sources(src: Path | Sequence[Path]) -> list[str]:
+def list_sources(src: Place | Sequence[Place]) -> list[str]:
     """Return the sources by their names, one or several."""
     several = [src] if isinstance(src, str | os.PathLike) else src
     return [os.fspath(each) for each in several]

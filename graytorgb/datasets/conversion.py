@@ -1,6 +1,5 @@
 """``convert``: a whole dataset as one thing, in one depth, with one or three channels."""
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +9,7 @@ from .conversion_run.result import Conversion
 from .conversion_run.run import ConversionRun
 from .conversion_run.watch import Silence, Watch
 from .conversions.options import check_options
-
-Place = str | os.PathLike[str]
+from .sources.opening import Place
 
 
 def convert(
@@ -44,10 +42,10 @@ def convert(
         A folder, whose tree is kept; a glob such as ``"scans/**/*.png"``; a text file of paths; an
         image file; a .npy, .npz or Zarr array of images; or a URL. It is never changed.
     dst : str or path
-        The target, whose kind its suffix tells: ``.zarr``, ``.npy``, ``.tar`` (WebDataset shards),
-        else a folder. In a folder each image has the path of its source, with the suffix of the
-        new format; the images of a file that holds several have a number each,
-        ``scan_000017.png``.
+        The target, whose kind its suffix tells: ``.zarr`` or ``.npy`` is one array of images of one
+        size, ``.tar`` is WebDataset shards, and any other name is a folder. In a folder each image
+        has the path of its source, with the suffix of the new format; the images of a file that
+        holds several have a number each, ``scan_000017.png``.
     to : {"rgb", "gray"}
         Three channels or one. Color becomes its luma, as by :func:`graytorgb.to_gray`.
     bits : {"keep", 8}
@@ -67,9 +65,10 @@ def convert(
         Whether images are turned upright, as their EXIF data or TIFF tag asks for. With ``"keep"``
         the orientation is in the kept file alone.
     format : {"png", "jpeg", "webp", "tiff"} or None
-        The format of a folder's files. None is PNG, and TIFF for what PNG can't hold: floats,
-        signed integers and more than 16 bits. JPEG (quality 95, without subsampling) and WebP
-        (lossless) hold 8 bits alone.
+        The format of the files in a folder or in tar shards. ``.zarr`` and ``.npy`` are arrays,
+        for which it has to be None. None is PNG, and TIFF for what PNG can't hold: floats, signed
+        integers and more than 16 bits. JPEG (quality 95, without subsampling) and WebP (lossless)
+        hold 8 bits alone.
     workers : int, optional
         How many processes work. The default is one for each processor; 1 works in this process.
     scheduler : str, optional

@@ -82,6 +82,11 @@ FORMATS = {
     ),
 }  # fmt: skip
 
+HEAD = 132  # bytes that tell a format: DICOM's signature ends there
+# The formats whose first bytes no other kind of file has. A zip file needn't be an .npz, nor a text
+# that begins with "BM" a bitmap.
+_TELLING_FORMATS = ("PNG", "JPEG", "WebP", "GIF", "TIFF")
+
 _BY_SUFFIX = {suffix: name for name, entry in FORMATS.items() for suffix in entry.suffixes}
 SUFFIXES = frozenset(_BY_SUFFIX)
 _SIGNATURES = re.compile(
@@ -99,7 +104,7 @@ def find_format(head: bytes, suffix: str = "") -> str | None:
     Parameters
     ----------
     head : bytes
-        The first bytes of the file, 132 or more if it has them.
+        The first bytes of the file, `HEAD` or more if it has them.
     suffix : str
         The ending of the file's name, which makes a bare signature count.
 
@@ -113,6 +118,17 @@ def find_format(head: bytes, suffix: str = "") -> str | None:
         return found.lastgroup
     usual = name_format(suffix)
     return usual if usual and _BARE_SIGNATURES[usual].match(head) else None
+
+
+def is_surely_image(head: bytes) -> bool:
+    """Return whether no other kind of file begins with these bytes, `HEAD` or more of them.
+
+    >>> is_surely_image(b"GIF89a..."), is_surely_image(b"BM, a text")
+    (True, False)
+    """
+    if head.startswith(b"\x93NUMPY") or head[128:132] == b"DICM":
+        return True
+    return find_format(head) in _TELLING_FORMATS
 
 
 def name_format(suffix: str) -> str | None:

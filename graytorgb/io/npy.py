@@ -15,7 +15,7 @@ from ..errors import LayoutError
 from .ranges import Array
 from .request import Request
 
-_LARGEST_HEADER = 12 + 10_000  # signature, version and length; and the most that numpy takes
+LARGEST_HEADER = 12 + 10_000  # signature, version and length; and the most that numpy takes
 # A header as numpy writes it. Its own function reads any header, and takes as long as an image.
 _HEADER = re.compile(
     rb"\x93NUMPY\x01\x00(?P<length>..){'descr': '(?P<dtype>[<>|][biuf]\d{1,2})', 'fortran_order': "
@@ -70,12 +70,10 @@ def _read_array(request: Request, member: IO[bytes] | None, size: int, decodes: 
 
     The array is in a member of a zip file, or in the file itself if `member` is None.
     """
-    head = member.read(_LARGEST_HEADER) if member else request.start
-    shape, is_transposed, dtype, start = _read_header(head)
-    if dtype.kind not in "biuf":
-        raise request.error(f"an array of dtype {dtype}, and an image holds real numbers or bool")
-    if len(shape) < 2:
-        raise request.error(f"an array of shape {shape}, and an image has two axes or more")
+    head = member.read(LARGEST_HEADER) if member else request.start
+    shape, is_transposed, dtype, start = parse_header(head)
+    if reason := explain_no_image(shape, dtype):
+        raise request.error(reason)
     request.check_size(shape, dtype.itemsize)
     needed = start + math.prod(shape) * dtype.itemsize
     if size < needed:
@@ -94,8 +92,20 @@ def _read_array(request: Request, member: IO[bytes] | None, size: int, decodes: 
     return _describe(request, array, notes)
 
 
-def _read_header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
-    """Return the shape, whether it is stored transposed, the dtype, and where the values start."""
+def parse_header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Return what the header of an .npy file tells; `data` is its first `LARGEST_HEADER` bytes.
+
+    Returns
+    -------
+    shape, is_transposed, dtype, start
+        The array's shape, whether the values are in Fortran's order, their dtype, and where they
+        begin.
+
+    Raises
+    ------
+    ValueError
+        If it is no such header.
+    """
     usual = _HEADER.match(data)
     if usual and usual.end() == 10 + int.from_bytes(usual["length"], "little"):
         shape = tuple(map(int, usual["shape"].split(b",")))
@@ -104,6 +114,13 @@ def _read_header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int
     version = npy.read_magic(head)
     header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     return *header(head), head.tell()
+
+
+def explain_no_image(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
+    """Return why an array is no image, or nothing if it may be one."""
+    if dtype.kind not in "biuf":
+        return f"an array of dtype {dtype}, and an image holds real numbers or bool"
+    return "" if len(shape) > 1 else f"an array of shape {shape}, and an image has two axes or more"
 
 
 def _describe(request: Request, array: Array, notes: list[str]) -> ImageFile:

@@ -12,7 +12,6 @@ import time
 import jsonschema
 import numpy as np
 import PIL.Image
-import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -21,6 +20,7 @@ from graytorgb.datasets import auditing
 from graytorgb.datasets.audits import files as audit_files
 from graytorgb.datasets.execution.batches import Done
 
+from ..datasets.faults import list_group
 from ..datasets.test_audit_result import SCHEMA
 from ..support import ROOT, needs_package, run_python
 
@@ -260,18 +260,6 @@ def test_the_guide_shows_what_the_command_prints(monkeypatch):
     monkeypatch.chdir(names["folder"].parent)
     lines = [line.rstrip() for line in run("set").stdout.splitlines()]
     assert "\n".join(lines) + "\n" == shown
-
-
-def list_group(group):
-    """Return the processes of a group that still run."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except (ProcessLookupError, psutil.NoSuchProcess):
-            continue
-    return found
 
 
 @pytest.mark.slow

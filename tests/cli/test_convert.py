@@ -16,7 +16,7 @@ from graytorgb.datasets.conversion_run import writing as conversion_writing
 from graytorgb.errors import TargetError
 from graytorgb.io import read
 
-from ..datasets.trees import KEPT, deep, gray, list_images, read_tree, write_png
+from ..datasets.trees import KEPT, gray, list_images, read_tree, write_classes, write_png
 from ..support import ROOT, needs, needs_package
 
 needs("pillow")
@@ -34,10 +34,7 @@ def convert(*arguments, workers=1):
 
 @pytest.fixture
 def src(tmp_path):
-    folder = tmp_path / "src"
-    write_png(folder / "cats" / "a.png", deep(1))
-    write_png(folder / "dogs" / "b.png", deep(2))
-    return folder
+    return write_classes(tmp_path / "src")
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import time
 
-from graytorgb.cli.progress import FileProgress
+from graytorgb.cli.progress import ProgressBar
 
 
 def wait_for_total(progress):
@@ -13,7 +13,8 @@ def wait_for_total(progress):
 
 def test_a_terminal_shows_how_many_files_are_done(monkeypatch, capsys):
     monkeypatch.setenv("FORCE_COLOR", "1")
-    with FileProgress(lambda: 50) as progress:
+    with ProgressBar("files", stays=False) as progress:
+        progress.begin("auditing", lambda: 50)
         wait_for_total(progress)
         progress.advance(20)
         progress.advance(3)
@@ -25,7 +26,8 @@ def test_a_terminal_shows_how_many_files_are_done(monkeypatch, capsys):
 def test_a_pipe_shows_nothing_and_nothing_is_counted(monkeypatch, capsys):
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     counted = []
-    with FileProgress(lambda: counted.append(1) or 50) as progress:
+    with ProgressBar("files", stays=False) as progress:
+        progress.begin("auditing", lambda: counted.append(1) or 50)
         progress.advance(3)
     assert capsys.readouterr().err == ""
     assert counted == []
@@ -39,7 +41,8 @@ def test_a_folder_that_vanishes_while_it_is_counted(monkeypatch, capsys):
 
     failed = []
     monkeypatch.setenv("FORCE_COLOR", "1")
-    with FileProgress(fail) as progress:
+    with ProgressBar("files", stays=False) as progress:
+        progress.begin("auditing", fail)
         deadline = time.monotonic() + 10
         while not failed and time.monotonic() < deadline:
             time.sleep(0.01)

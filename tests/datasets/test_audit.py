@@ -380,7 +380,7 @@ def test_pages_of_a_file(tmp_path):
     ("error", "told"),
     [
         (KeyError("a mistake of ours"), "KeyError: 'a mistake of ours'"),
-        (MemoryError(), "MemoryError"),
+        (MemoryError(), "there isn't enough memory for it"),
         (RecursionError("too deep"), "RecursionError: too deep"),
         (PermissionError(13, "Permission denied", "x.png"), "Permission denied"),
     ],

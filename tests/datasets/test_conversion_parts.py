@@ -203,8 +203,10 @@ class TestKeptFile:
     def test_it_comes_back(self, tmp_path):
         records = [{"key": "a\udcff.png", "size": 3}, {"error": "x", "path": "b\n.png"}]
         with closing(Journal(tmp_path / "deep" / "kept")) as journal:
-            assert not journal.lock(create=False)
-            assert journal.lock(create=True)
+            journal.lock(create=False)
+            assert not journal.is_locked
+            journal.lock(create=True)
+            assert journal.is_locked
             journal.begin({"images": 2}, records[:1])
             journal.add(records[1:])
             head, *rest = read_journal(journal.path)

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 import graytorgb as g2r
-from graytorgb.datasets import convert
+from graytorgb.datasets import audit, convert
 from graytorgb.datasets.conversions.encoding import FILE_FORMATS
 from graytorgb.errors import (
     ChannelError,
@@ -22,7 +22,7 @@ from graytorgb.errors import (
 from graytorgb.io import read
 
 from ..support import needs, needs_package
-from .trees import KEPT, deep, gray, list_images, read_tree, write_png, write_tiff
+from .trees import KEPT, deep, gray, list_images, read_tree, write_classes, write_png, write_tiff
 
 needs("pillow")
 needs_package("dask", "imagecodecs", "loky", "simplejpeg", "tifffile")
@@ -39,15 +39,34 @@ def pixels(path):
 
 @pytest.fixture
 def src(tmp_path):
-    folder = tmp_path / "src"
-    write_png(folder / "cats" / "a.png", deep(1))
-    write_png(folder / "dogs" / "b.png", deep(2))
-    return folder
+    return write_classes(tmp_path / "src")
 
 
 @pytest.fixture
 def dst(tmp_path):
     return tmp_path / "dst"
+
+
+def test_audit_and_convert_agree_on_what_is_an_image(src, dst):
+    heads = {
+        "dicom": bytes(128) + b"DICM", "jpeg": b"\xff\xd8\xff\xe0", "npy": b"\x93NUMPY\1\0",
+        "png": b"\x89PNG\r\n\x1a\n", "tags": b"\x08\0\x05\0CS", "text": b"BM", "zip": b"PK\3\4",
+    }  # fmt: skip
+    for name, head in heads.items():
+        (src / name).write_bytes(head)
+    with audit(src, workers=1) as found:
+        failed = {r["path"]: r["error"] for r in found.records if r["error"] is not None}
+    assert list(failed) == ["dicom", "jpeg", "npy", "png"]
+    assert dict(run(src, dst, dry_run=True).errors) == failed
+
+
+def test_a_text_beside_images_of_an_archive_is_left_out(src, dst, tmp_path):
+    needs_package("fsspec")
+    (src / "notes.txt").write_text("no image")
+    shutil.make_archive(tmp_path / "set", "zip", src)
+    done = run(f"zip://::{tmp_path / 'set.zip'}", dst)
+    assert (done.converted, done.errors) == (2, [])
+    assert done.skipped == [("notes.txt", "not an image by its name or its content")]
 
 
 class TestValues:

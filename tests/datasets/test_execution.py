@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graytorgb.datasets.execution.batch_size import BatchSize
-from graytorgb.datasets.execution.batches import WorkerLost, run_batches, run_tasks
+from graytorgb.datasets.execution.batches import run_batches, run_tasks
 from graytorgb.datasets.execution.calls import Outcome, call
-from graytorgb.errors import OptionError
+from graytorgb.errors import OptionError, WorkerLost
 
 from ..support import ROOT, needs_package, run_python
 from . import tasks

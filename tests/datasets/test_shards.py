@@ -361,7 +361,7 @@ def test_notes_of_another_program_are_kept(tmp_path, name, text):
     assert (tmp_path / f"{name}.json").read_text() == text
 
 
-@kinds
+@pytest.mark.parametrize("name", [*KINDS, "folder"])
 def test_a_relative_name_means_the_same_in_every_process(tmp_path, name, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert choose_target(name).path == tmp_path / name

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graytorgb.datasets.sources.items import Item
-from graytorgb.datasets.sources.opening import Skipped, open_source
+from graytorgb.datasets.sources.items import Item, Skipped
+from graytorgb.datasets.sources.opening import open_source
 from graytorgb.datasets.sources.stack_layout import find_stack
 from graytorgb.errors import ImageFileError, LayoutError
 

@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graytorgb.datasets.sources.opening import Skipped, open_source
+from graytorgb.datasets.sources.items import Skipped
+from graytorgb.datasets.sources.opening import open_source
 from graytorgb.datasets.sources.pattern import Pattern
 from graytorgb.errors import ImageFileError
+
+from .trees import list_paths
 
 ODD_NAMES = [
     b"a b.png",
@@ -27,10 +30,6 @@ def make_files(folder, *names):
         path = folder / os.fsdecode(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"content")
-
-
-def list_paths(source):
-    return [found.path for found in open_source(source).items()]
 
 
 def find_skipped(source):

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 
 from graytorgb.datasets.execution.batches import run_batches
-from graytorgb.datasets.sources.opening import Skipped, open_source
+from graytorgb.datasets.sources.items import Skipped
+from graytorgb.datasets.sources.opening import open_source
 from graytorgb.errors import BackendUnavailable, ImageFileError
 
 from ..support import assert_same_bits, needs_package, random_bits
 from . import tasks
 from .test_execution import join_results
 from .test_sources import write_png
+from .trees import list_paths
 
 needs_package("fsspec")
 import fsspec  # noqa: E402
@@ -37,10 +39,6 @@ def memory(tree):
         files.pipe(f"/{name}/{path}", (tree / path).read_bytes())
     yield f"memory://{name}"
     files.rm(f"/{name}", recursive=True)
-
-
-def list_paths(source):
-    return [found.path for found in open_source(source).items()]
 
 
 def check_items(source, tree):

@@ -10,20 +10,18 @@ from PIL import Image
 
 from graytorgb import io
 from graytorgb.datasets.sources import items as items_module
-from graytorgb.datasets.sources.opening import Item, Skipped, open_source
+from graytorgb.datasets.sources.items import Item, Skipped
+from graytorgb.datasets.sources.opening import open_source
 from graytorgb.errors import DtypeError, ImageFileError
 
 from ..support import assert_same_bits, random_bits, run_python
+from .trees import list_paths
 
 
 def write_png(path, image=None):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(random_bits((6, 7), "uint8") if image is None else image).save(path, "PNG")
     return path
-
-
-def list_paths(source, **options):
-    return [found.path for found in open_source(source, **options).items()]
 
 
 def test_one_image_file(tmp_path):

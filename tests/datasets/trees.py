@@ -4,6 +4,8 @@ import numpy as np
 import PIL.Image
 import tifffile
 
+from graytorgb.datasets.sources.opening import open_source
+
 KEPT = "graytorgb-convert.jsonl"
 
 
@@ -26,6 +28,18 @@ def gray(seed, shape=(12, 16), high=256, dtype=np.uint8):
 def deep(seed, shape=(12, 16)):
     """12 bits in 16."""
     return gray(seed, shape, 4096, np.uint16)
+
+
+def write_classes(folder):
+    """Write an image of 12 bits in each of two folders, and return the folder above."""
+    write_png(folder / "cats" / "a.png", deep(1))
+    write_png(folder / "dogs" / "b.png", deep(2))
+    return folder
+
+
+def list_paths(source, **options):
+    """List the paths of a source, also of what is skipped."""
+    return [found.path for found in open_source(source, **options).items()]
 
 
 def read_tree(folder):

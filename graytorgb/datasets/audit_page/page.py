@@ -10,9 +10,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ... import __version__
 from ...core.value_range import ValueRange
+from ...core.wording import format_number
 from ...core.writing import write_text
 from ...inspection.loaders import LOADERS
-from ..audits.analysis import describe_error
 from ..audits.findings import LOSS, MIXED, UNREADABLE, describe_finding
 from ..audits.folders import Folder
 from ..audits.record import Record
@@ -24,7 +24,6 @@ from .sample import Sample, choose_records, group_reasons
 from .texts import (
     break_code,
     format_bytes,
-    format_number,
     format_share,
     join_counts,
     keep_words,
@@ -50,7 +49,7 @@ class Thumbnail(NamedTuple):
     problem: str
 
 
-class Finding(NamedTuple):
+class ShownFinding(NamedTuple):
     """A finding with some of the files that have it."""
 
     name: str
@@ -104,7 +103,7 @@ def _describe(audit: "Audit") -> dict[str, Any]:
         "is_bad": bool(audit.unreadable or audit.lossy or not audit.files),
         "is_readable": audit.unreadable < audit.files,
         "findings": [
-            Finding(
+            ShownFinding(
                 name, audit.findings[name], describe_finding(name), REMEDIES[name],
                 [thumbnails[name, n] for n in sample.by_finding.get(name, ())], name in MIXED,
             )
@@ -184,7 +183,7 @@ def _explain(item: Item, record: Record, error: Exception) -> str:
         return "its axes aren't known"
     if isinstance(error, FileNotFoundError):
         return "it is gone since the audit"
-    return describe_error(item, error).splitlines()[0][:_PROBLEM]
+    return item.describe_error(error)[:_PROBLEM]
 
 
 def _find_limits(value_range: list[int | float] | None) -> ValueRange | None:

@@ -6,6 +6,7 @@ from itertools import islice
 
 from markupsafe import Markup
 
+from ...core.wording import format_number
 from ..audits.files import escape
 from ..audits.record import Record
 
@@ -45,17 +46,6 @@ def shorten(path: str) -> str:
     """Return the name of a file with its middle left out if it is long."""
     text = show_path(path)
     return text if len(text) <= _CAPTION else f"{text[:20]}…{text[21 - _CAPTION :]}"
-
-
-def format_number(value: float) -> str:
-    """Return a number as text, short.
-
-    >>> format_number(4095), format_number(47969.52), format_number(0.123456)
-    ('4,095', '47,970', '0.1235')
-    """
-    if not 1000 <= abs(value) < 1e12:
-        return f"{value:.4g}"
-    return f"{value:,.0f}"
 
 
 def format_share(share: float) -> str:

@@ -3,29 +3,22 @@
 import warnings
 from collections.abc import Sequence
 from hashlib import file_digest
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from xxhash import xxh3_128, xxh3_128_hexdigest
 
 from ...core.image_file import ImageFile
-from ...errors import GrayToRGBError
 from ...inspection.counting import Counts
 from ...inspection.loaders import find_losses
 from ...inspection.values import find_values
-from ...io.formats import SUFFIXES, find_format
+from ...io.formats import HEAD, find_format, is_surely_image
 from ..sources.items import Item, Skipped
 from .findings import list_findings
 from .record import Record, add_header, add_losses, add_values, start_record
 from .spool import Row, make_row
 from .totals import Totals
-
-# Formats whose first bytes no other kind of file has. A zip file needn't be an .npz, nor a text
-# that begins with "BM" a bitmap.
-_TELLING_FORMATS = ("PNG", "JPEG", "WebP", "GIF", "TIFF")
-_HEAD = 132  # bytes that tell the format
-_ARRAYS = ("array", "zarr")  # the readers of items that are images for certain
 
 
 class Analysis(NamedTuple):
@@ -63,21 +56,21 @@ def analyze_batch(items: Sequence[Item], *, quick: bool) -> Analysis:
 def make_failed(item: Item, error: BaseException) -> Record:
     """Return the record of a file that can't be read, or can't be analyzed."""
     record = start_record(item.path, item.size if item.size >= 0 else None)
-    record["error"] = describe_error(item, error)
+    record["error"] = item.describe_error(error)
     record["findings"] = list_findings(record)
     return record
 
 
 def _analyze(item: Item, quick: bool) -> tuple[Record, Counts | None] | Skipped:
     """Return a file's record and exact histogram, or why it isn't an image."""
-    is_named = item.reader in _ARRAYS or item.index is not None or _get_suffix(item) in SUFFIXES
+    is_named = item.is_named_image
     record = start_record(item.path, item.size if item.size >= 0 else None)
     head, data, counts = b"", None, None
     try:
         if item.reader != "file":
             data = item.read_data()
         if not is_named:
-            head = _read_head(item) if data is None else data[:_HEAD]
+            head = item.read_head() if data is None else data[:HEAD]
             if find_format(head) is None:
                 return Skipped(item.path, "not an image by its name or its content")
         if quick:
@@ -91,14 +84,13 @@ def _analyze(item: Item, quick: bool) -> tuple[Record, Counts | None] | Skipped:
                 record["digest"] = _hash_file(item, image)
         record["findings"] = list_findings(record)
     except Exception as error:  # decoders fail with any class
-        head = data[:_HEAD] if data else head
-        if not is_named and not _is_surely_image(head):
-            return Skipped(
-                item.path, f"not an image by its name, nor readable: {describe_error(item, error)}"
-            )
+        head = data[:HEAD] if data else head
+        if not is_named and not is_surely_image(head):
+            reason = f"not an image by its name, nor readable: {item.describe_error(error)}"
+            return Skipped(item.path, reason)
         failed = make_failed(item, error)
         failed["size"], failed["digest"] = record["size"], record["digest"]
-        failed["format"] = find_format(head, _get_suffix(item)) if head else None
+        failed["format"] = find_format(head, item.suffix) if head else None
         return failed, None
     return record, counts
 
@@ -131,32 +123,3 @@ def _hash_file(item: Item, image: ImageFile) -> str:
     digest = xxh3_128(f"{image.array.dtype} {image.array.shape}".encode())
     digest.update(np.ascontiguousarray(image.array).data)
     return digest.hexdigest()
-
-
-def _is_surely_image(head: bytes) -> bool:
-    """Return whether no other kind of file begins with these bytes."""
-    if head.startswith(b"\x93NUMPY") or head[128:132] == b"DICM":
-        return True
-    return find_format(head) in _TELLING_FORMATS
-
-
-def _read_head(item: Item) -> bytes:
-    """Return the first bytes of a local file."""
-    with Path(item.location).open("rb") as file:
-        return file.read(_HEAD)
-
-
-def _get_suffix(item: Item) -> str:
-    return PurePosixPath(item.path).suffix.lower()
-
-
-def describe_error(item: Item, error: BaseException) -> str:
-    """Return what an error says without the file's name, and its class where that tells more."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    text = str(error).strip()
-    for name in (item.location, item.path):
-        text = text.removeprefix(f"{name}: ")
-    if isinstance(error, GrayToRGBError) and text:
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,24 +1,19 @@
 """The first pass of a conversion: what each file's header says, and what becomes of the file."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import GrayToRGBError, LayoutError
-from ...io.formats import find_format, name_format
+from ...io.formats import is_surely_image
 from ..conversions.options import Options
 from ..conversions.pixels import find_size
 from ..conversions.planned import PlannedImage
-from ..conversions.reading import describe_error
 
 if TYPE_CHECKING:
     from ...io import ImageHeader
     from ..sources.items import Item
-
-_HEAD = 256  # bytes that tell a format
-# The formats whose first bytes no other kind of file has; a JPEG's are only two
-_TELLING_FORMATS = ("PNG", "WebP", "GIF", "TIFF", "DICOM")
 
 
 class Facts(NamedTuple):
@@ -63,8 +58,7 @@ def _find_facts(item: "Item", options: Options) -> Facts:
         header = item.read_header()
         image = plan_image(item, header, options)
     except (GrayToRGBError, OSError, MemoryError) as error:
-        reason = describe_error(error, unknown)
-        return Facts(unknown, error=reason, is_image=_is_image(item))
+        return Facts(unknown, error=item.describe_error(error), is_image=_is_image(item))
     has_alpha = count_channels(header) in (2, 4)
     kind = f"{header.format}, {header.mode}"
     return Facts(image, kind, has_alpha, header.depth_only, str(header.dtype))
@@ -72,14 +66,10 @@ def _find_facts(item: "Item", options: Options) -> Facts:
 
 def _is_image(item: "Item") -> bool:
     """Return whether a file that can't be read is an image by its name or its content."""
-    if item.index is not None or item.reader != "file" or name_format(Path(item.path).suffix):
-        return True
     try:
-        with Path(item.location).open("rb") as file:
-            head = file.read(_HEAD)
-    except OSError:
-        return False
-    return find_format(head) in _TELLING_FORMATS
+        return item.is_named_image or is_surely_image(item.read_head())
+    except (GrayToRGBError, OSError):
+        return item.reader == "url"  # the server may have failed only now
 
 
 def plan_image(item: "Item", header: "ImageHeader", options: Options) -> PlannedImage:
@@ -124,10 +114,4 @@ def count_channels(header: "ImageHeader") -> int:
 
 def list_frames(image: PlannedImage) -> list[PlannedImage]:
     """Return every image of a file, from its first one."""
-    return [pick_planned(image, frame) for frame in range(image.frames)]
-
-
-def pick_planned(image: PlannedImage, frame: int) -> PlannedImage:
-    """Return another image of the same file."""
-    values: dict[str, Any] = {name: getattr(image, name) for name in image.__slots__}
-    return PlannedImage(**{**values, "frame": frame})
+    return [replace(image, frame=frame) for frame in range(image.frames)]

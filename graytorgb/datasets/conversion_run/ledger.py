@@ -217,11 +217,6 @@ class Ledger:
         found = "SELECT 1 FROM tasks WHERE key = ? AND record IS NOT NULL"
         return self._db.execute(found, (_encode(key),)).fetchone() is not None
 
-    def count_finished(self) -> int:
-        """Return how many tasks are done."""
-        found = "SELECT COUNT(*) FROM tasks WHERE record IS NOT NULL"
-        return int(self._db.execute(found).fetchone()[0])
-
     def list_records(self) -> Iterator[Record]:
         """Yield the record of each task, in order; one that isn't done is planned."""
         for key, record in self._db.execute("SELECT key, record FROM tasks ORDER BY number"):

@@ -3,14 +3,12 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from ...errors import TargetError
 from ...extras import require
 from ...io.formats import name_format
+from ..sources.opening import Place
 from ..targets.protocol import Target
-
-Place = str | os.PathLike[str]
 
 # What a target is, by the suffix of its name: the module and its class. Any other is a folder.
 TARGETS = {
@@ -21,26 +19,26 @@ TARGETS = {
 }
 
 
-def choose_target(dst: Place, **options: Any) -> Target:
-    """Return the target of a name.
+def choose_target(dst: Place) -> Target:
+    """Return the target of a name, whose suffix tells its kind.
 
     Raises
     ------
     TargetError
         If the name is a file's.
     """
-    path = Path(dst)
+    path = Path(dst).absolute()  # workers of a cluster may run in another folder
     module, name = TARGETS.get(path.suffix.lower(), TARGETS[""])
     if (module, name) == TARGETS[""] and not path.is_dir():
         if path.exists():
             raise TargetError(f"{path} is a file, and a conversion writes a folder")
         if name_format(path.suffix):
-            kinds = ", ".join(filter(None, TARGETS))
+            kinds = ", ".join(filter(None, TARGETS))  # not the folder's
             raise TargetError(
                 f"{path} is the name of one image, and a conversion writes a folder: leave "
-                f"{path.suffix} away{f', or name a target of {kinds}' if kinds else ''}"
+                f"{path.suffix} away, or name a target of {kinds}"
             )
-    target = getattr(require(module), name)(path, **options)
+    target = getattr(require(module), name)(path)
     assert isinstance(target, Target)
     return target
 
@@ -74,12 +72,12 @@ def check_apart(src: Place | Iterable[Place], dst: Path) -> None:
 
 
 def check_item_apart(location: str, dst: Path) -> None:
-    """Check that a file of a glob or a list doesn't lie in the target.
+    """Check that a file of a glob or a list doesn't lie in the target, an absolute path.
 
     Raises
     ------
     TargetError
         If it does.
     """
-    if location.startswith(f"{dst.absolute()}{os.sep}"):
+    if location.startswith(f"{dst}{os.sep}"):
         raise TargetError(f"{location} is to be read, and lies in DST: name another target")

@@ -16,7 +16,7 @@ class KindOfFile(NamedTuple):
     source : str
         What they are: ``"PNG, gray, 16 bits"``.
     target : str
-        What their images become: ``"uint16 (H, W, 3)"``.
+        What their images become: ``"PNG, uint16, 3 channels"``.
     images : int
         How many images they hold.
     example : str

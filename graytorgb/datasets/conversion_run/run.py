@@ -14,7 +14,8 @@ from ..conversions.options import Options
 from ..conversions.planned import PlannedImage
 from ..conversions.reading import forget_stack
 from ..execution.batches import Done, run_batches
-from ..sources.opening import Item, Skipped, Source, open_source
+from ..sources.items import Item, Skipped, Source
+from ..sources.opening import open_source
 from ..targets.journal import Journal, Record, read_journal
 from .checks import (
     check_alpha,

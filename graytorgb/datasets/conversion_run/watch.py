@@ -1,17 +1,17 @@
-"""``Watch``: what is told of a conversion while it goes on."""
+"""``Watch``: an object that is told how far a conversion is."""
 
 from typing import Protocol
 
 
 class Watch(Protocol):
-    """What is told of a run while it goes on."""
+    """An object that is told how far a run is, such as a progress bar."""
 
     def begin(self, step: str, total: int | None) -> None:
         """Begin a step, with the number of its images if that is known."""
         ...
 
     def advance(self, images: int) -> None:
-        """So many images more are done."""
+        """Learn that so many images more are done."""
         ...
 
 

@@ -16,6 +16,7 @@ from ...io.formats import FORMATS
 Array = NDArray[Any]
 
 JPEG_QUALITY = 95  # beside 4:4:4: gray stays gray, and edges of color stay where they are
+_RLE = 3  # zlib's Z_RLE
 _SAMPLE = 48  # rows that are tried to choose between PNG's strategies
 
 
@@ -97,9 +98,6 @@ def _encode_png(array: Array) -> bytes:
         return smaller
     data: bytes = png_encode(array, **options)
     return data
-
-
-_RLE = 3  # zlib's Z_RLE
 
 
 def _encode_jpeg(array: Array) -> bytes:

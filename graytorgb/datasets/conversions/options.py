@@ -8,6 +8,7 @@ from typing import Any, cast
 from ...core import alpha as alphas
 from ...core.value_range import ValueRange, check_policy, needs_values
 from ...errors import OptionError
+from .encoding import FILE_FORMATS
 
 # To be raised by one with every change of this package that gives other bytes for the same options:
 # targets of an older version are made again.
@@ -15,7 +16,6 @@ VERSION = 1
 CHANNELS = ("rgb", "gray")
 BITS = ("keep", 8)
 ORIENTATIONS = ("apply", "keep")
-FORMATS = ("png", "jpeg", "webp", "tiff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def check_options(
     _check_choice("to", to, CHANNELS)
     _check_choice("bits", bits, BITS)
     _check_choice("orientation", orientation, ORIENTATIONS)
-    _check_choice("format", format, (*FORMATS, None))
+    _check_choice("format", format, (*FILE_FORMATS, None))
     return Options(
         to=to,
         bits="keep" if bits == "keep" else 8,

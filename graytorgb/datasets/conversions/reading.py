@@ -67,7 +67,7 @@ def convert_images(images: Sequence[PlannedImage], options: Options) -> Iterator
                 _check_range(image, planned, options)
                 _check_result(pixels, planned)
         except (GrayToRGBError, MemoryError) as problem:
-            yield Converted(planned, None, image, describe_error(problem, planned))
+            yield Converted(planned, None, image, planned.item.describe_error(problem))
             continue
         if options.range_source != "headers":  # the notes are on a range that isn't stated
             notes = ()
@@ -111,7 +111,7 @@ def read_images(
                 index = {} if planned.frame is None else {"index": planned.frame}
                 image, notes = _read(planned.item, **index, **arguments)
         except (GrayToRGBError, OSError, MemoryError) as error:
-            yield planned, None, describe_error(error, planned), ()
+            yield planned, None, planned.item.describe_error(error), ()
         else:
             yield planned, image, "", notes
 
@@ -154,13 +154,3 @@ def pick_frame(stack: ImageFile, frame: int) -> ImageFile:
     picked = tuple(slice(None) if axis in "HWC" else next(at) for axis in layout)
     axes = "".join(axis for axis in layout if axis in "HWC")
     return replace(stack, array=stack.array[picked], layout=axes)
-
-
-def describe_error(error: BaseException, planned: PlannedImage) -> str:
-    """Return why an image can't be read, without the place of its file, and in one line."""
-    if isinstance(error, MemoryError):
-        return "there isn't enough memory for it"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    text = str(error.args[0]) if error.args else str(error)
-    return " ".join(text.removeprefix(f"{planned.item.location}: ").split())

@@ -16,8 +16,6 @@ from ...extras import require
 from .batch_size import BatchSize
 from .calls import Call, Outcome, OwnCrew, call
 
-__all__ = ["Done", "WorkerLost", "run_batches", "run_tasks"]
-
 _STARTS = 5  # times that a worker may die before it does anything
 
 T = TypeVar("T")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ...errors import GrayToRGBError, ImageFileError
 from ...extras import require
+from ...io.npy import LARGEST_HEADER, explain_no_image, parse_header
 from .items import Item, Skipped, find_parent
 from .stack_layout import Stack, find_stack
 
@@ -117,22 +118,21 @@ class ArrayFile:
         """Return an array with its axes, or with the reason why it holds no images."""
         header = read_array_header(self.location, member, self.modified)
         shape, itemsize = header.shape, header.dtype.itemsize
-        if header.dtype.kind not in "biuf":
-            reason = f"an array of dtype {header.dtype}, and an image holds real numbers or bool"
-        elif 0 in shape or len(shape) < 2:
-            reason = f"an array of shape {shape}, and an image has two axes or more"
-        else:
-            name = f"{self.name}[{member}]" if member else self.name
-            stack = find_stack(name, shape, self.layout)
-            is_remote = "://" in self.location
-            if _is_scattered(header, stack) and (is_remote or header.is_compressed):
-                raise ImageFileError(
-                    f"{name}: the values of one image aren't in one piece, and the file is "
-                    f"{'remote' if is_remote else 'compressed'}: save it in C order, images "
-                    "first, np.save(file, np.ascontiguousarray(images))"
-                )
-            return _Array(member, itemsize, stack)
-        return _Array(member, itemsize, None, reason)
+        reason = explain_no_image(shape, header.dtype)
+        if not reason and 0 in shape:
+            reason = f"an array of shape {shape}, which holds no values"
+        if reason:
+            return _Array(member, itemsize, None, reason)
+        name = f"{self.name}[{member}]" if member else self.name
+        stack = find_stack(name, shape, self.layout)
+        is_remote = "://" in self.location
+        if _is_scattered(header, stack) and (is_remote or header.is_compressed):
+            raise ImageFileError(
+                f"{name}: the values of one image aren't in one piece, and the file is "
+                f"{'remote' if is_remote else 'compressed'}: save it in C order, images "
+                "first, np.save(file, np.ascontiguousarray(images))"
+            )
+        return _Array(member, itemsize, stack)
 
 
 def read_data(item: Item) -> bytes:
@@ -178,24 +178,22 @@ def read_array_header(location: str, member: str | None, modified: int) -> Heade
     """Read the header of an array in a .npy file, or of a member of an .npz file."""
     with _open_file(location) as file:
         if member is None:
-            return _parse_header(file, 0, False)
+            return _read_header(file, 0, False)
         with zipfile.ZipFile(file) as archive:
             info = archive.getinfo(f"{member}.npy")
             if info.compress_type != zipfile.ZIP_STORED:
                 with archive.open(info) as values:
-                    return _parse_header(values, 0, True)
+                    return _read_header(values, 0, True)
         file.seek(info.header_offset)
         name, extra = struct.unpack("<HH", file.read(_LOCAL_HEADER)[-4:])
-        return _parse_header(file, info.header_offset + _LOCAL_HEADER + name + extra, False)
+        return _read_header(file, info.header_offset + _LOCAL_HEADER + name + extra, False)
 
 
-def _parse_header(file: IO[bytes], start: int, is_compressed: bool) -> Header:
+def _read_header(file: IO[bytes], start: int, is_compressed: bool) -> Header:
     """Return the header of the array that begins at a place of a file."""
     file.seek(start)
-    version = npy.read_magic(file)
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, is_transposed, dtype = read(file)
-    return Header(shape, dtype, is_transposed, file.tell(), is_compressed)
+    shape, is_transposed, dtype, size = parse_header(file.read(LARGEST_HEADER))
+    return Header(shape, dtype, is_transposed, start + size, is_compressed)
 
 
 def _is_scattered(header: Header, stack: Stack) -> bool:

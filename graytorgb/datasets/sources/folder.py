@@ -10,7 +10,7 @@ from ...io.request import NO_FILES
 from .items import Item, Skipped, Source
 from .pattern import accept_all
 
-Place = tuple[int, int]  # a folder's device and inode, which are the same under all its names
+FolderId = tuple[int, int]  # a folder's device and inode, which are the same under all its names
 
 
 @dataclass
@@ -61,7 +61,7 @@ class _Level:
 
     path: str
     names: Iterator[str]
-    place: Place
+    place: FolderId
     is_linked: bool  # whether a link led here
 
 
@@ -71,7 +71,7 @@ class _Walk:
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
         self.levels: list[_Level] = []
-        self.linked: set[Place] = set()  # the folders that links led to, within such folders
+        self.linked: set[FolderId] = set()  # the folders that links led to, within such folders
 
     def walk(self) -> Iterator[Item | Skipped]:
         """Yield each file, depth first, without recursion: a tree may be deep."""

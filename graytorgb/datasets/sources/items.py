@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from ...core.image_file import ImageFile, ImageHeader
+from ...errors import GrayToRGBError
 from ...extras import require
 from ...io import read, read_header
+from ...io.formats import HEAD, name_format
 
+ZARR_FILES = ("zarr.json", ".zarray", ".zgroup")  # one of them makes a folder a Zarr store
 LARGEST_LOADED = 64 << 20  # bytes of a local file that `read_data` loads
 
 # The module that reads the images of each kind of place, by its `read_data(item)`. A local file
@@ -117,6 +120,13 @@ class Item:
             return None
         return Path(self.location).read_bytes()
 
+    def read_head(self) -> bytes:
+        """Return the first bytes of the image's file, which tell its format."""
+        if self.reader != "file":
+            return (self.read_data() or b"")[:HEAD]
+        with Path(self.location).open("rb") as file:
+            return file.read(HEAD)
+
     def read(self, *, data: bytes | None = None, **options: Any) -> ImageFile:
         """Read the image with all its values, as :func:`graytorgb.io.read` does.
 
@@ -160,9 +170,37 @@ class Item:
         return "".join(axis for axis in self.layout if axis in "HWC") if self.layout else None
 
     @property
+    def is_named_image(self) -> bool:
+        """Whether the name alone tells that it is an image: its ending, or its place in a file."""
+        is_part = self.reader in ("array", "zarr") or self.index is not None
+        return is_part or name_format(self.suffix) is not None
+
+    @property
+    def suffix(self) -> str:
+        """The ending of the path, in lower case."""
+        return PurePosixPath(self.path).suffix.lower()
+
+    @property
     def is_only_here(self) -> bool:
         """Whether other processes can't read it, because it is in the memory of this one."""
         return self.reader != "file" and "memory:" in self.location
+
+    def describe_error(self, error: BaseException) -> str:
+        """Return what an error says of the image, in one line and without its name.
+
+        The class of the error is named where that tells more.
+        """
+        if isinstance(error, MemoryError):
+            return "there isn't enough memory for it"
+        if isinstance(error, OSError) and error.strerror:
+            return error.strerror
+        text = str(error).strip()
+        for name in (self.location, self.path):
+            text = text.removeprefix(f"{name}: ")
+        text = " ".join(text.split())
+        if isinstance(error, GrayToRGBError) and text:
+            return text
+        return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
     @property
     def _name(self) -> str:

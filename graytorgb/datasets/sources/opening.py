@@ -8,30 +8,26 @@ from pathlib import Path
 
 from ...errors import DtypeError, ImageFileError
 from ...extras import require
-from ...io.formats import find_format, name_format
+from ...io.formats import HEAD, find_format, name_format
 from ...io.request import NO_FILES
 from .arrays import ArrayFile
 from .files import OneFile, PathList
 from .folder import Folder
-from .items import Item, Skipped, Source
+from .items import ZARR_FILES, Source
 from .pattern import Pattern, has_wildcard, split_pattern
 from .sequence import Several
 
-__all__ = ["Item", "Skipped", "Source", "open_source"]
+Place = str | os.PathLike[str]
 
-Src = str | os.PathLike[str]
-
-_HEAD = 4096  # the first bytes of a file, which tell its format
 _LISTS = (".txt", ".lst", ".list")
 _ARRAYS = (".npy", ".npz")
-_ZARR_FILES = ("zarr.json", ".zarray", ".zgroup")
 _EXPECTED = (
     "expected: a folder, a glob such as 'scans/**/*.png', a text file of paths (.txt, .lst, "
     ".list), an image file, a .npy or .npz file, a Zarr folder, or a URL such as s3://bucket/scans"
 )
 
 
-def open_source(src: Src | Sequence[Src], *, layout: str | None = None) -> Source:
+def open_source(src: Place | Sequence[Place], *, layout: str | None = None) -> Source:
     """Return what `src` is: a data set whose images can be listed and read.
 
     Only names are read from a folder, and only the header of an array.
@@ -133,7 +129,7 @@ def _open_path(name: str, layout: str | None) -> Source:
         raise _make_missing_error(name) from error
     kind = stat.S_IFMT(status.st_mode)
     if kind == stat.S_IFDIR:
-        if path.suffix.lower() == ".zarr" or any((path / each).is_file() for each in _ZARR_FILES):
+        if path.suffix.lower() == ".zarr" or any((path / each).is_file() for each in ZARR_FILES):
             zarr: Source = require("graytorgb.datasets.sources.zarr").ZarrArray(
                 str(path), name, layout
             )
@@ -156,7 +152,7 @@ def _open_file(path: Path, name: str, modified: int, layout: str | None) -> Sour
         return PathList(path, name)
     try:
         with path.open("rb") as file:
-            head = file.read(_HEAD)
+            head = file.read(HEAD)
     except PermissionError:
         return OneFile(path, name)  # its item can't be read
     found = find_format(head, suffix)
@@ -189,7 +185,7 @@ def _open_url(url: str, layout: str | None) -> Source:
         raise _make_missing_error(url) from error
     suffix = Path(remote.name_file(url)).suffix.lower()
     if info["type"] == "directory":
-        if suffix == ".zarr" or any(remote.exists(url, each) for each in _ZARR_FILES):
+        if suffix == ".zarr" or any(remote.exists(url, each) for each in ZARR_FILES):
             source = require("graytorgb.datasets.sources.zarr").ZarrArray(url, url, layout)
         else:
             source = remote.RemoteFolder(url, url)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...errors import GrayToRGBError, ImageFileError
 from .arrays import make_npy_header
-from .items import Item, Skipped, find_parent, is_safe
+from .items import ZARR_FILES, Item, Skipped, find_parent, is_safe
 from .stack_layout import Stack, find_stack
 
 _ROWS = 65536  # of the array of paths that are read at a time
@@ -135,7 +135,7 @@ def _open_array(location: str, member: str | None, modified: int) -> Any:
 
 def _find_time(location: str) -> int:
     """Return when the metadata of a local store was changed, in nanoseconds; 0 if not known."""
-    files = (Path(location) / name for name in ("zarr.json", ".zarray", ".zgroup"))
+    files = (Path(location) / name for name in ZARR_FILES)
     return max((file.stat().st_mtime_ns for file in files if file.exists()), default=0)
 
 

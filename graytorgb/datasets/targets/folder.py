@@ -27,8 +27,8 @@ _ONE_FILE_ONLY = (errno.ENAMETOOLONG, errno.EILSEQ)
 class FolderTarget(Target):
     """A folder of image files. See :class:`graytorgb.datasets.targets.protocol.Target`."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self.kept = self.path / KEPT
 
     def check(self, plan: Plan, options: Options) -> None:

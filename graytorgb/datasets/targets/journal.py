@@ -29,7 +29,7 @@ if sys.platform != "win32":
 
 Record = dict[str, Any]
 
-_PROGRAM = "graytorgb convert"
+MARK = ".graytorgb-"  # how the names of temporary files begin
 
 
 class Journal:
@@ -56,8 +56,8 @@ class Journal:
         """Whether this run has the file."""
         return self._file is not None
 
-    def lock(self, *, create: bool) -> bool:
-        """Lock the file for this run, and return whether it is locked now.
+    def lock(self, *, create: bool) -> None:
+        """Lock the file for this run, if it is there.
 
         Parameters
         ----------
@@ -69,11 +69,9 @@ class Journal:
         TargetError
             If another run has it, or it can't be written.
         """
-        if self._file is not None:
-            return True
+        if self.is_locked or not (create or self.path.exists()):
+            return
         try:
-            if not create and not self.path.exists():
-                return False
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._open()
         except OSError as error:
@@ -83,7 +81,6 @@ class Journal:
                 f"{self.path}: {error.strerror}, so the target can't be written to. When this is "
                 "solved, run the same conversion again"
             ) from error
-        return True
 
     def _open(self) -> int:
         """Open and lock the file that has the name when both are done."""
@@ -144,9 +141,6 @@ class Journal:
         self._file = file
 
 
-MARK = ".graytorgb-"
-
-
 def read_journal(path: Path) -> Iterator[Record]:
     """Yield the head of a kept file and then its records; nothing if there is none.
 
@@ -168,8 +162,8 @@ def read_journal(path: Path) -> Iterator[Record]:
                 if not line.endswith(b"\n"):
                     return  # torn before the first line was whole: nothing had been written
                 raise TargetError(
-                    f"{path} is there, and isn't the file that {_PROGRAM} keeps: move it away, or "
-                    "name another target"
+                    f"{path} is there, and isn't the file that graytorgb convert keeps: move it "
+                    "away, or name another target"
                 )
             if record is not None:
                 yield record

@@ -30,8 +30,8 @@ class NpyTarget(ArrayTarget):
     are no labels, and nothing is said of each image.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = self.mark = Path(path).absolute()
+    def __init__(self, path: Path) -> None:
+        self.path = self.mark = path
         self.kept = self.path.with_name(f"{self.path.name}.{KEPT}")
         self.partial = self.path.with_name(f".{self.path.name}.partial")
         self.notes = self.path.with_name(f"{self.path.name}.json")

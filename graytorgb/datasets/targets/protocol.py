@@ -22,14 +22,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from ..conversions.notes import Note
 from ..conversions.options import Options
 from ..conversions.planned import PlannedImage
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +177,7 @@ class Target(ABC):
     Attributes
     ----------
     path : Path
-        DST as it was given.
+        DST as an absolute path, which means the same in every process.
     kept : Path
         The one file that is kept for resuming. It lies in the target's root, or beside a target
         that is a file.

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...io.ranges import are_limits
 from ..conversions.options import Options
 from ..conversions.reading import Converted
 
@@ -36,9 +37,8 @@ def describe_image(converted: Converted) -> Row:
     """Return what is recorded of an image."""
     assert converted.image is not None, "an image that was read"
     stated = converted.image.value_range
-    is_range = isinstance(stated, tuple) and not isinstance(stated[0], str)
     bits = converted.image.bits or 0
-    return Row(converted.planned.name, bits, stated if is_range else None)
+    return Row(converted.planned.name, bits, stated if are_limits(stated) else None)
 
 
 @dataclass(frozen=True)

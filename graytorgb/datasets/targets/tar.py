@@ -5,7 +5,6 @@
 
 import json
 import math
-import os
 import tarfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -76,8 +75,8 @@ class TarTarget(ShardTarget):
     ``.cls``. ``train.tar.json`` lists the shards and the classes, and is written last.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path).absolute()
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self.kept = self.path.with_name(f"{self.path.name}.{KEPT}")
         self.partial = self.path.with_name(f".{self.path.name}.partial")
         self.notes = self.mark = self.path.with_name(f"{self.path.name}.json")

@@ -3,7 +3,6 @@
 A chunk is one image, so that reading one is cheap, and a shard is a file of many.
 """
 
-import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -42,8 +41,8 @@ class ZarrTarget(ArrayTarget):
     strings are UTF-8.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path).absolute()
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self.kept = self.path / KEPT
         self.partial = self.path / ".partial"
         self.mark = self.notes = self.path / _METADATA
