@@ -186,7 +186,7 @@ def test_strict(scans, photos):
     assert run(photos, "--strict", "--quick").exit_code == 0
     (photos / "bad.png").write_bytes(b"")
     assert run(photos, "--strict").exit_code == 1
-    result = run(photos)
+    result = run(photos, columns=300)
     assert result.exit_code == 0
     assert "1 unreadable" in result.stdout
 
@@ -221,7 +221,7 @@ def test_an_array_needs_its_axes(tmp_path):
     result = run(tmp_path / "x.npy")
     assert result.exit_code == 1
     assert "--layout" in result.output
-    result = run(tmp_path / "x.npy", "--layout", "NHW")
+    result = run(tmp_path / "x.npy", "--layout", "NHW", columns=300)
     assert result.exit_code == 0
     assert "3 images" in result.stdout
 

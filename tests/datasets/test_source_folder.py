@@ -132,10 +132,16 @@ def as_user():
     os.seteuid(0)
 
 
+def open_to_all(folder):
+    """Let every user enter a temporary folder, which pytest makes for one user, in several layers."""
+    for each in (folder, *folder.parents):
+        if each.stat().st_mode & 0o077 == 0:
+            each.chmod(0o755)
+
+
 def test_a_folder_without_permission_is_skipped(tmp_path, request):
     make_files(tmp_path, "a.png", "closed/b.png", "named/c.png", "d.png", "unreadable.png")
-    for folder in [tmp_path, *tmp_path.parents[:2]]:
-        folder.chmod(0o755)
+    open_to_all(tmp_path)
     (tmp_path / "closed").chmod(0)
     (tmp_path / "named").chmod(0o744)  # its names can be listed, and nothing more
     (tmp_path / "unreadable.png").chmod(0)
@@ -150,8 +156,7 @@ def test_a_folder_without_permission_is_skipped(tmp_path, request):
 
 def test_a_file_without_permission_is_an_item_that_cannot_be_read(tmp_path, request):
     make_files(tmp_path, "a.png")
-    for folder in [tmp_path, *tmp_path.parents[:2]]:
-        folder.chmod(0o755)
+    open_to_all(tmp_path)
     (tmp_path / "a.png").chmod(0)
     request.getfixturevalue("as_user")
     (item,) = open_source(tmp_path / "a.png").items()
