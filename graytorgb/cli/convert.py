@@ -25,6 +25,7 @@ _OPTIONS = {
     "alpha": "--alpha drop, or --alpha 255,255,255",
     "bits": "--bits 8",
     "format": "leave --format away, or choose another",
+    "layout": "--layout NHW, for example",
     "value_range": "--value-range LO HI, dtype, minmax or percentile 1 99",
 }
 _STEP = "converting"  # the step that writes
@@ -50,6 +51,7 @@ _SHOWN = 5  # names of pipes, broken links, ... in a message
     show_default=True, help="Turn images upright as EXIF asks, or leave them.")  # fmt: skip
 @click.option("--format", type=click.Choice(["png", "jpeg", "webp", "tiff"]),
     help="The images of a folder or a .tar.  [default: png, or tiff where it can't]")  # fmt: skip
+@click.option("--layout", metavar="NHW", help="The axes of an array, where nothing tells them.")
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one each processor]")
 @click.option("--scheduler", metavar="tcp://HOST:PORT", help="A dask cluster that does the work.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")

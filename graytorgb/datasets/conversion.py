@@ -23,6 +23,7 @@ def convert(
     size: int | tuple[int, int] | None = None,
     orientation: str = "apply",
     format: str | None = None,  # noqa: A002  # the name of the command's option
+    layout: str | None = None,
     workers: int | None = None,
     scheduler: Any = None,
     dry_run: bool = False,
@@ -69,6 +70,8 @@ def convert(
         for which it has to be None. None is PNG, and TIFF for what PNG can't hold: floats, signed
         integers and more than 16 bits. JPEG (quality 95, without subsampling) and WebP (lossless)
         hold 8 bits alone.
+    layout : str, optional
+        The axes of an array that is the source, such as ``"NHW"``, where nothing tells them.
     workers : int, optional
         How many processes work. The default is one for each processor; 1 works in this process.
     scheduler : str, optional
@@ -89,6 +92,8 @@ def convert(
     ------
     OptionError, ChannelError, LevelsError
         If an option isn't allowed, or doesn't suit the images; nothing is written.
+    LayoutError
+        If the source is an array whose shape can be read in two ways, and `layout` isn't stated.
     TargetError
         If two sources have one target, another run is writing there, or a file that isn't this
         package's would be lost: nothing is written. Or if the disk is full or can't be written to:
@@ -124,6 +129,7 @@ def convert(
         size=size,
         orientation=orientation,
         format=format,
+        layout=layout,
     )
     run = ConversionRun(src, dst, options, workers, scheduler, watch or Silence())
     return run.run(is_dry_run=dry_run)

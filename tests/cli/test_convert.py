@@ -116,12 +116,13 @@ def test_options_reach_the_conversion(src, dst, monkeypatch):
 
     monkeypatch.setattr(conversion, "convert", note)
     convert(src, dst, "--alpha", "1,2.5,3", "--size", "24x32", "--orientation", "keep",
-        "--format", "tiff", "--scheduler", "tcp://127.0.0.1:1", workers=3)  # fmt: skip
+        "--format", "tiff", "--layout", "NHW", "--scheduler", "tcp://127.0.0.1:1",
+        workers=3)  # fmt: skip
     del given["watch"]
     assert given == {
         "src": str(src), "dst": dst, "to": "rgb", "bits": "keep", "value_range": None,
         "alpha": (1, 2.5, 3), "size": (24, 32), "orientation": "keep", "format": "tiff",
-        "workers": 3, "scheduler": "tcp://127.0.0.1:1", "dry_run": False,
+        "layout": "NHW", "workers": 3, "scheduler": "tcp://127.0.0.1:1", "dry_run": False,
     }  # fmt: skip
     convert(src, dst, "--alpha", "drop", "--size", "256")
     assert (given["alpha"], given["size"]) == ("drop", 256)
@@ -160,6 +161,20 @@ def test_refusals_name_the_option(src, dst):
     _, err, code = convert(src / "nowhere", dst)
     assert (code, "there is nothing of this name" in err) == (1, True)
     assert not dst.exists()
+
+
+def test_an_array_needs_its_axes(dst, tmp_path):
+    images = np.arange(3 * 8 * 6, dtype=np.uint8).reshape(3, 8, 6)
+    np.save(tmp_path / "x.npy", images)
+    _, err, code = convert(tmp_path / "x.npy", dst)
+    assert (code, "Here: --layout NHW" in err, dst.exists()) == (1, True, False)
+    for layout, expected in (("NHW", images), ("HWN", images.transpose(2, 0, 1))):
+        # another reading of the same file gives other images, so that none counts as done
+        *_, code = convert(tmp_path / "x.npy", dst, "--layout", layout, "--to", "gray")
+        assert code == 0
+        files = sorted(dst.rglob("*.png"))[: len(expected)]
+        written = [read(path).array for path in files]
+        np.testing.assert_array_equal(written, expected)
 
 
 def test_ctrl_c(src, dst, monkeypatch):

@@ -133,7 +133,7 @@ def as_user():
 
 
 def open_to_all(folder):
-    """Let every user enter a temporary folder, which pytest makes for one user, in several layers."""
+    """Let every user enter a temporary folder, which pytest makes for one user."""
     for each in (folder, *folder.parents):
         if each.stat().st_mode & 0o077 == 0:
             each.chmod(0o755)

@@ -55,7 +55,7 @@ class ConversionRun:
     ) -> None:  # fmt: skip
         self.target = choose_target(dst)
         check_apart(src, self.target.path)
-        self.source: Source = open_source(src)
+        self.source: Source = open_source(src, layout=options.layout)
         self.options, self.watch = options, watch
         self._map = partial(run_batches, workers=workers, scheduler=scheduler)
         self.journal = Journal(self.target.kept)

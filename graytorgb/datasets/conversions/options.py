@@ -39,6 +39,8 @@ class Options:
         Whether images are turned upright.
     format : {"png", "jpeg", "webp", "tiff"} or None
         The format of a folder's files; None is PNG, or TIFF for what PNG can't hold.
+    layout : str or None
+        The axes of an array that is the source, where nothing tells them.
     range_source : {"user", "headers", "values"} or None
         Who says the range: the user, the headers of all files, or the values of all images.
     """
@@ -50,6 +52,7 @@ class Options:
     size: int | tuple[int, int] | None = None
     orientation: str = "apply"
     format: str | None = None
+    layout: str | None = None
     range_source: str | None = None
 
     @property
@@ -95,6 +98,7 @@ def check_options(
     size: Any,
     orientation: Any,
     format: Any,  # noqa: A002  # the public name of the option
+    layout: Any = None,
 ) -> Options:
     """Return the options of :func:`graytorgb.datasets.convert`, or raise an error for a wrong one.
 
@@ -107,6 +111,8 @@ def check_options(
     _check_choice("bits", bits, BITS)
     _check_choice("orientation", orientation, ORIENTATIONS)
     _check_choice("format", format, (*FILE_FORMATS, None))
+    if layout is not None and not isinstance(layout, str):
+        raise OptionError(f'layout is the axes of an array, such as "NHW", not {layout!r}')
     return Options(
         to=to,
         bits="keep" if bits == "keep" else 8,
@@ -115,6 +121,7 @@ def check_options(
         size=_check_size(size),
         orientation=orientation,
         format=format,
+        layout=layout,
         range_source=None if value_range is None else "user",
     )
 

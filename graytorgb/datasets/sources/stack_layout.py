@@ -101,9 +101,11 @@ def find_stack(name: str, shape: Shape, layout: str | None = None) -> Stack:
     if len(readings) == 1:
         return Stack(readings[0], shape)
     shown = " or ".join(f'layout="{axes}"' for axes in readings)
-    raise LayoutError(
+    error = LayoutError(
         f"{name}: the shape {shape} can be read in {len(readings)} ways, so say which: {shown}"
     )
+    error.remedies = ("layout",)
+    raise error
 
 
 def _check_layout(name: str, shape: Shape, layout: str) -> str:
