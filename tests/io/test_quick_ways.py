@@ -213,7 +213,7 @@ def test_headers_of_npy_are_read_as_numpy_reads_them():
             file = io.BytesIO()
             np.save(file, array)
             assert npy._HEADER.match(file.getvalue())
-            shape, is_transposed, found, start = npy._read_header(file.getvalue())
+            shape, is_transposed, found, start = npy.parse_header(file.getvalue())
             file.seek(8)
             assert (shape, is_transposed, found) == np.lib.format.read_array_header_1_0(file)
             assert start == file.tell()

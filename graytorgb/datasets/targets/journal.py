@@ -69,9 +69,9 @@ class Journal:
         TargetError
             If another run has it, or it can't be written.
         """
-        if self.is_locked or not (create or self.path.exists()):
-            return
         try:
+            if self.is_locked or not (create or self.path.exists()):
+                return
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._open()
         except OSError as error:
