@@ -88,7 +88,7 @@ wheel: .venv/test
 	CFLAGS=-g0 $(BIN)/python -m build --outdir dist .
 	$(PYTHON) -m venv build/wheel/venv
 	build/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check \
-	  -c constraints.txt "$$(ls dist/*.whl)[demo,io]" hypothesis jsonschema pytest sybil 'setuptools>=77'
+	  -c constraints.txt "$$(ls dist/*.whl)[datasets,demo,html]" hypothesis jsonschema pytest sybil 'setuptools>=77'
 	cp -r tests examples conftest.py setup.cfg build/wheel
 	cd build/wheel && GRAYTORGB_REQUIRE=native,opencv,pillow,skimage venv/bin/python -m pytest \
 	  -p no:cacheprovider -q -m "not slow" tests --ignore tests/test_house.py \
