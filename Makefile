@@ -93,6 +93,7 @@ wheel: .venv/test
 	cd build/wheel && GRAYTORGB_REQUIRE=native,opencv,pillow,skimage venv/bin/python -m pytest \
 	  -p no:cacheprovider -q -m "not slow" tests --ignore tests/test_house.py \
 	  --ignore tests/benchmarks --ignore tests/bench/test_report_page.py \
+	  --ignore tests/datasets/test_audit_page_in_browser.py \
 	  --ignore tests/backends/test_build.py
 
 .venv/python:

@@ -68,6 +68,14 @@ def needs_package(*names):
             pytest.skip(f"needs {name}", allow_module_level=True)
 
 
+def read_guide(name):
+    """Return the text of a page of the guide; skip beside an installed package, without docs/."""
+    folder = ROOT / "docs" / "guide"
+    if not folder.exists() and "all" not in REQUIRED:
+        pytest.skip("needs the source tree")
+    return (folder / name).read_text(encoding="utf-8")
+
+
 def packaged(package, suffix):
     """Return the files of an installed package whose names end in `suffix`, sorted."""
     needs_package(package.replace("-", "_"))

@@ -22,7 +22,7 @@ from graytorgb.datasets.execution.batches import Done
 
 from ..datasets.faults import list_group
 from ..datasets.test_audit_result import SCHEMA
-from ..support import ROOT, needs_package, run_python
+from ..support import ROOT, needs_package, read_guide, run_python
 
 RNG = np.random.default_rng(12)
 GRAY = RNG.integers(0, 256, (24, 32), np.uint8)
@@ -252,7 +252,7 @@ def test_ctrl_c_says_how_many_are_done(scans, monkeypatch, tmp_path):
 
 def test_the_guide_shows_what_the_command_prints(monkeypatch):
     """Make the set of docs/guide/audit.md, and compare the page with the output."""
-    page = (ROOT / "docs" / "guide" / "audit.md").read_text()
+    page = read_guide("audit.md")
     code, shown = page.split("```python\n")[1], page.split("```text\n")[1].partition("```")[0]
     names = {}
     for example in doctest.DocTestParser().get_examples(code.partition("```")[0]):

@@ -17,7 +17,7 @@ from graytorgb.errors import TargetError
 from graytorgb.io import read
 
 from ..datasets.trees import KEPT, gray, list_images, read_tree, write_classes, write_png
-from ..support import ROOT, needs, needs_package
+from ..support import needs, needs_package, read_guide
 
 needs("pillow")
 needs_package("dask", "imagecodecs", "loky", "simplejpeg", "tifffile")
@@ -223,7 +223,7 @@ def test_the_guide_shows_real_output(tmp_path, monkeypatch):
     (tmp_path / "scans" / "ill" / "damaged.png").write_bytes(data[:3000])
     (tmp_path / "scans" / "notes.txt").write_text("from the ward")
     monkeypatch.chdir(tmp_path)
-    guide = (ROOT / "docs" / "guide" / "convert.md").read_text()
+    guide = read_guide("convert.md")
     blocks = re.findall(r"^```console\n\$ graytorgb convert (.*)\n((?:.*\n)*?)```", guide, re.M)
     assert len(blocks) == 5
     for words, shown in blocks:

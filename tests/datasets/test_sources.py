@@ -14,7 +14,7 @@ from graytorgb.datasets.sources.items import Item, Skipped
 from graytorgb.datasets.sources.opening import open_source
 from graytorgb.errors import DtypeError, ImageFileError
 
-from ..support import assert_same_bits, random_bits, run_python
+from ..support import assert_same_bits, needs_package, random_bits, run_python
 from .trees import list_paths
 
 
@@ -210,6 +210,7 @@ def test_a_source_inside_another_is_refused(tmp_path):
 
 def test_a_bad_file_among_several_does_not_stop_the_others(tmp_path):
     """As in what a shell makes of `scans/*`."""
+    needs_package("zarr")
     names = ["broken.npy", "empty", "image.png", "notes.md", "pipe.png", "store.zarr"]
     for name in ("empty", "store.zarr"):
         (tmp_path / name).mkdir()
