@@ -8,6 +8,7 @@ import numpy as np
 
 from ...core.image_file import ImageFile
 from ...io.ranges import are_limits
+from ..sources.items import find_class
 
 if TYPE_CHECKING:
     from ...core.image_file import ImageHeader
@@ -134,8 +135,7 @@ def start_record(path: str, size: int | None) -> Record:
     """
     record = cast(Record, dict.fromkeys(Record.__annotations__))
     record["path"], record["size"] = path, size
-    folder, slash, _ = path.partition("/")
-    record["folder"] = folder if slash else ""
+    record["folder"] = find_class(path) or ""
     record["notes"], record["findings"] = [], []
     return record
 

@@ -41,6 +41,16 @@ def find_parent(location: str) -> str:
     return location.rpartition("/")[0] if "://" in location else str(Path(location).parent)
 
 
+def find_class(path: str) -> str | None:
+    """Return the class of an image: the first folder of its path; None where there is none.
+
+    >>> find_class("cats/indoor/1.png"), find_class("1.png")
+    ('cats', None)
+    """
+    folder, slash, _ = path.partition("/")
+    return folder if slash else None
+
+
 @dataclass(frozen=True, slots=True)
 class Skipped:
     """A name in a data set that isn't read.

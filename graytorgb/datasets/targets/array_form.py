@@ -10,8 +10,9 @@ import numpy as np
 from ...errors import OptionError, TargetError
 from ..conversions.options import Options
 from ..conversions.planned import PlannedImage
+from ..sources.items import find_class
 from .protocol import Plan
-from .rows import find_class, number_classes
+from .rows import number_classes
 
 if TYPE_CHECKING:
     from ..sources.items import Item

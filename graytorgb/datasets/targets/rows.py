@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...io.ranges import are_limits
 from ..conversions.options import Options
 from ..conversions.reading import Converted
+from ..sources.items import find_class
 
 NO_CLASS = -1  # the label of an image that lies in no folder of the source
 
@@ -100,16 +101,6 @@ class Summary:
 def digest_missing(missing: NDArray[np.int64]) -> str:
     """Return a short text that differs for other missing images; ``"none"`` if there are none."""
     return sha256(missing.tobytes()).hexdigest()[:16] if len(missing) else "none"
-
-
-def find_class(path: str) -> str | None:
-    """Return the class of an image: the first folder of its path; None where there is none.
-
-    >>> find_class("cats/indoor/1.png"), find_class("1.png")
-    ('cats', None)
-    """
-    folder, slash, _ = path.partition("/")
-    return folder if slash else None
 
 
 def number_classes(names: Iterable[str | None]) -> dict[str, int]:

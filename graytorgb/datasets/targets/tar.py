@@ -18,10 +18,11 @@ import numpy as np
 from ..conversions.encoding import FILE_FORMATS, choose_format, encode
 from ..conversions.options import Options
 from ..conversions.reading import Converted
+from ..sources.items import find_class
 from .array_form import count_shard_images
 from .folder import KEPT, FolderTarget
 from .protocol import Plan, Task
-from .rows import NO_CLASS, Row, Summary, find_class, find_label, number_classes
+from .rows import NO_CLASS, Row, Summary, find_label, number_classes
 from .shard_format import NoEntry
 from .shards import ShardTarget
 
