@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...errors import GrayToRGBError, LayoutError
 from ...io.formats import is_surely_image
 from ..conversions.options import Options
-from ..conversions.pixels import find_size
 from ..conversions.planned import PlannedImage
+from ..pixels.resizing import find_size
 
 if TYPE_CHECKING:
     from ...io import ImageHeader

@@ -1,0 +1,1 @@
+"""The geometry of one image: its size, and which part of it is taken."""
