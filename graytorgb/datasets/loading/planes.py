@@ -256,12 +256,14 @@ def _find_own_range(
 ) -> ValueRange | None:
     """Return the range of an image where the caller states none.
 
-    An image of 8 bits stays as it is. Where its format tells that white is less than 255, as
-    PGM's maximum does and 4 bits in a TIFF, that becomes white, as in every viewer.
+    An image of 8 bits stays as it is; a DICOM file's window isn't applied, because each file has
+    another. Where the format tells that white is less than 255, as PGM's maximum does and 4 bits in
+    a TIFF, that becomes white, as in every viewer.
     """
     own = image.value_range
     if dtype == _UINT8:
-        return own if image.depth_only and own != (0, 255) else None
+        is_window = image.format == "DICOM" and not image.depth_only
+        return None if is_window or own == (0, 255) else own
     told = f"; this one alone states {own[0]} to {own[1]}" if are_limits(own) else ""
     kept = f", and {options.call}, {options.keeping}) keeps every value" if options.keeping else ""
     raise LevelsError(
