@@ -93,6 +93,19 @@ def test_a_deep_file_is_what_convert_makes_of_it(tmp_path, policy, view):
     assert np.abs(plane.astype(int) - wanted).max() <= (0 if view is None else 1)
 
 
+@pytest.mark.parametrize("dtype", ["uint16", "int16", "int32", "float32"])
+def test_levels_are_those_of_to_uint8(tmp_path, dtype):
+    first = -32768 if dtype == "int16" else 0
+    pixels = (np.arange(65536) + first).astype(dtype).reshape(256, 256)
+    np.save(tmp_path / "x.npy", pixels)
+    for value_range in ((0, 65535), (-1000.5, 40000.25), (100, 40001)):
+        plane = load(tmp_path / "x.npy", value_range=value_range)
+        assert np.array_equal(plane, g2r.to_uint8(pixels, value_range))
+        assert plane.flags.writeable
+    with pytest.warns(RangeWarning, match="becomes white"):
+        load(tmp_path / "x.npy", value_range=(-40000, first + 20000))
+
+
 def test_a_real_scan():
     path = find_dicom("CT_small.dcm")
     image = g2r.io.read(path, value_range=(-200, 1500))

@@ -235,7 +235,7 @@ class GrayImageFolder(Dataset[Any]):
             return None
         if self._skipped is not None:
             self._skipped.discard(index)
-        image: Any = torch.from_numpy(plane)[None]
+        image: Any = torch.from_numpy(plane[None])
         if self.transform is not None:
             image = self.transform(image)
         if self.labels is None:
