@@ -281,7 +281,9 @@ def _find_own_range(
     if dtype == _UINT8:
         is_window = image.format == "DICOM" and not image.depth_only
         return None if is_window or own == (0, 255) else own
-    told = f"; this one alone states {own[0]} to {own[1]}" if are_limits(own) else ""
+    told = ""
+    if are_limits(own) and not image.depth_only:
+        told = f"; this one states {own[0]:g} to {own[1]:g}"
     kept = f", and {options.call}, {options.keeping}) keeps every value" if options.keeping else ""
     raise LevelsError(
         f"its values are {dtype}, and nothing says which are black and white in all files{told}. "
