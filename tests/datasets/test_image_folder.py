@@ -148,6 +148,12 @@ def test_without_labels(root):
     assert next(iter(DataLoader(dataset, 7))).shape == (7, 1, 8, 8)
 
 
+def test_a_class_without_images_may_be_allowed(tmp_path):
+    (tmp_path / "a").mkdir()
+    dataset = GrayImageFolder(tmp_path, on_error="skip", allow_empty=True)
+    assert (len(dataset), dataset.classes, dataset.skipped) == (0, ["a"], [])
+
+
 def test_other_sources(root):
     assert len(GrayImageFolder(f"{root}/a/*.png", labels=None)) == 3
     np.save(root / "stack.npy", np.stack([gray(k) for k in range(7)]))
