@@ -196,11 +196,13 @@ def test_skipping_follows_the_samples(root):
         assert dataset[1] is None
     dataset.samples = dataset.samples[1:3]
     assert dataset.skipped == []
-    dataset.samples.append(dataset.samples[0])
-    assert len(dataset) == 3
+    dataset.samples += dataset.samples
+    assert dataset[3] is not None
     with pytest.warns(UserWarning, match="skipped"):
         assert dataset[2] is None
     assert dataset.skipped == [str(root / "a" / "2.png")]
+    del dataset.samples[1:]
+    assert (dataset.skipped, len(dataset)) == ([], 1)
 
 
 def test_only_faults_of_files_are_skipped(root, monkeypatch):

@@ -219,14 +219,18 @@ class GrayImageFolder(Dataset[Any]):
     @property
     def skipped(self) -> list[str]:
         """The paths of the files that were skipped so far, in worker processes too."""
+        self._fit_marks()
         places = self._skipped.list_places() if self._skipped is not None else []
         return [os.fsdecode(self._samples[place][0]) for place in places]
 
+    def _fit_marks(self) -> None:
+        """Begin anew to note what is skipped, if the list of samples has become another one."""
+        if self._skipped is not None and len(self._skipped) != len(self._samples):
+            self._skipped = SkippedSamples(len(self._samples))
+
     def __len__(self) -> int:
-        count = len(self._samples)
-        if self._skipped is not None and len(self._skipped) != count:  # the list was changed
-            self._skipped = SkippedSamples(count)
-        return count
+        self._fit_marks()  # before a DataLoader starts its workers
+        return len(self._samples)
 
     def __getitem__(self, index: int) -> Any:
         path, target = self._samples[index]
@@ -263,6 +267,7 @@ class GrayImageFolder(Dataset[Any]):
 
     def _skip(self, index: int, path: str, error: Exception) -> None:
         """Note a file that can't be read, and warn of it the first time."""
+        self._fit_marks()
         assert self._skipped is not None, "files are skipped only if the user asked for it"
         if self._skipped.add(index):
             told = " ".join(str(error).split())
