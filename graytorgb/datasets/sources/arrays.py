@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from ...errors import GrayToRGBError, ImageFileError
 from ...extras import require
 from ...io.npy import LARGEST_HEADER, explain_no_image, parse_header
-from .items import Item, Skipped, find_parent
+from ...io.ranges import Range
+from .items import Item, Skipped, find_parent, is_safe
+from .notes import ArrayNotes, find_own_label, load_array_notes
 from .stack_layout import Stack, find_stack
 
 _LOCAL_HEADER = 30  # bytes before the name of a member of a zip file; the sizes are the last 4
@@ -60,6 +62,9 @@ class _Array(NamedTuple):
 class ArrayFile:
     """The images of a .npy file, or of every array in an .npz file.
 
+    The images of a .npy file that a conversion has made have the paths, the classes and the range
+    of values that it has recorded beside it.
+
     Attributes
     ----------
     location : str
@@ -92,6 +97,14 @@ class ArrayFile:
         if not self.count:
             reasons = "; ".join(array.reason for array in self._arrays) or "it has no arrays"
             raise ImageFileError(f"{self.name}: there is no image in it: {reasons}")
+        notes = None if "://" in self.location else load_array_notes(Path(self.location))
+        has_all = notes is not None and len(notes.images) in (0, self.count)
+        self._notes: ArrayNotes | None = notes if has_all else None
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the classes by label; none where nothing is recorded."""
+        return list(self._notes.notes.classes) if self._notes else []
 
     @property
     def base(self) -> str:
@@ -109,10 +122,22 @@ class ArrayFile:
             size = math.prod(stack.image_shape) * itemsize
             for image in range(stack.images):
                 index = image if stack.leading_shape else None
+                told, label = self._find_notes(image, path + stack.name_image(image))
                 yield Item(
-                    path + stack.name_image(image), self.location, index, size, self.modified,
-                    "array", member, stack.layout,
+                    told, self.location, index, size, self.modified, "array", member,
+                    stack.layout, label, self._find_range(itemsize),
                 )  # fmt: skip
+
+    def _find_notes(self, image: int, path: str) -> tuple[str, int | None]:
+        """Return the path and the label of an image, by what is recorded of it if anything is."""
+        if self._notes is None or not self._notes.images:
+            return path, None
+        told, label = self._notes.images[image]
+        return told if is_safe(told) else path, find_own_label(label, self.classes, self.name)
+
+    def _find_range(self, itemsize: int) -> Range | None:
+        """Return the range that is recorded; 8 bits are 0 to 255."""
+        return self._notes.notes.value_range if self._notes and itemsize > 1 else None
 
     def _describe(self, member: str | None) -> _Array:
         """Return an array with its axes, or with the reason why it holds no images."""

@@ -4,7 +4,7 @@ import math
 import threading
 import time
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePath
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ...errors import GrayToRGBError, ImageFileError
 from .arrays import make_npy_header
 from .items import ZARR_FILES, Item, Skipped, find_parent, is_safe
+from .notes import find_own_label, parse_notes
 from .stack_layout import Stack, find_stack
 
 _ROWS = 65536  # of the array of paths that are read at a time
@@ -25,6 +26,10 @@ _decoded = threading.local()  # the chunk that a thread has decoded last
 
 class ZarrArray:
     """The images of a Zarr array, or of the array ``images`` or the only array of a group.
+
+    An array ``paths`` of the group names the images, and an array ``labels`` of integers has their
+    classes; a negative one is no class. A store that a conversion has made tells the names of the
+    classes and the range of values in its attributes; otherwise the numbers are the names.
 
     Parameters
     ----------
@@ -48,7 +53,9 @@ class ZarrArray:
         self.modified = _find_time(location)
         try:
             opened = zarr.open(location, mode="r")
-            self._array, self._member, self._paths = _pick_array(name, opened)
+            self._array, self._member, tables = _pick_array(name, opened)
+            self._paths, self._labels = tables.get("paths"), tables.get("labels")
+            self._notes = parse_notes(dict(opened.attrs))
         except (GrayToRGBError, OSError):
             raise
         except Exception as error:
@@ -66,20 +73,36 @@ class ZarrArray:
         """The folder that the store is in."""
         return find_parent(self.location)
 
+    @cached_property
+    def classes(self) -> list[str] | None:
+        """The names of the classes by label; None if the folders of the paths are the classes."""
+        if self._notes is not None:
+            return list(self._notes.classes)
+        if self._labels is None:
+            return [] if self._paths is None else None
+        parts = (self._labels[at : at + _ROWS] for at in range(0, self._labels.shape[0], _ROWS))
+        return list(map(str, range(1 + max((int(part.max()) for part in parts), default=-1))))
+
     def items(self) -> Iterator[Item | Skipped]:
         """Yield each image, under its own path where the group has one array ``paths``."""
         stack, base = self._stack, PurePath(self.location).name
-        size = math.prod(stack.image_shape) * self._array.dtype.itemsize
+        itemsize = self._array.dtype.itemsize
+        size = math.prod(stack.image_shape) * itemsize
+        value_range = self._notes.value_range if self._notes and itemsize > 1 else None
         for index in range(stack.images):
-            path = f"{base}{stack.name_image(index)}"
-            if self._paths is not None:
-                if index % _ROWS == 0:
-                    rows = self._paths[index : index + _ROWS]
-                stored = str(rows[index % _ROWS])
-                path = stored if is_safe(stored) else path
+            path, label = f"{base}{stack.name_image(index)}", None
+            if index % _ROWS == 0:
+                rows = slice(index, index + _ROWS)
+                paths = None if self._paths is None else self._paths[rows]
+                labels = None if self._labels is None else self._labels[rows]
+            if paths is not None and is_safe(stored := str(paths[index % _ROWS])):
+                path = stored
+            if labels is not None:
+                number = int(labels[index % _ROWS])
+                label = find_own_label(number, self.classes or (), self.name)
             yield Item(
                 path, self.location, index if stack.leading_shape else None, size, self.modified,
-                "zarr", self._member, stack.layout,
+                "zarr", self._member, stack.layout, label, value_range,
             )  # fmt: skip
 
 
@@ -139,10 +162,10 @@ def _find_time(location: str) -> int:
     return max((file.stat().st_mtime_ns for file in files if file.exists()), default=0)
 
 
-def _pick_array(name: str, opened: Any) -> tuple[Any, str | None, Any]:
-    """Return the array of images, its name in the group, and the array of their paths if any."""
+def _pick_array(name: str, opened: Any) -> tuple[Any, str | None, dict[str, Any]]:
+    """Return the array of images, its name in the group, and the arrays of paths and labels."""
     if not isinstance(opened, zarr.Group):
-        return opened, None, None
+        return opened, None, {}
     members = dict(opened.arrays())
     images = [key for key, array in members.items() if array.ndim > 1]
     member = "images" if "images" in members else images[0] if len(images) == 1 else None
@@ -152,10 +175,14 @@ def _pick_array(name: str, opened: Any) -> tuple[Any, str | None, Any]:
             f"{name}: a Zarr group without an array 'images', with these arrays: {found}. Give the "
             f"array itself: '{name}/NAME'"
         )
-    paths = members.get("paths")
-    if paths is None or paths.shape != members[member].shape[:1]:
-        return members[member], member, None
-    return members[member], member, paths
+    tables: dict[str, Any] = {
+        key: members[key]
+        for key in ("paths", "labels")
+        if key in members and members[key].shape == members[member].shape[:1]
+    }
+    if "labels" in tables and tables["labels"].dtype.kind not in "iu":
+        del tables["labels"]
+    return members[member], member, tables
 
 
 def _find_named_axes(array: Any) -> str | None:
