@@ -1,7 +1,6 @@
 """Names of tar shards: patterns, numbered braces, and the list that a conversion writes of them."""
 
 import errno
-import glob
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -9,8 +8,10 @@ from itertools import product
 from pathlib import Path
 
 from ...errors import ImageFileError
+from .folder import Folder
+from .items import Item
 from .notes import Notes, load_notes
-from .pattern import has_wildcard
+from .pattern import Pattern, has_wildcard, split_pattern
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _NUMBERS = re.compile(r"(\d+)\.\.(\d+)")
@@ -72,14 +73,26 @@ def find_shards(name: str) -> list[Path]:
         if os.path.lexists(each):
             found.append(Path(each).absolute())
         elif has_wildcard(each):
-            found += [Path(path).absolute() for path in sorted(glob.glob(each, recursive=True))]
+            found += _list_matches(each)
         elif os.path.lexists(f"{each}.json"):
             found += _list_index(Path(f"{each}.json"))
         else:
-            raise FileNotFoundError(
-                errno.ENOENT, "there is no such tar, nor a list of shards", each
-            )
+            reason = "there is no such tar, and no list of its shards"
+            raise FileNotFoundError(errno.ENOENT, reason, each)
     return found
+
+
+def _list_matches(pattern: str) -> Iterator[Path]:
+    """Yield the files that match a pattern, in the order of their names."""
+    root, text = split_pattern(str(Path(pattern).absolute()).replace(os.sep, "/"))
+    if not Path(root).is_dir():
+        return
+    keeps, enters = Pattern(text).keeps, Pattern(text).enters
+    for found in Folder(Path(root), pattern, keeps, enters).items():
+        if isinstance(found, Item):
+            yield Path(found.location)
+        elif found.may_hide_images:
+            raise ImageFileError(f"{pattern}: {found.path}: {found.reason}")
 
 
 def find_notes(shards: Sequence[Path]) -> dict[Path, Notes]:
