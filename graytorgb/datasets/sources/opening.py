@@ -156,13 +156,14 @@ def _open_tars(names: Sequence[str]) -> Source:
     shards: list[Path] = []
     for name in names:
         try:
-            shards += find_shards(name)
+            found = find_shards(name)
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 errno.ENOENT, f"{error.strerror}; {_EXPECTED}", error.filename
             ) from error
-    if not shards:
-        raise _make_missing_error(", ".join(names))
+        if not found:
+            raise _make_missing_error(name)
+        shards += found
     for shard in shards:
         kind = stat.S_IFMT(shard.stat().st_mode)
         if kind != stat.S_IFREG:

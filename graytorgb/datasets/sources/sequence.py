@@ -71,12 +71,18 @@ class Several:
             for found in source.items():
                 if isinstance(found, Item) and found.label is not None:
                     labels = self._find_labels(source) if labels is None else labels
-                    found = replace(found, label=labels[found.label])
+                    found = replace(found, label=labels.get(found.label))
                 yield replace(found, path=f"{folder}/{found.path}") if folder else found
 
     def _find_labels(self, source: Source) -> dict[int, int]:
-        """Return the label among all classes for each label of a source."""
-        places = {name: label for label, name in enumerate(self.classes or ())}
+        """Return the label among all classes for each label of a source.
+
+        There is none where the sources don't fit together, as `classes` tells who needs them.
+        """
+        try:
+            places = {name: label for label, name in enumerate(self.classes or ())}
+        except ImageFileError:
+            return {}
         return {label: places[name] for label, name in enumerate(source.classes or ())}
 
     def _find_folder(self, base: str) -> str:

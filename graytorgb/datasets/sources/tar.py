@@ -150,25 +150,27 @@ class TarShards:
         Raises
         ------
         ClassesDiffer
-            If there is no such class.
+            If the list of the shards has no such class.
         """
+        if self._known is None:
+            return self._labels.get(sample.label) if isinstance(sample.label, str) else sample.label
         if sample.label is None:
             return None
-        if isinstance(sample.label, str):
-            if sample.label in self._labels:
-                return self._labels[sample.label]
-        elif self._known is None or sample.label < len(self._known):
+        if isinstance(sample.label, int) and 0 <= sample.label < len(self._known):
             return sample.label
         raise ClassesDiffer(
             f"{shard}: the class of {sample.key} is {sample.label!r}, which isn't one of the "
-            f"{len(self.classes or ())} classes: the tars were changed meanwhile, or the list of "
-            "the shards isn't theirs"
+            f"{len(self._known)} classes in the list of the shards: the tars or their list were "
+            "changed since they were converted"
         )
 
     @cached_property
     def _labels(self) -> dict[str, int]:
-        """The label of each class."""
-        return {name: label for label, name in enumerate(self.classes or ())}
+        """The label of each class; none where `classes` tells that they don't fit together."""
+        try:
+            return {name: label for label, name in enumerate(self.classes or ())}
+        except ClassesDiffer:
+            return {}
 
     @cached_property
     def _classes(self) -> list[str] | None:

@@ -171,6 +171,7 @@ def _check_end(tar: tarfile.TarFile, file: IO[bytes]) -> Iterator[Refused]:
     block = file.read(tarfile.BLOCKSIZE)
     if block.strip(b"\0"):
         yield Refused("", f"damaged at byte {tar.offset:,}: no header of a member")
+        return
     while block := file.read(1 << 16):
         if block.strip(b"\0"):
             reason = "more comes after its end, as after 'cat a.tar b.tar': join them by 'tar -A'"

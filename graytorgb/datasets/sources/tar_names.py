@@ -66,6 +66,8 @@ def find_shards(name: str) -> list[Path]:
     ImageFileError
         If a list of shards isn't one that a conversion has written.
     """
+    if ".." in Path(name).parts:
+        name = str(Path(name).resolve())
     if os.path.lexists(name):
         return _list_index(Path(name)) if name.lower().endswith(_INDEX) else [Path(name).absolute()]
     found: list[Path] = []
