@@ -19,6 +19,7 @@ from ...errors import GrayToRGBError, ImageFileError
 from ...extras import require
 from ...io.npy import LARGEST_HEADER, explain_no_image, parse_header
 from ...io.ranges import Range
+from .decoded import DECODED
 from .items import Item, Skipped, find_parent, is_safe
 from .notes import ArrayNotes, find_own_label, load_array_notes
 from .stack_layout import Stack, find_stack
@@ -172,7 +173,8 @@ def read_data(item: Item) -> bytes:
     size = math.prod(stack.image_shape) * header.dtype.itemsize
     start = header.start + index * size
     if header.is_compressed:
-        data = _read_compressed(item, start, size)
+        whole = header.start + math.prod(header.shape) * header.dtype.itemsize
+        data = _read_compressed(item, start, size, whole)
     else:
         with _open_file(item.location) as file:
             file.seek(start)
@@ -244,10 +246,11 @@ def _list_members(location: str) -> list[str | None]:
             return [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
 
 
-def _read_compressed(item: Item, start: int, size: int) -> bytes:
+def _read_compressed(item: Item, start: int, size: int, whole: int) -> bytes:
     """Read from a compressed member of an .npz, which is inflated from where the last read ended.
 
     The file stays open for the next image, because each read from the start inflates it all again.
+    When images are read in another order than theirs, a small array is inflated whole, and kept.
     """
     key = (item.location, item.member, item.modified)
     if getattr(_opened, "key", None) != key:
@@ -257,6 +260,15 @@ def _read_compressed(item: Item, start: int, size: int) -> bytes:
         _opened.values = archive.open(f"{item.member}.npy")
         _opened.archive = archive
         _opened.key = key
-    _opened.values.seek(start)
-    data: bytes = _opened.values.read(size)
+    values = _opened.values
+    if start < values.tell() and whole <= DECODED.limit:
+        return DECODED.get(key, lambda: _inflate(values))[start : start + size].tobytes()
+    values.seek(start)
+    data: bytes = values.read(size)
     return data
+
+
+def _inflate(values: IO[bytes]) -> NDArray[np.uint8]:
+    """Return all bytes of a compressed member."""
+    values.seek(0)
+    return np.frombuffer(values.read(), np.uint8)
