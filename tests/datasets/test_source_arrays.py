@@ -20,7 +20,7 @@ from graytorgb.functional.to_uint8 import to_uint8
 from graytorgb.io import read
 
 from ..support import assert_same_bits, needs, needs_package, random_bits
-from .trees import deep, write_classes, write_png
+from .trees import deep, gray, write_classes, write_png
 
 SHAPES = {  # and the one usual reading
     (6, 7): "HW",
@@ -395,6 +395,18 @@ def convert_two_classes(folder, name):
     target = folder / name
     convert(write_classes(folder / "src"), target, to="gray", value_range=(0, 4095), workers=1)
     return target
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.zarr", "a.tar"])
+def test_8_bits_in_a_set_of_deeper_images_have_no_range_of_theirs(tmp_path, name):
+    needs("pillow")
+    needs_package("dask", "imagecodecs", "zarr")
+    write_png(tmp_path / "src" / "a" / "8.png", gray(1))
+    write_png(tmp_path / "src" / "a" / "12.png", deep(1))
+    convert(tmp_path / "src", tmp_path / name, to="gray", value_range=(0, 4095), workers=1)
+    items = {item.path: item for item in open_source(tmp_path / name).items()}
+    assert items["a/12.png"].value_range == (0, 4095)
+    assert items["a/8.png"].value_range is None  # they would be black
 
 
 @pytest.mark.parametrize("name", ["a.npy", "a.zarr"])

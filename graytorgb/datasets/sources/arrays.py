@@ -5,7 +5,7 @@ import struct
 import threading
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path, PurePath
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from ...errors import GrayToRGBError, ImageFileError
 from ...extras import require
 from ...io.npy import LARGEST_HEADER, explain_no_image, parse_header
-from ...io.ranges import Range
 from .decoded import DECODED
 from .items import Item, Skipped, find_parent, is_safe
 from .notes import ArrayNotes, find_own_label, load_array_notes
@@ -123,22 +122,23 @@ class ArrayFile:
             size = math.prod(stack.image_shape) * itemsize
             for image in range(stack.images):
                 index = image if stack.leading_shape else None
-                told, label = self._find_notes(image, path + stack.name_image(image))
-                yield Item(
-                    told, self.location, index, size, self.modified, "array", member,
-                    stack.layout, label, self._find_range(itemsize),
-                )  # fmt: skip
+                yield self._add_notes(image, itemsize, Item(
+                    path + stack.name_image(image), self.location, index, size, self.modified,
+                    "array", member, stack.layout,
+                ))  # fmt: skip
 
-    def _find_notes(self, image: int, path: str) -> tuple[str, int | None]:
-        """Return the path and the label of an image, by what is recorded of it if anything is."""
-        if self._notes is None or not self._notes.images:
-            return path, None
-        told, label = self._notes.images[image]
-        return told if is_safe(told) else path, find_own_label(label, self.classes, self.name)
-
-    def _find_range(self, itemsize: int) -> Range | None:
-        """Return the range that is recorded; 8 bits are 0 to 255."""
-        return self._notes.notes.value_range if self._notes and itemsize > 1 else None
+    def _add_notes(self, image: int, itemsize: int, item: Item) -> Item:
+        """Return an image with the path, the label and the range that are recorded, if they are."""
+        if self._notes is None:
+            return item
+        notes, images = self._notes
+        path, label, bits = images[image] if images else (item.path, -1, 8 * itemsize)
+        return replace(
+            item,
+            path=path if is_safe(path) else item.path,
+            label=find_own_label(label, notes.classes, self.name),
+            value_range=notes.find_range(bits),
+        )
 
     def _describe(self, member: str | None) -> _Array:
         """Return an array with its axes, or with the reason why it holds no images."""

@@ -34,6 +34,13 @@ class Notes(NamedTuple):
     value_range: Range | None
     attributes: Mapping[str, Any]
 
+    def find_range(self, bits: int | None) -> Range | None:
+        """Return the range of an image whose file stated `bits`; 0 or None is not at all.
+
+        It isn't that of images of 8 bits in a set of deeper ones, which would become black.
+        """
+        return None if bits and bits <= 8 else self.value_range
+
 
 def parse_notes(attributes: Any) -> Notes | None:
     """Return what a conversion of this package has recorded; None if it was another program.
@@ -72,12 +79,12 @@ class ArrayNotes(NamedTuple):
     Attributes
     ----------
     notes : Notes
-    images : list of (str, int)
-        The path and the label of each image; empty if the array was made of an array.
+    images : list of (str, int, int)
+        The path, the label and the bits of each image; empty if the array was made of an array.
     """
 
     notes: Notes
-    images: Sequence[tuple[str, int]]
+    images: Sequence[tuple[str, int, int]]
 
 
 def load_array_notes(path: Path) -> ArrayNotes | None:
@@ -98,9 +105,10 @@ def load_array_notes(path: Path) -> ArrayNotes | None:
         return None
     try:
         told = notes.attributes.get("images", ())
-        return ArrayNotes(notes, [(str(each["path"]), int(each["label"])) for each in told])
+        rows = [(str(row["path"]), int(row["label"]), int(row["bits"])) for row in told]
     except (TypeError, KeyError, ValueError):
         return None
+    return ArrayNotes(notes, rows)
 
 
 def find_own_label(label: int, classes: Sequence[str], name: str) -> int | None:

@@ -122,13 +122,10 @@ class TarShards:
     ) -> Item:
         """Return one image."""
         notes = self._notes.get(shard)
-        value_range = None
-        if notes is not None and sample.record and (sample.record["bits"] or 16) > 8:
-            value_range = notes.value_range
         return Item(
             self._find_path(shard, sample, member), str(shard), member.start, member.size,
             status.st_mtime_ns, "tar", member.name, None, self._find_label(shard, sample),
-            value_range,
+            notes.find_range(sample.record["bits"]) if notes and sample.record else None,
         )  # fmt: skip
 
     def _find_path(self, shard: Path, sample: Sample, member: Member) -> str:

@@ -58,6 +58,7 @@ class ZarrArray:
             opened = zarr.open(location, mode="r")
             self._array, self._member, tables = _pick_array(name, opened)
             self._paths, self._labels = tables.get("paths"), tables.get("labels")
+            self._bits = tables.get("bits")
             self._notes = parse_notes(dict(opened.attrs))
         except (GrayToRGBError, OSError):
             raise
@@ -91,21 +92,24 @@ class ZarrArray:
         stack, base = self._stack, PurePath(self.location).name
         itemsize = self._array.dtype.itemsize
         size = math.prod(stack.image_shape) * itemsize
-        value_range = self._notes.value_range if self._notes and itemsize > 1 else None
         for index in range(stack.images):
             path, label = f"{base}{stack.name_image(index)}", None
             if index % _ROWS == 0:
                 rows = slice(index, index + _ROWS)
-                paths = None if self._paths is None else self._paths[rows]
-                labels = None if self._labels is None else self._labels[rows]
+                paths, labels, bits = (
+                    None if table is None else table[rows]
+                    for table in (self._paths, self._labels, self._bits)
+                )
             if paths is not None and is_safe(stored := str(paths[index % _ROWS])):
                 path = stored
             if labels is not None:
                 number = int(labels[index % _ROWS])
                 label = find_own_label(number, self.classes or (), self.name)
+            depth = 8 * itemsize if bits is None else int(bits[index % _ROWS])
             yield Item(
                 path, self.location, index if stack.leading_shape else None, size, self.modified,
-                "zarr", self._member, stack.layout, label, value_range,
+                "zarr", self._member, stack.layout, label,
+                self._notes.find_range(depth) if self._notes else None,
             )  # fmt: skip
 
 
@@ -179,7 +183,7 @@ def _find_time(location: str) -> int:
 
 
 def _pick_array(name: str, opened: Any) -> tuple[Any, str | None, dict[str, Any]]:
-    """Return the array of images, its name in the group, and the arrays of paths and labels."""
+    """Return the array of images, its name in the group, and the arrays that describe them."""
     if not isinstance(opened, zarr.Group):
         return opened, None, {}
     members = dict(opened.arrays())
@@ -193,11 +197,11 @@ def _pick_array(name: str, opened: Any) -> tuple[Any, str | None, dict[str, Any]
         )
     tables: dict[str, Any] = {
         key: members[key]
-        for key in ("paths", "labels")
-        if key in members and members[key].shape == members[member].shape[:1]
+        for key in ("paths", "labels", "bits")
+        if key in members
+        and members[key].shape == members[member].shape[:1]
+        and (key == "paths" or members[key].dtype.kind in "iu")
     }
-    if "labels" in tables and tables["labels"].dtype.kind not in "iu":
-        del tables["labels"]
     return members[member], member, tables
 
 
