@@ -58,8 +58,9 @@ class PrepareBatch:
     A sample is an image or a tuple whose first entry is one: a PIL image, a tensor of shape
     (1, H, W), (3, H, W) or (H, W), or an array of shape (H, W), (H, W, 1) or (H, W, 3). All have
     one size. The rest of the tuple is collated as torch does. A sample that is None is left out:
-    ``GrayImageFolder(on_error="skip")`` gives it for a file that can't be read. A transform may come before, as
-    long as it leaves the levels as they are: resizing, cropping and flipping are fine.
+    ``GrayImageFolder(on_error="skip")`` gives it for a file that can't be read. A transform may
+    come before, as long as it leaves the levels as they are: resizing, cropping and flipping are
+    fine.
 
     In a DataLoader's worker each batch has new memory, because it goes to another process.
     Threads may share one object.
@@ -130,30 +131,36 @@ class PrepareBatch:
                 f"a batch has images of one size, not {sorted(sizes)}: v2.Resize or "
                 "v2.CenterCrop in the dataset's transform, or GrayImageFolder(..., size=224)"
             )
-        batch = self._room((len(images), self.channels, *sizes.pop()))
-        self._write(tensors, batch)
+        batch = self._make_batch(tensors, sizes.pop())
         rest = [sample[1:] for sample in samples if isinstance(sample, tuple)]
         return [batch, *default_collate(rest)] if rest and rest[0] else batch
 
-    def _write(self, tensors: list[torch.Tensor], batch: torch.Tensor) -> None:
-        """Write the images into a batch, all at once where they are gray bytes as they are."""
-        shape = (1, *batch.shape[2:])
+    def _make_batch(self, tensors: list[torch.Tensor], size: tuple[int, ...]) -> Any:
+        """Return the batch of images of one size, (H, W)."""
+        batch = self._room((len(tensors), self.channels, *size))
         tensors = [tensor[None] if tensor.ndim == 2 else tensor for tensor in tensors]
         if self.channels == 1:
             self._refuse_unfit(tensors)
         if self._is_raw:
             torch.stack(tensors, out=batch)
-            return
-        write = self._write_scaled if self.channels == 1 else self._write_prepared
-        are_bytes = all(t.dtype == torch.uint8 and t.shape == shape for t in tensors)
-        if are_bytes and self._prepare.value_range is None:
-            write(torch.stack(tensors), batch)
-            return
-        for tensor, place in zip(tensors, batch, strict=True):
-            write(tensor, place)
+        elif self._are_bytes(tensors):
+            self._write(torch.stack(tensors), batch)
+        else:
+            for tensor, place in zip(tensors, batch, strict=True):
+                self._write(tensor, place)
+        return batch
 
-    def _write_prepared(self, images: torch.Tensor, out: torch.Tensor) -> None:
-        self._prepare.prepare(images, out=out)
+    def _are_bytes(self, tensors: list[torch.Tensor]) -> bool:
+        """Return whether all images are gray bytes, (1, H, W), of which 0 to 255 become 0 to 1."""
+        gray = all(t.dtype == torch.uint8 and t.ndim == 3 and t.shape[0] == 1 for t in tensors)
+        return gray and self._prepare.value_range is None
+
+    def _write(self, images: torch.Tensor, out: torch.Tensor) -> None:
+        """Write one image, or several, into a batch or a part of it."""
+        if self.channels == 1:
+            self._write_scaled(images, out)
+        else:
+            self._prepare.prepare(images, out=out)
 
     def _write_scaled(self, images: torch.Tensor, out: torch.Tensor) -> None:
         """Write one channel: the first one that `prepare` gives for values from 0 to 1."""

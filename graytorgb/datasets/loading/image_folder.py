@@ -9,9 +9,12 @@ import torch
 from torch.utils.data import Dataset
 
 from ...core.value_range import ValueRange
+from ...errors import ImageFileError
 from ..pixels.crops import CenterView, RandomView
 from .planes import PlaneOptions, read_plane
 from .samples import list_samples
+from .seeds import seeded
+from .skips import SkippedSamples
 
 
 class TorchDraw:
@@ -40,6 +43,7 @@ class GrayImageFolder(Dataset[Any]):
         target_transform: Callable[[Any], Any] | None = None,
         on_error: str = "raise",
     ) -> None:
+        self.on_error, self.dtype, self.value_range = on_error, torch.uint8, value_range
         self.root, self.transform, self.target_transform = root, transform, target_transform
         found = list_samples(root)
         self.classes, self.class_to_idx, self.samples = (
@@ -47,6 +51,7 @@ class GrayImageFolder(Dataset[Any]):
         )  # fmt: skip
         self.targets = [target for _, target in self.samples]
         self._items = found.items
+        self.skipped_samples = SkippedSamples(len(self.samples))
         self._options = PlaneOptions(value_range)
         both = (size, size) if isinstance(size, int) else size
         self._view: Any = None
@@ -58,6 +63,21 @@ class GrayImageFolder(Dataset[Any]):
         return len(self.samples)
 
     def __getitem__(self, index: int) -> Any:
+        with seeded(index, everything=self.transform is not None):
+            try:
+                return self._make_sample(index)
+            except (ImageFileError, OSError):
+                if self.on_error != "skip":
+                    raise
+                self.skipped_samples.add(index)
+                return None
+
+    @property
+    def skipped(self) -> list[str]:
+        """The files that were skipped so far."""
+        return [self.samples[place][0] for place in self.skipped_samples.list_places()]
+
+    def _make_sample(self, index: int) -> Any:
         path, target = self.samples[index]
         plane = read_plane(self._items.get(path, path), self._options)
         if self._view is not None:

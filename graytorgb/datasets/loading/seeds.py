@@ -3,7 +3,6 @@
 import random
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -158,16 +157,15 @@ class SeededSampler(Sampler[int]):
     """
 
     def __init__(self, source: Any, *, shuffle: bool = False, seed: int | None = None) -> None:
-        whole = isinstance(seed, Integral) and not isinstance(seed, bool)
-        if seed is not None and not (whole and seed >= 0):
+        if seed is not None and not _is_seed(seed):
             raise OptionError(f"seed is an integer, 0 or more, or None, not {seed!r}")
         self.is_sampler = isinstance(source, Sampler) or not hasattr(source, "__getitem__")
         if self.is_sampler and shuffle:
             raise OptionError("a sampler has its own order: SeededSampler(dataset, shuffle=True)")
         self.source, self.shuffle = source, shuffle
         self.seed = None if seed is None else int(seed)
-        self._told = getattr(source, "epoch", None)  # what a sampler's epoch was set to
-        self.epoch: int = self._told if self._has_epochs else 0  # of the next iteration
+        self._told: Any = getattr(source, "epoch", None)  # what a sampler's epoch was set to
+        self.epoch: int = self._told or 0 if self._has_epochs else 0  # of the next iteration
 
     def __len__(self) -> int:
         return len(self.source)
@@ -205,7 +203,8 @@ class SeededSampler(Sampler[int]):
             self.source.set_epoch(epoch)
             self._told = getattr(self.source, "epoch", None)
         if not hasattr(self.source, "__len__"):
-            return self.source  # it may have no end
+            endless: Iterable[int] = self.source  # perhaps
+            return endless
         draw = int(_begin_stream(seed, epoch, 2).integers(_BITS))
         with seeded(SeededIndex(0, draw)):
             return list(self.source)
@@ -271,6 +270,12 @@ class SeededIterator(Iterator[SeededIndex]):
         self._source_state = state["source"]
         self._indices, self._seeds = None, []
         self._sampler.epoch = self._epoch + 1
+
+
+def _is_seed(seed: Any) -> bool:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        return False
+    return int(seed) >= 0
 
 
 def _begin_stream(seed: int, epoch: int, purpose: int) -> np.random.Generator:

@@ -1,6 +1,13 @@
-"""``SkippedSamples``: which samples of a data set couldn't be read, also in worker processes."""
+"""Samples that are skipped: noted in every worker process, left out of batches, and reported."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import torch
+from torch.utils.data import DataLoader
+
+_NAMES_SHOWN = 3
 
 
 class SkippedSamples:
@@ -23,7 +30,8 @@ class SkippedSamples:
     """
 
     def __init__(self, count: int) -> None:
-        self._marks = torch.zeros((2, count), dtype=torch.uint8).share_memory_()
+        self._marks = torch.zeros((2, count), dtype=torch.uint8)
+        self._marks.share_memory_()  # type: ignore[no-untyped-call]
 
     def add(self, index: int) -> None:
         """Note that a sample was skipped."""
@@ -44,3 +52,43 @@ class SkippedSamples:
     def _find(self, row: int) -> list[int]:
         places: list[int] = self._marks[row].nonzero().flatten().tolist()
         return places
+
+
+class LeavesOutSkipped:
+    """Mixin of a DataLoader: leave out batches without samples, and report what was skipped.
+
+    It needs a class of its own, because a DataLoader has no other place that knows when the last
+    batch has been taken.
+    """
+
+    folders: Sequence[Any]
+
+    def __iter__(self) -> Any:
+        """Yield the batches of an epoch; warn at its end if files were skipped."""
+        for folder in self.folders:
+            folder.skipped_samples.begin_epoch()
+        for batch in super().__iter__():  # type: ignore[misc]
+            if batch is not None:
+                yield batch
+        self._report()
+
+    def _report(self) -> None:
+        names = [
+            folder.samples[place][0]
+            for folder in self.folders
+            for place in folder.skipped_samples.list_new_places()
+        ]
+        if names:
+            shown = ", ".join(names[:_NAMES_SHOWN])
+            more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+            epoch: int = self.sampler.epoch - 1  # type: ignore[attr-defined]
+            count = "1 file" if len(names) == 1 else f"{len(names)} files"
+            warnings.warn(
+                f"epoch {epoch}: {count} skipped, unreadable: {shown}{more}. All are in "
+                'dataset.skipped; GrayImageFolder(..., on_error="raise") says why',
+                stacklevel=3,
+            )
+
+
+class SkippingLoader(LeavesOutSkipped, DataLoader[Any]):
+    """A DataLoader that leaves out batches without samples, and reports skipped files."""
