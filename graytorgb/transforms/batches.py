@@ -113,16 +113,17 @@ class PrepareBatch:
 
     def __call__(self, samples: Sequence[Any]) -> Any:
         """Return the batch, (N, C, H, W), or a list of it and the collated rest of the samples."""
-        given, samples = samples, [sample for sample in samples if sample is not None]
-        if given and not samples:
+        samples = [sample for sample in samples if sample is not None]
+        if not samples:
             raise LayoutError(
-                f"all {len(given)} samples of a batch are None, so it would be empty: a larger "
-                "batch_size, or graytorgb.datasets.loader, which leaves such a batch out"
+                "a batch of no samples: if all of its files were skipped, a larger batch_size, or "
+                "graytorgb.datasets.loader, which leaves such a batch out"
             )
         lengths = {len(s) if isinstance(s, tuple) else 0 for s in samples}
         if len(lengths) != 1:
-            what = "with one length, or none at all" if samples else "and there are none"
-            raise LayoutError(f"samples are tuples (image, label, ...), all {what}")
+            raise LayoutError(
+                "samples are tuples (image, label, ...), all with one length, or none at all"
+            )
         images = [sample[0] if isinstance(sample, tuple) else sample for sample in samples]
         tensors = [self._as_tensor(image) for image in images]
         sizes = {tuple(tensor.shape[-2:]) for tensor in tensors}

@@ -4,7 +4,7 @@ from typing import Any
 
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from .skips import LeavesOutSkipped
+from .skipping_loader import LeavesOutSkipped
 
 __all__ = ["SkippingStatefulLoader", "StatefulDataLoader"]
 

@@ -1,20 +1,18 @@
-"""Samples that are skipped: noted in every worker process, left out of batches, and reported."""
+"""``SkippedSamples``: which samples of a data set couldn't be read, also in worker processes."""
 
-import warnings
-from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
-from torch.utils.data import DataLoader
-
-_NAMES_SHOWN = 3
+from numpy.typing import NDArray
 
 
 class SkippedSamples:
     """The places of the samples that were skipped.
 
     They lie in memory that worker processes share, however they are started, because each worker
-    has its own copy of the data set. It takes two bytes for each sample.
+    has its own copy of the data set. It takes two bytes for each sample. A copy made by ``pickle``
+    or ``copy`` has memory of its own.
 
     Parameters
     ----------
@@ -24,21 +22,49 @@ class SkippedSamples:
     Examples
     --------
     >>> skipped = SkippedSamples(4)
-    >>> skipped.add(2)
+    >>> skipped.add(2), skipped.add(2)
+    (True, False)
     >>> skipped.list_places()
     [2]
+    >>> skipped.discard(2)
+    >>> skipped.list_places()
+    []
     """
 
     def __init__(self, count: int) -> None:
-        self._marks = torch.zeros((2, count), dtype=torch.uint8)
-        self._marks.share_memory_()  # type: ignore[no-untyped-call]
+        self._share(torch.zeros((2, count), dtype=torch.uint8))
 
-    def add(self, index: int) -> None:
-        """Note that a sample was skipped."""
-        self._marks[:, int(index)] = 1
+    def _share(self, marks: torch.Tensor) -> None:
+        self._marks: torch.Tensor = marks.share_memory_()  # type: ignore[no-untyped-call]
+        self._array: NDArray[np.uint8] = self._marks.numpy()  # the same memory, asked in less time
+
+    def __len__(self) -> int:
+        return self._array.shape[1]
+
+    def __getstate__(self) -> torch.Tensor:
+        return self._marks
+
+    def __setstate__(self, marks: torch.Tensor) -> None:
+        self._share(marks)  # what a worker gets is in shared memory already, and stays there
+
+    def __deepcopy__(self, memo: Any) -> "SkippedSamples":
+        copy = SkippedSamples(0)
+        copy._share(self._marks.clone())
+        return copy
+
+    def add(self, index: int) -> bool:
+        """Note that a sample was skipped, and return whether that is new."""
+        is_new = not self._array[0, index]
+        self._array[:, index] = 1
+        return is_new
+
+    def discard(self, index: int) -> None:
+        """Note that a sample was read, which may have been skipped before."""
+        if self._array[0, index]:
+            self._array[:, index] = 0
 
     def list_places(self) -> list[int]:
-        """Return the places of all samples that were skipped so far, in ascending order."""
+        """Return the places of the samples that are skipped, in ascending order."""
         return self._find(0)
 
     def list_new_places(self) -> list[int]:
@@ -47,48 +73,8 @@ class SkippedSamples:
 
     def begin_epoch(self) -> None:
         """Begin to note the samples of another epoch."""
-        self._marks[1].zero_()
+        self._array[1] = 0
 
     def _find(self, row: int) -> list[int]:
-        places: list[int] = self._marks[row].nonzero().flatten().tolist()
+        places: list[int] = np.flatnonzero(self._array[row]).tolist()
         return places
-
-
-class LeavesOutSkipped:
-    """Mixin of a DataLoader: leave out batches without samples, and report what was skipped.
-
-    It needs a class of its own, because a DataLoader has no other place that knows when the last
-    batch has been taken.
-    """
-
-    folders: Sequence[Any]
-
-    def __iter__(self) -> Any:
-        """Yield the batches of an epoch; warn at its end if files were skipped."""
-        for folder in self.folders:
-            folder.skipped_samples.begin_epoch()
-        for batch in super().__iter__():  # type: ignore[misc]
-            if batch is not None:
-                yield batch
-        self._report()
-
-    def _report(self) -> None:
-        names = [
-            folder.samples[place][0]
-            for folder in self.folders
-            for place in folder.skipped_samples.list_new_places()
-        ]
-        if names:
-            shown = ", ".join(names[:_NAMES_SHOWN])
-            more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-            epoch: int = self.sampler.epoch - 1  # type: ignore[attr-defined]
-            count = "1 file" if len(names) == 1 else f"{len(names)} files"
-            warnings.warn(
-                f"epoch {epoch}: {count} skipped, unreadable: {shown}{more}. All are in "
-                'dataset.skipped; GrayImageFolder(..., on_error="raise") says why',
-                stacklevel=3,
-            )
-
-
-class SkippingLoader(LeavesOutSkipped, DataLoader[Any]):
-    """A DataLoader that leaves out batches without samples, and reports skipped files."""

@@ -14,7 +14,7 @@ from ...errors import LevelsError, OptionError
 from ...extras import require
 from .image_folder import GrayImageFolder
 from .seeds import SeededDataset, SeededSampler
-from .skips import LeavesOutSkipped, SkippingLoader
+from .skipping_loader import LeavesOutSkipped, SkippingLoader
 from .transfer import PrepareOnArrival
 
 # What `loader` sets itself, and what to write instead
