@@ -105,7 +105,8 @@ class SeededDataset(Dataset[Any]):
             return self.dataset[int(index)]
 
     def __getattr__(self, name: str) -> Any:
-        if name == "dataset":  # while it is unpickled
+        # `dataset` is missing while this is unpickled; `__getitems__` would take no seeds
+        if name == "dataset" or name.startswith("__"):
             raise AttributeError(name)
         return getattr(self.dataset, name)
 

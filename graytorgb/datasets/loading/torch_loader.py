@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, IterableDataset, Sampler
 
+from ...core.stats import stats_in_one
 from ...core.value_range import ValueRange
 from ...errors import LevelsError, OptionError
 from ...extras import require
@@ -29,6 +30,7 @@ _NAMED = {"self", "dataset", "batch_size", "shuffle", "sampler", "drop_last"}
 _OF_WORKERS = {"multiprocessing_context", "persistent_workers", "prefetch_factor", "timeout"}
 
 
+@stats_in_one
 def loader(
     dataset: Any,
     batch_size: int,
@@ -229,12 +231,16 @@ def _choose_workers(sampler: SeededSampler, batch_size: int, least: int) -> int:
     """
     if multiprocessing.current_process().daemon:
         return 0
-    has_affinity = hasattr(os, "sched_getaffinity")
-    count = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-    count //= int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # the processes that torchrun started here
+    shares = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # the processes that torchrun started here
+    count = _count_processors() // shares
     with suppress(TypeError):  # not every sampler has a length
         count = min(count, -(-len(sampler) // batch_size))
     return max(count if count > 1 else 0, least)
+
+
+def _count_processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _make_generator(seed: int | None) -> torch.Generator:
