@@ -148,6 +148,12 @@ def test_without_labels(root):
     assert next(iter(DataLoader(dataset, 7))).shape == (7, 1, 8, 8)
 
 
+def test_a_class_without_images_may_be_allowed(tmp_path):
+    (tmp_path / "a").mkdir()
+    dataset = GrayImageFolder(tmp_path, on_error="skip", allow_empty=True)
+    assert (len(dataset), dataset.classes, dataset.skipped) == (0, ["a"], [])
+
+
 def test_other_sources(root):
     assert len(GrayImageFolder(f"{root}/a/*.png", labels=None)) == 3
     np.save(root / "stack.npy", np.stack([gray(k) for k in range(7)]))
@@ -190,11 +196,13 @@ def test_skipping_follows_the_samples(root):
         assert dataset[1] is None
     dataset.samples = dataset.samples[1:3]
     assert dataset.skipped == []
-    dataset.samples.append(dataset.samples[0])
-    assert len(dataset) == 3
+    dataset.samples += dataset.samples
+    assert dataset[3] is not None
     with pytest.warns(UserWarning, match="skipped"):
         assert dataset[2] is None
     assert dataset.skipped == [str(root / "a" / "2.png")]
+    del dataset.samples[1:]
+    assert (dataset.skipped, len(dataset)) == ([], 1)
 
 
 def test_only_faults_of_files_are_skipped(root, monkeypatch):
@@ -280,7 +288,7 @@ def test_repr(root):
     lines = repr(GrayImageFolder(root, 8, value_range=(0, 255), transform=v2.Identity()))
     for told in ("Dataset GrayImageFolder", "Number of datapoints: 6", f"Root location: {root}",
                  "Classes: 2", "(1, 8, 8) uint8, the center", "Value range: (0, 255)",
-                 "1 images in no folder", "1 files that aren't images",
+                 "images in no folder that is a class: 1", "files that aren't images: 1",
                  "transform: Identity()"):  # fmt: skip
         assert told in lines
     assert "random part" in repr(GrayImageFolder(root, 8, train=True))

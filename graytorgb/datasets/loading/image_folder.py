@@ -118,9 +118,8 @@ class GrayImageFolder(Dataset[Any]):
     Raises
     ------
     FileNotFoundError
-        If there is no `root`, no class, or a class without images; but for no `root` it is an
-        ImageFileError too.
-    ImageFileError
+        If there is no `root`, no class, or a class without images.
+    ImageFileError, OSError
         If `root` or a folder in it can't be read.
     OptionError, LevelsError, ChannelError
         If an option has a value that isn't allowed.
@@ -132,8 +131,14 @@ class GrayImageFolder(Dataset[Any]):
     if the file is damaged, too deep, has alpha, or holds several images.
 
     A sample differs by at most 1 level from ``Image.convert("L")`` followed by Pillow's resize and
-    the crop. Only the crop is resized. Deep files are resized at their full depth before they
-    become 8 bits. Files whose names don't tell are opened once, to see whether they are images.
+    the crop; from a color JPEG, whose own luma is decoded, by at most 3. Only the crop is resized.
+    Deep files are resized at their full depth before they become 8 bits.
+
+    A file whose name has no known ending is opened once when the folder is listed, and counts if
+    its first bytes are those of an image. Links are followed, but not round and round.
+
+    A wrong or missing library, a wrong option and a transform that fails are errors under
+    ``on_error="skip"`` too. A file that can be read later is no longer in `skipped`.
 
     Examples
     --------
@@ -215,14 +220,18 @@ class GrayImageFolder(Dataset[Any]):
     @property
     def skipped(self) -> list[str]:
         """The paths of the files that were skipped so far, in worker processes too."""
+        self._fit_marks()
         places = self._skipped.list_places() if self._skipped is not None else []
         return [os.fsdecode(self._samples[place][0]) for place in places]
 
+    def _fit_marks(self) -> None:
+        """Begin anew to note what is skipped, if the list of samples has become another one."""
+        if self._skipped is not None and len(self._skipped) != len(self._samples):
+            self._skipped = SkippedSamples(len(self._samples))
+
     def __len__(self) -> int:
-        count = len(self._samples)
-        if self._skipped is not None and len(self._skipped) != count:  # the list was changed
-            self._skipped = SkippedSamples(count)
-        return count
+        self._fit_marks()  # before a DataLoader starts its workers
+        return len(self._samples)
 
     def __getitem__(self, index: int) -> Any:
         with seeded(index, everything=self.transform is not None):
@@ -240,7 +249,7 @@ class GrayImageFolder(Dataset[Any]):
             return None
         if self._skipped is not None:
             self._skipped.discard(index)
-        image: Any = torch.from_numpy(plane)[None]
+        image: Any = torch.from_numpy(plane[None])
         if self.transform is not None:
             image = self.transform(image)
         if self.labels is None:
@@ -263,6 +272,7 @@ class GrayImageFolder(Dataset[Any]):
 
     def _skip(self, index: int, path: str, error: Exception) -> None:
         """Note a file that can't be read, and warn of it the first time."""
+        self._fit_marks()
         assert self._skipped is not None, "files are skipped only if the user asked for it"
         if self._skipped.add(index):
             told = " ".join(str(error).split())
@@ -282,7 +292,7 @@ class GrayImageFolder(Dataset[Any]):
         if self.value_range is not None:
             lines.append(f"Value range: {self.value_range}")
         left = [
-            f"{count:,} {what}"
+            f"{what}: {count:,}"
             for count, what in (
                 (self._unlabeled, "images in no folder that is a class"),
                 (self._ignored, "files that aren't images"),
@@ -290,7 +300,7 @@ class GrayImageFolder(Dataset[Any]):
             if count
         ]
         if left:
-            lines.append(f"Left out: {', '.join(left)}")
+            lines.append(f"Left out: {'; '.join(left)}")
         if self._skipped is not None:
             lines.append(f"Skipped so far: {len(self.skipped)}")
         for name in ("transform", "target_transform"):

@@ -39,7 +39,7 @@ class SkippedSamples:
         self._array: NDArray[np.uint8] = self._marks.numpy()  # the same memory, asked in less time
 
     def __len__(self) -> int:
-        return self._array.shape[1]
+        return int(self._array.shape[1])
 
     def __getstate__(self) -> torch.Tensor:
         return self._marks
@@ -59,8 +59,8 @@ class SkippedSamples:
         return is_new
 
     def discard(self, index: int) -> None:
-        """Note that a sample was read, which may have been skipped before."""
-        if self._array[0, index]:
+        """Note that a sample was read, which may have been skipped before or be a new one."""
+        if index < len(self) and self._array[0, index]:
             self._array[:, index] = 0
 
     def list_places(self) -> list[int]:
