@@ -234,7 +234,8 @@ class GrayImageFolder(Dataset[Any]):
         return len(self._samples)
 
     def __getitem__(self, index: int) -> Any:
-        with seeded(index, everything=self.transform is not None):
+        calls_others = self.transform is not None or self.target_transform is not None
+        with seeded(index, everything=calls_others):
             return self._make_sample(index)
 
     def _make_sample(self, index: int) -> Any:
