@@ -6,12 +6,14 @@ memory that two processes share, and to read it there, takes longer than to make
 
 from collections.abc import Sequence
 from functools import lru_cache
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import torch
 from torch.utils.data import get_worker_info
 
 from ...core.stats import Stats
+from ...errors import WorkerLost
 from ...transforms.batches import PrepareBatch
 
 Recipe = tuple[Stats, int, torch.dtype]  # the arguments of PrepareBatch for gray bytes
@@ -38,13 +40,37 @@ class PrepareOnArrival(PrepareBatch):
         """Return the batch, or what becomes the batch when another process receives it."""
         if self.leaves_out and all(sample is None for sample in samples):
             return None
-        return super().__call__(samples)
+        batch = super().__call__(samples)
+        return batch if get_worker_info() is None else _Sent(batch)
 
     def _make_batch(self, tensors: list[torch.Tensor], size: tuple[int, ...]) -> Any:
         if get_worker_info() is None or self._is_raw or not self._are_bytes(tensors):
             return super()._make_batch(tensors, size)
         recipe = self._prepare.stats, self.channels, self._prepare.dtype
         return _Parcel(recipe, torch.stack(tensors))
+
+
+class _Sent:
+    """What a worker sends: pickled apart, so that the error for a dead worker can say so.
+
+    Tensors travel as open files, which their receiver asks the worker for.
+    """
+
+    def __init__(self, batch: Any) -> None:
+        self._batch = batch
+
+    def __reduce__(self) -> Any:
+        return _receive, (bytes(ForkingPickler.dumps(self._batch)),)
+
+
+def _receive(message: bytes) -> Any:
+    try:
+        return ForkingPickler.loads(message)
+    except (EOFError, OSError) as error:
+        raise WorkerLost(
+            "a DataLoader's worker was killed before its batch had arrived, by the system perhaps "
+            "for want of memory: fewer workers= or a smaller batch_size"
+        ) from error
 
 
 class _Parcel:
