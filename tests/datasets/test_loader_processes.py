@@ -28,6 +28,7 @@ from torchvision.datasets import ImageFolder  # noqa: E402
 from torchvision.transforms import v2  # noqa: E402
 
 from graytorgb.datasets import GrayImageFolder, loader  # noqa: E402
+from graytorgb.datasets.loading import transfer  # noqa: E402
 
 COUNT = 24
 
@@ -157,6 +158,18 @@ def test_a_killed_worker_is_an_error(shared_root, tmp_path):
     for pid in (first, second):
         with contextlib.suppress(psutil.NoSuchProcess):
             wait_until_gone([psutil.Process(int(pid))])
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError, FileNotFoundError, EOFError])
+def test_a_batch_whose_worker_is_gone(monkeypatch, error):
+    """The files behind its tensors are asked for in vain."""
+
+    def fail(message):
+        raise error("the worker is gone")
+
+    monkeypatch.setattr(transfer.ForkingPickler, "loads", fail)
+    with pytest.raises(g2r.errors.WorkerLost, match=r"worker was killed.*workers="):
+        transfer._receive(b"")
 
 
 @pytest.mark.filterwarnings("ignore:skipped, ")  # said of each file by the worker that meets it

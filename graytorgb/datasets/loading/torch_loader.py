@@ -95,6 +95,9 @@ def loader(
     ------
     OptionError, LevelsError, DtypeError
         If an argument can't work.
+    WorkerLost, RuntimeError
+        While batches are read, if a worker was killed: the first if its batch was on the way, the
+        second, which is torch's own, else.
     BackendUnavailable
         If `resumable` is asked for, and torchdata is missing.
 
