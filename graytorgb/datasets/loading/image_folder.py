@@ -16,6 +16,7 @@ from ..audits.result import Audit
 from ..pixels.crops import RandomView, choose_view
 from .planes import is_fault_of_file, load_plane, make_plane_options
 from .samples import Place, Sample, list_samples
+from .seeds import seeded
 from .skips import SkippedSamples
 
 _DTYPES = (torch.uint8, torch.uint16)
@@ -233,6 +234,11 @@ class GrayImageFolder(Dataset[Any]):
         return len(self._samples)
 
     def __getitem__(self, index: int) -> Any:
+        calls_others = self.transform is not None or self.target_transform is not None
+        with seeded(index, everything=calls_others):
+            return self._make_sample(index)
+
+    def _make_sample(self, index: int) -> Any:
         path, target = self._samples[index]
         source = self._items.get(path, path)
         try:
