@@ -48,6 +48,7 @@ EXTRAS = MappingProxyType(
         "tifffile": "tiff",
         "timm": "timm",
         "torch": "models",
+        "torchdata": "resume",
         "torchvision": "torchvision",
         "xxhash": "datasets",
         "zarr": "zarr",

@@ -24,6 +24,9 @@ class Suite(NamedTuple):
 
 
 _DEVICES = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+# For tests of layers and networks, whose outputs are compared within a tolerance. The suites "jax"
+# and "jax-x64" compare bits, and run what XLA makes by default.
+_COMPILED_FAST = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
 SUITES = {
     "tensorflow": Suite(
         ("tests/isolated/kinds_tensorflow.py", "graytorgb/kinds/tensorflow.py"), ("tensorflow",)
@@ -67,7 +70,7 @@ SUITES = {
             "tests/isolated/models_keras_proof.py",
         ),
         ("keras", "jax"),
-        {"KERAS_BACKEND": "jax"} | _DEVICES,
+        {"KERAS_BACKEND": "jax"} | _DEVICES | _COMPILED_FAST,
     ),
     "keras-torch": Suite(
         (

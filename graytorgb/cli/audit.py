@@ -103,9 +103,9 @@ def audit_command(
 ) -> None:
     """Tell what SRC holds, and what the usual loaders would lose of it.
 
-    SRC is a folder, a glob in quotes, a text file of paths, a .npy, .npz or Zarr array, a TIFF of
-    many pages, or a URL. Several are one set. Without --strict a finished audit exits with 0,
-    whatever it finds.
+    SRC is a folder, a glob in quotes, a text file of paths, a .npy, .npz or Zarr array, tar shards,
+    a TIFF of many pages, or a URL. Several are one set. Without --strict a finished audit exits
+    with 0, whatever it finds.
     """
     reports = {
         "--json": json_path, "--csv": csv_path, "--parquet": parquet_path, "--html": html_path

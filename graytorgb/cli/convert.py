@@ -71,9 +71,9 @@ def convert_command(
     """Convert all images of SRC into DST: a folder, or an array by its suffix, .zarr, .npy or .tar.
 
     SRC is a folder, whose tree is kept, a glob, a text file of paths, an array (.npy, .npz, Zarr),
-    a TIFF of many pages, or a URL. A run that was interrupted, even killed, goes on when the same
-    command is run again, and gives the same bytes. Images that can't be read are named, nothing is
-    written for them, and the exit code is 1.
+    tar shards, a TIFF of many pages, or a URL. A run that was interrupted, even killed, goes on
+    when the same command is run again, and gives the same bytes. Images that can't be read are
+    named, nothing is written for them, and the exit code is 1.
     """
     stated = join_range(value_range, value_rule, value_percentiles)
     bar = ProgressBar("images", stays=True)

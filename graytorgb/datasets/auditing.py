@@ -30,8 +30,8 @@ def audit(
     ----------
     src : str, path or sequence of them
         A folder, of which the whole tree is read; a glob, ``"scans/**/*.png"``; a text file of
-        paths; a .npy, .npz or Zarr array of images; a TIFF of many pages; or a URL that fsspec
-        opens, ``"s3://bucket/scans"``. Several are one set.
+        paths; a .npy, .npz or Zarr array of images; tar shards, ``"train-*.tar"``; a TIFF of many
+        pages; or a URL that fsspec opens, ``"s3://bucket/scans"``. Several are one set.
     quick : bool
         Whether to read only the headers: what only pixels tell is None in the records.
     workers : int, optional

@@ -29,7 +29,7 @@ def convert(
     dry_run: bool = False,
     watch: Watch | None = None,
 ) -> Conversion:
-    """Convert a dataset of images: a folder of them, an array, a glob, a list of paths or a URL.
+    """Convert a dataset of images: a folder of them, an array, shards, a glob, a list or a URL.
 
     A first pass reads all headers, so that what can't be done is refused before anything is
     written. Then worker processes convert the images. Each file gets its name when it is whole. A
@@ -41,7 +41,8 @@ def convert(
     ----------
     src : str, path or sequence of them
         A folder, whose tree is kept; a glob such as ``"scans/**/*.png"``; a text file of paths; an
-        image file; a .npy, .npz or Zarr array of images; or a URL. It is never changed.
+        image file; a .npy, .npz or Zarr array of images; tar shards, ``"train-*.tar"``; or a URL.
+        It is never changed.
     dst : str or path
         The target, whose kind its suffix tells: ``.zarr`` or ``.npy`` is one array of images of one
         size, ``.tar`` is WebDataset shards, and any other name is a folder. In a folder each image

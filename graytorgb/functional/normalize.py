@@ -34,7 +34,8 @@ def write_normalized(
         Gray, or with a channel axis of 1 or 3, in the source axes of the layout.
     axes : Layout
     out : ndarray
-        C-contiguous, in the target axes of the layout; 16-bit integers for bfloat16.
+        C-contiguous, in the target axes of the layout; 16-bit integers for bfloat16. One channel of
+        gray is enough, which has the arithmetic of the first.
     arithmetic : Arithmetic
     target : str
         The dtype of the result: one of :data:`DTYPES`, or float64.
@@ -55,6 +56,8 @@ def write_normalized(
         rgb = np.moveaxis(array.transpose(find_order(*axes)), axis, 0)
         return _write_by_numpy(rgb, axis, out, arithmetic, target)
     array = take_plane(array, axes, 0, np.transpose)
+    if out.shape[axis] == 1:
+        return _write_by_numpy([array], axis, out, arithmetic, target)
     packed = pack(arithmetic)
     if packed is not None and array.dtype in _CODES and registry.is_usable("native"):
         return _write_by_kernel(array, axis, out, packed, target, warm, threads)

@@ -165,6 +165,8 @@ def prepare_checked(
     target: str,
     out: Any = None,
     threads: int | None = None,
+    *,
+    one_channel: bool = False,
 ) -> Any:
     """Prepare a batch once the arguments are checked.
 
@@ -174,6 +176,8 @@ def prepare_checked(
         As for :func:`prepare`.
     target : str
         The dtype of the result by its name; float64 too, which a Keras layer may ask for.
+    one_channel : bool
+        Whether the result is the first of its channels alone, in `out`; for gray images.
     """
     kind = kinds.find_kind(batch)
     array, axes, channels = kinds.read_image(kind, batch, layout)
@@ -185,6 +189,9 @@ def prepare_checked(
         values = None if shared is None else kind.to_numpy_values(array)
         if shared is not None and values is not None:
             shape = axes.result_shape(shared.shape)
+            if one_channel:
+                axis = axes.rgb_axis()
+                shape = (*shape[:axis], 1, *shape[axis + 1 :])
             write = partial(_normalize_values, values, axes, options, threads)
             return kinds.write_result(kind, batch, out, shape, dtype, shared, write)
     library = kinds.require_unshared(kind, out)

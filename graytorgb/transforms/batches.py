@@ -11,22 +11,34 @@ import torch
 from torch.utils.data import default_collate, get_worker_info
 from torchvision import tv_tensors
 
-from ..core.stats import stats_in_one
+from ..core.stats import Stats, stats_in_one
+from ..core.stats import stats as find_stats
 from ..core.value_range import ValueRange
-from ..errors import DtypeError, LayoutError, OptionError
-from .images import Prepare, copy_for_torch, is_plain_tensor, pil_to_tensor
+from ..errors import ChannelError, DtypeError, LayoutError, OptionError
+from ..functional.prepare import prepare_checked
+from .images import Prepare, copy_for_torch, is_plain_tensor, pil_to_tensor, refuse_wrapped
+
+_UNCHANGED = Stats((0.0,), (1.0,))  # what leaves values from 0 to 1 as they are
 
 
 class PrepareBatch:
     """Collate samples into a prepared batch: ``DataLoader(..., collate_fn=PrepareBatch(...))``.
 
-    Each image is prepared right into its place in the batch, so nothing is stacked or copied. The
-    memory of a batch is used again once nothing refers to it: in a loop, two batches take turns.
+    The images are written into memory that is used again once nothing refers to the batch that
+    was there: in a loop, two batches take turns.
 
     Parameters
     ----------
-    stats, value_range, dtype
-        The arguments of :class:`Prepare`.
+    stats
+        The first argument of :class:`Prepare`. It is left away for one channel.
+    channels : 3 or 1
+        How many channels a batch has: 3 for a network that takes RGB; 1 for one that
+        :func:`graytorgb.models.adapt` made, whose input is scaled to 0 to 1 and not normalized,
+        because the network does that itself.
+    value_range, dtype
+        The arguments of :class:`Prepare`. One channel of ``torch.uint8`` is the samples as they
+        are, for a batch that becomes RGB on the device:
+        ``graytorgb.prepare(batch.to("cuda"), "imagenet", "NCHW")``.
     buffers : int
         How many batches' memory is kept for later ones; with 0 each batch has new memory.
     pin_memory : bool, optional
@@ -36,16 +48,19 @@ class PrepareBatch:
 
     Raises
     ------
-    LevelsError, DtypeError, LayoutError, OptionError
+    LevelsError, DtypeError, LayoutError, OptionError, ChannelError
         On construction, for arguments that can't work; on a call, for samples that aren't alike,
-        for images of several sizes and for what :func:`graytorgb.prepare` refuses.
+        for images of several sizes, for RGB images where a batch has one channel, for a batch of
+        which all samples are None, and for what :func:`graytorgb.prepare` refuses.
 
     Notes
     -----
     A sample is an image or a tuple whose first entry is one: a PIL image, a tensor of shape
     (1, H, W), (3, H, W) or (H, W), or an array of shape (H, W), (H, W, 1) or (H, W, 3). All have
-    one size. The rest of the tuple is collated as torch does. A transform may come before, as
-    long as it leaves the levels as they are: resizing, cropping and flipping are fine.
+    one size. The rest of the tuple is collated as torch does. A sample that is None is left out:
+    ``GrayImageFolder(on_error="skip")`` gives it for a file that can't be read. A transform may
+    come before, as long as it leaves the levels as they are: resizing, cropping and flipping are
+    fine.
 
     In a DataLoader's worker each batch has new memory, because it goes to another process.
     Threads may share one object.
@@ -58,19 +73,32 @@ class PrepareBatch:
     >>> images, labels = collate([(np.zeros((28, 28), np.uint8), i) for i in range(4)])
     >>> images.shape, labels
     (torch.Size([4, 3, 28, 28]), tensor([0, 1, 2, 3]))
+    >>> images, labels = PrepareBatch(channels=1)([(np.full((28, 28), 255, np.uint8), 0)])
+    >>> images.shape, images.max()
+    (torch.Size([1, 1, 28, 28]), tensor(1.))
     """
 
     @stats_in_one
     def __init__(
         self,
-        stats: Any,
+        stats: Any = None,
         *,
+        channels: int = 3,
         value_range: ValueRange | None = None,
         dtype: torch.dtype = torch.float32,
         buffers: int = 2,
         pin_memory: bool | None = None,
     ) -> None:
+        stats = _check_stats(stats, channels)
+        self.channels = channels
         self._prepare = Prepare(stats, value_range=value_range, dtype=dtype)
+        self._is_raw = channels == 1 and self._prepare.dtype == torch.uint8
+        if self._is_raw and value_range is not None:
+            raise OptionError(
+                "one channel of uint8 is the samples as they are, so value_range has no use: "
+                f"GrayImageFolder(..., value_range={value_range!r}) or "
+                f"ToUint8({value_range!r}) in the dataset's transform"
+            )
         present = torch.cuda.is_available()
         if pin_memory and not present:
             raise OptionError("pin_memory=True needs CUDA, which isn't present: leave it away")
@@ -84,24 +112,82 @@ class PrepareBatch:
         return self.__dict__ | {"_kept": []}  # a spawned worker doesn't need the memory
 
     def __call__(self, samples: Sequence[Any]) -> Any:
-        """Return the batch, (N, 3, H, W), or a list of it and the collated rest of the samples."""
+        """Return the batch, (N, C, H, W), or a list of it and the collated rest of the samples."""
+        samples = [sample for sample in samples if sample is not None]
+        if not samples:
+            raise LayoutError(
+                "a batch of no samples: if all of its files were skipped, a larger batch_size, or "
+                "graytorgb.datasets.loader, which leaves such a batch out"
+            )
         lengths = {len(s) if isinstance(s, tuple) else 0 for s in samples}
         if len(lengths) != 1:
-            what = "with one length, or none at all" if samples else "and there are none"
-            raise LayoutError(f"samples are tuples (image, label, ...), all {what}")
+            raise LayoutError(
+                "samples are tuples (image, label, ...), all with one length, or none at all"
+            )
         images = [sample[0] if isinstance(sample, tuple) else sample for sample in samples]
         tensors = [self._as_tensor(image) for image in images]
         sizes = {tuple(tensor.shape[-2:]) for tensor in tensors}
         if len(sizes) != 1:
             raise LayoutError(
                 f"a batch has images of one size, not {sorted(sizes)}: v2.Resize or "
-                "v2.CenterCrop in the dataset's transform"
+                "v2.CenterCrop in the dataset's transform, or GrayImageFolder(..., size=224)"
             )
-        batch = self._room((len(images), 3, *sizes.pop()))
-        for tensor, place in zip(tensors, batch, strict=True):
-            self._prepare.prepare(tensor, out=place)
+        batch = self._make_batch(tensors, sizes.pop())
         rest = [sample[1:] for sample in samples if isinstance(sample, tuple)]
         return [batch, *default_collate(rest)] if rest and rest[0] else batch
+
+    def _make_batch(self, tensors: list[torch.Tensor], size: tuple[int, ...]) -> Any:
+        """Return the batch of images of one size, (H, W)."""
+        batch = self._room((len(tensors), self.channels, *size))
+        tensors = [tensor[None] if tensor.ndim == 2 else tensor for tensor in tensors]
+        if self.channels == 1:
+            self._refuse_unfit(tensors)
+        if self._is_raw:
+            torch.stack(tensors, out=batch)
+        elif self._are_bytes(tensors):
+            self._write(torch.stack(tensors), batch)
+        else:
+            for tensor, place in zip(tensors, batch, strict=True):
+                self._write(tensor, place)
+        return batch
+
+    def _are_bytes(self, tensors: list[torch.Tensor]) -> bool:
+        """Return whether all images are gray bytes, (1, H, W), of which 0 to 255 become 0 to 1."""
+        gray = all(t.dtype == torch.uint8 and t.ndim == 3 and t.shape[0] == 1 for t in tensors)
+        return gray and self._prepare.value_range is None
+
+    def _write(self, images: torch.Tensor, out: torch.Tensor) -> None:
+        """Write one image, or several, into a batch or a part of it."""
+        if self.channels == 1:
+            self._write_scaled(images, out)
+        else:
+            self._prepare.prepare(images, out=out)
+
+    def _write_scaled(self, images: torch.Tensor, out: torch.Tensor) -> None:
+        """Write one channel: the first one that `prepare` gives for values from 0 to 1."""
+        value_range, target = self._prepare.value_range, str(out.dtype).removeprefix("torch.")
+        if images.dtype == torch.uint8 and value_range is None:
+            torch.mul(images, 1 / 255, out=out)  # the same bits, and nothing to check
+            return
+        refuse_wrapped(images, value_range)
+        prepare_checked(images, _UNCHANGED, "CHW", value_range, target, out, 1, one_channel=True)
+
+    def _refuse_unfit(self, tensors: list[torch.Tensor]) -> None:
+        """Raise an error for images that aren't what a batch of one channel is made of."""
+        for tensor in tensors:
+            if tensor.ndim == 3 and tensor.shape[0] == 3:
+                raise ChannelError(
+                    "channels=1 takes gray images, and this one has 3 channels: GrayImageFolder "
+                    "reads gray alone; else ToGray() in the dataset's transform, or "
+                    "graytorgb.to_gray(image)"
+                )
+            if self._is_raw and (tensor.dtype != torch.uint8 or tensor.shape[0] != 1):
+                raise DtypeError(
+                    "one channel of uint8 is the samples as they are, and this one is "
+                    f"{tuple(tensor.shape)} of {tensor.dtype}: ToUint8(value_range) in the "
+                    "dataset's transform, GrayImageFolder(..., value_range=...), or a batch of "
+                    "floats"
+                )
 
     @staticmethod
     def _as_tensor(image: Any) -> torch.Tensor:
@@ -148,6 +234,29 @@ class PrepareBatch:
                 return memory
             self._kept.append(memory)
         return np.empty(nbytes, np.uint8)
+
+
+def _check_stats(stats: Any, channels: int) -> Any:
+    """Return statistics that fit the number of channels, or raise OptionError."""
+    if channels not in (1, 3) or isinstance(channels, bool):
+        raise OptionError(
+            f"channels is 3, or 1 for a network that models.adapt made, not {channels!r}"
+        )
+    if channels == 3 and stats is None:
+        raise OptionError(
+            "a batch of 3 channels needs the statistics of its network: stats="
+            '"imagenet", "-1..1", "0..1", its weights (ResNet50_Weights.DEFAULT) or a pair '
+            "(mean, std). For a network that models.adapt made: channels=1, without them"
+        )
+    if channels == 1 and stats is not None:
+        mean, std = find_stats(stats)
+        if {*mean} != {0.0} or {*std} != {1.0}:
+            raise OptionError(
+                f"channels=1 is scaled to 0 to 1 and not normalized, because a network that "
+                f"models.adapt made normalizes by itself, so stats={stats!r} would be applied "
+                "twice: leave stats away. For a network that takes RGB: channels=3"
+            )
+    return _UNCHANGED if channels == 1 else stats
 
 
 def _count_references(array: np.ndarray[Any, Any]) -> int:

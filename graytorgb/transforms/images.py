@@ -214,7 +214,7 @@ class ToUint8(_ImageTransform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Convert one image or video with :func:`graytorgb.to_uint8`."""
-        _refuse_wrapped(inpt, self.value_range)
+        refuse_wrapped(inpt, self.value_range)
         if torch.compiler.is_compiling() and is_plain_tensor(inpt):
             return _to_uint8_op(inpt, repr(self.value_range))
         return to_uint8(inpt, self.value_range)
@@ -282,7 +282,7 @@ class Prepare(_ImageTransform):
         if isinstance(image, PIL.Image.Image):
             image = pil_to_tensor(image)
         layout = _find_layout(image)
-        _refuse_wrapped(image, self.value_range)
+        refuse_wrapped(image, self.value_range)
         return prepare(
             image, self.stats, layout, value_range=self.value_range, dtype=self.dtype, out=out
         )
@@ -295,7 +295,7 @@ def _find_layout(image: Any) -> str | None:
     return name_axes(image.ndim, "CHW") if image.ndim >= 3 else "HW"
 
 
-def _refuse_wrapped(image: Any, value_range: ValueRange | None) -> None:
+def refuse_wrapped(image: Any, value_range: ValueRange | None) -> None:
     """Raise LevelsError for an int16 tensor under a range that int16 doesn't hold.
 
     ``v1.ToTensor`` makes such tensors of 16-bit images, and the upper half of the values is lost.

@@ -9,12 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graytorgb.datasets.conversion import convert
+from graytorgb.datasets.sources import arrays as source_arrays
+from graytorgb.datasets.sources.decoded import DECODED, DecodedBlocks
 from graytorgb.datasets.sources.items import Item, Skipped
 from graytorgb.datasets.sources.opening import open_source
 from graytorgb.datasets.sources.stack_layout import find_stack
 from graytorgb.errors import ImageFileError, LayoutError
+from graytorgb.functional.to_uint8 import to_uint8
+from graytorgb.io import read
 
-from ..support import assert_same_bits, needs_package, random_bits
+from ..support import assert_same_bits, needs, needs_package, random_bits
+from .trees import deep, gray, write_classes, write_png
 
 SHAPES = {  # and the one usual reading
     (6, 7): "HW",
@@ -280,6 +286,7 @@ def test_a_chunk_is_decoded_once_for_its_images(tmp_path, monkeypatch):
 
     images = random_bits((10, 6, 7), "uint8")
     store = zarr.create_array(str(tmp_path / "a.zarr"), data=images, chunks=(4, 6, 7))
+    monkeypatch.setattr(DECODED, "limit", 400)  # a chunk has 168 bytes
     read = []
     original = zarr.Array.__getitem__
 
@@ -294,8 +301,158 @@ def test_a_chunk_is_decoded_once_for_its_images(tmp_path, monkeypatch):
     assert len(read) == 3
     items[8].read()
     store[8:] = 7
-    monkeypatch.setattr("graytorgb.datasets.sources.zarr._AGE", -1)  # as some seconds later
+    assert (items[8].read().array == 7).all()  # the file of the chunk is another one
+    monkeypatch.setattr("graytorgb.datasets.sources.zarr._find_chunk_time", lambda *_: 0)
     assert (items[8].read().array == 7).all()
+    store[8:] = 9
+    assert (items[8].read().array == 7).all()  # behind a URL nothing tells it, for some seconds
+    monkeypatch.setattr("graytorgb.datasets.sources.zarr._AGE", -1)
+    assert (items[8].read().array == 9).all()
+
+
+def test_a_small_set_in_random_order_is_decoded_once(tmp_path, monkeypatch):
+    needs_package("zarr")
+    import zarr
+
+    images = random_bits((40, 6, 7), "uint16")
+    np.savez_compressed(tmp_path / "a.npz", x=images)
+    zarr.create_array(str(tmp_path / "a.zarr"), data=images, chunks=(10, 6, 7))
+    decoded, opened = [], []
+    original, inflate = zarr.Array.__getitem__, source_arrays._inflate
+    monkeypatch.setattr(
+        zarr.Array, "__getitem__", lambda *args: decoded.append(args) or original(*args)
+    )
+    monkeypatch.setattr(
+        source_arrays, "_inflate", lambda values: opened.append(values) or inflate(values)
+    )
+    for name, most, count in (("a.zarr", 4, decoded), ("a.npz", 1, opened)):
+        items = list(open_source(tmp_path / name).items())
+        for _ in range(3):
+            for k in np.random.default_rng(5).permutation(40):
+                assert_same_bits(items[k].read().array, images[k])
+        assert len(count) == most
+
+
+def test_decoded_blocks_are_bounded():
+    blocks = DecodedBlocks(1000)
+    made = []
+
+    def make(key, size):
+        made.append(key)
+        return np.full(size, key, np.uint8)
+
+    for key in (1, 2, 3, 2, 1, 3):  # the third lets go of the first, and that one of the second
+        assert (blocks.get(key, lambda key=key: make(key, 400)) == key).all()
+    assert made == [1, 2, 3, 1]
+    made.clear()
+    assert blocks.get(9, lambda: make(9, 2000)).size == 2000  # too large to stay
+    assert blocks.get(9, lambda: make(9, 2000)).size == 2000
+    assert made == [9, 9]
+
+
+def test_a_damaged_image_of_a_shard_is_the_only_one(tmp_path):
+    needs_package("zarr")
+    import zarr
+
+    images = random_bits((5, 60, 70), "uint16")
+    zarr.create_array(str(tmp_path / "a.zarr"), data=images, chunks=(1, 60, 70), shards=(5, 60, 70))
+    path = tmp_path / "a.zarr" / "c" / "0" / "0" / "0"
+    data = bytearray(path.read_bytes())
+    data[:4] = bytes(4)  # the signature of the first image's compression
+    path.write_bytes(data)
+    items: list[Item] = list(open_source(tmp_path / "a.zarr").items())
+    with pytest.raises(ImageFileError, match="image 0 can't be read"):
+        items[0].read()
+    for item, image in zip(items[1:], images[1:], strict=True):
+        assert_same_bits(item.read().array, image)
+
+
+def test_the_labels_of_a_group_of_another_program(tmp_path):
+    needs_package("zarr")
+    import zarr
+
+    images = random_bits((5, 6, 7), "uint16")
+    group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w")
+    group.create_array("images", data=images)
+    source = open_source(tmp_path / "a.zarr")
+    assert (source.classes, {item.label for item in source.items()}) == ([], {None})
+    group.create_array("labels", data=np.array([3, -1, 0, 1, 1], np.int16))
+    source = open_source(tmp_path / "a.zarr")
+    assert source.classes == ["0", "1", "2", "3"]
+    assert [item.label for item in source.items()] == [3, None, 0, 1, 1]
+    assert {item.value_range for item in source.items()} == {None}
+    paths = group.create_array("paths", shape=(5,), dtype="str")
+    paths[:] = np.array(["b/1.png", "b/2.png", "a/1.png", "a/2.png", "c"])
+    del group["labels"]
+    source = open_source(tmp_path / "a.zarr")
+    assert source.classes is None
+    assert [item.path for item in source.items()] == list(paths[:])
+
+
+def convert_two_classes(folder, name):
+    """Convert images of two classes and one of none, under a range; return the target."""
+    write_png(folder / "src" / "z.png", deep(3))
+    target = folder / name
+    convert(write_classes(folder / "src"), target, to="gray", value_range=(0, 4095), workers=1)
+    return target
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.zarr", "a.tar"])
+def test_8_bits_in_a_set_of_deeper_images_have_no_range_of_theirs(tmp_path, name):
+    needs("pillow")
+    needs_package("dask", "imagecodecs", "zarr")
+    write_png(tmp_path / "src" / "a" / "8.png", gray(1))
+    write_png(tmp_path / "src" / "a" / "12.png", deep(1))
+    convert(tmp_path / "src", tmp_path / name, to="gray", value_range=(0, 4095), workers=1)
+    items = {item.path: item for item in open_source(tmp_path / name).items()}
+    assert items["a/12.png"].value_range == (0, 4095)
+    assert items["a/8.png"].value_range is None  # they would be black
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.zarr"])
+def test_an_array_of_a_conversion_tells_classes_paths_and_range(tmp_path, name):
+    needs("pillow")
+    needs_package("dask", "imagecodecs", "zarr")
+    target = convert_two_classes(tmp_path, name)
+    source = open_source(target)
+    items = list(source.items())
+    assert source.classes == ["cats", "dogs"]
+    assert [(item.path, item.label) for item in items] == [
+        ("cats/a.png", 0), ("dogs/b.png", 1), ("z.png", None),
+    ]  # fmt: skip
+    for item, seed in zip(items, (1, 2, 3), strict=True):
+        image = item.read()
+        assert_same_bits(image.array[..., 0], deep(seed))
+        assert (image.value_range, image.depth_only) == ((0, 4095), False)
+        assert item.read_header().value_range == (0, 4095)
+        assert to_uint8(image).max() > 200
+    # what is said of a set needs no range any more
+    convert(target, tmp_path / "out", to="gray", bits=8, workers=1)
+    expected = to_uint8(deep(2), (0, 4095))
+    assert_same_bits(read(tmp_path / "out/dogs/b.png").array, expected)
+
+
+def test_notes_of_an_array_that_was_replaced_are_left_out(tmp_path):
+    needs("pillow")
+    needs_package("dask", "imagecodecs")
+    target = convert_two_classes(tmp_path, "a.npy")
+    np.save(target, random_bits((5, 8, 9), "uint16"))
+    source = open_source(target)
+    assert source.classes == []
+    assert [(i.path, i.label, i.value_range) for i in source.items()] == [
+        (f"a.npy[{k}]", None, None) for k in range(5)
+    ]
+
+
+def test_labels_without_a_class_are_an_error(tmp_path):
+    needs("pillow")
+    needs_package("dask", "imagecodecs", "zarr")
+    import zarr
+
+    target = convert_two_classes(tmp_path, "a.zarr")
+    zarr.open_group(str(target))["labels"][1] = 7
+    with pytest.raises(ImageFileError, match="has the label 7, and there are 2 classes"):
+        list(open_source(target).items())
 
 
 def test_a_damaged_chunk_is_an_error_of_its_image(tmp_path):

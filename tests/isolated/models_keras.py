@@ -46,7 +46,7 @@ BEGINNINGS = {
 SHARE = {
     "tensorflow": [*APPLICATIONS, *BEGINNINGS],
     "torch": ["MobileNetV3Small", "MobileNet", "VGG16"],
-    "jax": ["MobileNet", "MobileNetV2"],
+    "jax": ["MobileNet"],
 }[BACKEND]
 EVERY = 4 if BACKEND == "jax" else 1
 

@@ -6,6 +6,7 @@ eagerly, or in a graph. See tests/kinds/test_kinds.py for how little that is.
 
 import warnings
 from fractions import Fraction
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -237,17 +238,19 @@ class KindContract(GrayContract):
     @pytest.mark.filterwarnings("ignore:more than half of an image is above")
     def test_prepare_is_the_formula(self):
         mean, std = g2r.stats("imagenet")
-        for name in self.levels:
+        for number, name in enumerate(self.levels):
             lo, hi = (0, 1) if numpy_dtype(name).kind not in "iu" else (3, 120)
             shape = (2, 5, 6)
             values = np.random.default_rng(1).uniform(lo - 1, hi + 1, shape).round(3)
             values = values.clip(0).astype(numpy_dtype(name))
-            for layout in ("NHW->NCHW", "NHW->NHWC"):
+            for place, layout in enumerate(("NHW->NCHW", "NHW->NHWC")):
                 at = [3 if i == layout[5:].index("C") else 1 for i in range(4)]
                 scaled = (values.astype(float) - lo).clip(0, hi - lo) / (hi - lo)
                 scaled = np.expand_dims(scaled, layout[5:].index("C"))
                 exact = (scaled - np.reshape(mean, at)) / np.reshape(std, at)
-                for target in self.targets:
+                # each graph is compiled: all pairs of dtype, layout and target, but not all triples
+                chosen = slice(None) if self.sees else slice((number + place) % 2, None, 2)
+                for target in self.targets[chosen]:
                     result = self.run(
                         lambda x, layout=layout, target=target, lo=lo, hi=hi: g2r.prepare(
                             x, (mean, std), layout, value_range=(lo, hi), dtype=target
@@ -315,13 +318,16 @@ class KindContract(GrayContract):
             return
         mask = np.arange(24).reshape(4, 6) % 3 == 1
         white = np.full((4, 6), True)
+        to_levels = partial(g2r.to_uint8, value_range=policy)
+        # these functions are made once, because a graph compiles each of them
+        prepares = [
+            partial(g2r.prepare, stats=(0.5, 0.25), layout="HW->HWC", value_range=stated)
+            for stated in (policy, None)
+        ]
         for x in (mask, white, ~white):
-            result = self.run(lambda x: g2r.to_uint8(x, policy), x)
-            self.same(result, x * np.uint8(255))
-            for stated in (policy, None):
-                result = self.run(
-                    lambda x, r=stated: g2r.prepare(x, (0.5, 0.25), "HW->HWC", value_range=r), x
-                )
+            self.same(self.run(to_levels, x), x * np.uint8(255))
+            for prepare in prepares:
+                result = self.run(prepare, x)
                 self.same(result, np.stack([np.where(x, 2, -2).astype(np.float32)] * 3, -1))
 
     @pytest.mark.parametrize("dtype", ["uint8", "int8"])
@@ -375,9 +381,10 @@ class KindContract(GrayContract):
             ):
                 with warnings.catch_warnings(record=True) as caught:
                     warnings.simplefilter("always")
+                    in_4095 = partial(call, hi=4095)  # one function, which a graph compiles once
                     for image in (y, x, x, x // 2):
-                        self.run(lambda x, call=call: call(x, 4095), image)
-                    self.run(lambda x, call=call: call(x, 2047), x)
+                        self.run(in_4095, image)
+                    self.run(partial(call, hi=2047), x)
                 texts = [str(w.message) for w in caught if "more than half" in str(w.message)]
                 if not self.sees:
                     assert texts == []

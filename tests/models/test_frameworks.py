@@ -31,28 +31,23 @@ def list_members(protocol):
 
 
 @EVERY
-def test_the_class_of_its_networks_is_where_the_table_says(line):
-    needs_package(line.library)
-    code = f"""
-import {line.module} as module
-print(isinstance(module.{line.model_class}, type))
-"""
-    assert run_python(code) == "True"
-
-
-@EVERY
 def test_mypy_checks_the_types_of_its_folder(line):
     face = Path(g2r.__file__).parent / "models" / line.folder / "__init__.py"
     assert f"_KEEPS_THE_CONTRACT: Framework = {line.folder}\n" in face.read_text()
 
 
 @EVERY
-def test_its_folder_keeps_the_contract(line):
-    """The parameters have the contract's names. mypy checks their types."""
+def test_its_network_class_and_its_folder(line):
+    """The table tells the class, and the parameters of the folder have the contract's names.
+
+    mypy checks their types.
+    """
     needs_package(line.library)
     functions = {n: list(inspect.signature(getattr(Framework, n)).parameters)[1:]
         for n in list_members(Framework) - {"Runner"}}  # fmt: skip
     code = f"""
+import {line.module} as module
+print(isinstance(module.{line.model_class}, type))
 import inspect
 from graytorgb.models.frameworks import FRAMEWORKS
 framework = FRAMEWORKS[{line.folder!r}].load()
@@ -61,7 +56,9 @@ for name, parameters in {functions!r}.items():
 assert not {list_members(Runner)!r} - set(dir(framework.Runner)) - {{"eps"}}
 print(*sorted(framework.__all__))
 """
-    assert run_python(code).split() == sorted(list_members(Framework))
+    is_class, *members = run_python(code).split()
+    assert is_class == "True"
+    assert members == sorted(list_members(Framework))
 
 
 def test_every_extra_exists():

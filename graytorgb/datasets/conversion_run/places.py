@@ -1,6 +1,7 @@
 """Where a conversion reads and writes: the target's kind, and both places apart from each other."""
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -54,7 +55,11 @@ def check_apart(src: Place | Iterable[Place], dst: Path) -> None:
     target = Path(os.path.realpath(dst))
     for each in [src] if isinstance(src, str | os.PathLike) else src:
         name = os.fsdecode(each)
-        if "://" in name or not os.path.lexists(name):  # a URL, or a glob
+        if "://" in name:
+            continue
+        if Path(name).absolute() == target:  # the name of tar shards may be no file
+            raise TargetError(f"SRC and DST are the same, {name!r}: name another target")
+        if not os.path.lexists(name):  # a glob
             continue
         source = Path(os.path.realpath(name))
         if source == target or (source.exists() and target.exists() and source.samefile(target)):
@@ -72,12 +77,15 @@ def check_apart(src: Place | Iterable[Place], dst: Path) -> None:
 
 
 def check_item_apart(location: str, dst: Path) -> None:
-    """Check that a file of a glob or a list doesn't lie in the target, an absolute path.
+    """Check that a file of the source isn't in the target, an absolute path, nor a shard of it.
 
     Raises
     ------
     TargetError
         If it does.
     """
-    if location.startswith(f"{dst}{os.sep}"):
+    is_shard = dst.suffix.lower() == ".tar" and re.fullmatch(
+        re.escape(str(dst.with_suffix(""))) + r"-\d+\.tar", location
+    )
+    if is_shard or location.startswith(f"{dst}{os.sep}"):
         raise TargetError(f"{location} is to be read, and lies in DST: name another target")

@@ -5,7 +5,7 @@ import struct
 import threading
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path, PurePath
@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from ...errors import GrayToRGBError, ImageFileError
 from ...extras import require
 from ...io.npy import LARGEST_HEADER, explain_no_image, parse_header
-from .items import Item, Skipped, find_parent
+from .decoded import DECODED
+from .items import Item, Skipped, find_parent, is_safe
+from .notes import ArrayNotes, find_own_label, load_array_notes
 from .stack_layout import Stack, find_stack
 
 _LOCAL_HEADER = 30  # bytes before the name of a member of a zip file; the sizes are the last 4
@@ -60,6 +62,9 @@ class _Array(NamedTuple):
 class ArrayFile:
     """The images of a .npy file, or of every array in an .npz file.
 
+    The images of a .npy file that a conversion has made have the paths, the classes and the range
+    of values that it has recorded beside it.
+
     Attributes
     ----------
     location : str
@@ -92,6 +97,14 @@ class ArrayFile:
         if not self.count:
             reasons = "; ".join(array.reason for array in self._arrays) or "it has no arrays"
             raise ImageFileError(f"{self.name}: there is no image in it: {reasons}")
+        notes = None if "://" in self.location else load_array_notes(Path(self.location))
+        has_all = notes is not None and len(notes.images) in (0, self.count)
+        self._notes: ArrayNotes | None = notes if has_all else None
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the classes by label; none where nothing is recorded."""
+        return list(self._notes.notes.classes) if self._notes else []
 
     @property
     def base(self) -> str:
@@ -109,10 +122,23 @@ class ArrayFile:
             size = math.prod(stack.image_shape) * itemsize
             for image in range(stack.images):
                 index = image if stack.leading_shape else None
-                yield Item(
+                yield self._add_notes(image, itemsize, Item(
                     path + stack.name_image(image), self.location, index, size, self.modified,
                     "array", member, stack.layout,
-                )  # fmt: skip
+                ))  # fmt: skip
+
+    def _add_notes(self, image: int, itemsize: int, item: Item) -> Item:
+        """Return an image with the path, the label and the range that are recorded, if they are."""
+        if self._notes is None:
+            return item
+        notes, images = self._notes
+        path, label, bits = images[image] if images else (item.path, -1, 8 * itemsize)
+        return replace(
+            item,
+            path=path if is_safe(path) else item.path,
+            label=find_own_label(label, notes.classes, self.name),
+            value_range=notes.find_range(bits),
+        )
 
     def _describe(self, member: str | None) -> _Array:
         """Return an array with its axes, or with the reason why it holds no images."""
@@ -147,7 +173,8 @@ def read_data(item: Item) -> bytes:
     size = math.prod(stack.image_shape) * header.dtype.itemsize
     start = header.start + index * size
     if header.is_compressed:
-        data = _read_compressed(item, start, size)
+        whole = header.start + math.prod(header.shape) * header.dtype.itemsize
+        data = _read_compressed(item, start, size, whole)
     else:
         with _open_file(item.location) as file:
             file.seek(start)
@@ -219,10 +246,11 @@ def _list_members(location: str) -> list[str | None]:
             return [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
 
 
-def _read_compressed(item: Item, start: int, size: int) -> bytes:
+def _read_compressed(item: Item, start: int, size: int, whole: int) -> bytes:
     """Read from a compressed member of an .npz, which is inflated from where the last read ended.
 
     The file stays open for the next image, because each read from the start inflates it all again.
+    When images are read in another order than theirs, a small array is inflated whole, and kept.
     """
     key = (item.location, item.member, item.modified)
     if getattr(_opened, "key", None) != key:
@@ -232,6 +260,15 @@ def _read_compressed(item: Item, start: int, size: int) -> bytes:
         _opened.values = archive.open(f"{item.member}.npy")
         _opened.archive = archive
         _opened.key = key
-    _opened.values.seek(start)
-    data: bytes = _opened.values.read(size)
+    values = _opened.values
+    if start < values.tell() and whole <= DECODED.limit:
+        return DECODED.get(key, lambda: _inflate(values))[start : start + size].tobytes()
+    values.seek(start)
+    data: bytes = values.read(size)
     return data
+
+
+def _inflate(values: IO[bytes]) -> NDArray[np.uint8]:
+    """Return all bytes of a compressed member."""
+    values.seek(0)
+    return np.frombuffer(values.read(), np.uint8)

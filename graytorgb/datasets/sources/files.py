@@ -37,6 +37,7 @@ class OneFile:
     reason: str = ""
     is_array: bool = False
     count: int | None = 1
+    classes: list[str] | None = None
 
     @property
     def base(self) -> str:
@@ -89,6 +90,7 @@ class PathList:
     name: str
     is_array: bool = False
     count: int | None = None
+    classes: list[str] | None = None
 
     @property
     def base(self) -> str:

@@ -39,6 +39,7 @@ class Folder:
     enters: Callable[[str], bool] = accept_all
     is_array: bool = False
     count: int | None = None
+    classes: list[str] | None = None
 
     @property
     def base(self) -> str:

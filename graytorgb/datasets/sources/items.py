@@ -10,14 +10,17 @@ from ...errors import GrayToRGBError
 from ...extras import require
 from ...io import read, read_header
 from ...io.formats import HEAD, name_format
+from ...io.ranges import Range
 
 ZARR_FILES = ("zarr.json", ".zarray", ".zgroup")  # one of them makes a folder a Zarr store
+_RANGE_SOURCE = "what was recorded when the data set was converted"
 LARGEST_LOADED = 64 << 20  # bytes of a local file that `read_data` loads
 
 # The module that reads the images of each kind of place, by its `read_data(item)`. A local file
 # isn't among them, because `io.read` opens it by itself.
 _READERS = {
     "array": "graytorgb.datasets.sources.arrays",
+    "tar": "graytorgb.datasets.sources.tar",
     "url": "graytorgb.datasets.sources.remote",
     "zarr": "graytorgb.datasets.sources.zarr",
 }
@@ -84,17 +87,24 @@ class Item:
         The absolute path or the URL of the file or the array that holds the image.
     index : int, str or None
         Which image of the file it is: the number of a page, or of an image in an array, counted
-        over all leading axes. None where the file or the array is one item.
+        over all leading axes; in a tar, the byte where the image's file begins. None where the file
+        or the array is one item.
     size : int
-        The bytes of the file, or of the image in an array; -1 if they aren't known.
+        The bytes of the image's file, or of the image in an array; -1 if they aren't known.
     modified : int
         When the file was changed, in nanoseconds since 1970; 0 if that isn't known.
     reader : str
-        What reads it: ``"file"``, ``"url"``, ``"array"`` or ``"zarr"``.
+        What reads it: ``"file"``, ``"url"``, ``"array"``, ``"tar"`` or ``"zarr"``.
     member : str or None
-        The name of the array in an .npz file or a Zarr group.
+        The name of the array in an .npz file or a Zarr group, or of the file in a tar.
     layout : str or None
         The axes of the array that holds the image, such as ``"NHWC"``; None for files.
+    label : int or None
+        The class of the image, a place in the source's ``classes``. None where the source has no
+        classes of its own, or the image no class.
+    value_range : (lo, hi) or None
+        The values that are black and white, where the data set states them for sure. They are the
+        image's range, unless the caller of `read` states another.
     """
 
     path: str
@@ -105,6 +115,8 @@ class Item:
     reader: str = "file"
     member: str | None = None
     layout: str | None = None
+    label: int | None = None
+    value_range: Range | None = None
 
     def read_data(self) -> bytes | None:
         """Return the bytes of the image's file, to be passed to `read` and `read_header`.
@@ -153,7 +165,12 @@ class Item:
         ImageFileError, OSError, BackendUnavailable
             As :func:`graytorgb.io.read` does.
         """
+        is_told = self.value_range is not None and options.get("value_range") is None
+        if is_told:
+            options["value_range"] = self.value_range
         image = read(self._name, **self._add_source(data), **options)
+        if is_told:
+            image = replace(image, range_source=_RANGE_SOURCE)
         return replace(image, layout=self.image_layout) if self.layout else image
 
     def read_header(self, *, data: bytes | None = None, **options: Any) -> ImageHeader:
@@ -172,6 +189,10 @@ class Item:
             As :func:`graytorgb.io.read_header` does.
         """
         header = read_header(self._name, **self._add_source(data), **options)
+        if self.value_range is not None:
+            header = replace(
+                header, value_range=self.value_range, range_source=_RANGE_SOURCE, depth_only=False
+            )
         return replace(header, layout=self.image_layout) if self.layout else header
 
     @property
@@ -183,12 +204,13 @@ class Item:
     def is_named_image(self) -> bool:
         """Whether the name alone tells that it is an image: its ending, or its place in a file."""
         is_part = self.reader in ("array", "zarr") or self.index is not None
-        return is_part or name_format(self.suffix) is not None
+        return (is_part and self.reader != "tar") or name_format(self.suffix) is not None
 
     @property
     def suffix(self) -> str:
-        """The ending of the path, in lower case."""
-        return PurePosixPath(self.path).suffix.lower()
+        """The ending of the path, or of the file's name in a tar, in lower case."""
+        name = self.member if self.reader == "tar" and self.member else self.path
+        return PurePosixPath(name).suffix.lower()
 
     @property
     def is_only_here(self) -> bool:
@@ -205,7 +227,7 @@ class Item:
         if isinstance(error, OSError) and error.strerror:
             return error.strerror
         text = str(error).strip()
-        for name in (self.location, self.path):
+        for name in (self._name, self.location, self.path):
             text = text.removeprefix(f"{name}: ")
         text = " ".join(text.split())
         if isinstance(error, GrayToRGBError) and text:
@@ -217,6 +239,8 @@ class Item:
         """The name of the image in messages: the file's, with the image's place in it."""
         if self.reader in ("file", "url"):
             return self.location
+        if self.reader == "tar":
+            return f"{self.location}/{self.member}"
         place = "" if self.index is None else f"[{self.index}]"
         return f"{self.location}[{self.member}]{place}" if self.member else self.location + place
 
@@ -241,11 +265,20 @@ class Source(Protocol):
         Whether it is an array of images, not files.
     count : int or None
         The number of images; None if it isn't known before they are listed.
+    classes : list of str or None
+        The names of the classes where the source numbers them itself: the label of an item is a
+        place in the list. An empty list: no image has a class. None: the class of an image is the
+        first folder of its path, see `find_class`.
     """
 
     name: str
     is_array: bool
     count: int | None
+
+    @property
+    def classes(self) -> list[str] | None:
+        """The names of the classes by label; it may have to be found by reading a whole tar."""
+        ...
 
     @property
     def base(self) -> str:

@@ -15,7 +15,9 @@ from .files import OneFile, PathList
 from .folder import Folder
 from .items import ZARR_FILES, Source
 from .pattern import Pattern, has_wildcard, split_pattern
-from .sequence import Several
+from .sequence import Several, name_sources
+from .tar import TarShards
+from .tar_names import find_shards, is_packed_tar, names_tars, refuse_packed
 
 Place = str | os.PathLike[str]
 
@@ -23,14 +25,15 @@ _LISTS = (".txt", ".lst", ".list")
 _ARRAYS = (".npy", ".npz")
 _EXPECTED = (
     "expected: a folder, a glob such as 'scans/**/*.png', a text file of paths (.txt, .lst, "
-    ".list), an image file, a .npy or .npz file, a Zarr folder, or a URL such as s3://bucket/scans"
+    ".list), an image file, a .npy or .npz file, a Zarr folder, tar shards such as 'train-*.tar', "
+    "or a URL such as s3://bucket/scans"
 )
 
 
 def open_source(src: Place | Sequence[Place], *, layout: str | None = None) -> Source:
     """Return what `src` is: a data set whose images can be listed and read.
 
-    Only names are read from a folder, and only the header of an array.
+    Only names are read from a folder, and only headers of an array or a tar.
 
     Parameters
     ----------
@@ -42,10 +45,14 @@ def open_source(src: Place | Sequence[Place], *, layout: str | None = None) -> S
         - An image file; each page of a TIFF is an image.
         - A .npy, .npz or Zarr array of images, (N, H, W), (N, H, W, C) or (N, C, H, W), or a Zarr
           group with an array ``images``.
+        - A tar file, or the shards that a glob ``"train-*.tar"``, braces
+          ``"train-{000000..000003}.tar"``, the name of a target of
+          :func:`graytorgb.datasets.convert`, ``"train.tar"``, or its list ``"train.tar.json"``
+          name, see :class:`~graytorgb.datasets.sources.tar.TarShards`.
         - A URL that fsspec knows, such as ``"s3://bucket/scans"`` or
           ``"zip://scans::archive.zip"``: a folder, a glob, a file or an array.
         - A sequence of these. The names of the images begin with the folders in which the sources
-          differ.
+          differ. Several tars are one set of shards.
     layout : str, optional
         The axes of an array of images, such as ``"NHWC"``, where its shape leaves them open.
 
@@ -82,6 +89,8 @@ def open_source(src: Place | Sequence[Place], *, layout: str | None = None) -> S
         raise ImageFileError(f"src is an empty list; {_EXPECTED}")
     if len(names) == 1:
         return _check_content(_open_one(names[0], layout))
+    if all(names_tars(name) and "://" not in name for name in names):
+        return _check_content(_open_tars(names))
     return _check_content(Several([_open_among(name, layout) for name in names]))
 
 
@@ -116,6 +125,8 @@ def _open_path(name: str, layout: str | None) -> Source:
     """Return the source at a path of this machine, by what is there."""
     path = Path(name)
     path = path.resolve() if ".." in path.parts else path.absolute()
+    if names_tars(name) and not path.is_dir():
+        return _open_tars([name])
     try:
         status = path.stat()
         if not name:
@@ -140,6 +151,26 @@ def _open_path(name: str, layout: str | None) -> Source:
     return _open_file(path, name, status.st_mtime_ns, layout)
 
 
+def _open_tars(names: Sequence[str]) -> Source:
+    """Return the tar files that some names stand for as one source."""
+    shards: list[Path] = []
+    for name in names:
+        try:
+            found = find_shards(name)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                errno.ENOENT, f"{error.strerror}; {_EXPECTED}", error.filename
+            ) from error
+        if not found:
+            raise _make_missing_error(name)
+        shards += found
+    for shard in shards:
+        kind = stat.S_IFMT(shard.stat().st_mode)
+        if kind != stat.S_IFREG:
+            raise ImageFileError(f"{shard}: this is {NO_FILES.get(kind, 'no file')}; {_EXPECTED}")
+    return TarShards(shards, name_sources(names))
+
+
 def _make_missing_error(name: str) -> FileNotFoundError:
     """Return the error for a source that isn't there."""
     return FileNotFoundError(errno.ENOENT, f"there is nothing of this name; {_EXPECTED}", name)
@@ -148,6 +179,8 @@ def _make_missing_error(name: str) -> FileNotFoundError:
 def _open_file(path: Path, name: str, modified: int, layout: str | None) -> Source:
     """Return the source that one file is: a list of paths, an array or an image."""
     suffix = path.suffix.lower()
+    if is_packed_tar(name):
+        raise refuse_packed(name)
     if suffix in _LISTS:
         return PathList(path, name)
     try:
@@ -192,5 +225,10 @@ def _open_url(url: str, layout: str | None) -> Source:
         return source
     if suffix in _ARRAYS:
         return ArrayFile(url, url, layout, remote.find_time(info))
+    if names_tars(suffix) or is_packed_tar(remote.name_file(url)):
+        raise ImageFileError(
+            f"{url}: tar shards are read from a disk, not over a network: copy them here and give "
+            f"the copy; 'tar://::{url}' reads the files of a tar, without its labels"
+        )
     file: Source = remote.RemoteFile(url, url, info)
     return file

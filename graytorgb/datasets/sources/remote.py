@@ -32,6 +32,7 @@ class RemoteFolder:
 
     is_array = False
     count = None
+    classes = None
 
     def __init__(
         self,
@@ -101,6 +102,7 @@ class RemoteFile:
 
     is_array = False
     count = 1
+    classes = None
 
     def __init__(self, url: str, name: str, info: dict[str, Any]) -> None:
         self.url, self.name, self._info = url, name, info
