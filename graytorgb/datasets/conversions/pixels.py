@@ -6,13 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.image_file import ImageFile
-from ...core.value_range import ValueRange, is_deeper
-from ...errors import LayoutError, LevelsError
-from ...functional.to_gray import to_gray
+from ...errors import LayoutError
 from ...functional.to_rgb import to_rgb
 from ...functional.to_uint8 import to_uint8
 from ...io.orientation import orient
-from ...io.ranges import are_limits
+from ..pixels.one_plane import check_depth, make_plane
 from ..pixels.resizing import find_size, resize
 from .options import Options
 
@@ -67,8 +65,8 @@ def convert_image(image: ImageFile, options: Options) -> Array:
         array = resize(array, find_size(array.shape[:2], options.size))
     if options.bits == 8:
         value_range = image.value_range if options.value_range is None else options.value_range
-        if array.dtype.itemsize == 1 and array.dtype.kind != "b":
-            _check_depth(value_range)
+        remedy = 'convert the images of 8 bits apart, or under "dtype"'
+        check_depth(array.dtype, value_range, remedy)
         array = to_uint8(array, value_range)
     return np.ascontiguousarray(array)
 
@@ -85,20 +83,8 @@ def _check_layout(image: ImageFile) -> str:
     return layout
 
 
-def _check_depth(value_range: ValueRange | None) -> None:
-    """Raise LevelsError for an image of 8 bits under a range of more, which would be dark."""
-    if is_deeper(255, 256, value_range) and are_limits(value_range):
-        raise LevelsError(
-            "it has 8 bits, and would be dark under the range "
-            f"{value_range[0]} to {value_range[1]}: convert the images of "
-            '8 bits apart, or under "dtype"'
-        )
-
-
 def _set_channels(array: Array, axes: str, options: Options) -> Array:
     """Return the image with three channels, or with one and no axis for it."""
     if options.to == "rgb":
         return to_rgb(array, f"{axes}->HWC", alpha=options.alpha)
-    if "C" in axes and array.shape[axes.index("C")] in (2, 4):
-        array, axes = to_rgb(array, f"{axes}->HWC", alpha=options.alpha), "HWC"
-    return to_gray(array, f"{axes}->HW")
+    return make_plane(array, axes, options.alpha)

@@ -31,7 +31,9 @@ def find_size(shape: tuple[int, ...], size: int | tuple[int, int]) -> tuple[int,
     return max(1, size * height // width), size
 
 
-def resize(array: Array, size: tuple[int, int]) -> Array:
+def resize(
+    array: Array, size: tuple[int, int], box: tuple[float, float, float, float] | None = None
+) -> Array:
     """Resize an image with antialiasing, and keep its dtype and all of its depth.
 
     The filter is a triangle that is as wide as the reduction (Pillow's ``BILINEAR``), computed on
@@ -42,6 +44,9 @@ def resize(array: Array, size: tuple[int, int]) -> Array:
     ----------
     array : ndarray, shape (H, W) or (H, W, 3)
     size : (height, width)
+    box : (left, top, right, bottom), optional
+        The part that is resized, in pixels, also between them. Pixels beyond it take part where the
+        filter reaches them, as if all were resized. By default it is the whole image.
 
     Returns
     -------
@@ -59,7 +64,7 @@ def resize(array: Array, size: tuple[int, int]) -> Array:
     """
     if array.dtype.kind == "b":
         array = to_uint8(array)
-    if array.shape[:2] == size:
+    if box is None and array.shape[:2] == size:
         return array
     dtype = array.dtype
     planes = array[..., None] if array.ndim == 2 else array
@@ -74,9 +79,12 @@ def resize(array: Array, size: tuple[int, int]) -> Array:
             first = np.ascontiguousarray(planes[..., channel], np.float32)
         if dtype.itemsize > 4 and (np.isinf(first) & np.isfinite(planes[..., channel])).any():
             raise LevelsError(f"{dtype} values beyond float32 can't be resized")
-        small = image.fromarray(first).resize(size[::-1], image.Resampling.BILINEAR)
+        small = image.fromarray(first).resize(size[::-1], image.Resampling.BILINEAR, box)
         resized = np.asarray(small)
-        if dtype.kind in "iu":
+        if dtype.kind in "iu" and dtype.itemsize <= 2:  # float32 holds them all
+            limits = np.iinfo(dtype)
+            result[..., channel] = np.rint(resized).clip(limits.min, limits.max)
+        elif dtype.kind in "iu":
             limits = np.iinfo(dtype)
             wide = np.rint(resized, dtype=np.float64)
             resized = wide.clip(limits.min, limits.max)
