@@ -12,7 +12,11 @@ from .conversion_run.result import Conversion
 __all__ = ["Audit", "Conversion", "Record", "audit", "convert"]
 
 # What needs torch, TensorFlow or Pillow is imported when it is first asked for
-_LOADING = {"GrayImageFolder": "image_folder"}
+_LOADING = {
+    "GrayBatches": "gray_batches",
+    "GrayImageFolder": "image_folder",
+    "gray_dataset_from_directory": "directory",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import LayoutError, OptionError
-from ..pixels.crops import Draw
-from .planes import Place, PlaneOptions, View, is_fault_of_file, load_plane
+from ..pixels.crops import Draw, View
+from ..pixels.fits import FitView
+from .planes import Place, PlaneOptions, is_fault_of_file, load_plane
 
 Array = NDArray[Any]
 
@@ -32,7 +33,7 @@ class PlaneLoader:
         The images, by their place in the data set.
     options : PlaneOptions
         How a file becomes one plane.
-    view : View or None
+    view : CenterView, RandomView, FitView or None
         The part of an image that is taken. With None, the images of a batch have one size.
     skips_bad_files : bool
         Whether a file that can't be read is left out of its batch.
@@ -40,7 +41,7 @@ class PlaneLoader:
 
     sources: Sequence[Place]
     options: PlaneOptions
-    view: View | None
+    view: View | FitView | None
     skips_bad_files: bool
 
     @property
@@ -108,8 +109,9 @@ class Batch:
             place[:] = plane
             return
         if self._loader.view is None:
+            source = self._loader.sources[self.indices[row]]
             raise LayoutError(
-                f"{self._loader.sources[self.indices[row]]}: its size {plane.shape} differs from "
+                f"{getattr(source, 'path', source)}: its size {plane.shape} differs from "
                 f"{place.shape} of others in the batch: {self._loader.options.call}, size=224) "
                 "gives all one size, and a batch of 1 takes any"
             )

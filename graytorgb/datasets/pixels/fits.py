@@ -11,11 +11,11 @@ from .resizing import resize
 
 # Keras's names of filters, and Pillow's
 _FILTERS = {
-    "area": PIL.Image.Resampling.BOX,
-    "bicubic": PIL.Image.Resampling.BICUBIC,
-    "bilinear": PIL.Image.Resampling.BILINEAR,
-    "lanczos3": PIL.Image.Resampling.LANCZOS,
-    "nearest": PIL.Image.Resampling.NEAREST,
+    "area": "BOX",
+    "bicubic": "BICUBIC",
+    "bilinear": "BILINEAR",
+    "lanczos3": "LANCZOS",
+    "nearest": "NEAREST",
 }
 
 
@@ -58,10 +58,11 @@ class FitView(NamedTuple):
             plane = _crop(plane, size)
         elif self.fit == "pad":
             size = _fit_inside(plane.shape, size)
+        resampling = _FILTERS[self.interpolation]
         if plane.dtype != np.uint8:
-            return np.array(resize(plane, size, resampling=_FILTERS[self.interpolation]))
+            return np.array(resize(plane, size, resampling=resampling))
         image = PIL.Image.fromarray(np.ascontiguousarray(plane))
-        return np.array(image.resize(size[::-1], _FILTERS[self.interpolation]))
+        return np.array(image.resize(size[::-1], PIL.Image.Resampling[resampling]))
 
 
 def check_interpolation(name: str) -> str:

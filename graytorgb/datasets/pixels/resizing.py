@@ -32,7 +32,11 @@ def find_size(shape: tuple[int, ...], size: int | tuple[int, int]) -> tuple[int,
 
 
 def resize(
-    array: Array, size: tuple[int, int], box: tuple[float, float, float, float] | None = None
+    array: Array,
+    size: tuple[int, int],
+    box: tuple[float, float, float, float] | None = None,
+    *,
+    resampling: str = "BILINEAR",
 ) -> Array:
     """Resize an image with antialiasing, and keep its dtype and all of its depth.
 
@@ -47,6 +51,8 @@ def resize(
     box : (left, top, right, bottom), optional
         The part that is resized, in pixels, also between them. Pixels beyond it take part where the
         filter reaches them, as if all were resized. By default it is the whole image.
+    resampling : str
+        The name of another filter of Pillow's. Some of them go beyond the image's extremes.
 
     Returns
     -------
@@ -79,7 +85,7 @@ def resize(
             first = np.ascontiguousarray(planes[..., channel], np.float32)
         if dtype.itemsize > 4 and (np.isinf(first) & np.isfinite(planes[..., channel])).any():
             raise LevelsError(f"{dtype} values beyond float32 can't be resized")
-        small = image.fromarray(first).resize(size[::-1], image.Resampling.BILINEAR, box)
+        small = image.fromarray(first).resize(size[::-1], image.Resampling[resampling], box)
         resized = np.asarray(small)
         if dtype.kind in "iu" and dtype.itemsize <= 2:  # float32 holds them all
             limits = np.iinfo(dtype)
