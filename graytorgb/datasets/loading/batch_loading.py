@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -163,9 +164,9 @@ def read_ahead(batches: Iterable[Batch], workers: int) -> Iterator[Batch]:
     remaining = iter(batches)
     try:
         while True:
-            while len(waiting) <= _AHEAD and (batch := next(remaining, None)) is not None:
-                tasks = _split(len(batch.indices), workers)
-                waiting.append((batch, [executor.submit(batch.read_rows, rows) for rows in tasks]))
+            for new in islice(remaining, _AHEAD + 1 - len(waiting)):
+                tasks = _split(len(new.indices), workers)
+                waiting.append((new, [executor.submit(new.read_rows, rows) for rows in tasks]))
             if not waiting:
                 return
             batch, results = waiting.popleft()
@@ -186,6 +187,13 @@ def _split(count: int, workers: int) -> list[range]:
     """Return the rows of each task: two or more tasks for each thread, if the batch allows."""
     length = min(_LONGEST_TASK, max(1, count // (2 * workers)))
     return [range(first, min(first + length, count)) for first in range(0, count, length)]
+
+
+def check_on_error(on_error: str) -> str:
+    """Return what happens to bad files, or raise OptionError if it is no such word."""
+    if not isinstance(on_error, str) or on_error not in ("raise", "skip"):
+        raise OptionError(f'on_error is "raise" or "skip", not {on_error!r}')
+    return on_error
 
 
 def warn_of_skipped(count: int, total: int, first: Exception) -> None:

@@ -14,7 +14,7 @@ from ...core.value_range import ValueRange
 from ...errors import OptionError
 from ..audits.result import Audit
 from ..pixels.crops import Draw, NumpyDraw, RandomView, choose_view
-from .batch_loading import Batch, PlaneLoader, read_ahead, warn_of_skipped
+from .batch_loading import Batch, PlaneLoader, check_on_error, read_ahead, warn_of_skipped
 from .planes import make_plane_options
 from .samples import Place, Sample, list_samples
 
@@ -154,7 +154,7 @@ class GrayBatches:
             raise OptionError(f"layout is one of {', '.join(_LAYOUTS)}, not {layout!r}")
         self.layout, self.dtype = layout, _check_dtype(dtype)
         self.on_error = check_on_error(on_error)
-        name = describe_root(root)
+        name = _describe_root(root)
         call = f"GrayBatches({name}, {self.batch_size}"
         view = choose_view(size, resize, train)
         options = make_plane_options(
@@ -304,27 +304,20 @@ class _Progress:
         return _Progress(self.epoch + (self.is_begun or self.is_loaded), is_begun=True)
 
 
-def describe_root(root: Place | Sequence[Place]) -> str:
+def _describe_root(root: Place | Sequence[Place]) -> str:
     """Return the place of a data set as Python code, for messages."""
     return repr(os.fspath(root) if isinstance(root, str | os.PathLike) else root)
 
 
-def check_on_error(on_error: str) -> str:
-    """Return what happens to bad files, or raise OptionError if it is no such word."""
-    if not isinstance(on_error, str) or on_error not in ("raise", "skip"):
-        raise OptionError(f'on_error is "raise" or "skip", not {on_error!r}')
-    return on_error
-
-
 def _check_dtype(dtype: Any) -> np.dtype[Any]:
     """Return the dtype of the images, uint8 or uint16."""
-    try:
-        found = np.dtype(dtype)
-    except TypeError:
-        found = None
-    if dtype is None or found not in _DTYPES:
-        raise OptionError(f'dtype is "uint8" or "uint16", not {dtype!r}')
-    return found
+    for known in _DTYPES:
+        try:
+            if dtype is not None and np.dtype(dtype) == known:
+                return known
+        except TypeError:
+            break
+    raise OptionError(f'dtype is "uint8" or "uint16", not {dtype!r}')
 
 
 def _check_count(name: str, value: Any, least: int = 0) -> int:

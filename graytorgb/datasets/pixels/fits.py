@@ -2,12 +2,8 @@
 
 from typing import NamedTuple
 
-import numpy as np
-import PIL.Image
-
 from ...errors import OptionError
-from .crops import Array, Draw, Size
-from .resizing import resize
+from .crops import Array, Draw, Size, resize_box
 
 # Keras's names of filters, and Pillow's
 _FILTERS = {
@@ -58,11 +54,11 @@ class FitView(NamedTuple):
             plane = _crop(plane, size)
         elif self.fit == "pad":
             size = _fit_inside(plane.shape, size)
-        resampling = _FILTERS[self.interpolation]
-        if plane.dtype != np.uint8:
-            return np.array(resize(plane, size, resampling=resampling))
-        image = PIL.Image.fromarray(np.ascontiguousarray(plane))
-        return np.array(image.resize(size[::-1], PIL.Image.Resampling[resampling]))
+        if plane.shape == size:
+            return plane.copy()
+        height, width = plane.shape
+        box = (0.0, 0.0, float(width), float(height))
+        return resize_box(plane, box, size, _FILTERS[self.interpolation])
 
 
 def check_interpolation(name: str) -> str:
