@@ -95,6 +95,8 @@ class GrayImageFolder(Dataset[Any]):
         With None, all images below `root` are taken, and samples are images alone.
     allow_empty : bool
         Whether a class may be without images.
+    layout : str, optional
+        The axes of an array of images where nothing tells them, such as ``"NHW"``.
 
     Attributes
     ----------
@@ -167,6 +169,7 @@ class GrayImageFolder(Dataset[Any]):
         orientation: str = "apply",
         labels: str | None = "folders",
         allow_empty: bool = False,
+        layout: str | None = None,
     ) -> None:
         if not isinstance(on_error, str) or on_error not in ("raise", "skip"):
             raise OptionError(f'on_error is "raise" or "skip", not {on_error!r}')
@@ -183,7 +186,7 @@ class GrayImageFolder(Dataset[Any]):
             root=name,
             call=call,
         )
-        found = list_samples(root, labels=labels, allow_empty=allow_empty, call=call)
+        found = list_samples(root, labels=labels, allow_empty=allow_empty, layout=layout, call=call)
         self.root, self.transform, self.target_transform = root, transform, target_transform
         self.on_error, self.dtype, self.labels = on_error, dtype, labels
         self.value_range = self._options.value_range

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...errors import GrayToRGBError, ImageFileError, OptionError
 from ...io.formats import HEAD, SUFFIXES, is_surely_image
-from ..sources.items import ZARR_FILES, Item, Skipped, find_class
+from ..sources.items import ZARR_FILES, Item, Skipped, Source, find_class
 from ..sources.opening import open_source
 
 Place = str | os.PathLike[str]
@@ -60,6 +60,7 @@ def list_samples(
     *,
     labels: str | None = "folders",
     allow_empty: bool = False,
+    layout: str | None = None,
     call: str = "GrayImageFolder(root",
 ) -> Samples:
     """Return the images of a data set; the first folder of an image's path is its class.
@@ -77,6 +78,8 @@ def list_samples(
         Whether images have classes. With None every image below `root` is taken.
     allow_empty : bool
         Whether a class may be without images.
+    layout : str, optional
+        The axes of an array of images where nothing tells them, such as ``"NHW"``.
     call : str
         How the caller's call begins, for messages: ``"GrayImageFolder('scans'"``.
 
@@ -95,13 +98,13 @@ def list_samples(
             f"classes, not {labels!r}"
         )
     if not isinstance(root, str | os.PathLike):
-        return _list_source(root, labels is not None, call)
+        return _list_source(open_source(root, layout=layout), labels is not None, call)
     place = os.fsdecode(root)
     if "://" not in place:
         place = os.path.expanduser(place)  # noqa: PTH111 - Path would drop a leading "./"
         if _is_plain_folder(Path(place)):
             return _list_folder(place, labels is not None, allow_empty, call)
-    return _list_source(place, labels is not None, call)
+    return _list_source(open_source(place, layout=layout), labels is not None, call)
 
 
 def _is_plain_folder(path: Path) -> bool:
@@ -211,9 +214,8 @@ def _is_image(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _list_source(root: Any, has_labels: bool, call: str) -> Samples:
+def _list_source(source: Source, has_labels: bool, call: str) -> Samples:
     """Return the images of a data set that isn't a local folder, in its own order."""
-    source = open_source(root)
     classes: list[str] | None = getattr(source, "classes", None) if has_labels else None
     found, items = Samples(), {}
     labeled: list[tuple[str, Any]] = []

@@ -35,11 +35,11 @@ class SkippedSamples:
         self._share(torch.zeros((2, count), dtype=torch.uint8))
 
     def _share(self, marks: torch.Tensor) -> None:
-        self._marks = marks.share_memory_()
+        self._marks: torch.Tensor = marks.share_memory_()  # type: ignore[no-untyped-call]
         self._array: NDArray[np.uint8] = self._marks.numpy()  # the same memory, asked in less time
 
     def __len__(self) -> int:
-        return self._marks.shape[1]
+        return self._array.shape[1]
 
     def __getstate__(self) -> torch.Tensor:
         return self._marks
