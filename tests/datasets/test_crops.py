@@ -182,7 +182,8 @@ def test_the_options():
 
 @pytest.mark.parametrize(
     ("size", "resize", "train"),
-    [(0, None, False), (-3, None, False), (True, None, False), (2.5, None, False), ("8", None, False),
+    [(0, None, False), (-3, None, False), (True, None, False), (2.5, None, False),
+     ("8", None, False),
      ((1, 2, 3), None, False), ((), None, False), ((8, None), None, False), (8, 7, False),
      (8, True, False), (8, 0, True), (8, "9", False), ((4, 8), 7, False), (None, 9, False),
      (None, None, True), (8, None, 1)],

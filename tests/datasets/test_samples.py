@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graytorgb.datasets.loading.samples import list_samples
-from graytorgb.errors import GrayToRGBError, ImageFileError, LayoutError, OptionError
+from graytorgb.errors import DtypeError, GrayToRGBError, ImageFileError, LayoutError, OptionError
 
 from ..support import needs
 from .trees import gray, write_png, write_tiff
@@ -151,6 +151,9 @@ def test_nothing_there(tmp_path):
         list_samples(tmp_path / "gone")
     with pytest.raises(OptionError, match="labels"):
         list_samples(tmp_path, labels="names")
+    for root in (5, None, b"bytes"):
+        with pytest.raises(DtypeError, match="root is a folder"):
+            list_samples(root)
 
 
 def test_without_labels(tmp_path):

@@ -117,9 +117,8 @@ class GrayImageFolder(Dataset[Any]):
     Raises
     ------
     FileNotFoundError
-        If there is no `root`, no class, or a class without images; but for no `root` it is an
-        ImageFileError too.
-    ImageFileError
+        If there is no `root`, no class, or a class without images.
+    ImageFileError, OSError
         If `root` or a folder in it can't be read.
     OptionError, LevelsError, ChannelError
         If an option has a value that isn't allowed.
@@ -131,8 +130,14 @@ class GrayImageFolder(Dataset[Any]):
     if the file is damaged, too deep, has alpha, or holds several images.
 
     A sample differs by at most 1 level from ``Image.convert("L")`` followed by Pillow's resize and
-    the crop. Only the crop is resized. Deep files are resized at their full depth before they
-    become 8 bits. Files whose names don't tell are opened once, to see whether they are images.
+    the crop; from a color JPEG, whose own luma is decoded, by at most 3. Only the crop is resized.
+    Deep files are resized at their full depth before they become 8 bits.
+
+    A file whose name has no known ending is opened once when the folder is listed, and counts if
+    its first bytes are those of an image. Links are followed, but not round and round.
+
+    A wrong or missing library, a wrong option and a transform that fails are errors under
+    ``on_error="skip"`` too. A file that can be read later is no longer in `skipped`.
 
     Examples
     --------
@@ -235,7 +240,7 @@ class GrayImageFolder(Dataset[Any]):
             return None
         if self._skipped is not None:
             self._skipped.discard(index)
-        image: Any = torch.from_numpy(plane)[None]
+        image: Any = torch.from_numpy(plane[None])
         if self.transform is not None:
             image = self.transform(image)
         if self.labels is None:
@@ -277,7 +282,7 @@ class GrayImageFolder(Dataset[Any]):
         if self.value_range is not None:
             lines.append(f"Value range: {self.value_range}")
         left = [
-            f"{count:,} {what}"
+            f"{what}: {count:,}"
             for count, what in (
                 (self._unlabeled, "images in no folder that is a class"),
                 (self._ignored, "files that aren't images"),
@@ -285,7 +290,7 @@ class GrayImageFolder(Dataset[Any]):
             if count
         ]
         if left:
-            lines.append(f"Left out: {', '.join(left)}")
+            lines.append(f"Left out: {'; '.join(left)}")
         if self._skipped is not None:
             lines.append(f"Skipped so far: {len(self.skipped)}")
         for name in ("transform", "target_transform"):

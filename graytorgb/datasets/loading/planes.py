@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from ...core import alpha as alphas
 from ...core.image_file import ImageFile
+from ...core.levels import find_levels
 from ...core.percentile import refuse_nan
+from ...core.saturation import is_stated, warn_if_white
 from ...core.value_range import ValueRange, check_policy, find_range, needs_values
 from ...errors import (
     BackendUnavailable,
@@ -160,7 +162,7 @@ def load_plane(
         if view is not None:
             array = view.take(array, draw)  # type: ignore[arg-type]  # a RandomView comes with one
         if value_range is not None:
-            return to_uint8(array, value_range)
+            return _make_eight_bits(array, value_range)
         return np.require(array, requirements=("C", "W"))
     except MemoryError as error:
         raise MemoryError(f"{_name(source)}: there isn't enough memory for it") from error
@@ -197,6 +199,21 @@ def read_plane(source: Place, options: PlaneOptions) -> ReadPlane:
     if needs_values(stated):
         stated = find_range(plane, stated)  # in all of the image, not in the part that is taken
     return ReadPlane(plane, stated)
+
+
+def _make_eight_bits(array: Array, value_range: Any) -> Array:
+    """Return the levels of a plane's values, as ``to_uint8`` gives them.
+
+    All images of a data set have one range, so the levels of 16 bits are looked up in one table,
+    which takes a quarter of the time that their arithmetic takes.
+    """
+    dtype = array.dtype
+    if dtype.itemsize != 2 or dtype.kind not in "iu" or not is_stated(value_range):
+        return to_uint8(array, value_range)
+    levels = find_levels(dtype.name, value_range)
+    warn_if_white(array, value_range)
+    places = array if not levels.first else array.astype(np.intp) - levels.first
+    return levels.entries.take(places)
 
 
 def is_fault_of_file(error: BaseException) -> bool:
@@ -260,13 +277,17 @@ def _find_own_range(
 ) -> ValueRange | None:
     """Return the range of an image where the caller states none.
 
-    An image of 8 bits stays as it is. Where its format tells that white is less than 255, as
-    PGM's maximum does and 4 bits in a TIFF, that becomes white, as in every viewer.
+    An image of 8 bits stays as it is; a DICOM file's window isn't applied, because each file has
+    another. Where the format tells that white is less than 255, as PGM's maximum does and 4 bits in
+    a TIFF, that becomes white, as in every viewer.
     """
     own = image.value_range
     if dtype == _UINT8:
-        return own if image.depth_only and own != (0, 255) else None
-    told = f"; this one alone states {own[0]} to {own[1]}" if are_limits(own) else ""
+        is_window = image.format == "DICOM" and not image.depth_only
+        return None if is_window or own == (0, 255) else own
+    told = ""
+    if are_limits(own) and not image.depth_only:
+        told = f"; this one states {own[0]:g} to {own[1]:g}"
     kept = f", and {options.call}, {options.keeping}) keeps every value" if options.keeping else ""
     raise LevelsError(
         f"its values are {dtype}, and nothing says which are black and white in all files{told}. "

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...errors import GrayToRGBError, ImageFileError, OptionError
+from ...errors import DtypeError, GrayToRGBError, ImageFileError, OptionError
 from ...io.formats import HEAD, SUFFIXES, is_surely_image
 from ..sources.items import ZARR_FILES, Item, Skipped, Source, find_class
 from ..sources.opening import open_source
@@ -89,13 +89,18 @@ def list_samples(
         If there are no images, no classes, or a class without images; a FileNotFoundError too.
     ImageFileError, OSError
         If the data set, or a folder in it, can't be read, so that images would be lost.
-    OptionError
-        If an option has a value that isn't allowed.
+    OptionError, DtypeError
+        If an option has a value that isn't allowed, or `root` is no path.
     """
     if labels is not None and not (isinstance(labels, str) and labels == "folders"):
         raise OptionError(
             'labels is "folders", whose first level are the classes, or None for images without '
             f"classes, not {labels!r}"
+        )
+    if isinstance(root, bytes) or not isinstance(root, str | os.PathLike | Sequence):
+        raise DtypeError(
+            "root is a folder of images, or what else graytorgb.datasets.audit takes: a glob, a "
+            f"list of paths, an array of images or a URL; not {root!r}"
         )
     if not isinstance(root, str | os.PathLike):
         return _list_source(open_source(root, layout=layout), labels is not None, call)

@@ -39,7 +39,7 @@ class SkippedSamples:
         self._array: NDArray[np.uint8] = self._marks.numpy()  # the same memory, asked in less time
 
     def __len__(self) -> int:
-        return self._array.shape[1]
+        return int(self._array.shape[1])
 
     def __getstate__(self) -> torch.Tensor:
         return self._marks

@@ -12,11 +12,10 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from ...errors import OptionError
-from .resizing import find_size, resize
+from .resizing import Box, find_size, resize
 
 Array = NDArray[Any]
 Size = tuple[int, int]  # height and width
-Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 _SCALE = (0.08, 1.0)  # of the image's area that a random part has
 _RATIO = (3 / 4, 4 / 3)  # of its width to its height

@@ -1,5 +1,6 @@
 """Resize one image with antialiasing: to a size, or by the length of its shorter side."""
 
+from math import ceil, floor
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,10 @@ from ...extras import require
 from ...functional.to_uint8 import to_uint8
 
 Array = NDArray[Any]
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+
+# Pillow's modes for arrays whose memory it reads as it is; I;16 has the lower byte first
+_MAPPED_MODES = {np.dtype("u1"): "L", np.dtype("<u2"): "I;16"}
 
 
 def find_size(shape: tuple[int, ...], size: int | tuple[int, int]) -> tuple[int, int]:
@@ -32,11 +37,7 @@ def find_size(shape: tuple[int, ...], size: int | tuple[int, int]) -> tuple[int,
 
 
 def resize(
-    array: Array,
-    size: tuple[int, int],
-    box: tuple[float, float, float, float] | None = None,
-    *,
-    resampling: str = "BILINEAR",
+    array: Array, size: tuple[int, int], box: Box | None = None, *, resampling: str = "BILINEAR"
 ) -> Array:
     """Resize an image with antialiasing, and keep its dtype and all of its depth.
 
@@ -72,23 +73,20 @@ def resize(
         array = to_uint8(array)
     if box is None and array.shape[:2] == size:
         return array
+    if box is not None:
+        array, box = _cut_around(array, size, box)
     dtype = array.dtype
     planes = array[..., None] if array.ndim == 2 else array
     result = np.empty((*size, planes.shape[2]), dtype)
     image = require("PIL.Image")
-    first: Array | None = None
     for channel in range(planes.shape[2]):
         if channel and (planes[..., channel] == planes[..., 0]).all():
             result[..., channel] = result[..., 0]  # three equal planes take the time of one
             continue
-        with np.errstate(over="ignore"):
-            first = np.ascontiguousarray(planes[..., channel], np.float32)
-        if dtype.itemsize > 4 and (np.isinf(first) & np.isfinite(planes[..., channel])).any():
-            raise LevelsError(f"{dtype} values beyond float32 can't be resized")
-        small = image.fromarray(first).resize(size[::-1], image.Resampling[resampling], box)
-        resized = np.asarray(small)
-        if dtype.kind in "iu" and dtype.itemsize <= 2:  # float32 holds them all
-            limits = np.iinfo(dtype)
+        whole = _make_float_image(planes[..., channel])
+        resized = np.asarray(whole.resize(size[::-1], image.Resampling[resampling], box))
+        if dtype.kind in "iu" and dtype.itemsize <= 2:  # float32 holds their limits
+            limits = np.iinfo(dtype)  # which some filters go beyond
             result[..., channel] = np.rint(resized).clip(limits.min, limits.max)
         elif dtype.kind in "iu":
             limits = np.iinfo(dtype)
@@ -100,3 +98,41 @@ def resize(
         else:
             result[..., channel] = resized
     return result[..., 0] if array.ndim == 2 else result
+
+
+def _cut_around(array: Array, size: tuple[int, int], box: Box) -> tuple[Array, Box]:
+    """Return the pixels that the filter reaches from a box, and where the box is in them."""
+    left, top, right, bottom = box
+    rows = _find_reach(top, bottom, size[0], array.shape[0])
+    columns = _find_reach(left, right, size[1], array.shape[1])
+    y, x = rows.start, columns.start
+    return array[rows, columns], (left - x, top - y, right - x, bottom - y)
+
+
+def _find_reach(start: float, stop: float, size: int, length: int) -> slice:
+    """Return the pixels of one axis that the filter reaches: as far as a new pixel is wide."""
+    reach = max(1.0, (stop - start) / size) + 1
+    return slice(max(0, floor(start - reach)), min(length, ceil(stop + reach)))
+
+
+def _make_float_image(plane: Array) -> Any:
+    """Return a plane as a PIL image of float32.
+
+    Pillow reads unsigned integers of 8 and 16 bits where they are, and converts them by itself: it
+    uses its memory again, so that resizing takes half of the time.
+
+    Raises
+    ------
+    LevelsError
+        If a value is too large for float32.
+    """
+    image = require("PIL.Image")
+    mode = _MAPPED_MODES.get(plane.dtype)
+    if mode is not None:
+        plane = np.ascontiguousarray(plane)
+        return image.frombuffer(mode, plane.shape[::-1], plane, "raw", mode, 0, 1).convert("F")
+    with np.errstate(over="ignore"):
+        floats = np.ascontiguousarray(plane, np.float32)
+    if plane.dtype.itemsize > 4 and (np.isinf(floats) & np.isfinite(plane)).any():
+        raise LevelsError(f"{plane.dtype} values beyond float32 can't be resized")
+    return image.fromarray(floats)
