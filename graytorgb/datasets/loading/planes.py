@@ -27,6 +27,7 @@ from ...io import read
 from ...io.ranges import are_limits
 from ..audits.result import Audit
 from ..pixels.crops import Draw, View
+from ..pixels.fits import FitView
 from ..pixels.one_plane import check_depth, make_plane
 from ..sources.items import Item
 
@@ -126,7 +127,10 @@ class ReadPlane(NamedTuple):
 
 
 def load_plane(
-    source: Place, options: PlaneOptions, view: View | None = None, draw: Draw | None = None
+    source: Place,
+    options: PlaneOptions,
+    view: View | FitView | None = None,
+    draw: Draw | None = None,
 ) -> Array:
     """Read an image as one gray plane, take its view, and make 8 bits of it.
 
@@ -138,7 +142,7 @@ def load_plane(
     source : str, path or Item
         An image file, or an image of a data set.
     options : PlaneOptions
-    view : CenterView or RandomView, optional
+    view : CenterView, RandomView or FitView, optional
         The part that is taken; by default all of the image.
     draw : Draw, optional
         Random numbers, for a `RandomView`.
