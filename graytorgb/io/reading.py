@@ -132,13 +132,32 @@ def read(
     unpacking raises an error that asks for one. ``"minmax"`` isn't assumed, because it would
     scale each image of a data set differently.
 
-    ``color="gray"`` gives what :func:`graytorgb.to_gray` makes of the whole image, to the bit, and
-    the same range, notes and warnings. A color JPEG is the exception: its luma is decoded as it is
-    stored, without the way through RGB. Where RGB would be beyond 0 to 255 it isn't cut off, so the
-    two differ: LUMA_FIGURES. An RGB JPEG, which stores no luma, is weighed by libjpeg with the same
-    integers.
+    ``color="gray"`` gives what :func:`graytorgb.to_gray` makes of the whole image, to the bit, with
+    the same range, notes and warnings. A color JPEG is the exception: its luma is decoded as the
+    file stores it, without the way through RGB. The two are equal where red, green and blue are all
+    from 1 to 254. Elsewhere the way through RGB may have cut a color off at 0 or 255, and luma is
+    the more exact: by up to 17 levels in 20 photos, of which at least 98% of the pixels were within
+    1. Resized to a shorter side of 256, they were within 5 levels. A JPEG that stores RGB has no
+    luma, and is weighed.
 
-    ``min_size`` trades exactness for time: MIN_SIZE_FIGURES
+    ``min_size`` makes less work of a resize that follows, and changes its result, because libjpeg
+    leaves out the finest waves of each block of 8x8 pixels, and a resize weighs pixels otherwise.
+    Gray photos (34 files), decoded at 1/2 to 1/8 and resized by Pillow's antialiased bilinear
+    filter, differed from full decoding by these levels at most, and so many of their pixels by at
+    most 1, by how many times `min_size` was larger than the target:
+
+    ========  ============  =========================
+    min_size  levels, most  pixels within 1, at least
+    ========  ============  =========================
+    2 times   18            50%
+    4 times   10            89%
+    6 times   8             97%
+    ========  ============  =========================
+
+    So no such factor gives the result of full decoding, and line art differs more. Decoding itself
+    takes 10 to 20% less time at 1/2, because all of the file has to be read; the resize after it
+    takes a third of its time. A gray JPEG of 2000x1500 took 5.9 ms in full and 5.1 at 1/2, and the
+    resize to 224x168 after it 4.4 and 1.3 ms.
 
     Examples
     --------
@@ -150,6 +169,9 @@ def read(
     ((55, 844), 'the window in the file, center 450, width 790')
     >>> read(path, window=None).value_range
     (0, 4095)
+    >>> photo = pydicom.data.get_testdata_file("SC_rgb_jpeg_gdcm.dcm", download=False)
+    >>> read(photo).layout, read(photo, color="gray").layout
+    ('HWC', 'HW')
     """
     return read_image(
         path, check_data(data), color=color, alpha=alpha, min_size=min_size,
