@@ -1,7 +1,7 @@
 """While an image is decoded, other threads of Python go on.
 
-It isn't so for DICOM files compressed by JPEG 2000 and JPEG-LS: pylibjpeg-openjpeg and pyjpegls keep
-Python's lock.
+It isn't so for DICOM files compressed by JPEG 2000 and JPEG-LS: pylibjpeg-openjpeg and pyjpegls
+keep Python's lock.
 """
 
 import io
