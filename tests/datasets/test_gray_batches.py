@@ -236,7 +236,7 @@ def test_what_convert_wrote(tmp_path, name):
 def test_alpha(tmp_path):
     (tmp_path / "a").mkdir()
     PIL.Image.fromarray(gray(0, (8, 8, 2)), "LA").save(tmp_path / "a" / "1.png")
-    with pytest.raises(ValueError, match=r'1\.png.*GrayBatches\(.*alpha="drop"'):
+    with pytest.raises(ValueError, match=r'(?s)1\.png.*GrayBatches\(.*alpha="drop"'):
         list(GrayBatches(tmp_path, 2, size=None))
     found, _ = read(GrayBatches(tmp_path, 2, size=None, alpha="drop"))
     np.testing.assert_array_equal(found[0, ..., 0], gray(0, (8, 8, 2))[..., 0])
