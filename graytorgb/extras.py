@@ -31,6 +31,7 @@ EXTRAS = MappingProxyType(
         "jax": "jax",
         "jinja2": "html",
         "keras": "keras",
+        "kornia_rs": "png",
         "loky": "datasets",
         "matplotlib": "bench",
         "onnx": "onnx",

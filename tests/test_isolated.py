@@ -32,8 +32,8 @@ SUITES = {
         ("tests/isolated/kinds_tensorflow.py", "graytorgb/kinds/tensorflow.py"), ("tensorflow",)
     ),
     "loaders-tensorflow": Suite(
-        ("tests/isolated/loaders_tensorflow.py",),
-        ("keras", "tensorflow", "PIL"),
+        ("tests/isolated/loaders_tensorflow.py", "tests/isolated/directory_tensorflow.py"),
+        ("keras", "tensorflow", "PIL", "pydicom"),
         {"KERAS_BACKEND": "tensorflow"},
     ),
     "jax": Suite(

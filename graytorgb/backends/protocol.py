@@ -11,12 +11,12 @@ the benchmarks.
 """
 
 import math
-from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.blocks import cut_into_strips as cut_into_strips
 from ..core.layout import insert
 
 Array = NDArray[Any]
@@ -66,17 +66,6 @@ def is_contiguous(gray: Array) -> bool:
     NumPy calls an array contiguous whatever the strides of its axes of size 1; torch doesn't.
     """
     return gray.flags.c_contiguous and gray.flags.aligned and min(gray.strides) >= 0
-
-
-def cut_into_strips(gray: Array, most: int) -> Iterator[tuple[int | slice, ...]]:
-    """Yield indices that cut `gray` into parts of at most `most` bytes, for small temporaries."""
-    axis = 0
-    while axis < gray.ndim - 1 and math.prod(gray.shape[axis + 1 :]) * gray.itemsize > most:
-        axis += 1
-    step = max(1, most // (math.prod(gray.shape[axis + 1 :]) * gray.itemsize))
-    for leading in np.ndindex(gray.shape[:axis]):
-        for start in range(0, gray.shape[axis], step):
-            yield (*leading, slice(start, start + step))
 
 
 def sizes_around(shape: tuple[int, ...], axis: int) -> tuple[int, int]:

@@ -1,5 +1,6 @@
-"""Arrays in blocks, by NumPy's buffered iterator, so that temporaries stay small."""
+"""Arrays in blocks, so that temporaries stay small."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal
 
@@ -15,6 +16,8 @@ _FLAGS: Final = ("external_loop", "buffered", "zerosize_ok")
 
 def read(array: Array, dtype: np.dtype[Any], size: int = BLOCK) -> Iterator[Array]:
     """Yield the elements of an array of any strides, in 1-D blocks converted to `dtype`.
+
+    NumPy's buffered iterator makes the blocks.
 
     A block has at most `size` elements. It may be read until the next one is asked for, and not
     written to.
@@ -42,3 +45,14 @@ def read_and_write(
         buffersize=BLOCK,
     ) as iterator:
         yield from iterator
+
+
+def cut_into_strips(gray: Array, most: int) -> Iterator[tuple[int | slice, ...]]:
+    """Yield indices that cut `gray` into parts of at most `most` bytes, for small temporaries."""
+    axis = 0
+    while axis < gray.ndim - 1 and math.prod(gray.shape[axis + 1 :]) * gray.itemsize > most:
+        axis += 1
+    step = max(1, most // (math.prod(gray.shape[axis + 1 :]) * gray.itemsize))
+    for leading in np.ndindex(gray.shape[:axis]):
+        for start in range(0, gray.shape[axis], step):
+            yield (*leading, slice(start, start + step))

@@ -52,8 +52,9 @@ class ImageFile:
     path : Path
         The file.
     color_type : {"gray", "gray+alpha", "palette", "RGB", "RGBA"}
-        How the file stores color. A palette is ``"palette"``, with transparency too, though the
-        array holds its colors; a palette of which index k is the gray level k is ``"gray"``.
+        How the file stores color, also where ``read(path, color="gray")`` made one gray plane of
+        it. A palette is ``"palette"``, with transparency too, though the array holds its colors; a
+        palette of which index k is the gray level k is ``"gray"``.
     is_inverted : bool
         Whether 0 is white in the file (MONOCHROME1, WhiteIsZero), so that the array has been
         inverted.
@@ -61,6 +62,9 @@ class ImageFile:
         Whether the file holds an ICC color profile, which isn't applied.
     frames : int
         How many images the file holds, whether the array has all of them or one.
+    reduction : {1, 2, 4, 8}
+        How many times smaller than the file's the height and the width of the array are, each
+        rounded up. Only ``read(path, min_size=...)`` of a JPEG makes it more than 1.
     """
 
     path: Path
@@ -79,6 +83,7 @@ class ImageFile:
     is_inverted: bool = False
     has_icc: bool = False
     frames: int = 1
+    reduction: int = 1
 
     def __iter__(self) -> Iterator[Any]:
         if self.value_range is None:

@@ -13,8 +13,10 @@ __all__ = ["Audit", "Conversion", "Record", "audit", "convert"]
 
 # What needs torch, TensorFlow or Pillow is imported when it is first asked for
 _LOADING = {
+    "GrayBatches": "gray_batches",
     "GrayImageFolder": "image_folder",
     "SeededSampler": "seeds",
+    "gray_dataset_from_directory": "directory",
     "loader": "torch_loader",
 }
 

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from ..core import luma
+from ..core.equal_channels import find_equal, refuse_color
 from ..core.layout import Layout, take_plane
 from ..core.luma import Weights
 from ..errors import ChannelError
 from ..kinds import LibraryKind
-from .equal_channels import find_equal, refuse_color
 
 
 def make_gray_by_library(

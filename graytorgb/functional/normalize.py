@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from ..backends import registry
-from ..backends.protocol import Array, cut_into_strips
 from ..core import blocks
 from ..core.arithmetic import Arithmetic, pack
+from ..core.blocks import Array, cut_into_strips
 from ..core.layout import Layout, find_order, take_plane
 
 DTYPES = ("float32", "float16", "bfloat16", "uint8")  # of a result, numbered as in the kernels

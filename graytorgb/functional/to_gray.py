@@ -7,13 +7,13 @@ import numpy as np
 
 from .. import kinds
 from ..core import alpha as alphas
+from ..core.gray_planes import make_gray
 from ..core.image_file import ImageFile
 from ..core.layout import Layout, parse
 from ..core.luma import Weights, check_weights
 from ..errors import DtypeError, GrayToRGBError, LayoutError
 from ..kinds import BlockKind, LibraryKind, SharedKind
 from .gray_by_library import make_gray_by_library
-from .gray_planes import make_gray
 
 Image = TypeVar("Image")
 Array = np.ndarray[Any, Any]

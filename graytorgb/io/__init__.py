@@ -10,9 +10,11 @@ dtype('uint8')
 """
 
 from ..core.image_file import ImageFile, ImageHeader
+from .decoding import decode
 from .folder import find_image_files
 from .formats import FORMATS, Format
-from .reading import LIMIT, read, read_header
+from .opening import LIMIT
+from .reading import read, read_header
 
 __all__ = [
     "FORMATS",
@@ -20,6 +22,7 @@ __all__ = [
     "Format",
     "ImageFile",
     "ImageHeader",
+    "decode",
     "find_image_files",
     "read",
     "read_header",

@@ -19,7 +19,8 @@ from .request import Request
 
 _EXIF, _XMP, _MPF = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"MPF\0"
 _ICC = b"ICC_PROFILE\0"
-_KINDS = {1: ("gray", "GRAY"), 3: ("RGB", "RGB")}
+_KINDS = {1: "gray", 3: "RGB"}
+_LEAST_REDUCED = 16  # pixels of a side; for fewer, two of libjpeg's scales may give the same size
 _SCANNED_SAMPLES = 10**8  # that more than MOST_SCANS scans may decode together
 
 
@@ -44,12 +45,14 @@ class Frame(NamedTuple):
 
 
 def read(request: Request) -> ImageFile:
-    """Read the image, of 8 bits, gray or RGB."""
+    """Read the image, of 8 bits, gray or RGB; or its luma alone, where gray is asked for."""
     data = request.read_bytes()
     frame = _check_frame(request, _find_frame(data))
     _check_scans(request, data, frame)
-    array, found = _decode(data, frame)
-    return _describe(request, frame, array[..., 0] if frame.components == 1 else array, found)
+    shape, reduction = _find_shape(request, frame)
+    request.check_size(shape, 1)
+    array, found = _decode(data, shape, reduction)
+    return _describe(request, frame, array, found, reduction)
 
 
 def read_header(request: Request) -> ImageFile:
@@ -60,18 +63,37 @@ def read_header(request: Request) -> ImageFile:
         data = request.read_at(0, len(data) << 3)
         frame = _find_frame(data)
     frame = _check_frame(request, frame)
+    request.check_size(frame.shape, 1)
     return _describe(request, frame, make_stand_in(frame.shape, np.uint8))
 
 
-def _describe(request: Request, frame: Frame, array: Array, found: Sequence[str] = ()) -> ImageFile:
+def _find_shape(request: Request, frame: Frame) -> tuple[tuple[int, ...], int]:
+    """Return the shape that is decoded, and how many times smaller than the file's it is.
+
+    libjpeg decodes each block of 8x8 pixels as 4x4, 2x2 or 1x1, and rounds up.
+    """
+    height, width, *channels = frame.shape
+    reduction = 1
+    if request.min_size and min(height, width) >= _LEAST_REDUCED:
+        least = request.min_size
+        scales = (8, 4, 2, 1)
+        fits = (k for k in scales if -(-height // k) >= least[0] and -(-width // k) >= least[1])
+        reduction = next(fits, 1)
+    sizes = -(-height // reduction), -(-width // reduction)
+    return (sizes if request.is_gray else (*sizes, *channels)), reduction
+
+
+def _describe(
+    request: Request, frame: Frame, array: Array, found: Sequence[str] = (), reduction: int = 1
+) -> ImageFile:
     """Return the image with what the header states, and the notes that decoding found."""
     orientation, notes = find_orientation(frame.extras.get(_EXIF), frame.extras.get(_XMP, b""))
     if _MPF in frame.extras:
         notes.append("further pictures in the file (MPO) are left out")
-    kind, _ = _KINDS[frame.components]
+    kind = _KINDS[frame.components]
     return request.describe_by_depth(
         array, "JPEG", kind, 8, notes=(*notes, *found), orientation=orientation,
-        has_icc=_ICC in frame.extras,
+        has_icc=_ICC in frame.extras, color_type=kind, reduction=reduction,
     )  # fmt: skip
 
 
@@ -112,7 +134,6 @@ def _check_frame(request: Request, frame: Frame | None) -> Frame:
             "Image.open(path).convert('RGB') if Pillow's conversion is what you want"
         )
     request.pick_index(1, "image")
-    request.check_size(frame.shape, 1)
     return frame
 
 
@@ -132,24 +153,28 @@ def _check_scans(request: Request, data: bytes, frame: Frame) -> None:
         )
 
 
-def _decode(data: bytes, frame: Frame) -> tuple[Array, list[str]]:
+def _decode(data: bytes, shape: tuple[int, ...], reduction: int) -> tuple[Array, list[str]]:
     """Return the pixels, and a note if bytes had to be left out that say nothing of them."""
-    shape, colors = (frame.height, frame.width, frame.components), _KINDS[frame.components][1]
     try:
-        return _decode_strictly(data, shape, colors), []
+        return _decode_strictly(data, shape, reduction), []
     except ValueError:
         cleaned = _keep_segments(data)
         if cleaned == data:
             raise
     note = "damaged beside its pixels, and left out: texts, profiles or bytes between its markers"
-    return _decode_strictly(cleaned, shape, colors), [note]
+    return _decode_strictly(cleaned, shape, reduction), [note]
 
 
-def _decode_strictly(data: bytes, shape: tuple[int, ...], colors: str) -> Array:
-    """Return the pixels; simplejpeg raises ValueError for any warning of libjpeg."""
+def _decode_strictly(data: bytes, shape: tuple[int, ...], reduction: int) -> Array:
+    """Return the pixels, RGB or gray; simplejpeg raises ValueError for any warning of libjpeg."""
     buffer = np.empty(shape, np.uint8)  # has the size that was checked, whatever libjpeg finds
-    array: Array = simplejpeg.decode_jpeg(data, colorspace=colors, buffer=buffer)
-    return array
+    # libjpeg takes the smallest of its scales that gives at least these sizes
+    height, width = shape[:2] if reduction > 1 else (0, 0)
+    colors = "GRAY" if len(shape) == 2 else "RGB"
+    array: Array = simplejpeg.decode_jpeg(
+        data, colorspace=colors, min_height=height, min_width=width, buffer=buffer
+    )
+    return array[..., 0] if len(shape) == 2 else array
 
 
 def _keep_segments(data: bytes) -> bytes:

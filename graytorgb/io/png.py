@@ -1,5 +1,7 @@
 """PNG: the chunks are walked here, and libpng decodes the pixels through imagecodecs.
 
+Where kornia_rs is installed, `png_quick` decodes plain pixels in half the time.
+
 Pillow itself would turn 16-bit color into 8 bits, and leave rows black that the header states
 and the data lack. It decodes animations alone, in `apng`.
 """
@@ -8,11 +10,13 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 import imagecodecs
 
 from ..core.image_file import ImageFile, make_stand_in
+from ..errors import BackendUnavailable
 from ..extras import require
 from .codestreams import Segment
 from .orientation import find_orientation
@@ -24,6 +28,7 @@ _END = struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))
 _HEADER_END = 33  # the signature and IHDR
 _ANIMATION = (b"acTL", b"fcTL", b"fdAT")
 _USED, _USED_BEFORE_PIXELS = (b"eXIf", b"iTXt"), (b"tRNS", b"sBIT", b"acTL", b"iCCP")
+_PIXELS = {b"IDAT"}
 _XMP = b"XML:com.adobe.xmp\0"
 
 Data = bytes | Segment  # of a file that is in memory, or that is read piece by piece
@@ -93,8 +98,7 @@ def read(request: Request) -> ImageFile:
     if outline.is_animated:
         return _read_animation(request, data, outline, "read")
     _check_size(request, outline)
-    array = imagecodecs.png_decode(_keep_chunks(data, outline.chunks, outline.extras))
-    return _describe(request, outline, array)
+    return _describe(request, outline, _decode(data, outline))
 
 
 def read_header(request: Request) -> ImageFile:
@@ -104,6 +108,30 @@ def read_header(request: Request) -> ImageFile:
         return _read_animation(request, request.read_bytes(), outline, "read_header")
     _check_size(request, outline)
     return _describe(request, outline, make_stand_in(outline.shape, outline.dtype))
+
+
+def _decode(data: bytes, outline: _Outline) -> Array:
+    """Return the pixels, by the quick way if it is there and takes them, else by libpng."""
+    quick = None if b"tRNS" in outline.extras else _find_quick_way()
+    if (
+        quick is not None
+        and {chunk.name for chunk in outline.chunks if chunk.is_critical} == _PIXELS
+    ):
+        pixels = ((start, end) for name, start, end in outline.chunks if name == b"IDAT")
+        array: Array | None = quick(data, pixels)
+        if array is not None:
+            return array
+    decoded: Array = imagecodecs.png_decode(_keep_chunks(data, outline.chunks, outline.extras))
+    return decoded
+
+
+@cache
+def _find_quick_way() -> Any:
+    """Return the function that decodes plain PNGs quickly, or None without its library."""
+    try:
+        return require("graytorgb.io.png_quick", "kornia_rs", "png").decode
+    except BackendUnavailable:  # libpng gives the same
+        return None
 
 
 def _check_size(request: Request, outline: _Outline) -> None:

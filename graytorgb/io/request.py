@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
+from ..core.alpha import Alpha
 from ..core.image_file import ImageFile, name_color_type
 from ..core.value_range import ValueRange
 from ..errors import ImageFileError
@@ -43,8 +44,13 @@ class Request:
 
     Attributes
     ----------
-    path, index, window, limit, value_range, data
+    path, index, window, limit, value_range, data, alpha, min_size
         The arguments of :func:`graytorgb.io.read`, checked.
+    is_gray : bool
+        Whether one gray plane is asked for. A reader may decode it directly; what it returns with
+        channels is made gray afterwards.
+    is_alone : bool
+        Whether `path` only names the data, so that no other file is looked for beside it.
     file : FileIO or BytesIO
         The file, open within a ``with`` block; to open it takes as long as to read a small one.
         It is in memory if the caller has `data`, the file's bytes.
@@ -60,6 +66,10 @@ class Request:
     limit: int = 0
     value_range: ValueRange | None = None
     data: bytes | None = field(default=None, repr=False)
+    is_gray: bool = False
+    alpha: Alpha = "error"
+    min_size: tuple[int, int] | None = None
+    is_alone: bool = False
     file: FileIO | BytesIO = field(init=False, repr=False)
     size: int = field(init=False, repr=False)
     start: bytes = field(init=False, repr=False)
@@ -192,13 +202,18 @@ class Request:
         frames: int = 1,
         is_stack: bool = False,
         has_icc: bool = False,
+        color_type: str = "",
+        reduction: int = 1,
     ) -> ImageFile:
         """Return an image, decoded or a stand-in, whose range is the depth of its samples.
 
         The axes are H, W and, if there is one more, C; and N before them for a stack of frames.
+        The channels tell the color type, unless `color_type` does.
         """
         layout = "N" * is_stack + ("HW", "HWC")[array.ndim - is_stack - 2]
-        is_palette = kind == "palette"
+        if not color_type:
+            is_palette = kind == "palette"
+            color_type = "palette" if is_palette else name_color_type(layout, array.shape)
         return ImageFile(
             path=self.path,
             array=array,
@@ -211,9 +226,10 @@ class Request:
             depth_only=True,
             notes=tuple(notes),
             orientation=orientation,
-            color_type="palette" if is_palette else name_color_type(layout, array.shape),
+            color_type=color_type,
             has_icc=has_icc,
             frames=frames,
+            reduction=reduction,
         )
 
 

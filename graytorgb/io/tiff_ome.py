@@ -64,6 +64,8 @@ def check_ome(request: Request, file: TiffFile, ome: Ome) -> tuple[str, ...]:
 
 def _check_companion(request: Request, folder: Path, name: str) -> bool:
     """Return whether a named file is there; refuse one that isn't in the same folder."""
+    if request.is_alone:
+        return False
     path = folder / name
     is_plain = not set(name) & {"/", "\\", "\0", ":"} and name not in ("", ".", "..")
     try:

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from ..support import needs
+from ..support import needs, needs_package
 
-needs("opencv", "pillow", "skimage")
+needs("opencv", "pillow", "skimage", "torchvision")
+needs_package("torchcodec")
 
 from benchmarks.speed import decode  # noqa: E402
+from benchmarks.speed.decoders import Pixels, find_decoders  # noqa: E402
 from graytorgb.io import read  # noqa: E402
 
 KINDS = {kind.name: kind for kind in decode.kinds()}
@@ -29,8 +31,31 @@ def test_a_kind_holds_the_pixels_drawn(tmp_path, name):
         assert np.abs(array.astype(int) - pixels).mean() < 9
     else:
         np.testing.assert_array_equal(array, pixels)
-    decoded = [np.squeeze(call()) for call in kind.decoders(path).values()]
-    assert any(np.array_equal(array, one) for one in decoded)
+    for color in decode.COLORS:
+        expected = read(path, color=color).array
+        calls = find_decoders(path, Pixels(kind.color, kind.deep, color == "gray"))
+        problems = [decode.find_problem(call, expected, path.suffix) for call in calls.values()]
+        assert "" in problems
+        assert len(set(problems)) < len(problems) or len(problems) == 1
+
+
+def test_problems_of_a_decoder():
+    expected = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    color = np.dstack([expected] * 3)
+
+    def fail():
+        raise ValueError("no such\nfile")
+
+    find = decode.find_problem
+    assert find(fail, expected, ".png") == "ValueError: no such"
+    assert find(lambda: expected[1:], expected, ".png") == "the shape (15, 16)"
+    assert find(lambda: expected.astype("u2"), expected, ".png") == "uint16 in place of uint8"
+    assert find(lambda: color, color, ".png") == ""
+    assert find(lambda: color ^ 1, color, ".png") == "other values"
+    assert find(lambda: expected ^ 1, expected, ".png") == ""
+    assert find(lambda: expected ^ 2, expected, ".png") == "values that differ by up to 2"
+    assert find(lambda: expected ^ 2, expected, ".jpg") == ""
+    assert find(lambda: expected ^ 4, expected, ".jpg") == "values that differ by up to 4"
 
 
 def test_the_table(monkeypatch, tmp_path):
@@ -39,12 +64,15 @@ def test_the_table(monkeypatch, tmp_path):
     result = CliRunner().invoke(decode.main, arguments, catch_exceptions=False)
     assert result.exit_code == 0
     rows = json.loads((tmp_path / "decode.json").read_text())["rows"]
-    assert [(row["kind"], row["size"]) for row in rows] == [
-        ("PNG gray, 8 bits", [30, 40]),
-        ("PNG gray, 16 bits", [30, 40]),
-        ("PNG gray, 8 bits", [60, 80]),
-        ("PNG gray, 16 bits", [60, 80]),
+    assert [(row["kind"], row["color"], row["size"]) for row in rows] == [
+        (f"PNG gray, {bits} bits", color, size)
+        for size in ([30, 40], [60, 80])
+        for bits in (8, 16)
+        for color in ("keep", "gray")
     ]
+    assert "Pillow" in rows[3]["left_out"]  # convert("L") makes 8 bits of 16
+    text = (tmp_path / "decode.md").read_text()
+    assert 'Pillow, color="gray": uint8 in place of uint16 (PNG gray, 16 bits)' in text
     for row in rows:
         best = min(seconds for name, seconds in row["seconds"].items() if name != decode.OURS)
         assert row["seconds"][row["fastest"]] == best
@@ -57,11 +85,13 @@ def test_what_is_over_the_bar_is_listed():
         "packages": {"numpy": "2"},
     }  # fmt: skip
     row = {
-        "kind": "PNG", "size": [3, 4], "fastest": "f", "seconds": {decode.OURS: 0.3, "f": 0.2},
+        "kind": "PNG", "color": "gray", "left_out": {}, "size": [3, 4],
+        "fastest": "f", "seconds": {decode.OURS: 0.3, "f": 0.2},
         "quartiles": {decode.OURS: [0.2, 0.5], "f": [0.2, 0.22]},
     }  # fmt: skip
     text = decode.markdown({"machine": machine, "rows": [row | {"ratio": 1.5}]})
-    assert "| PNG | f | 4x3 | 300 ± 200 | 200 ± 10 | 1.50 |" in text
-    assert "- PNG, 4x3: 1.50" in text
+    assert "| PNG | gray | f | 4x3 | 300 ± 200 | 200 ± 10 | 1.50 |" in text
+    assert '- PNG, color="gray", 4x3: 1.50' in text
     text = decode.markdown({"machine": machine, "rows": [row | {"ratio": 1.1}]})
     assert "- nowhere" in text
+    assert "- none" in text

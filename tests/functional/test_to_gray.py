@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import graytorgb as g2r
-from graytorgb.functional import gray_planes
+from graytorgb.core import gray_planes
 
 from ..support import NUMBERS, assert_own_memory, assert_same_bits, needs, random_bits
 from .test_image_file import COLOR, SCAN, file_of

@@ -27,6 +27,7 @@ from ...io import read
 from ...io.ranges import are_limits
 from ..audits.result import Audit
 from ..pixels.crops import Draw, View
+from ..pixels.fits import FitView
 from ..pixels.one_plane import check_depth, make_plane
 from ..sources.items import Item
 
@@ -126,7 +127,10 @@ class ReadPlane(NamedTuple):
 
 
 def load_plane(
-    source: Place, options: PlaneOptions, view: View | None = None, draw: Draw | None = None
+    source: Place,
+    options: PlaneOptions,
+    view: View | FitView | None = None,
+    draw: Draw | None = None,
 ) -> Array:
     """Read an image as one gray plane, take its view, and make 8 bits of it.
 
@@ -138,7 +142,7 @@ def load_plane(
     source : str, path or Item
         An image file, or an image of a data set.
     options : PlaneOptions
-    view : CenterView or RandomView, optional
+    view : CenterView, RandomView or FitView, optional
         The part that is taken; by default all of the image.
     draw : Draw, optional
         Random numbers, for a `RandomView`.
@@ -164,6 +168,8 @@ def load_plane(
         raise MemoryError(f"{_name(source)}: there isn't enough memory for it") from error
     except GrayToRGBError as error:
         _name_file(error, source)
+        if isinstance(error, ChannelError) and options.alpha == "error":
+            error.args += (f'in a data set: {options.call}, alpha="drop"), or alpha=(r, g, b)',)
         raise
 
 
@@ -178,8 +184,8 @@ def read_plane(source: Place, options: PlaneOptions) -> ReadPlane:
     image = _read(source, options)
     plane = _make_plane(image, options)
     stated = options.value_range
-    if stated is None:
-        stated = getattr(source, "value_range", None)  # what the data set's own records state
+    if stated is None and isinstance(source, Item):
+        stated = source.value_range  # what the data set's own records state
     if options.keeps_depth:
         return ReadPlane(_keep_depth(plane, stated, options), None)
     if plane.dtype.kind == "b":
@@ -228,10 +234,19 @@ def is_fault_of_file(error: BaseException) -> bool:
 
 
 def _read(source: Place, options: PlaneOptions) -> ImageFile:
-    """Read an image, under the range that the caller states: an inverted one is inverted in it."""
-    if isinstance(source, Item):
-        return source.read(value_range=options.value_range, orientation=options.orientation)
-    return read(source, value_range=options.value_range, orientation=options.orientation)
+    """Read an image, under the range that the caller states: an inverted one is inverted in it.
+
+    Of a file one gray plane is decoded. The image of an array, whose axes the data set knows, has
+    its channels still.
+    """
+    arguments: dict[str, Any] = {
+        "value_range": options.value_range, "orientation": options.orientation
+    }  # fmt: skip
+    if not isinstance(source, Item):
+        return read(source, color="gray", alpha=options.alpha, **arguments)
+    if source.layout:
+        return source.read(**arguments)
+    return source.read(color="gray", alpha=options.alpha, **arguments)
 
 
 def _make_plane(image: ImageFile, options: PlaneOptions) -> Array:
@@ -241,12 +256,6 @@ def _make_plane(image: ImageFile, options: PlaneOptions) -> Array:
         return array
     if layout is None or not set(layout) <= set("HWC"):
         raise LayoutError(_describe_frames(image, options))
-    if options.alpha == "error" and "C" in layout and array.shape[layout.index("C")] in (2, 4):
-        raise ChannelError(
-            f"it has alpha ({image.color_type}), and gray holds none: "
-            f'{options.call}, alpha="drop") keeps the colors as they are, and '
-            f"{options.call}, alpha=(r, g, b)) composites on that background"
-        )
     return make_plane(array, layout, options.alpha)
 
 

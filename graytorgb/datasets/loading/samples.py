@@ -221,7 +221,7 @@ def _is_image(entry: os.DirEntry[str]) -> bool:
 
 def _list_source(source: Source, has_labels: bool, call: str) -> Samples:
     """Return the images of a data set that isn't a local folder, in its own order."""
-    classes: list[str] | None = getattr(source, "classes", None) if has_labels else None
+    classes = source.classes if has_labels else None
     found, items = Samples(), {}
     labeled: list[tuple[str, Any]] = []
     for item in source.items():
@@ -233,7 +233,7 @@ def _list_source(source: Source, has_labels: bool, call: str) -> Samples:
         if not _is_image_item(item):
             found.ignored += 1
             continue
-        label = find_class(item.path) if classes is None else getattr(item, "label", None)
+        label = find_class(item.path) if classes is None else item.label
         if has_labels and label is None:
             found.unlabeled += 1
             continue

@@ -21,7 +21,6 @@ _SCALE = (0.08, 1.0)  # of the image's area that a random part has
 _RATIO = (3 / 4, 4 / 3)  # of its width to its height
 _ATTEMPTS = 10
 _MARGIN = 0.875  # of the shorter side that the center has by default: 224 of 256
-_BILINEAR = PIL.Image.Resampling.BILINEAR
 
 
 class Draw(Protocol):
@@ -95,7 +94,7 @@ class CenterView(NamedTuple):
         down, across = rows / height, columns / width
         right, bottom = (left + wide) * across, (top + tall) * down
         box = (left * across, top * down, min(right, columns), min(bottom, rows))
-        return _resize_box(plane, box, self.size)
+        return resize_box(plane, box, self.size)
 
 
 class RandomView(NamedTuple):
@@ -130,7 +129,7 @@ class RandomView(NamedTuple):
         is_mirrored = draw.uniform(0.0, 1.0) < 0.5
         if part.shape == self.size:
             return (part[:, ::-1] if is_mirrored else part).copy()
-        result = _resize_box(part, (0.0, 0.0, float(width), float(height)), self.size)
+        result = resize_box(part, (0.0, 0.0, float(width), float(height)), self.size)
         return np.ascontiguousarray(result[:, ::-1]) if is_mirrored else result
 
 
@@ -196,17 +195,17 @@ def _is_length(value: Any) -> bool:
     return not isinstance(value, bool) and hasattr(value, "__index__") and value >= 1
 
 
-def _resize_box(plane: Array, box: Box, size: Size) -> Array:
+def resize_box(plane: Array, box: Box, size: Size, resampling: str = "BILINEAR") -> Array:
     """Resize the part of a plane in a box, which may lie between pixels.
 
     Pixels beyond the box take part where the filter reaches them, as if all were resized. Planes of
     8 bits are resized in integers, as Pillow does, in less time.
     """
     if plane.dtype != np.uint8:
-        return resize(plane, size, box)
+        return resize(plane, size, box, resampling=resampling)
     plane = np.ascontiguousarray(plane)
     image = PIL.Image.frombuffer("L", plane.shape[::-1], plane, "raw", "L", 0, 1)
-    return np.array(image.resize(size[::-1], _BILINEAR, box))
+    return np.array(image.resize(size[::-1], PIL.Image.Resampling[resampling], box))
 
 
 def _draw_part(shape: tuple[int, ...], draw: Draw) -> tuple[int, int, int, int]:

@@ -36,7 +36,9 @@ def find_size(shape: tuple[int, ...], size: int | tuple[int, int]) -> tuple[int,
     return max(1, size * height // width), size
 
 
-def resize(array: Array, size: tuple[int, int], box: Box | None = None) -> Array:
+def resize(
+    array: Array, size: tuple[int, int], box: Box | None = None, *, resampling: str = "BILINEAR"
+) -> Array:
     """Resize an image with antialiasing, and keep its dtype and all of its depth.
 
     The filter is a triangle that is as wide as the reduction (Pillow's ``BILINEAR``), computed on
@@ -50,6 +52,8 @@ def resize(array: Array, size: tuple[int, int], box: Box | None = None) -> Array
     box : (left, top, right, bottom), optional
         The part that is resized, in pixels, also between them. Pixels beyond it take part where the
         filter reaches them, as if all were resized. By default it is the whole image.
+    resampling : str
+        The name of another filter of Pillow's. Some of them go beyond the image's extremes.
 
     Returns
     -------
@@ -80,9 +84,10 @@ def resize(array: Array, size: tuple[int, int], box: Box | None = None) -> Array
             result[..., channel] = result[..., 0]  # three equal planes take the time of one
             continue
         whole = _make_float_image(planes[..., channel])
-        resized = np.asarray(whole.resize(size[::-1], image.Resampling.BILINEAR, box))
-        if dtype.kind in "iu" and dtype.itemsize <= 2:  # no rounding of float32 leaves their limits
-            result[..., channel] = np.rint(resized)
+        resized = np.asarray(whole.resize(size[::-1], image.Resampling[resampling], box))
+        if dtype.kind in "iu" and dtype.itemsize <= 2:  # float32 holds their limits
+            limits = np.iinfo(dtype)  # which some filters go beyond
+            result[..., channel] = np.rint(resized).clip(limits.min, limits.max)
         elif dtype.kind in "iu":
             limits = np.iinfo(dtype)
             wide = np.rint(resized, dtype=np.float64)

@@ -5,7 +5,7 @@ from pathlib import Path
 from tifffile import TiffFile
 
 from ...errors import ImageFileError
-from ...io.reading import LIMIT
+from ...io.opening import LIMIT
 from ...io.request import Request
 from ...io.tiff_directories import check_directories
 

@@ -5,11 +5,11 @@ from operator import mul
 
 import numpy as np
 
-from ..backends.protocol import Array
-from ..core import blocks, luma
-from ..core.layout import Layout, remove_channel, take_plane
-from ..core.luma import Weights
+from . import blocks, luma
+from .blocks import Array
 from .equal_channels import find_equal, refuse_color
+from .layout import Layout, remove_channel, take_plane
+from .luma import Weights
 
 _BLOCK = 32768  # pixels that are weighed at a time; as float32 they stay in the second-level cache
 _PIXELS = 1024  # for so many, the BLAS library starts no threads

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.protocol import Array, cut_into_strips
-from ..core.layout import Layout, remove_channel
 from ..errors import ChannelError
+from .blocks import Array, cut_into_strips
+from .layout import Layout, remove_channel
 
 
 def find_equal(red: Any, green: Any, blue: Any) -> Any:
