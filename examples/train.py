@@ -146,7 +146,7 @@ def deploy(
             gray_model, (images,), written, dynamic_shapes=({0: torch.export.Dim.AUTO},),
             external_data=False, verbose=False,
         )  # fmt: skip
-    console.print("ONNX:", verify(model, output, images, seconds=0))
+    console.print("ONNX:", verify(model, output, images, STATS, seconds=0))
     console.print(f"{output} takes {tuple(images.shape[1:])}, gray from 0 to 1")
 
 
