@@ -1,6 +1,7 @@
 """Folders of image files to measure on: crops of real photos in several formats, and tiny images.
 
-The crops have the noise of a camera, or are as smooth as the photos. The photos are those that scikit-image and foolbox contain. The files depend on the seed alone.
+The crops have the noise of a camera, or are as smooth as the photos. The photos are those that
+scikit-image and foolbox contain. The files depend on the seed alone.
 """
 
 from collections.abc import Callable
@@ -100,9 +101,7 @@ def write_set(
     done.touch()
 
 
-def _write(
-    folder: Path, kinds: tuple[Kind, ...], is_noisy: bool, k: int, numbers: range
-) -> None:
+def _write(folder: Path, kinds: tuple[Kind, ...], is_noisy: bool, k: int, numbers: range) -> None:
     """Write some files of a kind."""
     kind = kinds[k]
     for number in numbers:

@@ -47,6 +47,15 @@ class Cell(NamedTuple):
     workers: int
 
 
+class Plan(NamedTuple):
+    """How much is measured: files of each kind, rounds, images in a batch, numbers of workers."""
+
+    files: int
+    rounds: int
+    batch: int
+    workers: tuple[int, ...]
+
+
 class FileSet(NamedTuple):
     """Files to measure on.
 
@@ -80,13 +89,15 @@ class FileSet(NamedTuple):
 @click.option("--files", default=2000, show_default=True, help="Files of each kind.")
 @click.option("--rounds", default=5, show_default=True, help="Each round has a part of the files.")
 @click.option("--batch", default=40, show_default=True, help="Images in a batch.")
+@click.option("--workers", default="0,1,2", show_default=True, help="Numbers of workers; 0 first.")
 @click.option("--only", default="", help="Only ways that match this; ours and ImageFolder stay.")
 @click.option("--short/--no-short", default=True, help="Noisy files and busy cores, in short.")
 @click.option("--set", "folder", type=OutputFolder(), help="Keep the files here, for other runs.")
 @click.option("--output", type=OutputFolder(), default=RESULTS, show_default="benchmarks/results")
 def main(
-    files: int, rounds: int, batch: int, only: str, short: bool, folder: Path | None, output: Path
-) -> None:
+    files: int, rounds: int, batch: int, workers: str, only: str, short: bool,
+    folder: Path | None, output: Path,
+) -> None:  # fmt: skip
     """Measure every way and write loading.json and loading.md."""
     if files < batch:
         raise click.UsageError(f"--files is at least a batch: --files {batch} or --batch {files}")
@@ -101,7 +112,9 @@ def main(
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)  # links have to be on the same disk as files
     with tempfile.TemporaryDirectory(dir=folder) as temporary, ExitStack() as stack:
-        sets = write_files(folder or Path(temporary), Path(temporary), files, rounds, batch, short)
+        counts = tuple(int(count) for count in workers.split(","))
+        plan = Plan(files, rounds, batch, counts)
+        sets = write_files(folder or Path(temporary), Path(temporary), plan, is_short=short)
         processes = start_processes(stack, ways)
         for each in sets:
             document["bytes"][each.name] = {k.name: find_mean_bytes(each, k) for k in each.kinds}
@@ -110,31 +123,36 @@ def main(
     write(output, "loading", document, markdown(document))
 
 
-def write_files(
-    kept: Path, work: Path, files: int, rounds: int, batch: int, short: bool
-) -> list[FileSet]:
-    """Write the files, and link them into a folder for each class of each part."""
-    write_set(kept / "smooth", files * len(KINDS), is_noisy=False)
-    sets = [link_parts(PHOTOS, kept / "smooth", work, KINDS, (0, 1, 2), files, rounds, batch)]
-    if short:
-        some = max(batch, files // _SHORT)
+def write_files(kept: Path, work: Path, plan: Plan, *, is_short: bool) -> list[FileSet]:
+    """Write the files, and link them into a folder for each class of each part.
+
+    Parameters
+    ----------
+    kept, work : Path
+        Where files and links are written.
+    plan : Plan
+    is_short : bool
+        Whether there are also the short sets: noisy files, and busy cores.
+    """
+    write_set(kept / "smooth", plan.files * len(KINDS), is_noisy=False)
+    sets = [link_parts(PHOTOS, kept / "smooth", work, KINDS, plan)]
+    if is_short:
+        some = max(plan.batch, plan.files // _SHORT)
         shallow = tuple(kind for kind in KINDS if not kind.is_deep)
         write_set(kept / "noisy", some * len(shallow), shallow)
+        fewer = plan._replace(files=some)
         for name, source, workers in ((NOISY, "noisy", (0,)), (BUSY, "smooth", (2,))):
-            sets.append(
-                link_parts(name, kept / source, work, shallow, workers, some, rounds, batch)
-            )
+            one = fewer._replace(workers=workers)
+            sets.append(link_parts(name, kept / source, work, shallow, one))
     return sets
 
 
-def link_parts(
-    name: str, source: Path, work: Path, kinds: tuple[Kind, ...], workers: tuple[int, ...],
-    files: int, rounds: int, batch: int,
-) -> FileSet:  # fmt: skip
+def link_parts(name: str, source: Path, work: Path, kinds: tuple[Kind, ...], plan: Plan) -> FileSet:
     """Link files into parts of whole batches, and make the reference of those that are checked."""
-    parts = max(1, min(rounds, files // batch))
-    made = FileSet(name, work / name.replace(" ", "-"), kinds, workers, parts)
-    each = files // parts // batch * batch
+    batch = plan.batch
+    parts = max(1, min(plan.rounds, plan.files // batch))
+    made = FileSet(name, work / name.replace(" ", "-"), kinds, plan.workers, parts)
+    each = plan.files // parts // batch * batch
     for kind in kinds:
         paths = sorted((source / kind.folder).iterdir())
         for part in range(parts):

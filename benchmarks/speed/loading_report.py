@@ -1,6 +1,7 @@
 """The tables of `benchmarks.speed.loading`, and where this package loses."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -97,29 +98,32 @@ def list_lines(results: Results) -> Iterator[Sequence[str]]:
     """Yield the line of each way."""
     first, *others = results.workers
     for way in results.rank():
-        cpu = [*results.find_cpu(way, first).values()]
-        ratio = results.find_ratio(way, REFERENCE, first)
-        more = [summarize([*found.values()]).median
-                for workers in others if (found := results.find_cpu(way, workers))]  # fmt: skip
-        rates = [summarize(found).median
-                 for workers in results.workers if (found := results.find_rates(way, workers))]  # fmt: skip
+        more = [find_median(results.find_cpu(way, workers).values()) for workers in others]
+        rates = [find_median(results.find_rates(way, workers)) for workers in results.workers]
         memory = [row for row in results.memory if row["way"] == way]
+        total = max((row["total"] for row in memory), default=0)
+        worker = max((row["worker"] for row in memory), default=0)
         image_bytes = next(c["image_bytes"] for c in results.checks if c["way"] == way)
         yield (
-            way, WAYS[way].form.value, f"{summarize(cpu).median:.2f}", str(ratio or "-"),
+            way, WAYS[way].form.value, f"{find_median(results.find_cpu(way, first).values()):.2f}",
+            str(results.find_ratio(way, REFERENCE, first) or "-"),
             " / ".join(f"{each:.2f}" for each in more) or "-",
             " / ".join(f"{each:.0f}" for each in rates),
-            f"{max((row['total'] for row in memory), default=0) / 1e6:.0f}",
-            f"{worker / 1e6:.0f}" if (worker := max((row["worker"] for row in memory), default=0))
-            else "-",
+            f"{total / 1e6:.0f}", f"{worker / 1e6:.0f}" if worker else "-",
             f"{image_bytes / 1e3:.0f}", describe_pixels(results, way),
         )  # fmt: skip
+
+
+def find_median(values: Iterable[float]) -> float:
+    """Return the median, which is NaN where nothing was measured."""
+    found = list(values)
+    return summarize(found).median if found else math.nan
 
 
 def list_losses(results: Results) -> Iterator[str]:
     """Yield where this package is under a bar, or not the first of the ways to the same batches."""
     where = results.kind if results.files == PHOTOS else f"{results.kind}, {results.files}"
-    ratio = results.find_ratio(OURS, REFERENCE, results.workers[0])
+    ratio = results.find_ratio(OURS, REFERENCE, 0)
     bar = BARS.get(results.kind)
     if results.files == PHOTOS and bar and ratio and ratio.median < bar:
         yield f"{where}: {ratio.median:.2f} times as fast as {REFERENCE}, and the bar is {bar}"
@@ -132,9 +136,9 @@ def list_losses(results: Results) -> Iterator[str]:
                 times = results.find_ratio(ours, peer, workers)
                 if times and times.median < 1:
                     yield f"{name} takes {times.median:.2f} of the CPU time of {ours}{wrong}"
-                mine, rates = (results.find_rates(way, workers) for way in (ours, peer))
-                if mine and rates and (more := summarize(rates).median / summarize(mine).median) > 1:
-                    yield f"{name} gives {more:.2f} times the images/s of {ours}{wrong}"
+                mine, theirs = (find_median(results.find_rates(w, workers)) for w in (ours, peer))
+                if theirs > mine:
+                    yield f"{name} gives {theirs / mine:.2f} times the images/s of {ours}{wrong}"
 
 
 def list_missing(document: Record, results: Results) -> Iterator[str]:

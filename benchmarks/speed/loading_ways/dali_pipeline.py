@@ -48,8 +48,9 @@ def _describe(paths: list[str], colors: Any, mean: list[float], std: list[float]
         images, resize_shorter=RESIZE, interp_type=types.INTERP_LINEAR, antialias=True
     )
     return fn.crop_mirror_normalize(
-        images, dtype=types.FLOAT, output_layout="CHW", crop=(SIZE, SIZE), mean=mean, std=std
-    )
+        images, dtype=types.FLOAT, output_layout="CHW", crop=(SIZE, SIZE), mean=mean, std=std,
+        rounding="truncate",
+    )  # fmt: skip
 
 
 def _run(pipeline: Any, count: int) -> Iterator[Any]:

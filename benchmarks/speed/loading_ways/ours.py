@@ -1,4 +1,4 @@
-"""This package: `GrayImageFolder` and its loader."""
+"""The ways of this package: `GrayImageFolder` and its loader."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -15,7 +15,7 @@ from ...usage import Memory, read_memory
 from .__main__ import Request
 from .table import Way
 
-_PAUSE = 0.05  # seconds between two looks at the memory
+_PAUSE = 0.05  # seconds between two looks at the memory, at least
 _PATIENCE = 600  # seconds until an answer is given up
 _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "",
@@ -37,7 +37,9 @@ class WayProcess:
     """
 
     def __init__(self, way: Way) -> None:
-        self._told = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+        self._told = tempfile.TemporaryFile(  # noqa: SIM115 - closed when the process is
+            "w+", encoding="utf-8", errors="replace"
+        )
         self._process = subprocess.Popen(
             [sys.executable, "-m", __package__, way.name], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=self._told, env={**os.environ, **_ENVIRONMENT},
@@ -76,8 +78,12 @@ class WayProcess:
         failed = self._send(request)
         if failed:
             return failed, peak
-        while not self._is_answered(_PAUSE) and self._process.poll() is None:
+        pause = _PAUSE
+        while not self._is_answered(pause) and self._process.poll() is None:
+            start = time.perf_counter()
             now = read_memory(self._process.pid)
+            # looking takes up to 0.1 s where many libraries are loaded
+            pause = max(_PAUSE, 2 * (time.perf_counter() - start))
             peak = Memory(max(peak.total, now.total), max(peak.worker, now.worker))
         return self._wait(), peak
 

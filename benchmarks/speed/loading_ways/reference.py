@@ -14,8 +14,9 @@ from .job import MEAN, RESIZE, SIZE, STD, Form, Job
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 BOUND, COLOR_BOUND = 1, 3  # levels; libjpeg's luma isn't Pillow's, which is made of RGB
 _ROUNDING = 0.01  # of normalizing in float32, and undoing it
-# Beyond this the values themselves are wrong; below it, other filters explain the difference.
-WRONG = 4
+# An average beyond this means wrong values. Another filter, no antialiasing or a shift by a pixel (a
+# center of half pixels, rounded up) makes up to 5 levels on these photos; 16 bits clipped to 8, 147.
+WRONG = 10
 
 Levels = NDArray[np.float32]
 
