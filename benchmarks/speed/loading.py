@@ -134,7 +134,7 @@ def write_files(kept: Path, work: Path, plan: Plan, *, is_short: bool) -> list[F
     is_short : bool
         Whether there are also the short sets: noisy files, and busy cores.
     """
-    write_set(kept / "smooth", plan.files * len(KINDS), is_noisy=False)
+    write_set(kept / "smooth", plan.files * len(KINDS), KINDS, is_noisy=False)
     sets = [link_parts(PHOTOS, kept / "smooth", work, KINDS, plan)]
     if is_short:
         some = max(plan.batch, plan.files // _SHORT)

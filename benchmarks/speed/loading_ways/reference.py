@@ -14,8 +14,8 @@ from .job import MEAN, RESIZE, SIZE, STD, Form, Job
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 BOUND, COLOR_BOUND = 1, 3  # levels; libjpeg's luma isn't Pillow's, which is made of RGB
 _ROUNDING = 0.01  # of normalizing in float32, and undoing it
-# An average beyond this means wrong values. Another filter, no antialiasing or a shift by a pixel (a
-# center of half pixels, rounded up) makes up to 5 levels on these photos; 16 bits clipped to 8, 147.
+# An average beyond this means wrong values. Another filter, no antialiasing or a shift by a pixel
+# makes up to 5 levels on these photos; 16 bits that are clipped to 8 make 147.
 WRONG = 10
 
 Levels = NDArray[np.float32]
@@ -90,7 +90,8 @@ def compare(
                 f"a batch is {levels.shape[:3]} after {seen} images; expected {wanted.shape[:3]}"
             )
         off = np.abs(levels - wanted).max(axis=-1)
-        largest, total = max(largest, float(off.max())), total + float(off.mean()) * len(levels)
+        largest = float(np.maximum(largest, off.max()))  # which keeps NaN, as max doesn't
+        total += float(off.mean()) * len(levels)
         image_bytes = np.asarray(batch).nbytes // len(levels)
         seen += len(levels)
     if seen != len(expected):
