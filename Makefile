@@ -17,7 +17,7 @@ help:
 	@echo "make sanitize  test the kernels under the address and undefined-behavior sanitizers"
 	@echo "make clang  build the kernels by Clang, with every warning an error, and test them"
 	@echo "make wheel  build an sdist and a wheel in dist, and test the installed wheel"
-	@echo "make bench  measure every backend and other libraries, in benchmarks/results (an hour)"
+	@echo "make bench  measure every backend and other libraries, in benchmarks/results (two hours)"
 
 demo: .venv/demo
 	$(BIN)/python -m examples.demo
@@ -48,6 +48,7 @@ bench: .venv/peers
 	$(BIN)/python -m benchmarks.speed.audit
 	$(BIN)/python -m benchmarks.speed.convert
 	$(BIN)/python -m benchmarks.speed.cluster
+	$(BIN)/python -m benchmarks.speed.loading
 	$(BIN)/python -m benchmarks.accuracy.compare
 	$(BIN)/python -m benchmarks.accuracy.recover --network mobilenet_v2 --network tf_efficientnet_lite0
 
@@ -134,10 +135,11 @@ wheel: .venv/test
 	@$(PIP) -e '.[test,peers]'
 	@touch $@
 
-# Write the versions that are installed now. CUDA's libraries are left out, because torch pins them.
+# Write the versions that are installed now. CUDA's libraries are left out, because torch and DALI pin
+# them.
 constraints:
 	$(BIN)/python -m pip install --quiet --upgrade -e '.[test,lint,docs,peers]'
-	$(BIN)/python -m pip freeze --exclude-editable | grep -ivE '^(nvidia|cuda|triton)' > constraints.txt
+	$(BIN)/python -m pip freeze --exclude-editable | grep -ivE '^(nvidia-[^d]|cuda|triton)' > constraints.txt
 
 clean:
 	rm -rf .venv .venv-core docs/_build build dist *.egg-info

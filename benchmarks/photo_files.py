@@ -1,6 +1,7 @@
 """Folders of image files to measure on: crops of real photos in several formats, and tiny images.
 
-The photos are those that scikit-image and foolbox contain. The files depend on the seed alone.
+The crops have the noise of a camera, or are as smooth as the photos. The photos are those that
+scikit-image and foolbox contain. The files depend on the seed alone.
 """
 
 from collections.abc import Callable
@@ -69,10 +70,20 @@ KINDS = (
 )
 
 
-def write_set(folder: Path, count: int, kinds: tuple[Kind, ...] = KINDS) -> None:
+def write_set(
+    folder: Path, count: int, kinds: tuple[Kind, ...] = KINDS, *, is_noisy: bool = True
+) -> None:
     """Write `count` files in all, in a folder for each kind; two processes work.
 
     A set of the same size that is there already is left as it is.
+
+    Parameters
+    ----------
+    folder : Path
+    count : int
+    kinds : tuple of Kind
+    is_noisy : bool
+        Whether the noise of a camera is added. It makes files larger and slower to decode.
     """
     done = folder / f"{count} files"
     if done.exists():
@@ -86,21 +97,23 @@ def write_set(folder: Path, count: int, kinds: tuple[Kind, ...] = KINDS) -> None
     for kind in kinds:
         (folder / kind.folder).mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        list(pool.map(partial(_write, folder, kinds), *zip(*jobs, strict=True)))
+        list(pool.map(partial(_write, folder, kinds, is_noisy), *zip(*jobs, strict=True)))
     done.touch()
 
 
-def _write(folder: Path, kinds: tuple[Kind, ...], k: int, numbers: range) -> None:
+def _write(folder: Path, kinds: tuple[Kind, ...], is_noisy: bool, k: int, numbers: range) -> None:
     """Write some files of a kind."""
     kind = kinds[k]
     for number in numbers:
         rng = np.random.default_rng([SEED, k, number])
-        pixels = draw_crop(rng, is_color=kind.is_color, bits=kind.bits)
+        pixels = draw_crop(rng, is_color=kind.is_color, bits=kind.bits, is_noisy=is_noisy)
         kind.save(folder / kind.folder / f"{number:06d}{kind.suffix}", pixels)
 
 
-def draw_crop(rng: np.random.Generator, *, is_color: bool, bits: int) -> NDArray[Any]:
-    """Return a part of a photo, resized, with the noise of a camera.
+def draw_crop(
+    rng: np.random.Generator, *, is_color: bool, bits: int, is_noisy: bool = True
+) -> NDArray[Any]:
+    """Return a part of a photo, resized, with the noise of a camera or without.
 
     The noise has a standard deviation of 2 of 255, as in :mod:`benchmarks.speed.decode`; of 16 in
     4095 and of 64 in 65535 for deep pixels, whose cameras are better.
@@ -117,9 +130,10 @@ def draw_crop(rng: np.random.Generator, *, is_color: bool, bits: int) -> NDArray
         part = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
     most = 2**bits - 1
     sharp = cv2.resize(part.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-    sigma = {8: 2, 12: 16}.get(bits, 64)
-    noise = rng.standard_normal(sharp.shape, np.float32) * sigma
-    pixels = (sharp * (most / 255) + noise).round().clip(0, most)
+    values = sharp * (most / 255)
+    if is_noisy:
+        values += rng.standard_normal(sharp.shape, np.float32) * {8: 2, 12: 16}.get(bits, 64)
+    pixels = values.round().clip(0, most)
     return pixels.astype(np.uint16 if bits > 8 else np.uint8)
 
 

@@ -71,6 +71,34 @@ def summarize(values: Sequence[float]) -> Spread:
     return Spread(median(values), low, high)
 
 
+class Memory(NamedTuple):
+    """Memory in bytes of a process and its workers.
+
+    Attributes
+    ----------
+    total : int
+        Of all of them; what several share is counted once (PSS).
+    worker : int
+        What the largest worker has for itself (USS); 0 if there is none.
+    """
+
+    total: int
+    worker: int
+
+
+def read_memory(pid: int) -> Memory:
+    """Return the memory that a process and its children have now."""
+    total, worker = 0, 0
+    with suppress(psutil.Error):
+        parent = psutil.Process(pid)
+        total += parent.memory_full_info().pss
+        for child in parent.children(recursive=True):
+            with suppress(psutil.Error):
+                memory = child.memory_full_info()
+                total, worker = total + memory.pss, max(worker, memory.uss)
+    return Memory(total, worker)
+
+
 class Peak(NamedTuple):
     """The most resident memory in bytes of a program, of its largest worker, and its seconds."""
 

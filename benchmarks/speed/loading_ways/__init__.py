@@ -1,0 +1,1 @@
+"""The ways from image files to batches that `benchmarks.speed.loading` compares."""
