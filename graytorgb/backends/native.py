@@ -26,8 +26,8 @@ _KEPT_FROM = 32 << 20  # bytes; the C library keeps smaller blocks itself, for a
 _BEST_LEVEL = -1
 
 __all__ = [  # `count`, `resize` and `spread` are the kernels themselves
-    "allocate", "count", "count_threads", "expand", "get_threads", "normalize", "resize", "set_cache",
-    "set_threads", "spread",
+    "allocate", "count", "count_threads", "expand", "get_threads", "normalize", "resize",
+    "set_cache", "set_threads", "spread",
 ]  # fmt: skip
 
 _threads: int | None = None
