@@ -7,11 +7,11 @@
  * it takes away more than twice as many rows as the other one columns. Pillow before 13 doesn't do
  * that, and then a result may differ by 1, as it may where a compiler fuses double arithmetic (ARM).
  *
- * Cycles for 16 weighted bytes, or a row of 16 x 16 bytes, loads and stores included:
+ * Cycles, measured, with loads and stores:
  *
- *            portable    avx2
- *   blend    16 x 2      6: two multiplications of 8 int32, of two cycles each, and 6 operations
- *   turn     16 x 2      6: 4 unpackings, a load and a store
+ *                                    portable  avx2
+ *   blend, 16 weighted bytes         15        4.5: 2 multiplications, of 2 cycles each
+ *   turn, a row of 16 x 16 bytes     12        4: 4 unpackings, a load and a store
  *
  * Multiplications that add pairs of int16, for weights split into two of 11 bits, would take as
  * long: they need more unpacking, and an even number of weights. */
