@@ -64,22 +64,24 @@ define build_package
 endef
 TEST_KERNELS = GRAYTORGB_REQUIRE=native,torchvision PYTHONPATH=. \
 	  $(CURDIR)/$(BIN)/python -m pytest -p no:cacheprovider -q -m "not slow" \
-	  tests/backends/contract.py tests/backends/test_native.py tests/backends/test_result_cache.py tests/functional/test_prepare.py
+	  tests/backends/contract.py tests/backends/test_native.py tests/backends/test_result_cache.py \
+	  tests/datasets/test_resize_kernel.py tests/functional/test_prepare.py
 
 # detect_leaks=0, because CPython itself leaks. LD_PRELOAD, because Python isn't instrumented. The
-# sanitizer's allocator keeps freed memory, so the test that memory goes back to the system is left out.
+# sanitizer's allocator keeps freed memory and ends the process where there is too little, so the tests
+# of both are left out.
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1
 sanitize: .venv/test
 	$(call build_package,CFLAGS="$(SANITIZE)" LDFLAGS="$(SANITIZE)")
 	cd build/sanitize/package && \
 	  LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so.6)" \
 	  ASAN_OPTIONS=detect_leaks=0 $(TEST_KERNELS) \
-	  -k "(native or memory or prepare) and not memory_goes_back"
+	  -k "(native or memory or prepare or resize) and not (memory_goes_back or too_little_memory)"
 
 CLANG ?= clang
 clang: .venv/test
 	$(call build_package,CC=$(CLANG) CFLAGS="-Wall -Wextra -Werror")
-	cd build/clang/package && $(TEST_KERNELS) -k "native or memory or prepare"
+	cd build/clang/package && $(TEST_KERNELS) -k "native or memory or prepare or resize"
 
 # The installed wheel is tested in its own environment without torch, and outside of the source tree, so
 # that the tests find only what is in the wheel.

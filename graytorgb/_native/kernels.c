@@ -22,20 +22,6 @@ const size_t target_size[TARGETS] = {4, 2, 2, 1};
 #define STRING(name) #name
 #define NAME_OF(level) STRING(level)
 
-#if defined(__GNUC__)
-#define INLINE static inline __attribute__((always_inline))
-#elif defined(_MSC_VER)
-#define INLINE static __forceinline
-#else
-#define INLINE static inline
-#endif
-
-/* Vectors where the compiler has GNU's target attributes and operators on vectors: GCC and Clang,
- * but neither MSVC nor clang-cl. GCC for Windows doesn't align a 32-byte vector on the stack. */
-#if defined(__GNUC__) && defined(__x86_64__) && (defined(__clang__) || !defined(_WIN32))
-#define HAS_VECTORS
-#endif
-
 #include "portable.h"
 #include "kernels.inc"
 

@@ -5,6 +5,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline))
+#elif defined(_MSC_VER)
+#define INLINE static __forceinline
+#else
+#define INLINE static inline
+#endif
+
+/* Vectors where the compiler has GNU's target attributes and operators on vectors: GCC and Clang,
+ * but neither MSVC nor clang-cl. GCC for Windows doesn't align a 32-byte vector on the stack. */
+#if defined(__GNUC__) && defined(__x86_64__) && (defined(__clang__) || !defined(_WIN32))
+#define HAS_VECTORS
+#endif
+
 enum source { FROM_U8, FROM_U16, FROM_I16, FROM_F16, FROM_F32, SOURCES };
 enum target { TO_F32, TO_F16, TO_BF16, TO_U8, TARGETS };
 

@@ -13,6 +13,7 @@
 
 #include "counting.h"
 #include "memory.h"
+#include "resize.h"
 #include "threads.h"
 #include "work.h"
 
@@ -39,6 +40,16 @@ static size_t bytes_of(size_t before, size_t after, size_t width)
     return before * after * width;
 }
 
+/* Whether this processor runs a level: one of `levels`, or -1 for the best. */
+static int check_level(int level)
+{
+    if (level < -1 || level >= level_count)
+        return fail("no such level");
+    if (!levels[level < 0 ? 0 : level]->usable())
+        return fail("this processor hasn't the instructions of that level");
+    return 1;
+}
+
 static int check(struct batch *batch, Py_ssize_t before, Py_ssize_t after, Py_ssize_t width,
                  Py_ssize_t result_width, int level)
 {
@@ -54,10 +65,8 @@ static int check(struct batch *batch, Py_ssize_t before, Py_ssize_t after, Py_ss
     const char *src = batch->src.buf, *dst = batch->dst.buf;
     if (src < dst + batch->dst.len && dst < src + batch->src.len)
         return fail("source and result overlap");
-    if (level < -1 || level >= level_count)
-        return fail("no such level");
-    if (!levels[level < 0 ? 0 : level]->usable())
-        return fail("this processor hasn't the instructions of that level");
+    if (!check_level(level))
+        return 0;
     batch->work.level = levels[level < 0 ? best_level : level];
     batch->work.src = src, batch->work.dst = batch->dst.buf;
     batch->work.before = before, batch->work.after = after;
@@ -249,6 +258,69 @@ static PyObject *spread(PyObject *module, PyObject *arguments)
     return result;
 }
 
+/* The rows of a plane: 0 and an error if it isn't one of whole rows of bytes. */
+static int check_plane(const Py_buffer *plane, size_t *rows, size_t *columns, ptrdiff_t *stride)
+{
+    if (plane->ndim != 2 || plane->itemsize != 1)
+        return fail("a plane has two axes, of elements of 1 byte");
+    const Py_ssize_t *sizes = plane->shape;
+    if (sizes[0] < 1 || sizes[1] < 1 || sizes[0] > INT32_MAX || sizes[1] > INT32_MAX)
+        return fail("each side of a plane is 1 to 2^31 - 1");
+    if (sizes[1] > 1 && plane->strides[1] != 1)
+        return fail("the elements of a row aren't neighbors");
+    *rows = (size_t)sizes[0], *columns = (size_t)sizes[1], *stride = plane->strides[0];
+    return 1;
+}
+
+/* Whether two planes share no byte, by the first and the last byte of each. */
+static int are_apart(const struct resizing *r)
+{
+    const ptrdiff_t read = (ptrdiff_t)(r->rows - 1) * r->src_stride;
+    const ptrdiff_t written = (ptrdiff_t)(r->height - 1) * r->dst_stride;
+    const uintptr_t src = (uintptr_t)r->src, dst = (uintptr_t)r->dst;
+    return src + (size_t)(read > 0 ? read : 0) + r->columns <= dst + (size_t)(written < 0 ? written : 0) ||
+           dst + (size_t)(written > 0 ? written : 0) + r->width <= src + (size_t)(read < 0 ? read : 0);
+}
+
+PyDoc_STRVAR(resize_doc,
+"resize(plane, out, left, top, right, bottom, mirrored, level)\n--\n\n"
+"Resize the part of `plane` in a box, in pixels, to all of `out`, both uint8 of two axes, with the\n"
+"bits of Pillow's Image.resize(size, BILINEAR, box); `mirrored` exchanges left and right then.");
+
+static PyObject *resize(PyObject *module, PyObject *arguments)
+{
+    PyObject *from, *to, *result = NULL;
+    Py_buffer plane = {0}, out = {0};
+    struct resizing r;
+    int level, enough;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "OOffffpi:resize", &from, &to, &r.left, &r.top, &r.right,
+                          &r.bottom, &r.mirrored, &level) ||
+        PyObject_GetBuffer(from, &plane, PyBUF_STRIDES) < 0 ||
+        PyObject_GetBuffer(to, &out, PyBUF_STRIDES | PyBUF_WRITABLE) < 0 ||
+        !check_plane(&plane, &r.rows, &r.columns, &r.src_stride) ||
+        !check_plane(&out, &r.height, &r.width, &r.dst_stride) || !check_level(level))
+        goto done;
+    r.src = plane.buf, r.dst = out.buf;
+    if (!are_apart(&r)) {
+        fail("source and result overlap");
+    } else if (!(r.left >= 0 && r.left <= r.right && r.right <= (float)r.columns && r.top >= 0 &&
+                 r.top <= r.bottom && r.bottom <= (float)r.rows)) {
+        fail("the box isn't within the plane");
+    } else {
+        Py_BEGIN_ALLOW_THREADS
+        enough = resize_plane(&r, level < 0 ? best_level : level);
+        Py_END_ALLOW_THREADS
+        result = enough ? Py_NewRef(Py_None) : PyErr_NoMemory();
+    }
+done:
+    if (out.obj)
+        PyBuffer_Release(&out);
+    if (plane.obj)
+        PyBuffer_Release(&plane);
+    return result;
+}
+
 static PyDataMem_Handler handler = {
     "graytorgb", 1, {NULL, memory_malloc, memory_calloc, memory_realloc, memory_free}};
 static PyObject *handler_capsule;
@@ -325,6 +397,7 @@ static PyMethodDef methods[] = {
     {"normalize", normalize, METH_VARARGS, normalize_doc},
     {"count", count, METH_VARARGS, count_doc},
     {"spread", spread, METH_VARARGS, spread_doc},
+    {"resize", resize, METH_VARARGS, resize_doc},
     {"write", write_all, METH_VARARGS, write_doc},
     {"empty", empty, METH_VARARGS, empty_doc},
     {"cache_info", cache_info, METH_NOARGS, cache_info_doc},

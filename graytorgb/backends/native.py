@@ -13,7 +13,7 @@ from warnings import warn
 
 import numpy as np
 
-from .._kernels import count, set_cache_limit, spread, stream_from
+from .._kernels import count, resize, set_cache_limit, spread, stream_from
 from .._kernels import empty as allocate_or_reuse
 from .._kernels import expand as expand_buffers
 from .._kernels import normalize as normalize_buffers
@@ -25,9 +25,9 @@ _BYTES_A_THREAD = 2 << 20
 _KEPT_FROM = 32 << 20  # bytes; the C library keeps smaller blocks itself, for any use
 _BEST_LEVEL = -1
 
-__all__ = [  # `count` and `spread` are the kernels themselves: `graytorgb.inspection.counting`
-    "allocate", "count", "count_threads", "expand", "get_threads", "normalize", "set_cache",
-    "set_threads", "spread",
+__all__ = [  # `count`, `resize` and `spread` are the kernels themselves
+    "allocate", "count", "count_threads", "expand", "get_threads", "normalize", "resize",
+    "set_cache", "set_threads", "spread",
 ]  # fmt: skip
 
 _threads: int | None = None

@@ -8,11 +8,10 @@ import math
 from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
-import PIL.Image
 from numpy.typing import NDArray
 
 from ...errors import OptionError
-from .resizing import Box, find_size, resize
+from .resizing import find_size, resize_box
 
 Array = NDArray[Any]
 Size = tuple[int, int]  # height and width
@@ -129,8 +128,8 @@ class RandomView(NamedTuple):
         is_mirrored = draw.uniform(0.0, 1.0) < 0.5
         if part.shape == self.size:
             return (part[:, ::-1] if is_mirrored else part).copy()
-        result = resize_box(part, (0.0, 0.0, float(width), float(height)), self.size)
-        return np.ascontiguousarray(result[:, ::-1]) if is_mirrored else result
+        box = (0.0, 0.0, float(width), float(height))
+        return resize_box(part, box, self.size, is_mirrored)
 
 
 View = CenterView | RandomView
@@ -193,19 +192,6 @@ def choose_view(size: Any, resize: Any = None, train: bool = False) -> View | No
 def _is_length(value: Any) -> bool:
     """Return whether a value is a whole number of pixels, 1 or more."""
     return not isinstance(value, bool) and hasattr(value, "__index__") and value >= 1
-
-
-def resize_box(plane: Array, box: Box, size: Size, resampling: str = "BILINEAR") -> Array:
-    """Resize the part of a plane in a box, which may lie between pixels.
-
-    Pixels beyond the box take part where the filter reaches them, as if all were resized. Planes of
-    8 bits are resized in integers, as Pillow does, in less time.
-    """
-    if plane.dtype != np.uint8:
-        return resize(plane, size, box, resampling=resampling)
-    plane = np.ascontiguousarray(plane)
-    image = PIL.Image.frombuffer("L", plane.shape[::-1], plane, "raw", "L", 0, 1)
-    return np.array(image.resize(size[::-1], PIL.Image.Resampling[resampling], box))
 
 
 def _draw_part(shape: tuple[int, ...], draw: Draw) -> tuple[int, int, int, int]:

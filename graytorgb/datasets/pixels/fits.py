@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from ...errors import OptionError
-from .crops import Array, Draw, Size, resize_box
+from .crops import Array, Draw, Size
+from .resizing import resize_box
 
 # Keras's names of filters, and Pillow's
 _FILTERS = {
@@ -58,7 +59,7 @@ class FitView(NamedTuple):
             return plane.copy()
         height, width = plane.shape
         box = (0.0, 0.0, float(width), float(height))
-        return resize_box(plane, box, size, _FILTERS[self.interpolation])
+        return resize_box(plane, box, size, resampling=_FILTERS[self.interpolation])
 
 
 def check_interpolation(name: str) -> str:

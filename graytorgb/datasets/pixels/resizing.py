@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...backends import registry
 from ...errors import LevelsError
 from ...extras import require
 from ...functional.to_uint8 import to_uint8
@@ -15,6 +16,8 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 # Pillow's modes for arrays whose memory it reads as it is; I;16 has the lower byte first
 _MAPPED_MODES = {np.dtype("u1"): "L", np.dtype("<u2"): "I;16"}
+
+_BEST_LEVEL = -1  # of the kernels: the processor's widest vectors
 
 
 def find_size(shape: tuple[int, ...], size: int | tuple[int, int]) -> tuple[int, int]:
@@ -98,6 +101,58 @@ def resize(
         else:
             result[..., channel] = resized
     return result[..., 0] if array.ndim == 2 else result
+
+
+def resize_box(
+    plane: Array,
+    box: Box,
+    size: tuple[int, int],
+    is_mirrored: bool = False,
+    *,
+    resampling: str = "BILINEAR",
+) -> Array:
+    """Resize the part of a plane in a box, which may lie between pixels, and keep its dtype.
+
+    Bytes are resized in integers, as Pillow does it; bilinearly in a quarter of its time, where the
+    kernels of this package are built. The result has the bits of Pillow 13 either way. Other
+    dtypes are resized by :func:`resize`.
+
+    Parameters
+    ----------
+    plane : ndarray, shape (H, W)
+        Not bool. A part of a larger array isn't copied.
+    box : (left, top, right, bottom)
+        In pixels. Pixels beyond it take part where the filter reaches them, as if all were resized.
+    size : (height, width)
+    is_mirrored : bool
+        Whether left and right are exchanged then.
+    resampling : str
+        The name of Pillow's filter.
+
+    Returns
+    -------
+    ndarray, shape `size`
+        C-contiguous, in memory of its own.
+
+    Examples
+    --------
+    >>> resize_box(np.array([[0, 100, 200]], np.uint8), (0.5, 0, 2.5, 1), (1, 2), is_mirrored=True)
+    array([[150,  50]], dtype=uint8)
+    """
+    if plane.dtype != np.uint8:
+        result = resize(plane, size, box, resampling=resampling)
+    elif resampling == "BILINEAR" and registry.is_usable("native"):
+        native: Any = registry.load("native")
+        result = np.empty(size, np.uint8)
+        plane = plane if plane.strides[1] == 1 else np.ascontiguousarray(plane)
+        native.resize(plane, result, *box, is_mirrored, _BEST_LEVEL)
+        return result
+    else:
+        image = require("PIL.Image")
+        plane = np.ascontiguousarray(plane)
+        whole = image.frombuffer("L", plane.shape[::-1], plane, "raw", "L", 0, 1)
+        result = np.array(whole.resize(size[::-1], image.Resampling[resampling], box))
+    return np.ascontiguousarray(result[:, ::-1]) if is_mirrored else result
 
 
 def _cut_around(array: Array, size: tuple[int, int], box: Box) -> tuple[Array, Box]:
