@@ -28,7 +28,7 @@ from ..tables import write
 from .loading_report import BUSY, NOISY, PHOTOS, markdown
 from .loading_ways.__main__ import Request
 from .loading_ways.process import WayProcess
-from .loading_ways.reference import find_bound, make_reference
+from .loading_ways.reference import BOUND, make_reference
 from .loading_ways.table import Way, choose_ways
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -80,9 +80,23 @@ class FileSet(NamedTuple):
         """Return the folder of a part of the files."""
         return self.folder / kind.folder / str(part)
 
-    def find_reference(self, kind: Kind) -> Path:
-        """Return the file of the reference's levels."""
-        return self.folder / f"{kind.folder}.npy"
+    def find_reference(self, kind: Kind, *, stored_luma: bool = False) -> Path:
+        """Return the file of the reference's levels; of a color JPEG also by its stored luma."""
+        luma = "-luma" if stored_luma and kind.is_color else ""
+        return self.folder / f"{kind.folder}{luma}.npy"
+
+    def compare_luma(self) -> Record:
+        """Return how far the stored luma of color files is from that of their RGB values."""
+        color = [kind for kind in self.kinds if kind.is_color]
+        pairs = (
+            (
+                np.load(self.find_reference(kind, stored_luma=True)),
+                np.load(self.find_reference(kind)),
+            )
+            for kind in color
+        )
+        off = np.concatenate([np.abs(stored - made).ravel() for stored, made in pairs])
+        return {"largest": float(off.max()), "within_3": float((off <= 3).mean())}
 
 
 @click.command(cls=FileCommand)
@@ -115,6 +129,7 @@ def main(
         counts = tuple(int(count) for count in workers.split(","))
         plan = Plan(files, rounds, batch, counts)
         sets = write_files(folder or Path(temporary), Path(temporary), plan, is_short=short)
+        document["luma"] = sets[0].compare_luma()
         processes = start_processes(stack, ways)
         for each in sets:
             document["bytes"][each.name] = {k.name: find_mean_bytes(each, k) for k in each.kinds}
@@ -159,7 +174,9 @@ def link_parts(name: str, source: Path, work: Path, kinds: tuple[Kind, ...], pla
             _link(paths[part * each : (part + 1) * each], made.find_root(kind, part))
         checked = paths[: min(each, _CHECKED * batch)]
         _link(checked, made.find_root(kind, "check"))
-        np.save(made.find_reference(kind), make_reference(checked, 2**kind.bits - 1))
+        for stored_luma in {False, kind.is_color}:
+            levels = make_reference(checked, 2**kind.bits - 1, stored_luma=stored_luma)
+            np.save(made.find_reference(kind, stored_luma=stored_luma), levels)
     return made
 
 
@@ -239,10 +256,10 @@ def measure_cell(
     label = _label(files, cell)
     root = files.find_root(cell.kind, turn % files.parts)
     job = Request(str(root), cell.kind.name, cell.workers, batch)
-    check = job.with_reference(files.find_root(cell.kind, "check"), files.find_reference(cell.kind))
-    found = process.ask(check)
+    reference = files.find_reference(cell.kind, stored_luma=cell.way.is_ours)
+    found = process.ask(job.with_reference(files.find_root(cell.kind, "check"), reference))
     if cell.way.is_ours:
-        refuse_wrong(label, found, find_bound(is_color=cell.kind.is_color))
+        refuse_wrong(label, found, BOUND)
     if "error" in found:
         return str(found["error"])
     if turn == 0:

@@ -11,7 +11,7 @@ from ..photo_files import KINDS
 from ..tables import table
 from ..usage import Spread, summarize
 from .loading_ways.job import Form
-from .loading_ways.reference import WRONG, find_bound
+from .loading_ways.reference import BOUND, WRONG
 from .loading_ways.table import OURS, OURS_GRAY, REFERENCE, WAYS
 
 PHOTOS, NOISY, BUSY = "photos", "noisy photos", "busy cores"
@@ -89,7 +89,7 @@ def describe_pixels(results: Results, way: str) -> str:
     largest, mean = results.find_off(way)
     if mean > WRONG:
         return f"**wrong pixels**: {largest:.0f}, {mean:.0f} on average"
-    if largest > find_bound(is_color=KIND_BY_NAME[results.kind].is_color):
+    if largest > BOUND:
         return f"{largest:.0f}, {mean:.1f} on average"
     return f"{largest:.1f}"
 
@@ -178,7 +178,7 @@ def markdown(document: Record) -> str:
 
 
 def _introduce(document: Record) -> list[str]:
-    missing = document["not_installed"]
+    missing, luma = document["not_installed"], document["luma"]
     return [
         f"{document['files']:,} files of each kind: crops of real photos of about 500x375, in the",
         f"system's cache, in batches of {document['batch']}. The shorter side becomes 256",
@@ -195,6 +195,11 @@ def _introduce(document: Record) -> list[str]:
         "way together (PSS), and of one worker process by itself (USS); the bytes of an image that",
         "go to the device; and by how many levels of 255 the pixels are off from Pillow's",
         f"(an average of more than {WRONG} is called wrong).",
+        "",
+        "The gray of graytorgb's rows for color JPEG is the luma that the file stores, and it is",
+        'compared with Pillow\'s of `draft("L")`. From the luma of the RGB values, by which the others',
+        f"are measured, it is {luma['largest']:.0f} levels away at most, where a color is cut off at 0",
+        f"or 255; {100 * luma['within_3']:.2f} % of the pixels are within 3.",
         "",
         f"{summarize_machine(document['machine'])}. {_list_versions()}. Load before the run: "
         f"{document['load_before']:.1f}.",

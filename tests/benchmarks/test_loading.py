@@ -24,9 +24,9 @@ from benchmarks.speed.loading_ways.__main__ import Request, answer  # noqa: E402
 from benchmarks.speed.loading_ways.job import Form, Job  # noqa: E402
 from benchmarks.speed.loading_ways.process import WayProcess  # noqa: E402
 from benchmarks.speed.loading_ways.reference import (  # noqa: E402
+    BOUND,
     WRONG,
     compare,
-    find_bound,
     make_reference,
     to_levels,
 )
@@ -127,23 +127,22 @@ def test_a_cell_is_compared_with_the_reference(files, way, kind):
     """A cell passes as it is, and doesn't with other pixels, another order or a missing image."""
     job = ask(files, kind).to_job()
     batches = [np.asarray(batch).copy() for batch in way.load()(job)]
-    expected = np.load(files.find_reference(kind))
+    expected = np.load(files.find_reference(kind, stored_luma=way.is_ours))
 
     def check(levels):
         return compare(batches, job, way.form, way.layout, levels)._asdict()
 
     found = check(expected)
     label = {"way": way.name, "kind": kind.name, "workers": 0}
-    bound = find_bound(is_color=kind.is_color)
     channels, size = (3 if way.form is Form.RGB else 1), (1 if way.form is Form.BYTES else 4)
     assert found["image_bytes"] == 224 * 224 * channels * size
     if way.is_ours:
-        loading.refuse_wrong(label, found, bound)
+        loading.refuse_wrong(label, found, BOUND)
     elif way.name == REFERENCE:
         assert (found["mean"] > WRONG) == (kind.folder == "png-16")  # which ImageFolder clips
     for spoiled in (np.where(expected < 128, expected + 9, expected - 9), expected[::-1]):
         with pytest.raises(click.ClickException, match="pixels are off by"):
-            loading.refuse_wrong(label, check(spoiled), bound)
+            loading.refuse_wrong(label, check(spoiled), BOUND)
     for other in (expected[:-1], np.concatenate([expected, expected[:1]])):
         with pytest.raises(ValueError, match="expected"):
             check(other)
@@ -295,6 +294,7 @@ def make_document():
     return {
         "machine": MACHINE, "load_before": 0.5, "files": 200, "rounds": 2, "batch": 40,
         "bytes": {"photos": {kind: 42_000.0}}, "ways": [*cpu, "SPDL"],
+        "luma": {"largest": 9.0, "within_3": 0.9991},
         "not_installed": ["TorchCodec + v2"], "rows": rows, "checks": checks, "failures": [failure],
         "memory": [{**each, "total": 500e6, "worker": 0} for each in where],
     }  # fmt: skip

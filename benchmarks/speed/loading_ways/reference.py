@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from .job import MEAN, RESIZE, SIZE, STD, Form, Job
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-BOUND, COLOR_BOUND = 1, 3  # levels; libjpeg's luma isn't Pillow's, which is made of RGB
-_ROUNDING = 0.01  # of normalizing in float32, and undoing it
+BOUND = 1.01  # levels; with the rounding of normalizing in float32, and undoing it
 # An average beyond this means wrong values. Another filter, no antialiasing or a shift by a pixel
 # makes up to 5 levels on these photos; 16 bits that are clipped to 8 make 147.
 WRONG = 10
@@ -29,23 +28,34 @@ class Difference(NamedTuple):
     image_bytes: int
 
 
-def make_reference(paths: Sequence[Path], white: int) -> Levels:
+def make_reference(paths: Sequence[Path], white: int, *, stored_luma: bool = False) -> Levels:
     """Return the expected levels (N, 224, 224) of image files.
 
     An image becomes gray (Pillow's ``convert("L")``), its shorter side 256 (``BILINEAR``, which is
     antialiased), and its center is taken. Deep values are resized in float32, then scaled and
     rounded.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    white : int
+        The value that becomes 255.
+    stored_luma : bool
+        Whether the gray of a color JPEG is the luma that it stores, as Pillow's ``draft("L")``
+        decodes it. It differs from that of the RGB values where a color was cut off at 0 or 255.
     """
-    centers = [_take_center(_resize(_open_gray(path))) for path in paths]
+    centers = [_take_center(_resize(_open_gray(path, stored_luma))) for path in paths]
     return np.rint(np.stack(centers) * np.float32(255 / white))
 
 
-def _open_gray(path: Path) -> PIL.Image.Image:
+def _open_gray(path: Path, stored_luma: bool) -> PIL.Image.Image:
     if path.suffix == ".dcm":
         return PIL.Image.fromarray(pydicom.dcmread(path).pixel_array.astype(np.float32))
     with PIL.Image.open(path) as image:
         if image.mode.startswith("I"):
             return PIL.Image.fromarray(np.asarray(image).astype(np.float32))
+        if stored_luma:
+            image.draft("L", image.size)
         return image.convert("L")
 
 
@@ -97,8 +107,3 @@ def compare(
     if seen != len(expected):
         raise ValueError(f"there are {seen} images; expected {len(expected)}")
     return Difference(largest, total / seen, image_bytes)
-
-
-def find_bound(*, is_color: bool) -> float:
-    """Return how far the pixels of this package may be off, in levels."""
-    return (COLOR_BOUND if is_color else BOUND) + _ROUNDING
