@@ -283,19 +283,20 @@ static int are_apart(const struct resizing *r)
 }
 
 PyDoc_STRVAR(resize_doc,
-"resize(plane, out, left, top, right, bottom, mirrored, level)\n--\n\n"
-"Resize the part of `plane` in a box, in pixels, to all of `out`, both uint8 of two axes, with the\n"
-"bits of Pillow's Image.resize(size, BILINEAR, box); `mirrored` exchanges left and right then.");
+"resize(plane, out, height, width, top, left, mirrored, level)\n--\n\n"
+"Resize `plane` to (height, width) and write the part from (top, left) on, as large as `out`. Both\n"
+"are uint8 of two axes. The bits are those of Pillow's Image.resize((width, height), BILINEAR) and\n"
+"crop; `mirrored` exchanges left and right of the part then.");
 
 static PyObject *resize(PyObject *module, PyObject *arguments)
 {
     PyObject *from, *to, *result = NULL;
     Py_buffer plane = {0}, out = {0};
     struct resizing r;
-    int level, enough;
+    int height, width, top, left, level, enough;
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "OOffffpi:resize", &from, &to, &r.left, &r.top, &r.right,
-                          &r.bottom, &r.mirrored, &level) ||
+    if (!PyArg_ParseTuple(arguments, "OOiiiipi:resize", &from, &to, &height, &width, &top, &left,
+                          &r.mirrored, &level) ||
         PyObject_GetBuffer(from, &plane, PyBUF_STRIDES) < 0 ||
         PyObject_GetBuffer(to, &out, PyBUF_STRIDES | PyBUF_WRITABLE) < 0 ||
         !check_plane(&plane, &r.rows, &r.columns, &r.src_stride) ||
@@ -304,10 +305,13 @@ static PyObject *resize(PyObject *module, PyObject *arguments)
     r.src = plane.buf, r.dst = out.buf;
     if (!are_apart(&r)) {
         fail("source and result overlap");
-    } else if (!(r.left >= 0 && r.left <= r.right && r.right <= (float)r.columns && r.top >= 0 &&
-                 r.top <= r.bottom && r.bottom <= (float)r.rows)) {
-        fail("the box isn't within the plane");
+    } else if (top < 0 || left < 0 || height < 1 || width < 1 || r.height > (size_t)height ||
+               r.width > (size_t)width || (size_t)top > (size_t)height - r.height ||
+               (size_t)left > (size_t)width - r.width) {
+        fail("the part isn't within the resized plane");
     } else {
+        r.whole_height = (size_t)height, r.whole_width = (size_t)width;
+        r.top = (size_t)top, r.left = (size_t)left;
         Py_BEGIN_ALLOW_THREADS
         enough = resize_plane(&r, level < 0 ? best_level : level);
         Py_END_ALLOW_THREADS

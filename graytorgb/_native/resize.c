@@ -1,7 +1,7 @@
-/* Resizing one plane of bytes with antialiasing: a triangle as wide as the reduction.
+/* A part of one plane of bytes that is resized with antialiasing: a triangle as wide as the reduction.
  *
- * The arithmetic is that of Pillow's Image.resize with BILINEAR and a box, for 8 bits (Pillow 13,
- * src/libImaging/Resample.c, Copyright (c) Fredrik Lundh, Secret Labs AB, Jeffrey A. Clark and
+ * The arithmetic is that of Pillow's Image.resize with BILINEAR and then crop, for 8 bits (Pillow
+ * 13, src/libImaging/Resample.c, Copyright (c) Fredrik Lundh, Secret Labs AB, Jeffrey A. Clark and
  * contributors, license MIT-CMU), so that both give the same bits: weights in double, rounded to 22
  * bits, and sums of int32; bytes between the two passes. The pass along columns comes first where
  * it takes away more than twice as many rows as the other one columns. Pillow before 13 doesn't do
@@ -19,7 +19,6 @@
 
 #include "kernels.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -171,21 +170,22 @@ struct window {
     int64_t start, stop;
 };
 
+/* An axis of `length` elements that become `whole` results, of which those from `skipped` on count. */
 struct span {
-    size_t length;
-    double from, scale, width;
+    size_t length, whole, skipped;
+    double scale, width;
 };
 
-static struct span measure(size_t length, float from, float to, size_t size)
+static struct span measure(size_t length, size_t whole, size_t skipped)
 {
-    struct span span = {length, from, (double)(to - from) / (double)size, 1.0};
+    struct span span = {length, whole, skipped, (double)length / (double)whole, 1.0};
     span.width = span.scale < 1.0 ? 1.0 : span.scale;
     return span;
 }
 
 static struct window find_window(const struct span *span, size_t place)
 {
-    struct window window = {span->from + ((double)place + 0.5) * span->scale, 0, 0};
+    struct window window = {((double)(span->skipped + place) + 0.5) * span->scale, 0, 0};
     window.start = (int64_t)(window.center - span->width + 0.5);
     window.stop = (int64_t)(window.center + span->width + 0.5);
     window.start = window.start < 0 ? 0 : window.start;
@@ -221,7 +221,7 @@ static void plan(struct axis *axis, const struct span *span, size_t size, int is
     axis->stop = place_window(&window, span, axis->count) + axis->count;
     window = find_window(span, 0);
     axis->first = place_window(&window, span, axis->count);
-    axis->is_kept = span->scale == 1.0 && span->from == floor(span->from) && !is_mirrored;
+    axis->is_kept = span->length == span->whole && !is_mirrored;
 }
 
 /* Sets the tables. All windows have the same count, so that no jump is mispredicted: one that is
@@ -267,11 +267,11 @@ static double size_tables(const struct axis *axis)
 int resize_plane(const struct resizing *r, int level)
 {
     const struct passes *by = &passes[level];
-    const struct span wide = measure(r->columns, r->left, r->right, r->width);
-    const struct span high = measure(r->rows, r->top, r->bottom, r->height);
-    const int64_t rows_less = (int64_t)r->rows - (int64_t)r->height;
+    const struct span wide = measure(r->columns, r->whole_width, r->left);
+    const struct span high = measure(r->rows, r->whole_height, r->top);
+    const int64_t rows_less = (int64_t)r->rows - (int64_t)r->whole_height;
     const int is_down_first =
-        rows_less > 0 && rows_less > 2 * ((int64_t)r->columns - (int64_t)r->width);
+        rows_less > 0 && rows_less > 2 * ((int64_t)r->columns - (int64_t)r->whole_width);
     struct axis across, down;
     plan(&across, &wide, r->width, r->mirrored);
     plan(&down, &high, r->height, 0);

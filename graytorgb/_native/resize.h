@@ -1,20 +1,19 @@
-/* Resizing one plane of bytes with antialiasing, to the bits of Pillow's Image.resize. */
+/* A part of one plane of bytes, resized with antialiasing to the bits of Pillow. */
 #ifndef GRAYTORGB_RESIZE_H
 #define GRAYTORGB_RESIZE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* `src` is (rows, columns), `dst` (height, width); each row is whole, and strides are bytes from one
- * row to the next, which may be negative. The box is the part that is resized: within the plane,
- * also between pixels, and pixels beyond it take part where the filter reaches them. `mirrored`
- * exchanges left and right. Sizes are 1 to INT32_MAX. */
+/* `src` is (rows, columns) and would become (whole_height, whole_width); `dst`, (height, width), gets
+ * the part of that from (top, left) on. Each row is whole, and strides are bytes from one row to the
+ * next, which may be negative. `mirrored` exchanges left and right of the part. Sizes are 1 to
+ * INT32_MAX. */
 struct resizing {
     const uint8_t *src;
     uint8_t *dst;
-    size_t rows, columns, height, width;
+    size_t rows, columns, whole_height, whole_width, top, left, height, width;
     ptrdiff_t src_stride, dst_stride;
-    float left, top, right, bottom;
     int mirrored;
 };
 

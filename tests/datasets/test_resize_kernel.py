@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from graytorgb.backends import registry
 from graytorgb.datasets.pixels.crops import CenterView, NumpyDraw, RandomView
-from graytorgb.datasets.pixels.resizing import resize_box
+from graytorgb.datasets.pixels.resizing import resize_part
 
 from ..support import needs, packaged
 
@@ -40,21 +40,21 @@ def goes_down_first(shape, size):
     return shape[0] > size[0] and shape[0] - size[0] > 2 * (shape[1] - size[1])
 
 
-def by_axes(plane, box, size):
-    """Resize by Pillow, one axis after the other, in the order of Pillow 13."""
-    left, top, right, bottom = box
-    (rows, columns), (height, width) = plane.shape, size
+def by_axes(plane, whole, place, size):
+    """Resize by Pillow, one axis after the other, in the order of Pillow 13, and take the part."""
+    (rows, columns), (height, width), (top, left) = plane.shape, whole, place
+    down, across = (columns, height), (width, rows)
     image = PIL.Image.fromarray(plane)
-    if goes_down_first(plane.shape, size):
-        image = image.resize((columns, height), BILINEAR, (0, top, columns, bottom))
-        return np.array(image.resize((width, height), BILINEAR, (left, 0, right, height)))
-    image = image.resize((width, rows), BILINEAR, (left, 0, right, rows))
-    return np.array(image.resize((width, height), BILINEAR, (0, top, width, bottom)))
+    for each in (
+        (down, whole[::-1]) if goes_down_first(plane.shape, whole) else (across, whole[::-1])
+    ):
+        image = image.resize(each, BILINEAR)
+    return np.array(image)[top : top + size[0], left : left + size[1]]
 
 
-def by_kernel(plane, box, size, mirrored=False, level=-1):
+def by_kernel(plane, whole, place, size, mirrored=False, level=-1):
     out = np.full(size, 77, np.uint8)
-    _kernels.resize(plane, out, *box, mirrored, level)
+    _kernels.resize(plane, out, *whole, *place, mirrored, level)
     return out
 
 
@@ -66,50 +66,42 @@ def without_kernels(function, *arguments):
 
 
 @st.composite
-def edges(draw, length):
-    """Two edges of a box: of the whole, between pixels, or at pixels; also nothing between them."""
-    kind = draw(st.sampled_from(["whole", "fractions", "pixels", "to the end"]))
-    if kind == "whole":
-        return 0.0, float(length)
-    numbers = st.integers(0, length) if kind == "pixels" else st.floats(0, length, width=32)
-    start, stop = sorted((float(draw(numbers)), float(draw(numbers))))
-    return (start, float(length)) if kind == "to the end" else (start, stop)
-
-
-@st.composite
 def calls(draw):
-    """A plane, a box in it and a size."""
-    shape, size = (draw(SIDES), draw(SIDES)), draw(SIZES)
+    """A plane, its size as a whole, and a part of that: all of it, the center, or anywhere."""
+    shape, whole = (draw(SIDES), draw(SIDES)), draw(SIZES)
+    if draw(st.integers(0, 4)) == 0:
+        whole = shape[0], whole[1]
     plane = make_plane(shape, draw(st.integers(0, 99)), draw(st.booleans()))
-    (top, bottom), (left, right) = draw(edges(shape[0])), draw(edges(shape[1]))
-    return plane, (left, top, right, bottom), size
+    size = tuple(draw(st.one_of(st.just(side), st.integers(1, side))) for side in whole)
+    free = [side - part for side, part in zip(whole, size, strict=True)]
+    place = tuple(draw(st.one_of(st.just(n // 2), st.integers(0, n))) for n in free)
+    return plane, whole, place, size
 
 
-WHOLE = (0.0, 0.0, 375.0, 500.0)
+START = (0, 0)
 
 
 @given(calls())
-@example((make_plane((500, 375)), WHOLE, (224, 224)))
-@example((make_plane((500, 375)), WHOLE, (224, 375)))
-@example((make_plane((500, 375)), WHOLE, (500, 224)))
-@example((make_plane((500, 375)), WHOLE, (500, 375)))
-@example((make_plane((500, 375), 0, True), WHOLE, (1, 1)))
-@example((make_plane((2, 3)), (0.0, 0.0, 3.0, 2.0), (300, 200)))
-@example((make_plane((40, 50)), (9.0, 7.0, 41.0, 39.0), (32, 32)))
+@example((make_plane((500, 375)), (224, 224), START, (224, 224)))
+@example((make_plane((500, 375)), (341, 256), (58, 16), (224, 224)))
+@example((make_plane((375, 500)), (256, 341), (16, 58), (224, 224)))
+@example((make_plane((500, 375)), (224, 375), START, (224, 375)))
+@example((make_plane((500, 375)), (500, 224), START, (500, 224)))
+@example((make_plane((500, 375)), (500, 375), (9, 374), (32, 1)))
+@example((make_plane((500, 375), 0, True), (1, 1), START, (1, 1)))
+@example((make_plane((2, 3)), (300, 200), (7, 9), (30, 40)))
 def test_every_level_gives_pillows_bits(call):
-    plane, box, size = call
-    expected = by_axes(plane, box, size)
+    expected = by_axes(*call)
     for level in LEVELS:
-        assert np.array_equal(by_kernel(plane, box, size, False, level), expected)
-        assert np.array_equal(by_kernel(plane, box, size, True, level), expected[:, ::-1])
+        assert np.array_equal(by_kernel(*call, False, level), expected)
+        assert np.array_equal(by_kernel(*call, True, level), expected[:, ::-1])
 
 
 @given(calls(), st.booleans())
 def test_without_kernels_the_bits_are_the_same(call, is_mirrored):
-    plane, box, size = call
-    assume(PILLOW >= 13 or not goes_down_first(plane.shape, size))
-    ours = resize_box(plane, box, size, is_mirrored)
-    pillows = without_kernels(resize_box, plane, box, size, is_mirrored)
+    assume(PILLOW >= 13 or not goes_down_first(call[0].shape, call[1]))
+    ours = resize_part(*call, is_mirrored)
+    pillows = without_kernels(resize_part, *call, is_mirrored)
     assert np.array_equal(ours, pillows)
     for result in (ours, pillows):
         assert result.flags.c_contiguous
@@ -119,7 +111,7 @@ def test_without_kernels_the_bits_are_the_same(call, is_mirrored):
 
 @given(calls(), st.integers(0, 40), st.integers(0, 40), st.booleans(), st.sampled_from(LEVELS))
 def test_any_row_strides_and_no_byte_beyond(call, before, after, is_flipped, level):
-    plane, box, size = call
+    plane, whole, place, size = call
     memory = make_plane((plane.shape[0] + 2, before + plane.shape[1] + after), 1)
     part = memory[1:-1, before : before + plane.shape[1]]
     part = part[::-1] if is_flipped else part
@@ -128,8 +120,8 @@ def test_any_row_strides_and_no_byte_beyond(call, before, after, is_flipped, lev
     kept = memory.copy()
     results = np.full((size[0] + 2, before + size[1] + after), 77, np.uint8)
     out = results[1:-1, before : before + size[1]]
-    _kernels.resize(part, out[::-1] if is_flipped else out, *box, False, level)
-    assert np.array_equal(out[::-1] if is_flipped else out, by_kernel(plane, box, size))
+    _kernels.resize(part, out[::-1] if is_flipped else out, *whole, *place, False, level)
+    assert np.array_equal(out[::-1] if is_flipped else out, by_kernel(*call))
     assert np.array_equal(memory, kept)
     out[...] = 77
     assert (results == 77).all()
@@ -141,12 +133,12 @@ def test_any_row_strides_and_no_byte_beyond(call, before, after, is_flipped, lev
      ((3, 200_000), (20, 2)), ((1, 1), (700, 900)), ((2000, 1500), (1, 2))],
 )  # fmt: skip
 def test_extreme_sizes(shape, size):
-    plane, box = make_plane(shape, 0, True), (0.0, 0.0, float(shape[1]), float(shape[0]))
-    expected = by_axes(plane, box, size)
+    plane = make_plane(shape, 0, True)
+    expected = by_axes(plane, size, START, size)
     for level in LEVELS:
-        assert np.array_equal(by_kernel(plane, box, size, False, level), expected)
+        assert np.array_equal(by_kernel(plane, size, START, size, False, level), expected)
     white = np.full(shape, 255, np.uint8)
-    assert (by_kernel(white, box, size) == 255).all()
+    assert (by_kernel(white, size, START, size) == 255).all()
 
 
 def test_the_views_of_photos():
@@ -167,10 +159,10 @@ def test_the_views_of_photos():
 
 def test_threads_share_nothing():
     planes = [make_plane((90 + k, 120), k) for k in range(40)]
-    boxes = [(0.0, 0.0, 120.0, 90.0 + k) for k in range(40)]
-    expected = [by_axes(plane, box, (50, 60)) for plane, box in zip(planes, boxes, strict=True)]
+    part = {"whole": (60, 70), "place": (4, 5), "size": (50, 60)}
+    expected = [by_axes(plane, **part) for plane in planes]
     with ThreadPoolExecutor(4) as pool:
-        results = pool.map(partial(by_kernel, size=(50, 60)), planes, boxes)
+        results = pool.map(partial(by_kernel, **part), planes)
         assert all(map(np.array_equal, results, expected))
 
 
@@ -180,15 +172,16 @@ PLANE = make_plane((6, 8))
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"left": -0.5}, "the box isn't within the plane"),
-        ({"top": -1.0}, "the box isn't within the plane"),
-        ({"right": 8.01}, "the box isn't within the plane"),
-        ({"bottom": 6.5}, "the box isn't within the plane"),
-        ({"left": 5.0, "right": 4.0}, "the box isn't within the plane"),
-        ({"top": 5.0, "bottom": 4.0}, "the box isn't within the plane"),
-        ({"left": float("nan")}, "the box isn't within the plane"),
-        ({"bottom": float("nan")}, "the box isn't within the plane"),
-        ({"right": float("inf")}, "the box isn't within the plane"),
+        ({"left": -1}, "the part isn't within the resized plane"),
+        ({"top": -1}, "the part isn't within the resized plane"),
+        ({"left": 3}, "the part isn't within the resized plane"),
+        ({"top": 2}, "the part isn't within the resized plane"),
+        ({"left": 2**31 - 1}, "the part isn't within the resized plane"),
+        ({"top": 2**31 - 1}, "the part isn't within the resized plane"),
+        ({"height": 3}, "the part isn't within the resized plane"),
+        ({"width": 4}, "the part isn't within the resized plane"),
+        ({"height": 0}, "the part isn't within the resized plane"),
+        ({"width": -5}, "the part isn't within the resized plane"),
         ({"plane": PLANE.astype(np.uint16)}, "of elements of 1 byte"),
         ({"plane": PLANE[0]}, "two axes"),
         ({"plane": PLANE[None]}, "two axes"),
@@ -209,7 +202,7 @@ PLANE = make_plane((6, 8))
 )
 def test_refused_arguments(changes, message):
     out = np.empty((4, 5), np.uint8)
-    call = {"plane": PLANE, "out": out, "left": 0.0, "top": 0.0, "right": 8.0, "bottom": 6.0,
+    call = {"plane": PLANE, "out": out, "height": 5, "width": 7, "top": 1, "left": 2,
             "mirrored": False, "level": -1}  # fmt: skip
     kept = PLANE.copy()
     with pytest.raises(ValueError, match=message):
@@ -220,17 +213,17 @@ def test_refused_arguments(changes, message):
 
 def test_halves_of_one_array_are_apart():
     whole = make_plane((20, 16))
-    expected = by_kernel(whole[:10].copy(), (0, 0, 16, 10), (10, 16), True)
-    _kernels.resize(whole[:10], whole[10:], 0, 0, 16, 10, True, -1)
+    expected = by_kernel(whole[:10].copy(), (10, 16), START, (10, 16), True)
+    _kernels.resize(whole[:10], whole[10:], 10, 16, 0, 0, True, -1)
     assert np.array_equal(whole[10:], expected)
-    _kernels.resize(whole[10:][::-1], whole[:10][::-1], 0, 0, 16, 10, True, -1)
+    _kernels.resize(whole[10:][::-1], whole[:10][::-1], 10, 16, 0, 0, True, -1)
     assert np.array_equal(whole[:10], expected[:, ::-1])
 
 
 @pytest.mark.parametrize("out", [b"bytes", None, np.broadcast_to(np.uint8(1), (4, 5))])
 def test_a_result_that_is_no_memory_to_write(out):
     with pytest.raises((TypeError, ValueError, BufferError)):
-        _kernels.resize(PLANE, out, 0, 0, 8, 6, False, -1)
+        _kernels.resize(PLANE, out, 4, 5, 0, 0, False, -1)
 
 
 def test_too_little_memory_is_an_error():
@@ -238,4 +231,4 @@ def test_too_little_memory_is_an_error():
     side = 2**31 - 1
     plane = np.lib.stride_tricks.as_strided(np.empty(side, np.uint8), (side, side), (0, 1))
     with pytest.raises(MemoryError):
-        _kernels.resize(plane, np.empty((4, 1 << 20), np.uint8), 0, 0, side, side, False, -1)
+        _kernels.resize(plane, np.empty((4, 1 << 20), np.uint8), 4, 1 << 20, 0, 0, False, -1)

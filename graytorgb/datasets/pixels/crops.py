@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import OptionError
-from .resizing import find_size, resize_box
+from .resizing import find_size, resize_part
 
 Array = NDArray[Any]
 Size = tuple[int, int]  # height and width
@@ -90,10 +90,7 @@ class CenterView(NamedTuple):
         top, left = round((height - tall) / 2), round((width - wide) / 2)
         if (rows, columns) == (height, width):
             return plane[top : top + tall, left : left + wide].copy()
-        down, across = rows / height, columns / width
-        right, bottom = (left + wide) * across, (top + tall) * down
-        box = (left * across, top * down, min(right, columns), min(bottom, rows))
-        return resize_box(plane, box, self.size)
+        return resize_part(plane, (height, width), (top, left), self.size)
 
 
 class RandomView(NamedTuple):
@@ -128,8 +125,7 @@ class RandomView(NamedTuple):
         is_mirrored = draw.uniform(0.0, 1.0) < 0.5
         if part.shape == self.size:
             return (part[:, ::-1] if is_mirrored else part).copy()
-        box = (0.0, 0.0, float(width), float(height))
-        return resize_box(part, box, self.size, is_mirrored)
+        return resize_part(part, self.size, (0, 0), self.size, is_mirrored)
 
 
 View = CenterView | RandomView

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from ...errors import OptionError
 from .crops import Array, Draw, Size
-from .resizing import resize_box
+from .resizing import resize_part
 
 # Keras's names of filters, and Pillow's
 _FILTERS = {
@@ -57,9 +57,7 @@ class FitView(NamedTuple):
             size = _fit_inside(plane.shape, size)
         if plane.shape == size:
             return plane.copy()
-        height, width = plane.shape
-        box = (0.0, 0.0, float(width), float(height))
-        return resize_box(plane, box, size, resampling=_FILTERS[self.interpolation])
+        return resize_part(plane, size, (0, 0), size, resampling=_FILTERS[self.interpolation])
 
 
 def check_interpolation(name: str) -> str:

@@ -13,6 +13,7 @@ from ...functional.to_uint8 import to_uint8
 
 Array = NDArray[Any]
 Box = tuple[float, float, float, float]  # left, top, right, bottom
+Size = tuple[int, int]  # height, width
 
 # Pillow's modes for arrays whose memory it reads as it is; I;16 has the lower byte first
 _MAPPED_MODES = {np.dtype("u1"): "L", np.dtype("<u2"): "I;16"}
@@ -103,29 +104,33 @@ def resize(
     return result[..., 0] if array.ndim == 2 else result
 
 
-def resize_box(
+def resize_part(
     plane: Array,
-    box: Box,
-    size: tuple[int, int],
+    whole: Size,
+    place: tuple[int, int],
+    size: Size,
     is_mirrored: bool = False,
     *,
     resampling: str = "BILINEAR",
 ) -> Array:
-    """Resize the part of a plane in a box, which may lie between pixels, and keep its dtype.
+    """Resize a plane, take a part of the result, and keep the dtype; only the part is computed.
 
-    Bytes are resized in integers, as Pillow does it; bilinearly in a quarter of its time, where the
-    kernels of this package are built. The result has the bits of Pillow 13 either way. Other
-    dtypes are resized by :func:`resize`.
+    Bytes are resized in integers, as Pillow does it, and have the bits of Pillow 13. The kernels of
+    this package do it bilinearly in a sixth of Pillow's time. Where they aren't built, and for
+    other filters, Pillow resizes the plane as a whole. Other dtypes are resized by :func:`resize`.
 
     Parameters
     ----------
     plane : ndarray, shape (H, W)
         Not bool. A part of a larger array isn't copied.
-    box : (left, top, right, bottom)
-        In pixels. Pixels beyond it take part where the filter reaches them, as if all were resized.
+    whole : (height, width)
+        What the plane becomes as a whole.
+    place : (top, left)
+        Where the part begins in that.
     size : (height, width)
+        Of the part.
     is_mirrored : bool
-        Whether left and right are exchanged then.
+        Whether left and right of the part are exchanged then.
     resampling : str
         The name of Pillow's filter.
 
@@ -136,22 +141,27 @@ def resize_box(
 
     Examples
     --------
-    >>> resize_box(np.array([[0, 100, 200]], np.uint8), (0.5, 0, 2.5, 1), (1, 2), is_mirrored=True)
-    array([[150,  50]], dtype=uint8)
+    >>> resize_part(np.array([[0, 100, 200]], np.uint8), (1, 6), (0, 1), (1, 4), is_mirrored=True)
+    array([[175, 125,  75,  25]], dtype=uint8)
     """
+    top, left = place
     if plane.dtype != np.uint8:
+        down, across = plane.shape[0] / whole[0], plane.shape[1] / whole[1]
+        right, bottom = (left + size[1]) * across, (top + size[0]) * down
+        box = (left * across, top * down, min(right, plane.shape[1]), min(bottom, plane.shape[0]))
         result = resize(plane, size, box, resampling=resampling)
     elif resampling == "BILINEAR" and registry.is_usable("native"):
         native: Any = registry.load("native")
         result = np.empty(size, np.uint8)
         plane = plane if plane.strides[1] == 1 else np.ascontiguousarray(plane)
-        native.resize(plane, result, *box, is_mirrored, _BEST_LEVEL)
+        native.resize(plane, result, *whole, *place, is_mirrored, _BEST_LEVEL)
         return result
     else:
         image = require("PIL.Image")
         plane = np.ascontiguousarray(plane)
-        whole = image.frombuffer("L", plane.shape[::-1], plane, "raw", "L", 0, 1)
-        result = np.array(whole.resize(size[::-1], image.Resampling[resampling], box))
+        unsized = image.frombuffer("L", plane.shape[::-1], plane, "raw", "L", 0, 1)
+        resized = np.asarray(unsized.resize(whole[::-1], image.Resampling[resampling]))
+        result = resized[top : top + size[0], left : left + size[1]].copy()
     return np.ascontiguousarray(result[:, ::-1]) if is_mirrored else result
 
 
