@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.alpha import Alpha
+from ...core.processor_count import count_processors
 from ...core.value_range import ValueRange
 from ...errors import OptionError
 from ..audits.result import Audit
@@ -147,7 +148,7 @@ class GrayBatches:
         allow_empty: bool = False,
     ) -> None:
         self.batch_size = _check_count("batch_size", batch_size, 1)
-        self.workers = _count_processors() if workers is None else _check_count("workers", workers)
+        self.workers = count_processors() if workers is None else _check_count("workers", workers)
         self.seed = _draw_seed() if seed is None else _check_count("seed", seed)
         self.shuffle, self.drop_last = bool(shuffle), bool(drop_last)
         if layout not in _LAYOUTS:
@@ -325,13 +326,6 @@ def _check_count(name: str, value: Any, least: int = 0) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
         raise OptionError(f"{name} is a whole number, {least} or more, not {value!r}")
     return int(value)
-
-
-def _count_processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _draw_seed() -> int:

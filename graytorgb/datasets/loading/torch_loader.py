@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, IterableDataset, Sampler
 
+from ...core.processor_count import count_processors
 from ...core.stats import stats_in_one
 from ...core.value_range import ValueRange
 from ...errors import LevelsError, OptionError
@@ -249,15 +250,10 @@ def _choose_workers(sampler: SeededSampler, batch_size: int, least: int) -> int:
     if multiprocessing.current_process().daemon:
         return 0
     shares = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # the processes that torchrun started here
-    count = _count_processors() // shares
+    count = count_processors() // shares
     with suppress(TypeError):  # not every sampler has a length
         count = min(count, -(-len(sampler) // batch_size))
     return max(count if count > 1 else 0, least)
-
-
-def _count_processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _make_generator(seed: int | None) -> torch.Generator:
