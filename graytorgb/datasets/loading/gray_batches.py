@@ -15,7 +15,8 @@ from ...core.value_range import ValueRange
 from ...errors import OptionError
 from ..audits.result import Audit
 from ..pixels.crops import Draw, NumpyDraw, RandomView, choose_view
-from .batch_loading import Batch, PlaneLoader, check_on_error, read_ahead, warn_of_skipped
+from .bad_files import check_on_error, warn_of_skipped
+from .batch_loading import Batch, PlaneLoader, read_ahead
 from .planes import make_plane_options
 from .samples import Place, Sample, list_samples
 
@@ -67,8 +68,8 @@ class GrayBatches:
         With None all images below `root` are taken, and batches are images alone.
     on_error : {"raise", "skip"}
         What happens to a file that can't be read. ``"skip"`` leaves it out, so that the batch is
-        smaller, and a warning at the end of the epoch says how many were. A batch without any image
-        left is left out too.
+        smaller, lists it in `skipped`, and warns once, at the end of the epoch, of how many there
+        were. A batch without any image left is left out too.
     alpha : {"error", "drop"} or (r, g, b)
         What becomes of an alpha channel, as in :func:`graytorgb.to_rgb`.
     orientation : {"apply", "keep"}
@@ -86,6 +87,8 @@ class GrayBatches:
         The path of each image and the index of its class; None without labels.
     targets : list of int
         The indices alone.
+    skipped : list of str
+        The paths of the images that were left out so far.
 
     Raises
     ------
@@ -255,18 +258,18 @@ class GrayBatches:
 
     def _run(self, progress: "_Progress") -> Iterator[Any]:
         """Yield the batches of an epoch that are still to come."""
-        errors: list[Exception] = []
-        total = 0
+        names: list[str] = []  # of the images that are left out
+        reason = ""
         for batch in read_ahead(self._plan(progress.epoch, progress.position), self.workers):
             progress.position += 1
-            total += len(batch.indices)
             if batch.errors:
-                errors += [batch.errors[row] for row in sorted(batch.errors)]
-                self._skipped.update(batch.indices[~batch.kept].tolist())
+                reason = reason or f"The first: {batch.errors[min(batch.errors)]}"
+                places = batch.indices[~batch.kept].tolist()
+                names += [os.fsdecode(self.samples[place][0]) for place in places]
+                self._skipped.update(places)
             if len(batch.errors) < len(batch.indices):
                 yield self._finish(batch)
-        if errors:
-            warn_of_skipped(len(errors), total, errors[0])
+        warn_of_skipped(names, reason, progress.epoch)
 
     def _plan(self, epoch: int, start: int) -> Iterator[Batch]:
         """Yield the batches of an epoch, not read yet, from the batch number `start`."""

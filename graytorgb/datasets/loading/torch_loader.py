@@ -147,7 +147,7 @@ def loader(
     folders = _find_folders(dataset)
     if value_range is None:
         value_range = _find_range(folders)
-    skips = [folder for folder in folders if folder.on_error == "skip"]
+    skips = [*dict.fromkeys(folder for folder in folders if folder.on_error == "skip")]
     collate = PrepareOnArrival(
         stats, channels=channels, value_range=value_range, dtype=dtype, leaves_out=bool(skips)
     )
