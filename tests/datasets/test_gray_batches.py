@@ -10,7 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from graytorgb.datasets import GrayBatches, convert
+from graytorgb.datasets import GrayBatches
 from graytorgb.errors import ImageFileError, LayoutError, LevelsError, OptionError
 
 from ..support import needs_package, run_python
@@ -218,19 +218,6 @@ def test_dicom():
     (images,) = GrayBatches([path], 2, size=64, value_range=(-1000, 1000), labels=None)
     assert images.shape == (1, 64, 64, 1)
     assert images.max() > 200 > images.min()
-
-
-@pytest.mark.parametrize("name", ["set.npy", "set.zarr"])
-def test_what_convert_wrote(tmp_path, name):
-    """An array of a converted folder gives the images of the folder."""
-    if name == "set.zarr":
-        needs_package("zarr")
-    for number in range(5):
-        write_png(tmp_path / "folder" / "ab"[number % 2] / f"{number}.png", gray(number))
-    expected, _ = read(GrayBatches(tmp_path / "folder", 4, size=None))
-    convert(tmp_path / "folder", tmp_path / name, to="gray", workers=1)
-    images = np.concatenate(list(GrayBatches(tmp_path / name, 2, size=None, labels=None)))
-    np.testing.assert_array_equal(images, expected)
 
 
 def test_alpha(tmp_path):

@@ -124,7 +124,8 @@ def _list_folder(root: str, has_labels: bool, allow_empty: bool, call: str) -> S
     if not has_labels:
         found.samples = [(path, None) for path in _list_images(root, found)]
         if not found.samples:
-            raise NoImages(f"{root}: there is no image in it, nor in the folders in it")
+            hint = _suggest_shards(root, call)
+            raise NoImages(f"{root}: there is no image in it, nor in the folders in it{hint}")
         return found
     with os.scandir(root) as entries:
         for entry in entries:
@@ -136,6 +137,9 @@ def _list_folder(root: str, has_labels: bool, allow_empty: bool, call: str) -> S
                 found.ignored += 1
     found.classes.sort()
     if not found.classes:
+        hint = "" if found.unlabeled else _suggest_shards(root, call)
+        if hint:
+            raise NoImages(f"{root}: there is no folder in it that is a class{hint}")
         raise _refuse_unlabeled(root, found.unlabeled, call)
     empty = []
     for index, name in enumerate(found.classes):
@@ -162,6 +166,16 @@ def _refuse_unlabeled(root: str, unlabeled: int, call: str) -> NoImages:
         f"{root}: it has {images} is in a folder that is its class, as in "
         f"root/cats/1.png: {call}, labels=None) for images without classes"
     )
+
+
+def _suggest_shards(root: str, call: str) -> str:
+    """Return the end of a message about a folder that has no images, if there are tars in it."""
+    with os.scandir(root) as entries:
+        if not any(entry.name.endswith(".tar") for entry in entries):
+            return ""
+    shards = os.path.join(root, "*.tar")  # noqa: PTH118 - Path would drop a leading "./"
+    verb = call.partition("(")[0]
+    return f". It has tar shards, which are given by their own names: {verb}({shards!r}, ...)"
 
 
 def _list_images(top: str, found: Samples) -> Iterator[str]:
