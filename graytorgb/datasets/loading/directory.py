@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...core.alpha import Alpha
 from ...core.value_range import ValueRange
-from ...errors import OptionError
+from ...errors import NoImages, OptionError
 from ..audits.result import Audit
 from ..pixels.fits import FitView, check_interpolation
 from .bad_files import check_on_error, warn_of_skipped
@@ -27,7 +27,6 @@ from .directory_listing import (
     split_listing,
 )
 from .planes import make_plane_options
-from .samples import NoImages
 
 Array = NDArray[Any]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...errors import DtypeError, GrayToRGBError, ImageFileError, OptionError
+from ...errors import DtypeError, GrayToRGBError, ImageFileError, NoImages, OptionError
 from ...io.formats import HEAD, SUFFIXES, is_surely_image
 from ..sources.items import ZARR_FILES, Item, Skipped, Source, find_class
 from ..sources.opening import open_source
@@ -14,13 +14,6 @@ from ..sources.opening import open_source
 Place = str | os.PathLike[str]
 Sample = tuple[str, int | None]
 FolderId = tuple[int, int]  # a folder's device and inode
-
-
-class NoImages(ImageFileError, FileNotFoundError):
-    """A data set has no images, or none in a folder that is their class.
-
-    It is a FileNotFoundError too, which torchvision's ``ImageFolder`` raises.
-    """
 
 
 @dataclass
