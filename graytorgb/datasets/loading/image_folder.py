@@ -16,7 +16,7 @@ from ..audits.result import Audit
 from ..pixels.crops import RandomView, choose_view
 from .bad_files import check_on_error
 from .planes import is_fault_of_file, load_plane, make_plane_options
-from .samples import Place, Sample, list_samples
+from .samples import Place, Sample, describe_root, list_samples
 from .seeds import seeded
 from .skips import SkippedSamples
 
@@ -183,7 +183,7 @@ class GrayImageFolder(Dataset[Any]):
         self.on_error = check_on_error(on_error)
         if dtype not in _DTYPES:
             raise OptionError(f"dtype is torch.uint8 or torch.uint16, not {dtype!r}")
-        name = repr(os.fspath(root) if isinstance(root, str | os.PathLike) else root)
+        name = describe_root(root)
         call = f"GrayImageFolder({name}"
         self._view = choose_view(size, resize, train)
         self._options = make_plane_options(

@@ -105,6 +105,15 @@ def list_samples(
     return _list_source(open_source(place, layout=layout), labels is not None, call)
 
 
+def describe_root(root: Place | Sequence[Place]) -> str:
+    """Return the place of a data set as Python code, for messages.
+
+    >>> describe_root(Path("scans")), describe_root(["a.png", "b.png"])
+    ("'scans'", "['a.png', 'b.png']")
+    """
+    return repr(os.fspath(root) if isinstance(root, str | os.PathLike) else root)
+
+
 def _is_plain_folder(path: Path) -> bool:
     """Return whether a path is a folder of files, and not a Zarr store."""
     is_zarr = path.suffix.lower() == ".zarr" or any((path / name).is_file() for name in ZARR_FILES)
