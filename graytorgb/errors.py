@@ -67,6 +67,13 @@ class ImageFileError(GrayToRGBError, ValueError, OSError):
     """
 
 
+class NoImages(ImageFileError, FileNotFoundError):
+    """A data set has no images, or none in a folder that is their class.
+
+    It is a FileNotFoundError too, which torchvision's ``ImageFolder`` raises.
+    """
+
+
 class TargetError(GrayToRGBError, ValueError, OSError):
     """A conversion of a whole dataset can't write its target.
 

@@ -67,7 +67,9 @@ def test_a_backend_is_one_file_and_one_line():
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_a_backend_knows_neither_the_others_nor_the_registry(name):
     """Of the house it knows layouts, errors, and what every backend shares."""
-    allowed = {"core.layout", "errors", "protocol"} | ({"_kernels"} if name == "native" else set())
+    allowed = {"core.layout", "errors", "protocol"}
+    if name == "native":
+        allowed |= {"_kernels", "core.processor_count"}
     tree = ast.parse((PACKAGE / "backends" / f"{name}.py").read_text())
     inside = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level}
     assert inside <= allowed

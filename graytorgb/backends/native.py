@@ -18,6 +18,7 @@ from .._kernels import empty as allocate_or_reuse
 from .._kernels import expand as expand_buffers
 from .._kernels import normalize as normalize_buffers
 from ..core.layout import insert
+from ..core.processor_count import count_processors
 from .protocol import Array, cut_into_strips, sizes_around
 
 # Starting a thread takes as long as 0.5 MB of result; with this much, each has enough to do.
@@ -130,9 +131,7 @@ def _default_threads() -> int:
     processes = sys.modules.get("multiprocessing")
     if processes is not None and processes.parent_process() is not None:
         return 1
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return count_processors()
 
 
 def set_threads(count: int | None) -> None:

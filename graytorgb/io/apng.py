@@ -58,7 +58,7 @@ def _find_frames(
     if len(frames) < (count if index is None else index + 1):
         raise request.error(
             f"truncated or damaged: it states {count:,} frames and has {len(frames):,}. "
-            "read(path, index=0) reads the first"
+            f"{request.call}, index=0) reads the first"
         )
     return frames[: None if index is None else index + 1]
 

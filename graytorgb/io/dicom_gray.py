@@ -26,7 +26,8 @@ def show_gray(scan: Scan, stored: Array) -> Rendering:
         if scan.request.value_range is None:
             raise scan.error(
                 f"{scan.colors} of floats, whose smallest value is white, and nothing tells which "
-                "value is black: read(path, value_range=(lo, hi)) inverts it within that range"
+                f"value is black: {scan.request.call}, value_range=(lo, hi)) inverts it within "
+                "that range"
             )
         around = find_pivot(scan.request.value_range, [shown.array])
     value_range = shown.value_range

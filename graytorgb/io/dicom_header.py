@@ -120,7 +120,7 @@ def _inflate(request: Request, file: BinaryIO, meta: FileMetaDataset) -> Dataset
         if inflated.tell() > request.limit:
             raise request.error(
                 f"its deflated data takes more than the limit, {request.limit:,} bytes: "
-                "read(path, limit=...) if you trust it"
+                f"{request.call}, limit=...) if you trust it"
             )
     if not inflater.eof:
         raise request.error("its deflated data is truncated")

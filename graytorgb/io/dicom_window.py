@@ -13,7 +13,6 @@ from .dicom_scan import Scan
 from .ranges import Array, Range, as_number, find_depth_range
 from .request import CT_WINDOWS
 
-IGNORE = "; read(path, window=None) ignores it"
 _STEP = 1e-9  # far less than any device resolves, and far more than the rounding near 0
 
 
@@ -77,8 +76,13 @@ def _apply_function(
         with np.errstate(over="ignore"):  # exp of a far value is infinite, and 1 / inf is 0
             return Rendering(1 / (1 + np.exp(-4 * (values - center) / width)), (0, 1), source)
     if function not in ("LINEAR", "LINEAR_EXACT"):
-        raise scan.error(f"its VOILUTFunction {function!r} is unknown{IGNORE}")
+        raise scan.error(f"its VOILUTFunction {function!r} is unknown{_suggest_no_window(scan)}")
     return Rendering(by_depth.array, find_edges(center, width, function), source)
+
+
+def _suggest_no_window(scan: Scan) -> str:
+    """Return the end of a message that says which call works without the file's window."""
+    return f"; {scan.request.call}, window=None) ignores it"
 
 
 def find_edges(center: float, width: float, function: str) -> Range:
@@ -104,9 +108,10 @@ def _apply_voi_lut(scan: Scan, items: Sequence[Dataset], values: Array) -> Rende
     """Return the values looked up in the file's VOI LUT."""
     if len(items) > 1:
         return Rendering(values, None, "the frames have a VOI LUT each")
+    remedy = _suggest_no_window(scan)
     if values.dtype.kind == "f":
-        raise scan.error(f"its VOILUTSequence takes integers, and these aren't{IGNORE}")
-    bits = check_lut(scan, items[0], "VOILUTSequence", IGNORE)
+        raise scan.error(f"its VOILUTSequence takes integers, and these aren't{remedy}")
+    bits = check_lut(scan, items[0], "VOILUTSequence", remedy)
     looked_up = apply_voi_lut(
         values.astype(np.int32), declare_16_bits(items[0], "VOILUTSequence"), prefer_lut=True
     )
@@ -120,8 +125,8 @@ def _apply_voi_lut(scan: Scan, items: Sequence[Dataset], values: Array) -> Rende
 
 def read_windows(scan: Scan, item: Dataset) -> list[tuple[float, float]]:
     """Return the pairs of center and width."""
-    centers = scan.read_numbers(item, "WindowCenter", IGNORE)
-    widths = scan.read_numbers(item, "WindowWidth", IGNORE)
+    centers = scan.read_numbers(item, "WindowCenter", _suggest_no_window(scan))
+    widths = scan.read_numbers(item, "WindowWidth", _suggest_no_window(scan))
     if len(centers) != len(widths):
         scan.note(
             f"WindowCenter has {len(centers)} values and WindowWidth {len(widths)}: only pairs "

@@ -65,7 +65,7 @@ def _check_blocks(request: Request) -> tuple[bytes, Outline, list[str]]:
     if not count or not (outline.is_whole or request.index is not None):
         raise request.error(
             f"a GIF that is truncated or damaged after {count} whole frames"
-            + ", of which read(path, index=0) reads the first" * bool(count)
+            + f", of which {request.call}, index=0) reads the first" * bool(count)
         )
     notes = []
     if outline.largest != outline.screen:

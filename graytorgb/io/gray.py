@@ -17,10 +17,12 @@ from .request import Request
 COLORS = ("keep", "gray")
 
 
-def check_color(color: Any, alpha: Any) -> Alpha:
+def check_color(color: Any, alpha: Any, call: str) -> Alpha:
     """Return `alpha`, or raise for a color or an alpha of another kind, or that don't go together.
 
-    >>> check_color("gray", [0, 0, 255])
+    `call` is how the caller's call begins, for messages: ``read(path``.
+
+    >>> check_color("gray", [0, 0, 255], "read(path")
     (0, 0, 255)
     """
     if not isinstance(color, str) or color not in COLORS:
@@ -31,8 +33,8 @@ def check_color(color: Any, alpha: Any) -> Alpha:
     if policy != "error" and color == "keep":
         raise OptionError(
             f'alpha={alpha!r} is for color="gray", and color="keep" keeps an alpha channel as it '
-            f'is: read(path, color="gray", alpha={alpha!r}), or '
-            f"to_rgb(read(path), alpha={alpha!r}) for three channels"
+            f'is: {call}, color="gray", alpha={alpha!r}), or '
+            f"to_rgb({call}), alpha={alpha!r}) for three channels"
         )
     return policy
 
@@ -56,8 +58,8 @@ def reduce_to_gray(request: Request, image: ImageFile) -> ImageFile:
     if source is None:
         raise LayoutError(
             f"{request.path}: nothing tells the axes of an array of shape {array.shape}, so that "
-            "one gray plane can't be made of it: to_gray(read(path).array, layout) with a layout "
-            'such as "NHW" or "HWC"'
+            f"one gray plane can't be made of it: to_gray({request.call}).array, layout) with a "
+            'layout such as "NHW" or "HWC"'
         )
     if "C" not in source:
         return image
@@ -77,7 +79,7 @@ def _remove_alpha(request: Request, image: ImageFile, axis: int) -> Array:
         kind = "gray and alpha" if channels == 2 else "RGB and alpha"
         raise ChannelError(
             f"{request.path}: it has {channels} channels, {kind}, and a gray plane holds no alpha: "
-            'read(path, color="gray", alpha="drop") keeps the colors as they are, and '
+            f'{request.call}, color="gray", alpha="drop") keeps the colors as they are, and '
             "alpha=(r, g, b) composites on that background"
         )
     if request.alpha == "drop":
@@ -85,7 +87,8 @@ def _remove_alpha(request: Request, image: ImageFile, axis: int) -> Array:
     if image.format == "TIFF" and image.color_type != "palette" and (image.bits or 0) % 8:
         raise ChannelError(
             f"{request.path}: its alpha has {image.bits} bits, and alpha is composited in whole "
-            'bytes: read(path, color="gray", alpha="drop"), or read(path) and composite by yourself'
+            f'bytes: {request.call}, color="gray", alpha="drop"), or {request.call}) and composite '
+            "by yourself"
         )
     last = np.moveaxis(array, axis, -1)
     rgb = np.empty((*last.shape[:-1], 3), array.dtype)

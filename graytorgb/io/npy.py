@@ -39,7 +39,7 @@ def _read(request: Request, *, decodes: bool) -> ImageFile:
     """Find the array, and read its header alone or its values too."""
     if request.start[:2] != b"PK":
         if request.index is not None:
-            raise request.error("an .npy is one array: read(path).array[index]")
+            raise request.error(f"an .npy is one array: {request.call}).array[index]")
         return _read_array(request, None, request.size, decodes)
     with zipfile.ZipFile(request.file) as archive:
         member = _pick_member(request, archive)
@@ -62,7 +62,7 @@ def _pick_member(request: Request, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     if f"{request.index}.npy" in names:
         return archive.getinfo(f"{request.index}.npy")
     shown = ", ".join(repr(name.removesuffix(".npy")) for name in names)
-    raise request.error(f"an .npz of {shown}: read(path, index=name) picks one")
+    raise request.error(f"an .npz of {shown}: {request.call}, index=name) picks one")
 
 
 def _read_array(request: Request, member: IO[bytes] | None, size: int, decodes: bool) -> ImageFile:

@@ -17,7 +17,7 @@ from ..extras import require
 from .formats import FORMATS, find_format, name_format
 from .gray import check_color, reduce_to_gray
 from .orientation import STEPS, orient
-from .request import CT_WINDOWS, Request, Window
+from .request import CT_WINDOWS, Request, Window, name_call
 
 LIMIT = 2 << 30  # bytes of the decoded array
 _EIGHT_BITS = (np.dtype(np.uint8), np.dtype(np.int8))
@@ -45,7 +45,7 @@ def read_image(
         value_range = check_policy(value_range)
     if orientation not in ("keep", "apply"):
         raise OptionError(f'orientation is "keep" or "apply", not {orientation!r}')
-    alpha = check_color(color, alpha)
+    alpha = check_color(color, alpha, name_call(is_alone))
     request = Request(
         path if isinstance(path, Path) else Path(path),  # to make a Path takes a while
         index, _check_window(window), _check_limit(limit), value_range, data,
@@ -64,11 +64,11 @@ def read_image(
         elif _needs_int16(array.dtype, image.value_range):
             request.check_size(array.shape, 2)
             image = replace(image, array=image.array.astype(np.int16))
-        image = _warn_of_unused_depth(image)  # of all channels, under any `color`
+        image = _warn_of_unused_depth(image, request.call)  # of all channels, under any `color`
         if request.is_gray:
             image = reduce_to_gray(request, image)
     if image.orientation != 1:
-        image = _orient(image, orientation)
+        image = _orient(image, orientation, request.call)
     return replace(image, notes=(note, *image.notes)) if note else image
 
 
@@ -84,7 +84,7 @@ def read_image_header(
             request.check_size(image.array.shape, 2)
             image = replace(image, array=make_stand_in(image.array.shape, np.int16))
     if image.orientation != 1:
-        image = _orient(image, "keep")
+        image = _orient(image, "keep", request.call)
     if note:
         image = replace(image, notes=(note, *image.notes))
     return ImageHeader.from_image(image)
@@ -191,13 +191,13 @@ def _find_format(request: Request) -> tuple[str, str | None]:
     return found, None
 
 
-def _orient(image: ImageFile, orientation: str) -> ImageFile:
+def _orient(image: ImageFile, orientation: str, call: str) -> ImageFile:
     """Return the image turned upright if that was asked for, or with a note that it isn't."""
     kind, value = "TIFF" if image.format == "TIFF" else "EXIF", image.orientation
     if orientation == "keep":
         note = (
             f"{kind} orientation {value} isn't applied, so the image is to be {STEPS[value]}: "
-            'read(path, orientation="apply")'
+            f'{call}, orientation="apply")'
         )
         return replace(image, notes=(note, *image.notes))
     array = orient(image.array, cast(str, image.layout), value)
@@ -205,7 +205,7 @@ def _orient(image: ImageFile, orientation: str) -> ImageFile:
     return replace(image, array=array, orientation=1, notes=(note, *image.notes))
 
 
-def _warn_of_unused_depth(image: ImageFile) -> ImageFile:
+def _warn_of_unused_depth(image: ImageFile, call: str) -> ImageFile:
     """Warn, and add a note, if the file states its depth alone and the values use little of it."""
     array = image.array
     if not image.depth_only or (image.bits or 0) <= 8 or array.size == 0:
@@ -219,7 +219,7 @@ def _warn_of_unused_depth(image: ImageFile) -> ImageFile:
     text = (  # without the file's name, so that Python shows it once for a folder
         f"the file states its depth alone, {image.bits} bits, and the values fill less than a "
         "sixteenth of it, so to_uint8 leaves less than 16 levels: state what is black and white, "
-        f"read(path, {image.advice})"
+        f"{call}, {image.advice})"
     )
     problem = (
         f"the file states its depth alone, {image.bits} bits, and the values fill less than a "

@@ -86,7 +86,7 @@ def _plan_frames(request: Request, image: PILImageFile, count: int) -> _Plan:
     if needed > MOST_FRAMES:
         raise request.error(
             f"it has {count:,} frames, and at most {MOST_FRAMES:,} are decoded, one after the "
-            "other: read(path, index=0) reads the first"
+            f"other: {request.call}, index=0) reads the first"
         )
     leading = (count,) if count > 1 and index is None else ()
     # Only decoding tells which frames of an animation have alpha.

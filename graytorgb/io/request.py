@@ -91,6 +91,11 @@ class Request:
     def __exit__(self, *_: object) -> None:
         self.file.close()
 
+    @property
+    def call(self) -> str:
+        """How the caller's call begins, for messages: ``read(path`` or ``decode(data``."""
+        return name_call(self.is_alone)
+
     def open(self) -> BinaryIO:
         """Open the file once more, for a library that reads it in its own way."""
         if self.data is not None:
@@ -104,7 +109,7 @@ class Request:
     def limit_error(self, text: str, size: int) -> ImageFileError:
         """Return the error for what takes `size` bytes, more than the limit."""
         return self.error(
-            f"{text}, and the limit is {self.limit:,}: read(path, limit={size}) if you trust it"
+            f"{text}, and the limit is {self.limit:,}: {self.call}, limit={size}) if you trust it"
         )
 
     def read_bytes(self) -> bytes:
@@ -231,6 +236,11 @@ class Request:
             frames=frames,
             reduction=reduction,
         )
+
+
+def name_call(is_alone: bool) -> str:
+    """Return how a call of `read` begins in messages, or of `decode`, whose data stand alone."""
+    return "decode(data" if is_alone else "read(path"
 
 
 def join_sizes(shape: Iterable[int]) -> str:

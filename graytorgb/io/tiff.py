@@ -85,7 +85,7 @@ def _pick_images(request: Request, file: TiffFile, stored: dict[int, object]) ->
         if whole[0].kind not in ("uniform", "generic"):
             raise request.error(
                 "its pages are stored in different ways, though its description takes them for "
-                "one image: read(path, index=0) reads the first"
+                f"one image: {request.call}, index=0) reads the first"
             )
         return _list_pages(whole)
     if whole and len({series.keyframe.shape for series in whole}) == 1:
@@ -93,7 +93,7 @@ def _pick_images(request: Request, file: TiffFile, stored: dict[int, object]) ->
     shapes = ", ".join(join_sizes(series.shape) for series in file.series)
     raise request.error(
         f"it holds {len(file.series)} images of different shapes, {shapes}: "
-        "read(path, index=0) reads the first page"
+        f"{request.call}, index=0) reads the first page"
     )
 
 
@@ -136,7 +136,7 @@ def _read_each(
         if images and _find_kind(image) != _find_kind(images[0]):
             raise request.error(
                 f"its pages can't be one stack, page {k} is {image!r}, and the first {images[0]!r}:"
-                " read(path, index=0) reads the first"
+                f" {request.call}, index=0) reads the first"
             )
         if decodes:
             result[k] = image.array
@@ -239,7 +239,7 @@ def _describe(
         if value_range is None and request.value_range is None:
             raise request.error(
                 f"0 is white, and {source}, so nothing tells what is black: "
-                "read(path, value_range=(lo, hi))"
+                f"{request.call}, value_range=(lo, hi))"
             )
         notes.append(invert_samples(request, samples, array, plan.axis, value_range))
     orientation = page.tags.valueof(_ORIENTATION, 1)

@@ -53,8 +53,8 @@ def check_directories(request: Request, companion: Path | None = None) -> dict[i
             sub, taken = sub + page.sub_ifds, taken + page.taken
             if len(pages) + sub > most:
                 raise request.error(
-                    f"it has more than {most:,} pages: read(path, limit=...) reads one more for "
-                    "each 32 KiB of the limit"
+                    f"it has more than {most:,} pages: {request.call}, limit=...) reads one more "
+                    "for each 32 KiB of the limit"
                 )
             if taken > size + _SHARED:
                 raise request.error(

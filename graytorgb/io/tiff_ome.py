@@ -75,7 +75,7 @@ def _check_companion(request: Request, folder: Path, name: str) -> bool:
     if not is_plain or not stat.S_ISREG(kind) or Path(os.path.realpath(path)).parent != folder:
         raise request.error(
             f"its OME description names the file {name!r}, and only regular files in its own "
-            "folder are read: read(path, index=0) reads its own first page"
+            f"folder are read: {request.call}, index=0) reads its own first page"
         )
     return True
 

@@ -3,6 +3,7 @@
 import itertools
 import random
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -136,7 +137,6 @@ def test_parts_and_sums_are_seeded_too(root, wrap):
     assert not same(first, first)
 
 
-@pytest.mark.filterwarnings("ignore:skipped, ")  # said of each file when it is met
 class TestSkipping:
     def test_what_is_skipped_is_left_out_and_told_at_the_end(self, root):
         bad = damage(root, 1, 4, 5, 7, 8)
@@ -144,7 +144,7 @@ class TestSkipping:
         made = loader(dataset, 2, "imagenet", workers=0)
         assert isinstance(made, DataLoader)
         iterator = iter(made)
-        with pytest.warns(UserWarning, match="skipped, "):  # each file at once
+        with warnings.catch_warnings(action="error"):  # nothing before the end
             seen = [labels.tolist() for _, labels in itertools.islice(iterator, 4)]
         with pytest.warns(UserWarning, match="epoch 0: 5 files skipped") as caught:
             assert next(iterator, None) is None
@@ -156,6 +156,24 @@ class TestSkipping:
         assert dataset.skipped == shown
         with pytest.warns(UserWarning, match="epoch 1: 5 files"):
             assert sum(len(labels) for _, labels in made) == 5
+
+    def test_outside_of_an_epoch_each_file_has_its_warning(self, root):
+        bad = damage(root, 1, 4)
+        dataset = GrayImageFolder(root, 8, on_error="skip")
+        iterator = iter(loader(dataset, 1, "imagenet", workers=0))
+        next(iterator)
+        iterator.close()
+        for place, (path, _) in enumerate(dataset.samples):
+            if path in bad:
+                with pytest.warns(UserWarning, match=f"skipped, {path}"):
+                    assert dataset[place] is None
+
+    def test_a_folder_that_is_there_twice_is_told_once(self, root):
+        damage(root, 0)
+        dataset = GrayImageFolder(root, 8, on_error="skip")
+        made = loader(ConcatDataset([dataset, dataset]), 1, "imagenet", workers=0)
+        with pytest.warns(UserWarning, match="epoch 0: 1 file skipped"):
+            list(made)
 
     def test_nothing_is_told_of_a_folder_without_fault(self, root):
         made = loader(GrayImageFolder(root, 8, on_error="skip"), 4, "imagenet", workers=0)
@@ -272,7 +290,7 @@ class TestWorkers:
     """How many there are; none is started."""
 
     def choose(self, monkeypatch, cores, **options):
-        monkeypatch.setattr(torch_loader, "_count_processors", lambda: cores)
+        monkeypatch.setattr(torch_loader, "count_processors", lambda: cores)
         dataset = [torch.zeros(1, 4, 4, dtype=torch.uint8)] * 10
         return loader(dataset, options.pop("batch_size", 1), "imagenet", **options)
 
@@ -298,9 +316,6 @@ class TestWorkers:
     def test_a_stated_number(self, monkeypatch):
         made = self.choose(monkeypatch, 4, workers=2, persistent_workers=False, timeout=9)
         assert (made.num_workers, made.persistent_workers, made.timeout) == (2, False, 9)
-
-    def test_this_machine_s_processors(self):
-        assert torch_loader._count_processors() >= 1
 
 
 def test_torchdata_that_is_missing(root, monkeypatch):

@@ -172,7 +172,6 @@ def test_a_batch_whose_worker_is_gone(monkeypatch, error):
         transfer._receive(b"")
 
 
-@pytest.mark.filterwarnings("ignore:skipped, ")  # said of each file by the worker that meets it
 def test_files_that_go_bad_under_way(tmp_path):
     root = write_images(tmp_path)
     dataset = GrayImageFolder(root, 8)
@@ -305,7 +304,6 @@ class TestResuming:
         resumed.load_state_dict(state)
         assert same(after, resumed)
 
-    @pytest.mark.filterwarnings("ignore:skipped, ")
     def test_with_skipped_files(self, tmp_path):
         root = write_images(tmp_path)
         for k in (0, 2, 5):

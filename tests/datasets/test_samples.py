@@ -146,6 +146,15 @@ def test_no_class(tmp_path, names):
             list_samples(tmp_path, labels=None)
 
 
+@pytest.mark.parametrize("labels", ["folders", None])
+def test_a_folder_of_tar_shards(tmp_path, labels):
+    for number in range(2):
+        (tmp_path / f"train-{number:06}.tar").write_bytes(bytes(1024))
+    told = rf"tar shards.*: GrayBatches\('{tmp_path}/\*\.tar', \.\.\.\)"
+    with pytest.raises(FileNotFoundError, match=told):
+        list_samples(tmp_path, labels=labels, call=f"GrayBatches({str(tmp_path)!r}, 32")
+
+
 def test_nothing_there(tmp_path):
     with pytest.raises(FileNotFoundError):
         list_samples(tmp_path / "gone")

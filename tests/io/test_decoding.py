@@ -5,6 +5,7 @@ import io
 import warnings
 
 import numpy as np
+import PIL.Image
 import pytest
 import tifffile
 
@@ -16,8 +17,9 @@ from .samples import NAMES
 
 
 def list_fields(image):
-    """Return what an image tells, without its path."""
+    """Return what an image tells, without its path and which of the two calls its notes suggest."""
     fields = {field.name: getattr(image, field.name) for field in dataclasses.fields(image)}
+    fields["notes"] = [note.replace("decode(data", "read(path") for note in image.notes]
     return fields.pop("array"), {k: v for k, v in fields.items() if k != "path"}
 
 
@@ -157,3 +159,36 @@ def test_no_file_of_a_description_is_opened(tmp_path, monkeypatch):
         with pytest.raises(g2r.ImageFileError, match="1 planes are missing"):
             decode(data, name=name)
     assert decode(data, index=0).array.shape == (8, 9)
+
+
+@pytest.mark.parametrize(
+    ("image", "options", "message"),
+    [
+        ("P5 1000 1000 255 ", {"limit": 100}, r"decode\(data, limit="),
+        (("LA", "PNG"), {"color": "gray"}, r'decode\(data, color="gray", alpha="drop"\)'),
+        (("L", "PNG"), {"alpha": "drop"}, r"decode\(data, color=\"gray\", alpha='drop'\)"),
+    ],
+)
+def test_errors_suggest_the_call_that_was_made(image, options, message):
+    if isinstance(image, str):
+        data = image.encode() + bytes(1_000_000)
+    else:
+        file = io.BytesIO()
+        PIL.Image.new(image[0], (4, 4)).save(file, image[1])
+        data = file.getvalue()
+    with pytest.raises(g2r.GrayToRGBError, match=message):
+        decode(data, **options)
+    with pytest.raises(g2r.GrayToRGBError, match=message.replace(r"decode\(data", r"read\(path")):
+        read("name", data=data, **options)
+
+
+def test_notes_and_warnings_suggest_the_call_that_was_made():
+    file, exif = io.BytesIO(), PIL.Image.Exif()
+    exif[0x0112] = 6
+    PIL.Image.new("L", (4, 6)).save(file, "JPEG", exif=exif)
+    (note,) = decode(file.getvalue()).notes
+    assert 'decode(data, orientation="apply")' in note
+    file = io.BytesIO()
+    PIL.Image.fromarray(np.arange(24, dtype=np.uint16).reshape(4, 6)).save(file, "PNG")
+    with pytest.warns(UserWarning, match=r"decode\(data, value_range="):
+        decode(file.getvalue())

@@ -2,7 +2,6 @@
 
 import os
 import threading
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -187,19 +186,3 @@ def _split(count: int, workers: int) -> list[range]:
     """Return the rows of each task: two or more tasks for each thread, if the batch allows."""
     length = min(_LONGEST_TASK, max(1, count // (2 * workers)))
     return [range(first, min(first + length, count)) for first in range(0, count, length)]
-
-
-def check_on_error(on_error: str) -> str:
-    """Return what happens to bad files, or raise OptionError if it is no such word."""
-    if not isinstance(on_error, str) or on_error not in ("raise", "skip"):
-        raise OptionError(f'on_error is "raise" or "skip", not {on_error!r}')
-    return on_error
-
-
-def warn_of_skipped(count: int, total: int, first: Exception) -> None:
-    """Warn that images were left out of an epoch, by their number and the first one's error."""
-    warnings.warn(
-        f"{count} of {total} images were left out, because they can't be read; "
-        f"`skipped` lists them. The first: {first}",
-        stacklevel=3,
-    )

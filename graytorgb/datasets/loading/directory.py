@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from ...core.alpha import Alpha
 from ...core.value_range import ValueRange
-from ...errors import OptionError
+from ...errors import NoImages, OptionError
 from ..audits.result import Audit
 from ..pixels.fits import FitView, check_interpolation
-from .batch_loading import Batch, PlaneLoader, check_on_error, warn_of_skipped
+from .bad_files import check_on_error, warn_of_skipped
+from .batch_loading import Batch, PlaneLoader
 from .directory_listing import (
     CALL,
     Listing,
@@ -26,7 +27,6 @@ from .directory_listing import (
     split_listing,
 )
 from .planes import make_plane_options
-from .samples import NoImages
 
 Array = NDArray[Any]
 
@@ -102,8 +102,9 @@ def gray_dataset_from_directory(
         The values that become black and white. With None, files of 8 bits stay as they are, and
         deeper ones are an error.
     on_error : {"raise", "skip"}
-        What happens to a file that can't be read. ``"skip"`` leaves it out of its batch, warns at
-        the end of an epoch, and lists it in the attribute ``skipped``. TensorFlow then doesn't know
+        What happens to a file that can't be read. ``"skip"`` leaves it out of its batch,
+        lists it in the attribute ``skipped``, and warns once, at the end of the epoch, of how many
+        there were. TensorFlow then doesn't know
         the number of batches before the first epoch ends.
     alpha : {"error", "drop"} or (r, g, b)
         What becomes of an alpha channel, as in :func:`graytorgb.to_rgb`.
@@ -334,18 +335,21 @@ class _Skipped:
     def __init__(self, paths: Sequence[str]) -> None:
         self.paths: list[str] = []
         self._all = paths
-        self._first: Exception | None = None
+        self._new: dict[int, Exception] = {}  # since the last warning, by their places
 
     def add(self, batch: Batch) -> None:
         """Note the images that were left out of a batch."""
         for row, error in sorted(batch.errors.items()):
-            self._first = self._first or error
-            path = self._all[batch.indices[row]]
+            place = int(batch.indices[row])
+            self._new[place] = error
+            path = self._all[place]
             if path not in self.paths:
                 self.paths.append(path)
 
     def warn(self) -> Iterator[Any]:
         """Yield nothing, at the end of an epoch, and warn if images were left out."""
-        if self._first is not None:
-            warn_of_skipped(len(self.paths), len(self._all), self._first)
+        new, self._new = self._new, {}
+        places = sorted(new)
+        names = [os.fsdecode(self._all[place]) for place in places]
+        warn_of_skipped(names, f"The first: {new[places[0]]}" if new else "")
         yield from ()

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import OptionError
+from ...errors import NoImages, OptionError
 from ..sources.items import Item
-from .samples import NoImages, Samples, list_samples
+from .samples import Samples, list_samples
 
 CALL = "gray_dataset_from_directory"
 Place = str | os.PathLike[str]

@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.alpha import Alpha
+from ...core.processor_count import count_processors
 from ...core.value_range import ValueRange
 from ...errors import OptionError
 from ..audits.result import Audit
 from ..pixels.crops import Draw, NumpyDraw, RandomView, choose_view
-from .batch_loading import Batch, PlaneLoader, check_on_error, read_ahead, warn_of_skipped
+from .bad_files import check_on_error, warn_of_skipped
+from .batch_loading import Batch, PlaneLoader, read_ahead
 from .planes import make_plane_options
-from .samples import Place, Sample, list_samples
+from .samples import Place, Sample, describe_root, list_samples
 
 Array = NDArray[Any]
 
@@ -66,8 +68,8 @@ class GrayBatches:
         With None all images below `root` are taken, and batches are images alone.
     on_error : {"raise", "skip"}
         What happens to a file that can't be read. ``"skip"`` leaves it out, so that the batch is
-        smaller, and a warning at the end of the epoch says how many were. A batch without any image
-        left is left out too.
+        smaller, lists it in `skipped`, and warns once, at the end of the epoch, of how many there
+        were. A batch without any image left is left out too.
     alpha : {"error", "drop"} or (r, g, b)
         What becomes of an alpha channel, as in :func:`graytorgb.to_rgb`.
     orientation : {"apply", "keep"}
@@ -85,6 +87,8 @@ class GrayBatches:
         The path of each image and the index of its class; None without labels.
     targets : list of int
         The indices alone.
+    skipped : list of str
+        The paths of the images that were left out so far.
 
     Raises
     ------
@@ -147,14 +151,14 @@ class GrayBatches:
         allow_empty: bool = False,
     ) -> None:
         self.batch_size = _check_count("batch_size", batch_size, 1)
-        self.workers = _count_processors() if workers is None else _check_count("workers", workers)
+        self.workers = count_processors() if workers is None else _check_count("workers", workers)
         self.seed = _draw_seed() if seed is None else _check_count("seed", seed)
         self.shuffle, self.drop_last = bool(shuffle), bool(drop_last)
         if layout not in _LAYOUTS:
             raise OptionError(f"layout is one of {', '.join(_LAYOUTS)}, not {layout!r}")
         self.layout, self.dtype = layout, _check_dtype(dtype)
         self.on_error = check_on_error(on_error)
-        name = _describe_root(root)
+        name = describe_root(root)
         call = f"GrayBatches({name}, {self.batch_size}"
         view = choose_view(size, resize, train)
         options = make_plane_options(
@@ -254,18 +258,18 @@ class GrayBatches:
 
     def _run(self, progress: "_Progress") -> Iterator[Any]:
         """Yield the batches of an epoch that are still to come."""
-        errors: list[Exception] = []
-        total = 0
+        names: list[str] = []  # of the images that are left out
+        reason = ""
         for batch in read_ahead(self._plan(progress.epoch, progress.position), self.workers):
             progress.position += 1
-            total += len(batch.indices)
             if batch.errors:
-                errors += [batch.errors[row] for row in sorted(batch.errors)]
-                self._skipped.update(batch.indices[~batch.kept].tolist())
+                reason = reason or f"The first: {batch.errors[min(batch.errors)]}"
+                places = batch.indices[~batch.kept].tolist()
+                names += [os.fsdecode(self.samples[place][0]) for place in places]
+                self._skipped.update(places)
             if len(batch.errors) < len(batch.indices):
                 yield self._finish(batch)
-        if errors:
-            warn_of_skipped(len(errors), total, errors[0])
+        warn_of_skipped(names, reason, progress.epoch)
 
     def _plan(self, epoch: int, start: int) -> Iterator[Batch]:
         """Yield the batches of an epoch, not read yet, from the batch number `start`."""
@@ -304,11 +308,6 @@ class _Progress:
         return _Progress(self.epoch + (self.is_begun or self.is_loaded), is_begun=True)
 
 
-def _describe_root(root: Place | Sequence[Place]) -> str:
-    """Return the place of a data set as Python code, for messages."""
-    return repr(os.fspath(root) if isinstance(root, str | os.PathLike) else root)
-
-
 def _check_dtype(dtype: Any) -> np.dtype[Any]:
     """Return the dtype of the images, uint8 or uint16."""
     for known in _DTYPES:
@@ -325,13 +324,6 @@ def _check_count(name: str, value: Any, least: int = 0) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
         raise OptionError(f"{name} is a whole number, {least} or more, not {value!r}")
     return int(value)
-
-
-def _count_processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _draw_seed() -> int:

@@ -14,8 +14,9 @@ from ...core.value_range import ValueRange
 from ...errors import OptionError
 from ..audits.result import Audit
 from ..pixels.crops import RandomView, choose_view
+from .bad_files import check_on_error
 from .planes import is_fault_of_file, load_plane, make_plane_options
-from .samples import Place, Sample, list_samples
+from .samples import Place, Sample, describe_root, list_samples
 from .seeds import seeded
 from .skips import SkippedSamples
 
@@ -82,8 +83,10 @@ class GrayImageFolder(Dataset[Any]):
     target_transform : callable, optional
         Called with the index of the class.
     on_error : {"raise", "skip"}
-        What happens to a file that can't be read. ``"skip"`` warns once of each such file, makes
-        its sample None, leaves it out of what a DataLoader asks for, and lists it in `skipped`.
+        What happens to a file that can't be read. ``"skip"`` makes its sample None, leaves it out
+        of what a DataLoader asks for, and lists it in `skipped`. :func:`graytorgb.datasets.loader`
+        warns once, at the end of an epoch, of how many there were. With a DataLoader of your own
+        nobody knows that end, and each such file has a warning of its own, the first time.
     dtype : {torch.uint8, torch.uint16}
         With ``torch.uint16`` all values of deep files are kept, and `value_range` only states what
         is black and white. A file of 8 bits is an error then, unless a range within 0 to 255 is
@@ -177,11 +180,10 @@ class GrayImageFolder(Dataset[Any]):
         allow_empty: bool = False,
         layout: str | None = None,
     ) -> None:
-        if not isinstance(on_error, str) or on_error not in ("raise", "skip"):
-            raise OptionError(f'on_error is "raise" or "skip", not {on_error!r}')
+        self.on_error = check_on_error(on_error)
         if dtype not in _DTYPES:
             raise OptionError(f"dtype is torch.uint8 or torch.uint16, not {dtype!r}")
-        name = repr(os.fspath(root) if isinstance(root, str | os.PathLike) else root)
+        name = describe_root(root)
         call = f"GrayImageFolder({name}"
         self._view = choose_view(size, resize, train)
         self._options = make_plane_options(
@@ -194,7 +196,7 @@ class GrayImageFolder(Dataset[Any]):
         )
         found = list_samples(root, labels=labels, allow_empty=allow_empty, layout=layout, call=call)
         self.root, self.transform, self.target_transform = root, transform, target_transform
-        self.on_error, self.dtype, self.labels = on_error, dtype, labels
+        self.dtype, self.labels = dtype, labels
         self.value_range = self._options.value_range
         self.classes, self.class_to_idx = found.classes, found.class_to_idx
         self._items, self._unlabeled, self._ignored = found.items, found.unlabeled, found.ignored
@@ -272,10 +274,10 @@ class GrayImageFolder(Dataset[Any]):
         return [sample for sample in samples if sample is not None]
 
     def _skip(self, index: int, path: str, error: Exception) -> None:
-        """Note a file that can't be read, and warn of it the first time."""
+        """Note a file that can't be read, and warn of it the first time if nobody else will."""
         self._fit_marks()
         assert self._skipped is not None, "files are skipped only if the user asked for it"
-        if self._skipped.add(index):
+        if self._skipped.add(index) and not self._skipped.is_reported:
             told = " ".join(str(error).split())
             name = os.fsdecode(path)
             where = "" if name in told else f"{name}: "

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...errors import DtypeError, GrayToRGBError, ImageFileError, OptionError
+from ...errors import DtypeError, GrayToRGBError, ImageFileError, NoImages, OptionError
 from ...io.formats import HEAD, SUFFIXES, is_surely_image
 from ..sources.items import ZARR_FILES, Item, Skipped, Source, find_class
 from ..sources.opening import open_source
@@ -14,13 +14,6 @@ from ..sources.opening import open_source
 Place = str | os.PathLike[str]
 Sample = tuple[str, int | None]
 FolderId = tuple[int, int]  # a folder's device and inode
-
-
-class NoImages(ImageFileError, FileNotFoundError):
-    """A data set has no images, or none in a folder that is their class.
-
-    It is a FileNotFoundError too, which torchvision's ``ImageFolder`` raises.
-    """
 
 
 @dataclass
@@ -112,6 +105,15 @@ def list_samples(
     return _list_source(open_source(place, layout=layout), labels is not None, call)
 
 
+def describe_root(root: Place | Sequence[Place]) -> str:
+    """Return the place of a data set as Python code, for messages.
+
+    >>> describe_root(Path("scans")), describe_root(["a.png", "b.png"])
+    ("'scans'", "['a.png', 'b.png']")
+    """
+    return repr(os.fspath(root) if isinstance(root, str | os.PathLike) else root)
+
+
 def _is_plain_folder(path: Path) -> bool:
     """Return whether a path is a folder of files, and not a Zarr store."""
     is_zarr = path.suffix.lower() == ".zarr" or any((path / name).is_file() for name in ZARR_FILES)
@@ -124,7 +126,8 @@ def _list_folder(root: str, has_labels: bool, allow_empty: bool, call: str) -> S
     if not has_labels:
         found.samples = [(path, None) for path in _list_images(root, found)]
         if not found.samples:
-            raise NoImages(f"{root}: there is no image in it, nor in the folders in it")
+            hint = _suggest_shards(root, call)
+            raise NoImages(f"{root}: there is no image in it, nor in the folders in it{hint}")
         return found
     with os.scandir(root) as entries:
         for entry in entries:
@@ -136,6 +139,9 @@ def _list_folder(root: str, has_labels: bool, allow_empty: bool, call: str) -> S
                 found.ignored += 1
     found.classes.sort()
     if not found.classes:
+        hint = "" if found.unlabeled else _suggest_shards(root, call)
+        if hint:
+            raise NoImages(f"{root}: there is no folder in it that is a class{hint}")
         raise _refuse_unlabeled(root, found.unlabeled, call)
     empty = []
     for index, name in enumerate(found.classes):
@@ -162,6 +168,16 @@ def _refuse_unlabeled(root: str, unlabeled: int, call: str) -> NoImages:
         f"{root}: it has {images} is in a folder that is its class, as in "
         f"root/cats/1.png: {call}, labels=None) for images without classes"
     )
+
+
+def _suggest_shards(root: str, call: str) -> str:
+    """Return the end of a message about a folder that has no images, if there are tars in it."""
+    with os.scandir(root) as entries:
+        if not any(entry.name.endswith(".tar") for entry in entries):
+            return ""
+    shards = os.path.join(root, "*.tar")  # noqa: PTH118 - Path would drop a leading "./"
+    verb = call.partition("(")[0]
+    return f". It has tar shards, which are given by their own names: {verb}({shards!r}, ...)"
 
 
 def _list_images(top: str, found: Samples) -> Iterator[str]:

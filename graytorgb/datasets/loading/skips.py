@@ -19,6 +19,12 @@ class SkippedSamples:
     count : int
         How many samples the data set has.
 
+    Attributes
+    ----------
+    is_reported : bool
+        Whether an epoch is running whose end brings a warning of all skipped samples, so that
+        nobody else need warn of each.
+
     Examples
     --------
     >>> skipped = SkippedSamples(4)
@@ -32,6 +38,7 @@ class SkippedSamples:
     """
 
     def __init__(self, count: int) -> None:
+        self.is_reported = False
         self._share(torch.zeros((2, count), dtype=torch.uint8))
 
     def _share(self, marks: torch.Tensor) -> None:
@@ -41,10 +48,11 @@ class SkippedSamples:
     def __len__(self) -> int:
         return int(self._array.shape[1])
 
-    def __getstate__(self) -> torch.Tensor:
-        return self._marks
+    def __getstate__(self) -> tuple[torch.Tensor, bool]:
+        return self._marks, self.is_reported
 
-    def __setstate__(self, marks: torch.Tensor) -> None:
+    def __setstate__(self, state: tuple[torch.Tensor, bool]) -> None:
+        marks, self.is_reported = state
         self._share(marks)  # what a worker gets is in shared memory already, and stays there
 
     def __deepcopy__(self, memo: Any) -> "SkippedSamples":
@@ -72,8 +80,13 @@ class SkippedSamples:
         return self._find(1)
 
     def begin_epoch(self) -> None:
-        """Begin to note the samples of another epoch."""
+        """Begin to note the samples of another epoch, whose end brings a warning of them."""
         self._array[1] = 0
+        self.is_reported = True
+
+    def end_epoch(self) -> None:
+        """End an epoch. What was noted in it stays until another one begins."""
+        self.is_reported = False
 
     def _find(self, row: int) -> list[int]:
         places: list[int] = np.flatnonzero(self._array[row]).tolist()

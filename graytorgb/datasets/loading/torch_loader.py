@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, IterableDataset, Sampler
 
+from ...core.processor_count import count_processors
 from ...core.stats import stats_in_one
 from ...core.value_range import ValueRange
 from ...errors import LevelsError, OptionError
@@ -115,16 +116,9 @@ def loader(
 
     Workers are processes, which stay for all epochs and make two batches each in advance. They send
     gray bytes, which become the prepared batch in the process that receives them. Threads were
-    slower, although decoders free Python's lock: 500x375 JPEGs to batches of 64x224x224, images a
-    second on an idle machine of 16 processors, alone and with training steps of 20 ms:
-
-    ================================== ==== ==== ==== ======= ======= =======
-    readers                               2    4    8 2, step 4, step 8, step
-    ================================== ==== ==== ==== ======= ======= =======
-    processes that send gray bytes     1218 1967 3093     981    1576    1955
-    processes that send float batches  1060 1642 2554     998    1581    1991
-    threads                             994 1561 1956     672     989    1195
-    ================================== ==== ==== ==== ======= ======= =======
+    slower, although decoders free Python's lock: 8 processes made 3093 images a second, and 8
+    threads 1956. That was measured with a stand-in for this function: torch's DataLoader, JPEGs of
+    500x375 in memory and Pillow's decoder, on an idle machine of 16 processors.
 
     Where processes aren't forked, on Windows, macOS and from Python 3.14 on, a script with workers
     needs ``if __name__ == "__main__":``, as for every DataLoader.
@@ -146,7 +140,7 @@ def loader(
     folders = _find_folders(dataset)
     if value_range is None:
         value_range = _find_range(folders)
-    skips = [folder for folder in folders if folder.on_error == "skip"]
+    skips = [*dict.fromkeys(folder for folder in folders if folder.on_error == "skip")]
     collate = PrepareOnArrival(
         stats, channels=channels, value_range=value_range, dtype=dtype, leaves_out=bool(skips)
     )
@@ -249,15 +243,10 @@ def _choose_workers(sampler: SeededSampler, batch_size: int, least: int) -> int:
     if multiprocessing.current_process().daemon:
         return 0
     shares = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # the processes that torchrun started here
-    count = _count_processors() // shares
+    count = count_processors() // shares
     with suppress(TypeError):  # not every sampler has a length
         count = min(count, -(-len(sampler) // batch_size))
     return max(count if count > 1 else 0, least)
-
-
-def _count_processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _make_generator(seed: int | None) -> torch.Generator:

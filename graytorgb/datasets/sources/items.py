@@ -157,8 +157,8 @@ class Item:
         data : bytes, optional
             What `read_data` returned, if the caller has it already.
         **options
-            Options of :func:`graytorgb.io.read`: ``value_range``, ``window``, ``limit``,
-            ``orientation``.
+            Options of :func:`graytorgb.io.read`: ``color``, ``alpha``, ``value_range``,
+            ``window``, ``limit``, ``orientation``.
 
         Raises
         ------
