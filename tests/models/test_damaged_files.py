@@ -162,7 +162,7 @@ for name, (write, other) in FILES.items():
     path = Path({str(tmp_path)!r}) / name
     write(path)
     file = path if other is None else path.with_name(other)
-    for content in damage(file.read_bytes(), seed=1, count=8):
+    for content in damage(file.read_bytes(), seed=1):
         file.write_bytes(content)
         try:
             use_file(path)
