@@ -19,7 +19,7 @@ needs_package("setuptools")
 from graytorgb import _kernels  # noqa: E402
 
 LOG = "_kernels_build.log"
-VERSIONS = [f"gcc-{v}" for v in range(9, 20)] + [f"clang-{v}" for v in range(14, 30)]
+VERSIONS = {"gcc": range(9, 20), "clang": range(14, 30)}
 
 
 def program(name):
@@ -28,9 +28,15 @@ def program(name):
     return path and Path(path).resolve()
 
 
-# gcc and clang are among the versions, too
-MAIN = {program("gcc"), program("clang"), None}
-COMPILERS = ["gcc", "clang", *(name for name in VERSIONS if program(name) not in MAIN)]
+def find_versions(family):
+    """Return the oldest and the newest version of a compiler here that isn't the main one."""
+    here = [f"{family}-{version}" for version in VERSIONS[family]]
+    here = [name for name in here if program(name)]
+    ends = dict.fromkeys([*here[:1], *here[-1:]])
+    return [name for name in ends if program(name) != program(family)]
+
+
+COMPILERS = [name for family in VERSIONS for name in (family, *find_versions(family))]
 WARNINGS = "-Wall -Wextra -Wvla -Werror"
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="CC is for Unix")

@@ -1,5 +1,8 @@
 """The table of backends, and libraries that are missing or broken."""
 
+import json
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
@@ -31,79 +34,108 @@ def test_backends_tells_all_of_each():
     assert infos["broadcast"].result == "view"
 
 
-@pytest.mark.parametrize("name", WITH_LIBRARY)
-def test_missing(name):
-    """None in sys.modules is how Python itself says that there is no such module."""
-    library = BUILT_IN[name].library
-    text = run_python(f"""
-import sys
-sys.modules[{library!r}] = None
+# Prints, for each backend with a library, its error and status, and then the shape of auto's result
+TRY_EACH = f"""
+import json
 import numpy as np, graytorgb as g2r
 x = np.zeros((4, 300, 300), np.uint8)
-try:
-    g2r.to_rgb(x, "NHW", backend={name!r})
-except ImportError as error:
-    assert isinstance(error, g2r.BackendUnavailable)
-    assert isinstance(error.__cause__, ImportError)
-    print(error)
-print(g2r.list_backends()[{name!r}].status)
-print(g2r.to_rgb(x, "NHW").shape)  # auto goes on without it
-""")
+told = {{}}
+for name in {WITH_LIBRARY}:
+    try:
+        g2r.to_rgb(x, "NHW", backend=name)
+    except ImportError as error:
+        cause = error.__cause__
+        told[name] = [isinstance(error, g2r.BackendUnavailable), isinstance(cause, ImportError),
+                      repr(cause), getattr(cause, "name", None), str(error)]
+infos = g2r.list_backends()
+for name in told:
+    told[name] += [infos[name].status, infos[name].available]
+print(json.dumps([told, g2r.to_rgb(x, "NHW").shape]))
+"""
+
+
+class Told(NamedTuple):
+    """What one backend without a working library tells, and the shape of auto's result."""
+
+    is_unavailable: bool
+    cause_is_import_error: bool
+    cause: str
+    module: str
+    error: str
+    status: str
+    available: bool
+    shape: list[int]
+
+
+def try_each(*paths, first=""):
+    """Run TRY_EACH in one fresh interpreter; return what each backend told."""
+    told, shape = json.loads(run_python(first + TRY_EACH, *paths))
+    assert list(told) == WITH_LIBRARY
+    return {name: Told(*values, shape) for name, values in told.items()}
+
+
+def write_libraries(folder, content):
+    """Write packages that have the libraries' names and one line of code."""
+    for name in WITH_LIBRARY:
+        library = folder / BUILT_IN[name].library
+        library.mkdir()
+        (library / "__init__.py").write_text(content)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def missing():
+    libraries = [BUILT_IN[name].library for name in WITH_LIBRARY]
+    return try_each(first=f"import sys; sys.modules.update(dict.fromkeys({libraries}))\n")
+
+
+@pytest.fixture(scope="module", params=["OSError(9)", "ImportError('libGL.so.1: cannot open')"])
+def broken(request, tmp_path_factory):
+    folder = write_libraries(tmp_path_factory.mktemp("broken"), f"raise {request.param}")
+    return request.param, try_each(folder)
+
+
+@pytest.fixture(scope="module")
+def hollow(tmp_path_factory):
+    return try_each(write_libraries(tmp_path_factory.mktemp("hollow"), ""))
+
+
+@pytest.mark.parametrize("name", WITH_LIBRARY)
+def test_missing(name, missing):
+    """None in sys.modules is how Python itself says that there is no such module."""
+    library, told = BUILT_IN[name].library, missing[name]
+    assert told.is_unavailable
+    assert told.cause_is_import_error
+    assert told.module.partition(".")[0] == library
     needed = (
         f"backend {name!r} needs {library}: pip install 'graytorgb[{name}]'; usable now: repeat"
     )
-    assert needed in text
-    others = text.partition("usable now: ")[2].partition("\n")[0].split(", ")
+    assert needed in told.error
+    others = told.error.partition("usable now: ")[2].partition("\n")[0].split(", ")
     assert set(others) >= {"repeat", "dstack", "fill", "broadcast"}
-    assert name not in others
-    assert "given: numpy.ndarray, shape (4, 300, 300), dtype uint8" in text
-    assert text.endswith("missing\n(4, 300, 300, 3)")
-
-
-@pytest.mark.parametrize(
-    ("name", "failure"),
-    [(WITH_LIBRARY[0], "OSError(9)")]
-    + [(name, "ImportError('libGL.so.1: cannot open')") for name in WITH_LIBRARY],
-)
-def test_broken(name, failure, tmp_path):
-    needs(name)  # and with it what it needs in turn, torch for torchvision
-    library = BUILT_IN[name].library
-    (tmp_path / library).mkdir()
-    (tmp_path / library / "__init__.py").write_text(f"raise {failure}")
-    text = run_python(
-        f"""
-import numpy as np, graytorgb as g2r
-try:
-    g2r.to_rgb(np.zeros((4, 300, 300), np.uint8), "NHW", backend={name!r})
-except g2r.BackendUnavailable as error:
-    print(repr(error.__cause__))
-    print(error)
-info = g2r.list_backends()[{name!r}]
-print(info.status, info.available)
-print(g2r.to_rgb(np.zeros((4, 300, 300), np.uint8), "NHW").shape)
-""",
-        tmp_path,
-    )
-    assert text.startswith(failure)
-    assert f"{library} is installed but failed to import" in text
-    assert text.endswith("broken False\n(4, 300, 300, 3)")
+    assert not {*WITH_LIBRARY} & {*others}
+    assert "given: numpy.ndarray, shape (4, 300, 300), dtype uint8" in told.error
+    assert told.status == "missing"
+    assert told.shape == [4, 300, 300, 3]  # auto goes on without it
 
 
 @pytest.mark.parametrize("name", WITH_LIBRARY)
-def test_hollow(name, tmp_path):
+def test_broken(name, broken):
+    needs(name)  # and with it what it needs in turn, torch for torchvision
+    failure, all_told = broken
+    told = all_told[name]
+    assert told.is_unavailable
+    assert told.cause == failure
+    assert f"{BUILT_IN[name].library} is installed but failed to import" in told.error
+    assert (told.status, told.available) == ("broken", False)
+    assert told.shape == [4, 300, 300, 3]
+
+
+@pytest.mark.parametrize("name", WITH_LIBRARY)
+def test_hollow(name, hollow):
     """The folder that an uninstall left behind imports, and holds nothing."""
-    library = BUILT_IN[name].library
-    (tmp_path / library).mkdir()
-    (tmp_path / library / "__init__.py").write_text("")
-    text = run_python(
-        f"""
-import numpy as np, graytorgb as g2r
-print(g2r.list_backends()[{name!r}].status)
-print(g2r.to_rgb(np.zeros((4, 300, 300), np.uint8), "NHW").shape)
-""",
-        tmp_path,
-    )
-    assert text == "broken\n(4, 300, 300, 3)"
+    assert hollow[name].status == "broken"
+    assert hollow[name].shape == [4, 300, 300, 3]
 
 
 def test_auto_tries_a_failing_import_once(tmp_path):

@@ -55,7 +55,13 @@ class TestJit(Traced):
 
 
 class TestVmap(Traced):
-    """The contract under vmap, which adds an axis in front that no layout names."""
+    """The contract under vmap, which adds an axis in front that no layout names.
+
+    It batches the operations that TestJit runs for every dtype with every range, so one range for
+    each dtype is enough here.
+    """
+
+    in_turn = True
 
     def run(self, function, array):
         batch = self.make(np.stack([array, array]))

@@ -40,6 +40,7 @@ class HeldKind:
     channels_first = False
     sees = True  # whether values can be looked at: not in a graph
     refuses: ClassVar = g2r.LevelsError  # what NaN raises: in a graph, the library's own error
+    in_turn = False  # whether the dtypes take turns with the layouts, ranges and weights
 
     def make(self, array):
         raise NotImplementedError
@@ -55,6 +56,10 @@ class HeldKind:
         result = function(self.make(array))
         assert self.is_kind(result)
         return self.read(result)
+
+    def choose(self, options, number):
+        """Return the options to test with a dtype: all, or one that depends on its number."""
+        return [options[number % len(options)]] if self.in_turn else options
 
     def same(self, result, expected):
         assert result.dtype == expected.dtype

@@ -109,11 +109,15 @@ DETECTION = {
 }
 
 
-@pytest.mark.parametrize("name", DETECTION)
+@pytest.fixture(scope="module", params=DETECTION)
+def detector(request):
+    return randomize_constants(DETECTION[request.param]())
+
+
 @pytest.mark.parametrize("how", ["collapse", "expand"])
-def test_detection_normalizes_itself(name, how):
+def test_detection_normalizes_itself(detector, how):
     """Images of several sizes end at several places in a batch that is padded with zeros."""
-    model = randomize_constants(DETECTION[name]())
+    model = detector
     adapted = adapt(model, how=how)
     sizes = (60, 80), (100, 70)
     gray = [torch.rand(1, *size, dtype=torch.float64) for size in sizes]
