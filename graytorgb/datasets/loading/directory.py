@@ -26,7 +26,7 @@ from .directory_listing import (
     split_listing,
 )
 from .planes import make_plane_options
-from .samples import NoImages
+from .samples import NoImages, describe_root
 
 Array = NDArray[Any]
 
@@ -154,7 +154,7 @@ def gray_dataset_from_directory(
     if labels is None or label_mode is None:
         labels = label_mode = None
     view = _choose_fit(image_size, interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio)
-    name = repr(os.fspath(directory))
+    name = describe_root(directory)
     options = make_plane_options(
         value_range,
         alpha=alpha,

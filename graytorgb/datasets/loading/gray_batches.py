@@ -16,7 +16,7 @@ from ..audits.result import Audit
 from ..pixels.crops import Draw, NumpyDraw, RandomView, choose_view
 from .batch_loading import Batch, PlaneLoader, check_on_error, read_ahead, warn_of_skipped
 from .planes import make_plane_options
-from .samples import Place, Sample, list_samples
+from .samples import Place, Sample, describe_root, list_samples
 
 Array = NDArray[Any]
 
@@ -154,7 +154,7 @@ class GrayBatches:
             raise OptionError(f"layout is one of {', '.join(_LAYOUTS)}, not {layout!r}")
         self.layout, self.dtype = layout, _check_dtype(dtype)
         self.on_error = check_on_error(on_error)
-        name = _describe_root(root)
+        name = describe_root(root)
         call = f"GrayBatches({name}, {self.batch_size}"
         view = choose_view(size, resize, train)
         options = make_plane_options(
@@ -302,11 +302,6 @@ class _Progress:
         if self.is_loaded and self.position < length:
             return _Progress(self.epoch, self.position, is_begun=True)
         return _Progress(self.epoch + (self.is_begun or self.is_loaded), is_begun=True)
-
-
-def _describe_root(root: Place | Sequence[Place]) -> str:
-    """Return the place of a data set as Python code, for messages."""
-    return repr(os.fspath(root) if isinstance(root, str | os.PathLike) else root)
 
 
 def _check_dtype(dtype: Any) -> np.dtype[Any]:
