@@ -233,9 +233,10 @@ def _find_range(folders: list[GrayImageFolder]) -> ValueRange | None:
     if not deep:
         return None
     if len(ranges) > 1 or ranges == {None}:
+        told = "" if ranges == {None} else f"; its folders state {', '.join(map(str, ranges))}"
         raise LevelsError(
             "the data set keeps 16 bits, which don't tell how deep they are: loader(..., "
-            f"value_range=(0, 4095)) for 12 bits; its own are {sorted(map(repr, ranges))}"
+            f"value_range=(0, 4095)) for 12 bits{told}"
         )
     return ranges.pop()
 
