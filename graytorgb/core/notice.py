@@ -2,13 +2,17 @@
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 # The keys of the warnings that were shown, with the list of warning filters at that time.
 # `catch_warnings` puts another list in place: inside it a warning is new again, as it is for
 # Python's own registry.
 _said: dict[Any, Sequence[Any]] = {}
+
+_has_range_policy: ContextVar[bool] = ContextVar("has_range_policy", default=False)
 
 
 class RangeWarning(UserWarning):
@@ -32,6 +36,25 @@ class RangeWarning(UserWarning):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+@contextmanager
+def with_range_policy() -> Iterator[None]:
+    """Leave out the advice to state a range, in this thread, where the caller has a rule for it.
+
+    A loader keeps all values, has a range, or raises an error that says how to state one.
+    """
+    token = _has_range_policy.set(True)
+    try:
+        yield
+    finally:
+        _has_range_policy.reset(token)
+
+
+def warn_of_range(warning: RangeWarning, stacklevel: int) -> None:
+    """Show advice to state a range, unless the caller has a rule for the range."""
+    if not _has_range_policy.get():
+        warnings.warn(warning, stacklevel=stacklevel + 1)
 
 
 def is_due(key: Any) -> bool:

@@ -2,7 +2,6 @@
 
 import operator
 import os
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -10,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from ..core.image_file import ImageFile, ImageHeader, make_stand_in
-from ..core.notice import RangeWarning
+from ..core.notice import RangeWarning, warn_of_range
 from ..core.value_range import ValueRange, check_policy, is_deeper
 from ..errors import GrayToRGBError, LevelsError, OptionError
 from ..extras import require
@@ -227,5 +226,5 @@ def _warn_of_unused_depth(image: ImageFile, call: str) -> ImageFile:
     )
     used = int(array.max()).bit_length()
     fitting = (0, (1 << max(8, used)) - 1) if int(array.min()) >= 0 else None
-    warnings.warn(RangeWarning(text, problem, fitting), stacklevel=4)
+    warn_of_range(RangeWarning(text, problem, fitting), stacklevel=4)
     return replace(image, notes=(*image.notes, text))

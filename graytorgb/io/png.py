@@ -6,6 +6,7 @@ Pillow itself would turn 16-bit color into 8 bits, and leave rows black that the
 and the data lack. It decodes animations alone, in `apng`.
 """
 
+import ctypes
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
@@ -121,7 +122,21 @@ def _decode(data: bytes, outline: _Outline) -> Array:
         array: Array | None = quick(data, pixels)
         if array is not None:
             return array
-    decoded: Array = imagecodecs.png_decode(_keep_chunks(data, outline.chunks, outline.extras))
+    return _decode_by_libpng(_keep_chunks(data, outline.chunks, outline.extras))
+
+
+def _decode_by_libpng(data: bytes) -> Array:
+    """Return the pixels, or raise imagecodecs' error without the loss of a reference to None.
+
+    With each PngError, imagecodecs 2026.3.6 drops a reference to None that it doesn't own. After
+    some thousand damaged files Python 3.11 would free None and abort the process. One reference
+    more than needed does no harm, and from Python 3.12 on None isn't counted.
+    """
+    try:
+        decoded: Array = imagecodecs.png_decode(data)
+    except imagecodecs.PngError:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(None))
+        raise
     return decoded
 
 

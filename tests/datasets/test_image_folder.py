@@ -3,14 +3,16 @@
 import copy
 import errno
 import pickle
+import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import PIL.Image
 import pytest
 
 import graytorgb as g2r
-from graytorgb.errors import ImageFileError, LevelsError, OptionError
+from graytorgb.errors import DtypeError, ImageFileError, LevelsError, OptionError
 
 from ..support import needs, needs_package, packaged, run_python
 from .trees import deep, gray, write_classes, write_png, write_tiff
@@ -24,6 +26,9 @@ from torchvision.datasets import ImageFolder  # noqa: E402
 from torchvision.transforms import v2  # noqa: E402
 
 from graytorgb.datasets import GrayImageFolder  # noqa: E402
+from graytorgb.datasets.loading import image_folder  # noqa: E402
+from graytorgb.datasets.loading.planes import load_plane  # noqa: E402
+from graytorgb.datasets.loading.seeds import SeededIndex  # noqa: E402
 
 
 @pytest.fixture
@@ -110,12 +115,55 @@ def test_samples_and_transforms_may_be_assigned(root):
 
 def test_sixteen_bits_are_kept(tmp_path):
     write_classes(tmp_path)
-    with pytest.warns(g2r.core.notice.RangeWarning):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # no advice to state a range: to keep all is a choice
         image, _ = GrayImageFolder(tmp_path, None, dtype=torch.uint16)[0]
     assert image.dtype == torch.uint16
     assert np.array_equal(image[0], deep(1))
     small, _ = GrayImageFolder(tmp_path, 8, dtype=torch.uint16, value_range=(0, 4095))[0]
     assert (small.shape, small.dtype) == ((1, 8, 8), torch.uint16)
+
+
+def test_threads_draw_from_the_seeds_of_their_own_samples(root, monkeypatch):
+    dataset = GrayImageFolder(root, 8, train=True)
+    indices = [SeededIndex(0, 1), SeededIndex(1, 2)]
+    alone = [dataset[index][0] for index in indices]
+    together = threading.Barrier(2)
+
+    def load(*arguments):
+        together.wait(10)  # both samples are begun before either draws
+        plane = load_plane(*arguments)
+        together.wait(10)
+        return plane
+
+    monkeypatch.setattr(image_folder, "load_plane", load)
+    with ThreadPoolExecutor(2) as executor:
+        found = list(executor.map(lambda index: dataset[index][0], indices))
+    assert all(torch.equal(a, b) for a, b in zip(alone, found, strict=True))
+
+
+def test_sixteen_bits_are_no_way_out_for_floats(tmp_path):
+    (tmp_path / "a").mkdir()
+    np.save(tmp_path / "a" / "1.npy", np.full((4, 5), 0.5, np.float32))
+    with pytest.raises(LevelsError, match="its values are float32") as caught:
+        GrayImageFolder(tmp_path)[0]
+    assert "value_range=" in str(caught.value)
+    assert "torch.uint16" not in str(caught.value)
+    assert "12 bits" not in str(caught.value)
+
+
+def test_messages_are_short_for_many_paths_and_for_arrays(tmp_path):
+    paths = [tmp_path / "a" / f"{number}.png" for number in range(40)]
+    for path in paths:
+        write_png(path, gray(1, high=4096, dtype=np.uint16))
+    with pytest.raises(LevelsError) as caught:
+        GrayImageFolder(paths, labels=None)[0]
+    assert len(str(caught.value)) < 1000
+    assert f"GrayImageFolder([{str(paths[0])!r}, ...], value_range=(0, 4095))" in str(caught.value)
+    for root in (np.zeros((3, 99, 99)), [np.zeros((99, 99))] * 9):
+        with pytest.raises(DtypeError) as caught:
+            GrayImageFolder(root)
+        assert len(str(caught.value)) < 600
 
 
 def test_mixed_depths(tmp_path):

@@ -1,6 +1,7 @@
 """Tests of the DataLoader that `loader` makes, in one process."""
 
 import itertools
+import multiprocessing
 import random
 import sys
 import warnings
@@ -301,7 +302,15 @@ class TestWorkers:
     def test_one_a_processor_and_at_most_one_a_batch(self, monkeypatch, cores, batch_size, workers):
         made = self.choose(monkeypatch, cores, batch_size=batch_size)
         assert made.num_workers == workers
-        assert made.persistent_workers == bool(workers)
+        assert not made.persistent_workers
+
+    @pytest.mark.parametrize(("method", "stays"), [("fork", False), ("spawn", True)])
+    def test_workers_that_start_slowly_stay(self, monkeypatch, method, stays):
+        made = self.choose(monkeypatch, 2, multiprocessing_context=method)
+        assert made.persistent_workers == stays
+        monkeypatch.setattr(multiprocessing, "get_start_method", lambda allow_none: method)
+        assert self.choose(monkeypatch, 2).persistent_workers == stays
+        assert not self.choose(monkeypatch, 1).persistent_workers
 
     def test_processes_of_torchrun_share_the_processors(self, monkeypatch):
         monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")

@@ -70,8 +70,8 @@ def same(first, second):
     return all(torch.equal(a, b) for one, two in pairs for a, b in zip(one, two, strict=True))
 
 
-def list_workers(made):
-    return [psutil.Process(worker.pid) for worker in made._iterator._workers]
+def list_workers(iterator):
+    return [psutil.Process(worker.pid) for worker in iterator._workers]
 
 
 def wait_until_gone(processes):
@@ -85,14 +85,15 @@ def test_batches_are_the_same_for_every_number_of_workers(shared_root):
     want = [copied(alone) for _ in range(3)]
     assert not same(want[0], want[1])
     for count in (1, 2):
-        made = make(shared_root, count)
+        made = make(shared_root, count, persistent_workers=True)
         assert type(made) is DataLoader
         seen = []
         for epoch in want:
             assert same(epoch, made)
-            seen.append(list_workers(made))
+            seen.append(list_workers(made._iterator))
         assert seen == seen[:1] * 3  # the same processes for all epochs
         assert len(seen[0]) == count
+        assert same(want[0], make(shared_root, count))  # new ones for each epoch
         del made
         wait_until_gone(seen[0])
 
@@ -134,7 +135,7 @@ def kill_a_worker(root, place):
     made = loader(many, 1, "imagenet", workers=2)
     iterator = iter(made)
     next(iterator)
-    pids = [worker.pid for worker in list_workers(made)]
+    pids = [worker.pid for worker in list_workers(iterator)]
     try:
         os.kill(pids[0], signal.SIGKILL)
         for _ in iterator:
@@ -196,11 +197,13 @@ def test_files_that_go_bad_under_way(tmp_path):
 CTRL_C = """
 import sys, torch
 from graytorgb.datasets import GrayImageFolder, loader
-made = loader(GrayImageFolder(sys.argv[1], 8), 1, "imagenet", workers=2, shuffle=True)
+folder = GrayImageFolder(sys.argv[1], 8)
+made = loader(folder, 1, "imagenet", workers=2, shuffle=True, persistent_workers=True)
 while True:
-    for number, batch in enumerate(made):
+    iterator = iter(made)
+    for number, batch in enumerate(iterator):
         if number == 3:
-            print("begun", *(w.pid for w in made._iterator._workers), flush=True)
+            print("begun", *(w.pid for w in iterator._workers), flush=True)
 """
 
 
@@ -320,3 +323,11 @@ class TestResuming:
         with pytest.warns(UserWarning, match="epoch 0: 1 file skipped"):
             assert [labels.tolist() for _, labels in resumed] == rest
         assert sum(map(len, [first, *rest])) == COUNT - 3
+
+
+def test_two_iterators_at_once_see_every_sample(shared_root):
+    made = loader(GrayImageFolder(shared_root, 8), 5, channels=1, workers=2)
+    pairs = list(zip(made, made, strict=True))
+    for part in (0, 1):
+        seen = torch.cat([labels for _, labels in (pair[part] for pair in pairs)])
+        assert seen.tolist() == made.dataset.targets

@@ -67,15 +67,6 @@ def test_a_seed_rules_all_generators_and_gives_them_back():
     assert draw() == want_next
 
 
-def test_only_torch_is_seeded_where_that_is_enough():
-    state = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
-    with seeded(SeededIndex(0, 5), everything=False):
-        first = torch.rand(1)
-        assert (random.getstate(), np.random.get_state()[1].tolist()) == state  # noqa: NPY002
-    with seeded(SeededIndex(0, 5)):
-        assert torch.rand(1) == first
-
-
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_a_seed_gives_the_same_epochs_and_each_is_another(shuffle):
     first, again = (SeededSampler(range(COUNT), shuffle=shuffle, seed=7) for _ in range(2))

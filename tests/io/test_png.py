@@ -1,6 +1,8 @@
 """PNG: what isn't pixels doesn't decide whether they can be read."""
 
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 
@@ -303,3 +305,30 @@ def test_a_palette_that_is_missing(tmp_path, after):
     path.write_bytes(join([*others[:-1], *palette * after, others[-1]]))
     with pytest.raises(g2r.ImageFileError, match=r"indices of a palette \(PLTE\), and it has none"):
         read(path)
+
+
+READS_MANY = """
+import io
+import numpy as np, PIL.Image
+import graytorgb as g2r
+file = io.BytesIO()
+PIL.Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).save(file, "PNG")
+whole = file.getvalue()
+place = whole.index(b"IDAT") + 8
+damaged = whole[:place] + bytes(4) + whole[place + 4 :]
+errors = 0
+for _ in range(10_000):
+    try:
+        g2r.io.decode(damaged)
+    except g2r.ImageFileError:
+        errors += 1
+print(errors)
+"""
+
+
+def test_many_damaged_files_do_not_end_the_process():
+    """On Python 3.11 imagecodecs' errors freed None after some thousand files."""
+    done = subprocess.run(
+        [sys.executable, "-c", READS_MANY], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.split()) == (0, ["10000"]), done.stderr[-500:]

@@ -1,6 +1,5 @@
 """The quick way of plain PNGs gives what libpng gives, and refuses what libpng refuses."""
 
-import ctypes
 import struct
 import sys
 import zlib
@@ -29,13 +28,6 @@ def draw(dtype, samples):
     pixels = RNG.integers(0, largest, (*SHAPE, samples), dtype, endpoint=True)
     pixels[:6] = np.sort(pixels[:6], axis=1)
     return pixels[..., 0] if samples == 1 else pixels
-
-
-@pytest.fixture(autouse=True, scope="module")
-def keep_none():
-    """Keep None alive: in Python 3.11 each PngError of imagecodecs 2026.3.6 drops it once."""
-    for _ in range(100_000):
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(None))
 
 
 def decode_both(data, monkeypatch):

@@ -240,6 +240,7 @@ def test_what_keras_refuses_is_refused(root, options):
     ("options", "message"),
     [
         ({"interpolation": "lanczos5"}, "'lanczos3'"),
+        ({"color_mode": "rgb"}, r'color_mode is "grayscale", not .*layers\.Prepare'),
         ({"batch_size": 0}, "batch_size"),
         ({"on_error": "ignore"}, "on_error"),
         ({"crop_to_aspect_ratio": True, "pad_to_aspect_ratio": True}, "only one of"),

@@ -20,6 +20,7 @@ from .batch_loading import Batch, PlaneLoader
 from .directory_listing import (
     CALL,
     Listing,
+    check_color_mode,
     check_labels,
     check_split,
     list_directory,
@@ -27,6 +28,7 @@ from .directory_listing import (
     split_listing,
 )
 from .planes import make_plane_options
+from .samples import describe_root
 
 Array = NDArray[Any]
 
@@ -38,6 +40,7 @@ def gray_dataset_from_directory(
     labels: str | Sequence[float] | None = "inferred",
     label_mode: str | None = "int",
     class_names: Sequence[str] | None = None,
+    color_mode: str = "grayscale",
     batch_size: int | None = 32,
     image_size: int | tuple[int, int] = (256, 256),
     shuffle: bool = True,
@@ -74,6 +77,8 @@ def gray_dataset_from_directory(
         The labels are int32 (N,), one-hot float32 (N, classes), or float32 (N, 1) of 0 and 1.
     class_names : sequence of str, optional
         The folders that are classes, in the order of their indices; by default all, sorted.
+    color_mode : {"grayscale"}
+        Keras's other modes are errors, because three channels are made in the network.
     batch_size : int or None
         With None images aren't batched.
     image_size : int or (height, width)
@@ -150,12 +155,13 @@ def gray_dataset_from_directory(
         model = keras.Model(gray, network(graytorgb.layers.Prepare("imagenet")(gray)))
         model.fit(train, validation_data=validation)
     """
+    check_color_mode(color_mode)
     check_labels(labels, label_mode, class_names)
     check_split(validation_split, subset, shuffle, seed)
     if labels is None or label_mode is None:
         labels = label_mode = None
     view = _choose_fit(image_size, interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio)
-    name = repr(os.fspath(directory))
+    name = describe_root(directory)
     options = make_plane_options(
         value_range,
         alpha=alpha,

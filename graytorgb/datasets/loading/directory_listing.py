@@ -43,6 +43,15 @@ class Listing(NamedTuple):
         return Listing(paths, [self.sources[place] for place in places], labels, self.class_names)
 
 
+def check_color_mode(color_mode: Any) -> None:
+    """Raise OptionError for a mode of Keras's function that isn't gray."""
+    if color_mode != "grayscale":
+        raise OptionError(
+            f'color_mode is "grayscale", not {color_mode!r}: the images have one channel, and '
+            'graytorgb.layers.Prepare("imagenet") makes three of it in the network'
+        )
+
+
 def check_labels(labels: Any, label_mode: Any, class_names: Any) -> None:
     """Raise OptionError unless the three arguments are what Keras takes, and fit one another."""
     if label_mode not in ("int", "categorical", "binary", None):

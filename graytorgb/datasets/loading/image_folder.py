@@ -17,26 +17,36 @@ from ..pixels.crops import RandomView, choose_view
 from .bad_files import check_on_error
 from .planes import is_fault_of_file, load_plane, make_plane_options
 from .samples import Place, Sample, describe_root, list_samples
-from .seeds import seeded
+from .seeds import SeededIndex, seeded
 from .skips import SkippedSamples
 
 _DTYPES = (torch.uint8, torch.uint16)
 
 
 class TorchDraw:
-    """Random numbers of torch's generator, drawn and computed as torchvision does it."""
+    """Random numbers of a torch generator, drawn and computed as torchvision does it.
+
+    Parameters
+    ----------
+    generator : torch.Generator, optional
+        By default torch's global one.
+    """
+
+    def __init__(self, generator: torch.Generator | None = None) -> None:
+        self._generator = generator
 
     def uniform(self, low: float, high: float) -> float:
         """Return a number from `low` to `high`."""
-        return torch.empty(1).uniform_(low, high).item()
+        return torch.empty(1).uniform_(low, high, generator=self._generator).item()
 
     def log_uniform(self, low: float, high: float) -> float:
         """Return a number from `low` to `high` whose logarithm is uniform, in float32."""
-        return torch.exp(torch.empty(1).uniform_(*_find_logs(low, high))).item()
+        logs = _find_logs(low, high)
+        return torch.exp(torch.empty(1).uniform_(*logs, generator=self._generator)).item()
 
     def integer(self, count: int) -> int:
         """Return an integer from 0 to ``count - 1``."""
-        return cast(int, torch.randint(0, count, (1,)).item())
+        return cast(int, torch.randint(0, count, (1,), generator=self._generator).item())
 
 
 @lru_cache(8)
@@ -237,14 +247,17 @@ class GrayImageFolder(Dataset[Any]):
 
     def __getitem__(self, index: int) -> Any:
         calls_others = self.transform is not None or self.target_transform is not None
-        with seeded(index, everything=calls_others):
-            return self._make_sample(index)
+        if isinstance(index, SeededIndex) and not calls_others:  # threads may do it at once
+            generator = torch.Generator().manual_seed(index.seed)
+            return self._make_sample(index, TorchDraw(generator))
+        with seeded(index):
+            return self._make_sample(index, _DRAW)
 
-    def _make_sample(self, index: int) -> Any:
+    def _make_sample(self, index: int, draw: TorchDraw) -> Any:
         path, target = self._samples[index]
         source = self._items.get(path, path)
         try:
-            plane = load_plane(source, self._options, self._view, _DRAW)
+            plane = load_plane(source, self._options, self._view, draw)
         except Exception as error:
             if self._skipped is None or not is_fault_of_file(error):
                 raise

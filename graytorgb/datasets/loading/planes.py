@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...core import alpha as alphas
 from ...core.image_file import ImageFile
 from ...core.levels import find_levels
+from ...core.notice import with_range_policy
 from ...core.percentile import refuse_nan
 from ...core.saturation import is_stated, warn_if_white
 from ...core.value_range import ValueRange, check_policy, find_range, needs_values
@@ -181,7 +182,8 @@ def read_plane(source: Place, options: PlaneOptions) -> ReadPlane:
     ImageFileError, OSError, LevelsError, ChannelError, LayoutError, DtypeError
         As :func:`load_plane` raises them; the message may lack the file's name.
     """
-    image = _read(source, options)
+    with with_range_policy():
+        image = _read(source, options)
     plane = _make_plane(image, options)
     stated = options.value_range
     if stated is None and isinstance(source, Item):
@@ -293,11 +295,15 @@ def _find_own_range(
     told = ""
     if are_limits(own) and not image.depth_only:
         told = f"; this one states {own[0]:g} to {own[1]:g}"
-    kept = f", and {options.call}, {options.keeping}) keeps every value" if options.keeping else ""
+    example, kept = "value_range=(0, 4095)) for 12 bits", ""
+    if dtype.kind == "f":
+        example = "value_range=(0, 1)) for values from 0 to 1"
+    elif options.keeping and dtype == _UINT16:
+        kept = f", and {options.call}, {options.keeping}) keeps every value"
     raise LevelsError(
         f"its values are {dtype}, and nothing says which are black and white in all files{told}. "
         f"graytorgb.datasets.audit({options.root}).value_range finds the range of the whole set: "
-        f"{options.call}, value_range=(0, 4095)) for 12 bits{kept}"
+        f"{options.call}, {example}{kept}"
     )
 
 

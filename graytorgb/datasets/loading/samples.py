@@ -1,6 +1,7 @@
 """The images of a data set and their classes, as torchvision's ``ImageFolder`` lists them."""
 
 import os
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +49,19 @@ class Samples:
         return self.items.get(path, path)
 
 
+def describe_root(root: Any) -> str:
+    """Return a data set as Python code for messages: its path, or a short form of a list.
+
+    >>> describe_root("scans"), describe_root(["a.png", "b.png", "c.png"])
+    ("'scans'", "['a.png', ...]")
+    """
+    if isinstance(root, str | os.PathLike):
+        return repr(os.fspath(root))
+    if isinstance(root, list | tuple) and root and isinstance(root[0], str | os.PathLike):
+        return f"[{os.fspath(root[0])!r}{', ...' if len(root) > 1 else ''}]"
+    return "root"
+
+
 def list_samples(
     root: Place | Sequence[Place],
     *,
@@ -93,7 +107,8 @@ def list_samples(
     if isinstance(root, bytes) or not isinstance(root, str | os.PathLike | Sequence):
         raise DtypeError(
             "root is a folder of images, or what else graytorgb.datasets.audit takes: a glob, a "
-            f"list of paths, an array of images or a URL; not {root!r}"
+            "list of paths, the path of an array of images or a URL; not "
+            f"{reprlib.repr(root)}: an array in memory is saved first, np.save('images.npy', array)"
         )
     if not isinstance(root, str | os.PathLike):
         return _list_source(open_source(root, layout=layout), labels is not None, call)
@@ -103,15 +118,6 @@ def list_samples(
         if _is_plain_folder(Path(place)):
             return _list_folder(place, labels is not None, allow_empty, call)
     return _list_source(open_source(place, layout=layout), labels is not None, call)
-
-
-def describe_root(root: Place | Sequence[Place]) -> str:
-    """Return the place of a data set as Python code, for messages.
-
-    >>> describe_root(Path("scans")), describe_root(["a.png", "b.png"])
-    ("'scans'", "['a.png', 'b.png']")
-    """
-    return repr(os.fspath(root) if isinstance(root, str | os.PathLike) else root)
 
 
 def _is_plain_folder(path: Path) -> bool:

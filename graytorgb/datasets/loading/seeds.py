@@ -43,27 +43,25 @@ class SeededIndex(int):
 
 
 @contextmanager
-def seeded(index: Any, *, everything: bool = True) -> Iterator[None]:
-    """Let random numbers come from the seed of a :class:`SeededIndex` while a sample is made.
+def seeded(index: Any) -> Iterator[None]:
+    """Let all random numbers come from the seed of a :class:`SeededIndex` while a sample is made.
 
-    The generators get their state back afterwards, except in a DataLoader's worker, where each
-    sample has a seed. Nothing happens for a plain index.
+    They are those of torch, of Python's ``random`` and of ``numpy.random``, from which a user's
+    transforms draw; all threads of a process share them. The generators get their state back
+    afterwards, except in a DataLoader's worker, where each sample has a seed. Nothing happens for a
+    plain index.
 
     Parameters
     ----------
     index : int or SeededIndex
-    everything : bool
-        Whether Python's ``random`` and ``numpy.random`` are seeded as well as torch, as a user's
-        transforms may draw from them.
     """
     if not isinstance(index, SeededIndex):
         yield
         return
-    before = None if get_worker_info() is not None else _save_generators(everything)
+    before = None if get_worker_info() is not None else _save_generators()
     torch.default_generator.manual_seed(index.seed)
-    if everything:
-        random.seed(index.seed)
-        np.random.seed(index.seed & 0xFFFFFFFF)  # noqa: NPY002  # what transforms draw from
+    random.seed(index.seed)
+    np.random.seed(index.seed & 0xFFFFFFFF)  # noqa: NPY002  # what transforms draw from
     try:
         yield
     finally:
@@ -71,16 +69,14 @@ def seeded(index: Any, *, everything: bool = True) -> Iterator[None]:
             _restore_generators(before)
 
 
-def _save_generators(everything: bool) -> tuple[Any, ...]:
-    state = torch.default_generator.get_state()
-    return (state, random.getstate(), np.random.get_state()) if everything else (state,)  # noqa: NPY002
+def _save_generators() -> tuple[Any, ...]:
+    return torch.default_generator.get_state(), random.getstate(), np.random.get_state()  # noqa: NPY002
 
 
 def _restore_generators(states: tuple[Any, ...]) -> None:
     torch.default_generator.set_state(states[0])
-    if len(states) > 1:
-        random.setstate(states[1])
-        np.random.set_state(states[2])  # noqa: NPY002
+    random.setstate(states[1])
+    np.random.set_state(states[2])  # noqa: NPY002
 
 
 class SeededDataset(Dataset[Any]):

@@ -114,8 +114,10 @@ def loader(
     its own (:class:`SeededSampler`), and torch's generator, ``random`` and ``numpy.random`` have it
     while the sample is made.
 
-    Workers are processes, which stay for all epochs and make two batches each in advance. They send
-    gray bytes, which become the prepared batch in the process that receives them. Threads were
+    Workers are processes, which make two batches each in advance. Where they aren't forked, which
+    takes long, they stay for all epochs (``persistent_workers``): then two iterators at once take
+    each other's batches, and after a worker was killed you need a new loader. They send gray bytes,
+    which become the prepared batch in the process that receives them. Threads were
     slower, although decoders free Python's lock: 8 processes made 3093 images a second, and 8
     threads 1956. That was measured with a stand-in for this function: torch's DataLoader, JPEGs of
     500x375 in memory and Pillow's decoder, on an idle machine of 16 processors.
@@ -149,7 +151,8 @@ def loader(
         workers = _choose_workers(order, batch_size, least=1 if _OF_WORKERS & {*options} else 0)
     settings = {
         "num_workers": workers,
-        "persistent_workers": workers > 0,
+        "persistent_workers": workers > 0
+        and _starts_slowly(options.get("multiprocessing_context")),
         "pin_memory": torch.cuda.is_available(),
         "generator": _make_generator(seed),
     }
@@ -227,9 +230,10 @@ def _find_range(folders: list[GrayImageFolder]) -> ValueRange | None:
     if not deep:
         return None
     if len(ranges) > 1 or ranges == {None}:
+        told = "" if ranges == {None} else f"; its folders state {', '.join(map(str, ranges))}"
         raise LevelsError(
             "the data set keeps 16 bits, which don't tell how deep they are: loader(..., "
-            f"value_range=(0, 4095)) for 12 bits; its own are {sorted(map(repr, ranges))}"
+            f"value_range=(0, 4095)) for 12 bits{told}"
         )
     return ranges.pop()
 
@@ -247,6 +251,14 @@ def _choose_workers(sampler: SeededSampler, batch_size: int, least: int) -> int:
     with suppress(TypeError):  # not every sampler has a length
         count = min(count, -(-len(sampler) // batch_size))
     return max(count if count > 1 else 0, least)
+
+
+def _starts_slowly(context: Any) -> bool:
+    """Return whether a new worker imports everything again, as all do that aren't forked."""
+    if context is None:
+        default = multiprocessing.get_all_start_methods()[0]
+        return (multiprocessing.get_start_method(allow_none=True) or default) != "fork"
+    return (context if isinstance(context, str) else context.get_start_method()) != "fork"
 
 
 def _make_generator(seed: int | None) -> torch.Generator:

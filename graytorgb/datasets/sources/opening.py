@@ -2,6 +2,7 @@
 
 import errno
 import os
+import reprlib
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -83,7 +84,7 @@ def open_source(src: Place | Sequence[Place], *, layout: str | None = None) -> S
     if not isinstance(src, Sequence) or not all(
         isinstance(each, str | os.PathLike) for each in src
     ):
-        raise DtypeError(f"src is a path or a list of paths, not {src!r}; {_EXPECTED}")
+        raise DtypeError(f"src is a path or a list of paths, not {reprlib.repr(src)}; {_EXPECTED}")
     names = [os.fsdecode(each) for each in src]
     if not names:
         raise ImageFileError(f"src is an empty list; {_EXPECTED}")
