@@ -25,6 +25,7 @@ collect_ignore_glob = [
     "tests/isolated/_[a-z]*.py",
     "graytorgb/kinds/tensorflow.py",
     "graytorgb/kinds/jax.py",
+    "graytorgb/datasets/loading/directory.py",
     "graytorgb/layers.py",
     "graytorgb/models/keras/*.py",
     "docs/guide/keras.md",
