@@ -188,8 +188,8 @@ def test_files_that_go_bad_under_way(tmp_path):
     deleted.parent.joinpath("06.png").unlink()  # with 04 a whole batch
     with pytest.warns(UserWarning, match="epoch 1: 3 files skipped") as caught:
         assert sum(len(labels) for _, labels in tolerant) == COUNT - 3
-    assert len(caught) == 1
-    assert str(deleted) in str(caught[0].message)
+    (told,) = [text for text in (str(each.message) for each in caught) if "skipped" in text]
+    assert str(deleted) in told
     assert len(skipping.skipped) == 3
     assert str(cut) in skipping.skipped
 
