@@ -336,21 +336,20 @@ def _has_images(images: Any, labels: Any = None) -> Any:
 
 
 class _Skipped:
-    """The images that were left out of a data set so far."""
+    """The images that were left out of a data set so far, in the order of its files."""
 
     def __init__(self, paths: Sequence[str]) -> None:
         self.paths: list[str] = []
-        self._all = paths
+        self._all, self._places = paths, set[int]()
         self._new: dict[int, Exception] = {}  # since the last warning, by their places
 
     def add(self, batch: Batch) -> None:
         """Note the images that were left out of a batch."""
         for row, error in sorted(batch.errors.items()):
-            place = int(batch.indices[row])
-            self._new[place] = error
-            path = self._all[place]
-            if path not in self.paths:
-                self.paths.append(path)
+            self._new[int(batch.indices[row])] = error
+        if self._new.keys() - self._places:  # batches end in any order
+            self._places.update(self._new)
+            self.paths[:] = [self._all[place] for place in sorted(self._places)]
 
     def warn(self) -> Iterator[Any]:
         """Yield nothing, at the end of an epoch, and warn if images were left out."""
