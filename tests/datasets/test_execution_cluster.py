@@ -51,8 +51,7 @@ def test_workers_that_are_killed_lose_nothing(cluster, tmp_path):
     function = partial(tasks.die_once, mark=str(tmp_path / "died"))
     results = run_batches(function, range(3000), scheduler=cluster.scheduler_address)
     done = list(islice(results, 3))
-    pids = [worker.pid for worker in cluster.workers.values() if worker.pid is not None]
-    psutil.Process(pids[0]).kill()  # the other one may be starting again, and have none
+    list_workers(cluster)[0].kill()
     assert join_results([*done, *results]) == tasks.square(range(3000))
     assert (tmp_path / "died").exists()
 
@@ -96,8 +95,17 @@ def test_the_memory_of_a_worker_is_bounded(cluster):
     assert max(find_memory(cluster)) - before < 6 * tasks.LARGE
 
 
+def list_workers(cluster):
+    """Return the running worker processes; one that is starting again has no id yet.
+
+    psutil takes None for the id of this process itself.
+    """
+    pids = [worker.pid for worker in cluster.workers.values()]
+    return [psutil.Process(pid) for pid in pids if pid is not None]
+
+
 def find_memory(cluster):
-    return [psutil.Process(worker.pid).memory_info().rss for worker in cluster.workers.values()]
+    return [worker.memory_info().rss for worker in list_workers(cluster)]
 
 
 def test_an_error_of_the_function_comes_through(cluster):
