@@ -226,7 +226,7 @@ class GrayImageFolder(Dataset[Any]):
 
     @property
     def imgs(self) -> list[Sample]:
-        """The same list as `samples`, by the name that torchvision gives it too."""
+        """The list `samples`, by torchvision's other name for it."""
         return self._samples
 
     @property

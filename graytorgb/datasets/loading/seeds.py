@@ -110,8 +110,8 @@ class SeededDataset(Dataset[Any]):
 class SeededSampler(Sampler[int]):
     """Give each index of a sampler a seed, drawn from the seed, the epoch and the place in it.
 
-    A data set that seeds torch's generator with it, as :class:`GrayImageFolder` does, gives the
-    same batches for every number of workers. The epoch is counted with each iteration, so that
+    A data set that draws from this seed, as :class:`GrayImageFolder` does, gives the same batches
+    for every number of workers. The epoch is counted with each iteration, so that
     each epoch has other seeds, and another order if there is one to draw.
 
     Parameters
