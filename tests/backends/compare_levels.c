@@ -11,7 +11,7 @@
 #include "resize.h"
 #include "work.h"
 
-#define MOST 5000 /* elements */
+#define MOST 1000 /* elements */
 #define ROOM (3 * WIDEST * MOST + 2 * LINE)
 
 static uint64_t state = 88172645463325252u;
@@ -140,7 +140,7 @@ static int compare_resize(int level)
 /* A whole call by two threads, in memory of the cache of results, and a count of its bytes. */
 static int compare_work(int level)
 {
-    const size_t n = 700001;
+    const size_t n = 200001;
     char *const gray = malloc(n), *const rgb = memory_malloc(NULL, 3 * n);
     if (!gray || !rgb)
         return 1;
