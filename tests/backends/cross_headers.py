@@ -1,7 +1,7 @@
 """Headers of Python and NumPy for another system, made of the headers of this Python.
 
-Only two files differ: Python's ``pyconfig.h`` and NumPy's ``_numpyconfig.h``. They have the sizes of
-the 64-bit system; nothing else in them matters to a module of the limited API.
+Only Python's ``pyconfig.h`` and NumPy's ``_numpyconfig.h`` differ: they have the sizes of the
+64-bit system. Nothing else in them matters to a module of the limited API.
 """
 
 import re
