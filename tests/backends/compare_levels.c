@@ -62,7 +62,7 @@ static void draw_constants(struct constants *c, int target)
 {
     static const float lowest[] = {0.0f, -0.0f, -1.5f}, highest[] = {-0.0f, 0.0f, 200.0f};
     for (int k = 0; k < 3; k++) {
-        c->mean[k] = (float)(draw() % 7) * 0.125f;
+        c->mean[k] = (float)(draw() % 3) * 0.125f;
         c->rest[k] = (float)(draw() % 3) * 1e-9f;
         c->scale[k] = draw() % 2 ? 1.0f : (float)(draw() % 1000) * (draw() % 2 ? 0.01f : -0.01f);
         c->lowest[k] = target == TO_U8 ? 0.0f : lowest[draw() % 3];
@@ -71,6 +71,21 @@ static void draw_constants(struct constants *c, int target)
             c->lowest[k] = -3e38f * 10, c->highest[k] = 3e38f * 10;
     }
     c->first = 0.0f, c->last = 1.0f;
+}
+
+/* Floats from 0 to 1, the ends often, and at most one NaN. */
+static void fill_within(int from, size_t n)
+{
+    size_t nan = draw() % 2 ? draw() % n : n;
+    for (size_t i = 0; i < n; i++) {
+        uint16_t half = (uint16_t)(draw() % 3 ? draw() % 0x3C01 : draw() % 2 * 0x3C00);
+        uint32_t single = draw() % 3 ? draw() % 0x3F800001 : draw() % 2 * 0x3F800000;
+        half = i == nan ? 0x7E01 : half, single = i == nan ? 0x7FC00001 : single;
+        if (from == FROM_F16)
+            memcpy(source + 2 * i, &half, 2);
+        else
+            memcpy(source + 4 * i, &single, 4);
+    }
 }
 
 static int compare_normalize(const struct level *level, const size_t *counts)
@@ -83,16 +98,8 @@ static int compare_normalize(const struct level *level, const size_t *counts)
             for (const size_t *n = counts; *n; n++)
                 for (int interleaved = 0; interleaved < 2; interleaved++) {
                     fill(source, *n * source_size[from]);
-                    if (from >= FROM_F16 && draw() % 2) { /* the usual case: within the bounds */
-                        for (size_t i = 0; i < *n; i++) {
-                            float x = (float)(draw() % 4097) / 4096.0f;
-                            uint16_t half = (uint16_t)(draw() % 0x3C01);
-                            if (from == FROM_F16)
-                                memcpy(source + 2 * i, &half, 2);
-                            else
-                                memcpy(source + 4 * i, &x, 4);
-                        }
-                    }
+                    if (from >= FROM_F16 && draw() % 2)
+                        fill_within(from, *n);
                     draw_constants(&constants, to);
                     lay_out_arithmetic(&tail, levels[0], interleaved, &constants);
                     lay_out_arithmetic(&vectors, level, interleaved, &constants);
