@@ -85,8 +85,8 @@ clang: .venv/test
 	cd build/clang/package && $(TEST_KERNELS) -k "native or memory or prepare or resize"
 
 # The kernels for other machines: Clang and mingw build them in tests; GCC builds them for an arm64 Python,
-# which runs the tests of the kernels under QEMU. How a process starts doesn't depend on the processor, and
-# takes long there.
+# which runs the tests of the kernels under QEMU. Left out are those of how processes start, which take long
+# there, of measuring, which needs more libraries, and of a limit of memory, which QEMU doesn't keep.
 CROSS := clang,aarch64-linux-gnu-gcc,qemu-aarch64,x86_64-w64-mingw32-gcc
 cross: .venv/test arm64-python
 	GRAYTORGB_REQUIRE=native,$(CROSS) $(BIN)/python -m pytest -p no:cacheprovider -q \
@@ -98,7 +98,8 @@ cross: .venv/test arm64-python
 	cp -r tests conftest.py setup.cfg build/cross/package
 	cd build/cross/package && GRAYTORGB_REQUIRE=native,pillow PYTHONPATH=. \
 	  $(CURDIR)/$(ARM64)/usr/bin/python -m pytest -p no:cacheprovider -q -n 2 -m "not slow" \
-	  -k "not (spawn or forkserver)" tests/backends/contract.py::TestNative tests/backends/test_native.py \
+	  -k "not (spawn or forkserver or measuring or runs_short)" \
+	  tests/backends/contract.py::TestNative tests/backends/test_native.py \
 	  tests/backends/test_result_cache.py tests/datasets/test_resize_kernel.py tests/functional/test_prepare.py
 
 # The installed wheel is tested in its own environment without torch, and outside of the source tree, so
