@@ -1,6 +1,6 @@
 # The targets install what they need in .venv, and skip this step if nothing has changed.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core lint docs bench sanitize clang wheel constraints clean
+.PHONY: help demo test test-core lint docs bench sanitize clang cross wheel constraints clean
 
 PYTHON ?= python3
 GRAYTORGB_REQUIRE ?= all
@@ -16,6 +16,7 @@ help:
 	@echo "make docs  build the documentation in docs/_build/html"
 	@echo "make sanitize  test the kernels under the address and undefined-behavior sanitizers"
 	@echo "make clang  build the kernels by Clang, with every warning an error, and test them"
+	@echo "make cross  build the kernels for arm64 and Windows, and test those for arm64 under QEMU"
 	@echo "make wheel  build an sdist and a wheel in dist, and test the installed wheel"
 	@echo "make bench  measure every backend and other libraries, in benchmarks/results (two hours)"
 
@@ -82,6 +83,24 @@ CLANG ?= clang
 clang: .venv/test
 	$(call build_package,CC=$(CLANG) CFLAGS="-Wall -Wextra -Werror")
 	cd build/clang/package && $(TEST_KERNELS) -k "native or memory or prepare or resize"
+
+# The kernels for other machines: Clang and mingw build them in tests; GCC builds them for an arm64 Python,
+# which runs the tests of the kernels under QEMU. Left out are those of how processes start, which take long
+# there, of measuring, which needs more libraries, and of a limit of memory, which QEMU doesn't keep.
+CROSS := clang,aarch64-linux-gnu-gcc,qemu-aarch64,x86_64-w64-mingw32-gcc
+cross: .venv/test arm64-python
+	GRAYTORGB_REQUIRE=native,$(CROSS) $(BIN)/python -m pytest -p no:cacheprovider -q \
+	  tests/backends/test_build.py -k "neon or mingw or msvc"
+	rm -rf build/cross
+	CC=aarch64-linux-gnu-gcc CFLAGS="-Wall -Wextra -Wvla -Werror" $(ARM64)/usr/bin/python setup.py --quiet \
+	  build --build-base build/cross/objects --build-lib build/cross/package
+	@ls build/cross/package/graytorgb/_kernels.*so > /dev/null
+	cp -r tests conftest.py setup.cfg build/cross/package
+	cd build/cross/package && GRAYTORGB_REQUIRE=native,pillow PYTHONPATH=. \
+	  $(CURDIR)/$(ARM64)/usr/bin/python -m pytest -p no:cacheprovider -q -n 2 -m "not slow" \
+	  -k "not (spawn or forkserver or measuring or runs_short)" \
+	  tests/backends/contract.py::TestNative tests/backends/test_native.py \
+	  tests/backends/test_result_cache.py tests/datasets/test_resize_kernel.py tests/functional/test_prepare.py
 
 # The installed wheel is tested in its own environment without torch, and outside of the source tree, so
 # that the tests find only what is in the wheel.
