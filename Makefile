@@ -22,8 +22,9 @@ help:
 demo: .venv/demo
 	$(BIN)/python -m examples.demo
 
+# Compiled files are kept, whatever the environment says, because the tests start hundreds of interpreters.
 test: .venv/test
-	GRAYTORGB_REQUIRE=$(GRAYTORGB_REQUIRE) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	PYTHONDONTWRITEBYTECODE= GRAYTORGB_REQUIRE=$(GRAYTORGB_REQUIRE) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # This target has its own environment without the large libraries, so the tests can't use them.
 CORE := core backends functional kinds
