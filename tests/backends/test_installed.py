@@ -189,7 +189,7 @@ BROKEN = {
     "about_2:ABSENT": "entry point 'about_2:ABSENT': AttributeError",
     "about_2:NUMBER": "expected a mapping of register_backend's arguments",
     "about_2:UNKNOWN": "'colour'",
-    "about_2:WRONG": "result is \"copy\" or \"view\", not 'both'",
+    "about_2:WRONG": 'result is "copy" or "view", not \'both\'',
     "about_2": "about_2 has no function expand",
     "not_there": "needs not_there, which isn't installed",
     "no module!": "entry point 'no module!'",
