@@ -23,6 +23,11 @@ help:
 demo: .venv/demo
 	$(BIN)/python -m examples.demo
 
+# Compiled files are kept, whatever the environment says, because the tests start hundreds of interpreters.
+# Two workers of pytest share the processors: a thread of torch that waits by spinning would take them from
+# the other worker, and then each operation waits for threads that get no processor.
+test: export PYTHONDONTWRITEBYTECODE =
+test: export OMP_WAIT_POLICY = PASSIVE
 test: .venv/test
 	GRAYTORGB_REQUIRE=$(GRAYTORGB_REQUIRE) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 

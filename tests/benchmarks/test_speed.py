@@ -77,6 +77,7 @@ def test_ratios_and_losses():
 
 def test_growth(monkeypatch, tmp_path):
     monkeypatch.setattr(scaling, "BACKENDS", ["fill", "broadcast"])
+    monkeypatch.setattr(scaling, "IMAGE", (1024, 1024))  # two batches below the cliff, two above
     output = run(scaling.main, "--largest", "0.14", "--seconds", "0.05", "--output", str(tmp_path))
     assert "| fill |" in output
     document = json.loads((tmp_path / "scaling.json").read_text())
