@@ -16,6 +16,7 @@ import numpy as np
 from .._kernels import count, resize, set_cache_limit, spread, stream_from
 from .._kernels import empty as allocate_or_reuse
 from .._kernels import expand as expand_buffers
+from .._kernels import expand_alone
 from .._kernels import normalize as normalize_buffers
 from ..core.layout import insert
 from ..core.processor_count import count_processors
@@ -23,6 +24,8 @@ from .protocol import Array, cut_into_strips, sizes_around
 
 # Starting a thread takes as long as 0.5 MB of result; with this much, each has enough to do.
 _BYTES_A_THREAD = 2 << 20
+# Bytes of a gray array whose result is made by one thread, in memory and caches like any other's.
+_SMALL = min(2 * _BYTES_A_THREAD, stream_from) // 3
 _KEPT_FROM = 32 << 20  # bytes; the C library keeps smaller blocks itself, for any use
 _BEST_LEVEL = -1
 
@@ -43,6 +46,8 @@ def allocate(shape: tuple[int, ...], dtype: Any) -> tuple[Array, bool]:
 
 def expand(gray: Array, axis: int, out: Array | None = None) -> Array:
     """See :class:`graytorgb.backends.Backend`."""
+    if gray.nbytes < _SMALL and gray.flags.c_contiguous:
+        return expand_alone(gray, axis, out)
     run = _plan_run(gray.shape, axis, gray.itemsize)
     warm = True
     if out is None:
