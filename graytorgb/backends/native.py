@@ -46,13 +46,14 @@ def allocate(shape: tuple[int, ...], dtype: Any) -> tuple[Array, bool]:
 
 def expand(gray: Array, axis: int, out: Array | None = None) -> Array:
     """See :class:`graytorgb.backends.Backend`."""
-    if gray.nbytes < _SMALL and gray.flags.c_contiguous:
-        return expand_alone(gray, axis, out)
+    is_contiguous = gray.flags.c_contiguous
+    if gray.nbytes < _SMALL and (is_contiguous or axis == gray.ndim):
+        return expand_alone(gray if is_contiguous else gray.copy(), axis, out)
     run = _plan_run(gray.shape, axis, gray.itemsize)
     warm = True
     if out is None:
         out, warm = allocate(run.shape, gray.dtype)
-    if gray.flags.c_contiguous:
+    if is_contiguous:
         _expand_run(gray, out, run, warm)
     elif run.interleaved:
         for part in cut_into_strips(gray, 1 << 20):

@@ -226,6 +226,8 @@ KIND = TorchKind()
 
 def _find_tv_tensors(image: Tensor) -> Any:
     """Return the module ``torchvision.tv_tensors`` if the image is one of its tensors."""
+    if type(image) is Tensor:
+        return None
     module = sys.modules.get("torchvision.tv_tensors")
     base = getattr(module, "TVTensor", None)
     return module if base is not None and isinstance(image, base) else None
@@ -257,4 +259,9 @@ def _is_plain(array: Tensor) -> bool:
 
 
 def _is_in_numpy(array: Tensor) -> bool:
-    return hasattr(np, str(array.dtype).removeprefix("torch."))
+    """Return whether numpy has the tensor's dtype."""
+    return array.dtype in _IN_NUMPY
+
+
+_DTYPES = {value for value in vars(torch).values() if isinstance(value, torch.dtype)}
+_IN_NUMPY = {dtype for dtype in _DTYPES if hasattr(np, str(dtype).removeprefix("torch."))}
