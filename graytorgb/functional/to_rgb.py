@@ -152,8 +152,6 @@ def _convert_array(image: Any, layout: str | None, out: Any, options: Options) -
     """Convert an array of any kind: find its kind and layout, plan the conversion, and run it."""
     kind = kinds.find_kind(image)
     array, axes, channels = kinds.read_image(kind, image, layout)
-    if not isinstance(kind, SharedKind) and options.backend not in IN_EVERY_LIBRARY:
-        raise kinds.refuse_backend(kind, options.backend)
     if isinstance(kind, SharedKind):
         shared = kind.to_numpy_shared(array)
         wants_view = options.is_view and out is None and isinstance(kind, LibraryKind)
@@ -164,6 +162,8 @@ def _convert_array(image: Any, layout: str | None, out: Any, options: Options) -
             else:  # a background of -0.0 is the same key as one of 0.0
                 plan = plan_conversion(axes, channels, options, shape, dtype)
             return _write_result(kind, image, out, array.dtype, plan, shared)
+    elif options.backend not in IN_EVERY_LIBRARY:
+        raise kinds.refuse_backend(kind, options.backend)
     library = kinds.require_unshared(kind, out)
     if isinstance(library, BlockKind):
         function = partial(to_rgb, layout=str(axes), **options._asdict())

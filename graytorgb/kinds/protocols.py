@@ -85,10 +85,11 @@ class SharedKind(ArrayKind):
         """
 
     @abstractmethod
-    def to_numpy_values(self, array: Any) -> Array | None:
+    def to_numpy_values(self, array: Any, shared: Array | None = None) -> Array | None:
         """Return the array's values as a numpy array; None where numpy can't reach them.
 
         The memory is shared where numpy has the dtype; otherwise the values become float32.
+        `shared` is what `to_numpy_shared` returned for the array, where that is known already.
         """
 
     @abstractmethod

@@ -92,7 +92,9 @@ class TorchKind(SharedKind, LibraryKind):
         except (RuntimeError, TypeError):
             return None
 
-    def to_numpy_values(self, array: Tensor) -> NDArray[Any] | None:
+    def to_numpy_values(
+        self, array: Tensor, shared: NDArray[Any] | None = None
+    ) -> NDArray[Any] | None:
         """Return the values without their gradient; bfloat16 and the like as float32.
 
         None on another device, in a trace and under vmap.
@@ -104,6 +106,8 @@ class TorchKind(SharedKind, LibraryKind):
         """
         if array.is_complex():
             raise DtypeError("complex values have no order: pass x.real or x.abs()")
+        if shared is not None and _is_in_numpy(array):
+            return shared
         if _is_tracing() or _is_transformed(array):
             return None
         if not _is_plain(array):
@@ -251,7 +255,10 @@ def _is_transformed(array: Tensor) -> bool:
 
 def _has_gradient(array: Tensor) -> bool:
     """Return whether a gradient of the tensor is asked for, backward or forward."""
-    return array.requires_grad or forward_ad.unpack_dual(array).tangent is not None
+    if array.requires_grad:
+        return True
+    # outside of every dual_level, which is cheap to tell, no tensor has a tangent
+    return forward_ad._current_level >= 0 and forward_ad.unpack_dual(array).tangent is not None
 
 
 def _is_plain(array: Tensor) -> bool:
