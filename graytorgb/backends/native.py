@@ -13,10 +13,9 @@ from warnings import warn
 
 import numpy as np
 
-from .._kernels import count, resize, set_cache_limit, spread, stream_from
+from .._kernels import count, expand_alone, resize, set_cache_limit, spread, stream_from
 from .._kernels import empty as allocate_or_reuse
 from .._kernels import expand as expand_buffers
-from .._kernels import expand_alone
 from .._kernels import normalize as normalize_buffers
 from ..core.layout import insert
 from ..core.processor_count import count_processors

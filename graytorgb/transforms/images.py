@@ -132,9 +132,9 @@ class ToRGB(_ImageTransform):
         """Convert one image or video with :func:`graytorgb.to_rgb`."""
         layout, backend = _find_layout(inpt), self.backend
         if torch.compiler.is_compiling():
-            if is_plain_tensor(inpt) and not isinstance(self.alpha, str):
-                if inpt.ndim >= 3 and inpt.shape[-3] in (2, 4):
-                    return _composite_op(inpt, list(map(float, self.alpha)))
+            has_alpha = is_plain_tensor(inpt) and inpt.ndim >= 3 and inpt.shape[-3] in (2, 4)
+            if has_alpha and not isinstance(self.alpha, str):
+                return _composite_op(inpt, list(map(float, self.alpha)))
             # torch's own operations can be compiled, and give the same bits
             backend = backend if backend == "broadcast" else "auto"
         return to_rgb(inpt, layout, backend=backend, copy=self.copy, alpha=self.alpha)

@@ -65,7 +65,9 @@ def test_expand_alone_gives_numpys_result(dtype, shape):
         assert _kernels.expand_alone(gray, axis, out) is out
         for result in (fresh, out):
             assert (result.dtype, result.shape) == (expected.dtype, expected.shape)
-            assert result.flags.c_contiguous and result.flags.writeable and result.flags.aligned
+            assert result.flags.c_contiguous
+            assert result.flags.writeable
+            assert result.flags.aligned
             assert result.tobytes() == expected.tobytes()
         assert fresh.base is None
 
