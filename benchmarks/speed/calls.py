@@ -5,7 +5,7 @@ long it may take, or how much longer. The transforms are compared with the sum o
 transform of torchvision's v2 that is written by hand, does the same steps one after another, and
 stands in a Compose as ours does. The parts are `x.expand(3, -1, -1).clone()` for ToRGB of a tensor,
 `image.convert("RGB")` for ToRGB of a PIL image, and for Prepare the way into numpy, `prepare` of
-that array, and `torch.from_numpy`.
+that array, and `torch.from_numpy`: the bar of Prepare is for what the transform adds to `prepare`.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ from graytorgb.transforms import Prepare, ToRGB
 from ..tables import table, write
 
 RESULTS = Path(__file__).parents[1] / "results"
-BLOCK = 2e-3  # seconds; a call of microseconds is timed in blocks of many
+BLOCK = 2e-3  # seconds; a call takes microseconds, so it is timed in blocks of many
 SIDES = 28, 224
 
 Call = Callable[[], Any]

@@ -23,7 +23,7 @@ from .protocol import Array, cut_into_strips, sizes_around
 
 # Starting a thread takes as long as 0.5 MB of result; with this much, each has enough to do.
 _BYTES_A_THREAD = 2 << 20
-# Bytes of a gray array whose result is made by one thread, in memory and caches like any other's.
+# A gray array of fewer bytes: one thread makes its result, which no store sends past the caches.
 _SMALL = min(2 * _BYTES_A_THREAD, stream_from) // 3
 _KEPT_FROM = 32 << 20  # bytes; the C library keeps smaller blocks itself, for any use
 _BEST_LEVEL = -1

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import graytorgb as g2r
-from graytorgb.backends.registry import BACKENDS
+from graytorgb.backends.registry import BACKENDS, load
 from graytorgb.functional import to_rgb as convert
 
 from ..support import assert_same_bits, needs, oracle, random_bits
@@ -363,6 +363,18 @@ class TestCachedPlans:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(convert, "NUMBERS", "")  # so that no array takes the short way
             assert self.told(gray, layout, options) == first == again
+
+    def test_threads_are_no_part_of_a_plan(self):
+        needs("native")
+        native = load("native")
+        gray = random_bits((3, 800, 900), np.uint8)
+        expected, before = oracle(gray, "NHW->NCHW"), native.get_threads()
+        try:
+            for count in (1, 2, None):
+                native.set_threads(count)
+                assert_same_bits(g2r.to_rgb(gray, "NHW->NCHW", backend="native"), expected)
+        finally:
+            native.set_threads(before)
 
     @pytest.mark.parametrize("option", ["layout", "backend"])
     def test_nothing_wrong_is_held(self, option):
