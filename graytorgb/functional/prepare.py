@@ -186,7 +186,7 @@ def prepare_checked(
     dtype, options = kind.get_dtype(target), _Options(stats, value_range, target)
     if isinstance(kind, SharedKind):
         shared = kind.to_numpy_shared(array)
-        values = None if shared is None else kind.to_numpy_values(array, shared)
+        values = None if shared is None else kind.read_shared(array, shared)
         if shared is not None and values is not None:
             shape = axes.result_shape(shared.shape, 1 if one_channel else 3)
             write = partial(_normalize_values, values, axes, options, threads, shape)

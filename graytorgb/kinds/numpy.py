@@ -38,7 +38,7 @@ class NumpyKind(SharedKind):
     def to_numpy_shared(self, array: Array) -> Array:
         return array
 
-    def to_numpy_values(self, array: Array, shared: Array | None = None) -> Array:
+    def to_numpy_values(self, array: Array) -> Array:
         return array
 
     def from_numpy(self, result: Array, dtype: np.dtype[Any]) -> Array:

@@ -85,12 +85,18 @@ class SharedKind(ArrayKind):
         """
 
     @abstractmethod
-    def to_numpy_values(self, array: Any, shared: Array | None = None) -> Array | None:
+    def to_numpy_values(self, array: Any) -> Array | None:
         """Return the array's values as a numpy array; None where numpy can't reach them.
 
         The memory is shared where numpy has the dtype; otherwise the values become float32.
-        `shared` is what `to_numpy_shared` returned for the array, where that is known already.
         """
+
+    def read_shared(self, array: Any, shared: Array) -> Array | None:
+        """Return what `to_numpy_values` does, for an array whose shared memory is known already.
+
+        A kind that can tell from it sooner overrides this.
+        """
+        return self.to_numpy_values(array)
 
     @abstractmethod
     def from_numpy(self, result: Array, dtype: Any) -> Any:

@@ -96,9 +96,7 @@ class TorchKind(SharedKind, LibraryKind):
         except (RuntimeError, TypeError):
             return None
 
-    def to_numpy_values(
-        self, array: Tensor, shared: NDArray[Any] | None = None
-    ) -> NDArray[Any] | None:
+    def to_numpy_values(self, array: Tensor) -> NDArray[Any] | None:
         """Return the values without their gradient; bfloat16 and the like as float32.
 
         None on another device, in a trace and under vmap.
@@ -110,8 +108,6 @@ class TorchKind(SharedKind, LibraryKind):
         """
         if array.is_complex():
             raise DtypeError("complex values have no order: pass x.real or x.abs()")
-        if shared is not None and _is_in_numpy(array):
-            return shared
         if _is_tracing() or _is_transformed(array):
             return None
         if not _is_plain(array):
@@ -123,6 +119,11 @@ class TorchKind(SharedKind, LibraryKind):
             return None
         array = array.detach().resolve_conj().resolve_neg()
         return (array if _is_in_numpy(array) else array.float()).numpy()
+
+    def read_shared(self, array: Tensor, shared: NDArray[Any]) -> NDArray[Any] | None:
+        if _is_in_numpy(array) and not array.is_complex():
+            return shared
+        return self.to_numpy_values(array)
 
     def from_numpy(self, result: NDArray[Any], dtype: torch.dtype) -> Tensor:
         tensor = torch.from_numpy(result)
