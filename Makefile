@@ -50,6 +50,7 @@ bench: .venv/peers
 	$(BIN)/python -m benchmarks.speed.auto
 	$(BIN)/python -m benchmarks.speed.compare
 	$(BIN)/python -m benchmarks.speed.scaling
+	$(BIN)/python -m benchmarks.speed.calls
 	$(BIN)/python -m benchmarks.speed.adapted
 	$(BIN)/python -m benchmarks.speed.audit
 	$(BIN)/python -m benchmarks.speed.convert

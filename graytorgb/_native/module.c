@@ -77,7 +77,8 @@ static int add_functions(PyObject *module)
 
 PyMODINIT_FUNC PyInit__kernels(void)
 {
-    PyObject *module = start_memory() < 0 ? NULL : PyModule_Create(&definition);
+    int failed = start_memory() < 0 || start_batches() < 0;
+    PyObject *module = failed ? NULL : PyModule_Create(&definition);
     PyObject *names = module ? usable_levels() : NULL;
     if (!names || add_functions(module) < 0 || PyModule_AddObjectRef(module, "levels", names) < 0 ||
         PyModule_AddStringConstant(module, "__version__", levels[best_level]->name) < 0 ||

@@ -120,6 +120,11 @@ class TorchKind(SharedKind, LibraryKind):
         array = array.detach().resolve_conj().resolve_neg()
         return (array if _is_in_numpy(array) else array.float()).numpy()
 
+    def read_shared(self, array: Tensor, shared: NDArray[Any]) -> NDArray[Any] | None:
+        if _is_in_numpy(array) and not array.is_complex():
+            return shared
+        return self.to_numpy_values(array)
+
     def from_numpy(self, result: NDArray[Any], dtype: torch.dtype) -> Tensor:
         tensor = torch.from_numpy(result)
         return tensor if dtype == tensor.dtype else tensor.view(dtype)
@@ -269,6 +274,8 @@ def _load_kernels() -> Any:
 
 def _find_tv_tensors(image: Tensor) -> Any:
     """Return the module ``torchvision.tv_tensors`` if the image is one of its tensors."""
+    if type(image) is Tensor:
+        return None
     module = sys.modules.get("torchvision.tv_tensors")
     base = getattr(module, "TVTensor", None)
     return module if base is not None and isinstance(image, base) else None
@@ -292,7 +299,10 @@ def _is_transformed(array: Tensor) -> bool:
 
 def _has_gradient(array: Tensor) -> bool:
     """Return whether a gradient of the tensor is asked for, backward or forward."""
-    return array.requires_grad or forward_ad.unpack_dual(array).tangent is not None
+    if array.requires_grad:
+        return True
+    # outside of every dual_level, which is cheap to tell, no tensor has a tangent
+    return forward_ad._current_level >= 0 and forward_ad.unpack_dual(array).tangent is not None
 
 
 def _is_plain(array: Tensor) -> bool:
@@ -300,4 +310,9 @@ def _is_plain(array: Tensor) -> bool:
 
 
 def _is_in_numpy(array: Tensor) -> bool:
-    return hasattr(np, str(array.dtype).removeprefix("torch."))
+    """Return whether numpy has the tensor's dtype."""
+    return array.dtype in _IN_NUMPY
+
+
+_DTYPES = {value for value in vars(torch).values() if isinstance(value, torch.dtype)}
+_IN_NUMPY = {dtype for dtype in _DTYPES if hasattr(np, str(dtype).removeprefix("torch."))}

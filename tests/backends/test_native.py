@@ -64,6 +64,80 @@ def test_expand_at_every_level_size_and_alignment(level, width):
         assert (out.reshape(3, -1) == gray).all()
 
 
+@pytest.mark.parametrize("dtype", ["?", "u1", ">u2", "<f4", ">f8", "c16", "g", "V3", "V64"])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (28, 28), (2, 3, 7), (1, 128, 129)])
+def test_expand_alone_gives_numpys_result(dtype, shape):
+    count = int(np.prod(shape))
+    size = np.dtype(dtype).itemsize
+    memory = unaligned(count * size, 1)
+    memory[...] = random_bits(count * size, np.uint8)
+    gray = np.ndarray(shape, dtype, memory)
+    gray.flags.writeable = False
+    for axis in range(len(shape) + 1):
+        expected = np.repeat(np.expand_dims(gray, axis), 3, axis)
+        fresh = _kernels.expand_alone(gray, axis, None)
+        out = np.zeros_like(expected)
+        assert _kernels.expand_alone(gray, axis, out) is out
+        for result in (fresh, out):
+            assert (result.dtype, result.shape) == (expected.dtype, expected.shape)
+            assert result.flags.c_contiguous
+            assert result.flags.writeable
+            assert result.flags.aligned
+            assert result.tobytes() == expected.tobytes()
+        assert fresh.base is None
+
+
+def read_only(array):
+    array.flags.writeable = False
+    return array
+
+
+PAIR = np.zeros(8, np.uint8)
+ALONE = np.zeros((2, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "says"),
+    [
+        ((), TypeError, "takes an array, an axis, and out or None"),
+        ((ALONE, 2), TypeError, "takes an array, an axis, and out or None"),
+        ((ALONE.tolist(), 2, None), TypeError, "takes an array, an axis, and out or None"),
+        ((ALONE, "2", None), TypeError, "integer"),
+        ((ALONE, 3, None), ValueError, "hasn't that axis"),
+        ((ALONE, -1, None), ValueError, "hasn't that axis"),
+        ((ALONE, 1 << 70, None), OverflowError, "too large"),
+        ((ALONE.T, 2, None), ValueError, "isn't C-contiguous, or holds objects"),
+        ((ALONE.astype(object), 2, None), ValueError, "isn't C-contiguous, or holds objects"),
+        ((np.zeros((2, 0), np.uint8), 2, None), ValueError, "at least 1"),
+        ((np.zeros((2, 3), "V65"), 2, None), ValueError, "more bytes than any"),
+        ((np.zeros((1,) * 64, np.uint8), 0, None), ValueError, "64"),
+        ((ALONE, 2, np.zeros((2, 3, 3), np.uint16)), ValueError, "out isn't"),
+        ((ALONE, 2, np.zeros((3, 2, 3), np.uint8)), ValueError, "out isn't"),
+        ((ALONE, 2, np.zeros((2, 3, 3, 1), np.uint8)), ValueError, "out isn't"),
+        ((ALONE, 2, np.zeros((2, 3, 6), np.uint8)[..., ::2]), ValueError, "out isn't"),
+        ((ALONE, 2, read_only(np.zeros((2, 3, 3), np.uint8))), ValueError, "out isn't"),
+        ((ALONE, 2, bytearray(18)), ValueError, "out isn't"),
+        ((PAIR[:2], 0, PAIR[1:7].reshape(3, 2)), ValueError, "overlap"),
+    ],
+)
+def test_expand_alone_refuses_what_it_was_not_made_for(arguments, error, says):
+    with pytest.raises(error, match=says):
+        _kernels.expand_alone(*arguments)
+
+
+def test_a_small_result_asks_for_no_threads(monkeypatch):
+    def fail(*arguments):
+        raise AssertionError("it counts threads")
+
+    monkeypatch.setattr(load("native"), "count_threads", fail)
+    gray = random_bits((28, 56), np.uint8)
+    for image in (gray, gray[:, ::2], gray.T):
+        for layout in ("HW->HWC", "HW->CHW"):
+            if image is gray or layout == "HW->HWC":
+                result = g2r.to_rgb(image, layout, backend="native")
+                assert_same_bits(result, oracle(image, layout))
+
+
 @pytest.mark.parametrize("threads", [1, 2, 8])
 def test_write_writes_every_byte_and_no_other(threads):
     for n, stream, offset in itertools.product((0, 1, 63, 64, 65, 700_001), (0, 1), (0, 1)):

@@ -13,6 +13,7 @@ from benchmarks.speed import auto, compare, scaling  # noqa: E402
 from examples import demo  # noqa: E402
 from graytorgb.bench import report  # noqa: E402
 from graytorgb.bench.case import Row  # noqa: E402
+from graytorgb.measure.machine import describe_machine  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -73,6 +74,38 @@ def test_ratios_and_losses():
     assert "slow: f(x) takes" not in text
     rows.pop()
     assert "- nowhere" in compare.markdown(document)
+
+
+def test_small_calls(tmp_path):
+    needs("torchvision")
+    from benchmarks.speed import calls
+
+    output = run(calls.main, "--seconds", "0.01", "--output", str(tmp_path))
+    rows = json.loads((tmp_path / "calls.json").read_text())["rows"]
+    missed = [row["call"] for row in rows if not row["is_held"]]
+    assert f"{len(rows) - len(missed)} of {len(rows)} calls hold their bars." in output
+    assert all(f"| {row['call']} | {row['other']} |" in output for row in rows)
+
+
+def test_a_call_that_misses_its_bar_is_named():
+    needs("torchvision")
+    from benchmarks.speed import calls
+    from graytorgb.measure.timing import Timing
+
+    def measured(what, ours, most, is_difference):
+        pair = calls.Pair(what, "other", (bool, bool), most, is_difference)
+        return calls.Measured(pair, Timing(ours, ours, ours, 5), Timing(2e-6, 2e-6, 2e-6, 5))
+
+    rows = [
+        measured("slow", 5e-6, 2.0, False),
+        measured("fast", 3e-6, 2.0, False),
+        measured("late", 9e-6, 5e-6, True),
+        measured("prompt", 6e-6, 5e-6, True),
+    ]
+    assert [row.is_held for row in rows] == [False, True, False, True]
+    assert [row.format_cells()[-2:] for row in rows[1:3]] == [["1.50x", "2.00x"], ["+7.0", "+5.0"]]
+    text = calls.markdown(rows, describe_machine())
+    assert "2 of 4 calls hold their bars. These miss them: slow; late." in text
 
 
 def test_growth(monkeypatch, tmp_path):
