@@ -7,7 +7,7 @@
  * woken and didn't get a processor: it finds the places closed, or those of a later job. All that
  * it reads until it is inside is in the pool, which lives as long as the process.
  */
-#define _DEFAULT_SOURCE /* sigset_t, clock_gettime */
+#define _DEFAULT_SOURCE 1 /* sigset_t, clock_gettime */
 #include "pool.h"
 
 #include "threads.h"
@@ -16,6 +16,12 @@
 #define INSIDE 0xffu
 #define CALLER_SLEEPS 0x100u
 #define PLACE 0x10000u
+
+/* Calls that work alone after one that wasn't helped: the first time, and at most. */
+#ifndef FIRST_SKIP
+#define FIRST_SKIP 2
+#define MOST_SKIPPED 128
+#endif
 
 #ifndef LINGER
 #define LINGER 0
@@ -40,14 +46,14 @@ struct pool {
     uint32_t asleep; /* workers */
 };
 
-static struct pool pool = {.penalty = 2, .lock = UNLOCKED, .work = NO_WAITERS, .done = NO_WAITERS};
+static struct pool pool = {.penalty = FIRST_SKIP, .lock = UNLOCKED, .work = NO_WAITERS, .done = NO_WAITERS};
 
 /* In a child, which has none of the parent's threads: a pool that has started none. */
 #ifndef _WIN32
 static void reset_after_fork(void)
 {
     static const struct pool fresh = {
-        .penalty = 2, .forks_told = 1, .lock = UNLOCKED, .work = NO_WAITERS, .done = NO_WAITERS};
+        .penalty = FIRST_SKIP, .forks_told = 1, .lock = UNLOCKED, .work = NO_WAITERS, .done = NO_WAITERS};
     pool = fresh;
 }
 #endif
@@ -166,13 +172,12 @@ static void learn(int64_t saved)
 {
     if (saved > 0) {
         if (++pool.good >= 8)
-            pool.penalty = 2;
+            pool.penalty = FIRST_SKIP;
         return;
     }
     pool.good = 0;
     pool.skip = pool.penalty;
-    if (pool.penalty < 128)
-        pool.penalty *= 2;
+    pool.penalty = 2 * pool.penalty > MOST_SKIPPED ? MOST_SKIPPED : 2 * pool.penalty;
 }
 
 static void share_with_workers(int places)
