@@ -76,30 +76,47 @@ static void do_task(void *context, size_t i)
     job->times[i]++;
 }
 
+/* No thread allocates during a fork, because the sanitizers' allocators stay locked in the child. */
+static pthread_mutex_t memory = PTHREAD_MUTEX_INITIALIZER;
+
+static struct job *new_job(size_t count)
+{
+    pthread_mutex_lock(&memory);
+    struct job *job = malloc(sizeof *job);
+    job->count = count;
+    job->times = calloc(count, 1);
+    pthread_mutex_unlock(&memory);
+    return job;
+}
+
+static void delete_job(struct job *job)
+{
+    pthread_mutex_lock(&memory);
+    free(job->times);
+    free(job);
+    pthread_mutex_unlock(&memory);
+}
+
 /* One call, whose memory is freed at once: a worker that is late would read what is freed. */
 static void call(void)
 {
-    struct job *job = malloc(sizeof *job);
-    job->count = 1 + draw(draw(4) ? 12 : 200);
-    job->times = calloc(job->count, 1);
+    struct job *job = new_job(1 + draw(draw(4) ? 12 : 200));
     share(do_task, job, job->count, 1 + (int)draw(6));
     for (size_t i = 0; i < job->count; i++)
         if (job->times[i] != 1)
             fail("a task wasn't done once");
     memset(job->times, 0xee, job->count);
-    free(job->times);
-    memset(job, 0xee, sizeof *job);
-    free(job);
+    delete_job(job);
 }
 
-static volatile sig_atomic_t signals;
+static int signals;
 
 static void count_signal(int number)
 {
     (void)number;
     if (!known)
         _exit(2);
-    signals++;
+    __atomic_fetch_add(&signals, 1, __ATOMIC_RELAXED);
 }
 
 static double seconds_of(clockid_t clock)
@@ -111,9 +128,18 @@ static double seconds_of(clockid_t clock)
 
 static double stop;
 
+static void set_alarms(int how)
+{
+    sigset_t alarms;
+    sigemptyset(&alarms);
+    sigaddset(&alarms, SIGALRM);
+    pthread_sigmask(how, &alarms, NULL);
+}
+
 static void *call_until_stop(void *seed)
 {
     known = 1, drawn = (unsigned)(size_t)seed;
+    set_alarms(SIG_UNBLOCK);
     while (seconds_of(CLOCK_MONOTONIC) < stop)
         call();
     return NULL;
@@ -123,11 +149,13 @@ static void *call_until_stop(void *seed)
  * thread of its own is in a call. */
 static void fork_and_call(int depth)
 {
+    pthread_mutex_lock(&memory);
     pid_t child = fork();
+    pthread_mutex_unlock(&memory);
     if (child < 0)
         fail("no fork");
     if (child == 0) {
-        alarm(60); /* a child that hangs dies of it */
+        alarm(30); /* a child that hangs dies of it */
         signal(SIGALRM, SIG_DFL);
         for (int i = 0; i < 20; i++)
             call();
@@ -163,11 +191,12 @@ int main(int count, char **arguments)
     pthread_t threads[4];
     struct itimerval often = {{0, 2000}, {0, 2000}}, never = {{0, 0}, {0, 0}};
     known = 1, drawn = 12345;
-    call(); /* before the handler: the workers are started by whoever calls first */
     signal(SIGALRM, count_signal);
+    set_alarms(SIG_BLOCK); /* a new thread isn't known at once */
     stop = seconds_of(CLOCK_MONOTONIC) + (count > 1 ? atof(arguments[1]) : 1);
     for (size_t i = 0; i < 4; i++)
         pthread_create(&threads[i], NULL, call_until_stop, (void *)(i + 1));
+    set_alarms(SIG_UNBLOCK);
     while (seconds_of(CLOCK_MONOTONIC) < stop) {
         setitimer(ITIMER_REAL, &often, NULL);
         for (int i = 0; i < 100; i++)
