@@ -84,9 +84,7 @@ static int do_part(const struct work *work, size_t start, size_t stop)
 
 /* Bytes of result a task, at least, so that taking one costs nothing; and tasks a thread, so that
  * the threads end together. Large tasks keep threads from faulting in the same large page. */
-#ifndef LEAST_TASK
-#define LEAST_TASK (1 << 18)
-#endif
+#define LEAST_TASK (1 << 17)
 #define TASKS 8
 
 struct job {

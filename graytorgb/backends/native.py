@@ -22,7 +22,7 @@ from ..core.processor_count import count_processors
 from .protocol import Array, cut_into_strips, sizes_around
 
 # Starting a thread takes as long as 0.5 MB of result; with this much, each has enough to do.
-_BYTES_A_THREAD = 2 << 20
+_BYTES_A_THREAD = 1 << 20
 _KEPT_FROM = 32 << 20  # bytes; the C library keeps smaller blocks itself, for any use
 _BEST_LEVEL = -1
 

@@ -16,7 +16,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FIRST_SKIP 0 /* no call works alone because workers were no help */
+#define LINGER 2000 /* short, so that threads sleep often */
+#define SPIN 2000
+#define TRIES 3
+#define FIRST_SKIP 0 /* no call works alone because workers saved no time */
 #define MOST_SKIPPED 0
 #include "../../graytorgb/_native/threads.h"
 
