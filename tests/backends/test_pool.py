@@ -1,7 +1,7 @@
 """The kernels' pool of threads: forks, exit, signals, many callers, and what it leaves behind.
 
-The pool's logic is tested by ``pool_harness.c``, under sanitizers. The tests here use it through the
-package, in processes of their own.
+``pool_harness.c`` tests the pool's logic, under sanitizers. The other tests here use the pool
+through the package, in processes of their own.
 """
 
 import os
@@ -31,7 +31,7 @@ from graytorgb import _kernels
 from graytorgb.backends.registry import load
 
 native = load("native")
-gray = np.random.default_rng(0).integers(0, 256, (100, 200, 300), np.uint8)
+gray = np.random.default_rng(0).integers(0, 256, (40, 200, 300), np.uint8)
 
 
 def check(threads=4):
@@ -62,7 +62,7 @@ def fork(depth):
     if child == 0:
         status = 1
         try:
-            for _ in range(5):
+            for _ in range(3):
                 check()
             assert count() == 4  # this thread and three workers
             status = fork(depth - 1) if depth else 0
@@ -162,18 +162,23 @@ assert time.process_time() - before < 0.1
 
 @unix
 def test_a_fork_before_after_and_inside_a_fork():
-    run(FORKS + """
+    run(
+        FORKS
+        + """
 assert fork(1) == 0
 for _ in range(5):
     check()
 assert fork(2) == 0
 check()
-""")
+"""
+    )
 
 
 @unix
 def test_a_fork_while_another_thread_is_in_a_call():
-    run(FORKS + """
+    run(
+        FORKS
+        + """
 stop = False
 def loop():
     while not stop:
@@ -183,12 +188,13 @@ threads = [threading.Thread(target=loop) for _ in range(2)]
 for thread in threads:
     thread.start()
 try:
-    for _ in range(8):
+    for _ in range(4):
         assert fork(0) == 0
 finally:
     stop = True
 check()
-""")
+"""
+    )
 
 
 @unix
