@@ -21,7 +21,7 @@ from ..core.layout import insert
 from ..core.processor_count import count_processors
 from .protocol import Array, cut_into_strips, sizes_around
 
-# A thread that sleeps needs 50 us until it works, in which one thread makes 1 MB of result. So with
+# A thread that sleeps begins some 50 us late, in which another makes 1 MB of result. So with
 # 2 MB a second thread saves nothing if it sleeps, and half of the time if it is still awake.
 _BYTES_A_THREAD = 1 << 20
 _KEPT_FROM = 32 << 20  # bytes; the C library keeps smaller blocks itself, for any use
