@@ -14,7 +14,7 @@ help:
 	@echo "make test-core  test the core without torch, TensorFlow and JAX, in .venv-core"
 	@echo "make lint  run ruff and mypy"
 	@echo "make docs  build the documentation in docs/_build/html"
-	@echo "make sanitize  test the kernels under the address and undefined-behavior sanitizers"
+	@echo "make sanitize  test the kernels under the sanitizers of addresses, undefined behavior and threads"
 	@echo "make clang  build the kernels by Clang, with every warning an error, and test them"
 	@echo "make cross  build the kernels for arm64 and Windows, and test those for arm64 under QEMU"
 	@echo "make wheel  build an sdist and a wheel in dist, and test the installed wheel"
@@ -84,6 +84,11 @@ sanitize: .venv/test
 	  LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so.6)" \
 	  ASAN_OPTIONS=detect_leaks=0 $(TEST_KERNELS) \
 	  -k "(native or memory or prepare or resize) and not (memory_goes_back or too_little_memory)"
+	for sanitizer in thread address,undefined; do \
+	  $(CC) -std=c11 -g -O1 -pthread -fsanitize=$$sanitizer -fno-sanitize-recover=all \
+	    tests/backends/pool_harness.c -o build/$@/pool_harness && \
+	  TSAN_OPTIONS=die_after_fork=0 ASAN_OPTIONS=detect_leaks=0 build/$@/pool_harness 5 || exit 1; \
+	done
 
 CLANG ?= clang
 clang: .venv/test
