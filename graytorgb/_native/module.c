@@ -6,7 +6,7 @@
 #endif
 
 #include "kernels.h"
-#include "threads.h"
+#include "pool.h"
 
 int level_count, best_level;
 

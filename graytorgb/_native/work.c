@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "threads.h"
+#include "pool.h"
 
 /* Bytes of result at a time: few, so that the next block's work begins while the stores of this
  * one are on their way, and its source is read from the first cache where there are three. */
