@@ -2,15 +2,18 @@
 
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+
+from .locks import make_lock
 
 # The keys of the warnings that were shown, with the list of warning filters at that time.
 # `catch_warnings` puts another list in place: inside it a warning is new again, as it is for
 # Python's own registry.
 _said: dict[Any, Sequence[Any]] = {}
+_lock = make_lock()  # so that of several threads one shows it
 
 _has_range_policy: ContextVar[bool] = ContextVar("has_range_policy", default=False)
 
@@ -67,8 +70,10 @@ def warn_once(key: Any, warning: str | UserWarning) -> None:
 
     Python itself shows a warning once for each text, but a text that names a value is always new.
     """
-    if is_due(key):
+    with _lock:
+        due = is_due(key)
         _said[key] = _filters()
+    if due:
         warnings.warn(warning, UserWarning, stacklevel=_callers_level())
 
 
@@ -78,7 +83,10 @@ def forget() -> None:
 
 
 def _filters() -> Sequence[Any]:
-    return warnings.filters
+    """Return the list of filters that is in force in this thread."""
+    # A free-threaded Python 3.14 has one for each context, and the module's is only the first.
+    find: Callable[[], Sequence[Any]] | None = getattr(warnings, "_get_filters", None)
+    return warnings.filters if find is None else find()
 
 
 def _callers_level() -> int:
