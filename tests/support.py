@@ -79,7 +79,9 @@ def needs_free_threading():
         assert not sys._is_gil_enabled(), "PYTHON_GIL=1 is set, or a module needs the GIL"
         return
     if "free-threading" in REQUIRED:
-        pytest.fail("GRAYTORGB_REQUIRE names free-threading, and this Python has a GIL", pytrace=False)
+        pytest.fail(
+            "GRAYTORGB_REQUIRE names free-threading, and this Python has a GIL", pytrace=False
+        )
     pytest.skip("needs a free-threaded Python, such as python3.14t")
 
 

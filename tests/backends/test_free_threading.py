@@ -81,9 +81,10 @@ print(wrong, min(calls) > 0, info.lent_bytes, info.kept_bytes <= info.limit)
 """
 
 
-def test_the_kernels_leave_the_gil_off():
+def test_the_kernels_leave_the_gil_off(monkeypatch):
     """Loading them isn't a reason for Python to turn it on, with a RuntimeWarning."""
     needs_free_threading()
+    monkeypatch.delenv("PYTHON_GIL", raising=False)  # 0 would keep it off whatever is loaded
     text = run_python("""
 import sys, warnings
 warnings.simplefilter("error")

@@ -25,6 +25,8 @@ def test_without_the_lock_it_is_found(tmp_path):
 
 def test_a_lock_that_a_fork_leaves_taken_is_found(tmp_path):
     """The child waits for a lock whose owner it doesn't have, until its alarm ends it."""
-    status, text = run_harness(build_harness(SOURCE, tmp_path, "none", "-DPLANT=2", "-DPATIENCE=1"), 60)
+    status, text = run_harness(
+        build_harness(SOURCE, tmp_path, "none", "-DPLANT=2", "-DPATIENCE=1"), 60
+    )
     assert status
     assert "wrong: a child died of a signal" in text

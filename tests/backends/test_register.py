@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 import graytorgb as g2r
-from graytorgb.backends import registry
+from graytorgb.backends import listing, registry
+from graytorgb.backends.table import BUILT_IN
 
+from ..interleave import codes_of, interleavings
 from ..support import needs, oracle, run_python
 
 GRAY = np.arange(4 * 5 * 6, dtype=np.uint8).reshape(4, 5, 6)
@@ -318,3 +320,20 @@ def test_the_command_line(module):
     assert "mine_module.expand" in listed.output
     arguments = ["bench", "--shape", "4x5x6", "--backends", "mine", "--seconds", "0", "--no-peaks"]
     assert "mine: " in CliRunner().invoke(main, arguments).output
+
+
+def test_a_backend_that_another_thread_removes_is_still_listed(module):
+    """The list is of one moment: each backend in it is inspected by its own line."""
+    module("mine_module")
+
+    def list_all():
+        g2r.register_backend("mine", "mine_module", replace=True)
+        return g2r.list_backends()
+
+    def remove():
+        if "mine" in registry._registered:
+            g2r.unregister_backend("mine")
+
+    for listed, _ in interleavings(list_all, remove, codes_of(listing)):
+        assert "mine" not in listed or listed["mine"].available
+        assert set(listed) >= set(BUILT_IN)
