@@ -22,7 +22,7 @@ from setuptools.errors import BaseError, CCompilerError, PlatformError
 MSVC = ["/O2", "/std:c11"], []
 GNU = ["-std=c11", "-O3", "-ffp-contract=off", "-pthread"], ["-pthread"]
 SOURCES = Path("graytorgb/_native")
-# One build serves every Python from 3.11 on by the stable ABI, which a free-threaded Python doesn't have.
+# By the stable ABI, one build serves every Python from 3.11 on, except free-threaded ones.
 HAS_STABLE_ABI = not sysconfig.get_config_var("Py_GIL_DISABLED")
 LOG = "_kernels_build.log"  # graytorgb/backends/diagnosis.py reads it
 

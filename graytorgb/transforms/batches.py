@@ -222,8 +222,8 @@ class PrepareBatch:
 
         Threads may share this object. A single operation on a list is never interrupted, with a GIL
         or without, and an array is back on the list only when a batch refers to it, so no two
-        threads get the same one. A lock isn't used, because a process that is forked while the lock is held could never
-        acquire it.
+        threads get the same one. A lock isn't used, because a process that is forked while the lock
+        is held could never acquire it.
         """
         for _ in range(len(self._kept)):
             try:
