@@ -8,7 +8,7 @@ import pytest
 
 from graytorgb.core import locks, notice
 
-from ..interleave import codes_of, interleavings
+from ..interleave import interleavings
 
 
 @pytest.fixture(autouse=True)
