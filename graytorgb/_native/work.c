@@ -82,10 +82,18 @@ static int do_part(const struct work *work, size_t start, size_t stop)
     return outside;
 }
 
-/* Bytes of result a task, at least, so that taking one costs nothing; and tasks a thread, so that
- * the threads end together. Large tasks keep threads from faulting in the same large page. */
-#define LEAST_TASK (1 << 18)
+/* Bytes of result a task: at least so many that taking one costs nothing, and at most so many that
+ * nobody waits long for the last; between, tasks a thread, so that the threads end together. Large
+ * tasks keep threads from faulting in the same large page. */
+#define LEAST_TASK (1 << 17)
+#define MOST_TASK (4 << 20)
 #define TASKS 8
+
+static size_t bytes_of_task(size_t bytes, int threads)
+{
+    size_t task = bytes / threads / TASKS;
+    return task < LEAST_TASK ? LEAST_TASK : task > MOST_TASK ? MOST_TASK : task;
+}
 
 struct job {
     const struct work *work;
@@ -103,11 +111,10 @@ static void do_task(void *context, size_t i)
 
 int do_work(const struct work *work, int threads)
 {
-    const size_t pixels = work->before * work->after;
-    if (threads <= 1 || pixels * 3 * work->result_width <= LEAST_TASK)
+    const size_t pixels = work->before * work->after, pixel = 3 * work->result_width;
+    if (threads <= 1 || pixels * pixel <= LEAST_TASK)
         return do_part(work, 0, pixels);
-    size_t task = LEAST_TASK / 3 / work->result_width, share_of_all = pixels / threads / TASKS;
-    task = task > share_of_all ? task : share_of_all;
+    size_t task = bytes_of_task(pixels * pixel, threads) / pixel;
     task = (task + LINE - 1) / LINE * LINE; /* whole lines of the cache: each has one writer */
     struct job job = {work, pixels, task, 0};
     share(do_task, &job, (pixels + task - 1) / task, threads);
@@ -139,7 +146,7 @@ static void write_task(void *context, size_t i)
 
 void only_write(const struct level *level, char *dst, size_t n, int stream, int threads)
 {
-    size_t task = n / threads / TASKS > LEAST_TASK ? n / threads / TASKS : LEAST_TASK;
+    size_t task = bytes_of_task(n, threads);
     struct writing writing = {level, dst, n, (task + LINE - 1) / LINE * LINE, stream};
     share(write_task, &writing, (n + writing.task - 1) / writing.task, threads);
 }
