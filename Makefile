@@ -1,6 +1,6 @@
 # The targets install what they need in .venv, and skip this step if nothing has changed.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core lint docs bench sanitize clang cross wheel constraints clean
+.PHONY: help demo test test-core lint docs bench sanitize clang cross free-threaded wheel constraints clean
 
 PYTHON ?= python3
 GRAYTORGB_REQUIRE ?= all
@@ -17,6 +17,7 @@ help:
 	@echo "make sanitize  test the kernels under the sanitizers of addresses, undefined behavior and threads"
 	@echo "make clang  build the kernels by Clang, with every warning an error, and test them"
 	@echo "make cross  build the kernels for arm64 and Windows, and test those for arm64 under QEMU"
+	@echo "make free-threaded  build the kernels for a Python without the GIL, and test them there"
 	@echo "make wheel  build an sdist and a wheel in dist, and test the installed wheel"
 	@echo "make bench  measure every backend and other libraries, in benchmarks/results (two hours)"
 
@@ -112,6 +113,27 @@ cross: .venv/test arm64-python
 	  -k "not (spawn or forkserver or measuring or runs_short)" \
 	  tests/backends/contract.py::TestNative tests/backends/test_native.py \
 	  tests/backends/test_result_cache.py tests/datasets/test_resize_kernel.py tests/functional/test_prepare.py
+
+# Not every package of the tests has a wheel for a Python without the GIL: hypothesis has one in another
+# version, and libraries of the backends are left out.
+FREE_THREADED ?= $(firstword $(foreach name,python3.14t python3.13t,$(shell command -v $(name) 2> /dev/null)))
+free-threaded:
+	@test -n "$(FREE_THREADED)" || { echo "this needs a Python without the GIL, python3.14t or python3.13t; \
+	name one: make FREE_THREADED=/path/to/python3.14t free-threaded"; exit 1; }
+	rm -rf build/$@
+	$(FREE_THREADED) -m venv build/$@/venv
+	grep -v '^hypothesis==' constraints.txt > build/$@/constraints.txt
+	build/$@/venv/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+	  -c build/$@/constraints.txt hypothesis numpy psutil pytest pytest-xdist 'setuptools>=77' sybil
+	CFLAGS="-Wall -Wextra -Werror" build/$@/venv/bin/python setup.py --quiet build \
+	  --build-base build/$@/objects --build-lib build/$@/package
+	@ls build/$@/package/graytorgb/_kernels.*so > /dev/null
+	cp -r tests conftest.py setup.cfg build/$@/package
+	cd build/$@/package && GRAYTORGB_REQUIRE=native,free-threading PYTHONPATH=. ../venv/bin/python -m pytest \
+	  -p no:cacheprovider -q -n 2 --dist loadfile -m "not slow" $(FREE_THREADED_TESTS)
+# The tests left out read PNG files, or build or move the package, which `make wheel` tests.
+FREE_THREADED_TESTS := tests/core tests/backends tests/functional \
+  $(addprefix --ignore tests/,functional/test_image_file.py backends/test_build.py backends/test_installed.py)
 
 # The installed wheel is tested in its own environment without torch, and outside of the source tree, so
 # that the tests find only what is in the wheel.

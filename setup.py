@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ from setuptools.errors import BaseError, CCompilerError, PlatformError
 MSVC = ["/O2", "/std:c11"], []
 GNU = ["-std=c11", "-O3", "-ffp-contract=off", "-pthread"], ["-pthread"]
 SOURCES = Path("graytorgb/_native")
+# By the stable ABI, one build serves every Python from 3.11 on, except free-threaded ones.
+HAS_STABLE_ABI = not sysconfig.get_config_var("Py_GIL_DISABLED")
 LOG = "_kernels_build.log"  # graytorgb/backends/diagnosis.py reads it
 
 
@@ -102,10 +105,10 @@ setup(
             sources=sorted(map(str, SOURCES.glob("*.c"))),
             depends=sorted(str(path) for path in SOURCES.iterdir() if path.suffix != ".c"),
             include_dirs=[np.get_include()],
-            define_macros=[("Py_LIMITED_API", "0x030B0000")],
-            py_limited_api=True,
+            define_macros=[("Py_LIMITED_API", "0x030B0000")] if HAS_STABLE_ABI else [],
+            py_limited_api=HAS_STABLE_ABI,
             optional=True,  # if it can't be built, the package works without it
         )
     ],
-    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+    options={"bdist_wheel": {"py_limited_api": "cp311"}} if HAS_STABLE_ABI else {},
 )

@@ -5,7 +5,7 @@ import sys
 import threading
 
 
-def interleavings(call, other, codes):
+def interleavings(call, other, codes, patience=0.5):
     """Run `call` once for each of its instructions, and `other` in a second thread before that one.
 
     Parameters
@@ -14,17 +14,21 @@ def interleavings(call, other, codes):
         Called without arguments, once for each interleaving.
     codes : set of code objects
         The code of the functions whose instructions count.
+    patience : float
+        How many seconds `call` stands still for `other`, which may wait for a lock that it holds.
 
     Yields
     ------
     tuple
         The result of `call` and the result of `other`.
     """
-    _call_and_start(call, None, -1, codes)  # Python 3.13 reports instructions from the second on
+    _call_and_start(
+        call, None, -1, codes, patience
+    )  # Python 3.13 reports instructions from the second on
     for number in itertools.count():
         results = []
         thread = threading.Thread(target=lambda results=results: results.append(other()))
-        result, steps = _call_and_start(call, thread, number, codes)
+        result, steps = _call_and_start(call, thread, number, codes, patience)
         if steps <= number:  # there is no such instruction
             assert number > 0
             return
@@ -32,7 +36,7 @@ def interleavings(call, other, codes):
         yield result, results[0]
 
 
-def _call_and_start(call, thread, number, codes):
+def _call_and_start(call, thread, number, codes, patience):
     """Run `call` and start `thread` before one instruction; return the result and their count."""
     steps = 0
 
@@ -41,7 +45,7 @@ def _call_and_start(call, thread, number, codes):
         if event == "opcode":
             if steps == number:
                 thread.start()
-                thread.join(0.5)  # not longer, because it may wait for a lock that `call` holds
+                thread.join(patience)
             steps += 1
         return step
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import sysconfig
 from importlib.metadata import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,6 +28,7 @@ __all__ = [
     "assert_same_bits",
     "awkward_arrays",
     "needs",
+    "needs_free_threading",
     "needs_package",
     "oracle",
     "packaged",
@@ -66,6 +68,21 @@ def needs_package(*names):
             if REQUIRED & {name, "all"}:
                 pytest.fail(f"GRAYTORGB_REQUIRE names {name}, which isn't installed", pytrace=False)
             pytest.skip(f"needs {name}", allow_module_level=True)
+
+
+def needs_free_threading():
+    """Skip if this Python has a GIL; fail if GRAYTORGB_REQUIRE names "free-threading".
+
+    "all" doesn't include it, because most Pythons have one.
+    """
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        assert not sys._is_gil_enabled(), "PYTHON_GIL=1 is set, or a module needs the GIL"
+        return
+    if "free-threading" in REQUIRED:
+        pytest.fail(
+            "GRAYTORGB_REQUIRE names free-threading, and this Python has a GIL", pytrace=False
+        )
+    pytest.skip("needs a free-threaded Python, such as python3.14t")
 
 
 def read_guide(name):

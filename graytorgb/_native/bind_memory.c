@@ -11,6 +11,24 @@ static PyDataMem_Handler handler = {
     "graytorgb", 1, {NULL, memory_malloc, memory_calloc, memory_realloc, memory_free}};
 static PyObject *handler_capsule;
 
+/* A new array in memory of ours; takes the dtype's reference. NumPy's handler is a context variable,
+ * so no other thread allocates by ours. */
+static PyObject *new_array(int ndim, const npy_intp *sizes, PyArray_Descr *dtype)
+{
+    PyObject *before = PyDataMem_SetHandler(handler_capsule);
+    if (!before) {
+        Py_DECREF(dtype);
+        return NULL;
+    }
+    PyObject *array = PyArray_Empty(ndim, sizes, dtype, 0);
+    PyObject *ours = PyDataMem_SetHandler(before);
+    Py_DECREF(before);
+    if (!ours)
+        Py_CLEAR(array);
+    Py_XDECREF(ours);
+    return array;
+}
+
 PyDoc_STRVAR(empty_doc, "empty(shape, dtype)\n--\n\n"
 "(numpy.empty(shape, dtype), whether its pages are there already), in memory that is kept for\n"
 "the next array when this one dies.");
@@ -37,17 +55,11 @@ static PyObject *empty(PyObject *module, PyObject *arguments)
             return NULL;
         }
     }
-    PyObject *before = PyDataMem_SetHandler(handler_capsule);
-    if (!before) {
-        Py_DECREF(dtype);
+    PyObject *array = new_array((int)ndim, sizes, dtype);
+    if (!array)
         return NULL;
-    }
-    size_t hits = memory_info.hits;
-    PyObject *array = PyArray_Empty((int)ndim, sizes, dtype, 0); /* takes the dtype's reference */
-    PyObject *ours = PyDataMem_SetHandler(before);
-    Py_DECREF(before);
-    Py_XDECREF(ours);
-    return array ? Py_BuildValue("NN", array, PyBool_FromLong(memory_info.hits > hits)) : NULL;
+    int is_reused = memory_is_reused(PyArray_DATA((PyArrayObject *)array));
+    return Py_BuildValue("NN", array, PyBool_FromLong(is_reused));
 }
 
 PyDoc_STRVAR(cache_info_doc, "cache_info()\n--\n\n"
@@ -55,11 +67,11 @@ PyDoc_STRVAR(cache_info_doc, "cache_info()\n--\n\n"
 
 static PyObject *cache_info(PyObject *module, PyObject *arguments)
 {
-    const struct memory_info *info = &memory_info;
+    const struct memory_info info = memory_get_info();
     (void)module, (void)arguments;
-    return Py_BuildValue("nnnnnn", (Py_ssize_t)info->limit, (Py_ssize_t)info->kept_bytes,
-                         (Py_ssize_t)info->blocks, (Py_ssize_t)info->lent_bytes,
-                         (Py_ssize_t)info->hits, (Py_ssize_t)info->misses);
+    return Py_BuildValue("nnnnnn", (Py_ssize_t)info.limit, (Py_ssize_t)info.kept_bytes,
+                         (Py_ssize_t)info.blocks, (Py_ssize_t)info.lent_bytes,
+                         (Py_ssize_t)info.hits, (Py_ssize_t)info.misses);
 }
 
 PyDoc_STRVAR(set_cache_limit_doc, "set_cache_limit(limit)\n--\n\n"
@@ -88,6 +100,10 @@ PyMethodDef memory_methods[] = {
 int start_memory(void)
 {
     import_array1(-1);
+    if (memory_start() != 0) {
+        PyErr_NoMemory();
+        return -1;
+    }
     handler_capsule = PyCapsule_New(&handler, "mem_handler", NULL);
     return handler_capsule ? 0 : -1;
 }

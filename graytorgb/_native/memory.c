@@ -1,9 +1,11 @@
-#define _DEFAULT_SOURCE /* madvise */
+#define _DEFAULT_SOURCE 1 /* madvise */
 #include "memory.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "threads.h"
 
 #if defined(__SANITIZE_ADDRESS__) /* as GCC names it */
 #define SANITIZED
@@ -80,21 +82,85 @@ static void give_to_system(void *start, size_t size)
 struct header {
     void *start;     /* what the system gave */
     size_t capacity; /* bytes of data */
+    int is_reused;   /* whether it was kept before it was lent */
 };
 #define HEADER(data) ((struct header *)((char *)(data) - ALIGNMENT))
 
-struct memory_info memory_info;
+/* The lock guards what follows it. It is held for some steps at a time, and never while the system
+ * is asked for memory or given it back. A block that isn't kept belongs to whoever has it. */
+static lock_type lock = UNLOCKED;
+static struct memory_info info;
 static void *kept[MOST_BLOCKS]; /* the oldest first */
 
-static void shrink_to(size_t limit, size_t blocks);
+/* Blocks that are no longer kept, to be given back when the lock isn't held. */
+struct dropped {
+    size_t count;
+    void *blocks[MOST_BLOCKS];
+};
+
+#ifndef _WIN32
+static void hold_lock(void)
+{
+    LOCK(&lock);
+}
+
+static void release_lock(void)
+{
+    UNLOCK(&lock);
+}
+#endif
+
+int memory_start(void)
+{
+#ifndef _WIN32
+    /* The thread that forks holds the lock, so that the child gets a whole state and a free lock. */
+    return pthread_atfork(hold_lock, release_lock, release_lock);
+#else
+    return 0;
+#endif
+}
+
+/* With the lock held: no longer keeps a block, whose number it is among the kept ones. */
+static void *remove_kept(size_t i)
+{
+    void *data = kept[i];
+    memmove(kept + i, kept + i + 1, (info.blocks - i - 1) * sizeof *kept);
+    info.blocks--;
+    info.kept_bytes -= HEADER(data)->capacity;
+    return data;
+}
+
+/* With the lock held: no longer keeps the oldest blocks, until the rest is within the limits. */
+static void shrink_to(size_t limit, size_t blocks, struct dropped *dropped)
+{
+    dropped->count = 0;
+    while (info.blocks && (info.kept_bytes > limit || info.blocks > blocks))
+        dropped->blocks[dropped->count++] = remove_kept(0);
+}
+
+static void delete_block(void *data)
+{
+    ALLOW(data, HEADER(data)->capacity);
+    give_to_system(HEADER(data)->start, HEADER(data)->capacity + 2 * ALIGNMENT);
+}
+
+static void delete_blocks(const struct dropped *dropped)
+{
+    for (size_t i = 0; i < dropped->count; i++)
+        delete_block(dropped->blocks[i]);
+}
 
 static void *new_block(size_t size)
 {
     if (size > SIZE_MAX - 2 * ALIGNMENT)
         return NULL;
     char *start = take_from_system(size + 2 * ALIGNMENT);
-    if (!start) {
-        shrink_to(0, 0); /* the kept blocks may take the memory that is missing */
+    if (!start) { /* the kept blocks may take the memory that is missing */
+        struct dropped dropped;
+        LOCK(&lock);
+        shrink_to(0, 0, &dropped);
+        UNLOCK(&lock);
+        delete_blocks(&dropped);
         start = take_from_system(size + 2 * ALIGNMENT);
     }
     if (!start)
@@ -102,56 +168,69 @@ static void *new_block(size_t size)
     char *data = start + 2 * ALIGNMENT - (uintptr_t)start % ALIGNMENT;
     HEADER(data)->start = start;
     HEADER(data)->capacity = size;
+    HEADER(data)->is_reused = 0;
     ASK_FOR_HUGE_PAGES(data, size);
     return data;
 }
 
-static void delete_block(void *data)
-{
-    give_to_system(HEADER(data)->start, HEADER(data)->capacity + 2 * ALIGNMENT);
-}
-
-static void *remove_kept(size_t i)
-{
-    void *data = kept[i];
-    size_t capacity = HEADER(data)->capacity;
-    memmove(kept + i, kept + i + 1, (memory_info.blocks - i - 1) * sizeof *kept);
-    memory_info.blocks--;
-    memory_info.kept_bytes -= capacity;
-    ALLOW(data, capacity);
-    return data;
-}
-
-static void shrink_to(size_t limit, size_t blocks)
-{
-    while (memory_info.blocks && (memory_info.kept_bytes > limit || memory_info.blocks > blocks))
-        delete_block(remove_kept(0));
-}
-
 void memory_set_limit(size_t limit)
 {
-    memory_info.limit = limit;
-    shrink_to(limit, MOST_BLOCKS);
+    struct dropped dropped;
+    LOCK(&lock);
+    info.limit = limit;
+    shrink_to(limit, MOST_BLOCKS, &dropped);
+    UNLOCK(&lock);
+    delete_blocks(&dropped);
 }
 
-/* Takes the newest block that fits and wastes at most an eighth: it may still be in a cache. */
+struct memory_info memory_get_info(void)
+{
+    LOCK(&lock);
+    struct memory_info copy = info;
+    UNLOCK(&lock);
+    return copy;
+}
+
+int memory_is_reused(const void *data)
+{
+    return HEADER(data)->is_reused;
+}
+
+/* With the lock held: the newest block that fits and wastes at most an eighth, because it may still
+ * be in a cache; NULL if there is none. */
+static void *take_kept(size_t size)
+{
+    for (size_t i = info.blocks; i--;) {
+        size_t capacity = HEADER(kept[i])->capacity;
+        if (capacity >= size && capacity - size <= size / 8)
+            return remove_kept(i);
+    }
+    return NULL;
+}
+
 void *memory_malloc(void *context, size_t size)
 {
     (void)context;
-    void *data = NULL;
-    for (size_t i = memory_info.blocks; i-- && !data;) {
-        size_t capacity = HEADER(kept[i])->capacity;
-        if (capacity >= size && capacity - size <= size / 8)
-            data = remove_kept(i);
+    LOCK(&lock);
+    void *data = take_kept(size);
+    if (data) {
+        info.hits++;
+        info.lent_bytes += HEADER(data)->capacity;
+    } else {
+        info.misses++;
     }
-    if (data)
-        memory_info.hits++;
-    else {
-        memory_info.misses++;
-        data = new_block(size);
+    UNLOCK(&lock);
+    if (data) {
+        ALLOW(data, HEADER(data)->capacity);
+        HEADER(data)->is_reused = 1;
+        return data;
     }
-    if (data)
-        memory_info.lent_bytes += HEADER(data)->capacity;
+    data = new_block(size);
+    if (data) {
+        LOCK(&lock);
+        info.lent_bytes += size;
+        UNLOCK(&lock);
+    }
     return data;
 }
 
@@ -183,15 +262,25 @@ void memory_free(void *context, void *data, size_t size)
     (void)context, (void)size; /* for a resized array, NumPy passes the new size */
     if (!data)
         return;
+    struct dropped dropped = {0, {NULL}};
     size_t capacity = HEADER(data)->capacity;
-    memory_info.lent_bytes -= capacity;
-    if (capacity > memory_info.limit) {
-        delete_block(data);
-        return;
+    LOCK(&lock);
+    info.lent_bytes -= capacity;
+    int is_kept = capacity <= info.limit;
+    UNLOCK(&lock);
+    if (is_kept) {
+        OFFER_TO_SYSTEM(data, capacity);
+        FORBID(data, capacity);
+        LOCK(&lock);
+        is_kept = capacity <= info.limit; /* another thread may have set it meanwhile */
+        if (is_kept) {
+            shrink_to(info.limit - capacity, MOST_BLOCKS - 1, &dropped);
+            kept[info.blocks++] = data;
+            info.kept_bytes += capacity;
+        }
+        UNLOCK(&lock);
     }
-    shrink_to(memory_info.limit - capacity, MOST_BLOCKS - 1);
-    OFFER_TO_SYSTEM(data, capacity);
-    FORBID(data, capacity);
-    kept[memory_info.blocks++] = data;
-    memory_info.kept_bytes += capacity;
+    if (!is_kept)
+        delete_block(data);
+    delete_blocks(&dropped);
 }

@@ -4,8 +4,11 @@
 
 #include <stddef.h>
 
-/* Everything here is called with the GIL held, by NumPy's arrays and by this module. That is the
- * lock: no two threads are in here at once, and a fork never copies a half-changed state. */
+/* Every function may be called by several threads at once, with the GIL or without it, and in a
+ * process that was forked while other threads were in here. */
+
+/* To be called once, before the others: tells the system what to do at a fork; 0 if it did. */
+int memory_start(void);
 
 /* NumPy's four allocator functions (PyDataMemAllocator); the context isn't used. */
 void *memory_malloc(void *context, size_t size);
@@ -13,13 +16,16 @@ void *memory_calloc(void *context, size_t count, size_t size);
 void *memory_realloc(void *context, void *data, size_t size);
 void memory_free(void *context, void *data, size_t size);
 
+/* Whether a block that memory_malloc returned was kept before, so that its pages are there. */
+int memory_is_reused(const void *data);
+
 struct memory_info {
     size_t limit;               /* the most bytes to keep */
     size_t kept_bytes, blocks;  /* kept now */
     size_t lent_bytes;          /* in living arrays */
     size_t hits, misses;
 };
-extern struct memory_info memory_info;
+struct memory_info memory_get_info(void);
 
 void memory_set_limit(size_t limit); /* gives back the blocks beyond it */
 

@@ -26,10 +26,6 @@ int check_level(int level)
     return 1;
 }
 
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "graytorgb._kernels", "The compiled kernels; see graytorgb/_native.", -1,
-    NULL, NULL, NULL, NULL, NULL};
-
 /* The names of the levels that this processor can run, the best one last. */
 static PyObject *usable_levels(void)
 {
@@ -44,7 +40,8 @@ static PyObject *usable_levels(void)
             Py_CLEAR(names);
         Py_XDECREF(name);
     }
-    level_count = count, best_level = best; /* at once: other threads may use the module already */
+    if (level_count != count) /* else other threads may use the module already */
+        level_count = count, best_level = best;
     if (names)
         tuple = PyList_AsTuple(names);
     Py_XDECREF(names);
@@ -75,16 +72,45 @@ static int add_functions(PyObject *module)
     return 0;
 }
 
+/* Fills a module. What the files keep for the whole process is made for the first one alone; another
+ * one follows if Python's entry of the module is removed and it is imported again. */
+static int fill_module(PyObject *module)
+{
+    static int is_started;
+    if (!is_started && (start_memory() < 0 || start_batches() < 0))
+        return -1;
+    is_started = 1;
+    PyObject *names = usable_levels();
+    int failed = !names || add_functions(module) < 0 ||
+                 PyModule_AddObjectRef(module, "levels", names) < 0 ||
+                 PyModule_AddStringConstant(module, "__version__", levels[best_level]->name) < 0 ||
+                 PyModule_AddIntConstant(module, "most_threads", MOST_THREADS) < 0 ||
+                 PyModule_AddIntConstant(module, "stream_from", stream_from()) < 0;
+    Py_XDECREF(names);
+    return failed ? -1 : 0;
+}
+
+/* The stable ABI of Python 3.11 has neither of the slots that depend on macros here. Nor has it a use
+ * for them: without the GIL there is no such ABI. */
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, fill_module},
+#if defined(Py_mod_multiple_interpreters) /* NumPy and the cache of memory are the process's */
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
+#if defined(Py_mod_gil)
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    .m_base = PyModuleDef_HEAD_INIT,
+    .m_name = "graytorgb._kernels",
+    .m_doc = "The compiled kernels; see graytorgb/_native.",
+    .m_slots = slots,
+};
+
 PyMODINIT_FUNC PyInit__kernels(void)
 {
-    int failed = start_memory() < 0 || start_batches() < 0;
-    PyObject *module = failed ? NULL : PyModule_Create(&definition);
-    PyObject *names = module ? usable_levels() : NULL;
-    if (!names || add_functions(module) < 0 || PyModule_AddObjectRef(module, "levels", names) < 0 ||
-        PyModule_AddStringConstant(module, "__version__", levels[best_level]->name) < 0 ||
-        PyModule_AddIntConstant(module, "most_threads", MOST_THREADS) < 0 ||
-        PyModule_AddIntConstant(module, "stream_from", stream_from()) < 0)
-        Py_CLEAR(module);
-    Py_XDECREF(names);
-    return module;
+    return PyModuleDef_Init(&definition);
 }

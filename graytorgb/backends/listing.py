@@ -66,7 +66,7 @@ def list_backends() -> dict[str, BackendInfo]:
 def _inspect(name: str, entry: Entry) -> BackendInfo:
     status: Literal["available", "missing", "broken"] = "available"
     try:
-        registry.import_backend(name, registry.version)
+        registry.import_entry(name, entry)
         why = describe_version(entry.library or "numpy")
     except BackendUnavailable as error:
         status = "missing" if error.missing else "broken"

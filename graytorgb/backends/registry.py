@@ -7,7 +7,6 @@ package, or what :func:`register_backend` was told. :data:`BACKENDS` shows them 
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from threading import RLock
 from types import MappingProxyType
 from typing import Any, Literal, cast
 from warnings import warn
@@ -15,6 +14,7 @@ from warnings import warn
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..core.locks import make_lock
 from ..errors import BackendUnavailable, OptionError, UnknownBackend
 from ..extras import EXTENSION_SUFFIXES, is_missing, require
 from ..kinds.numpy import NUMBERS
@@ -24,7 +24,7 @@ from .table import BUILT_IN, Entry
 # What this process registered, and what the entry points of installed packages name
 _registered: dict[str, Entry] = {}
 _installed: dict[str, Entry] = {}
-_lock = RLock()
+_lock = make_lock()
 
 _entries = dict(BUILT_IN)
 BACKENDS: Mapping[str, Entry] = MappingProxyType(_entries)
@@ -242,7 +242,7 @@ def load(name: str) -> Backend:
     try:
         return import_backend(name, version)
     except BackendUnavailable as error:
-        ready = (n for n, e in dict(BACKENDS).items() if not (e.library and is_missing(e.library)))
+        ready = (n for n, e in dict(_entries).items() if not (e.library and is_missing(e.library)))
         others = ", ".join(other for other in ready if other != name)
         error.args = (f"backend {name!r} {error}; usable now: {others}",)
         raise
@@ -251,7 +251,11 @@ def load(name: str) -> Backend:
 @lru_cache(256)
 def import_backend(name: str, version: int) -> Backend:
     """Import a backend's module; `version` is the table's, in which its line is looked up."""
-    entry = lookup(name)
+    return import_entry(name, lookup(name))
+
+
+def import_entry(name: str, entry: Entry) -> Backend:
+    """Import a backend's module by its line, which another thread may have removed meanwhile."""
     if entry.defect:
         raise BackendUnavailable(f"can't be used: {entry.defect}")
     try:
@@ -292,4 +296,4 @@ def _is_usable(name: str, version: int) -> bool:
 
 def backends_for_dtype(dtype: np.dtype[Any]) -> list[str]:
     """Return the names of the backends that take a dtype, installed or not."""
-    return [name for name, entry in dict(BACKENDS).items() if entry.takes(dtype)]
+    return [name for name, entry in dict(_entries).items() if entry.takes(dtype)]

@@ -2,15 +2,19 @@
 
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from .collected_warnings import get_own
+from .locks import make_lock
+
 # The keys of the warnings that were shown, with the list of warning filters at that time.
 # `catch_warnings` puts another list in place: inside it a warning is new again, as it is for
-# Python's own registry.
+# Python's own registry. In a thread that collects warnings it is the list that they are put in.
 _said: dict[Any, Sequence[Any]] = {}
+_lock = make_lock()  # so that of several threads one shows it
 
 _has_range_policy: ContextVar[bool] = ContextVar("has_range_policy", default=False)
 
@@ -59,7 +63,7 @@ def warn_of_range(warning: RangeWarning, stacklevel: int) -> None:
 
 def is_due(key: Any) -> bool:
     """Return whether the warning of this key has not been shown yet."""
-    return _said.get(key) is not _filters()
+    return _said.get(key) is not _find_scope()
 
 
 def warn_once(key: Any, warning: str | UserWarning) -> None:
@@ -67,8 +71,10 @@ def warn_once(key: Any, warning: str | UserWarning) -> None:
 
     Python itself shows a warning once for each text, but a text that names a value is always new.
     """
-    if is_due(key):
-        _said[key] = _filters()
+    with _lock:
+        due = is_due(key)
+        _said[key] = _find_scope()
+    if due:
         warnings.warn(warning, UserWarning, stacklevel=_callers_level())
 
 
@@ -77,8 +83,14 @@ def forget() -> None:
     _said.clear()
 
 
-def _filters() -> Sequence[Any]:
-    return warnings.filters
+def _find_scope() -> Sequence[Any]:
+    """Return the list that this thread collects warnings in, or its list of filters."""
+    own = get_own()
+    if own is not None:
+        return own
+    # A free-threaded Python 3.14 has one for each context, and the module's is only the first.
+    find: Callable[[], Sequence[Any]] | None = getattr(warnings, "_get_filters", None)
+    return warnings.filters if find is None else find()
 
 
 def _callers_level() -> int:

@@ -220,10 +220,10 @@ class PrepareBatch:
     def _take(self, nbytes: int) -> np.ndarray[Any, Any]:
         """Remove a kept array that is free and large enough, or make a new one.
 
-        Threads may share this object. Python never interrupts a single operation on a list, and an
-        array is back on the list only when a batch refers to it, so no two threads get the same
-        one. A lock isn't used, because a process that is forked while the lock is held could never
-        acquire it.
+        Threads may share this object. A single operation on a list is never interrupted, with a GIL
+        or without, and an array is back on the list only when a batch refers to it, so no two
+        threads get the same one. A lock isn't used, because a process that is forked while the lock
+        is held could never acquire it.
         """
         for _ in range(len(self._kept)):
             try:

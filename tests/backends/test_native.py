@@ -451,6 +451,13 @@ def work(seed):
     return bool((result == gray[..., None]).all())
 
 
+# Without a GIL, nothing but the system decides when a thread runs.
+needs_gil = pytest.mark.skipif(
+    not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="this Python has no GIL to give up"
+)
+
+
+@needs_gil
 def test_other_threads_run_meanwhile():
     gray = np.zeros(200_000_000, np.uint8)
     out = np.zeros(3 * gray.size, np.uint8)
@@ -463,6 +470,7 @@ def test_other_threads_run_meanwhile():
     assert turns > 1000
 
 
+@needs_gil
 def test_other_threads_run_while_values_are_counted():
     values, numbers = np.zeros(100_000_000, np.uint8), np.zeros(256, np.uint64)
     for function, arguments in (

@@ -329,3 +329,19 @@ def test_the_command_line(module):
     assert "mine_module.expand" in listed.output
     arguments = ["bench", "--shape", "4x5x6", "--backends", "mine", "--seconds", "0", "--no-peaks"]
     assert "mine: " in CliRunner().invoke(main, arguments).output
+
+
+def test_a_backend_that_another_thread_removes_is_still_listed(module, monkeypatch):
+    """The list is of one moment: each backend in it is inspected by its own line."""
+    module("mine_module")
+    g2r.register_backend("mine", "mine_module")
+    find = registry.find_backends
+
+    def find_and_let_another_remove():
+        found = find()
+        g2r.unregister_backend("mine")
+        return found
+
+    monkeypatch.setattr(registry, "find_backends", find_and_let_another_remove)
+    assert g2r.list_backends()["mine"].available
+    assert "mine" not in find()

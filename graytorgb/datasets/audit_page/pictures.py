@@ -1,6 +1,5 @@
 """Draw files of an audited set small, for a page: as they are, and as each loader gives them."""
 
-import warnings
 from base64 import b64encode
 from collections.abc import Mapping
 from io import BytesIO
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ...core.collected_warnings import collect_warnings
 from ...core.value_range import ValueRange
 from ...functional.to_rgb import to_rgb
 from ...functional.to_uint8 import to_uint8
@@ -107,8 +107,7 @@ def draw_thumbnail(item: Item, record: Record, ranges: Ranges) -> Picture:
     Exception
         Whatever reading it raises, such as FileNotFoundError for a file that is gone.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what they tell is among an image's notes
+    with collect_warnings():  # what they tell is among an image's notes
         return encode(_render(item.read(limit=_LIMIT), record, ranges)[0], THUMBNAIL)
 
 
@@ -117,8 +116,7 @@ def draw_losses(item: Item, record: Record, ranges: Ranges) -> Drawn:
 
     The parameters and the errors are those of :func:`draw_thumbnail`.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with collect_warnings():
         data = item.read_data()
         image = item.read(limit=_LIMIT) if data is None else item.read(data=data, limit=_LIMIT)
         ours, value_range = _render(image, record, ranges)

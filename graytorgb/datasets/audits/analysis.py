@@ -1,6 +1,5 @@
 """Analyze a batch of files, in a worker: a record for each, and what is counted of them all."""
 
-import warnings
 from collections.abc import Sequence
 from hashlib import file_digest
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from xxhash import xxh3_128, xxh3_128_hexdigest
 
+from ...core.collected_warnings import collect_warnings
 from ...core.image_file import ImageFile
 from ...inspection.counting import Counts
 from ...inspection.loaders import find_losses
@@ -35,8 +35,7 @@ def analyze_batch(items: Sequence[Item], *, quick: bool) -> Analysis:
     The position of each row is its place in `items`.
     """
     analysis = Analysis([], [], Totals())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what they tell is among an image's notes
+    with collect_warnings():  # what they tell is among an image's notes
         for position, item in enumerate(items):
             found = _analyze(item, quick)
             if isinstance(found, Skipped):

@@ -1,6 +1,5 @@
 """Read and convert the images of a task, in a worker."""
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.collected_warnings import collect_warnings
 from ...core.image_file import ImageFile
 from ...core.value_range import ValueRange
 from ...errors import GrayToRGBError
@@ -61,8 +61,7 @@ def convert_images(images: Sequence[PlannedImage], options: Options) -> Iterator
             yield Converted(planned, None, None, error)
             continue
         try:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
+            with collect_warnings() as caught:
                 pixels = convert_image(image, options)
                 _check_range(image, planned, options)
                 _check_result(pixels, planned)
@@ -118,8 +117,7 @@ def read_images(
 
 def _read(item: "Item", **arguments: Any) -> tuple[ImageFile, tuple[Note, ...]]:
     """Read an image, and return it with what the warnings say."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with collect_warnings() as caught:
         image = item.read(**arguments)
     return image, tuple(make_note(w.message) for w in caught if issubclass(w.category, UserWarning))
 

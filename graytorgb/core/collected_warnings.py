@@ -1,0 +1,90 @@
+"""Warnings that a thread collects for itself, while other threads show or collect theirs.
+
+``warnings.catch_warnings`` changes the whole process before Python 3.14: a second thread's warnings
+land in the first one's list, and the filters of the thread that ends last may stay for good.
+"""
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from .locks import make_lock
+
+Collected = list[warnings.WarningMessage]
+
+_own: ContextVar[Collected | None] = ContextVar("own", default=None)  # what this thread collects in
+_lock = make_lock()
+_collecting = 0  # how many threads collect now
+_outer = warnings.catch_warnings()  # holds the filters as they are when no thread collects
+_show: Callable[..., Any] = warnings.showwarning
+
+
+def get_own() -> Collected | None:
+    """Return the list in which this thread collects warnings, or None if it shows them."""
+    return _own.get()
+
+
+@contextmanager
+def collect_warnings() -> Iterator[Collected]:
+    """Collect every warning that this thread causes in the block, and show none of them.
+
+    Warnings of other threads, which don't collect, are shown meanwhile, each time.
+
+    Yields
+    ------
+    list of warnings.WarningMessage
+        It grows while the block runs.
+    """
+    if getattr(sys.flags, "context_aware_warnings", False):  # the thread has filters of its own
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield caught
+        return
+    found: Collected = []
+    token = _own.set(found)
+    _begin()
+    try:
+        yield found
+    finally:
+        _end()
+        _own.reset(token)
+
+
+def _begin() -> None:
+    """Let all warnings through to `_sort`, if no other thread has done so already."""
+    global _collecting, _outer, _show
+    with _lock:
+        if not _collecting:
+            _outer = warnings.catch_warnings()
+            _outer.__enter__()
+            warnings.simplefilter("always")
+            _show, warnings.showwarning = warnings.showwarning, _sort
+        _collecting += 1
+
+
+def _end() -> None:
+    """Put the filters back, if no other thread collects any more."""
+    global _collecting
+    with _lock:
+        _collecting -= 1
+        if not _collecting:
+            _outer.__exit__(None, None, None)
+
+
+def _sort(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: str | None = None,
+) -> None:
+    """Add a warning to the list of the thread that causes it, or show it if the thread has none."""
+    own = _own.get()
+    if own is None:
+        _show(message, category, filename, lineno, file, line)
+    else:
+        own.append(warnings.WarningMessage(message, category, filename, lineno, file, line))
