@@ -39,6 +39,13 @@ def _opencv_each(x: Array) -> Converter:
     return lambda: np.stack([cv2.cvtColor(image, cv2.COLOR_GRAY2RGB) for image in x])
 
 
+def _opencv_batch(x: Array) -> Converter:
+    import cv2
+
+    rows, shape = x.reshape(-1, x.shape[-1]), (*x.shape, 3)
+    return lambda: cv2.cvtColor(rows, cv2.COLOR_GRAY2RGB).reshape(shape)
+
+
 def _pillow_each(x: Array) -> Converter:
     from PIL import Image
 
@@ -90,6 +97,17 @@ def _torch_repeat(x: Array) -> Converter:
     return lambda: gray.repeat(1, 3, 1, 1)
 
 
+def _torch_expand(axis: int) -> Callable[[Array], Converter]:
+    def make(x: Array) -> Converter:
+        import torch
+
+        gray = torch.from_numpy(x).unsqueeze(axis)
+        sizes = tuple(3 if i == gray.ndim + axis else -1 for i in range(gray.ndim))
+        return lambda: gray.expand(sizes).contiguous()
+
+    return make
+
+
 def _kornia(x: Array) -> Converter:
     import kornia
     import torch
@@ -138,11 +156,13 @@ PEERS = {
         Peer("numpy", "np.tile(x[..., None], 3)", lambda x: lambda: np.tile(x[..., None], 3)),
         Peer("numpy", "np.stack([np.dstack([i] * 3) for i in x])", lambda x: lambda: np.stack([np.dstack([i] * 3) for i in x])),
         Peer("opencv", "cvtColor(i, COLOR_GRAY2RGB) each", _opencv_each, ("uint8", "uint16", "float32")),
+        Peer("opencv", "cvtColor(x.reshape(-1, w), COLOR_GRAY2RGB)", _opencv_batch, ("uint8", "uint16", "float32")),
         Peer("pillow", "i.convert('RGB') each", _pillow_each, ("uint8",)),
         Peer("scikit-image", "gray2rgb(x)", _skimage),
         Peer("einops", "repeat(x, 'n h w -> n h w c', c=3)", _einops("n h w -> n h w c")),
         Peer("albumentations", "ToRGB()(image=i) each", _albumentations, ("uint8", "float32")),
         Peer("albumentations", "Compose([ToRGB()])(images=x)", _albumentations_batch, ("uint8", "float32")),
+        Peer("torch", "x[..., None].expand(-1, -1, -1, 3).contiguous()", _torch_expand(-1)),
         Peer("tensorflow", "tf.image.grayscale_to_rgb(x)", _tensorflow),
         Peer("keras", "Concatenate()([x, x, x])", _keras),
     ],
@@ -155,6 +175,12 @@ PEERS = {
         Peer("einops", "repeat(x, 'n h w -> n c h w', c=3)", _einops("n h w -> n c h w")),
         Peer("torchvision", "v2.RGB()(x[:, None])", _torchvision),
         Peer("torch", "x[:, None].repeat(1, 3, 1, 1)", _torch_repeat),
+        Peer("torch", "x[:, None].expand(-1, 3, -1, -1).contiguous()", _torch_expand(-3)),
         Peer("kornia", "grayscale_to_rgb(x[:, None]).contiguous()", _kornia),
     ],
 }  # fmt: skip
+
+
+def find_peer(layout: str, call: str) -> Peer:
+    """Return the peer with this call, as the table of the layout writes it."""
+    return next(peer for peer in PEERS[layout] if peer.call == call)

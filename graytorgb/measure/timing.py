@@ -39,6 +39,8 @@ class Rounds:
         free again; dropping isn't timed.
     clock : callable
         A clock in seconds: ``time.process_time`` leaves out what other processes take.
+    before : callable
+        Called with the name of each call right before that call; it isn't timed.
 
     Attributes
     ----------
@@ -50,10 +52,12 @@ class Rounds:
         self,
         calls: Mapping[str, Callable[[], Any]],
         clock: Callable[[], float] = time.perf_counter,
+        before: Callable[[str], Any] = lambda name: None,
     ) -> None:
         self.failures: dict[str, str] = {}
         self._calls = dict(calls)
         self._clock = clock
+        self._before = before
         self._taken: dict[str, list[float]] = {name: [] for name in calls}
 
     def run(self, budget: float, least: int = 5, warm_up: int = 2) -> None:
@@ -71,8 +75,12 @@ class Rounds:
 
     def timings(self) -> dict[str, Timing]:
         """Return the times of each call that was measured and didn't fail."""
+        return {name: _summarize(times) for name, times in self.seconds().items()}
+
+    def seconds(self) -> dict[str, list[float]]:
+        """Return every measurement, in order, of each call that was measured and didn't fail."""
         return {
-            name: _summarize(times)
+            name: list(times)
             for name, times in self._taken.items()
             if times and name not in self.failures
         }
@@ -82,6 +90,7 @@ class Rounds:
         random.shuffle(names)
         for name in names:
             try:
+                self._before(name)
                 start = self._clock()
                 result = self._calls[name]()
                 seconds = self._clock() - start
