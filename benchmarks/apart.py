@@ -34,7 +34,10 @@ def call_apart(function: str, *arguments: Any) -> Any:
     """
     command = [sys.executable, "-m", "benchmarks.apart"]
     sent = pickle.dumps((function, arguments))
-    completed = subprocess.run(command, input=sent, stdout=subprocess.PIPE, check=True)
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "3"} | os.environ
+    completed = subprocess.run(
+        command, input=sent, stdout=subprocess.PIPE, env=environment, check=True
+    )
     return pickle.loads(completed.stdout)
 
 

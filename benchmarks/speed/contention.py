@@ -44,13 +44,10 @@ OTHERS = {
 }
 LOAD = """
 import os, sys, time
-os.environ["OPENBLAS_NUM_THREADS"] = "1"
-import numpy as np
-matrix, parent = np.ones((512, 512), np.float32), os.getppid()
+parent, end = os.getppid(), time.monotonic() + float(sys.argv[1])
 print("busy", flush=True)
-end = time.monotonic() + float(sys.argv[1])
 while time.monotonic() < end and os.getppid() == parent:
-    matrix @ matrix
+    pass
 """
 
 
@@ -68,7 +65,8 @@ while time.monotonic() < end and os.getppid() == parent:
     show_default=True,
 )
 @click.option("--runs", default=5, show_default=True, help="Processes that measure each situation.")
-@click.option("--seconds", default=1.0, show_default=True, help="Timing of each cell in each run.")
+@click.option("--seconds", default=1.5, show_default=True, help="Timing of each cell in each run.")
+@click.option("--in-a-row", default=10, show_default=True, help="Calls of a way before the next.")
 @click.option("--output", type=OutputFolder(), default=RESULTS, show_default="benchmarks/results")
 def main(
     images: tuple[int, ...],
@@ -76,6 +74,7 @@ def main(
     situations: tuple[str, ...],
     runs: int,
     seconds: float,
+    in_a_row: int,
     output: Path,
 ) -> None:
     """Measure every situation and write contention.json and contention.md."""
@@ -84,27 +83,29 @@ def main(
     turns = [(situation, run) for run in range(runs) for situation in situations]
     rows = []
     for situation, run in track(turns, "situations", transient=True):
-        found = measure_apart(situation, cases, seconds)
+        found = measure_apart(situation, cases, seconds, in_a_row)
         rows += [{"situation": situation, "run": run} | row for row in found]
     document = {"machine": describe_machine(), "busy_processes": count_processors(), "rows": rows}
     write(output, "contention", document, markdown(document))
 
 
-def measure_apart(situation: str, cases: list[Case], seconds: float) -> list[dict[str, Any]]:
+def measure_apart(
+    situation: str, cases: list[Case], seconds: float, in_a_row: int
+) -> list[dict[str, Any]]:
     """Measure a situation in a fresh process, because the system places its threads by chance."""
     with ExitStack() as stack:
         if situation == BUSY:
             # the time that the slowest machine may need; the processes are ended before
             stack.enter_context(busy_processors(120 + 20 * len(cases) * (seconds + 1)))
         rows: list[dict[str, Any]] = call_apart(
-            "benchmarks.speed.contention:measure", situation, cases, seconds
+            "benchmarks.speed.contention:measure", situation, cases, seconds, in_a_row
         )
     return rows
 
 
 @contextmanager
 def busy_processors(limit: float) -> Iterator[None]:
-    """Keep every processor busy with a process that multiplies matrices.
+    """Keep every processor busy with a process that only counts time.
 
     The processes are ended with the block, after `limit` seconds, or when this process is killed.
     """
@@ -122,7 +123,9 @@ def busy_processors(limit: float) -> Iterator[None]:
         yield
 
 
-def measure(situation: str, cases: list[Case], seconds: float) -> list[dict[str, Any]]:
+def measure(
+    situation: str, cases: list[Case], seconds: float, in_a_row: int
+) -> list[dict[str, Any]]:
     """Return a row for each way in each cell, with the seconds of every call."""
     operation = make_operation(situation)
 
@@ -132,8 +135,8 @@ def measure(situation: str, cases: list[Case], seconds: float) -> list[dict[str,
 
     rows = []
     for case in cases:
-        rounds = Rounds(make_calls(case), before=before)
-        rounds.run(seconds, least=15, warm_up=3)
+        rounds = Rounds(make_calls(case), before=before, in_a_row=in_a_row)
+        rounds.run(seconds, least=3, warm_up=1)
         if rounds.failures:
             raise RuntimeError(f"{case}: {rounds.failures}")
         rows += [

@@ -9,6 +9,7 @@ import numpy as np
 from graytorgb.measure.machine import summarize_machine
 
 from ..tables import table
+from .auto_report import show_way
 from .peers import OURS
 
 IDLE, MATMUL, CONV2D, BUSY = "idle", "after matmul", "after conv2d", "busy"
@@ -65,7 +66,7 @@ def markdown(document: dict[str, Any]) -> str:
                 *cell,
                 str(cells[cell][OURS]),
                 str(cells[cell][ONE_THREAD]),
-                f"`{best}`",
+                show_way(best),
                 str(cells[cell][best]),
                 f"{ratio:.2f}",
                 f"{of_repeat:.2f}",
