@@ -181,15 +181,29 @@ def make_call(way: Peer, case: Case, x: Array) -> Converter | str:
         return f"works image by image, and is measured up to {LARGE / 1e9:.0f} GB"
     try:
         call = way.make(x)
-        result = np.moveaxis(np.asarray(call()), find_axis(case.layout), 0)
+        result = call()
     except (ImportError, g2r.errors.BackendUnavailable) as error:
         return f"not installed: {error}"
     except Exception as error:  # a library that refuses a dtype says so in its own way
         return f"refuses {case.dtype}: {type(error).__name__}"
-    # all images of a large batch would take longer to compare than to convert
-    images = slice(None) if case.result_bytes < LARGE else [0, -1]
-    is_right = len(result) == 3 and all(np.array_equal(it[images], x[images]) for it in result)
-    return call if is_right else "its result differs"
+    return call if is_right(result, case, x) else "its result differs"
+
+
+def is_right(result: Any, case: Case, x: Array) -> bool:
+    """Return whether a result has the shape and the values that it should have.
+
+    Of a large batch only the first and the last image are compared, because to compare them all
+    would take longer than to convert them, and as much memory again.
+    """
+    if tuple(result.shape) != case.result_shape:
+        return False
+    images = range(len(x)) if case.result_bytes < LARGE else (0, -1)
+    axis = find_axis(case.layout) - 1
+    return all(
+        np.array_equal(channel, x[i])
+        for i in images
+        for channel in np.moveaxis(np.asarray(result[i]), axis, 0)
+    )
 
 
 def find_axis(layout: str) -> int:
