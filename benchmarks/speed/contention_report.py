@@ -4,8 +4,6 @@ from collections import defaultdict
 from statistics import median
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from graytorgb.measure.machine import summarize_machine
 
 from ..tables import table
@@ -25,7 +23,7 @@ Cell = tuple[str, str, str]  # layout, dtype, shape
 
 
 class Time(NamedTuple):
-    """Seconds of a call: the median of the runs' medians, and the 90th percentile of all calls."""
+    """Seconds of a call: the medians, over all runs, of a run's median and 90th percentile."""
 
     median: float
     high: float
@@ -36,14 +34,13 @@ class Time(NamedTuple):
 
 def find_times(document: dict[str, Any]) -> dict[str, dict[Cell, dict[str, Time]]]:
     """Return the time of each way, by situation and cell."""
-    runs: dict[tuple[str, Cell, str], list[list[float]]] = defaultdict(list)
+    runs: dict[tuple[str, Cell, str], list[dict[str, Any]]] = defaultdict(list)
     for row in document["rows"]:
         cell = (row["layout"], row["dtype"], "x".join(map(str, row["shape"])))
-        runs[row["situation"], cell, row["way"]].append(row["seconds"])
+        runs[row["situation"], cell, row["way"]].append(row)
     times: dict[str, dict[Cell, dict[str, Time]]] = {}
-    for (situation, cell, way), taken in runs.items():
-        high = float(np.quantile(np.concatenate(taken), 0.9))
-        time = Time(median(median(run) for run in taken), high)
+    for (situation, cell, way), rows in runs.items():
+        time = Time(*(median(row[name] for row in rows) for name in ("median", "high")))
         times.setdefault(situation, {}).setdefault(cell, {})[way] = time
     return times
 
@@ -51,10 +48,11 @@ def find_times(document: dict[str, Any]) -> dict[str, dict[Cell, dict[str, Time]
 def markdown(document: dict[str, Any]) -> str:
     """Return a table for each situation: a line for each cell, and the ratios to other ways."""
     lines = [
-        "The times are milliseconds of a call with a fresh result: the median of the medians of",
-        f"{1 + max(row['run'] for row in document['rows'])} processes, and in brackets the 90th",
-        "percentile of all calls. The ratio is the time of the best other way divided by the time",
-        "of `to_rgb`. The last column is the time of `np.repeat` divided by the time of `to_rgb`.",
+        "The times are milliseconds of a call with a fresh result: the median, and in brackets the",
+        "90th percentile. Both are medians over the runs, each of which is a process of its own;",
+        f"there are {1 + max(row['run'] for row in document['rows'])}. The ratio is the time of the",
+        "best other way divided by the time of `to_rgb`. The last column is the time of `np.repeat`",
+        "divided by the time of `to_rgb`.",
         "",
         f"{summarize_machine(document['machine'])}.",
     ]
