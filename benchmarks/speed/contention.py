@@ -5,10 +5,8 @@ while they wait for more work; and other processes, such as a loader's workers, 
 busy. Each way is timed in these situations, and on the idle machine for comparison.
 """
 
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from graytorgb.measure.machine import describe_machine
 from graytorgb.measure.timing import Rounds
 
 from ..apart import call_apart
+from ..busy import keep_busy
 from ..tables import write
 from .contention_report import BUSY, CONV2D, MATMUL, ONE_THREAD, TITLES, markdown
 from .peers import NCHW, NHWC, OURS, Converter, find_peer
@@ -42,13 +41,6 @@ OTHERS = {
     ],
     NCHW: ["np.repeat(x[:, None], 3, 1)", "x[:, None].expand(-1, 3, -1, -1).contiguous()"],
 }
-LOAD = """
-import os, sys, time
-parent, end = os.getppid(), time.monotonic() + float(sys.argv[1])
-print("busy", flush=True)
-while time.monotonic() < end and os.getppid() == parent:
-    pass
-"""
 
 
 @click.command(cls=FileCommand)
@@ -93,34 +85,11 @@ def measure_apart(
     situation: str, cases: list[Case], seconds: float, in_a_row: int
 ) -> list[dict[str, Any]]:
     """Measure a situation in a fresh process, because the system places its threads by chance."""
-    with ExitStack() as stack:
-        if situation == BUSY:
-            # the time that the slowest machine may need; the processes are ended before
-            stack.enter_context(busy_processors(120 + 20 * len(cases) * (seconds + 1)))
+    with keep_busy() if situation == BUSY else nullcontext():
         rows: list[dict[str, Any]] = call_apart(
             "benchmarks.speed.contention:measure", situation, cases, seconds, in_a_row
         )
     return rows
-
-
-@contextmanager
-def busy_processors(limit: float) -> Iterator[None]:
-    """Keep every processor busy with a process that only counts time.
-
-    The processes are ended with the block, after `limit` seconds, or when this process is killed.
-    """
-    with ExitStack() as stack:
-        processes = []
-        for _ in range(count_processors()):
-            process = stack.enter_context(
-                subprocess.Popen([sys.executable, "-c", LOAD, str(limit)], stdout=subprocess.PIPE)
-            )
-            stack.callback(process.kill)
-            processes.append(process)
-        for process in processes:
-            if process.stdout is None or process.stdout.readline() != b"busy\n":
-                raise RuntimeError("a process that keeps a processor busy ended early")
-        yield
 
 
 def measure(

@@ -3,7 +3,6 @@
 import json
 from subprocess import CalledProcessError
 
-import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -24,7 +23,6 @@ from examples import demo  # noqa: E402
 from graytorgb.backends.choose import choose_backend  # noqa: E402
 from graytorgb.backends.registry import BACKENDS  # noqa: E402
 from graytorgb.bench.case import Row  # noqa: E402
-from graytorgb.core.processor_count import count_processors  # noqa: E402
 from graytorgb.measure.timing import Timing  # noqa: E402
 
 pytestmark = pytest.mark.slow
@@ -152,21 +150,6 @@ def test_operations_before_a_call():
     assert contention.make_operation("after matmul")().shape == (512, 512)
     assert contention.make_operation("after conv2d")().shape == (4, 16, 110, 110)
     assert contention.make_operation("idle")() is None
-
-
-def test_processors_are_busy_in_the_block_alone():
-    def count():
-        children = psutil.Process().children()
-        return sum(contention.LOAD in child.cmdline() for child in children if child.is_running())
-
-    def interrupt():
-        with contention.busy_processors(60):
-            assert count() == count_processors()
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupt()
-    assert count() == 0
 
 
 def test_medians_over_runs():
