@@ -6,7 +6,7 @@ from subprocess import CalledProcessError
 import pytest
 from click.testing import CliRunner
 
-from ..support import ROOT, needs
+from ..support import ROOT, needs, needs_package
 
 needs("opencv", "pillow", "skimage")
 
@@ -214,3 +214,20 @@ def test_outputs_are_checked_before_anything_is_measured(tmp_path):
         text = path.read_text(encoding="utf-8")
         assert "type=OutputFolder()" in text or "type=OutputFile(" in text, path
         assert "cls=FileCommand" in text, path
+
+
+def test_gray_on_a_gpu(monkeypatch, tmp_path):
+    """The script runs without a GPU too; what torch compiles takes too long here."""
+    needs_package("torch", "torchvision")
+    from benchmarks.speed import gpu
+
+    ways = [way for way in gpu.WAYS if "compile" not in way.name]
+    monkeypatch.setattr(gpu, "WAYS", ways)
+    monkeypatch.setattr(gpu, "CALLS", 1)
+    output = run(gpu.main, "--images", "2", "--seconds", "0.01", "--output", str(tmp_path))
+    rows = json.loads((tmp_path / "gpu.json").read_text())["rows"]
+    assert len(rows) == 8
+    for row in rows:
+        assert {"graytorgb", "torch's operations by hand", "copy"} <= set(row["seconds"])
+        assert set(row["seconds"]) | set(row["reasons"]) >= {way.name for way in ways}
+    assert "times ours" in output
