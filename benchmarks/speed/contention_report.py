@@ -50,8 +50,8 @@ def markdown(document: dict[str, Any]) -> str:
     lines = [
         "The times are milliseconds of a call with a fresh result: the median, and in brackets",
         "the 90th percentile. Both are medians over the runs, each of which is a process of its",
-        f"own; there are {1 + max(row['run'] for row in document['rows'])}. The ratio is the time",
-        "of the best other way divided by the time of `to_rgb`. The last column is the time of",
+        f"own (runs: {1 + max(row['run'] for row in document['rows'])}). The ratio is the time of",
+        "the best other way divided by the time of `to_rgb`. The last column is the time of",
         "`np.repeat` divided by the time of `to_rgb`.",
         "",
         f"{summarize_machine(document['machine'])}.",

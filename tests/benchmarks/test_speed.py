@@ -163,7 +163,7 @@ def test_medians_over_runs():
         row("opencv: f(x)", 0, 1.5, 6),
     ]  # fmt: skip
     text = contention_report.markdown({"machine": MACHINE, "rows": rows})
-    assert "there are 3." in text
+    assert "(runs: 3)" in text
     assert "| 2 (4) | 1 (1) | opencv: `f(x)` | 1.5 (6) | 0.75 | 1.50 |" in text
     assert "The smallest ratio is 0.75 (NHW->NHWC, uint8, 1x2x3)" in text
 
