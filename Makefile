@@ -47,16 +47,19 @@ docs: .venv/docs
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
+# What other processes disturb most comes first; leave the machine alone for the first half hour.
 bench: .venv/peers
 	$(BIN)/python -m benchmarks.speed.auto
-	$(BIN)/python -m benchmarks.speed.compare
+	$(BIN)/python -m benchmarks.speed.contention
+	$(BIN)/python -m benchmarks.speed.prepare
 	$(BIN)/python -m benchmarks.speed.scaling
 	$(BIN)/python -m benchmarks.speed.calls
+	$(BIN)/python -m benchmarks.speed.decode
 	$(BIN)/python -m benchmarks.speed.adapted
+	$(BIN)/python -m benchmarks.speed.loading --files 400 --rounds 2
 	$(BIN)/python -m benchmarks.speed.audit
 	$(BIN)/python -m benchmarks.speed.convert
 	$(BIN)/python -m benchmarks.speed.cluster
-	$(BIN)/python -m benchmarks.speed.loading
 	$(BIN)/python -m benchmarks.accuracy.compare
 	$(BIN)/python -m benchmarks.accuracy.recover --network mobilenet_v2 --network tf_efficientnet_lite0
 

@@ -1,8 +1,8 @@
 """Time gray batches that become RGB on a GPU: `python -m benchmarks.speed.gpu`.
 
 The gray batch is on the device, and so is the result. Each way is called many times in a row before
-the clock waits for the device, as a training loop calls it. Without a GPU the same calls run on the
-processor, to try the script.
+the clock waits for the device, as a training loop calls it. With ``--try`` the same calls run on the
+processor, to try the script where there is no GPU.
 """
 
 from collections.abc import Callable, Iterator
@@ -217,9 +217,14 @@ def measure(cell: Cell, device: str, seconds: float) -> dict[str, Any]:
 @click.option("--images", default=(64, 512), multiple=True, show_default=True)
 @click.option("--seconds", default=1.0, show_default=True, help="Timing of each row.")
 @click.option("--output", type=OutputFolder(), default=RESULTS, show_default="benchmarks/results")
-def main(images: tuple[int, ...], seconds: float, output: Path) -> None:
+@click.option("--try", "is_trial", is_flag=True, help="Run on the processor.")
+def main(images: tuple[int, ...], seconds: float, output: Path, is_trial: bool) -> None:
     """Time every way on the GPU and write gpu.json and gpu.md."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if not is_trial and not torch.cuda.is_available():
+        raise click.ClickException(
+            "torch finds no GPU here; --try --output FOLDER runs the calls on the processor"
+        )
+    device = "cpu" if is_trial else "cuda"
     rows = [measure(cell, device, seconds) for cell in list_cells(images)]
     document = {
         "machine": describe_machine(), "torch": torch.__version__, "rows": rows,

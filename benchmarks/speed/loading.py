@@ -7,22 +7,20 @@ with what Pillow makes of the files.
 
 import os
 import random
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 import numpy as np
-import psutil
 from rich.progress import track
 
 from graytorgb.cli.files import FileCommand, OutputFolder
 from graytorgb.measure.machine import describe_machine
 
+from ..busy import keep_busy
 from ..photo_files import KINDS, SEED, Kind, write_set
 from ..tables import write
 from .loading_report import BUSY, NOISY, PHOTOS, markdown
@@ -197,21 +195,6 @@ def start_processes(stack: ExitStack, ways: Sequence[Way]) -> dict[Way, WayProce
     for process in track(started.values(), "imports", auto_refresh=False):
         process.wait_until_ready()
     return started
-
-
-@contextmanager
-def keep_busy() -> Iterator[None]:
-    """Let as many processes as there are cores count without end, until the block is left."""
-    spinning = [
-        subprocess.Popen([sys.executable, "-c", "while True: pass"])
-        for _ in range(psutil.cpu_count() or 1)
-    ]
-    try:
-        yield
-    finally:
-        for process in spinning:
-            process.kill()
-            process.wait()
 
 
 def measure_set(

@@ -62,8 +62,12 @@ def choose_backend(shape: tuple[int, ...], dtype: DTypeLike, layout: str | None 
 def apply_auto_rule(size: int, dtype: Dtype[Any], interleaved: bool) -> Choice:
     """Return the first backend of the rule that fits the array and is usable here.
 
-    Times are medians on a machine of 2 cores, for 64 uint8 images of 224x224 unless another
-    array is named.
+    The times in the comments are medians on an Intel Xeon (Emerald Rapids) with 2 cores, for 64
+    uint8 images of 224x224 unless another array is named. On an AMD EPYC with AVX-512 and 2 cores,
+    `cv2.cvtColor` of the whole batch took 0.62 to 0.84 of the time of ``native`` in six cells with
+    the channels last, whose results have 0.8 to 19 MB. That was measured before the kernels kept
+    their threads in a pool, and not since. ``python -m benchmarks.speed.auto`` measures the rule on
+    another machine, and :func:`graytorgb.recommend` measures the backends for one array.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ PRESETS: dict[str, tuple[list[Shape], list[str], list[str]]] = {
         ["NHW->NHWC", "NHW->NCHW"],
     ),
     "full": (
-        [(1, 512, 512), (64, 224, 224), (512, 224, 224), (1024, 512, 512)],
+        [(1, 512, 512), (16, 224, 224), (64, 224, 224), (512, 224, 224), (1024, 512, 512)],
         ["uint8", "uint16", "float32", "float64"],
         ["NHW->NHWC", "NHW->NCHW"],
     ),

@@ -3,7 +3,7 @@
 import random
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 
@@ -28,7 +28,7 @@ def format_milliseconds(median: float, low: float, high: float) -> str:
 
 
 class Rounds:
-    """Times several calls, each once a round; a call that fails drops out.
+    """Times several calls in rounds; a call that fails drops out.
 
     The times stay readable when a round is interrupted.
 
@@ -39,6 +39,11 @@ class Rounds:
         free again; dropping isn't timed.
     clock : callable
         A clock in seconds: ``time.process_time`` leaves out what other processes take.
+    before : callable
+        Called with the name of each call right before that call; it isn't timed.
+    in_a_row : int
+        How many times a round makes each call. With more than 1, most calls follow themselves, as
+        in a loop, and find the threads and the caches as they left them.
 
     Attributes
     ----------
@@ -50,10 +55,14 @@ class Rounds:
         self,
         calls: Mapping[str, Callable[[], Any]],
         clock: Callable[[], float] = time.perf_counter,
+        before: Callable[[str], Any] = lambda name: None,
+        in_a_row: int = 1,
     ) -> None:
         self.failures: dict[str, str] = {}
         self._calls = dict(calls)
         self._clock = clock
+        self._before = before
+        self._in_a_row = in_a_row
         self._taken: dict[str, list[float]] = {name: [] for name in calls}
 
     def run(self, budget: float, least: int = 5, warm_up: int = 2) -> None:
@@ -69,10 +78,18 @@ class Rounds:
             self._round(keep=True)
             done += 1
 
+    def keep(self, names: Collection[str]) -> None:
+        """Time only these calls in later rounds; what was measured of the others stays."""
+        self._calls = {name: call for name, call in self._calls.items() if name in names}
+
     def timings(self) -> dict[str, Timing]:
         """Return the times of each call that was measured and didn't fail."""
+        return {name: _summarize(times) for name, times in self.seconds().items()}
+
+    def seconds(self) -> dict[str, list[float]]:
+        """Return every measurement, in order, of each call that was measured and didn't fail."""
         return {
-            name: _summarize(times)
+            name: list(times)
             for name, times in self._taken.items()
             if times and name not in self.failures
         }
@@ -82,16 +99,21 @@ class Rounds:
         random.shuffle(names)
         for name in names:
             try:
-                start = self._clock()
-                result = self._calls[name]()
-                seconds = self._clock() - start
+                taken = [self._time(name) for _ in range(self._in_a_row)]
             except Exception as error:  # whatever a library raises is told in its row
                 self.failures[name] = f"{type(error).__name__}: {error}"
                 del self._calls[name]
                 continue
-            del result
             if keep:
-                self._taken[name].append(seconds)
+                self._taken[name] += taken
+
+    def _time(self, name: str) -> float:
+        self._before(name)
+        start = self._clock()
+        result = self._calls[name]()
+        seconds = self._clock() - start
+        del result
+        return seconds
 
 
 def _summarize(times: list[float]) -> Timing:

@@ -1,6 +1,7 @@
 """The scripts in benchmarks/ and the demo: they run, and their arithmetic is right."""
 
 import json
+from subprocess import CalledProcessError
 
 import pytest
 from click.testing import CliRunner
@@ -9,15 +10,23 @@ from ..support import ROOT, needs, needs_package
 
 needs("opencv", "pillow", "skimage")
 
-from benchmarks.speed import auto, compare, scaling  # noqa: E402
+from benchmarks.apart import call_apart  # noqa: E402
+from benchmarks.speed import (  # noqa: E402
+    auto,
+    auto_report,
+    contention,
+    contention_report,
+    peers,
+    scaling,
+)
 from examples import demo  # noqa: E402
-from graytorgb.bench import report  # noqa: E402
+from graytorgb.backends.choose import choose_backend  # noqa: E402
+from graytorgb.backends.registry import BACKENDS  # noqa: E402
 from graytorgb.bench.case import Row  # noqa: E402
 from graytorgb.measure.machine import describe_machine  # noqa: E402
+from graytorgb.measure.timing import Timing  # noqa: E402
 
 pytestmark = pytest.mark.slow
-
-TINY = {"quick": ([(1, 20, 30), (4, 20, 30)], ["uint8", "float32"], ["NHW->NHWC", "NHW->NCHW"])}
 
 
 def run(command, *arguments):
@@ -38,42 +47,134 @@ def test_the_demo(tmp_path):
         assert image.size[0] > 1000
 
 
-def test_the_evidence_for_auto(monkeypatch, tmp_path):
-    monkeypatch.setattr(auto, "PRESETS", TINY)
-    output = run(auto.main, "--preset", "quick", "--seconds", "0.01", "--output", str(tmp_path))
-    assert "of 8 cells another backend is faster" in output
-    assert len(report.read_json(tmp_path / "auto.json").by_case()) == 8
-
-
-def test_the_other_libraries(monkeypatch, tmp_path):
-    monkeypatch.setattr(compare, "PRESETS", TINY)
-    run(compare.main, "--preset", "quick", "--seconds", "0.01", "--output", str(tmp_path))
-    rows = json.loads((tmp_path / "peers.json").read_text())["rows"]
-    timed = {row["library"] for row in rows if "seconds" in row}
-    assert {"graytorgb", "numpy", "opencv", "pillow", "scikit-image", "torchvision"} <= timed
+def test_auto_beside_every_other_way(monkeypatch, tmp_path):
+    shapes = [(1, 20, 30), (1000, 2000, 3000)]  # the second needs 42 GB
+    monkeypatch.setattr(auto, "PRESETS", {"quick": (shapes, ["uint8"], ["NHW->NHWC"])})
+    arguments = ("--preset", "quick", "--seconds", "0.01", "--memory", "1")
+    output = run(auto.main, *arguments, "--output", str(tmp_path))
+    chosen = choose_backend((1, 20, 30), "uint8", "NHW->NHWC").backend
+    assert f"| NHW->NHWC | uint8 | 1x20x30 | {chosen} |" in output
+    assert "Left out, because 1.0 GB may be used: NHW->NHWC, uint8, 1000x2000x3000" in output
+    rows = json.loads((tmp_path / "auto.json").read_text())["rows"]
+    timed = {row["library"] for row in rows if "median" in row}
+    libraries = {"numpy", "opencv", "pillow", "scikit-image", "torch"}
+    variants = {auto_report.ALONE, auto_report.BACKEND, peers.OURS}
+    assert libraries | variants <= timed
+    named = {row["call"] for row in rows if row["library"] == auto_report.BACKEND}
+    assert named == {
+        f'to_rgb(x, backend="{name}")' for name in BACKENDS if name not in (chosen, "broadcast")
+    }
     reasons = ("not installed", "doesn't take", "refuses")
-    assert all("seconds" in row or row["why"].startswith(reasons) for row in rows)
+    assert all("median" in row or row["why"].startswith(reasons) for row in rows)
+    assert "opencv: `cvtColor(x.reshape(-1, w), COLOR_GRAY2RGB)`" in (
+        tmp_path / "peers.md"
+    ).read_text(encoding="utf-8")
     assert (tmp_path / "peers.png").stat().st_size > 10_000
 
 
-def test_ratios_and_losses():
-    def row(library, seconds):
-        cell = {"shape": [1, 2, 3], "dtype": "uint8", "layout": "NHW->NHWC", "why": ""}
-        return cell | {"library": library, "call": "f(x)", "seconds": seconds}
+MACHINE = {
+    "processor": "P", "cores": 2, "memory_bytes": 2**34, "system": "S", "python": "3",
+    "packages": {"numpy": "2"},
+}  # fmt: skip
+CELL = {"shape": [1, 2, 3], "dtype": "uint8", "layout": "NHW->NHWC"}
 
-    machine = {
-        "processor": "P", "cores": 2, "memory_bytes": 2**34, "system": "S", "python": "3",
-        "packages": {"numpy": "2"},
+
+def make_document(*rows):
+    """A document of one cell; a row is a library, a process and a median in milliseconds."""
+    facts = {
+        "backend": "native", "reason": "", "limit_s": 0.5e-3, "result_bytes": 200_000_000,
+        "peak_bytes": 202_000_000, "reused": Timing(1e-3, 1e-3, 1e-3, 9)._asdict(),
     }  # fmt: skip
-    rows = [row("graytorgb", 0.2), row("graytorgb, out=", 0.1), row("slow", 1.0), row("fast", 0.1)]
-    document = {"machine": machine, "rows": rows}
-    (values,) = compare.ratios(document).values()
-    assert values["slow: f(x)"] == pytest.approx(5)
-    text = compare.markdown(document)
-    assert "- NHW->NHWC, 1x2x3 uint8: fast: f(x) takes 0.50 of our time" in text
-    assert "slow: f(x) takes" not in text
-    rows.pop()
-    assert "- nowhere" in compare.markdown(document)
+    return {
+        "machine": MACHINE, "memory_limit_bytes": 10**9, "left_out": [], "cells": [CELL | facts],
+        "rows": [
+            CELL | {"library": library, "process": process, "why": "",
+                    "call": "np.repeat(x)" if library == "numpy" else "f(x)"}
+            | Timing(1e-3 * median, 0.99e-3 * median, 1.01e-3 * median, 9)._asdict()
+            for library, process, median in rows
+        ],
+    }  # fmt: skip
+
+
+def test_ratios_of_two_processes():
+    """A time is compared with ours in the same process."""
+    document = make_document(
+        ("graytorgb", "a", 1), (auto_report.ALONE, "a", 1), ("numpy", "a", 12),
+        ("graytorgb", "b", 2), ("other", "b", 3),
+    )  # fmt: skip
+    (cell,) = auto_report.find_cells(document)
+    assert cell.compare("other: f(x)") == pytest.approx(1.5)
+    text = auto_report.markdown(document)
+    assert "other: `f(x)` | 1.5 ± 0.02 | 1.50 | 12.0 | 50% | 1.0% |" in text
+    assert "below 0.95 in 0 of 1 cells:\n\n- none" in text
+    assert "results above 100 MB reach 50% of the limit" in text
+    assert "| other: `f(x)` | 1.50 | 1.50 | 1.50 |" in auto_report.markdown_of_ways(document)
+
+
+@pytest.mark.parametrize(
+    ("alone", "one", "other", "reason"),
+    [
+        (1, 1, 0.99, None),
+        (0.94, 1, 0.94, "checking the arguments takes 60.0 us of the call"),
+        (1, 0.5, 0.5, "several threads are slower here than one, which takes 0.5 ± 0.005 ms"),
+        (1, 1, 0.5, "the backend itself takes 1 ± 0.01 ms"),
+    ],
+)
+def test_losses_and_their_reasons(alone, one, other, reason):
+    document = make_document(
+        ("graytorgb", "a", 1), (auto_report.ALONE, "a", alone), (auto_report.ONE_THREAD, "a", one),
+        ("numpy", "a", 9), ("other", "a", other),
+    )  # fmt: skip
+    losses = auto_report.list_losses(auto_report.find_cells(document))
+    assert losses == (
+        [f"- NHW->NHWC, uint8, 1x2x3: other: `f(x)` {other:.2f}. The reason: {reason}."]
+        if reason
+        else []
+    )
+
+
+def test_contention(tmp_path):
+    arguments = ("--images", "1", "--dtype", "uint8", "--runs", "1", "--seconds", "0.01")
+    arguments += ("--in-a-row", "1")
+    output = run(contention.main, *arguments, "--situation", "busy", "--output", str(tmp_path))
+    assert "**With a busy process for each processor**" in output
+    assert "| NHW->NHWC | uint8 | 1x224x224 |" in output
+    rows = json.loads((tmp_path / "contention.json").read_text())["rows"]
+    assert {(row["situation"], row["run"]) for row in rows} == {("busy", 0)}
+    ways = {row["way"] for row in rows if row["layout"] == "NHW->NHWC"}
+    assert ways == {peers.OURS, contention_report.ONE_THREAD} | {
+        peers.find_peer("NHW->NHWC", call).name for call in contention.OTHERS["NHW->NHWC"]
+    }
+
+
+def test_operations_before_a_call():
+    assert contention.make_operation("after matmul")().shape == (512, 512)
+    assert contention.make_operation("after conv2d")().shape == (4, 16, 110, 110)
+    assert contention.make_operation("idle")() is None
+
+
+def test_medians_over_runs():
+    def row(way, run, median, high):
+        times = {"median": 1e-3 * median, "high": 1e-3 * high}
+        return CELL | times | {"situation": "busy", "way": way, "run": run}
+
+    rows = [
+        row("graytorgb", 0, 1, 1), row("graytorgb", 1, 2, 90), row("graytorgb", 2, 4, 4),
+        row(contention_report.ONE_THREAD, 0, 1, 1), row("numpy: np.repeat(x)", 0, 3, 3),
+        row("opencv: f(x)", 0, 1.5, 6),
+    ]  # fmt: skip
+    text = contention_report.markdown({"machine": MACHINE, "rows": rows})
+    assert "(runs: 3)" in text
+    assert "| 2 (4) | 1 (1) | opencv: `f(x)` | 1.5 (6) | 0.75 | 1.50 |" in text
+    assert "The smallest ratio is 0.75 (NHW->NHWC, uint8, 1x2x3)" in text
+
+
+def test_a_call_in_another_process(capfd):
+    assert call_apart("builtins:print", "heard") is None
+    assert "heard" in capfd.readouterr().err
+    with pytest.raises(CalledProcessError):
+        call_apart("math:sqrt", -1)
+    assert "math domain error" in capfd.readouterr().err
 
 
 def test_small_calls(tmp_path):
@@ -157,7 +258,7 @@ def test_gray_on_a_gpu(monkeypatch, tmp_path):
     ways = [way for way in gpu.WAYS if "compile" not in way.name]
     monkeypatch.setattr(gpu, "WAYS", ways)
     monkeypatch.setattr(gpu, "CALLS", 1)
-    output = run(gpu.main, "--images", "2", "--seconds", "0.01", "--output", str(tmp_path))
+    output = run(gpu.main, "--try", "--images", "2", "--seconds", "0", "--output", str(tmp_path))
     rows = json.loads((tmp_path / "gpu.json").read_text())["rows"]
     assert len(rows) == 8
     for row in rows:

@@ -53,3 +53,26 @@ class TestRounds:
         assert rounds.failures == {"fails": "ValueError: broke"}
         assert rounds.timings().keys() == {"works"}
         assert rounds.timings()["works"].rounds == 10
+
+    def test_calls_in_a_row_each_after_its_step_that_is_not_timed(self):
+        clock, order = Clock(), []
+
+        def before(name):
+            order.append(name.upper())
+            clock.wait(100)
+
+        def make(name):
+            return lambda: (order.append(name), clock.wait(2))
+
+        rounds = timing.Rounds({name: make(name) for name in "ab"}, clock.read, before, in_a_row=3)
+        rounds.run(budget=0, least=2, warm_up=0)
+        halves = ["".join(order[i : i + 6]) for i in range(0, len(order), 6)]
+        assert sorted(halves) == ["AaAaAa", "AaAaAa", "BbBbBb", "BbBbBb"]
+        assert rounds.seconds() == {"a": [2] * 6, "b": [2] * 6}
+
+    def test_keep_leaves_the_others_as_they_are(self):
+        rounds = timing.Rounds({"a": int, "b": int})
+        rounds.run(budget=0, least=2, warm_up=0)
+        rounds.keep(["b"])
+        rounds.run(budget=0, least=3, warm_up=0)
+        assert {name: it.rounds for name, it in rounds.timings().items()} == {"a": 2, "b": 5}
