@@ -1,6 +1,6 @@
 # The targets install what they need in .venv, and skip this step if nothing has changed.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core lint docs bench sanitize clang free-threaded wheel constraints clean
+.PHONY: help demo test test-core lint docs bench sanitize clang cross free-threaded wheel constraints clean
 
 PYTHON ?= python3
 GRAYTORGB_REQUIRE ?= all
@@ -14,8 +14,9 @@ help:
 	@echo "make test-core  test the core without torch, TensorFlow and JAX, in .venv-core"
 	@echo "make lint  run ruff and mypy"
 	@echo "make docs  build the documentation in docs/_build/html"
-	@echo "make sanitize  test the kernels under the address and undefined-behavior sanitizers"
+	@echo "make sanitize  test the kernels under the sanitizers of addresses, undefined behavior and threads"
 	@echo "make clang  build the kernels by Clang, with every warning an error, and test them"
+	@echo "make cross  build the kernels for arm64 and Windows, and test those for arm64 under QEMU"
 	@echo "make free-threaded  build the kernels for a Python without the GIL, and test them there"
 	@echo "make wheel  build an sdist and a wheel in dist, and test the installed wheel"
 	@echo "make bench  measure every backend and other libraries, in benchmarks/results (two hours)"
@@ -23,6 +24,11 @@ help:
 demo: .venv/demo
 	$(BIN)/python -m examples.demo
 
+# Compiled files are kept, whatever the environment says, because the tests start hundreds of interpreters.
+# Two workers of pytest share the processors: a thread of torch that waits by spinning would take them from
+# the other worker, and then each operation waits for threads that get no processor.
+test: export PYTHONDONTWRITEBYTECODE =
+test: export OMP_WAIT_POLICY = PASSIVE
 test: .venv/test
 	GRAYTORGB_REQUIRE=$(GRAYTORGB_REQUIRE) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
@@ -45,6 +51,7 @@ bench: .venv/peers
 	$(BIN)/python -m benchmarks.speed.auto
 	$(BIN)/python -m benchmarks.speed.compare
 	$(BIN)/python -m benchmarks.speed.scaling
+	$(BIN)/python -m benchmarks.speed.calls
 	$(BIN)/python -m benchmarks.speed.adapted
 	$(BIN)/python -m benchmarks.speed.audit
 	$(BIN)/python -m benchmarks.speed.convert
@@ -78,12 +85,34 @@ sanitize: .venv/test
 	  LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so.6)" \
 	  ASAN_OPTIONS=detect_leaks=0 $(TEST_KERNELS) \
 	  -k "(native or memory or prepare or resize) and not (memory_goes_back or too_little_memory)"
+	for harness in pool_harness memory_harness; do for sanitizer in thread address,undefined; do \
+	  $(CC) -std=c11 -g -O1 -pthread -fsanitize=$$sanitizer -fno-sanitize-recover=all \
+	    tests/backends/$$harness.c -o build/$@/$$harness && \
+	  TSAN_OPTIONS=die_after_fork=0 ASAN_OPTIONS=detect_leaks=0 build/$@/$$harness 5 || exit 1; \
+	done; done
 
 CLANG ?= clang
 clang: .venv/test
 	$(call build_package,CC=$(CLANG) CFLAGS="-Wall -Wextra -Werror")
 	cd build/clang/package && $(TEST_KERNELS) -k "native or memory or prepare or resize"
 
+# The kernels for other machines: Clang and mingw build them in tests; GCC builds them for an arm64 Python,
+# which runs the tests of the kernels under QEMU. Left out are those of how processes start, which take long
+# there, of measuring, which needs more libraries, and of a limit of memory, which QEMU doesn't keep.
+CROSS := clang,aarch64-linux-gnu-gcc,qemu-aarch64,x86_64-w64-mingw32-gcc
+cross: .venv/test arm64-python
+	GRAYTORGB_REQUIRE=native,$(CROSS) $(BIN)/python -m pytest -p no:cacheprovider -q \
+	  tests/backends/test_build.py -k "neon or mingw or msvc"
+	rm -rf build/cross
+	CC=aarch64-linux-gnu-gcc CFLAGS="-Wall -Wextra -Wvla -Werror" $(ARM64)/usr/bin/python setup.py --quiet \
+	  build --build-base build/cross/objects --build-lib build/cross/package
+	@ls build/cross/package/graytorgb/_kernels.*so > /dev/null
+	cp -r tests conftest.py setup.cfg build/cross/package
+	cd build/cross/package && GRAYTORGB_REQUIRE=native,pillow PYTHONPATH=. \
+	  $(CURDIR)/$(ARM64)/usr/bin/python -m pytest -p no:cacheprovider -q -n 2 -m "not slow" \
+	  -k "not (spawn or forkserver or measuring or runs_short)" \
+	  tests/backends/contract.py::TestNative tests/backends/test_native.py \
+	  tests/backends/test_result_cache.py tests/datasets/test_resize_kernel.py tests/functional/test_prepare.py
 # Not every package of the tests has a wheel for a Python without the GIL: hypothesis has one in another
 # version, and libraries of the backends are left out.
 FREE_THREADED ?= $(firstword $(foreach name,python3.14t python3.13t,$(shell command -v $(name) 2> /dev/null)))

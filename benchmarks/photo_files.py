@@ -5,9 +5,8 @@ scikit-image and foolbox contain. The files depend on the seed alone.
 """
 
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +23,7 @@ from .speed.decode import save_dicom, save_jpeg, save_png
 SEED = 20
 SIZE = (375, 500)  # of the crops, which are up to 15 percent larger or smaller
 _VARIATION = 0.15
-_BATCH = 50  # files that a process makes at a time
+_BATCH = 50  # files that a thread makes at a time
 _FROM_SKIMAGE = ("astronaut.png", "brick.png", "camera.png", "cell.png", "chelsea.png",
                  "clock_motion.png", "coffee.png", "coins.png", "grass.png", "gravel.png",
                  "hubble_deep_field.jpg", "ihc.png", "moon.png", "motorcycle_left.png", "page.png",
@@ -73,7 +72,7 @@ KINDS = (
 def write_set(
     folder: Path, count: int, kinds: tuple[Kind, ...] = KINDS, *, is_noisy: bool = True
 ) -> None:
-    """Write `count` files in all, in a folder for each kind; two processes work.
+    """Write `count` files in all, in a folder for each kind; two threads work.
 
     A set of the same size that is there already is left as it is.
 
@@ -96,7 +95,7 @@ def write_set(
     ]
     for kind in kinds:
         (folder / kind.folder).mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+    with ThreadPoolExecutor(2) as pool:  # what draws and encodes lets go of Python's lock
         list(pool.map(partial(_write, folder, kinds, is_noisy), *zip(*jobs, strict=True)))
     done.touch()
 

@@ -23,6 +23,7 @@ def expand(
     level: int,
     /,
 ) -> None: ...
+def expand_alone(gray: NDArray[Any], axis: int, out: NDArray[Any] | None, /) -> NDArray[Any]: ...
 def normalize(
     gray: Buffer,
     out: Buffer,

@@ -29,12 +29,16 @@ _DEVICES = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
 _COMPILED_FAST = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
 SUITES = {
     "tensorflow": Suite(
-        ("tests/isolated/kinds_tensorflow.py", "graytorgb/kinds/tensorflow.py"), ("tensorflow",)
-    ),
-    "loaders-tensorflow": Suite(
-        ("tests/isolated/loaders_tensorflow.py", "tests/isolated/directory_tensorflow.py"),
+        (
+            "tests/isolated/kinds_tensorflow.py",  # the first, since it makes two devices
+            "tests/isolated/loaders_tensorflow.py",
+            "tests/isolated/directory_tensorflow.py",
+            "tests/isolated/peers.py",
+            "graytorgb/kinds/tensorflow.py",
+        ),
         ("keras", "tensorflow", "PIL", "pydicom"),
         {"KERAS_BACKEND": "tensorflow"},
+        "tensorflow or keras",  # all but the other peers, since the files have it in their names
     ),
     "jax": Suite(
         ("tests/isolated/kinds_jax.py", "graytorgb/kinds/jax.py", "docs/guide/kinds.md"),
@@ -45,7 +49,8 @@ SUITES = {
         ("tests/isolated/kinds_jax.py",),
         ("jax",),
         _DEVICES | {"JAX_ENABLE_X64": "1"},
-        "TestEager or TestJit",
+        # all tests of eager calls, and those of the arithmetic that jit compiles
+        "TestEager or TestJit and (bits or levels or formula or integers or float64)",
     ),
     "keras-tensorflow": Suite(
         (
@@ -80,14 +85,12 @@ SUITES = {
             "tests/isolated/models_keras_training.py",
             "tests/isolated/models_keras_proof.py",
             "tests/isolated/models_keras_whole.py",
+            "tests/isolated/peers.py",
         ),
         ("keras", "torch"),
         {"KERAS_BACKEND": "torch"},
+        "not (peers and tensorflow)",
     ),
-    "peers-tensorflow": Suite(
-        ("tests/isolated/peers.py",), ("keras", "tensorflow"), select="tensorflow or keras"
-    ),
-    "peers": Suite(("tests/isolated/peers.py",), (), select="not tensorflow and not keras"),
 }
 KEPT_APART = {file for suite in SUITES.values() for file in suite.files}
 

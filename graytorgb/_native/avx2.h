@@ -5,9 +5,11 @@
 #undef LEVEL
 #undef TARGET
 #undef LANES
+#undef STREAMS
 #define LEVEL avx2
 #define TARGET __attribute__((target("avx2,f16c")))
 #define LANES 8
+#define STREAMS 1
 
 typedef __m256 float_avx2;
 typedef __m256i mask_avx2;

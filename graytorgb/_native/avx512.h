@@ -2,9 +2,11 @@
 #undef LEVEL
 #undef TARGET
 #undef LANES
+#undef STREAMS
 #define LEVEL avx512
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,avx2,f16c")))
 #define LANES 16
+#define STREAMS 1
 
 typedef __m512 float_avx512;
 typedef __mmask16 mask_avx512;

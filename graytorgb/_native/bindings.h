@@ -16,7 +16,8 @@ int fail(const char *message);
 /* Whether this processor runs a level: one of `levels`, or -1 for the best; an error is set if not. */
 int check_level(int level);
 
-/* Prepares what `memory_methods` need; -1 and an error if that fails. */
+/* Prepare what `memory_methods` and `batch_methods` need; -1 and an error if that fails. */
 int start_memory(void);
+int start_batches(void);
 
 #endif

@@ -13,10 +13,14 @@
 #define INLINE static inline
 #endif
 
-/* Vectors where the compiler has GNU's target attributes and operators on vectors: GCC and Clang,
- * but neither MSVC nor clang-cl. GCC for Windows doesn't align a 32-byte vector on the stack. */
+/* The levels with vectors are built where the compiler has GNU's operators on vectors, and on x86-64
+ * its target attributes: GCC and Clang, but neither MSVC nor clang-cl. GCC for Windows doesn't align
+ * a 32-byte vector on the stack. */
 #if defined(__GNUC__) && defined(__x86_64__) && (defined(__clang__) || !defined(_WIN32))
-#define HAS_VECTORS
+#define HAS_AVX
+#endif
+#if defined(__GNUC__) && defined(__aarch64__) && defined(__ARM_NEON) && !defined(__AARCH64EB__)
+#define HAS_NEON /* little-endian alone: the places of bytes in a vector are counted so */
 #endif
 
 enum source { FROM_U8, FROM_U16, FROM_I16, FROM_F16, FROM_F32, SOURCES };
@@ -26,7 +30,7 @@ extern const size_t source_size[SOURCES], target_size[TARGETS];
 
 #define MOST_LANES 16
 
-/* What interleave's shuffles need for a width: which bytes of the source each of three vectors
+/* What the shuffles of AVX need to interleave elements of a width: which bytes of the source each of three vectors
  * takes, and, where a shuffle stays within 16 bytes, the doublewords to bring there first. */
 struct shuffle {
     size_t width;
@@ -67,7 +71,8 @@ typedef void stream_kernel(const char *src, char *dst, size_t n);
 
 struct level {
     const char *name;
-    int lanes; /* float32 values in a vector */
+    int lanes;   /* float32 values in a vector */
+    int streams; /* whether it has stores that bypass the caches; if not, `stream` changes nothing */
     int (*usable)(void);
     interleave_kernel *interleave;
     normalize_kernel *normalize[SOURCES][TARGETS];

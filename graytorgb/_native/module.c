@@ -1,6 +1,7 @@
 /* The Python module: its functions, which are in the files bind_*.c, and its constants. */
 #include "bindings.h"
 
+#include <limits.h>
 #ifndef _WIN32
 #include <unistd.h>
 #endif
@@ -48,10 +49,12 @@ static PyObject *usable_levels(void)
 }
 
 /* From how many bytes of result streaming is faster: where the last cache ends, or at 32 MiB,
- * which a server's cache, shared by many, holds in name only. */
+ * which a server's cache, shared by many, holds in name only. Never at a level that can't. */
 static long stream_from(void)
 {
     const long most = 32 << 20;
+    if (!levels[best_level]->streams)
+        return LONG_MAX;
 #ifdef _SC_LEVEL3_CACHE_SIZE
     long last = sysconf(_SC_LEVEL3_CACHE_SIZE);
     return last > 0 && last < most ? last : most;
@@ -74,7 +77,7 @@ static int add_functions(PyObject *module)
 static int fill_module(PyObject *module)
 {
     static int is_started;
-    if (!is_started && start_memory() < 0)
+    if (!is_started && (start_batches() < 0 || start_memory() < 0))
         return -1;
     is_started = 1;
     PyObject *names = usable_levels();

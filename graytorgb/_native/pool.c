@@ -7,9 +7,9 @@
  * a worker that was woken and got no processor: that one finds the places closed, or those of a
  * later job. All that a worker reads before it is inside lives as long as the process.
  *
- * Costs, on two cores of a Xeon (Sapphire Rapids): 3 us for the caller to wake a worker, 50 us until
- * it works; under 1 us if it is still awake from the call before. To start a thread in each call,
- * as was done before, cost 20 us and 70 us. Calls that follow each other, in us:
+ * Costs, on two cores of a Xeon (Sapphire Rapids): a worker that sleeps begins so late that it saves
+ * nothing below 2.4 MB of result; one that is still awake saves half of the time from there on.
+ * Before, threads were started in each call. Calls that follow each other, in us:
  *
  *     uint8, channels last         one thread  threads of the call  this pool  OpenCV's pool
  *     16x224x224, 2.4 MB                  109                  127         60             47
@@ -18,10 +18,8 @@
  *     on each core                    570-790          7,000-12,000    650-920        640-990
  *
  * What else was tried: workers that sleep at once (64x224x224: 300); that look for the next job for
- * 20 us (255, but 310 where the system takes back the memory of a large result between calls) or
- * for 100 us (no faster than 50); tasks of 64 and 256 KB (slower by 5 to 10 us at 2.4 MB);
- * waiting for every worker that was woken (the 7,000 above). Without `learn`, calls on busy cores
- * wait for a worker that lost its processor in the middle of a task.
+ * 20 us (255; planar 311 instead of 272) or for 100 us (no faster than 50); tasks of 64 and 256 KB
+ * (slower by 5 to 10 us at 2.4 MB); calls on busy cores without `learn` (1,000 instead of 860).
  */
 #define _DEFAULT_SOURCE 1 /* sigset_t, clock_gettime */
 #include "pool.h"

@@ -3,6 +3,7 @@
 #define LEVEL portable
 #define TARGET
 #define LANES 1
+#define STREAMS 0
 
 typedef float float_portable;
 typedef int mask_portable;

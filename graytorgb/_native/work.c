@@ -25,6 +25,9 @@ static int make(const struct work *work, const char *src, char *dst, size_t plan
     return 0;
 }
 
+/* Bytes of a plane that are copied at a time: they stay in the first cache until the third copy. */
+#define COPIED (1 << 14)
+
 /* For planes that begin at different places of a line of the cache: makes the result in a block of
  * its own, and streams it from there, which can go to any address. */
 static int make_apart(const struct work *work, const char *src, char *dst, size_t plane, size_t n)
@@ -54,8 +57,8 @@ static int do_part(const struct work *work, size_t start, size_t stop)
 {
     const size_t plane = work->after * work->result_width;
     const size_t pixel = work->result_width * (work->interleaved ? 3 : 1);
-    const size_t most = BLOCK / 3 / work->result_width;
     const int copies = !work->interleaved && !work->normalize; /* stream takes any address */
+    const size_t most = (copies && !work->stream ? COPIED : BLOCK / 3) / work->result_width;
     const int together = work->interleaved || plane % LINE == 0;
     int outside = 0;
     for (size_t n; start < stop; start += n) {

@@ -8,4 +8,5 @@ from .protocol import Array
 
 def expand(gray: Array, axis: int, out: Array | None = None) -> Array:
     """See :class:`graytorgb.backends.Backend`; a view has no use for `out`."""
-    return np.broadcast_to(np.expand_dims(gray, axis), insert(gray.shape, axis))
+    # an index, because np.expand_dims takes as long as the rest
+    return np.broadcast_to(gray[(slice(None),) * axis + (None,)], insert(gray.shape, axis))

@@ -13,7 +13,7 @@ from warnings import warn
 
 import numpy as np
 
-from .._kernels import count, resize, set_cache_limit, spread, stream_from
+from .._kernels import count, expand_alone, resize, set_cache_limit, spread, stream_from
 from .._kernels import empty as allocate_or_reuse
 from .._kernels import expand as expand_buffers
 from .._kernels import normalize as normalize_buffers
@@ -21,8 +21,11 @@ from ..core.layout import insert
 from ..core.processor_count import count_processors
 from .protocol import Array, cut_into_strips, sizes_around
 
-# Starting a thread takes as long as 0.5 MB of result; with this much, each has enough to do.
-_BYTES_A_THREAD = 2 << 20
+# A thread that sleeps begins some 50 us late, in which another makes 1 MB of result. So with
+# 2 MB a second thread saves nothing if it sleeps, and half of the time if it is still awake.
+_BYTES_A_THREAD = 1 << 20
+# A gray array of fewer bytes: one thread makes its result, which no store sends past the caches.
+_SMALL = min(2 * _BYTES_A_THREAD, stream_from) // 3
 _KEPT_FROM = 32 << 20  # bytes; the C library keeps smaller blocks itself, for any use
 _BEST_LEVEL = -1
 
@@ -43,11 +46,14 @@ def allocate(shape: tuple[int, ...], dtype: Any) -> tuple[Array, bool]:
 
 def expand(gray: Array, axis: int, out: Array | None = None) -> Array:
     """See :class:`graytorgb.backends.Backend`."""
+    is_contiguous = gray.flags.c_contiguous
+    if gray.nbytes < _SMALL and (is_contiguous or axis == gray.ndim):
+        return expand_alone(gray if is_contiguous else gray.copy(), axis, out)
     run = _plan_run(gray.shape, axis, gray.itemsize)
     warm = True
     if out is None:
         out, warm = allocate(run.shape, gray.dtype)
-    if gray.flags.c_contiguous:
+    if is_contiguous:
         _expand_run(gray, out, run, warm)
     elif run.interleaved:
         for part in cut_into_strips(gray, 1 << 20):

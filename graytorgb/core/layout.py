@@ -8,6 +8,7 @@ from ..errors import LayoutError
 
 _CANDIDATES = {3: (0, 2), 4: (1, 3)}  # for 3 and 4 axes: the places where C can be
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_LEADING = "NT" + "".join(letter for letter in _LETTERS if letter not in "NTCHW")
 RGB_SIZES = (1, 3)  # without a layout, an axis can be C only if it has one of these sizes
 
 Shape = tuple[int | None, ...]  # None for a size that isn't known yet, in a graph or a plan
@@ -220,8 +221,7 @@ def name_axes(ndim: int, last: str) -> str:
     >>> name_axes(5, "CHW")
     'NTCHW'
     """
-    spare = "NT" + "".join(c for c in _LETTERS if c not in "NTCHW")
-    return spare[: ndim - len(last)] + last
+    return _LEADING[: ndim - len(last)] + last
 
 
 def _check_axes(axes: str, layout: str) -> None:

@@ -83,6 +83,8 @@ class Plan(NamedTuple):
         The color that the image is composited on. If there is one, no other step is done.
     axes : Layout
         The axes of the input and of the result.
+    shape : tuple of int
+        The shape of the result; empty if the array's own library converts it.
     """
 
     part: tuple[Any, ...] | None
@@ -93,6 +95,7 @@ class Plan(NamedTuple):
     is_copied: bool
     background: alphas.Background | None
     axes: Layout
+    shape: Sizes
 
 
 def plan_conversion(
@@ -142,7 +145,8 @@ def plan_conversion(
             is_copied = not view and registry.lookup(name).result == "view"
     else:
         raise alphas.refuse(channels)
-    return Plan(part, moves, axis, backend, view, is_copied, background, axes)
+    result = () if dtype is None else axes.result_shape(shape)
+    return Plan(part, moves, axis, backend, view, is_copied, background, axes, result)
 
 
 def _choose_backend(name: str, view: bool, size: int, dtype: Dtype, *, is_last: bool) -> str:
@@ -190,7 +194,7 @@ def _plan_array(
 
 def run_plan(plan: Plan, array: Array, out: Array | None = None) -> Array:
     """Convert a numpy array by its plan, into the checked memory of `out` if there is one."""
-    part, moves, axis, backend, view, is_copied, background, axes = plan
+    part, moves, axis, backend, view, is_copied, background, axes, shape = plan
     if part is not None:
         array = array[part]
     if moves is not None:
@@ -200,6 +204,7 @@ def run_plan(plan: Plan, array: Array, out: Array | None = None) -> Array:
         if array is out or (out is None and not is_copied):
             return array
     elif background is not None:
+        out = np.empty(shape, array.dtype) if out is None else out
         return _composite(array, axes, background, out)
     elif view and out is None:
         array = array.view()
@@ -226,12 +231,8 @@ def run_plan_by_library(plan: Plan, backend: str, library: LibraryKind, array: A
     return library.expand(array, plan.axis, view=plan.view)
 
 
-def _composite(
-    array: Array, axes: Layout, background: alphas.Background, out: Array | None
-) -> Array:
+def _composite(array: Array, axes: Layout, background: alphas.Background, out: Array) -> Array:
     """Composite gray or RGB with alpha on a background, in the axes of the result."""
-    if out is None:
-        out = np.empty(axes.result_shape(array.shape), array.dtype)
     last = remove_channel(axes.source) + "C"
     alphas.composite(
         array.transpose(find_order(axes.source, last)),

@@ -186,13 +186,10 @@ def prepare_checked(
     dtype, options = kind.get_dtype(target), _Options(stats, value_range, target)
     if isinstance(kind, SharedKind):
         shared = kind.to_numpy_shared(array)
-        values = None if shared is None else kind.to_numpy_values(array)
+        values = None if shared is None else kind.read_shared(array, shared)
         if shared is not None and values is not None:
-            shape = axes.result_shape(shared.shape)
-            if one_channel:
-                axis = axes.rgb_axis()
-                shape = (*shape[:axis], 1, *shape[axis + 1 :])
-            write = partial(_normalize_values, values, axes, options, threads)
+            shape = axes.result_shape(shared.shape, 1 if one_channel else 3)
+            write = partial(_normalize_values, values, axes, options, threads, shape)
             return kinds.write_result(kind, batch, out, shape, dtype, shared, write)
     library = kinds.require_unshared(kind, out)
     if isinstance(library, BlockKind):
@@ -212,7 +209,12 @@ class _Options(NamedTuple):
 
 
 def _normalize_values(
-    values: Array, axes: Layout, options: _Options, threads: int | None, out: Array | None
+    values: Array,
+    axes: Layout,
+    options: _Options,
+    threads: int | None,
+    shape: tuple[int, ...],
+    out: Array | None,
 ) -> Array:
     """Return the prepared batch of a numpy array, in the checked memory of `out` if it is given."""
     stats, value_range, target = options
@@ -220,7 +222,7 @@ def _normalize_values(
     arithmetic = _find_arithmetic(values.dtype, stats, resolved, target)
     is_warm = out is not None
     if out is None:
-        out, is_warm = _make_room(axes.result_shape(values.shape), target)
+        out, is_warm = _make_room(shape, target)
     if values.size and normalize.write_normalized(
         values, axes, out, arithmetic, target, warm=is_warm, threads=threads
     ):

@@ -16,10 +16,12 @@ from ..core.image_file import ImageFile
 from ..core.layout import Layout, parse
 from ..errors import DtypeError, GrayToRGBError, LayoutError
 from ..kinds import BlockKind, LibraryKind, SharedKind
+from ..kinds.numpy import KIND as NUMPY
 from ..kinds.numpy import NUMBERS
 from .plan import (
     IN_EVERY_LIBRARY,
     Options,
+    Plan,
     find_plan,
     plan_conversion,
     run_plan,
@@ -126,9 +128,12 @@ def to_rgb(
         is_hashed = isinstance(alpha, str) and type(backend) is str
         is_hashed = is_hashed and (layout is None or type(layout) is str)
         is_plain = type(image) is np.ndarray and image.dtype.kind in NUMBERS
-        if is_plain and is_hashed and out is None and (copy is None or type(copy) is bool):
+        goes_with_out = copy is None or copy is True or (copy is False and out is None)
+        if is_plain and is_hashed and goes_with_out:
             plan = find_plan(image.shape, image.dtype, layout, (backend, copy, alpha))
-            return run_plan(plan, image)
+            if out is None:
+                return run_plan(plan, image)
+            return _write_result(NUMPY, image, out, image.dtype, plan, image)
         options = Options(backend, copy, alpha).check()
         if copy is False and out is not None:
             raise LayoutError("copy=False asks for a view, which can't lie in out: leave one away")
@@ -147,8 +152,6 @@ def _convert_array(image: Any, layout: str | None, out: Any, options: Options) -
     """Convert an array of any kind: find its kind and layout, plan the conversion, and run it."""
     kind = kinds.find_kind(image)
     array, axes, channels = kinds.read_image(kind, image, layout)
-    if not isinstance(kind, SharedKind) and options.backend not in IN_EVERY_LIBRARY:
-        raise kinds.refuse_backend(kind, options.backend)
     if isinstance(kind, SharedKind):
         shared = kind.to_numpy_shared(array)
         wants_view = options.is_view and out is None and isinstance(kind, LibraryKind)
@@ -158,8 +161,9 @@ def _convert_array(image: Any, layout: str | None, out: Any, options: Options) -
                 plan = find_plan(shape, dtype, axes, options)
             else:  # a background of -0.0 is the same key as one of 0.0
                 plan = plan_conversion(axes, channels, options, shape, dtype)
-            shape, write = axes.result_shape(shape), partial(run_plan, plan, shared)
-            return kinds.write_result(kind, image, out, shape, array.dtype, shared, write)
+            return _write_result(kind, image, out, array.dtype, plan, shared)
+    elif options.backend not in IN_EVERY_LIBRARY:
+        raise kinds.refuse_backend(kind, options.backend)
     library = kinds.require_unshared(kind, out)
     if isinstance(library, BlockKind):
         function = partial(to_rgb, layout=str(axes), **options._asdict())
@@ -167,6 +171,14 @@ def _convert_array(image: Any, layout: str | None, out: Any, options: Options) -
     plan = plan_conversion(axes, channels, options)
     rgb = run_plan_by_library(plan, options.backend, library, array)
     return library.wrap_result(rgb, image)
+
+
+def _write_result(
+    kind: SharedKind, image: Any, out: Any, dtype: Any, plan: Plan, shared: Array
+) -> Any:
+    """Run the plan for the shared memory of an image, into `out` if it is given."""
+    write = partial(run_plan, plan, shared)
+    return kinds.write_result(kind, image, out, plan.shape, dtype, shared, write)
 
 
 def _convert_pil(image: Any, layout: str | None, out: Any, options: Options) -> Any:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.layout import Layout, Result, parse, resolve
-from ..errors import DtypeError, LayoutError
+from ..errors import DtypeError, GrayToRGBError, LayoutError
 from .classes import is_pil
 from .protocols import BlockKind, LibraryKind, SharedKind
 from .table import Kind, find_kind
@@ -132,24 +132,31 @@ def _share_out(
     kind: SharedKind, out: Any, shape: tuple[int, ...], dtype: Any, source: Array
 ) -> Array:
     """Return the memory of `out` as numpy, if it can take a result of this shape and dtype."""
-    need = f"expected out={kind.format_empty_call(shape, dtype)}"
-    try:
-        is_same_kind = not is_pil(out) and find_kind(out) is kind
-    except DtypeError:
-        is_same_kind = False
-    if not is_same_kind:
-        raise DtypeError(f"out must be of the input's kind, not {type(out).__name__}: {need}")
+
+    def refuse(error: type[GrayToRGBError], problem: str) -> GrayToRGBError:
+        return error(f"{problem}: expected out={kind.format_empty_call(shape, dtype)}")
+
+    if not _is_of_kind(out, kind):
+        raise refuse(DtypeError, f"out must be of the input's kind, not {type(out).__name__}")
     if out.dtype != dtype:
-        raise DtypeError(f"out has dtype {out.dtype}, the result {dtype}: {need}")
+        raise refuse(DtypeError, f"out has dtype {out.dtype}, the result {dtype}")
     if tuple(out.shape) != shape:
-        raise LayoutError(f"out has the shape {tuple(out.shape)}, the result {shape}: {need}")
+        raise refuse(LayoutError, f"out has the shape {tuple(out.shape)}, the result {shape}")
     memory = kind.to_numpy_shared(kind.get_array(out))
     if memory is None:
-        raise DtypeError(f"numpy can't share the memory of this out: {need}")
-    if not (memory.flags.c_contiguous and memory.flags.aligned):
-        raise LayoutError(f"out must be C-contiguous and aligned, and isn't: {need}")
-    if not memory.flags.writeable:
-        raise LayoutError(f"out is read-only: {need}")
+        raise refuse(DtypeError, "numpy can't share the memory of this out")
+    flags = memory.flags
+    if not (flags.c_contiguous and flags.aligned):
+        raise refuse(LayoutError, "out must be C-contiguous and aligned, and isn't")
+    if not flags.writeable:
+        raise refuse(LayoutError, "out is read-only")
     if np.may_share_memory(memory, source) and np.shares_memory(memory, source):
-        raise LayoutError(f"out overlaps the input in memory: {need}")
+        raise refuse(LayoutError, "out overlaps the input in memory")
     return memory
+
+
+def _is_of_kind(out: Any, kind: SharedKind) -> bool:
+    try:
+        return not is_pil(out) and find_kind(out) is kind
+    except DtypeError:
+        return False

@@ -91,6 +91,13 @@ class SharedKind(ArrayKind):
         The memory is shared where numpy has the dtype; otherwise the values become float32.
         """
 
+    def read_shared(self, array: Any, shared: Array) -> Array | None:
+        """Return what `to_numpy_values` does, for an array whose shared memory is known already.
+
+        A kind that can tell from it sooner overrides this.
+        """
+        return self.to_numpy_values(array)
+
     @abstractmethod
     def from_numpy(self, result: Array, dtype: Any) -> Any:
         """Return a numpy result as an array of this kind and of `dtype`, over the same memory."""

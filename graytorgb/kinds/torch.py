@@ -3,7 +3,8 @@
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,7 +15,9 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 from ..core.arithmetic import Arithmetic
 from ..core.layout import insert, name_axes, recall
 from ..core.levels import Levels
+from ..core.notice import warn_once
 from ..errors import DtypeError
+from ..extras import is_missing
 from .protocols import LibraryKind, SharedKind
 
 Tensor = torch.Tensor
@@ -80,7 +83,8 @@ class TorchKind(SharedKind, LibraryKind):
         This is so on another device, with a gradient, for a subclass, and while a tensor is traced,
         compiled or vmapped.
         """
-        if _is_tracing() or not _is_plain(array):
+        # torch takes ten microseconds to say that numpy doesn't reach another device
+        if _is_tracing() or not array.is_cpu or not _is_plain(array):
             return None
         if torch._is_functional_tensor(array):  # its memory is another tensor's
             return None
@@ -116,6 +120,11 @@ class TorchKind(SharedKind, LibraryKind):
         array = array.detach().resolve_conj().resolve_neg()
         return (array if _is_in_numpy(array) else array.float()).numpy()
 
+    def read_shared(self, array: Tensor, shared: NDArray[Any]) -> NDArray[Any] | None:
+        if _is_in_numpy(array) and not array.is_complex():
+            return shared
+        return self.to_numpy_values(array)
+
     def from_numpy(self, result: NDArray[Any], dtype: torch.dtype) -> Tensor:
         tensor = torch.from_numpy(result)
         return tensor if dtype == tensor.dtype else tensor.view(dtype)
@@ -149,12 +158,18 @@ class TorchKind(SharedKind, LibraryKind):
         return array.clone(memory_format=torch.contiguous_format)
 
     def expand(self, gray: Tensor, axis: int, *, view: bool) -> Tensor:
+        kernels = None if view else _find_kernels(gray)
+        if kernels and kernels.can_expand(gray):
+            return cast(Tensor, kernels.expand(gray, axis))
         expanded = gray.unsqueeze(axis).expand(insert(tuple(gray.shape), axis))
         return expanded if view else self.make_copy(expanded)
 
     def normalize(
         self, image: Tensor, axis: int, arithmetic: Arithmetic, dtype: torch.dtype
     ) -> Tensor:
+        kernels = _find_kernels(image)
+        if kernels and kernels.can_normalize(image, arithmetic):
+            return cast(Tensor, kernels.normalize(image, axis, arithmetic, dtype))
         wide = image.dtype.itemsize >= 4 and image.dtype != torch.float32  # more than float32 holds
         real = torch.float64 if wide or arithmetic.wide else torch.float32
         shape = [3 if i == axis else 1 for i in range(image.ndim)]
@@ -224,8 +239,43 @@ class TorchKind(SharedKind, LibraryKind):
 KIND = TorchKind()
 
 
+def _find_kernels(array: Tensor) -> Any:
+    """Return the module of fused kernels, or None where torch's own operations have to work.
+
+    The kernels take plain tensors on a GPU without a gradient. What is being traced, or recorded
+    as a CUDA graph, keeps torch's operations, because a kernel may have to be compiled first.
+    """
+    if not array.is_cuda or _is_tracing() or not _is_plain(array) or _has_gradient(array):
+        return None
+    if _is_transformed(array) or torch.cuda.is_current_stream_capturing():
+        return None
+    return _load_kernels()
+
+
+@cache
+def _load_kernels() -> Any:
+    """Return the module of fused kernels; None, after a warning, where Triton can't compile."""
+    if is_missing("triton"):
+        return None
+    try:
+        from . import cuda_kernels
+
+        cuda_kernels.compile_smallest()
+    except Exception as error:  # of the compiler, the driver or an old GPU, in any class
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        warn_once(
+            "no fused kernels",
+            f"to_rgb and prepare use torch's own operations on this GPU, because Triton can't "
+            f"compile kernels here: {reason}",
+        )
+        return None
+    return cuda_kernels
+
+
 def _find_tv_tensors(image: Tensor) -> Any:
     """Return the module ``torchvision.tv_tensors`` if the image is one of its tensors."""
+    if type(image) is Tensor:
+        return None
     module = sys.modules.get("torchvision.tv_tensors")
     base = getattr(module, "TVTensor", None)
     return module if base is not None and isinstance(image, base) else None
@@ -249,7 +299,10 @@ def _is_transformed(array: Tensor) -> bool:
 
 def _has_gradient(array: Tensor) -> bool:
     """Return whether a gradient of the tensor is asked for, backward or forward."""
-    return array.requires_grad or forward_ad.unpack_dual(array).tangent is not None
+    if array.requires_grad:
+        return True
+    # outside of every dual_level, which is cheap to tell, no tensor has a tangent
+    return forward_ad._current_level >= 0 and forward_ad.unpack_dual(array).tangent is not None
 
 
 def _is_plain(array: Tensor) -> bool:
@@ -257,4 +310,9 @@ def _is_plain(array: Tensor) -> bool:
 
 
 def _is_in_numpy(array: Tensor) -> bool:
-    return hasattr(np, str(array.dtype).removeprefix("torch."))
+    """Return whether numpy has the tensor's dtype."""
+    return array.dtype in _IN_NUMPY
+
+
+_DTYPES = {value for value in vars(torch).values() if isinstance(value, torch.dtype)}
+_IN_NUMPY = {dtype for dtype in _DTYPES if hasattr(np, str(dtype).removeprefix("torch."))}

@@ -22,6 +22,7 @@ from ..functional.prepare import check_dtype, prepare
 from ..functional.to_gray import to_gray
 from ..functional.to_rgb import to_rgb
 from ..functional.to_uint8 import to_uint8
+from ..kinds import pil
 from ..kinds.torch import KIND as TORCH
 
 
@@ -32,6 +33,15 @@ def is_plain_tensor(value: Any) -> bool:
 
 _CONTAINERS = (dict, list, tuple)
 _IMAGES = (tv_tensors.Image, tv_tensors.Video, PIL.Image.Image)
+_NEEDS_RULES = (tv_tensors.TVTensor, *_CONTAINERS)
+
+
+def _is_alone(value: Any) -> bool:
+    """Return whether a value is an image and not a sample, which takes long to look through.
+
+    v2 returns unknown objects as they are. Here an array alone is an image, and a str an error.
+    """
+    return not isinstance(value, _NEEDS_RULES) or isinstance(value, _IMAGES)
 
 
 class _ImageTransform(v2.Transform):
@@ -47,10 +57,7 @@ class _ImageTransform(v2.Transform):
         """Convert an image, or a sample of any nesting; several arguments are one sample."""
         if not inputs:
             raise DtypeError(f"{type(self).__name__} takes an image or a sample")
-        # v2 returns unknown objects as they are; here a lone array is an image, a lone str an error
-        if len(inputs) == 1 and not isinstance(
-            inputs[0], (torch.Tensor, PIL.Image.Image, *_CONTAINERS)
-        ):
+        if len(inputs) == 1 and _is_alone(inputs[0]):
             return self.transform(inputs[0], {})
         return super().forward(*inputs)
 
@@ -123,14 +130,13 @@ class ToRGB(_ImageTransform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Convert one image or video with :func:`graytorgb.to_rgb`."""
-        layout = _find_layout(inpt)
-        if is_plain_tensor(inpt):
-            has_alpha = inpt.ndim >= 3 and inpt.shape[-3] in (2, 4)
-            if torch.compiler.is_compiling() and has_alpha and not isinstance(self.alpha, str):
+        layout, backend = _find_layout(inpt), self.backend
+        if torch.compiler.is_compiling():
+            has_alpha = is_plain_tensor(inpt) and inpt.ndim >= 3 and inpt.shape[-3] in (2, 4)
+            if has_alpha and not isinstance(self.alpha, str):
                 return _composite_op(inpt, list(map(float, self.alpha)))
-        # torch's own operations can be compiled, and give the same bits
-        compiled = torch.compiler.is_compiling() and self.backend != "broadcast"
-        backend = "auto" if compiled else self.backend
+            # torch's own operations can be compiled, and give the same bits
+            backend = backend if backend == "broadcast" else "auto"
         return to_rgb(inpt, layout, backend=backend, copy=self.copy, alpha=self.alpha)
 
 
@@ -306,8 +312,6 @@ def refuse_wrapped(image: Any, value_range: ValueRange | None) -> None:
 
 def pil_to_tensor(image: PIL.Image.Image) -> torch.Tensor:
     """Return the pixels of a PIL image as a tensor of shape (C, H, W), bool for mode 1."""
-    from ..kinds import pil
-
     levels, opacity = pil.split_alpha(image)
     if opacity is not None:
         raise alphas.refuse(2 if levels.mode == "L" else 4)

@@ -14,7 +14,7 @@ EXAMPLE = ROOT / "examples" / "backend_package"
 
 START = """
 import sys
-sys.modules["torchvision"] = sys.modules["skimage"] = None  # which take seconds to import
+sys.modules.update(dict.fromkeys(["torch", "torchvision", "skimage"]))  # seconds to import
 from pathlib import Path
 import numpy as np, graytorgb as g2r
 site = Path({site!r})
@@ -65,11 +65,12 @@ def installed(pip_installed, tmp_path):
     return tmp_path / "site"
 
 
-def run_contract(installed):
+def run_contract(installed, *options):
     """Run the example's own test file; return what pytest ends with and prints."""
     env = dict(os.environ, PYTHONPATH=os.pathsep.join(map(str, [installed, ROOT])))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_concatenate.py"],
+        [*command, "test_concatenate.py"],
         cwd=installed.parent / "source", env=env, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     return done.returncode, done.stdout
@@ -89,7 +90,7 @@ def test_the_contract_finds_a_backend_that_is_wrong(installed):
         "def expand(gray, axis, out=None):\n"
         "    return np.asfortranarray(np.repeat(np.expand_dims(gray, axis), 3, axis))\n"
     )
-    code, output = run_contract(installed)
+    code, output = run_contract(installed, "-k", "test_bits_are_the_oracles")
     assert code == 1
     assert "FAILED test_concatenate.py::TestConcatenate::test_bits_are_the_oracles" in output
     assert "assert result.flags.c_contiguous" in output  # and not a bare AssertionError
@@ -181,43 +182,57 @@ print(g2r.list_backends()["six"])
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("entry_point", "says"),
-    [
-        ("bad = broken_2", "broken_2 is installed but failed to import: division by zero"),
-        ("bad = broken_2:BACKEND", "ZeroDivisionError: division by zero"),
-        ("bad = about_2:ABSENT", "entry point 'about_2:ABSENT': AttributeError"),
-        ("bad = about_2:NUMBER", "expected a mapping of register_backend's arguments"),
-        ("bad = about_2:UNKNOWN", "'colour'"),
-        ("bad = about_2:WRONG", "result is \"copy\" or \"view\", not 'both'"),
-        ("bad = about_2", "about_2 has no function expand"),
-        ("bad = not_there", "needs not_there, which isn't installed"),
-        ("bad = no module!", "entry point 'no module!'"),
-    ],
-)  # fmt: skip
-def test_a_broken_one_breaks_no_other(tmp_path, entry_point, says):
+# Entry points that are broken, and what is told of each
+BROKEN = {
+    "broken_2": "broken_2 is installed but failed to import: division by zero",
+    "broken_2:BACKEND": "ZeroDivisionError: division by zero",
+    "about_2:ABSENT": "entry point 'about_2:ABSENT': AttributeError",
+    "about_2:NUMBER": "expected a mapping of register_backend's arguments",
+    "about_2:UNKNOWN": "'colour'",
+    "about_2:WRONG": 'result is "copy" or "view", not \'both\'',
+    "about_2": "about_2 has no function expand",
+    "not_there": "needs not_there, which isn't installed",
+    "no module!": "entry point 'no module!'",
+}
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory):
+    """Return what one interpreter prints of a good backend and of all broken ones beside it."""
     about = """NUMBER = 2
 UNKNOWN = {"module": "gives_2", "colour": "red"}
 WRONG = {"module": "gives_2", "result": "both"}"""
-    write_package(tmp_path, 2, ["two = gives_2", entry_point], about_2=about, broken_2="1 / 0")
-    lines = run(tmp_path, """
+    points = ["two = gives_2", *(f"bad{i} = {point}" for i, point in enumerate(BROKEN))]
+    folder = tmp_path_factory.mktemp("broken")
+    write_package(folder, 2, points, about_2=about, broken_2="1 / 0")
+    imported, told = run(folder, f"""
+import json
 infos = g2r.list_backends()
 version = g2r.backends.registry.version
-print(infos["two"].status, infos["fill"].status, infos["bad"].status, infos["bad"].why)
-print(value("two"))
-try:
-    value("bad")
-except g2r.BackendUnavailable as error:
-    print(error.args[0])
+told = {{"two": infos["two"].status, "fill": infos["fill"].status, "value": int(value("two"))}}
+for name in [f"bad{{i}}" for i in range({len(BROKEN)})]:
+    try:
+        value(name)
+    except g2r.BackendUnavailable as error:
+        told[name] = infos[name].status, infos[name].why, error.args[0]
 g2r.list_backends()
-print(g2r.backends.registry.version == version)
+print(json.dumps(told | {{"changed": g2r.backends.registry.version != version}}))
 """)  # fmt: skip
-    status = "missing" if "not_there" in entry_point else "broken"
-    assert lines[1].startswith(f"available available {status} ")
-    assert says in lines[1]
-    assert lines[2] == "2"
-    assert says in lines[3]
-    assert lines[4] == "True"  # nothing has changed, so nothing that is kept is lost
+    assert imported == "imported"
+    return json.loads(told)
+
+
+@pytest.mark.parametrize("entry_point", BROKEN)
+def test_what_is_told_of_a_broken_one(broken, entry_point):
+    status, why, error = broken[f"bad{list(BROKEN).index(entry_point)}"]
+    assert status == ("missing" if entry_point == "not_there" else "broken")
+    assert BROKEN[entry_point] in why
+    assert BROKEN[entry_point] in error
+
+
+def test_broken_ones_break_no_other(broken):
+    assert (broken["two"], broken["fill"], broken["value"]) == ("available", "available", 2)
+    assert not broken["changed"]  # so nothing that is kept is lost
 
 
 def test_a_name_that_is_taken(tmp_path):

@@ -2,6 +2,7 @@
 
 import itertools
 import multiprocessing
+import platform
 import sys
 import threading
 
@@ -13,7 +14,7 @@ from graytorgb.backends.registry import load
 from graytorgb.core import arithmetic
 from graytorgb.functional import normalize as normalize
 
-from ..support import assert_same_bits, needs, needs_package, oracle, random_bits, run_python
+from ..support import assert_same_bits, needs, oracle, random_bits, run_python
 
 needs("native")
 
@@ -26,6 +27,19 @@ COUNTS = (*range(1, 70), 127, 128, 129, 255, 257, 1023, 4095, 4096, 4097, 12_345
 SOURCES = [np.dtype(t) for t in ("u1", "u2", "i2", "f2", "f4")]
 TARGETS = normalize.DTYPES
 INFINITE = (-np.inf,) * 3, (np.inf,) * 3
+
+
+def test_the_best_level_is_that_of_the_processor():
+    """Compilers for Windows build the portable level alone, but for GNU's on x86-64."""
+    vectors = {"x86_64": ("avx2", "avx512"), "AMD64": ("avx2", "avx512")}
+    vectors |= dict.fromkeys(("aarch64", "arm64"), ("neon",))
+    expected = ("portable", *vectors[platform.machine()])
+    if sys.platform == "win32" or "neon" not in expected:
+        assert _kernels.levels == expected[: len(_kernels.levels)]
+    else:  # every processor of this kind has it
+        assert _kernels.levels == expected
+    assert _kernels.__version__ == _kernels.levels[-1]  # the level that -1 is
+    assert _kernels.stream_from > 1 << 30 or _kernels.levels[-1] in ("avx2", "avx512")
 
 
 def unaligned(nbytes, offset):
@@ -48,6 +62,80 @@ def test_expand_at_every_level_size_and_alignment(level, width):
         out[...] = 0
         _kernels.expand(gray, out, 1, n, width, False, stream, 1, level)
         assert (out.reshape(3, -1) == gray).all()
+
+
+@pytest.mark.parametrize("dtype", ["?", "u1", ">u2", "<f4", ">f8", "c16", "g", "V3", "V64"])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (28, 28), (2, 3, 7), (1, 128, 129)])
+def test_expand_alone_gives_numpys_result(dtype, shape):
+    count = int(np.prod(shape))
+    size = np.dtype(dtype).itemsize
+    memory = unaligned(count * size, 1)
+    memory[...] = random_bits(count * size, np.uint8)
+    gray = np.ndarray(shape, dtype, memory)
+    gray.flags.writeable = False
+    for axis in range(len(shape) + 1):
+        expected = np.repeat(np.expand_dims(gray, axis), 3, axis)
+        fresh = _kernels.expand_alone(gray, axis, None)
+        out = np.zeros_like(expected)
+        assert _kernels.expand_alone(gray, axis, out) is out
+        for result in (fresh, out):
+            assert (result.dtype, result.shape) == (expected.dtype, expected.shape)
+            assert result.flags.c_contiguous
+            assert result.flags.writeable
+            assert result.flags.aligned
+            assert result.tobytes() == expected.tobytes()
+        assert fresh.base is None
+
+
+def read_only(array):
+    array.flags.writeable = False
+    return array
+
+
+PAIR = np.zeros(8, np.uint8)
+ALONE = np.zeros((2, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "says"),
+    [
+        ((), TypeError, "takes an array, an axis, and out or None"),
+        ((ALONE, 2), TypeError, "takes an array, an axis, and out or None"),
+        ((ALONE.tolist(), 2, None), TypeError, "takes an array, an axis, and out or None"),
+        ((ALONE, "2", None), TypeError, "integer"),
+        ((ALONE, 3, None), ValueError, "hasn't that axis"),
+        ((ALONE, -1, None), ValueError, "hasn't that axis"),
+        ((ALONE, 1 << 70, None), OverflowError, "too large"),
+        ((ALONE.T, 2, None), ValueError, "isn't C-contiguous, or holds objects"),
+        ((ALONE.astype(object), 2, None), ValueError, "isn't C-contiguous, or holds objects"),
+        ((np.zeros((2, 0), np.uint8), 2, None), ValueError, "at least 1"),
+        ((np.zeros((2, 3), "V65"), 2, None), ValueError, "more bytes than any"),
+        ((np.zeros((1,) * 64, np.uint8), 0, None), ValueError, "64"),
+        ((ALONE, 2, np.zeros((2, 3, 3), np.uint16)), ValueError, "out isn't"),
+        ((ALONE, 2, np.zeros((3, 2, 3), np.uint8)), ValueError, "out isn't"),
+        ((ALONE, 2, np.zeros((2, 3, 3, 1), np.uint8)), ValueError, "out isn't"),
+        ((ALONE, 2, np.zeros((2, 3, 6), np.uint8)[..., ::2]), ValueError, "out isn't"),
+        ((ALONE, 2, read_only(np.zeros((2, 3, 3), np.uint8))), ValueError, "out isn't"),
+        ((ALONE, 2, bytearray(18)), ValueError, "out isn't"),
+        ((PAIR[:2], 0, PAIR[1:7].reshape(3, 2)), ValueError, "overlap"),
+    ],
+)
+def test_expand_alone_refuses_what_it_was_not_made_for(arguments, error, says):
+    with pytest.raises(error, match=says):
+        _kernels.expand_alone(*arguments)
+
+
+def test_a_small_result_asks_for_no_threads(monkeypatch):
+    def fail(*arguments):
+        raise AssertionError("it counts threads")
+
+    monkeypatch.setattr(load("native"), "count_threads", fail)
+    gray = random_bits((28, 56), np.uint8)
+    for image in (gray, gray[:, ::2], gray.T):
+        for layout in ("HW->HWC", "HW->CHW"):
+            if image is gray or layout == "HW->HWC":
+                result = g2r.to_rgb(image, layout, backend="native")
+                assert_same_bits(result, oracle(image, layout))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 8])
@@ -146,18 +234,40 @@ def test_half_precision_is_ieees(level):
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_bfloat16_is_rounded_to_nearest_even(level):
-    needs_package("torch")
-    import torch
-
     identity = np.float32([0] * 6 + [1] * 3 + [-np.inf] * 3 + [np.inf] * 3 + [-np.inf, np.inf])
     bits = random_bits(200_000, np.uint32)
     bits[:100_000] = bits[:100_000] & 0xFFFF0000 | 0x8000  # ties
-    x = bits.view(np.float32)
-    x = x[np.isfinite(x)]
+    bits = bits[np.isfinite(bits.view(np.float32))]
     options = {"interleaved": True, "stream": False, "threads": 1, "level": level}
-    _, result = run_normalize(x, "bfloat16", identity, **options)
-    expected = (torch.from_numpy(x) + 0).to(torch.bfloat16).view(torch.uint16).numpy()
+    _, result = run_normalize(bits.view(np.float32), "bfloat16", identity, **options)
+    # the two neighbors, toward zero and away from it, in float64; beyond the largest lies 2^128
+    near = bits & 0xFFFF0000
+    far = near + 0x10000
+    exact, toward, away = (each.view(np.float32).astype(float) for each in (bits, near, far))
+    away = np.clip(away, -(2.0**128), 2.0**128)
+    to_near, to_far = np.abs(exact - toward), np.abs(away - exact)
+    is_odd = (bits >> 16 & 1).astype(bool)
+    takes_far = (to_far < to_near) | ((to_far == to_near) & is_odd)
+    expected = np.where(takes_far, far, near) >> 16
     assert (result.view(np.uint16).reshape(-1, 3) == expected[:, None]).all()
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_nan_and_zeros_of_both_signs_are_clamped_alike_at_every_level(level, dtype):
+    """As `y > lowest ? y : lowest` says: NaN and an equal value become the bound."""
+    x = np.array([np.nan, -np.nan, 0, -0.0, np.inf, -np.inf, 1, -1, 6e-8, -6e-8], dtype)
+    x = np.concatenate([np.repeat(x, 4), x, x])  # whole vectors of a value, mixed ones, and a tail
+    bounds = np.float32([0, -0.0, -np.inf, np.inf, 0.5, -0.5])
+    options = {"interleaved": False, "stream": False, "threads": 1, "level": level}
+    for lowest, highest in itertools.product(bounds, bounds):
+        numbers = [0] * 6 + [1] * 3 + [lowest] * 3 + [highest] * 3 + [-np.inf, np.inf]
+        flag, result = run_normalize(x, "float32", np.float32(numbers), **options)
+        y = x.astype(np.float32)
+        y = np.where(y > lowest, y, lowest)
+        y = np.where(y < highest, y, highest)
+        assert_same_bits(result.view(np.float32).reshape(3, -1), np.stack([y] * 3))
+        assert flag is True
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -161,15 +161,16 @@ class TestChanges:
 
     def test_a_built_in_one_is_replaced_and_comes_back(self, module):
         small = np.zeros((4, 4), np.uint8)
-        assert g2r.choose_backend(small.shape, small.dtype).backend == "fill"
-        assert g2r.to_rgb(small).max() == 0
+        assert g2r.to_rgb(small, backend="fill").max() == 0
         module("first", 1)
         with pytest.raises(g2r.OptionError, match="already"):
             g2r.register_backend("fill", "first")
         g2r.register_backend("fill", "first", replace=True)
-        assert (g2r.to_rgb(small) == 1).all()  # "auto" takes it too
+        for out in (None, np.zeros((4, 4, 3), np.uint8)):
+            assert (g2r.to_rgb(small, backend="fill", out=out) == 1).all()
         g2r.unregister_backend("fill")
-        assert (g2r.to_rgb(small) == 0).all()
+        for out in (None, np.ones((4, 4, 3), np.uint8)):
+            assert (g2r.to_rgb(small, backend="fill", out=out) == 0).all()
         assert g2r.list_backends()["fill"].why == f"numpy {np.__version__}"
 
     def test_what_auto_takes(self):
@@ -178,15 +179,25 @@ class TestChanges:
         text = run_python("""
 import sys
 sys.modules["graytorgb._kernels"] = sys.modules["cv2"] = None
-import graytorgb as g2r
+import types
+import numpy as np, graytorgb as g2r
 ask = lambda: g2r.choose_backend((64, 224, 224), "uint8", "NHW").backend
 print(ask())
 g2r.register_backend("opencv", "graytorgb.backends.repeat", replace=True)
 print(ask())
 g2r.unregister_backend("opencv")
 print(ask())
+
+sys.modules["ones"] = types.ModuleType("ones")
+sys.modules["ones"].expand = lambda gray, axis, out=None: np.ones((4, 5, 3), np.uint8)
+convert = lambda: g2r.to_rgb(np.zeros((4, 5), np.uint8)).max()
+print(g2r.choose_backend((4, 5), "uint8").backend, convert())
+g2r.register_backend("fill", "ones", replace=True)
+print(convert())
+g2r.unregister_backend("fill")
+print(convert())
 """)
-        assert text.split() == ["fill", "opencv", "fill"]
+        assert text.split() == ["fill", "opencv", "fill", "fill", "0", "1", "0"]
 
     def test_while_other_threads_convert(self):
         text = run_python("""

@@ -167,7 +167,7 @@ class TestChoose:
         needs("native")
         assert g2r.choose_backend((64, 224, 224), np.uint8, "NHW").backend == "native"
         assert g2r.choose_backend((64, 224, 224), "float64", "NHW->NCHW").backend == "native"
-        assert g2r.choose_backend((28, 28), "uint8").backend == "fill"
+        assert g2r.choose_backend((28, 28), "uint8").backend == "native"
         assert g2r.choose_backend((64, 224, 224, 1), "uint8").backend == "native"
 
     def test_rgb_needs_none(self):

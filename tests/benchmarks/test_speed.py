@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from ..support import ROOT, needs
+from ..support import ROOT, needs, needs_package
 
 needs("opencv", "pillow", "skimage")
 
@@ -13,6 +13,7 @@ from benchmarks.speed import auto, compare, scaling  # noqa: E402
 from examples import demo  # noqa: E402
 from graytorgb.bench import report  # noqa: E402
 from graytorgb.bench.case import Row  # noqa: E402
+from graytorgb.measure.machine import describe_machine  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -75,8 +76,41 @@ def test_ratios_and_losses():
     assert "- nowhere" in compare.markdown(document)
 
 
+def test_small_calls(tmp_path):
+    needs("torchvision")
+    from benchmarks.speed import calls
+
+    output = run(calls.main, "--seconds", "0.01", "--output", str(tmp_path))
+    rows = json.loads((tmp_path / "calls.json").read_text())["rows"]
+    missed = [row["call"] for row in rows if not row["is_held"]]
+    assert f"{len(rows) - len(missed)} of {len(rows)} calls hold their bars." in output
+    assert all(f"| {row['call']} | {row['other']} |" in output for row in rows)
+
+
+def test_a_call_that_misses_its_bar_is_named():
+    needs("torchvision")
+    from benchmarks.speed import calls
+    from graytorgb.measure.timing import Timing
+
+    def measured(what, ours, most, is_difference):
+        pair = calls.Pair(what, "other", (bool, bool), most, is_difference)
+        return calls.Measured(pair, Timing(ours, ours, ours, 5), Timing(2e-6, 2e-6, 2e-6, 5))
+
+    rows = [
+        measured("slow", 5e-6, 2.0, False),
+        measured("fast", 3e-6, 2.0, False),
+        measured("late", 9e-6, 5e-6, True),
+        measured("prompt", 6e-6, 5e-6, True),
+    ]
+    assert [row.is_held for row in rows] == [False, True, False, True]
+    assert [row.format_cells()[-2:] for row in rows[1:3]] == [["1.50x", "2.00x"], ["+7.0", "+5.0"]]
+    text = calls.markdown(rows, describe_machine())
+    assert "2 of 4 calls hold their bars. These miss them: slow; late." in text
+
+
 def test_growth(monkeypatch, tmp_path):
     monkeypatch.setattr(scaling, "BACKENDS", ["fill", "broadcast"])
+    monkeypatch.setattr(scaling, "IMAGE", (1024, 1024))  # two batches below the cliff, two above
     output = run(scaling.main, "--largest", "0.14", "--seconds", "0.05", "--output", str(tmp_path))
     assert "| fill |" in output
     document = json.loads((tmp_path / "scaling.json").read_text())
@@ -113,3 +147,20 @@ def test_outputs_are_checked_before_anything_is_measured(tmp_path):
         text = path.read_text(encoding="utf-8")
         assert "type=OutputFolder()" in text or "type=OutputFile(" in text, path
         assert "cls=FileCommand" in text, path
+
+
+def test_gray_on_a_gpu(monkeypatch, tmp_path):
+    """The script runs without a GPU too; what torch compiles takes too long here."""
+    needs_package("torch", "torchvision")
+    from benchmarks.speed import gpu
+
+    ways = [way for way in gpu.WAYS if "compile" not in way.name]
+    monkeypatch.setattr(gpu, "WAYS", ways)
+    monkeypatch.setattr(gpu, "CALLS", 1)
+    output = run(gpu.main, "--images", "2", "--seconds", "0.01", "--output", str(tmp_path))
+    rows = json.loads((tmp_path / "gpu.json").read_text())["rows"]
+    assert len(rows) == 8
+    for row in rows:
+        assert {"graytorgb", "torch's operations by hand", "copy"} <= set(row["seconds"])
+        assert set(row["seconds"]) | set(row["reasons"]) >= {way.name for way in ways}
+    assert "times ours" in output

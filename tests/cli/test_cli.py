@@ -66,6 +66,7 @@ def test_backends_explains_a_library_that_fails(broken, says, tmp_path):
 import os, pathlib, sys
 os.chdir({str(tmp_path)!r})
 {broken}
+sys.modules["torch"] = None  # which takes seconds to import
 os.environ["COLUMNS"] = "200"
 from graytorgb.cli import COMMANDS, main
 main(["backends"], standalone_mode=False)

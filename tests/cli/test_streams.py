@@ -55,24 +55,29 @@ def encoding(name):
 
 
 @pytest.mark.parametrize("name", LOCALES)
-class TestInspect:
-    @pytest.mark.parametrize("file", NAMES)
-    def test_every_name(self, folder, name, file):
-        picture = folder / os.fsdecode(b"drawn \xff.png")
-        output = run(folder, LOCALES[name], "inspect", NAMES[file], "--png", b"drawn \xff.png")
-        text = output.decode(encoding(name))
+def test_inspect(folder, name):
+    """Files of every name, one after the other in one process; bars are bars."""
+    code = """
+import sys
+from graytorgb.cli import main
+for file in sys.argv[1:]:
+    main(["inspect", file, "--png", "drawn " + file], standalone_mode=False)
+    print("the next file")
+"""
+    output = run(folder, LOCALES[name], *NAMES.values(), code=code).decode(encoding(name))
+    *texts, rest = output.split("the next file")
+    assert not rest.strip()
+    for file, text in zip(NAMES, texts, strict=True):
         assert "0 to 65,535" in text
         assert "leaves 256 of 65,536 levels" in text
         if file == "bytes":
             assert r"b\xff.png" in text
         if file == "letters" and name in ("latin-1", "utf-8"):
             assert LETTERS in text
+        picture = folder / os.fsdecode(b"drawn " + NAMES[file])
         assert picture.read_bytes().startswith(b"\x89PNG")
-
-    def test_bars_are_bars(self, folder, name):
-        text = run(folder, LOCALES[name], "inspect", "a.png").decode(encoding(name))
-        assert ("█" if name == "utf-8" else "#") * 30 in text
-        assert "\\u" not in text
+    assert ("█" if name == "utf-8" else "#") * 30 in texts[0]
+    assert "\\u" not in texts[0]
 
 
 @pytest.mark.parametrize("name", LOCALES)
@@ -89,12 +94,20 @@ for command in ([], *([name] for name in COMMANDS)):
 @pytest.mark.parametrize("name", ["ascii", "dumb"])
 class TestCommands:
     def test_backends_and_bench(self, tmp_path, name):
-        text = run(tmp_path, LOCALES[name], "backends", "--shape", "4x8x8", "--layout", "NHW->NCHW")
-        assert "auto picks" in text.decode(encoding(name))
+        code = """
+import sys
+from graytorgb.cli import main
+sys.modules["torch"] = None  # which takes seconds to import
+main(["backends", "--shape", "4x8x8", "--layout", "NHW->NCHW"], standalone_mode=False)
+print("the next command")
+main(["bench", *sys.argv[1:]], standalone_mode=False)
+"""
         files = [f"--{kind}=é.{kind}" for kind in ("json", "csv", "html")]
-        output = run(tmp_path, LOCALES[name], "bench", "--shape", "4x8x8", "--seconds", "0.01",
-            "--backends", "repeat", "--no-peaks", *files)  # fmt: skip
-        assert "repeat" in output.decode(encoding(name))
+        output = run(tmp_path, LOCALES[name], "--shape", "4x8x8", "--seconds", "0.01",
+            "--backends", "repeat", "--no-peaks", *files, code=code)  # fmt: skip
+        table, report = output.decode(encoding(name)).split("the next command")
+        assert "auto picks" in table
+        assert "repeat" in report
         for kind in ("json", "csv", "html"):
             assert "repeat" in (tmp_path / f"é.{kind}").read_text(encoding="utf-8")
 

@@ -198,6 +198,7 @@ CTRL_C = """
 import sys, torch
 from graytorgb.datasets import GrayImageFolder, loader
 folder = GrayImageFolder(sys.argv[1], 8)
+sys.stdin.readline()  # the turn of this program, because the loop below keeps the processors busy
 made = loader(folder, 1, "imagenet", workers=2, shuffle=True, persistent_workers=True)
 while True:
     iterator = iter(made)
@@ -212,14 +213,16 @@ def test_ctrl_c_leaves_no_process(shared_root):
     """A terminal sends it to the whole group of processes; `kill -INT` to one."""
     programs = [
         subprocess.Popen(
-            [sys.executable, "-c", CTRL_C, str(shared_root)], stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, start_new_session=True,
+            [sys.executable, "-c", CTRL_C, str(shared_root)], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
             env=dict(os.environ, PYTHONPATH=str(ROOT)),
         )
         for _ in range(2)
     ]  # fmt: skip
     try:
         for program, send in zip(programs, (os.killpg, os.kill), strict=True):
+            program.stdin.write("begin\n")
+            program.stdin.flush()
             begun, *pids = program.stdout.readline().split()
             workers = [psutil.Process(int(pid)) for pid in pids]
             assert (begun, len(workers)) == ("begun", 2)

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import graytorgb as g2r
-from graytorgb.backends.registry import BACKENDS
+from graytorgb.backends.registry import BACKENDS, load
 from graytorgb.functional import to_rgb as convert
 
-from ..support import assert_same_bits, oracle, random_bits
+from ..support import assert_same_bits, needs, oracle, random_bits
 
 
 class TestOut:
@@ -73,6 +73,16 @@ class TestOut:
     def test_kind(self, out):
         says = f"out must be of the input's kind, not {type(out).__name__}: expected out=np.empty("
         self.refused(g2r.DtypeError, says, out)
+
+    def test_subclass(self):
+        out = np.empty((4, 5, 6, 3), np.uint16).view(Subclass)
+        self.refused(g2r.DtypeError, "Subclass is a subclass of numpy.ndarray", out)
+
+    def test_nothing_is_written_where_it_is_refused(self):
+        out = np.zeros((4, 5, 6, 3), np.uint16)
+        self.refused(g2r.DtypeError, "the result >u2", out, gray=self.gray.astype(">u2"))
+        self.refused(g2r.LayoutError, "the result", out[:, :4])
+        assert not out.any()
 
     def test_a_view_has_no_place_in_it(self):
         out = np.empty((4, 5, 6, 3), np.uint16)
@@ -265,6 +275,69 @@ class TestCachedPlans:
             rgb.tobytes(), np.may_share_memory(rgb, gray),
         )  # fmt: skip
 
+    @staticmethod
+    def make_out(fault, shape, dtype, gray):
+        """Return memory for a result of a shape and a dtype, with a fault."""
+        out = np.zeros(shape, dtype)
+        if fault == "shape":
+            return np.zeros((*shape, 1), dtype)
+        if fault == "dtype":
+            return np.zeros(shape, "f4" if out.dtype != "f4" else "u2")
+        if fault == "byte order":
+            return np.zeros(shape, out.dtype.newbyteorder())
+        if fault == "order":
+            return np.zeros(shape, dtype, order="F")
+        if fault == "strides":
+            return np.zeros((*shape, 2), dtype)[..., 0]
+        if fault == "alignment":
+            raw = np.zeros(out.nbytes + 1, np.uint8)[1:]
+            return raw.view(out.dtype).reshape(shape)
+        if fault == "read-only":
+            out.flags.writeable = False
+        if fault == "overlap":
+            return np.ndarray(shape, dtype, gray.base)
+        if fault == "subclass":
+            return out.view(np.recarray)
+        return {"list": out.tolist(), "None": None}.get(fault, out)
+
+    FAULTS = (
+        "", "shape", "dtype", "byte order", "order", "strides", "alignment", "read-only", "overlap",
+        "subclass", "list", "None",
+    )  # fmt: skip
+
+    @settings(max_examples=300, deadline=None)
+    @given(
+        st.sampled_from(FAULTS),
+        st.lists(st.integers(0, 4), min_size=2, max_size=3),
+        st.sampled_from(["?", "u1", "<u2", ">u2", ">f4", "f8", "g", "c16"]),
+        st.sampled_from([None, "HW", "NHW", "NHW->NCHW", "HWN->NCHW", Text("NHW"), "HWC"]),
+        st.sampled_from(["auto", "native", "fill", "repeat", "broadcast", "nope"]),
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "copy": st.sampled_from([None, True, False]),
+                "alpha": st.sampled_from(["error", "drop", (1, 2, 3), [0, 0, 0], np.ones(3)]),
+            },
+        ),
+    )
+    def test_either_way_is_the_same_into_out(self, fault, shape, dtype, layout, name, options):
+        needs("native")
+        memory = np.ones(1 << 12, np.uint8)  # True is 1 too
+        gray = np.ndarray(shape, dtype, memory)
+        options = {"backend": name} | options
+        try:
+            expected = g2r.to_rgb(gray, layout, **options | {"copy": True})
+        except (g2r.LayoutError, g2r.ChannelError, g2r.UnknownBackend):
+            expected = np.zeros((2, 3, 3), dtype)
+        outs = [self.make_out(fault, expected.shape, dtype, gray) for _ in range(3)]
+        told = [self.told(gray, layout, options | {"out": out}) for out in outs[:2]]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(convert, "NUMBERS", "")
+            told.append(self.told(gray, layout, options | {"out": outs[2]}))
+        assert told[0] == told[1] == told[2]
+        if fault in ("", "None") and len(told[0]) > 2:
+            assert told[0][6] == expected.tobytes()
+
     @settings(max_examples=300, deadline=None)
     @given(
         st.lists(st.integers(0, 4), max_size=4),
@@ -290,6 +363,18 @@ class TestCachedPlans:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(convert, "NUMBERS", "")  # so that no array takes the short way
             assert self.told(gray, layout, options) == first == again
+
+    def test_threads_are_no_part_of_a_plan(self):
+        needs("native")
+        native = load("native")
+        gray = random_bits((3, 800, 900), np.uint8)
+        expected, before = oracle(gray, "NHW->NCHW"), native.get_threads()
+        try:
+            for count in (1, 2, None):
+                native.set_threads(count)
+                assert_same_bits(g2r.to_rgb(gray, "NHW->NCHW", backend="native"), expected)
+        finally:
+            native.set_threads(before)
 
     @pytest.mark.parametrize("option", ["layout", "backend"])
     def test_nothing_wrong_is_held(self, option):

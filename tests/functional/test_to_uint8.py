@@ -246,7 +246,7 @@ def test_complex_has_no_order():
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32, ">u2", np.int64])
 @pytest.mark.parametrize("policy", [(0, 60000), "minmax", ("percentile", 1, 99)], ids=str)
 def test_memory_over_the_result(dtype, policy):
-    x = random_bits((128, 512, 512), np.uint16).astype(dtype)
+    x = random_bits((96, 512, 512), np.uint16).astype(dtype)
     tracemalloc.start()
     try:
         result = g2r.to_uint8(x, policy)

@@ -21,7 +21,7 @@ FILES = {path.stem for path in (Path(g2r.__file__).parent / "kinds").glob("[a-z]
 
 
 def test_a_kind_is_one_file_and_one_line():
-    shared = {"arguments", "classes", "messages", "protocols", "table"}
+    shared = {"arguments", "classes", "cuda_kernels", "messages", "protocols", "table"}
     assert FILES - shared == {"pil", *(line.file for line in KINDS)}  # pil holds no arrays
 
 

@@ -298,11 +298,13 @@ class TestFolder:
                 assert len(ours[path].unique()) > 100
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("method", ["fork", "spawn"])
+    @pytest.mark.parametrize(("method", "workers"), [("fork", 2), ("spawn", 1)])
     @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-    def test_data_loader_workers(self, folder, method):
+    def test_data_loader_workers(self, folder, method, workers):
         dataset = self.dataset(folder)
-        loader = DataLoader(dataset, batch_size=4, num_workers=2, multiprocessing_context=method)
+        loader = DataLoader(
+            dataset, batch_size=4, num_workers=workers, multiprocessing_context=method
+        )
         batches = list(loader)
         assert [len(labels) for _, labels in batches] == [4, 2]
         together = torch.cat([images for images, _ in batches])

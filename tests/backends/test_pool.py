@@ -1,0 +1,318 @@
+"""The kernels' pool of threads: forks, exit, signals, many callers, and what it leaves behind.
+
+``pool_harness.c`` tests the pool's logic, under sanitizers. The other tests here use the pool
+through the package, in processes of their own.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from ..support import REQUIRED, ROOT, needs, needs_package, run_python
+
+needs("native")
+
+HARNESS = ROOT / "tests/backends/pool_harness.c"
+SANITIZERS = {
+    "none": [],
+    "thread": ["-fsanitize=thread"],
+    "address": ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
+}
+
+# What each script begins with. `check()` makes a result that is large enough for all threads.
+START = """
+import os, signal, sys, threading, time
+import numpy as np, psutil
+import graytorgb as g2r
+from graytorgb import _kernels
+from graytorgb.backends.registry import load
+
+native = load("native")
+gray = np.random.default_rng(0).integers(0, 256, (40, 200, 300), np.uint8)
+
+
+def check(threads=4):
+    native.set_threads(threads)
+    result = g2r.to_rgb(gray, "NHW", backend="native")
+    assert (result[..., 0] == gray).all() and (result[..., 1:] == gray[..., None]).all()
+
+
+def count():
+    return psutil.Process().num_threads()
+
+
+def wait_for(child):
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            return status
+        time.sleep(0.005)
+    os.kill(child, signal.SIGKILL)
+    raise AssertionError("a child hangs")
+"""
+
+# A child that uses its own workers, and whose child does so too
+FORKS = """
+def fork(depth):
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            for _ in range(3):
+                check()
+            assert count() == 4  # this thread and three workers
+            status = fork(depth - 1) if depth else 0
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(wait_for(child))
+"""
+
+unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork and no such signals")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def run(code):
+    """Run a script after `START`; return what it printed."""
+    return run_python(START + code)
+
+
+def build(folder, sanitizer, *options):
+    """Compile the harness; skip where the compiler lacks the sanitizer."""
+    compiler = os.environ.get("CC") or shutil.which("cc")
+    if not compiler or not (ROOT / "graytorgb/_native/pool.c").exists():
+        assert "all" not in REQUIRED, "no compiler, or no sources"
+        pytest.skip("needs a compiler and the source tree")
+    flags = ["-std=c11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread", *options]
+    program = folder / "harness"
+    if SANITIZERS[sanitizer]:
+        empty = folder / "empty.c"
+        empty.write_text("int main(void) { return 0; }\n")
+        command = [compiler, *SANITIZERS[sanitizer], empty, "-o", program]
+        built = subprocess.run(command, capture_output=True).returncode == 0
+        if not built or subprocess.run([program], capture_output=True).returncode:
+            pytest.skip(f"programs of {compiler} can't use the sanitizer of {sanitizer} here")
+    command = [compiler, *flags, *SANITIZERS[sanitizer], HARNESS, "-o", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    return program
+
+
+def run_harness(program, seconds):
+    """Run the harness; return its exit status and what it printed."""
+    env = dict(os.environ, TSAN_OPTIONS="die_after_fork=0", ASAN_OPTIONS="detect_leaks=0")
+    done = subprocess.run(
+        [program, str(seconds)], capture_output=True, text=True, timeout=100, env=env
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@unix
+@pytest.mark.parametrize("sanitizer", SANITIZERS)
+def test_many_callers_forks_and_signals(tmp_path, sanitizer):
+    assert run_harness(build(tmp_path, sanitizer), 1) == (0, "")
+
+
+@unix
+@pytest.mark.parametrize(("fault", "sanitizer"), [(1, "thread"), (2, "none")])
+def test_the_harness_finds_a_planted_fault(tmp_path, fault, sanitizer):
+    status, printed = run_harness(build(tmp_path, sanitizer, f"-DPLANT={fault}"), 1)
+    assert status != 0
+    assert ("data race" if fault == 1 else "wasn't done once") in printed
+
+
+def test_workers_start_when_needed_and_stay():
+    run("""
+before = count()
+g2r.to_rgb(gray[:2], "NHW", backend="native")
+assert count() == before  # too small a result
+check(threads=1)
+assert count() == before
+for threads in (2, 4, 3, 2):
+    for _ in range(5):
+        check(threads)
+        assert count() <= before + 3
+assert before < count() <= before + 3
+""")
+
+
+def test_the_first_call_starts_every_worker_that_it_wants():
+    run("""
+before = count()
+check(threads=4)
+assert count() == before + 3
+check(threads=10_000)
+assert count() <= before + _kernels.most_threads - 1
+""")
+
+
+def test_an_idle_pool_takes_no_time():
+    run("""
+for _ in range(20):
+    check()
+time.sleep(0.05)
+before = time.process_time()
+time.sleep(0.4)
+assert time.process_time() - before < 0.1
+""")
+
+
+@unix
+def test_a_fork_before_after_and_inside_a_fork():
+    run(
+        FORKS
+        + """
+assert fork(1) == 0
+for _ in range(5):
+    check()
+assert fork(2) == 0
+check()
+"""
+    )
+
+
+@unix
+def test_a_fork_while_another_thread_is_in_a_call():
+    run(
+        FORKS
+        + """
+stop = False
+def loop():
+    while not stop:
+        _kernels.write(memory, False, 4)
+memory = np.empty(4_000_000, np.uint8)
+threads = [threading.Thread(target=loop) for _ in range(2)]
+for thread in threads:
+    thread.start()
+try:
+    for _ in range(4):
+        assert fork(0) == 0
+finally:
+    stop = True
+check()
+"""
+    )
+
+
+@unix
+def test_other_processes_start_while_workers_sleep():
+    run("""
+import subprocess
+check()
+command = [sys.executable, "-c", "print(5)"]
+assert subprocess.run(command, capture_output=True, timeout=60).stdout.split() == [b"5"]
+check()
+""")
+
+
+def test_workers_of_a_data_loader():
+    needs_package("torch")
+    run("""
+import torch
+class Images(torch.utils.data.Dataset):
+    def __len__(self):
+        return 8
+    def __getitem__(self, index):
+        if index % 2:
+            native.set_threads(2)
+        else:
+            native.set_threads(None)
+            assert native.get_threads() == 1
+        image = gray[index : index + 20]
+        return g2r.to_rgb(image, "NHW->NCHW", backend="native")[:, :, ::50]
+check()
+loader = torch.utils.data.DataLoader(Images(), batch_size=2, num_workers=2, timeout=60)
+for number, batch in enumerate(loader):
+    for place, images in enumerate(batch.numpy()):
+        index = 2 * number + place
+        assert (images == gray[index : index + 20, None, ::50]).all()
+assert number == 3
+check()
+""")
+
+
+@pytest.mark.parametrize("ends", ["", "raise SystemExit", "os._exit(0)"])
+def test_the_end_of_a_process_with_a_thread_in_a_call(ends):
+    run(f"""
+memory = np.empty(4_000_000, np.uint8)
+def loop():
+    while True:
+        _kernels.write(memory, False, 4)
+        g2r.to_rgb(gray[:20], "NHW", backend="native")
+for _ in range(3):
+    threading.Thread(target=loop, daemon=True).start()
+check()
+time.sleep(0.02)
+{ends}
+""")
+
+
+@unix
+def test_control_c_during_calls():
+    run("""
+check()
+memory = np.empty(60_000_000, np.uint8)
+main = threading.main_thread()
+for _ in range(5):
+    timer = threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    try:
+        while True:
+            _kernels.write(memory, False, 4)
+    except KeyboardInterrupt:
+        pass
+    timer.join()
+    check()
+""")
+
+
+@linux
+def test_workers_take_no_signals():
+    run("""
+def blocked(task):
+    with open(f"/proc/self/task/{task}/status") as file:
+        return int(dict(line.split(":", 1) for line in file)["SigBlk"], 16)
+before = set(os.listdir("/proc/self/task"))
+mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+check()
+workers = set(os.listdir("/proc/self/task")) - before
+assert len(workers) == 3
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGPROF, signal.SIGUSR1):
+    assert all(blocked(task) >> (number - 1) & 1 for task in workers)
+# faults end the process with faulthandler's report
+assert not any(blocked(task) >> (signal.SIGSEGV - 1) & 1 for task in workers)
+assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == mask
+""")
+
+
+def test_eight_threads_that_expand_normalize_and_write():
+    run("""
+native.set_threads(4)
+expected = (gray.astype(np.float32)[:, None] / 127.5 - 1)[:30, :, ::20]
+wrong = []
+def work(number):
+    try:
+        for turn in range(4):
+            kind = (number + turn) % 3
+            if kind == 0:
+                result = g2r.to_rgb(gray, "NHW->NCHW", backend="native")
+                assert (result == gray[:, None]).all()
+            elif kind == 1:
+                result = g2r.prepare(gray[:30], (0.5, 0.5), "NHW->NCHW")
+                assert np.allclose(result[:, :, ::20], expected, rtol=0, atol=1e-6)
+            else:
+                memory = np.full(5_000_000, number + 1, np.uint8)
+                _kernels.write(memory, False, 4)
+                assert not memory.any()
+    except BaseException as error:
+        wrong.append(repr(error))
+threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join(60)
+assert not wrong, wrong
+""")
