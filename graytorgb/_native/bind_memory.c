@@ -100,10 +100,12 @@ PyMethodDef memory_methods[] = {
 int start_memory(void)
 {
     import_array1(-1);
+    handler_capsule = PyCapsule_New(&handler, "mem_handler", NULL);
+    if (!handler_capsule)
+        return -1;
     if (memory_start() != 0) {
         PyErr_NoMemory();
         return -1;
     }
-    handler_capsule = PyCapsule_New(&handler, "mem_handler", NULL);
-    return handler_capsule ? 0 : -1;
+    return 0;
 }
