@@ -1,6 +1,6 @@
 """Time gray batches that become RGB on a GPU: `python -m benchmarks.speed.gpu`.
 
-The gray batch is on the device, and so is the result. Each way is called many times in a row, and then
+The gray batch is on the device, and so is the result. Each way is called often in a row, and then
 the clock waits for the device, as a training loop does. With ``--try`` the same calls run on the
 processor, to try the script where there is no GPU.
 """
