@@ -83,6 +83,12 @@ clang: .venv/test
 	$(call build_package,CC=$(CLANG) CFLAGS="-Wall -Wextra -Werror")
 	cd build/clang/package && $(TEST_KERNELS) -k "native or memory or prepare or resize"
 
+# An arm64 Python that runs under qemu, with what the tests of the kernels need
+ARM64 := build/arm64/python
+.PHONY: arm64-python
+arm64-python: .venv/python
+	.ci/arm64-python.sh $(ARM64) "$(BIN)/python -m pip"
+
 # The installed wheel is tested in its own environment without torch, and outside of the source tree, so
 # that the tests find only what is in the wheel.
 wheel: .venv/test
