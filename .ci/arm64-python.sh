@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Lay out an arm64 Python of Debian, with NumPy and what the kernels' tests need, to run under qemu:
+# Lay out an arm64 Python of Debian, with NumPy and the extra test-native, to run under qemu:
 #
 #   .ci/arm64-python.sh FOLDER [PIP]
 #   FOLDER/usr/bin/python -m pytest ...
@@ -9,8 +9,7 @@
 # command that downloads the wheels; the default is `python3 -m pip`.
 #
 # apt gets lists, a cache and a table of installed packages of its own here, so nothing of the host's apt
-# changes, and no root rights are needed. A FOLDER that was made by this script and the same
-# constraints.txt is kept.
+# changes, and no root rights are needed. A FOLDER that this script made for the same packages is kept.
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "$(dirname "$1")"
@@ -19,9 +18,15 @@ pip=${2:-python3 -m pip}
 
 fail() { echo "no arm64 Python: $*" >&2; exit 1; }
 
-# The wheels: NumPy, what builds the kernels, and what their tests and conftest import
-wheels=(numpy pillow psutil hypothesis pytest pytest-xdist 'setuptools>=77' sybil)
-stamp=$(cat "$0" "$here/constraints.txt" | cksum)
+# The wheels: NumPy, and the extra for the tests of the kernels, with the setuptools that builds them
+mapfile -t wheels < <(python3 - "$here/setup.cfg" <<'PYTHON'
+import configparser, sys
+config = configparser.ConfigParser()
+config.read(sys.argv[1])
+print("numpy", *config["options.extras_require"]["test-native"].split(), sep="\n")
+PYTHON
+)
+stamp=$({ echo "${wheels[@]}"; cat "$0" "$here/constraints.txt"; } | cksum)
 if [ "$(cat "$folder/.stamp" 2> /dev/null)" = "$stamp" ]; then
   exit 0
 fi
