@@ -48,7 +48,8 @@ test-core: .venv-core/core
 test-native: .venv-native/native
 	GRAYTORGB_REQUIRE=native .venv-native/$(SCRIPTS)/python -m pytest -n 2 @tests/native.txt $(ARGS)
 
-# zizmor asks nobody about the actions: --offline. Its configuration is .github/zizmor.yml.
+# The workflows are compared with GitHub's schema, and zizmor looks for what is unsafe in them. It can ask
+# GitHub about the actions, and doesn't: --offline.
 lint: .venv/lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -7,7 +7,7 @@ import tomllib
 import pytest
 import yaml
 
-from .support import REQUIRED, ROOT
+from .support import PROGRAMS, REQUIRED, ROOT
 
 FOLDER = ROOT / ".github" / "workflows"
 if not FOLDER.exists() and "all" not in REQUIRED:
@@ -59,6 +59,11 @@ def test_wheels_are_built_and_tested_for_every_python_of_the_classifiers():
     assert settings["build"] == [f"{python}-*" for python in [*pythons, f"{pythons[-1]}t"]]
     assert all((ROOT / source).exists() for source in settings["test-sources"])
     assert set(settings["test-extras"]) <= read_settings()["options.extras_require"].keys()
+
+
+def test_the_whole_suite_is_run_with_every_library_and_every_program_but_the_browser():
+    required = JOBS["tests-everything"]["env"]["GRAYTORGB_REQUIRE"].split(",")
+    assert set(required) == {"all"} | PROGRAMS
 
 
 def test_the_oldest_numpy_is_tested():
