@@ -139,17 +139,17 @@ endif
 	  --ignore tests/datasets/test_audit_page_in_browser.py \
 	  --ignore tests/backends/test_build.py
 
-# The wheel is built by the cross compiler, and pip puts it into a folder only if its tag is one that such a
-# machine takes. The arm64 Python finds it there, and it alone, because the folder is outside of the tree.
+# The wheel is built by the cross compiler, and pip takes it only if its tag is right for such a machine. The
+# tests are copied to where pip puts it, so that they find only what is in the wheel.
 wheel-arm64: arm64-python .venv/wheel
 	rm -rf build/wheel-arm64 dist/*aarch64.whl
 	CFLAGS=-g0 $(ARM64)/usr/bin/python setup.py --quiet build --build-base build/wheel-arm64/objects \
 	  bdist_wheel --dist-dir build/wheel-arm64
 	$(call audit_wheel,build/wheel-arm64/*-linux_aarch64.whl,dist/*-manylinux_*_aarch64.whl)
 	$(BIN)/python $(INSTALL) --no-deps --no-compile --only-binary=:all: --python-version 3.11 \
-	  --platform manylinux_2_34_aarch64 --target build/wheel-arm64/site dist/*aarch64.whl
-	cp -r tests conftest.py setup.cfg build/wheel-arm64
-	cd build/wheel-arm64 && GRAYTORGB_REQUIRE=native PYTHONPATH=site \
+	  --platform manylinux_2_34_aarch64 --target build/wheel-arm64/installed dist/*aarch64.whl
+	cp -r tests conftest.py setup.cfg build/wheel-arm64/installed
+	cd build/wheel-arm64/installed && GRAYTORGB_REQUIRE=native \
 	  $(CURDIR)/$(ARM64)/usr/bin/python -m pytest @tests/native.txt -k "$(SMOKE)"
 # Under qemu, all native tests take many minutes; `make cross` runs those of the kernels.
 SMOKE := TestNative and (idempotent or real_batches or never_written)

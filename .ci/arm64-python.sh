@@ -48,7 +48,7 @@ apt() {
     -o Dir::State="$work/apt/state" -o Dir::State::status="$work/apt/state/status" \
     -o Dir::Cache="$work/apt/cache" -o Dir::Etc::preferencesparts=/dev/null \
     -o APT::Sandbox::User="$(id -un)" -o APT::Install-Recommends=false \
-    -o APT::Keep-Downloaded-Packages=true -o DPkg::Post-Invoke= "$@"
+    -o APT::Keep-Downloaded-Packages=true "$@"
 }
 apt update || fail "apt has no list of packages for arm64"
 apt --yes --download-only install python3-minimal libpython3-stdlib libpython3-dev libstdc++6 > /dev/null \
