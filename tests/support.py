@@ -57,8 +57,11 @@ def needs(*names):
 
 # The packages that GRAYTORGB_REQUIRE may name beside the backends
 PACKAGES = {"array_api_compat", "array_api_strict", "dask", "distributed", "foolbox", "fsspec",
-            "gdcm", "jax", "keras", "loky", "ml_dtypes", "psutil", "tensorflow", "timm", "torch",
-            "transformers", "zarr"}  # fmt: skip
+            "gdcm", "jax", "keras", "loky", "ml_dtypes", "psutil", "rattler_build", "tensorflow",
+            "timm", "torch", "transformers", "zarr"}  # fmt: skip
+
+# The programs that it may name, which .ci/run installs
+PROGRAMS = {"aarch64-linux-gnu-gcc", "clang", "qemu-aarch64", "x86_64-w64-mingw32-gcc"}
 
 
 def needs_package(*names):

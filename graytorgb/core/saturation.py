@@ -61,7 +61,9 @@ def is_stated(value_range: Any) -> bool:
 def _get_end(hi: float, dtype: np.dtype[Any]) -> Any:
     """Return a range's upper end, to compare with a dtype; None if no value is above it."""
     if dtype.kind in "iu":
-        return None if hi >= np.iinfo(dtype).max else hi
+        limits = np.iinfo(dtype)
+        # NumPy 2.0 crashes if it compares a strided array with a Python integer below its dtype's.
+        return None if hi >= limits.max else np.float64(-np.inf) if hi < limits.min else hi
     return np.float64(hi) if dtype.kind == "f" else None  # half precision may not hold it
 
 

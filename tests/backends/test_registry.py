@@ -10,13 +10,13 @@ import graytorgb as g2r
 from graytorgb.backends.table import BUILT_IN
 from graytorgb.extras import EXTRAS
 
-from ..support import PACKAGES, REQUIRED, needs, run_python
+from ..support import PACKAGES, PROGRAMS, REQUIRED, needs, run_python
 
 WITH_LIBRARY = [name for name, entry in BUILT_IN.items() if entry.library in EXTRAS]
 
 
 def test_required_backends_exist():
-    assert {"all", "browser", "clang"} | set(BUILT_IN) | PACKAGES >= REQUIRED
+    assert {"all", "browser"} | PROGRAMS | set(BUILT_IN) | PACKAGES >= REQUIRED
 
 
 def test_backends_tells_all_of_each():
