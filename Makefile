@@ -110,11 +110,11 @@ sanitize: .venv/test
 	  LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so.6)" \
 	  ASAN_OPTIONS=detect_leaks=0 $(TEST_KERNELS) \
 	  -k "(native or memory or prepare or resize) and not (memory_goes_back or too_little_memory)"
-	for sanitizer in thread address,undefined; do \
+	for harness in pool_harness memory_harness; do for sanitizer in thread address,undefined; do \
 	  $(CC) -std=c11 -g -O1 -pthread -fsanitize=$$sanitizer -fno-sanitize-recover=all \
-	    tests/backends/pool_harness.c -o build/$@/pool_harness && \
-	  TSAN_OPTIONS=die_after_fork=0 ASAN_OPTIONS=detect_leaks=0 build/$@/pool_harness 5 || exit 1; \
-	done
+	    tests/backends/$$harness.c -o build/$@/$$harness && \
+	  TSAN_OPTIONS=die_after_fork=0 ASAN_OPTIONS=detect_leaks=0 build/$@/$$harness 5 || exit 1; \
+	done; done
 
 CLANG ?= clang
 clang: .venv/test

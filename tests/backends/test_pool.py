@@ -4,23 +4,14 @@
 through the package, in processes of their own.
 """
 
-import os
-import shutil
-import subprocess
 import sys
 
 import pytest
 
-from ..support import REQUIRED, ROOT, needs, needs_package, run_python
+from ..support import needs, needs_package, run_python
+from .harness import SANITIZERS, build_harness, run_harness
 
 needs("native")
-
-HARNESS = ROOT / "tests/backends/pool_harness.c"
-SANITIZERS = {
-    "none": [],
-    "thread": ["-fsanitize=thread"],
-    "address": ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
-}
 
 # What each script begins with. `check()` makes a result that is large enough for all threads.
 START = """
@@ -80,46 +71,17 @@ def run(code):
     return run_python(START + code)
 
 
-def build(folder, sanitizer, *options):
-    """Compile the harness; skip where the compiler lacks the sanitizer."""
-    compiler = os.environ.get("CC") or shutil.which("cc")
-    if not compiler or not (ROOT / "graytorgb/_native/pool.c").exists():
-        assert "all" not in REQUIRED, "no compiler, or no sources"
-        pytest.skip("needs a compiler and the source tree")
-    flags = ["-std=c11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread", *options]
-    program = folder / "harness"
-    if SANITIZERS[sanitizer]:
-        empty = folder / "empty.c"
-        empty.write_text("int main(void) { return 0; }\n")
-        command = [compiler, *SANITIZERS[sanitizer], empty, "-o", program]
-        built = subprocess.run(command, capture_output=True).returncode == 0
-        if not built or subprocess.run([program], capture_output=True).returncode:
-            pytest.skip(f"programs of {compiler} can't use the sanitizer of {sanitizer} here")
-    command = [compiler, *flags, *SANITIZERS[sanitizer], HARNESS, "-o", program]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stderr
-    return program
-
-
-def run_harness(program, seconds):
-    """Run the harness; return its exit status and what it printed."""
-    env = dict(os.environ, TSAN_OPTIONS="die_after_fork=0", ASAN_OPTIONS="detect_leaks=0")
-    done = subprocess.run(
-        [program, str(seconds)], capture_output=True, text=True, timeout=100, env=env
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
 @unix
 @pytest.mark.parametrize("sanitizer", SANITIZERS)
 def test_many_callers_forks_and_signals(tmp_path, sanitizer):
-    assert run_harness(build(tmp_path, sanitizer), 1) == (0, "")
+    assert run_harness(build_harness("pool_harness.c", tmp_path, sanitizer), 1) == (0, "")
 
 
 @unix
 @pytest.mark.parametrize(("fault", "sanitizer"), [(1, "thread"), (2, "none")])
 def test_the_harness_finds_a_planted_fault(tmp_path, fault, sanitizer):
-    status, printed = run_harness(build(tmp_path, sanitizer, f"-DPLANT={fault}"), 1)
+    program = build_harness("pool_harness.c", tmp_path, sanitizer, f"-DPLANT={fault}")
+    status, printed = run_harness(program, 1)
     assert status != 0
     assert ("data race" if fault == 1 else "wasn't done once") in printed
 
