@@ -10,6 +10,7 @@ __version__: str  # the best of `levels`
 levels: tuple[str, ...]
 most_threads: int
 stream_from: int
+stream_from_a_thread: int
 
 def expand(
     gray: Buffer,

@@ -63,6 +63,19 @@ static long stream_from(void)
 #endif
 }
 
+/* From how many bytes a thread: where the cache of its processor ends. On a Xeon (Sapphire Rapids)
+ * streaming 2.4 to 19 MB takes as long as storing them in a loop, and 0.4 to 0.9 of that after another
+ * operation, which has filled the caches. Other makes' shared caches may be faster; not measured. */
+static long stream_from_a_thread(void)
+{
+    long size = 0;
+#if defined(HAS_AVX) && defined(_SC_LEVEL3_CACHE_SIZE)
+    if (levels[best_level]->streams && __builtin_cpu_is("intel"))
+        size = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+    return size > 0 ? size : LONG_MAX;
+}
+
 static int add_functions(PyObject *module)
 {
     PyMethodDef *const methods[] = {batch_methods, counting_methods, resize_methods, memory_methods};
@@ -85,7 +98,8 @@ static int fill_module(PyObject *module)
                  PyModule_AddObjectRef(module, "levels", names) < 0 ||
                  PyModule_AddStringConstant(module, "__version__", levels[best_level]->name) < 0 ||
                  PyModule_AddIntConstant(module, "most_threads", MOST_THREADS) < 0 ||
-                 PyModule_AddIntConstant(module, "stream_from", stream_from()) < 0;
+                 PyModule_AddIntConstant(module, "stream_from", stream_from()) < 0 ||
+                 PyModule_AddIntConstant(module, "stream_from_a_thread", stream_from_a_thread()) < 0;
     Py_XDECREF(names);
     return failed ? -1 : 0;
 }

@@ -7,23 +7,28 @@
  * a worker that was woken and got no processor: that one finds the places closed, or those of a
  * later job. All that a worker reads before it is inside lives as long as the process.
  *
- * Costs, on two cores of a Xeon (Sapphire Rapids): a worker that sleeps begins so late that it saves
- * nothing below 2.4 MB of result; one that is still awake saves half of the time from there on.
+ * Costs, on two cores of a Xeon (Sapphire Rapids): a worker that sleeps begins some 50 us late, in
+ * which another thread makes 2 MB of result; one that is awake saves half of the time from 0.5 MB on.
  * Before, threads were started in each call. Calls that follow each other, in us:
  *
  *     uint8, channels last         one thread  threads of the call  this pool  OpenCV's pool
- *     16x224x224, 2.4 MB                  109                  127         60             47
- *     64x224x224, 9.6 MB                  487                  350        248            244
+ *     1x512x512, 0.8 MB                    26                   26         16             18
+ *     16x224x224, 2.4 MB                  109                  127         48             47
+ *     64x224x224, 9.6 MB                  437                  350        223            245
  *     64x224x224, a process busy
  *     on each core                    570-790          7,000-12,000    650-920        640-990
  *
  * What else was tried: workers that sleep at once (64x224x224: 300); that look for the next job for
- * 20 us (255; planar 311 instead of 272) or for 100 us (no faster than 50); tasks of 64 and 256 KB
- * (slower by 5 to 10 us at 2.4 MB); calls on busy cores without `learn` (1,000 instead of 860).
+ * 20 us (255; planar 311 instead of 272) or for 100 us (no faster than 50); tasks of 256 KB (slower
+ * by 5 to 10 us at 2.4 MB); tasks in turn, without shares (1x512x512 uint16: 60 instead of 27); calls
+ * on busy cores without `learn` (1,000 instead of 860); and waking workers for small results too,
+ * which makes them 30 us slower after an operation of another library.
  */
-#define _DEFAULT_SOURCE 1 /* sigset_t, clock_gettime */
+#define _GNU_SOURCE 1 /* sigset_t, clock_gettime, sched_getcpu */
 #include "pool.h"
 
+#include "processors.h"
+#include "shares.h"
 #include "threads.h"
 
 /* The state is a word: the number of workers inside, a flag, and the places that are open. */
@@ -35,7 +40,8 @@
 #ifndef LINGER
 #define LINGER 50000 /* ns that a worker looks for the next job before it sleeps */
 #define SPIN 50000   /* ns that a caller looks for a worker's end before it sleeps */
-#define TRIES 3      /* calls in a row in which workers may do nothing */
+#define RECENT 100000 /* ns from one small call to the next, in which workers are awake or wake */
+#define TRIES 8      /* calls in a row in which workers may save nothing, if they cost little */
 #define FIRST_SKIP 2 /* calls that work alone after one in which workers saved no time: the first */
 #define MOST_SKIPPED 128 /* time, and at most */
 #endif
@@ -44,11 +50,13 @@ struct pool {
     atomic_word taken; /* by a call, which alone uses the fields down to `state` */
     int workers;       /* that were started */
     int forks_told;    /* whether a fork resets the child's pool */
-    uint32_t skip, penalty, good, idle;
+    uint32_t skip, penalty, good, tried;
+    int64_t last; /* when a call began */
     void (*task)(void *, size_t);
     void *context;
-    size_t count;
-    atomic_number next;
+    struct share shares[MOST_THREADS];
+    size_t number; /* of shares */
+    atomic_word processor; /* of the caller */
     atomic_word helped; /* the tasks that workers did */
     atomic_word state;
     lock_type lock; /* of the conditions and of `asleep` */
@@ -67,14 +75,6 @@ static void reset_after_fork(void)
     pool = fresh;
 }
 #endif
-
-static uint32_t take_tasks(void)
-{
-    uint32_t done = 0;
-    for (size_t i; (i = TAKE_NUMBER(&pool.next)) < pool.count; done++)
-        pool.task(pool.context, i);
-    return done;
-}
 
 /* Wakes as many workers as there are places, and two at most: those wake others. If the lock is
  * taken by a worker that doesn't run, the call goes on without. */
@@ -131,6 +131,15 @@ static int places_open_soon(void)
     return 0;
 }
 
+/* Linux may start or wake a worker on the caller's processor, where it runs instead of the caller,
+ * and where it stays if calls are short. */
+static void leave_callers_processor(void)
+{
+    uint32_t processor = current_processor();
+    if (processor == LOAD(&pool.processor))
+        leave_processor(processor);
+}
+
 static void sleep_until_woken(void)
 {
     LOCK(&pool.lock);
@@ -140,15 +149,17 @@ static void sleep_until_woken(void)
         pool.asleep--;
     }
     UNLOCK(&pool.lock);
+    leave_callers_processor();
 }
 
-static THREAD_RESULT run_worker(void *unused)
+static THREAD_RESULT run_worker(void *own)
 {
-    (void)unused;
+    leave_callers_processor();
     for (;;) {
         if (enter()) {
             wake_workers();
-            ADD(&pool.helped, take_tasks());
+            ADD(&pool.helped, take_tasks(pool.shares, pool.number, (uintptr_t)own % pool.number,
+                                         pool.task, pool.context));
             leave();
         }
         if (!places_open_soon())
@@ -157,12 +168,14 @@ static THREAD_RESULT run_worker(void *unused)
     return 0;
 }
 
-/* Starts workers until there are as many as wanted, or until the system gives no more. */
+/* Starts workers until there are as many as wanted, or until the system gives no more. The caller
+ * has the share 0, and each worker one of its own. */
 static void start_workers(int wanted)
 {
     if (!pool.forks_told && ON_FORK(reset_after_fork) == 0)
         pool.forks_told = 1;
-    while (pool.forks_told && pool.workers < wanted && start_thread(run_worker))
+    while (pool.forks_told && pool.workers < wanted &&
+           start_thread(run_worker, (void *)(uintptr_t)(pool.workers + 1)))
         pool.workers++;
 }
 
@@ -193,56 +206,67 @@ static void close_places(int64_t now)
 
 /* Judges whether the workers saved time: the tasks that they did would have taken longer than the
  * caller waited for them. If not, the next calls work alone, twice as many each time. Workers that
- * did nothing, and cost nothing, may have been asleep, and be awake for the next call: they have
- * TRIES calls in a row. */
-static void learn(uint32_t helped, int64_t saved)
+ * cost little may have been asleep, and be awake for the next call: they have TRIES calls in a row. */
+static void learn(int64_t saved, int64_t spent)
 {
     if (saved > 0) {
-        pool.idle = 0;
+        pool.tried = 0;
         if (++pool.good >= 8)
             pool.penalty = FIRST_SKIP;
         return;
     }
     pool.good = 0;
-    if (!helped && ++pool.idle < TRIES)
+    if (saved > -spent / 2 && ++pool.tried < TRIES)
         return;
-    pool.idle = 0;
+    pool.tried = 0;
     pool.skip = pool.penalty;
     pool.penalty = 2 * pool.penalty > MOST_SKIPPED ? MOST_SKIPPED : 2 * pool.penalty;
 }
 
 static void share_with_workers(int places)
 {
-    STORE_NUMBER(&pool.next, 0);
     STORE(&pool.helped, 0);
+    STORE(&pool.processor, current_processor());
     int started_before = pool.workers;
     STORE(&pool.state, (uint32_t)places * PLACE);
     if (pool.workers)
         wake_workers();
     start_workers(places);
     int64_t start = nanoseconds();
-    uint32_t own = take_tasks();
+    uint32_t own = take_tasks(pool.shares, pool.number, 0, pool.task, pool.context);
     int64_t end = nanoseconds();
     close_places(end);
-    uint32_t helped = LOAD(&pool.helped);
+    int64_t saved = (own ? (end - start) / own : 0) * (int64_t)LOAD(&pool.helped);
     if (pool.workers == started_before)
-        learn(helped, (own ? (end - start) / own : 0) * helped - (nanoseconds() - end));
+        learn(saved - (nanoseconds() - end), end - start);
 }
 
-void share(void (*task)(void *, size_t), void *context, size_t count, int threads)
+/* Whether this call does without workers. */
+static int works_alone(int is_large)
+{
+    int64_t last = pool.last;
+    pool.last = nanoseconds();
+    if (!is_large && pool.last - last > RECENT)
+        return 1;
+    if (!pool.skip)
+        return 0;
+    pool.skip--;
+    return 1;
+}
+
+void share(void (*task)(void *, size_t), void *context, size_t count, int threads, int is_large)
 {
     threads = threads < MOST_THREADS ? threads : MOST_THREADS;
     threads = (size_t)threads < count ? threads : (int)count;
     if (threads > 1 && !EXCHANGE(&pool.taken, 1)) {
-        int helped = !pool.skip;
-        if (helped) {
-            pool.task = task, pool.context = context, pool.count = count;
+        int alone = works_alone(is_large);
+        if (!alone) {
+            pool.task = task, pool.context = context, pool.number = (size_t)threads;
+            divide_tasks(pool.shares, pool.number, count);
             share_with_workers(threads - 1);
-        } else {
-            pool.skip--;
         }
         STORE(&pool.taken, 0);
-        if (helped)
+        if (!alone)
             return;
     }
     for (size_t i = 0; i < count; i++)

@@ -15,7 +15,10 @@
 
 /* Calls task(context, i) once for each i < count, from the caller and up to threads - 1 workers,
  * each taking the next when it is free; returns when all have returned. The caller does all of it
- * if another call has the workers, or if they were no help lately, or if none can be started. */
-void share(void (*task)(void *context, size_t i), void *context, size_t count, int threads);
+ * if another call has the workers, or if they were no help lately, or if none can be started. It
+ * doesn't wake workers for what is done before they are awake: they help with it, unless it
+ * `is_large`, where calls follow each other closely. */
+void share(void (*task)(void *context, size_t i), void *context, size_t count, int threads,
+           int is_large);
 
 #endif

@@ -42,9 +42,9 @@ typedef CONDITION_VARIABLE condition;
 #define THREAD_RESULT DWORD WINAPI
 
 /* Starts a thread that nothing waits for; whether there is one. */
-static inline int start_thread(DWORD(WINAPI *run)(void *))
+static inline int start_thread(DWORD(WINAPI *run)(void *), void *argument)
 {
-    HANDLE thread = CreateThread(NULL, THREAD_STACK, run, NULL, 0, NULL);
+    HANDLE thread = CreateThread(NULL, THREAD_STACK, run, argument, 0, NULL);
     return thread && CloseHandle(thread);
 }
 
@@ -98,7 +98,7 @@ typedef pthread_cond_t condition;
 
 /* Starts a thread that nothing waits for; whether there is one. It takes no signal, so that each
  * goes to a thread that Python knows; only faults end it, which faulthandler reports. */
-static inline int start_thread(void *(*run)(void *))
+static inline int start_thread(void *(*run)(void *), void *argument)
 {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
     pthread_t thread;
@@ -112,7 +112,7 @@ static inline int start_thread(void *(*run)(void *))
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
         sigdelset(&blocked, faults[i]);
     pthread_sigmask(SIG_SETMASK, &blocked, &before);
-    int started = pthread_create(&thread, &attributes, run, NULL) == 0;
+    int started = pthread_create(&thread, &attributes, run, argument) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     return started;

@@ -88,9 +88,12 @@ static int do_part(const struct work *work, size_t start, size_t stop)
 /* Bytes of result a task: at least so many that taking one costs nothing, and at most so many that
  * nobody waits long for the last; between, tasks a thread, so that the threads end together. Large
  * tasks keep threads from faulting in the same large page. */
-#define LEAST_TASK (1 << 17)
+#define LEAST_TASK (1 << 16)
 #define MOST_TASK (4 << 20)
 #define TASKS 8
+
+/* Bytes of result from which a call takes longer than to wake a thread. */
+#define LARGE (2 << 20)
 
 static size_t bytes_of_task(size_t bytes, int threads)
 {
@@ -120,7 +123,7 @@ int do_work(const struct work *work, int threads)
     size_t task = bytes_of_task(pixels * pixel, threads) / pixel;
     task = (task + LINE - 1) / LINE * LINE; /* whole lines of the cache: each has one writer */
     struct job job = {work, pixels, task, 0};
-    share(do_task, &job, (pixels + task - 1) / task, threads);
+    share(do_task, &job, (pixels + task - 1) / task, threads, pixels * pixel >= LARGE);
     return job.outside;
 }
 
@@ -151,5 +154,5 @@ void only_write(const struct level *level, char *dst, size_t n, int stream, int 
 {
     size_t task = bytes_of_task(n, threads);
     struct writing writing = {level, dst, n, (task + LINE - 1) / LINE * LINE, stream};
-    share(write_task, &writing, (n + writing.task - 1) / writing.task, threads);
+    share(write_task, &writing, (n + writing.task - 1) / writing.task, threads, n >= LARGE);
 }

@@ -13,7 +13,15 @@ from warnings import warn
 
 import numpy as np
 
-from .._kernels import count, expand_alone, resize, set_cache_limit, spread, stream_from
+from .._kernels import (
+    count,
+    expand_alone,
+    resize,
+    set_cache_limit,
+    spread,
+    stream_from,
+    stream_from_a_thread,
+)
 from .._kernels import empty as allocate_or_reuse
 from .._kernels import expand as expand_buffers
 from .._kernels import normalize as normalize_buffers
@@ -21,11 +29,11 @@ from ..core.layout import insert
 from ..core.processor_count import count_processors
 from .protocol import Array, cut_into_strips, sizes_around
 
-# A thread that sleeps begins some 50 us late, in which another makes 1 MB of result. So with
-# 2 MB a second thread saves nothing if it sleeps, and half of the time if it is still awake.
-_BYTES_A_THREAD = 1 << 20
+# So much takes a thread 8 us; less isn't worth another thread, even one that is awake. The pool wakes
+# none for a result of less than 2 MB, which is made before the thread begins.
+_BYTES_A_THREAD = 1 << 18
 # A gray array of fewer bytes: one thread makes its result, which no store sends past the caches.
-_SMALL = min(2 * _BYTES_A_THREAD, stream_from) // 3
+_SMALL = 2 * _BYTES_A_THREAD // 3
 _KEPT_FROM = 32 << 20  # bytes; the C library keeps smaller blocks itself, for any use
 _BEST_LEVEL = -1
 
@@ -85,8 +93,8 @@ def _plan_run(shape: tuple[int, ...], axis: int, itemsize: int) -> _Run:
 
 def _expand_run(gray: Array, out: Array, run: _Run, warm: bool) -> None:
     _, nbytes, before, after, interleaved = run
-    stream = warm and nbytes >= stream_from
-    count = 1 if nbytes < 2 * _BYTES_A_THREAD else count_threads(nbytes)
+    count = count_threads(nbytes)
+    stream = warm and _is_beyond_caches(nbytes, count)
     expand_buffers(gray, out, before, after, gray.itemsize, interleaved, stream, count, _BEST_LEVEL)
 
 
@@ -107,10 +115,15 @@ def normalize(
     """
     _, _, before, after, interleaved = _plan_run(gray.shape, axis, gray.itemsize)
     count = count_threads(out.nbytes, threads)
-    stream = warm and out.nbytes >= stream_from
+    stream = warm and _is_beyond_caches(out.nbytes, count)
     return normalize_buffers(
         gray, out, before, after, *codes, constants, interleaved, stream, count, _BEST_LEVEL
     )
+
+
+def _is_beyond_caches(nbytes: int, threads: int) -> bool:
+    """Return whether stores that bypass the caches write such a result faster."""
+    return nbytes >= min(stream_from, threads * stream_from_a_thread)
 
 
 def count_threads(nbytes: int, most: int | None = None) -> int:

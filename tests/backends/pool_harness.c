@@ -4,7 +4,7 @@
  *
  * -DPLANT=1 takes the order away from the atomic words, -DPLANT=2 lets calls return while workers
  * are inside: the sanitizers, or the checks, have to find both. */
-#define _DEFAULT_SOURCE 1
+#define _GNU_SOURCE 1
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -19,6 +19,7 @@
 #define LINGER 2000 /* short, so that threads sleep often */
 #define SPIN 2000
 #define TRIES 3
+#define RECENT 1000000000 /* so that small calls are helped too */
 #define FIRST_SKIP 0 /* no call works alone because workers saved no time */
 #define MOST_SKIPPED 0
 #include "../../graytorgb/_native/threads.h"
@@ -104,7 +105,7 @@ static void delete_job(struct job *job)
 static void call(void)
 {
     struct job *job = new_job(1 + draw(draw(4) ? 12 : 200));
-    share(do_task, job, job->count, 1 + (int)draw(6));
+    share(do_task, job, job->count, 1 + (int)draw(6), (int)draw(2));
     for (size_t i = 0; i < job->count; i++)
         if (job->times[i] != 1)
             fail("a task wasn't done once");
