@@ -1,4 +1,4 @@
-"""Helpers for all tests: required libraries, fresh interpreters, and those of graytorgb.testing."""
+"""Helpers for all tests: required libraries, fresh interpreters, arrays, graytorgb.testing."""
 
 import os
 import subprocess

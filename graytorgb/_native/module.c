@@ -22,7 +22,7 @@ int check_level(int level)
     if (level < -1 || level >= level_count)
         return fail("no such level");
     if (!levels[level < 0 ? 0 : level]->usable())
-        return fail("this processor hasn't the instructions of that level");
+        return fail("this processor doesn't have the instructions of that level");
     return 1;
 }
 
