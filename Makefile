@@ -29,8 +29,12 @@ help:
 	@echo "make cross  build the kernels for arm64 and Windows, and test those for arm64 under QEMU"
 	@echo "make free-threaded  build the kernels for a Python without the GIL, and test them there"
 	@echo "make wheel  build an sdist and a wheel in dist, audit it, and test the installed wheel"
-	@echo "make wheel-arm64  build the wheel for arm64 Linux in dist, and test it under qemu"
+	@echo "make wheel-arm64  build the wheel for arm64 Linux in dist, and test it under QEMU"
 	@echo "make wheels  build and test the wheels of this system for every Python, in dist"
+	@echo "make sdist  build the source distribution in dist"
+	@echo "make check-release TAG=v1.0.0  check that the tree has the version of a release's tag"
+	@echo "make constraints  write the versions of all libraries in constraints.txt, the newest ones"
+	@echo "make clean  remove the environments and everything that was built"
 	@echo "make bench  measure every backend and other libraries, in benchmarks/results (two hours)"
 
 demo: .venv/demo
@@ -51,7 +55,7 @@ test-core: .venv-core/core
 	  -p no:cacheprovider $(CORE:%=tests/%) $(CORE:%=graytorgb/%) tests/test_house.py -m "not slow" $(ARGS)
 
 # tests/native.txt has the arguments of pytest that select the tests which need NumPy and the kernels alone.
-# The wheels are tested with them too.
+# Wheels and builds with other compilers are tested with them too. A later -k replaces the one in the file.
 test-native: .venv-native/native
 	GRAYTORGB_REQUIRE=native .venv-native/$(SCRIPTS)/python -m pytest -n 2 @tests/native.txt $(ARGS)
 
@@ -96,9 +100,7 @@ define build_package
 	cp -r tests conftest.py setup.cfg build/$@/package
 endef
 TEST_KERNELS = GRAYTORGB_REQUIRE=native,torchvision PYTHONPATH=. \
-	  $(CURDIR)/$(BIN)/python -m pytest -p no:cacheprovider -q -m "not slow" \
-	  tests/backends/contract.py tests/backends/test_native.py tests/backends/test_result_cache.py \
-	  tests/datasets/test_resize_kernel.py tests/functional/test_prepare.py
+	  $(CURDIR)/$(BIN)/python -m pytest @tests/native.txt
 
 # detect_leaks=0, because CPython itself leaks. LD_PRELOAD, because Python isn't instrumented. The
 # sanitizer's allocator keeps freed memory and ends the process where there is too little, so the tests
@@ -139,10 +141,8 @@ cross: .venv/test arm64-python
 	@ls build/cross/package/graytorgb/_kernels.*so > /dev/null
 	cp -r tests conftest.py setup.cfg build/cross/package
 	cd build/cross/package && GRAYTORGB_REQUIRE=native,pillow PYTHONPATH=. \
-	  $(CURDIR)/$(ARM64)/usr/bin/python -m pytest -p no:cacheprovider -q -n 2 -m "not slow" \
-	  -k "not (spawn or forkserver or measuring or runs_short)" \
-	  tests/backends/contract.py::TestNative tests/backends/test_native.py \
-	  tests/backends/test_result_cache.py tests/datasets/test_resize_kernel.py tests/functional/test_prepare.py
+	  $(CURDIR)/$(ARM64)/usr/bin/python -m pytest @tests/native.txt -n 2 \
+	  -k "(native or prepare or resize or result_cache) and not (spawn or forkserver or measuring or runs_short)"
 
 # Not every package of the tests has a wheel for a Python without the GIL: hypothesis has one in another
 # version, and libraries of the backends are left out.

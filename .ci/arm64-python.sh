@@ -79,7 +79,6 @@ $pip install -qq --disable-pip-version-check --no-warn-conflicts --no-compile -c
   --only-binary=:all: "${wheels[@]}" || fail "pip has no such wheels"
 "$root/usr/bin/python" -c 'import numpy as np; assert np.arange(5.0).sum() == 10' || fail "NumPy doesn't run"
 
-
 # Debian's Python names its headers by absolute paths, where the host's own headers are. A part of them
 # is in a folder beside, which is linked, so that one -I finds all of them but no header of the C library.
 ln -s ../aarch64-linux-gnu "$root/usr/include/python$version"

@@ -1,4 +1,4 @@
-"""Check that a tag, such as v1.0.0, is that of the version in the tree, before it is published.
+"""Check that a release's tag, such as v1.0.0, names the version in the tree.
 
 The version has to be in graytorgb/__init__.py, in conda/recipe.yaml, and in a dated heading of
 CHANGELOG.md.

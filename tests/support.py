@@ -1,4 +1,4 @@
-"""Helpers for all tests: required libraries, fresh interpreters, and those of graytorgb.testing."""
+"""Helpers for all tests: required libraries, fresh interpreters, arrays, graytorgb.testing."""
 
 import os
 import subprocess
@@ -8,6 +8,7 @@ from importlib.metadata import files
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from graytorgb.backends.registry import load
@@ -35,6 +36,7 @@ __all__ = [
     "random_bits",
     "run_python",
     "shapes",
+    "unaligned",
 ]
 
 ROOT = Path(__file__).parent.parent
@@ -101,6 +103,13 @@ def packaged(package, suffix):
     needs_package(package.replace("-", "_"))
     found = [file.locate() for file in files(package) if file.name.endswith(suffix)]
     return sorted(Path(file) for file in found)
+
+
+def unaligned(nbytes, offset):
+    """Bytes that begin so far into a line of the cache."""
+    memory = np.zeros(nbytes + 128, np.uint8)
+    start = -memory.ctypes.data % 64 + offset
+    return memory[start : start + nbytes]
 
 
 def run_python(code, *paths):

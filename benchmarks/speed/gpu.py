@@ -273,7 +273,7 @@ def markdown(document: dict[str, Any]) -> str:
         f"is the time a batch of {CALLS} calls in a row, until the device is ready, and *us of the",
         "device* is the time that the device needs while other work is waiting for it: medians, ±",
         "half the distance between the quartiles. *Times ours* is the time divided by graytorgb's.",
-        "*Of the limit* compares the device's time with the time of copying as many bytes as have to",
+        "*Of the limit* compares the device's time with the time of copying as many bytes as must",
         "be read and written: each gray value once, and three of the result.",
         "",
         f"{summarize_machine(document['machine'])}.",

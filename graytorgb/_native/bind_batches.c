@@ -59,9 +59,9 @@ static int check(struct batch *batch, Py_ssize_t before, Py_ssize_t after, Py_ss
         return fail("an element has more bytes than any that NumPy has");
     size_t read = bytes_of(before, after, width), written = bytes_of(before, after, result_width);
     if (!read || (size_t)batch->src.len != read)
-        return fail("the source hasn't before * after * width bytes");
+        return fail("the source doesn't have before * after * width bytes");
     if (!written || (size_t)batch->dst.len != 3 * written)
-        return fail("the result hasn't 3 * before * after * width bytes");
+        return fail("the result doesn't have 3 * before * after * width bytes");
     const char *src = batch->src.buf, *dst = batch->dst.buf;
     if (src < dst + batch->dst.len && dst < src + batch->src.len)
         return fail("source and result overlap");
@@ -131,7 +131,7 @@ static int read_gray(struct batch *batch, PyArrayObject *gray, Py_ssize_t axis, 
     const int ndim = PyArray_NDIM(gray);
     Py_ssize_t before = 1, after = 1;
     if (axis < 0 || axis > ndim)
-        return fail("the array hasn't that axis");
+        return fail("the array doesn't have that axis");
     if (!PyArray_IS_C_CONTIGUOUS(gray) || PyDataType_REFCHK(PyArray_DESCR(gray)))
         return fail("the source isn't C-contiguous, or holds objects");
     for (int i = 0; i < ndim; i++) {

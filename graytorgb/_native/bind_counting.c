@@ -4,7 +4,7 @@
 #include "counting.h"
 #include "work.h"
 
-/* Sets the elements that count; 0 and an error if `values` hasn't whole periods of them. */
+/* Sets the elements that count; 0 and an error if `values` doesn't hold whole periods of them. */
 static int pick(struct picked *picked, const Py_buffer *values, Py_ssize_t width, Py_ssize_t period,
                 Py_ssize_t used)
 {

@@ -20,7 +20,7 @@
 #define HAS_AVX
 #endif
 #if defined(__GNUC__) && defined(__aarch64__) && defined(__ARM_NEON) && !defined(__AARCH64EB__)
-#define HAS_NEON /* little-endian alone: the places of bytes in a vector are counted so */
+#define HAS_NEON /* for little-endian ARM alone, because neon.h counts a vector's bytes in that order */
 #endif
 
 enum source { FROM_U8, FROM_U16, FROM_I16, FROM_F16, FROM_F32, SOURCES };
@@ -30,8 +30,9 @@ extern const size_t source_size[SOURCES], target_size[TARGETS];
 
 #define MOST_LANES 16
 
-/* What the shuffles of AVX need to interleave elements of a width: which bytes of the source each of three vectors
- * takes, and, where a shuffle stays within 16 bytes, the doublewords to bring there first. */
+/* What the shuffles of AVX need to interleave elements of a width: which bytes of the source each of
+ * three vectors takes, and, where a shuffle stays within 16 bytes, the doublewords to bring there
+ * first. */
 struct shuffle {
     size_t width;
     uint8_t bytes[3][4 * MOST_LANES];

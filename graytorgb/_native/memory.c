@@ -120,7 +120,7 @@ int memory_start(void)
 #endif
 }
 
-/* With the lock held: no longer keeps a block, whose number it is among the kept ones. */
+/* With the lock held: stops keeping the block `kept[i]`, and returns it. */
 static void *remove_kept(size_t i)
 {
     void *data = kept[i];
@@ -130,7 +130,7 @@ static void *remove_kept(size_t i)
     return data;
 }
 
-/* With the lock held: no longer keeps the oldest blocks, until the rest is within the limits. */
+/* With the lock held: stops keeping the oldest blocks, until the rest is within the limits. */
 static void shrink_to(size_t limit, size_t blocks, struct dropped *dropped)
 {
     dropped->count = 0;
@@ -196,8 +196,8 @@ int memory_is_reused(const void *data)
     return HEADER(data)->is_reused;
 }
 
-/* With the lock held: the newest block that fits and wastes at most an eighth, because it may still
- * be in a cache; NULL if there is none. */
+/* With the lock held: takes the newest block that fits and wastes at most an eighth. It is the newest
+ * because that one may still be in a cache. NULL if there is none. */
 static void *take_kept(size_t size)
 {
     for (size_t i = info.blocks; i--;) {

@@ -22,7 +22,7 @@ int check_level(int level)
     if (level < -1 || level >= level_count)
         return fail("no such level");
     if (!levels[level < 0 ? 0 : level]->usable())
-        return fail("this processor hasn't the instructions of that level");
+        return fail("this processor doesn't have the instructions of that level");
     return 1;
 }
 
@@ -48,8 +48,9 @@ static PyObject *usable_levels(void)
     return tuple;
 }
 
-/* From how many bytes of result streaming is faster: where the last cache ends, or at 32 MiB,
- * which a server's cache, shared by many, holds in name only. Never at a level that can't. */
+/* From how many bytes of result streaming (stores that bypass the caches) is faster: from the size of
+ * the last cache, and 32 MiB at most, because a server shares a larger one between many processes.
+ * LONG_MAX for a level without such stores. */
 static long stream_from(void)
 {
     const long most = 32 << 20;
@@ -63,9 +64,11 @@ static long stream_from(void)
 #endif
 }
 
-/* From how many bytes a thread: where the cache of its processor ends. On a Xeon (Sapphire Rapids)
- * streaming 2.4 to 19 MB takes as long as storing them in a loop, and 0.4 to 0.9 of that after another
- * operation, which has filled the caches. Other makes' shared caches may be faster; not measured. */
+/* From how many bytes for each thread streaming is faster: on Intel's processors from the size of the
+ * second-level cache, which each core has for itself. On a Xeon (Sapphire Rapids) a loop of calls whose
+ * results have 2.4 to 19 MB takes as long by streaming as by plain stores. After another operation, which
+ * has filled the caches, a call takes 0.4 to 0.9 of the time. It hasn't been measured on processors of
+ * other makes, whose shared caches may be faster: there, `stream_from` alone decides. */
 static long stream_from_a_thread(void)
 {
     long size = 0;

@@ -65,7 +65,7 @@ TARGET INLINE void store_neon(int to, char *dst, float32x4_t y, const int stream
 
 TARGET INLINE float32x4_t constant_neon(const float *values) { return vld1q_f32(values); }
 
-/* The places of the bytes of those of 4 floats. */
+/* Turns the positions of 4 floats into the positions of their 16 bytes. */
 TARGET INLINE uint8x16_t positions_neon(const int32_t *values)
 {
     const uint32x4_t first = vmulq_n_u32(vreinterpretq_u32_s32(vld1q_s32(values)), 0x04040404);

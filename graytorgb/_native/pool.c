@@ -40,18 +40,22 @@
 #ifndef LINGER
 #define LINGER 50000 /* ns that a worker looks for the next job before it sleeps */
 #define SPIN 50000   /* ns that a caller looks for a worker's end before it sleeps */
-#define RECENT 100000 /* ns from one small call to the next, in which workers are awake or wake */
+#define RECENT 100000 /* ns since the last call in which workers are still awake, or just woken */
 #define TRIES 8      /* calls in a row in which workers may save nothing, if they cost little */
-#define FIRST_SKIP 2 /* calls that work alone after one in which workers saved no time: the first */
-#define MOST_SKIPPED 128 /* time, and at most */
+/* How many calls work alone after one in which workers saved no time: the first time, and at most */
+#define FIRST_SKIP 2
+#define MOST_SKIPPED 128
 #endif
 
 struct pool {
     atomic_word taken; /* by a call, which alone uses the fields down to `state` */
     int workers;       /* that were started */
     int forks_told;    /* whether a fork resets the child's pool */
-    uint32_t skip, penalty, good, tried;
-    int64_t last; /* when a call began */
+    uint32_t skip;    /* how many of the next calls work alone */
+    uint32_t penalty; /* how many calls do when workers save no time again */
+    uint32_t good;    /* calls in a row in which workers saved time */
+    uint32_t tried;   /* calls in a row in which they saved none, but cost little */
+    int64_t last;     /* when the last call began */
     void (*task)(void *, size_t);
     void *context;
     struct share shares[MOST_THREADS];
@@ -104,7 +108,7 @@ static int enter(void)
     return 0;
 }
 
-/* Leaves, and closes the places, because no task is left. */
+/* Gives the place up, and closes the others, because no task is left. */
 static void leave(void)
 {
     uint32_t state = LOAD(&pool.state);
@@ -241,7 +245,8 @@ static void share_with_workers(int places)
         learn(saved - (nanoseconds() - end), end - start);
 }
 
-/* Whether this call does without workers. */
+/* Whether this call works alone: a small one that doesn't follow another one at once, in whose time
+ * no worker would begin, and each call that `learn` decided about. */
 static int works_alone(int is_large)
 {
     int64_t last = pool.last;

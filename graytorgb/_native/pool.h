@@ -13,11 +13,11 @@
 #define RAISE(flag) __atomic_store_n(flag, 1, __ATOMIC_RELAXED)
 #endif
 
-/* Calls task(context, i) once for each i < count, from the caller and up to threads - 1 workers,
- * each taking the next when it is free; returns when all have returned. The caller does all of it
- * if another call has the workers, or if they were no help lately, or if none can be started. It
- * doesn't wake workers for what is done before they are awake: they help with it, unless it
- * `is_large`, where calls follow each other closely. */
+/* Calls task(context, i) once for each i < count, from the caller and up to threads - 1 workers, and
+ * returns when all tasks have returned. Each thread takes the tasks of its own share first, as
+ * shares.h says. The caller does all of them if another call has the workers, if they were no help
+ * lately, or if none can be started. It also does all of them if the job isn't `is_large` and the
+ * last call was not just before: workers that sleep would begin when such a job is done. */
 void share(void (*task)(void *context, size_t i), void *context, size_t count, int threads,
            int is_large);
 

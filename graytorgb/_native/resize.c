@@ -13,7 +13,8 @@
  *   blend, 16 weighted bytes         15        4.5: 2 multiplications, of 2 cycles each
  *   turn, a row of 16 x 16 bytes     12        4: 4 unpackings, a load and a store
  *
- * NEON, not measured: a blend is 4 multiplications that add and 6 widenings; a turn is that of AVX2.
+ * NEON, not measured: a blend is 4 multiplications that add and 6 widenings; a turn takes as many
+ * operations as by AVX2.
  *
  * Multiplications that add pairs of int16, for weights split into two of 11 bits, would take as
  * long: they need more unpacking, and an even number of weights. */

@@ -29,10 +29,11 @@ from ..core.layout import insert
 from ..core.processor_count import count_processors
 from .protocol import Array, cut_into_strips, sizes_around
 
-# So much takes a thread 8 us; less isn't worth another one, even if that is awake. The pool wakes
-# none for a result of less than 2 MB, which is made before the thread begins.
+# One thread makes 256 KB of result in 8 us. With less to do for each, a second thread doesn't help,
+# even one that is awake. The pool decides by itself whether to wake threads that sleep (LARGE in
+# work.c): a result of less than 2 MB is finished before they begin.
 _BYTES_A_THREAD = 1 << 18
-# A gray array of fewer bytes: one thread makes its result, which no store sends past the caches.
+# A gray array of fewer bytes: one thread makes the result, by stores that leave it in the caches.
 _SMALL = 2 * _BYTES_A_THREAD // 3
 _KEPT_FROM = 32 << 20  # bytes; the C library keeps smaller blocks itself, for any use
 _BEST_LEVEL = -1
@@ -122,14 +123,18 @@ def normalize(
 
 
 def _is_beyond_caches(nbytes: int, threads: int) -> bool:
-    """Return whether stores that bypass the caches write such a result faster."""
+    """Return whether a result is so large that stores which bypass the caches write it faster.
+
+    Both limits are bytes: of the whole result, and of what each thread writes.
+    """
     return nbytes >= min(stream_from, threads * stream_from_a_thread)
 
 
 def count_threads(nbytes: int, most: int | None = None) -> int:
-    """Return how many threads work on a result of so many bytes.
+    """Return how many threads may work on a result of so many bytes.
 
-    They are at most `most`, which is what :func:`get_threads` says by default.
+    They are at most `most`, which is what :func:`get_threads` says by default. Fewer work where the
+    pool's threads are asleep, busy, or of no help.
     """
     if nbytes < 2 * _BYTES_A_THREAD:
         return 1

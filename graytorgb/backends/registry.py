@@ -255,7 +255,7 @@ def import_backend(name: str, version: int) -> Backend:
 
 
 def import_entry(name: str, entry: Entry) -> Backend:
-    """Import a backend's module by its line, which another thread may have removed meanwhile."""
+    """Import the module of a table entry, which another thread may have removed meanwhile."""
     if entry.defect:
         raise BackendUnavailable(f"can't be used: {entry.defect}")
     try:

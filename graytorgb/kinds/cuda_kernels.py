@@ -2,15 +2,16 @@
 
 A planar result takes one read of each gray value and three writes, so the channels are made in
 registers. In an interleaved result the three copies are neighbors: each thread makes some of them
-and reads its gray value from the first cache, so that all writes of a warp are one run of memory.
-Elements of 1 and 2 bytes are put together to words of 4 bytes first, because single bytes are
-written at a third of the speed.
+and reads its gray value from the first-level cache, so that all writes of a warp are one run of
+memory. Elements of 1 and 2 bytes are put together to words of 4 bytes first, because single bytes
+are written at a third of the speed.
 
-On an H100 a batch takes 0.94 to 1.04 of the time of copying as many bytes, and torch's own operations
-1.5 to 5.5 times as long (``benchmarks/speed/gpu.py``). What ``torch.compile`` makes of those for one
-shape takes as long as these kernels, or 1.37 times for uint8; it compiles each shape anew, for
-seconds, and what it makes for any shape is two to six times slower. To start a kernel of Triton takes
-the processor some 20 us, so small results are left to torch's operations.
+On an H100 a batch takes 0.94 to 1.04 of the time of copying as many bytes, and torch's own
+operations take 1.5 to 5.5 times as long (``benchmarks/speed/gpu.py``). The kernels are written by
+hand, because ``torch.compile`` makes of those operations for one shape kernels that take as long, or
+1.37 times for uint8, but compiles every shape anew, for seconds; one kernel for any shape took 1.2 to
+6.5 times as long. To start a kernel of Triton takes the processor some 20 us, so small results are
+left to torch's operations.
 """
 
 from contextlib import nullcontext
@@ -40,7 +41,7 @@ NORMALIZED_FROM = (
 # Bytes of result; for fewer, torch's two operations start faster than a kernel of Triton.
 _EXPANDED_FROM = 1 << 20
 
-_BLOCK = 1024  # elements a program
+_BLOCK = 1024  # elements for each program, which is what Triton runs in parallel
 _MOST_IN_32_BITS = 2**31 - _BLOCK  # elements that are numbered in 32 bits, which is faster
 _INTEGERS = {1: tl.int8, 2: tl.int16, 4: tl.int32, 8: tl.int64}  # by their bytes
 
@@ -149,13 +150,13 @@ def _run(
 
 @triton.jit
 def _number_elements(index: tl.constexpr, block: tl.constexpr):
-    """The numbers of the elements that this program does."""
+    """Return the numbers of the elements that this program handles."""
     return tl.program_id(0).to(index) * block + tl.arange(0, block)
 
 
 @triton.jit
 def _copy_to_planes(src, dst, total, after, index: tl.constexpr, block: tl.constexpr):
-    """(before, after) gray values to (before, 3, after)."""
+    """Copy (before, after) gray values to (before, 3, after)."""
     i = _number_elements(index, block)
     inside = i < total
     x = tl.load(src + i, mask=inside)
@@ -167,7 +168,7 @@ def _copy_to_planes(src, dst, total, after, index: tl.constexpr, block: tl.const
 
 @triton.jit
 def _copy_to_pixels(src, dst, total, index: tl.constexpr, block: tl.constexpr):
-    """(n,) gray values to (n, 3), of `total` elements."""
+    """Write (n,) gray values to (n, 3), whose elements are `total`."""
     i = _number_elements(index, block)
     inside = i < total
     tl.store(dst + i, tl.load(src + i // 3, mask=inside), mask=inside)
@@ -175,7 +176,7 @@ def _copy_to_pixels(src, dst, total, index: tl.constexpr, block: tl.constexpr):
 
 @triton.jit
 def _copy_words(src, dst, total, width: tl.constexpr, index: tl.constexpr, block: tl.constexpr):
-    """Words of two or four gray values to three words each, of `total` words of result.
+    """Write each word of two or four gray values as three words; the result has `total`.
 
     Four bytes 3210 become 1000, 2211 and 3332, and two halves 10 become 00, 10 and 11.
     """
@@ -198,7 +199,7 @@ def _copy_words(src, dst, total, width: tl.constexpr, index: tl.constexpr, block
 
 @triton.jit
 def _compute(x, mean, rest, scale, lo, hi, clamps: tl.constexpr, rounds: tl.constexpr):
-    """The arithmetic for one channel; NaN stays."""
+    """Return the normalized values of one channel; NaN stays NaN."""
     x = x.to(tl.float32)
     if clamps:
         x = tl.where(x < lo, lo, tl.where(x > hi, hi, x))
@@ -215,7 +216,7 @@ def _normalize_to_planes(
     src, dst, total, after, m0, m1, m2, r0, r1, r2, s0, s1, s2, lo, hi,
     clamps: tl.constexpr, rounds: tl.constexpr, index: tl.constexpr, block: tl.constexpr,
 ):  # fmt: skip
-    """(before, after) gray values to (before, 3, after)."""
+    """Normalize (before, after) gray values to (before, 3, after)."""
     i = _number_elements(index, block)
     inside = i < total
     x = tl.load(src + i, mask=inside)
@@ -234,7 +235,7 @@ def _normalize_elements(
     src, dst, total, after, m0, m1, m2, r0, r1, r2, s0, s1, s2, lo, hi, is_gray: tl.constexpr,
     clamps: tl.constexpr, rounds: tl.constexpr, index: tl.constexpr, block: tl.constexpr,
 ):  # fmt: skip
-    """`total` elements of (before, 3, after), from such an image or from (before, after) gray."""
+    """Normalize (before, 3, after), or gray (before, after), to `total` elements of the former."""
     i = _number_elements(index, block)
     inside = i < total
     plane = i // after

@@ -94,7 +94,7 @@ class SharedKind(ArrayKind):
     def read_shared(self, array: Any, shared: Array) -> Array | None:
         """Return what `to_numpy_values` does, for an array whose shared memory is known already.
 
-        A kind that can tell from it sooner overrides this.
+        A kind that gets the values faster from `shared` overrides this.
         """
         return self.to_numpy_values(array)
 

@@ -37,9 +37,10 @@ _NEEDS_RULES = (tv_tensors.TVTensor, *_CONTAINERS)
 
 
 def _is_alone(value: Any) -> bool:
-    """Return whether a value is an image and not a sample, which takes long to look through.
+    """Return whether a value is one image, and not a sample that v2 has to look through.
 
-    v2 returns unknown objects as they are. Here an array alone is an image, and a str an error.
+    That takes v2 long. It would also return unknown objects as they are: here an array is an
+    image, and a str is an error.
     """
     return not isinstance(value, _NEEDS_RULES) or isinstance(value, _IMAGES)
 

@@ -1,4 +1,4 @@
-"""Programs in C that drive a part of the kernels by threads and forks, built with a sanitizer."""
+"""Build and run C programs that drive a part of the kernels by threads and forks."""
 
 import os
 import shutil

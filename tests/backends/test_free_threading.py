@@ -83,7 +83,7 @@ print(wrong, min(calls) > 0, info.lent_bytes, info.kept_bytes <= info.limit)
 
 
 def test_the_kernels_leave_the_gil_off(monkeypatch):
-    """Loading them isn't a reason for Python to turn it on, with a RuntimeWarning."""
+    """Python would turn the GIL on, with a RuntimeWarning, for a module that needs it."""
     needs_free_threading()
     monkeypatch.delenv("PYTHON_GIL", raising=False)  # 0 would keep it off whatever is loaded
     text = run_python("""
@@ -117,7 +117,7 @@ print(failed.formatted)
 
 
 def test_a_second_module_object_shares_the_kept_memory():
-    """Python makes one if its entry of the module is removed and it is imported again."""
+    """Python makes a second one if sys.modules loses the first, and it is imported again."""
     text = run_python("""
 import sys
 import numpy as np

@@ -24,7 +24,7 @@ def test_without_the_lock_it_is_found(tmp_path):
 
 
 def test_a_lock_that_a_fork_leaves_taken_is_found(tmp_path):
-    """The child waits for a lock whose owner it doesn't have, until its alarm ends it."""
+    """The child waits for a lock that a thread of its parent holds, until its alarm ends it."""
     status, text = run_harness(
         build_harness(SOURCE, tmp_path, "none", "-DPLANT=2", "-DPATIENCE=1"), 60
     )

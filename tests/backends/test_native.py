@@ -1,10 +1,8 @@
 """The compiled kernels, called as nothing in the package calls them."""
 
 import itertools
-import multiprocessing
 import platform
 import sys
-import threading
 
 import numpy as np
 import pytest
@@ -14,7 +12,7 @@ from graytorgb.backends.registry import load
 from graytorgb.core import arithmetic
 from graytorgb.functional import normalize as normalize
 
-from ..support import assert_same_bits, needs, oracle, random_bits, run_python
+from ..support import assert_same_bits, needs, oracle, random_bits, run_python, unaligned
 
 needs("native")
 
@@ -40,13 +38,6 @@ def test_the_best_level_is_that_of_the_processor():
         assert _kernels.levels == expected
     assert _kernels.__version__ == _kernels.levels[-1]  # the level that -1 is
     assert _kernels.stream_from > 1 << 30 or _kernels.levels[-1] in ("avx2", "avx512")
-
-
-def unaligned(nbytes, offset):
-    """Bytes that begin so far into a line of the cache."""
-    memory = np.zeros(nbytes + 128, np.uint8)
-    start = -memory.ctypes.data % 64 + offset
-    return memory[start : start + nbytes]
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -103,8 +94,8 @@ ALONE = np.zeros((2, 3), np.uint8)
         ((ALONE, 2), TypeError, "takes an array, an axis, and out or None"),
         ((ALONE.tolist(), 2, None), TypeError, "takes an array, an axis, and out or None"),
         ((ALONE, "2", None), TypeError, "integer"),
-        ((ALONE, 3, None), ValueError, "hasn't that axis"),
-        ((ALONE, -1, None), ValueError, "hasn't that axis"),
+        ((ALONE, 3, None), ValueError, "doesn't have that axis"),
+        ((ALONE, -1, None), ValueError, "doesn't have that axis"),
         ((ALONE, 1 << 70, None), OverflowError, "too large"),
         ((ALONE.T, 2, None), ValueError, "isn't C-contiguous, or holds objects"),
         ((ALONE.astype(object), 2, None), ValueError, "isn't C-contiguous, or holds objects"),
@@ -296,13 +287,13 @@ GRAY, OUT = np.zeros(8, np.uint8), np.zeros(24, np.uint8)
         ({"before": 0}, "at least 1"),
         ({"after": -8}, "at least 1"),
         ({"width": 0}, "at least 1"),
-        ({"before": 2}, "source hasn't"),
-        ({"after": 2**62, "before": 2**62}, "source hasn't"),
+        ({"before": 2}, "source doesn't have"),
+        ({"after": 2**62, "before": 2**62}, "source doesn't have"),
         ({"width": 2**62}, "more bytes than any"),
         ({"width": 65}, "more bytes than any"),
-        ({"gray": np.zeros(7, np.uint8)}, "source hasn't"),
-        ({"out": np.zeros(23, np.uint8)}, "result hasn't"),
-        ({"out": np.zeros(25, np.uint8)}, "result hasn't"),
+        ({"gray": np.zeros(7, np.uint8)}, "source doesn't have"),
+        ({"out": np.zeros(23, np.uint8)}, "result doesn't have"),
+        ({"out": np.zeros(25, np.uint8)}, "result doesn't have"),
         ({"level": len(_kernels.levels) + 5}, "no such level"),
         ({"level": -2}, "no such level"),
     ],
@@ -346,188 +337,6 @@ def test_normalize_refuses_codes_and_constants_that_do_not_exist(place, value):
     arguments[place] = value
     with pytest.raises(ValueError, match=r"no such|17 float32"):
         _kernels.normalize(*arguments)
-
-
-# Counting; tests/inspection/test_counting.py has its results for images
-
-
-def count(values, period=1, used=1, first=0, size=256):
-    numbers = np.zeros(size, np.uint64)
-    _kernels.count(values, numbers, values.itemsize, first, period, used)
-    return numbers
-
-
-@pytest.mark.parametrize("size", [256, 4096, 4097, 65536])
-@pytest.mark.parametrize(
-    ("period", "used"), [(1, 1), (2, 1), (3, 1), (3, 3), (4, 3), (4, 1), (5, 2)]
-)
-def test_counts_are_exact_at_any_length_and_alignment(size, period, used):
-    dtype = np.uint8 if size == 256 else np.uint16
-    for n, offset in itertools.product((0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 1000), (0, 1, 3)):
-        memory = unaligned(n * period * dtype().itemsize, offset)
-        memory[...] = random_bits(memory.size, np.uint8, seed=n)
-        values = memory.view(dtype)
-        if size > 256:
-            values %= min(size, 65535)
-        expected = np.bincount(values.reshape(-1, period)[:, :used].reshape(-1), minlength=size)
-        assert (count(values, period, used, size=size) == expected).all()
-
-
-@pytest.mark.parametrize("size", [2, 4096, 5000])
-def test_words_wrap_round_and_none_is_left_out(size):
-    """As signed values do, from -1 to 0."""
-    values = np.arange(65535, 65535 + size).astype(np.uint16)
-    assert (count(values, first=65535, size=size) == 1).all()
-    for first in (0, 65534):
-        with pytest.raises(ValueError, match="a value has no count"):
-            count(values, first=first, size=size)
-
-
-def test_counts_are_added():
-    numbers = np.full(256, 1 << 40, np.uint64)
-    _kernels.count(np.full(1000, 7, np.uint8), numbers, 1, 0, 1, 1)
-    assert numbers[7] == (1 << 40) + 1000
-    assert numbers[8] == 1 << 40
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("period", [3, 4])
-def test_spreads_are_exact_at_any_length_and_alignment(dtype, period):
-    lengths = (0, 1, 2, 11, 12, 13, 15, 16, 17, 31, 32, 33, 1536, 1537, 2048, 2049, 5000)
-    for n, offset in itertools.product(lengths, (0, 1, 3)):
-        memory = unaligned(n * period * dtype().itemsize, offset)
-        memory[...] = random_bits(memory.size, np.uint8, seed=n)
-        pixels = memory.view(dtype).reshape(-1, period)
-        expected = np.ptp(pixels[:, :3].astype(int), axis=1) if n else np.zeros(1, int)
-        found = _kernels.spread(pixels, dtype().itemsize, period, 65535)
-        assert found == (expected.max(), expected.sum())
-        assert _kernels.spread(pixels, dtype().itemsize, period, 0)[0] > 0 or n == 0
-
-
-BYTES, NUMBERS = np.zeros(12, np.uint8), np.zeros(256, np.uint64)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"width": 3}, "1 or 2 bytes"),
-        ({"period": 0}, "period must be 1 to 64"),
-        ({"period": 65}, "period must be 1 to 64"),
-        ({"used": 0}, "period must be 1 to 64"),
-        ({"used": 2}, "used 1 to period"),
-        ({"period": 5}, "whole periods"),
-        ({"first": 1}, "256 aligned uint64"),
-        ({"counts": NUMBERS[:255]}, "256 aligned uint64"),
-        ({"counts": NUMBERS[:0], "width": 2}, "1 to 65536 for words"),
-        ({"counts": np.zeros(65537, np.uint64), "width": 2}, "1 to 65536 for words"),
-        ({"counts": np.zeros(2049, np.uint8)[1:]}, "256 aligned uint64"),
-        ({"counts": np.zeros(2047, np.uint8)}, "256 aligned uint64"),
-    ],
-)
-def test_what_cannot_be_counted_is_refused(change, message):
-    arguments = {"values": BYTES, "counts": NUMBERS.copy(), "width": 1, "first": 0}
-    arguments |= {"period": 1, "used": 1} | change
-    with pytest.raises(ValueError, match=message):
-        _kernels.count(*arguments.values())
-    assert not arguments["counts"].any()
-
-
-@pytest.mark.parametrize(
-    ("width", "period", "message"),
-    [(1, 2, "3 or 4 elements"), (1, 5, "3 or 4 elements"), (4, 3, "1 or 2 bytes"),
-     (1, 3, None), (2, 3, None), (2, 4, "whole periods")],
-)  # fmt: skip
-def test_what_has_no_spread_is_refused(width, period, message):
-    if message is None:
-        assert _kernels.spread(BYTES, width, period, 0) == (0, 0)
-        return
-    with pytest.raises(ValueError, match=message):
-        _kernels.spread(BYTES, width, period, 0)
-
-
-def work(seed):
-    gray = random_bits((40, 300, 301), np.uint8, seed)
-    result = g2r.to_rgb(gray, "NHW->NHWC", backend="native")
-    return bool((result == gray[..., None]).all())
-
-
-# Without a GIL, nothing but the system decides when a thread runs.
-needs_gil = pytest.mark.skipif(
-    not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="this Python has no GIL to give up"
-)
-
-
-@needs_gil
-def test_other_threads_run_meanwhile():
-    gray = np.zeros(200_000_000, np.uint8)
-    out = np.zeros(3 * gray.size, np.uint8)
-    arguments = (gray, out, 1, gray.size, 1, True, False, 1, 0)
-    thread = threading.Thread(target=_kernels.expand, args=arguments)
-    thread.start()
-    turns = 0
-    while thread.is_alive():
-        turns += 1
-    assert turns > 1000
-
-
-@needs_gil
-def test_other_threads_run_while_values_are_counted():
-    values, numbers = np.zeros(100_000_000, np.uint8), np.zeros(256, np.uint64)
-    for function, arguments in (
-        (_kernels.count, (values, numbers, 1, 0, 1, 1)),
-        (_kernels.spread, (values[:99_999_999], 1, 3, 255)),
-    ):
-        thread = threading.Thread(target=function, args=arguments)
-        thread.start()
-        turns = 0
-        while thread.is_alive():
-            turns += 1
-        assert turns > 1000
-
-
-def test_threads_of_the_caller():
-    done = []
-    threads = [threading.Thread(target=lambda i=i: done.append(work(i))) for i in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert done == [True] * 8
-
-
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_processes(method):
-    assert work(0)  # the parent has used threads and the cache before
-    with multiprocessing.get_context(method).Pool(2) as pool:
-        assert pool.map_async(work, range(4)).get(60) == [True] * 4
-        assert pool.apply_async(load("native").get_threads).get(60) == 1
-
-
-def test_measuring_leaves_workers_their_one_thread():
-    from graytorgb.bench.run import use_threads
-
-    native = load("native")
-    with use_threads(["native"], native.get_threads() + 1):
-        pass
-    with use_threads(["native"], native.get_threads()):
-        pass
-    with multiprocessing.get_context("fork").Pool(1) as pool:
-        assert pool.apply_async(native.get_threads).get(60) == 1
-
-
-def test_set_threads():
-    native = load("native")
-    before = native.get_threads()
-    native.set_threads(3)
-    try:
-        assert native.get_threads() == 3
-        assert native.count_threads(1 << 30) == 3
-        assert native.count_threads(1 << 30, most=2) == 2
-        assert native.count_threads(1000) == 1
-        assert work(1)
-    finally:
-        native.set_threads(None)
-    assert native.get_threads() == before
 
 
 def test_without_the_extension():

@@ -251,7 +251,7 @@ class TestOtherDataSets:
             def __iter__(self):
                 yield torch.zeros(1, 4, 4, dtype=torch.uint8)
 
-        with pytest.raises(g2r.OptionError, match=r"Stream hasn't both.*collate_fn=PrepareBatch"):
+        with pytest.raises(g2r.OptionError, match=r"Stream doesn't have both.*=PrepareBatch"):
             loader(Stream(), 4, "imagenet")
 
     def test_none_at_all(self):

@@ -179,7 +179,7 @@ def _check_dataset(dataset: Any, batch_size: Any) -> None:
     if isinstance(dataset, IterableDataset) or not has_indices:
         raise OptionError(
             f"loader takes a data set with a length and indices, and {type(dataset).__name__} "
-            "hasn't both: torch.utils.data.DataLoader(dataset, batch_size, "
+            "doesn't have both: torch.utils.data.DataLoader(dataset, batch_size, "
             "collate_fn=PrepareBatch(stats))"
         )
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
