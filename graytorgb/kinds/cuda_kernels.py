@@ -8,8 +8,7 @@ are written at a third of the speed.
 
 On an H100 a batch takes 0.94 to 1.04 of the time of copying as many bytes, and torch's own
 operations take 1.5 to 5.5 times as long (``benchmarks/speed/gpu.py``). The kernels are written by
-hand. What ``torch.compile`` makes of those operations for one shape takes as long, or 1.37 times for
-uint8, but every shape is compiled anew, for seconds; one kernel for any shape took 1.2 to 6.5 times
+hand. What ``torch.compile`` makes of those for one shape takes as long, or 1.37 times for uint8, but each shape is compiled anew, for seconds; one kernel for any shape took 1.2 to 6.5 times
 as long. To start a kernel of Triton takes the processor some 20 us, so small results are left to
 torch's operations.
 """
