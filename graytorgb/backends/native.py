@@ -29,8 +29,8 @@ from ..core.layout import insert
 from ..core.processor_count import count_processors
 from .protocol import Array, cut_into_strips, sizes_around
 
-# So much takes a thread 8 us; less isn't worth another thread, even one that is awake. The pool wakes
-# none for a result of less than 2 MB, which is made before the thread begins.
+# So much takes a thread 8 us; less isn't worth another thread, even one that is awake. The pool
+# wakes none for a result of less than 2 MB, which is made before the thread begins.
 _BYTES_A_THREAD = 1 << 18
 # A gray array of fewer bytes: one thread makes its result, which no store sends past the caches.
 _SMALL = 2 * _BYTES_A_THREAD // 3
