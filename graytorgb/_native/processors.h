@@ -10,15 +10,18 @@
 
 static inline uint32_t current_processor(void) { return (uint32_t)sched_getcpu(); }
 
-/* Moves this thread from a processor to another one that it may use, if there is one. */
+/* Moves this thread from a processor to another one that it may use, if there is one. If somebody
+ * changes the thread's processors meanwhile, which the move gives time for, that change lasts. */
 static inline void leave_processor(uint32_t processor)
 {
-    cpu_set_t all, others;
+    cpu_set_t all, others, now;
     if (sched_getaffinity(0, sizeof all, &all) != 0)
         return;
     others = all;
     CPU_CLR(processor, &others);
-    if (CPU_COUNT(&others) && sched_setaffinity(0, sizeof others, &others) == 0)
+    if (!CPU_COUNT(&others) || sched_setaffinity(0, sizeof others, &others) != 0)
+        return;
+    if (sched_getaffinity(0, sizeof now, &now) == 0 && CPU_EQUAL(&now, &others))
         (void)sched_setaffinity(0, sizeof all, &all);
 }
 #else

@@ -4,11 +4,13 @@
 land in the first one's list, and the filters of the thread that ends last may stay for good.
 """
 
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import get_ident
 from typing import Any
 
 from .locks import make_lock
@@ -17,7 +19,7 @@ Collected = list[warnings.WarningMessage]
 
 _own: ContextVar[Collected | None] = ContextVar("own", default=None)  # what this thread collects in
 _lock = make_lock()
-_collecting = 0  # how many threads collect now
+_collecting: list[int] = []  # the threads that collect now, each once for each of its blocks
 _outer = warnings.catch_warnings()  # holds the filters as they are when no thread collects
 _show: Callable[..., Any] = warnings.showwarning
 
@@ -45,33 +47,44 @@ def collect_warnings() -> Iterator[Collected]:
         return
     found: Collected = []
     token = _own.set(found)
-    _begin()
+    thread = get_ident()
+    _begin(thread)
     try:
         yield found
     finally:
-        _end()
+        _end(thread)
         _own.reset(token)
 
 
-def _begin() -> None:
+def _begin(thread: int) -> None:
     """Let all warnings through to `_sort`, if no other thread has done so already."""
-    global _collecting, _outer, _show
+    global _outer, _show
     with _lock:
         if not _collecting:
             _outer = warnings.catch_warnings()
             _outer.__enter__()
             warnings.simplefilter("always")
             _show, warnings.showwarning = warnings.showwarning, _sort
-        _collecting += 1
+        _collecting.append(thread)
 
 
-def _end() -> None:
+def _end(thread: int) -> None:
     """Put the filters back, if no other thread collects any more."""
-    global _collecting
     with _lock:
-        _collecting -= 1
+        _collecting.remove(thread)
         if not _collecting:
             _outer.__exit__(None, None, None)
+
+
+def _forget_other_threads() -> None:
+    """Go on without the threads that a forked child doesn't have, and which end no block there."""
+    thread = get_ident()
+    for other in [ident for ident in _collecting if ident != thread]:
+        _end(other)
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_forget_other_threads)  # by then the lock is free
 
 
 def _sort(

@@ -8,8 +8,9 @@ are written at a third of the speed.
 
 On an H100 a batch takes 0.94 to 1.04 of the time of copying as many bytes, and torch's own
 operations take 1.5 to 5.5 times as long (``benchmarks/speed/gpu.py``). The kernels are written by
-hand. What ``torch.compile`` makes of those for one shape takes as long, or 1.37 times for uint8, but each shape is compiled anew, for seconds; one kernel for any shape took 1.2 to 6.5 times
-as long. To start a kernel of Triton takes the processor some 20 us, so small results are left to
+hand. What ``torch.compile`` makes of those for one shape takes as long, or 1.37 times for uint8,
+but each shape is compiled anew, for seconds; one kernel for any shape took 1.2 to 6.5 times as
+long. To start a kernel of Triton takes the processor some 20 us, so small results are left to
 torch's operations.
 """
 
@@ -48,13 +49,13 @@ _INTEGERS = {1: tl.int8, 2: tl.int16, 4: tl.int32, 8: tl.int64}  # by their byte
 def can_expand(gray: Tensor) -> bool:
     """Return whether :func:`expand` takes a tensor: a large one whose memory is one run."""
     is_large = 3 * gray.nbytes >= _EXPANDED_FROM
-    return is_large and gray.is_contiguous() and gray.element_size() in _INTEGERS
+    return is_large and _is_one_run(gray) and gray.element_size() in _INTEGERS
 
 
 def can_normalize(image: Tensor, arithmetic: Arithmetic) -> bool:
     """Return whether :func:`normalize` takes a tensor: float32 has to hold its values."""
     is_held = image.dtype in NORMALIZED_FROM and not arithmetic.wide
-    return is_held and image.is_contiguous() and image.numel() > 0
+    return is_held and _is_one_run(image) and image.numel() > 0
 
 
 def expand(gray: Tensor, axis: int) -> Tensor:
@@ -122,6 +123,14 @@ def normalize(image: Tensor, axis: int, arithmetic: Arithmetic, dtype: torch.dty
 def compile_smallest() -> None:
     """Run a kernel on one pixel, to raise here the error of a Triton that can't compile."""
     expand(torch.zeros(1, dtype=torch.uint8, device="cuda"), 1)
+
+
+def _is_one_run(image: Tensor) -> bool:
+    """Return whether the memory is the tensor's values in order.
+
+    That of a conjugate or negative view isn't: torch changes its values when it reads them.
+    """
+    return image.is_contiguous() and not image.is_conj() and not image.is_neg()
 
 
 def _is_whole_words(src: Tensor) -> bool:

@@ -1,7 +1,8 @@
 """The kernels' pool of threads: forks, exit, signals, many callers, and what it leaves behind.
 
-``pool_harness.c`` tests the pool's logic, under sanitizers. The other tests here use the pool
-through the package, in processes of their own.
+``pool_harness.c`` tests the pool's logic, under sanitizers, and ``processors_harness.c`` how a
+worker moves to another processor. The other tests here use the pool through the package, in
+processes of their own.
 """
 
 import sys
@@ -84,6 +85,13 @@ def test_the_harness_finds_a_planted_fault(tmp_path, fault, sanitizer):
     status, printed = run_harness(program, 1)
     assert status != 0
     assert ("data race" if fault == 1 else "wasn't done once") in printed
+
+
+@linux
+@pytest.mark.parametrize("sanitizer", ["none", "address"])
+def test_a_worker_keeps_the_processors_that_it_was_given_meanwhile(tmp_path, sanitizer):
+    program = build_harness("processors_harness.c", tmp_path, sanitizer)
+    assert run_harness(program, 1) == (0, "")
 
 
 def test_workers_start_when_needed_and_stay():

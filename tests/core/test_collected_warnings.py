@@ -1,7 +1,10 @@
 """Warnings collected by several threads at once: each gets its own, and nothing stays changed."""
 
+import os
 import threading
 import warnings
+
+import pytest
 
 from graytorgb.core import collected_warnings, notice
 from graytorgb.core.collected_warnings import collect_warnings
@@ -93,4 +96,41 @@ def test_blocks_inside_each_other_and_an_error_that_ends_one():
             pass
         warnings.warn("outer", stacklevel=1)
     assert (texts(outer), texts(inner)) == (["outer"], ["inner"])
+    assert (warnings.filters, warnings.showwarning) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+@pytest.mark.parametrize("depth", [0, 2])
+def test_a_child_has_none_of_the_other_threads(depth):
+    """A process is forked while another thread collects, and inside blocks of its own or not."""
+    inside, forked = threading.Event(), threading.Event()
+
+    def work():
+        with collect_warnings():
+            inside.set()
+            forked.wait(60)
+
+    def fork(depth):
+        if depth:
+            with collect_warnings():
+                return fork(depth - 1)
+        return os.fork()
+
+    before = warnings.filters, warnings.showwarning
+    thread = threading.Thread(target=work)
+    thread.start()
+    inside.wait(60)
+    child = fork(depth)
+    if not child:
+        status = 1
+        try:
+            with collect_warnings() as caught:
+                warnings.warn("of the child", stacklevel=1)
+            same = (warnings.filters, warnings.showwarning) == before
+            status = 0 if same and texts(caught) == ["of the child"] else 2
+        finally:
+            os._exit(status)
+    forked.set()
+    thread.join(60)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert (warnings.filters, warnings.showwarning) == before

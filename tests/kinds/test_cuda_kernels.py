@@ -151,6 +151,21 @@ def test_tensors_that_no_kernel_takes():
         assert not cuda_kernels.can_normalize(image.to(getattr(torch, name)), arithmetic)
 
 
+def test_a_conjugate_or_negative_that_torch_has_not_computed_yet():
+    """Such a view has the memory of the original, whose values are others."""
+    needs_package("triton")
+    from graytorgb.kinds import cuda_kernels
+
+    arithmetic = find_constants(0, 1, g2r.stats("imagenet"), "float32", stated=True)
+    conjugate = torch.zeros(700, 600, dtype=torch.complex64).conj()
+    negative = torch._neg_view(torch.zeros(700, 600))
+    assert not cuda_kernels.can_expand(conjugate)
+    assert not cuda_kernels.can_expand(negative)
+    assert not cuda_kernels.can_normalize(negative, arithmetic)
+    assert cuda_kernels.can_expand(conjugate.resolve_conj())
+    assert cuda_kernels.can_normalize(negative.resolve_neg(), arithmetic)
+
+
 @pytest.mark.parametrize("missing", [True, False])
 def test_torch_works_alone_where_triton_cannot(missing, monkeypatch):
     """A missing Triton is no fault; one that can't compile is told once, with its first line."""
@@ -244,6 +259,12 @@ class TestOnTheGpu:
         g2r.to_rgb(gray, "NCHW").sum().backward()
         assert torch.equal(gray.grad, torch.full_like(gray, 3))
         assert not self.runs
+
+    def test_a_conjugate(self):
+        gray = gray_of("complex64", (9, 224, 224)) * 1j
+        result = g2r.to_rgb(gray.cuda().conj(), "NHW->NCHW")
+        assert not self.runs
+        assert torch.equal(result.cpu(), g2r.to_rgb(gray.conj(), "NHW->NCHW"))
 
     def test_a_captured_graph_keeps_torchs_operations(self):
         gray = torch.randint(0, 256, (8, 300, 300), dtype=torch.uint8, device="cuda")
