@@ -80,22 +80,20 @@ def apply_auto_rule(size: int, dtype: Dtype[Any], interleaved: bool) -> Choice:
     """
     if registry.is_usable("native"):
         # one image of 28x28, the whole call: native 1.3 us, fill 3.5
-        # interleaved: native 0.36 ms, opencv 0.34, fill 2.7; planar: native 0.37, fill 0.48;
-        # from 30 MB of result on, 2 to 5 times as fast as the next, in memory that is kept
+        # interleaved: native 0.23 ms, opencv 0.32 to 0.50, fill 3.5; planar: native 0.24, fill 0.53;
+        # from 30 MB of result on, 2 to 7 times as fast as the next, in memory that is kept
         return Choice("native", "the compiled kernels run at the speed of memory")
     if size <= _SMALL:
         # one image of 28x28: fill 3.5 us, opencv 5.3, repeat 5.8
         return Choice("fill", "so small that a call costs more than its work")
     if not interleaved:
-        # fill 0.48 ms, cv2.repeat 0.49
-        return Choice(
-            "fill", "a planar result is whole planes copied, which no library does faster"
-        )
+        # torchvision 0.39 ms by two threads, once torch is imported; fill 0.53, opencv 0.52
+        return Choice("fill", "a planar result is whole planes copied, for which NumPy is enough")
     if registry.is_usable("opencv"):
-        # opencv 0.34 ms, torch 2.3, fill 2.7, repeat 4.3
+        # opencv 0.50 ms, torchvision 3.9, fill 3.5, repeat 6.1
         return Choice("opencv", "OpenCV's vector code is the next best to the compiled kernels")
     if dtype.itemsize >= 8:
-        # float64: repeat 8.4 ms, fill 13
+        # float64: repeat 19 ms, fill 30
         return Choice("repeat", "np.repeat interleaves wide elements best in NumPy")
-    # uint8: fill 2.7 ms, repeat 4.3
+    # uint8: fill 3.5 ms, repeat 6.1
     return Choice("fill", "one pass a channel is NumPy's best")
