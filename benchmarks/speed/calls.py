@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import repeat
 from pathlib import Path
-from time import process_time
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import click
@@ -114,7 +114,7 @@ class ByHand(v2.Transform):
 @click.option("--seconds", default=20.0, show_default=True, help="Timing of all calls together.")
 @click.option("--output", type=OutputFolder(), default=RESULTS, show_default="benchmarks/results")
 def main(seconds: float, output: Path) -> None:
-    """Measure the calls in turn, by the processor's time, and write calls.json and calls.md."""
+    """Measure the calls in turn and write calls.json and calls.md."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     rows, machine = time_pairs(make_pairs(), seconds), describe_machine()
@@ -198,7 +198,7 @@ def time_pairs(pairs: list[Pair], seconds: float) -> list[Measured]:
         str(i): partial(_call_often, call, count)
         for i, (call, count) in enumerate(zip(calls, counts, strict=True))
     }
-    rounds = Rounds(blocks, process_time)
+    rounds = Rounds(blocks, perf_counter)
     rounds.run(seconds)
     if rounds.failures:
         raise AssertionError(rounds.failures)
@@ -211,9 +211,9 @@ def _count_calls(call: Call) -> int:
     """Return how many calls take about as long as a block should."""
     count = 1
     while True:
-        start = process_time()
+        start = perf_counter()
         _call_often(call, count)
-        if process_time() - start > BLOCK / 2:
+        if perf_counter() - start > BLOCK / 2:
             return count
         count *= 2
 
@@ -232,7 +232,7 @@ def markdown(rows: list[Measured], machine: dict[str, Any]) -> str:
     """Return a table with a line for each of our calls, and which of them miss their bar."""
     missed = [row.pair.what for row in rows if not row.is_held]
     lines = [
-        "The times are microseconds of the processor for one call, all measured in turn: medians,",
+        "The times are microseconds by the clock for one call, all measured in turn: medians,",
         "with quartiles in brackets. The next column is our time as a multiple of the other's, or",
         "how many microseconds longer it is, and the last is the bar. The parts of a transform are",
         "the same steps in a v2.Transform written by hand, in a Compose too.",

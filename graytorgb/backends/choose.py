@@ -80,7 +80,7 @@ def apply_auto_rule(size: int, dtype: Dtype[Any], interleaved: bool) -> Choice:
     """
     if registry.is_usable("native"):
         # one image of 28x28, the whole call: native 1.3 us, fill 3.5
-        # interleaved: native 0.23 ms, opencv 0.32 to 0.50, fill 3.5; planar: native 0.24, fill 0.53;
+        # interleaved: native 0.23 ms, opencv 0.32 to 0.5, fill 3.5; planar: native 0.24, fill 0.53;
         # from 30 MB of result on, 2 to 7 times as fast as the next, in memory that is kept
         return Choice("native", "the compiled kernels run at the speed of memory")
     if size <= _SMALL:
