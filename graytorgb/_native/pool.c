@@ -246,25 +246,26 @@ static void share_with_workers(int places)
 }
 
 /* Whether this call works alone: a small one that doesn't follow another one at once, in whose time
- * no worker would begin, and each call that `learn` decided about. */
-static int works_alone(int is_large)
+ * no worker would begin, and each call that `learn` decided about, unless it is huge. */
+static int works_alone(enum job_size size)
 {
     int64_t last = pool.last;
     pool.last = nanoseconds();
-    if (!is_large && pool.last - last > RECENT)
+    if (size == SMALL_JOB && pool.last - last > RECENT)
         return 1;
-    if (!pool.skip)
+    if (!pool.skip || size == HUGE_JOB)
         return 0;
     pool.skip--;
     return 1;
 }
 
-void share(void (*task)(void *, size_t), void *context, size_t count, int threads, int is_large)
+void share(void (*task)(void *, size_t), void *context, size_t count, int threads,
+           enum job_size size)
 {
     threads = threads < MOST_THREADS ? threads : MOST_THREADS;
     threads = (size_t)threads < count ? threads : (int)count;
     if (threads > 1 && !EXCHANGE(&pool.taken, 1)) {
-        int alone = works_alone(is_large);
+        int alone = works_alone(size);
         if (!alone) {
             pool.task = task, pool.context = context, pool.number = (size_t)threads;
             divide_tasks(pool.shares, pool.number, count);

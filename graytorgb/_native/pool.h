@@ -13,12 +13,16 @@
 #define RAISE(flag) __atomic_store_n(flag, 1, __ATOMIC_RELAXED)
 #endif
 
+/* A small job is done before a worker that sleeps begins; for a large one, workers are woken; a huge
+ * one takes so long that workers save time in any case. */
+enum job_size { SMALL_JOB, LARGE_JOB, HUGE_JOB };
+
 /* Calls task(context, i) once for each i < count, from the caller and up to threads - 1 workers, and
  * returns when all tasks have returned. Each thread takes the tasks of its own share first, as
  * shares.h says. The caller does all of them if another call has the workers, if they were no help
- * lately, or if none can be started. It also does all of them if the job isn't `is_large` and the
+ * lately, or if none can be started. It also does all of them if the job is small and the
  * last call was not just before: workers that sleep would begin when such a job is done. */
 void share(void (*task)(void *context, size_t i), void *context, size_t count, int threads,
-           int is_large);
+           enum job_size);
 
 #endif

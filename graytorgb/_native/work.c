@@ -92,8 +92,15 @@ static int do_part(const struct work *work, size_t start, size_t stop)
 #define MOST_TASK (4 << 20)
 #define TASKS 8
 
-/* Bytes of result from which a call takes longer than to wake a thread. */
+/* Bytes of result from which a call takes longer than to wake a thread, and than a thread that was
+ * woken may ever delay it. */
 #define LARGE (2 << 20)
+#define HUGE (32 << 20)
+
+static enum job_size size_of_job(size_t bytes)
+{
+    return bytes < LARGE ? SMALL_JOB : bytes < HUGE ? LARGE_JOB : HUGE_JOB;
+}
 
 static size_t bytes_of_task(size_t bytes, int threads)
 {
@@ -123,7 +130,8 @@ int do_work(const struct work *work, int threads)
     size_t task = bytes_of_task(pixels * pixel, threads) / pixel;
     task = (task + LINE - 1) / LINE * LINE; /* whole lines of the cache: each has one writer */
     struct job job = {work, pixels, task, 0};
-    share(do_task, &job, (pixels + task - 1) / task, threads, pixels * pixel >= LARGE);
+    share(do_task, &job, (pixels + task - 1) / task, threads,
+          size_of_job(pixels * pixel));
     return job.outside;
 }
 
@@ -154,5 +162,6 @@ void only_write(const struct level *level, char *dst, size_t n, int stream, int 
 {
     size_t task = bytes_of_task(n, threads);
     struct writing writing = {level, dst, n, (task + LINE - 1) / LINE * LINE, stream};
-    share(write_task, &writing, (n + writing.task - 1) / writing.task, threads, n >= LARGE);
+    share(write_task, &writing, (n + writing.task - 1) / writing.task, threads,
+          size_of_job(n));
 }

@@ -105,7 +105,7 @@ static void delete_job(struct job *job)
 static void call(void)
 {
     struct job *job = new_job(1 + draw(draw(4) ? 12 : 200));
-    share(do_task, job, job->count, 1 + (int)draw(6), (int)draw(2));
+    share(do_task, job, job->count, 1 + (int)draw(6), (enum job_size)draw(3));
     for (size_t i = 0; i < job->count; i++)
         if (job->times[i] != 1)
             fail("a task wasn't done once");
