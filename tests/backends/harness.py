@@ -38,7 +38,9 @@ def build_harness(source, folder, sanitizer, *options):
 
 def run_harness(program, seconds):
     """Run the program for so long; return its exit status and what it printed."""
-    env = dict(os.environ, TSAN_OPTIONS="die_after_fork=0 halt_on_error=1", ASAN_OPTIONS="detect_leaks=0")
+    env = dict(
+        os.environ, TSAN_OPTIONS="die_after_fork=0 halt_on_error=1", ASAN_OPTIONS="detect_leaks=0"
+    )
     done = subprocess.run(
         [program, str(seconds)], capture_output=True, text=True, timeout=100, env=env
     )
