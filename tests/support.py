@@ -24,6 +24,7 @@ from graytorgb.testing import (
 )
 
 __all__ = [
+    "EIGHT_THREADS",
     "NUMBERS",
     "assert_own_memory",
     "assert_same_bits",
@@ -120,3 +121,20 @@ def run_python(code, *paths):
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+# The end of a script that has `wrong`, a list, and `work(number)`: eight threads work at once, and
+# the errors that they raise are in the list.
+EIGHT_THREADS = """def run(number):
+    try:
+        work(number)
+    except BaseException as error:
+        wrong.append(repr(error))
+
+
+threads = [threading.Thread(target=run, args=(number,)) for number in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""

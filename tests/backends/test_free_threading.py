@@ -1,11 +1,12 @@
 """What works in a free-threaded Python: the kernels, and all that threads share."""
 
-from ..support import needs, needs_free_threading, run_python
+from ..support import EIGHT_THREADS, needs, needs_free_threading, run_python
 
 needs("native")
 
 # Eight threads convert, and change every setting meanwhile; each compares what it gets.
-HAMMER = """
+HAMMER = (
+    """
 import gc, random, sys, threading, time
 import numpy as np, graytorgb as g2r
 from graytorgb.backends import registry
@@ -63,23 +64,14 @@ def work(number):
         else:
             expect(g2r.to_uint8(gray.astype(np.uint16) << 4, (0, 4080)), gray, "to_uint8")
 
-
-def run(number):
-    try:
-        work(number)
-    except BaseException as error:
-        wrong.append(repr(error))
-
-
-threads = [threading.Thread(target=run, args=(number,)) for number in range(8)]
-for thread in threads:
-    thread.start()
-for thread in threads:
-    thread.join()
+"""
+    + EIGHT_THREADS
+    + """
 gc.collect()  # an exception's traceback may refer to the frame that holds a result
 info = g2r.cache_info()
 print(wrong, min(calls) > 0, info.lent_bytes, info.kept_bytes <= info.limit)
 """
+)
 
 
 def test_the_kernels_leave_the_gil_off(monkeypatch):

@@ -1,8 +1,9 @@
 """What threads share in the whole package: caches, loaded libraries, kept memory, settings."""
 
-from ..support import needs, run_python
+from ..support import EIGHT_THREADS, needs, run_python
 
-COLD = """
+COLD = (
+    """
 import random, sys, threading
 import numpy as np, graytorgb as g2r
 from graytorgb.backends import registry
@@ -39,21 +40,12 @@ def check(result, expected, what):
     if not np.allclose(result, expected, rtol=0, atol=1e-6):
         wrong.append(what)
 
-
-def run(number):
-    try:
-        work(number)
-    except BaseException as error:
-        wrong.append(repr(error))
-
-
-threads = [threading.Thread(target=run, args=(number,)) for number in range(8)]
-for thread in threads:
-    thread.start()
-for thread in threads:
-    thread.join()
+"""
+    + EIGHT_THREADS
+    + """
 print(wrong)
 """
+)
 
 
 def test_first_calls_from_eight_threads():
