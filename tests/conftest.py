@@ -3,7 +3,15 @@
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
-    "graytorgb", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+    "graytorgb",
+    deadline=None,
+    max_examples=60,
+    derandomize=True,  # each run tries the same examples
+    suppress_health_check=[HealthCheck.too_slow],
+)
+# ``pytest --hypothesis-profile explore`` tries others each time, and more of them.
+settings.register_profile(
+    "explore", settings.get_profile("graytorgb"), derandomize=False, max_examples=1000
 )
 settings.load_profile("graytorgb")
 
