@@ -2,12 +2,13 @@
 
 import os
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_args, overload
+from typing import Any, TypeVar, cast, overload
 
 from ..core.stats import stats_in_one
-from ..errors import ModelError
 from ..extras import require
+from .arguments import check_options, list_layers, read_example
 from .frameworks import AdaptOptions, How, Offset, find_file_line, find_framework
+from .option_error import ModelOptionError
 from .preprocessing import Preprocessing
 
 Model = TypeVar("Model")
@@ -151,8 +152,8 @@ def adapt(
     """
     framework = find_framework(model)
     preprocessing = Preprocessing.from_arguments(stats, value_range, normalized)
-    options = AdaptOptions(how, _list_layers(layer), example, freeze, inplace)
-    _check_options(options)
+    options = AdaptOptions(how, list_layers(layer), read_example(example), freeze, inplace)
+    check_options(options)
     return framework.adapt(model, preprocessing, options)
 
 
@@ -209,10 +210,12 @@ def adapt_file(
     """
     line = find_file_line(src, dst)
     preprocessing = Preprocessing.from_arguments(stats, value_range, normalized)
-    options = AdaptOptions(how, _list_layers(layer), example, freeze, offset=offset)
-    _check_options(options)
+    options = AdaptOptions(how, list_layers(layer), read_example(example), freeze, offset=offset)
+    check_options(options)
     if offset != "plane" and line.files_hold == "models":
-        raise ModelError("offset= is for files of weights alone: a model says how its stem pads")
+        raise ModelOptionError(
+            "offset= is for files of weights alone: a model says how its stem pads"
+        )
     line.load().adapt_file(Path(src), Path(dst), preprocessing, options)
 
 
@@ -276,43 +279,8 @@ def adapt_state_dict(
     >>> adapt(color, (0.5, 0.5)).load_state_dict(weights)
     <All keys matched successfully>
     """
-    _check_options(AdaptOptions(offset=offset))
+    check_options(AdaptOptions(offset=offset))
     preprocessing = Preprocessing.from_arguments(stats, value_range, normalized)
     state_dicts = require(f"{__package__}.torch.state_dicts", "torch", "models")
     adapted = state_dicts.adapt_state_dict(source, preprocessing, key=key, offset=offset, dst=dst)
     return cast(dict[str, Any], adapted)
-
-
-def _check_options(options: AdaptOptions) -> None:
-    """Raise a ModelError for options that no framework takes."""
-    if options.how not in get_args(How):
-        raise ModelError(f'how is "collapse", "expand" or "learned", not {options.how!r}')
-    if options.layers is not None and options.how != "collapse":
-        raise ModelError(
-            f'layer= names the stem that how="collapse" changes; how={options.how!r} changes none'
-        )
-    if options.freeze and options.how != "learned":
-        raise ModelError(
-            f'freeze=True is for how="learned", and how={options.how!r} has no layer to train: '
-            "call model.requires_grad_(False), or set model.trainable = False in Keras"
-        )
-    if options.offset not in get_args(Offset):
-        raise ModelError(f'offset is "plane" or "bias", not {options.offset!r}')
-
-
-def _list_layers(layer: Any) -> list[str] | None:
-    """Return the names that ``layer=`` gives, each once, or None without it."""
-    if layer is None:
-        return None
-    names = [layer] if isinstance(layer, str) else layer
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise ModelError(
-            f"layer is the name of a layer, or a list of names, not {type(layer).__name__}: pass "
-            "layer=stem.name in Keras, or a name from named_modules() in torch"
-        )
-    if not names:
-        raise ModelError(
-            f"layer={layer!r} names no layer, so nothing would be adapted: leave layer out, "
-            "and the stem is found by tracing an image"
-        )
-    return list(dict.fromkeys(names))
