@@ -12,6 +12,7 @@ from ...errors import ModelError
 from ..preprocessing import Preprocessing
 from ..stem import CHANNELS, make_collapse_error
 from .example import Call, find_parameter, list_calls
+from .finite_values import check_finite
 from .isolated_run import isolate_run
 from .modules import repeat_and_normalize
 from .outputs import Outputs, collect_outputs
@@ -89,7 +90,9 @@ def run_original(model: nn.Module, call: Call, preprocessing: Preprocessing) -> 
     color = repeat_and_normalize(gray, preprocessing.normalization).contiguous()
     with isolate_run(model):
         trace = trace_image(model, lambda: _run(model, call, color), color)
-        return TrialRun(call, trace, collect_outputs(trace.result))
+        outputs = collect_outputs(trace.result)
+    check_finite(model, trace.outputs, outputs)
+    return TrialRun(call, trace, outputs)
 
 
 def run_adapted(
