@@ -39,6 +39,7 @@ class Request:
     preprocessing: Preprocessing
     how: How
     layers: list[str] | None
+    keys: tuple[str, ...]
     arch: str | None
     classes: int | None
     offset: Offset
@@ -60,7 +61,7 @@ def adapt_and_prove(console: Console, request: Request, dst: Path) -> models.Ver
         return _adapt_model(console, request, dst)
     if request.arch is not None:
         return _adapt_network(console, request, request.arch, dst)
-    request.write_adapted(dst, layer=request.layers, offset=request.offset)
+    request.write_adapted(dst, layer=list(request.keys) or request.layers, offset=request.offset)
     network = "a network whose stem has one channel and doesn't pad with zeros"
     if request.offset == "plane":
         network = "a network that graytorgb.models.adapt made, whose stem pads with zeros"
@@ -84,12 +85,17 @@ def _adapt_model(console: Console, request: Request, dst: Path) -> models.Verifi
 def _adapt_network(console: Console, request: Request, arch: str, dst: Path) -> models.Verification:
     """Adapt weights through their network, which knows its stem and how the stem pads."""
     architectures = require("graytorgb.models.torch.architectures")
-    original = architectures.build_network(arch, request.classes)
-    architectures.load_weights(original, request.model, arch)
+    original, prefixes = architectures.build_for_weights(arch, request.classes, request.model)
     arguments = request.preprocessing.as_arguments()
     adapted = models.adapt(original, layer=request.layers, **arguments)
-    key, offset = architectures.find_changed_weight(original, adapted)
-    request.write_adapted(dst, layer=key, offset=offset)
+    keys, offset = architectures.find_changed_weights(original, adapted)
+    names = list(dict.fromkeys(f"{prefix}{key}" for prefix in prefixes for key in keys))
+    request.write_adapted(dst, layer=names, offset=offset)
+    if len(prefixes) > 1:
+        console.print(
+            f"the file holds the network {len(prefixes)} times, and each copy is adapted; the "
+            "first one is proven"
+        )
     architectures.load_weights(adapted, dst, arch)  # so that the proof is of the file
     input_size = request.line.load().find_input_size(original)
     return _verify(console, request, original, adapted, input_size)

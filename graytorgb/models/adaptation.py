@@ -184,7 +184,7 @@ def adapt_file(
     stats, how, example, value_range, normalized, freeze
         See :func:`adapt`. For weights, `how` is ``"collapse"``.
     layer : str or list of str, optional
-        See :func:`adapt`. For weights, the name of the stem or of its weight, if several
+        See :func:`adapt`. For weights, the names of the stems or of their weights, if several
         weights see 3 channels.
     offset : {"plane", "bias"}
         For weights: see :func:`adapt_state_dict`.
@@ -224,7 +224,7 @@ def adapt_state_dict(
     source: Any,
     stats: Any = None,
     *,
-    key: str | None = None,
+    key: str | list[str] | None = None,
     offset: Offset = "plane",
     value_range: tuple[float, float] | None = None,
     normalized: tuple[float, float] | None = None,
@@ -238,11 +238,15 @@ def adapt_state_dict(
     Parameters
     ----------
     source : dict of str to Tensor, or path
-        A state dict, or a .pt, .pth or .safetensors file of one. Code in a file is never run.
+        A state dict, or a .pt, .pth or .safetensors file of one. It may lie inside a checkpoint,
+        such as ``{"state_dict": ..., "epoch": 3}``, and names may begin with ``module.``,
+        ``_orig_mod.`` or ``model.``. Code in a file is never run.
     stats, value_range, normalized
         See :func:`adapt`. ``"0..1"`` only sums the weights of the three channels.
-    key : str, optional
-        The name of the stem's weight. Without it, the only weight that sees 3 channels is taken.
+    key : str or list of str, optional
+        The name of the stem's weight, with its prefix or without, or the names of several. Without
+        it, the only weight that sees 3 channels is taken; in a checkpoint that holds the network
+        several times, as trained and as averaged, the one of each.
     offset : {"plane", "bias"}
         Where the effect of the means goes, unless all means are 0. ``"plane"``: into the weights
         of a second input channel, for a ``Conv2d(2, ...)`` that sees the gray and a plane of ones.
@@ -256,13 +260,16 @@ def adapt_state_dict(
     Returns
     -------
     dict of str to Tensor
-        The adapted weights. They share with `source` all tensors that don't change.
+        The adapted weights, in the structure of `source`: a checkpoint stays one, and prefixes
+        stay. They share with `source` all tensors that don't change.
 
     Raises
     ------
     ModelError
-        If the file can't be read as weights, no weight or several could be the stem's, or `stats`
-        is missing.
+        If the file can't be read as weights, no weight or several could be the stem's, a weight
+        isn't finite, or `stats` is missing.
+    OptionError
+        If an argument has a value that isn't allowed.
     FileNotFoundError, IsADirectoryError, PermissionError
         If the file can't be opened.
     BackendUnavailable
@@ -281,6 +288,9 @@ def adapt_state_dict(
     """
     check_options(AdaptOptions(offset=offset))
     preprocessing = Preprocessing.from_arguments(stats, value_range, normalized)
+    keys = list_layers(key, "key", "weight", "key='conv1.weight', for example")
+    if dst is not None and not isinstance(dst, str | os.PathLike):
+        raise ModelOptionError(f"dst is the path of a file to write, not {dst!r:.60}")
     state_dicts = require(f"{__package__}.torch.state_dicts", "torch", "models")
-    adapted = state_dicts.adapt_state_dict(source, preprocessing, key=key, offset=offset, dst=dst)
+    adapted = state_dicts.adapt_state_dict(source, preprocessing, key=keys, offset=offset, dst=dst)
     return cast(dict[str, Any], adapted)

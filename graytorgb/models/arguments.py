@@ -53,8 +53,22 @@ def check_amount(name: str, value: Any) -> None:
         raise ModelOptionError(f"{name} is a number, 0 or more, not {value!r}")
 
 
-def list_layers(layer: Any) -> list[str] | None:
-    """Return the names that ``layer=`` gives, each once, or None without it.
+def list_layers(
+    layer: Any,
+    argument: str = "layer",
+    kind: str = "layer",
+    expected: str = "layer=stem.name in Keras, or a name from named_modules() in torch",
+) -> list[str] | None:
+    """Return the names that ``layer=`` or ``key=`` gives, each once, or None without it.
+
+    Parameters
+    ----------
+    layer : object
+        The argument's value.
+    argument, kind : str
+        The argument's name, and the word for what it names.
+    expected : str
+        A name that would do, for a message.
 
     Raises
     ------
@@ -65,22 +79,14 @@ def list_layers(layer: Any) -> list[str] | None:
         return None
     names = [layer] if isinstance(layer, str) else layer
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        kind = type(layer).__name__
-        given = kind if isinstance(layer, list | tuple) else f"the {kind} {layer!r:.60}"
-        hint = f", such as layer={str(layer)!r}" if type(layer) is int else ""
+        given = f"{type(layer).__name__} {layer!r:.60}"
         raise ModelOptionError(
-            f"layer is the name of a layer{hint}, or a list of names, not {given}: pass "
-            "layer=stem.name in Keras, or a name from named_modules() in torch"
+            f"{argument} is the name of a {kind}, or a list of names, not {given}: pass {expected}"
         )
-    if not all(names):
+    if not names or not all(names):
         raise ModelOptionError(
-            f"layer={layer!r} holds an empty name: a layer alone has none, so leave layer out, and "
-            "the stem is found by tracing an image"
-        )
-    if not names:
-        raise ModelOptionError(
-            f"layer={layer!r} names no layer, so nothing would be adapted: leave layer out, "
-            "and the stem is found by tracing an image"
+            f"{argument}={layer!r} names no {kind}, so nothing would be adapted: leave "
+            f"{argument} out, and the stem is found without it"
         )
     return list(dict.fromkeys(names))
 

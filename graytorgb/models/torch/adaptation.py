@@ -76,13 +76,10 @@ def adapt_file(
         raise ModelError(
             "a file of weights has no network that can be run: how= and example= are for networks"
         )
-    key = None
+    keys = None
     if options.layers is not None:
-        [name, *others] = options.layers
-        if others:
-            raise ModelError(f"layer= names one weight in a file of weights, not {options.layers}")
-        key = name if name.endswith("weight") else f"{name}.weight"
-    adapt_state_dict(source, preprocessing, key=key, offset=options.offset, dst=target)
+        keys = [n if n.endswith("weight") else f"{n}.weight" for n in options.layers]
+    adapt_state_dict(source, preprocessing, key=keys, offset=options.offset, dst=target)
 
 
 def find_input_size(model: nn.Module) -> InputSize:

@@ -109,7 +109,9 @@ class TestNotFinite:
             adapt(model.half(), "0..1", example=16)
 
     def test_a_range_beyond_float16(self):
-        with pytest.raises(ModelError, match="float16, whose largest number is 65504.*value_range"):
+        with pytest.raises(
+            ModelError, match=r"float16, whose largest number is 65504.*value_range"
+        ):
             adapt(make_network().half(), (MEAN, STD), value_range=(0, 65535))
         adapt(make_network().float(), (MEAN, STD), value_range=(0, 65535))
 
@@ -119,7 +121,8 @@ class TestExample:
         "example",
         [
             np.int64(16), np.array(16), np.array([16, 18]), [16, 18], (np.int32(16), 18),
-            np.zeros((1, 3, 16, 18)), np.zeros((2, 1, 16, 18), np.float32), np.array([16, 18], "u1"),
+            np.zeros((1, 3, 16, 18)), np.zeros((2, 1, 16, 18), np.float32),
+            np.array([16, 18], "u1"),
             torch.zeros(1, 3, 16, 18), torch.tensor([16, 18]), {"input": np.zeros((1, 3, 16, 18))},
         ],
     )  # fmt: skip
