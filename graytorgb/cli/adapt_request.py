@@ -17,6 +17,7 @@ from ..models.image_batches import scale_to_network
 from ..models.preprocessing import Preprocessing
 
 _NOISE = 8  # images
+_QUOTED = 3  # how many files that can't be read are quoted
 
 
 @dataclass(frozen=True)
@@ -114,13 +115,25 @@ def _verify(
     elif len(size) != 2:
         raise ModelError("the network takes volumes: prove it by graytorgb.models.verify")
     else:
-        units, has_more = read_grays(request.images, size, request.image_range, request.most)
-        if has_more:
+        found = read_grays(request.images, size, request.image_range, request.most)
+        units = found.images
+        if found.skipped:
+            console.print(_describe_skipped(found.skipped))
+        if found.has_more:
             console.print(f"proven on the first {request.most} images; --at-most takes more")
     images = scale_to_network(units, request.preprocessing, has_integers=input_size.has_integers)
     return models.verify(
         original, adapted, images, tolerance=request.tolerance, seconds=request.seconds
     )
+
+
+def _describe_skipped(skipped: list[tuple[Path, str]]) -> str:
+    """Say how many files can't be read, and why the first ones can't."""
+    lines = [f"  {escape(str(file.name))}: {escape(reason)}" for file, reason in skipped[:_QUOTED]]
+    if len(skipped) > _QUOTED:
+        lines.append(f"  and {len(skipped) - _QUOTED} more")
+    files = "1 file that" if len(skipped) == 1 else f"{len(skipped)} files that"
+    return "\n".join([f"[yellow]skipped {files} can't be read:[/]", *lines])
 
 
 def report(

@@ -70,9 +70,9 @@ def check_half_range(model: nn.Module, preprocessing: Preprocessing) -> None:
     lo, hi = preprocessing.limits
     if find_parameter(model).dtype == torch.float16 and hi - lo > _LARGEST_IN_FLOAT16:
         raise ModelError(
-            "the network calculates in float16, whose largest number is 65504, and gray from "
-            f"{lo:g} to {hi:g} doesn't fit into it: leave value_range out and give the network gray "
-            "from 0 to 1, or call adapt(model.float(), ...)"
+            "the network calculates in float16, whose largest number is 65504, and gray "
+            f"from {lo:g} to {hi:g} doesn't fit into it: leave value_range out and give the "
+            "network gray from 0 to 1, or call adapt(model.float(), ...)"
         )
 
 
