@@ -171,7 +171,9 @@ def adapt_command(
         raise click.UsageError(str(error)) from error
     with _errors_for_shell(line):
         preprocessing = Preprocessing.from_arguments(stats, value_range, normalized)
-        request = Request(model, out, line, preprocessing, layers=list(layers) or None, **rest)
+        request = Request(
+            model, out, line, preprocessing, stats, layers=list(layers) or None, **rest
+        )
         _check_options(request, proof_wanted=json_path is not None or png_path is not None)
         with TemporaryDirectory(prefix=".graytorgb-", dir=out.parent) as folder:
             proof = adapt_and_prove(console, request, Path(folder) / out.name)

@@ -38,6 +38,7 @@ class Request:
     out: Path
     line: FrameworkLine
     preprocessing: Preprocessing
+    stats: Any
     how: How
     layers: list[str] | None
     keys: tuple[str, ...]
@@ -53,7 +54,9 @@ class Request:
 
     def write_adapted(self, dst: Path, **options: Any) -> None:
         """Adapt the model's file, and write the result to `dst`."""
-        models.adapt_file(self.model, dst, **self.preprocessing.as_arguments(), **options)
+        # the statistics as they were given, which may say how images are resized
+        arguments = {**self.preprocessing.as_arguments(), "stats": self.stats}
+        models.adapt_file(self.model, dst, **arguments, **options)
 
 
 def adapt_and_prove(console: Console, request: Request, dst: Path) -> models.Verification | None:

@@ -88,7 +88,7 @@ def stats(source: Any) -> Stats:
     if type(source) is Stats:
         return _check_stats(source)
     if isinstance(source, str):
-        return _NAMED[source] if source in _NAMED else stats(_find_weights(source))
+        return _NAMED[source] if source in _NAMED else stats(find_weights(source))
     if isinstance(source, tuple | list) and len(source) == 2:
         return check(*source)
     if hasattr(source, "tolist") and len(getattr(source, "shape", ())) > 1 and len(source) == 2:
@@ -205,7 +205,7 @@ def _of_processor(source: Any) -> Stats | None:
     return check(means[::step], stds[::step])
 
 
-def _find_weights(name: str) -> Any:
+def find_weights(name: str) -> Any:
     """Return the torchvision weights of a name such as ``"ResNet50_Weights.DEFAULT"``.
 
     Raises

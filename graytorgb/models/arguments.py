@@ -105,8 +105,8 @@ def read_example(example: Any) -> Any:
     """
     if example is None or isinstance(example, Mapping):
         return example
-    if isinstance(example, Integral) and not isinstance(example, bool) and example >= 1:
-        return int(example)
+    if isinstance(example, Integral):
+        return read_side(example)
     if isinstance(example, tuple | list):
         is_size = example and all(isinstance(n, Integral | None) for n in example)
         return tuple(n if n is None else read_side(n) for n in example) if is_size else example
@@ -120,9 +120,10 @@ def read_example(example: Any) -> Any:
 
 def read_side(side: Any) -> int:
     """Return the length of a side as an int, or raise a ModelOptionError for an unusable one."""
-    if isinstance(side, bool) or side < 1:
+    length = 0 if isinstance(side, bool) else int(side)
+    if length < 1:
         raise make_example_error(side)
-    return int(side)
+    return length
 
 
 def make_example_error(example: Any) -> ModelOptionError:

@@ -127,7 +127,7 @@ def _find_classes(model: nn.Module, path: Path) -> int | None:
 
 def _is_head(own: Tensor, given: Any) -> bool:
     """Whether two tensors differ in the number of outputs alone, as those of a last layer may."""
-    return given.ndim > 0 and own.shape != given.shape and own.shape[1:] == given.shape[1:]
+    return bool(given.ndim > 0 and own.shape != given.shape and own.shape[1:] == given.shape[1:])
 
 
 def _describe_misfit(own: dict[str, Tensor], weights: Mapping[str, Any]) -> tuple[str, bool]:
