@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast, overload
 
 from ..core.stats import stats_in_one
 from ..extras import require
-from .arguments import check_options, list_layers, read_example
+from .arguments import check_options, check_path, list_layers, read_example
 from .frameworks import AdaptOptions, How, Offset, find_file_line, find_framework
 from .option_error import ModelOptionError
 from .preprocessing import Preprocessing
@@ -208,6 +208,8 @@ def adapt_file(
     >>> torch.load(folder / "gray.pt", weights_only=True)["weight"].shape
     torch.Size([8, 2, 3, 3])
     """
+    for name, path in (("src", src), ("dst", dst)):
+        check_path(name, path)
     line = find_file_line(src, dst)
     preprocessing = Preprocessing.from_arguments(stats, value_range, normalized)
     options = AdaptOptions(how, list_layers(layer), read_example(example), freeze, offset=offset)
@@ -289,8 +291,8 @@ def adapt_state_dict(
     check_options(AdaptOptions(offset=offset))
     preprocessing = Preprocessing.from_arguments(stats, value_range, normalized)
     keys = list_layers(key, "key", "weight", "key='conv1.weight', for example")
-    if dst is not None and not isinstance(dst, str | os.PathLike):
-        raise ModelOptionError(f"dst is the path of a file to write, not {dst!r:.60}")
+    if dst is not None:
+        check_path("dst", dst)
     state_dicts = require(f"{__package__}.torch.state_dicts", "torch", "models")
     adapted = state_dicts.adapt_state_dict(source, preprocessing, key=keys, offset=offset, dst=dst)
     return cast(dict[str, Any], adapted)

@@ -1,5 +1,6 @@
 """Checks of the arguments of ``adapt``, ``adapt_file``, ``adapt_state_dict`` and ``verify``."""
 
+import os
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, get_args
@@ -38,6 +39,12 @@ def check_flag(name: str, value: Any) -> None:
     """Raise a ModelOptionError unless `value` is True or False."""
     if not isinstance(value, bool | np.bool_):
         raise ModelOptionError(f"{name} is True or False, not {value!r}")
+
+
+def check_path(name: str, value: Any) -> None:
+    """Raise a ModelOptionError unless `value` is the path of a file."""
+    if not isinstance(value, str | os.PathLike):
+        raise ModelOptionError(f"{name} is the path of a file, not {value!r:.60}")
 
 
 def check_count(name: str, value: Any) -> None:

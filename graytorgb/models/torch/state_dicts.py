@@ -262,6 +262,8 @@ def _write_file(checkpoint: Mapping[str, Any], path: Path, metadata: dict[str, s
     """Write a checkpoint by ``torch.save``, or its state dict as safetensors with metadata."""
     if not path.parent.is_dir():
         raise ModelError(f"there is no folder {str(path.parent)!r} to write {path.name} into")
+    if path.is_dir():
+        raise ModelError(f"dst is a file to write, and {str(path)!r} is a folder")
     if path.suffix.lower() != _SAFETENSORS:
         with replacing(path) as written:
             torch.save(checkpoint, written)
