@@ -153,24 +153,25 @@ def read_size(example: Any) -> tuple[int | None, ...] | None:
     )
 
 
-def make_overflow_error(name: str, values: Array, precision: str) -> ModelError:
+def make_overflow_error(name: str, output: Array, precision: str) -> ModelError:
     """Return the error for a stem whose output for an image isn't finite.
 
     Parameters
     ----------
     name : str
         The stem's name.
-    values : ndarray
-        The original stem's output.
+    output : ndarray
+        The original stem's output, or the adapted one's if only that isn't finite.
     precision : str
         The dtype in which the stem calculates.
     """
-    if precision == "float16" and not np.isnan(values).any():
+    has_nan = bool(np.isnan(output).any())
+    if precision == "float16" and not has_nan:
         return ModelError(
             f"float16 overflows in layer {name!r}: its output for an image is beyond 65504. Adapt "
             "the network in float32, model.float() in torch, and convert the adapted one"
         )
-    what = "NaN" if np.isnan(values).any() else "infinite values"
+    what = "NaN" if has_nan else "infinite values"
     return ModelError(
         f"layer {name!r} returns {what} for an image, so its weights, or those of a layer before "
         "it, hold NaN or infinite values: load weights that are finite"
@@ -200,7 +201,7 @@ def check_stem_outputs(name: str, expected: Array, actual: Array, precision: str
         )
     e, a = expected.astype(np.float64), actual.astype(np.float64)
     if not np.isfinite(e).all() or not np.isfinite(a).all():
-        raise make_overflow_error(name, e, precision)
+        raise make_overflow_error(name, a if np.isfinite(e).all() else e, precision)
     scale, difference = float(np.abs(e).max()), float(np.abs(e - a).max())
     if not difference <= EPS.get(precision, 2**-7) ** 0.5 * scale:
         raise make_collapse_error(
