@@ -7,6 +7,7 @@ of which has a folder here.
 
 from .adaptation import adapt, adapt_file, adapt_state_dict
 from .input_transform import InputTransform, make_transform
+from .restoration import restore_input
 from .verification import verify
 from .verification_result import Verification
 
@@ -17,5 +18,6 @@ __all__ = [
     "adapt_file",
     "adapt_state_dict",
     "make_transform",
+    "restore_input",
     "verify",
 ]

@@ -20,7 +20,7 @@ from ..files import SAFETENSORS, TORCH, check_file, explain_read_errors, make_re
 from ..option_error import ModelOptionError
 from ..preprocessing import Preprocessing
 from ..stem import CHANNELS
-from ..weights import Normalization, collapse_stem
+from ..weights import collapse_stem
 from .checkpoints import StateDict, find_state_dicts, is_optimizer, replace_tensors
 
 _SAFETENSORS = ".safetensors"
@@ -54,7 +54,7 @@ def adapt_state_dict(
     adapted: Any = checkpoint
     for held, name in found:
         _check_stem_weight(held.tensors, name)
-        changed = _adapt_stem(held.tensors, name, preprocessing.normalization, offset)
+        changed = _adapt_stem(held.tensors, name, preprocessing, offset)
         adapted = replace_tensors(adapted, held.path, changed)
     _warn_of_optimizer(checkpoint)
     if dst is not None:
@@ -229,10 +229,11 @@ def _check_stem_weight(tensors: Mapping[str, Any], key: str) -> None:
 
 
 def _adapt_stem(
-    tensors: Mapping[str, Tensor], name: str, normalization: Normalization, offset: str
+    tensors: Mapping[str, Tensor], name: str, preprocessing: Preprocessing, offset: str
 ) -> dict[str, Tensor]:
     """Return the tensors of the stem that change, by name."""
     weight, bias_name = tensors[name], name.removesuffix("weight") + "bias"
+    normalization = preprocessing.normalization
     changes_bias = normalization.has_offset and offset == "bias"
     if changes_bias and not name.endswith("weight"):
         raise ModelError(
@@ -243,7 +244,9 @@ def _adapt_stem(
     bias = tensors[bias_name].detach().double().cpu().numpy() if has_bias else None
     kernel = weight.detach().double().cpu().numpy()
     axes = "OI" + "DHW"[-(weight.ndim - 2) :]
-    gray, gray_bias = collapse_stem(kernel, bias, normalization, axes=axes, offset=offset)
+    gray, gray_bias = collapse_stem(
+        kernel, bias, normalization, axes=axes, offset=offset, white=preprocessing.white
+    )
     adapted = {name: gray} if gray_bias is None else {name: gray, bias_name: gray_bias}
     converted = {
         key: torch.from_numpy(values).to(weight.device, weight.dtype)
