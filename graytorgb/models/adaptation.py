@@ -107,10 +107,12 @@ def adapt(
     ------
     ModelError
         If `stats` is needed and missing, no stem is found, the network can't be adapted exactly,
-        or a file is damaged or isn't a model. The message says what was found. `model` is
+        its weights or outputs aren't finite, or a file is damaged or isn't a model. The message
+        says what was found. `model` is
         unchanged.
     OptionError
-        If mean and std are given apart, or `stats` is a name of no statistics.
+        If mean and std are given apart, `stats` is a name of no statistics, or another argument
+        has a value that isn't allowed.
     LevelsError
         If `stats` can't be used as statistics.
     FileNotFoundError, IsADirectoryError, PermissionError
