@@ -178,8 +178,7 @@ def _change_and_compare(
         call = task.runs[0].call
         if "" in task.plan.stems:  # the network is a convolution, whose calls begin with gray
             change.change_unseen()
-    if form.planes > 1:
-        set_gray_input(model, find_plane_inputs(model, call, form), changes)
+    set_gray_input(model, find_plane_inputs(model, call, form), changes)
     mismatches = [_compare_run(model, task, run, change) for run in task.runs]
     return next((mismatch for mismatch in mismatches if mismatch is not None), None)
 
