@@ -10,9 +10,10 @@ from ...errors import ModelError
 from ..frameworks import AdaptOptions, InputSize
 from ..preprocessing import Preprocessing
 from .collapse import collapse
-from .example import find_parameter, find_timm_size, list_calls
+from .example import find_timm_size
+from .front import put_behind_layer
 from .input_arithmetic import takes_image_list
-from .modules import GrayInput, Learned, Repeat, is_adapted
+from .modules import is_adapted
 from .network_copy import copy_network
 from .runner import PREPROCESSING
 from .state_dicts import adapt_state_dict
@@ -33,27 +34,9 @@ def adapt(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions)
     if options.how == "collapse":
         collapse(model, preprocessing, options)
     else:
-        model = _put_behind_layer(model, preprocessing, options)
+        model = put_behind_layer(model, preprocessing, options)
     setattr(model, PREPROCESSING, preprocessing.to_text())
     return model
-
-
-def _put_behind_layer(
-    model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions
-) -> GrayInput:
-    """Return the network behind a layer that makes its three channels of gray."""
-    if not takes_image_list(model):
-        preprocessing.require_stats(options.how)
-    spatial = 2
-    if options.example is not None:
-        spatial = len(next(list_calls(model, options.example)).shape) - 1
-    kind = Repeat if options.how == "expand" else Learned
-    front = kind(preprocessing.normalization, spatial)
-    like = find_parameter(model)
-    front.to(like.device, like.dtype)
-    if options.freeze:
-        model.requires_grad_(False)
-    return GrayInput(front, model)
 
 
 def adapt_file(

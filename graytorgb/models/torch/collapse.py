@@ -247,7 +247,7 @@ def _compare_run(model: nn.Module, task: Task, run: TrialRun) -> Mismatch | None
     difference = describe_difference(run.outputs, outputs, eps, floor=floor)
     if difference is None:
         return None
-    size = " x ".join(map(str, run.call.shape[1:]))
+    size = " x ".join(map(str, run.call.sides))
     reason = (
         f"the network {difference}, with images of {size}. It uses more than the first "
         "convolution's output, such as the number of channels, the image itself, or the weight of "
@@ -295,7 +295,7 @@ def _run_alone(model: nn.Module, task: Task) -> dict[str, Tensor]:
     for name, ones_layer in task.plan.stems.items():
         stem: Any = model.get_submodule(name)
         sides = [d * (k - 1) + 9 for d, k in zip(stem.dilation, stem.kernel_size, strict=True)]
-        images = make_gray(stem, Call((1, *sides)), task.preprocessing)
+        [images] = make_gray(stem, Call.of_batch((1, *sides)), task.preprocessing)
         if stem.in_channels == CHANNELS:
             images = repeat_and_normalize(images, task.normalization)
         elif stem.in_channels == 2 and ones_layer != name:

@@ -103,7 +103,7 @@ class ImageTrace(TorchDispatchMode):
         The network's output.
     """
 
-    def __init__(self, model: nn.Module, image: Tensor, *, stop_at_consumer: bool = False) -> None:
+    def __init__(self, model: nn.Module, image: Any, *, stop_at_consumer: bool = False) -> None:
         super().__init__()
         self.consumers: list[Consumer] = []
         self.calls: list[LayerCall] = []
@@ -246,7 +246,7 @@ def _mark_activations(result: Any) -> None:
 
 
 def trace_image(
-    model: nn.Module, run: Callable[[], Any], image: Tensor, *, stop_at_consumer: bool = False
+    model: nn.Module, run: Callable[[], Any], image: Any, *, stop_at_consumer: bool = False
 ) -> ImageTrace:
     """Call `run`, one forward pass of `model`, and return the trace of its input `image`."""
     trace = ImageTrace(model, image, stop_at_consumer=stop_at_consumer)
