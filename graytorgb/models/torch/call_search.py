@@ -11,10 +11,12 @@ from ..stem import quote_names
 from .calls import Call
 from .example import find_parameter, list_calls
 from .example_arguments import make_doubt_error
+from .image_names import is_image_name
 from .isolated_run import isolate_run
 from .parameters import read_signature
 from .trace import trace_image
 
+_PRODUCTS = ("convolution", "mm", "matmul", "linear")  # what weights do first with an image
 _TRIES = 3  # how many sizes are tried to find out which arguments are images
 
 
@@ -40,6 +42,7 @@ def find_call(model: nn.Module, preprocessing: Preprocessing, example: Any) -> C
             refusals.append((call, error))
             continue
         check_rivals(model, call, preprocessing)
+        _check_unnamed(model, call, preprocessing)
         return call
     if example is not None:
         raise make_trial_error(model, refusals)
@@ -71,6 +74,30 @@ def check_rivals(model: nn.Module, call: Call, preprocessing: Preprocessing) -> 
         except Exception:  # whatever a network raises for a call that it doesn't take
             continue
         raise make_doubt_error([image.describe() for c in (call, rival) for image in c.images])
+
+
+def _check_unnamed(model: nn.Module, call: Call, preprocessing: Preprocessing) -> None:
+    """Check that several images, whose names don't say that they are images, are used as such.
+
+    Raises
+    ------
+    ModelError
+        If a tensor of three channels isn't what a convolution or a product with weights uses
+        first, so it may be the target of a loss.
+    """
+    if len(call.images) == 1:
+        return
+    grays = call.make_gray(find_parameter(model), preprocessing)
+    images = call.make_color(grays, preprocessing.normalization)
+    for argument, image in zip(call.images, images, strict=True):
+        if is_image_name(argument.label):
+            continue
+        with isolate_run(model):
+            trace = trace_image(
+                model, lambda: call.run(model, images), image, stop_at_consumer=True
+            )
+        if not all(consumer.operation.endswith(_PRODUCTS) for consumer in trace.consumers):
+            raise make_doubt_error([argument.describe()])
 
 
 def make_trial_error(model: nn.Module, refusals: list[tuple[Call, Exception]]) -> ModelError:

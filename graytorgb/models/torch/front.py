@@ -31,6 +31,7 @@ def put_behind_layer(
         preprocessing.require_stats(options.how)
     call = find_call(model, preprocessing, options.example)
     images = _find_images_by_name(model) if call is None else call.images
+    images = (*images, *_find_optional_images(model, images))
     kind = Repeat if options.how == "expand" else Learned
     front = kind(preprocessing.normalization, 3 if images[0].axis == -4 else 2)
     like = find_parameter(model)
@@ -61,3 +62,15 @@ def _find_images_by_name(model: nn.Module) -> tuple[ImageArgument, ...]:
         )
     axis = -4 if sees_volumes(model) else FIRST.axis
     return tuple(ImageArgument(p.position, p.name or None, (), axis) for p in parameters)
+
+
+def _find_optional_images(
+    model: nn.Module, images: tuple[ImageArgument, ...]
+) -> list[ImageArgument]:
+    """Return the further images that a network of Hugging Face may be given, such as a video."""
+    names = {image.name for image in images}
+    return [
+        ImageArgument(p.position, p.name, (), FIRST.axis)
+        for p in read_signature(model).parameters.values()
+        if "pixel_values" in p.name and p.name not in names
+    ]

@@ -38,6 +38,12 @@ class ImageArgument(NamedTuple):
     path: tuple[Key, ...] = ()
     axis: int = -3
 
+    @property
+    def label(self) -> str:
+        """Return the innermost name on the way to the image, or ``""`` if there is none."""
+        names = [key for key in self.path if isinstance(key, str) and key != EACH]
+        return names[-1] if names else self.name or ""
+
     def describe(self) -> str:
         """Return the image's name and path as text, such as ``"batch.image"``."""
         start = self.name if self.name is not None else str(self.position)
@@ -69,20 +75,21 @@ def apply_to_images(
         If no image is among the arguments, an image has several channels, or it can't be told
         which tensors in a container are images.
     """
-    found = False
+    found: list[int] = []
+
+    def change(tensor: Tensor, axis: int) -> Tensor:
+        found.append(axis)
+        return function(tensor, axis)
+
     for image in images:
         if image.position is not None and image.position < len(args):
-            value = args[image.position]
-            changed = _apply(function, value, image.path, image)
+            changed = _apply(change, args[image.position], image.path, image)
             args = (*args[: image.position], changed, *args[image.position + 1 :])
         else:
             name = image.name if image.name in kwargs else _find_only_name(image, images, kwargs)
             if name is None:
                 continue
-            value = kwargs[name]
-            changed = _apply(function, value, image.path, image)
-            kwargs = {**kwargs, name: changed}
-        found = found or changed is not value
+            kwargs = {**kwargs, name: _apply(change, kwargs[name], image.path, image)}
     if not found and not _is_without_image(args, kwargs):
         names = ", ".join(repr(image.name) for image in images if image.name)
         where = f" in {names}" if names else ""
@@ -105,7 +112,7 @@ def find_images(images: Sequence[ImageArgument], args: tuple[Any, ...], kwargs: 
 
     def keep(tensor: Tensor, axis: int) -> Tensor:
         found.append(tensor)
-        return tensor.view(tensor.shape)
+        return tensor
 
     apply_to_images(keep, images, args, kwargs)
     return found
@@ -173,9 +180,16 @@ def _choose_keys(value: dict[Any, Any]) -> list[Any]:
     """Return the keys of the images in a dict whose structure isn't known from an example."""
     candidates = [key for key, item in value.items() if _may_be_image(str(key), item)]
     named = [key for key in candidates if is_image_name(str(key))]
+    if any(_count_axes(value[key]) > 3 for key in candidates):  # (N, L, D) is no image beside it
+        candidates = [key for key in candidates if _count_axes(value[key]) > 3]
     if not named and len(candidates) > 1:
         raise _make_ambiguity_error(candidates)
     return named or candidates
+
+
+def _count_axes(value: Any) -> int:
+    """Return the number of axes of a tensor, or of the first one in a list."""
+    return value.ndim if isinstance(value, Tensor) else _count_axes(value[0])
 
 
 def _may_be_image(name: str, value: Any) -> bool:
