@@ -8,14 +8,15 @@ _IMAGES = {
     "video", "videos", "clip", "clips", "rgb", "color", "camera", "view", "views",
 }  # fmt: skip
 _OTHERS = {
-    "mask", "masks", "masked", "label", "labels", "class", "classes", "emb", "embed",
-    "embeds", "embedding", "embeddings", "feature", "features", "feat", "feats", "token",
-    "tokens", "id", "ids", "attention", "box", "boxes", "bbox", "bboxes", "point", "points", "keypoints", "size",
-    "sizes", "shape", "grid", "position", "positions", "pos", "flow", "depth", "disparity",
-    "heatmap", "weight", "weights", "scale", "latent", "latents", "hidden", "state", "states",
-    "cache", "timestep", "timesteps", "noise", "text", "prompt", "prompts", "cond", "sem", "seg",
-    "segmentation", "panoptic", "anchors", "proposals", "instances", "logits", "encoder", "metas",
-    "patches", "index", "indices", "mel", "audio", "spectrogram", "word", "words",
+    "mask", "masks", "masked", "label", "labels", "class", "classes", "emb", "embed", "embeds",
+    "embedding", "embeddings", "feature", "features", "feat", "feats", "token", "tokens", "id",
+    "ids", "attention", "box", "boxes", "bbox", "bboxes", "point", "points", "keypoints",
+    "size", "sizes", "shape", "grid", "position", "positions", "pos", "flow", "depth",
+    "disparity", "heatmap", "weight", "weights", "scale", "latent", "latents", "hidden",
+    "state", "states", "cache", "timestep", "timesteps", "noise", "text", "prompt", "prompts",
+    "cond", "sem", "seg", "segmentation", "panoptic", "anchors", "proposals", "instances",
+    "logits", "encoder", "metas", "patches", "index", "indices", "mel", "audio", "spectrogram",
+    "word", "words",
 }  # fmt: skip
 _DOUBTFUL = {"target", "targets", "gt", "truth", "reference", "ref"}
 
