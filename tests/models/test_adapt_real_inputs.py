@@ -228,6 +228,23 @@ def test_a_text_alone():
         adapted()
 
 
+def test_a_further_image_that_is_not_required():
+    """CLIPSeg takes a picture of what it looks for in the place of a text."""
+    config = hf.CLIPSegConfig(
+        text_config=TEXT, vision_config=VISION, projection_dim=16, extract_layers=[0],
+        reduce_dim=8, decoder_num_attention_heads=2, decoder_intermediate_size=8,
+    )  # fmt: skip
+    model = randomize(hf.CLIPSegForImageSegmentation(config))
+    gray = torch.rand(2, 1, 1, 16, 16, dtype=torch.float64)
+    names = ("pixel_values", "conditional_pixel_values")
+    adapted = adapt(model, STATS, how="expand")
+    given = adapted(**dict(zip(names, gray, strict=True))).logits
+    color = map(make_color, gray)
+    assert_same_outputs(given, model(**dict(zip(names, color, strict=True))).logits)
+    by_text = adapted(pixel_values=gray[0], input_ids=TOKENS).logits
+    assert_same_outputs(by_text, model(pixel_values=make_color(gray[0]), input_ids=TOKENS).logits)
+
+
 class TestTorchvision:
     def test_two_images_of_raft(self):
         """Optical flow takes two images, which verify doesn't make equal."""
