@@ -116,6 +116,9 @@ class Runner:
         found = (Preprocessing.from_text(layer.name) for _, layer in list_layers(self._model))
         return next(filter(None, found), None)
 
+    def share_inputs(self, other: Any) -> None:
+        """Do nothing, because the network itself states its inputs."""
+
     def eval_mode(self) -> AbstractContextManager[None]:
         """Return a context that does nothing, because each call is made in inference mode."""
         return nullcontext()

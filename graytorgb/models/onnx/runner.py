@@ -71,6 +71,9 @@ class Runner:
         props = {entry.key: entry.value for entry in self._graph.model.metadata_props}
         return Preprocessing.from_text(props.get(PREPROCESSING))
 
+    def share_inputs(self, other: Any) -> None:
+        """Do nothing, because the network itself states its inputs."""
+
     def eval_mode(self) -> AbstractContextManager[None]:
         """Return a context that does nothing, because an ONNX model has no training mode."""
         return nullcontext()
