@@ -6,7 +6,8 @@ from pathlib import Path
 
 import graytorgb as g2r
 
-sys.path.insert(0, str(Path(__file__).parent))
+# tables.py is here, and the benchmarks, whose results it reads, are beside this folder
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 import tables
 
@@ -19,6 +20,7 @@ extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc"]
 exclude_patterns = ["_build", "guide/_*.md"]
 html_theme = "furo"
 html_title = "graytorgb"
+html_static_path = ["_static"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 numpydoc_show_class_members = False
@@ -35,3 +37,4 @@ tables.write(tables.kinds(), guide / "_kinds.md")
 tables.write(tables.files(), guide / "_files.md")
 tables.write(tables.findings(), guide / "_findings.md")
 tables.write(tables.loaders(), guide / "_loaders.md")
+tables.write(tables.coverage(), guide / "_coverage.md")

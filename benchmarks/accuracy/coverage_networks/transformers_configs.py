@@ -14,7 +14,13 @@ UNTRIED = {
     "siglip2": "its processor cuts the image into patches, and the network takes no image",
     "shieldgemma2": "it needs a text of 4 billion parameters' vocabulary around the image",
 }
-_LAYERS = ("num_hidden_layers",)
+# Networks that read four layers of a transformer: the four that are left
+_FOUR = {
+    "num_hidden_layers": 4,
+    "out_indices": [1, 2, 3, 4],
+    "out_features": [f"stage{n}" for n in range(1, 5)],
+    "stage_names": ["stem", *(f"stage{n}" for n in range(1, 5))],
+}
 _FRAMES = 4
 _VIDEO = {"shape": (1, _FRAMES, 3, 224, 224), "channel_axis": 2}
 _PAIR = {"shape": (1, 2, 3, 128, 128), "channel_axis": 2}
@@ -31,7 +37,11 @@ _RATIOS = {
 }
 # Arguments of the configuration; those in "keep" aren't made smaller.
 CONFIGS: dict[str, dict[str, Any]] = {
-    "dpt": {"keep": _LAYERS},
+    "dpt": {"num_hidden_layers": 4, "backbone_out_indices": [0, 1, 2, 3]},
+    **dict.fromkeys(
+        ("chmv2", "depth_anything", "prompt_depth_anything", "tipsv2_dpt", "zoedepth"),
+        {"backbone_config": _FOUR},
+    ),
     "eomt": {"num_blocks": 1},
     "eomt_dinov3": {"num_blocks": 1},
     "lw_detr": {"backbone_config": {"image_size": 256}, "projector_scale_factors": [1.0]},
@@ -45,7 +55,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
         }
     },
     "sapiens2": {"head_config": {"upsample_out_channels": [64, 64], "conv_out_channels": [64]}},
-    "depth_pro": {"patch_size": 64, "keep": _LAYERS},
+    "depth_pro": {"patch_size": 64, "keep": ("num_hidden_layers",)},
     "timesformer": {"num_frames": _FRAMES},
     "videomae": {"num_frames": _FRAMES},
     "vivit": {"num_frames": _FRAMES},
