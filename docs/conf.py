@@ -7,7 +7,8 @@ from pathlib import Path
 import graytorgb as g2r
 
 # tables.py is here, and the benchmarks, whose results it reads, are beside this folder
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 
 import tables
 

@@ -1,4 +1,4 @@
-"""Make the tables that the package itself fills: kinds, backends, files, loaders, findings, coverage.
+"""Make the tables that the package fills: kinds, backends, files, loaders, findings, coverage.
 
 ``python docs/tables.py tensorflow`` prints the rows of the kinds that need TensorFlow, as JSON.
 TensorFlow and torch crash in one process, so the kinds of each library are tried in a process of

@@ -1,7 +1,6 @@
 """One network of every family of keras.applications: the smallest, as `smallest.csv` has it."""
 
 import inspect
-
 from typing import TYPE_CHECKING
 
 from .cases import LIBRARIES, Case, read_smallest

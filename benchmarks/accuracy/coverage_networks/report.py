@@ -20,7 +20,7 @@ def make_markdown(document: dict[str, Any]) -> str:
     packages = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
     lines = [
         f"{len(results)} networks with random weights, one of each family, adapted by "
-        "`how=\"collapse\"`, and beside it by `how=\"expand\"`.",
+        '`how="collapse"`, and beside it by `how="expand"`.',
         *([f"Only those in which `{document['only']}` is found."] if document["only"] else []),
         "",
         *_count_verdicts(results),

@@ -15,6 +15,10 @@ from .cases import Case
 
 # The largest differences, relative to the largest output, that count as rounding
 SINGLE, DOUBLE = 1e-5, 1e-10
+# Negatives of the images have to change the outputs so many times more than adapting does, and a
+# change of less than the second number counts as none.
+_CHANGE, _LEAST = 100, 1e-13
+BLIND = "the outputs are nearly the same for every image"
 VERDICTS = {
     "exact": "the adapted network gives the same outputs, up to rounding",
     "refused": 'how="collapse" can\'t be exact, and `adapt` says so',
@@ -22,7 +26,7 @@ VERDICTS = {
     "error": "`adapt` or the adapted network fails: a bug",
     "timeout": "the trial didn't end in its time",
     "crashed": "the trial's process ended, by a signal or for want of memory",
-    "unproven": "exact, but the outputs hardly depend on the image with random weights",
+    "unproven": "exact, but random weights make the outputs nearly the same for every image",
     "not run": "the original couldn't be built or run here, so nothing was tried",
 }
 
@@ -70,12 +74,14 @@ class Result(NamedTuple):
         """The network."""
         return Case(self.library, self.family, self.network)
 
-    def with_float64(self, difference: "Difference") -> "Result":
+    def with_float64(self, difference: "Difference", *, is_proven: bool) -> "Result":
         """Return the result with the difference in float64, which decides."""
         result = self._replace(float64=difference.value)
-        if difference.value <= DOUBLE:
-            return result._replace(verdict="exact")
-        return result._replace(verdict="differs", reason=f"{difference} in float64")
+        if difference.value > DOUBLE:
+            return result._replace(verdict="differs", reason=f"{difference} in float64")
+        if not is_proven:
+            return result._replace(verdict="unproven", reason=BLIND)
+        return result._replace(verdict="exact")
 
 
 class Difference(NamedTuple):
@@ -94,6 +100,21 @@ class Difference(NamedTuple):
 
     def __str__(self) -> str:
         return self.what or f"{self.value:.1e} of the largest output"
+
+
+class Outputs(NamedTuple):
+    """What an original returns for images, and for their negatives, as arrays."""
+
+    given: Sequence[NDArray[Any]]
+    negative: Sequence[NDArray[Any]]
+
+    def compare(self, outputs: Sequence[NDArray[Any]]) -> Difference:
+        """Return the largest difference of another network's outputs for the same images."""
+        return compare(self.given, outputs)
+
+    def prove(self, difference: Difference) -> bool:
+        """Whether a difference is small beside what the negatives change in the outputs."""
+        return compare(self.given, self.negative).value > _CHANGE * max(difference.value, _LEAST)
 
 
 def compare(expected: Sequence[NDArray[Any]], given: Sequence[NDArray[Any]]) -> Difference:

@@ -61,7 +61,9 @@ def _find_smallest(library: str, family: str, sizes: dict[str, int]) -> Iterator
 def main() -> None:
     """Build every network, each library in a process of its own, and write the file."""
     lines = [
-        line for name in ("list_timm", "list_keras") for line in call_apart(f"{__spec__.name}:{name}")
+        line
+        for name in ("list_timm", "list_keras")
+        for line in call_apart(f"{__spec__.name}:{name}")
     ]
     with replacing(SMALLEST) as path, path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

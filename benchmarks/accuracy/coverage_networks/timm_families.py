@@ -1,6 +1,7 @@
 """One network of every family of timm: the smallest, as `smallest.csv` has it."""
 
 import warnings
+from typing import Any
 
 from .cases import Case, read_smallest
 
@@ -28,9 +29,13 @@ def list_cases() -> list[Case]:
 def build(case: Case) -> Specimen:
     """Return a network with images of 128 pixels, or of the size that its configuration demands."""
     model = timm.create_model(case.network)
-    config = model.pretrained_cfg
-    size = config["input_size"]
-    if not config.get("fixed_input_size"):
-        least = config.get("min_input_size") or (0, 0, 0)
-        size = tuple(min(stated, max(_SIDE, low)) for stated, low in zip(size, least, strict=True))
-    return Specimen(model, (1, *size))
+    return Specimen(model, (1, 3, *_choose_size(model.pretrained_cfg)))
+
+
+def _choose_size(config: dict[str, Any]) -> tuple[int, int]:
+    """Return the size of the images: a small one where the network takes others than stated."""
+    _, *size = config["input_size"]
+    if config.get("fixed_input_size") or any(side % 32 for side in size):
+        return tuple(size)
+    _, *least = config.get("min_input_size") or (3, 0, 0)
+    return tuple(min(side, max(_SIDE, low)) for side, low in zip(size, least, strict=True))

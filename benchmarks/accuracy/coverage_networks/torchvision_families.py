@@ -52,7 +52,9 @@ def build(case: Case) -> Specimen:
     if "inception" in case.family or "googlenet" in case.family:
         options["init_weights"] = False
     model = models.get_model(case.network, **options)
-    shape = next((s for name, s in _SHAPES.items() if case.family.startswith(name)), (1, 3, 224, 224))
+    shape = next(
+        (s for name, s in _SHAPES.items() if case.family.startswith(name)), (1, 3, 224, 224)
+    )
     if kind == "detection":
         return Specimen(model, shape, as_list=True, normalizes=True, outputs=find_detection_outputs)
     if kind == "optical_flow":
@@ -70,7 +72,10 @@ def find_detection_outputs(model: nn.Module, call: Callable[[], Any]) -> list[An
     outputs: list[Any] = []
     hooks = [
         part.register_forward_hook(lambda module, inputs, output: outputs.append(output))
-        for part in (network.backbone, network.rpn.head if hasattr(network, "rpn") else network.head)
+        for part in (
+            network.backbone,
+            network.rpn.head if hasattr(network, "rpn") else network.head,
+        )
     ]
     try:
         call()
