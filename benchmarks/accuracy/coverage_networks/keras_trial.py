@@ -65,11 +65,8 @@ def _set_normalization(layer: Any) -> None:
 
 
 def _randomize(values: Array, rng: np.random.Generator) -> Array:
-    if (
-        np.issubdtype(values.dtype, np.floating)
-        and values.size
-        and (values == values.flat[0]).all()
-    ):
+    is_random = not np.issubdtype(values.dtype, np.floating) or values.size == 0
+    if not is_random and (values == values.flat[0]).all():
         return values + 0.1 * rng.standard_normal(values.shape)
     return values
 
@@ -155,13 +152,11 @@ def _try_collapse(case: Case, specimen: Specimen, gray: Array, expected: Outputs
         reason = f"the adapted network fails: {describe_error(error)}"
         return Result.of_case(case, "error", reason)._replace(stem=stem)
     result = Result.of_case(case, "exact")._replace(stem=stem, float32=difference.value)
-    if difference.value <= SINGLE:
-        return (
-            result
-            if expected.prove(difference)
-            else result._replace(verdict="unproven", reason=BLIND)
-        )
-    return result._replace(verdict="differs", reason=f"{difference} in float32")
+    if difference.value > SINGLE:
+        return result._replace(verdict="differs", reason=f"{difference} in float32")
+    if not expected.prove(difference):
+        return result._replace(verdict="unproven", reason=BLIND)
+    return result
 
 
 def describe_stems(original: Any, adapted: Any) -> str:

@@ -60,11 +60,8 @@ def _find_smallest(library: str, family: str, sizes: dict[str, int]) -> Iterator
 
 def main() -> None:
     """Build every network, each library in a process of its own, and write the file."""
-    lines = [
-        line
-        for name in ("list_timm", "list_keras")
-        for line in call_apart(f"{__spec__.name}:{name}")
-    ]
+    module = __spec__.name
+    lines = [*call_apart(f"{module}:list_timm"), *call_apart(f"{module}:list_keras")]
     with replacing(SMALLEST) as path, path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_COLUMNS)

@@ -12,9 +12,10 @@ from .torch_trial import Specimen
 
 ENCODERS = ("resnet18", "efficientnet-b0")
 _NAME = "segmentation_models_pytorch"
-_TRANSFORMERS = dict(
-    zip(ENCODERS, ("tu-vit_tiny_patch16_224", "tu-deit_tiny_patch16_224"), strict=True)
-)
+_TRANSFORMERS = {
+    "resnet18": "tu-vit_tiny_patch16_224",
+    "efficientnet-b0": "tu-deit_tiny_patch16_224",
+}
 
 
 def list_cases() -> list[Case]:

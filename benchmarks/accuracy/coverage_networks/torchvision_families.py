@@ -52,9 +52,8 @@ def build(case: Case) -> Specimen:
     if "inception" in case.family or "googlenet" in case.family:
         options["init_weights"] = False
     model = models.get_model(case.network, **options)
-    shape = next(
-        (s for name, s in _SHAPES.items() if case.family.startswith(name)), (1, 3, 224, 224)
-    )
+    shapes = (shape for name, shape in _SHAPES.items() if case.family.startswith(name))
+    shape = next(shapes, (1, 3, 224, 224))
     if kind == "detection":
         return Specimen(model, shape, as_list=True, normalizes=True, outputs=find_detection_outputs)
     if kind == "optical_flow":
@@ -69,13 +68,11 @@ def find_detection_outputs(model: nn.Module, call: Callable[[], Any]) -> list[An
     rounding decides which box comes first and which boxes it suppresses.
     """
     network: Any = getattr(model, "model", model)  # how="expand" wraps it
+    head = network.rpn.head if hasattr(network, "rpn") else network.head
     outputs: list[Any] = []
     hooks = [
         part.register_forward_hook(lambda module, inputs, output: outputs.append(output))
-        for part in (
-            network.backbone,
-            network.rpn.head if hasattr(network, "rpn") else network.head,
-        )
+        for part in (network.backbone, head)
     ]
     try:
         call()

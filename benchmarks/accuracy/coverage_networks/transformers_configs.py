@@ -12,7 +12,8 @@ SKIPPED = {
 # Architectures that are listed and can't be tried, and why
 UNTRIED = {
     "siglip2": "its processor cuts the image into patches, and the network takes no image",
-    "shieldgemma2": "it needs a text of 4 billion parameters' vocabulary around the image",
+    "shieldgemma2": "it is a language model, and takes the image inside a text",
+    "imagegpt": "its processor replaces colors by numbers of clusters, and it takes no image",
 }
 # Networks that read four layers of a transformer: the four that are left
 _FOUR = {
@@ -38,10 +39,11 @@ _RATIOS = {
 # Arguments of the configuration; those in "keep" aren't made smaller.
 CONFIGS: dict[str, dict[str, Any]] = {
     "dpt": {"num_hidden_layers": 4, "backbone_out_indices": [0, 1, 2, 3]},
-    **dict.fromkeys(
-        ("chmv2", "depth_anything", "prompt_depth_anything", "tipsv2_dpt", "zoedepth"),
-        {"backbone_config": _FOUR},
-    ),
+    "chmv2": {"backbone_config": _FOUR},
+    "depth_anything": {"backbone_config": _FOUR},
+    "prompt_depth_anything": {"backbone_config": _FOUR},
+    "tipsv2_dpt": {"backbone_config": _FOUR},
+    "zoedepth": {"backbone_config": _FOUR},
     "eomt": {"num_blocks": 1},
     "eomt_dinov3": {"num_blocks": 1},
     "lw_detr": {"backbone_config": {"image_size": 256}, "projector_scale_factors": [1.0]},
