@@ -116,7 +116,7 @@ def test_infinity_in_the_same_places_is_equal():
 def run(tmp_path_factory):
     """Run the coverage of the specimens, half of it after an interruption."""
     folder = tmp_path_factory.mktemp("coverage")
-    library = Library(specimens.__name__, LIBRARIES["timm"].trial, ("torch",))
+    library = Library(specimens.__name__, ("torch",))
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(LIBRARIES, "specimens", library)
         patch.setattr(coverage, "call_apart", lambda function: specimens.list_cases())

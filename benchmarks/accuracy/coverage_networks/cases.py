@@ -37,10 +37,7 @@ class Library(NamedTuple):
     Attributes
     ----------
     module : str
-        The module that has ``list_cases()``, and ``build(case)``, which the trial calls.
-    trial : str
-        The function ``trial(module, case)`` that adapts the network and compares the outputs,
-        ``"module:name"``.
+        The module that has ``list_cases()``, and ``build(case)``, which returns a specimen.
     packages : tuple of str
         The packages whose versions decide the result.
     backend : str
@@ -48,24 +45,20 @@ class Library(NamedTuple):
     """
 
     module: str
-    trial: str
     packages: tuple[str, ...]
     backend: str = ""
 
 
-_TORCH, _KERAS = (f"{__package__}.{kind}_trial:try_network" for kind in ("torch", "keras"))
 LIBRARIES = {
-    "timm": Library(f"{__package__}.timm_families", _TORCH, ("timm", "torch")),
-    "torchvision": Library(f"{__package__}.torchvision_families", _TORCH, ("torchvision", "torch")),
-    "transformers": Library(
-        f"{__package__}.transformers_families", _TORCH, ("transformers", "torch")
-    ),
+    "timm": Library(f"{__package__}.timm_families", ("timm", "torch")),
+    "torchvision": Library(f"{__package__}.torchvision_families", ("torchvision", "torch")),
+    "transformers": Library(f"{__package__}.transformers_families", ("transformers", "torch")),
     "segmentation_models_pytorch": Library(
-        f"{__package__}.smp_decoders", _TORCH, ("segmentation_models_pytorch", "torch")
+        f"{__package__}.smp_decoders", ("segmentation_models_pytorch", "torch")
     ),
     **{
         f"keras, {backend}": Library(
-            f"{__package__}.keras_applications", _KERAS, ("keras", package), backend
+            f"{__package__}.keras_applications", ("keras", package), backend
         )
         for backend, package in (
             ("tensorflow", "tensorflow-cpu"),

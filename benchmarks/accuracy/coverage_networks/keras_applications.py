@@ -1,6 +1,7 @@
 """One network of every family of keras.applications: the smallest, as `smallest.csv` has it."""
 
 import inspect
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .cases import LIBRARIES, Case, read_smallest
@@ -25,11 +26,14 @@ def list_cases() -> list[Case]:
 
 def build(case: Case) -> "Specimen":
     """Return a network with random weights, which returns logits."""
+    import keras
     from keras import applications
 
     from .keras_trial import Specimen
 
-    make = getattr(applications, case.network)
-    model = make(weights=None, input_shape=(_SIDE, _SIDE, 3), classifier_activation=None)
-    asks = "include_preprocessing" in inspect.signature(make).parameters
-    return Specimen(model, (1, _SIDE, _SIDE, 3), asks or case.family in _NORMALIZING)
+    function = getattr(applications, case.network)
+    asks = "include_preprocessing" in inspect.signature(function).parameters
+    shape = (_SIDE, _SIDE, 3)
+    make = partial(function, weights=None, input_shape=shape, classifier_activation=None)
+    keras.utils.set_random_seed(0)
+    return Specimen(make, make(), (1, *shape), asks or case.family in _NORMALIZING)

@@ -1,42 +1,44 @@
-"""The trial of a Keras network: adapt it, and compare what it returns for gray images."""
+"""``Specimen``: a Keras network for a trial."""
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
-from graytorgb.errors import ModelError
 from graytorgb.models import adapt
 
-from .cases import IMAGENET, Case
-from .results import BLIND, SINGLE, Outputs, Result, describe_error, describe_refusal
-
-Array = NDArray[Any]
+from .cases import IMAGENET
+from .results import Outputs
+from .trial import Array, make_noise
 
 
 class Specimen(NamedTuple):
-    """A network that was built, and how it is called.
+    """A Keras network, and how it is called.
 
     Attributes
     ----------
+    make : callable
+        ``make()`` builds the network anew.
     model : keras.Model
     shape : tuple of int
         The shape of the batch of color images, the channels last.
     normalizes : bool
         Whether the network normalizes values from 0 to 255 itself.
+    dtype : numpy dtype
     """
 
+    make: Callable[[], Any]
     model: Any
     shape: tuple[int, ...]
     normalizes: bool
+    dtype: Any = np.float32
 
-    @property
-    def stats(self) -> Any:
-        """The argument ``stats`` of `adapt`."""
-        return None if self.normalizes else IMAGENET
+    def make_gray(self, seed: int = 0) -> Array:
+        """Return random gray images, in the range that the adapted network takes."""
+        noise = make_noise((*self.shape[:-1], 1), seed).astype(self.dtype)
+        return noise * self.dtype(255) if self.normalizes else noise
 
     def make_color(self, gray: Array) -> Array:
         """Return what the original takes for gray images."""
@@ -44,17 +46,73 @@ class Specimen(NamedTuple):
         if self.normalizes:
             return color
         mean, std = (np.array(values) for values in IMAGENET)
-        return ((color - mean) / std).astype(gray.dtype)
+        return ((color - mean) / std).astype(self.dtype)
+
+    def set_weights(self) -> None:
+        """Make the fresh weights realistic, in place, as torch_trial.py does."""
+        rng = np.random.default_rng(0)
+        for layer in _list_layers(self.model):
+            if isinstance(layer, keras.layers.Normalization):
+                _set_normalization(layer)
+            else:
+                layer.set_weights([_randomize(values, rng) for values in layer.get_weights()])
+        set_statistics(self.model, self.make_color(self.make_gray(seed=1)))
+
+    def adapt(self, how: Literal["collapse", "expand"]) -> Any:
+        """Return the adapted network."""
+        stats: Any = IMAGENET
+        if self.normalizes:
+            stats = "0..1" if how == "expand" else None
+        return adapt(self.model, stats, how=how)
+
+    def run_original(self) -> Outputs:
+        """Return what the original returns for gray images and for their negatives."""
+        gray = self.make_gray()
+        images = (self.make_color(each) for each in (gray, gray.max() - gray))
+        return Outputs(*(run(self.model, each) for each in images))
+
+    def run_adapted(self, adapted: Any) -> list[Array]:
+        """Return what the adapted network returns for the gray images."""
+        return run(adapted, self.make_gray())
+
+    def describe_stems(self, adapted: Any) -> str:
+        """Say what became of the layers whose weights have changed, each kind once."""
+        before = {layer.name: layer for layer in _list_layers(self.model)}
+        texts = {}
+        for layer in _list_layers(adapted):
+            old = before.get(layer.name)
+            if old is None or not layer.weights:
+                continue
+            if [w.shape for w in old.weights] != [w.shape for w in layer.weights]:
+                planes = layer.input.shape[-1]
+                text = f"{planes} {'channel' if planes == 1 else 'planes'}"
+                texts[text + " + bias" * getattr(layer, "use_bias", False)] = None
+        return ", ".join(texts) or "unchanged"
+
+    def to_float64(self) -> Self:
+        """Return the specimen with a copy of the network in float64."""
+        keras.config.set_floatx("float64")
+        if keras.backend.backend() == "jax":
+            import jax
+
+            jax.config.update("jax_enable_x64", val=True)
+        model = self.make()
+        model.set_weights(self.model.get_weights())
+        return self._replace(model=model, dtype=np.float64)
 
 
-def randomize_constants(model: Any) -> None:
-    """Put random numbers in the place of constants, as `torch_trial.randomize_constants` does."""
-    rng = np.random.default_rng(0)
-    for layer in _list_layers(model):
-        if isinstance(layer, keras.layers.Normalization):
-            _set_normalization(layer)
-        else:
-            layer.set_weights([_randomize(values, rng) for values in layer.get_weights()])
+def run(model: Any, images: Array) -> list[Array]:
+    """Return a network's outputs as arrays of NumPy."""
+    outputs = model(keras.ops.convert_to_tensor(images), training=False)
+    return [keras.ops.convert_to_numpy(each) for each in keras.tree.flatten(outputs)]
+
+
+def _list_layers(model: Any) -> list[Any]:
+    """Return the layers of a network and of the networks inside it."""
+    found = []
+    for layer in model.layers:
+        found += _list_layers(layer) if isinstance(layer, keras.Model) else [layer]
+    return found
 
 
 def _set_normalization(layer: Any) -> None:
@@ -65,9 +123,10 @@ def _set_normalization(layer: Any) -> None:
 
 
 def _randomize(values: Array, rng: np.random.Generator) -> Array:
+    """Return weights with random numbers in the place of a constant."""
     is_random = not np.issubdtype(values.dtype, np.floating) or values.size == 0
     if not is_random and (values == values.flat[0]).all():
-        return values + 0.1 * rng.standard_normal(values.shape)
+        return np.asarray(values + 0.1 * rng.standard_normal(values.shape))
     return values
 
 
@@ -94,89 +153,3 @@ def _call_with_statistics(layer: Any, call: Callable[..., Any], inputs: Any, **o
         rest[0] = rest[0] * np.sqrt(1 + layer.epsilon / variance)
     layer.set_weights([*rest, values.mean(axes), variance])
     return call(inputs, **options)
-
-
-def try_network(build: Callable[[Case], Specimen], case: Case) -> Result:
-    """Return what happens to a network when it is adapted."""
-    keras.utils.set_random_seed(0)
-    try:
-        specimen = build(case)
-        randomize_constants(specimen.model)
-        rng = np.random.default_rng(0)
-        gray, first = rng.random((2, *specimen.shape[:-1], 1), np.float32)
-        gray *= 255 if specimen.normalizes else 1
-        first *= 255 if specimen.normalizes else 1
-        set_statistics(specimen.model, specimen.make_color(first))
-        images = (gray, gray.max() - gray)
-        expected = Outputs(*(run(specimen.model, specimen.make_color(each)) for each in images))
-    except Exception as error:
-        return Result.of_case(case, "not run", describe_error(error))
-    expand = _try_expand(specimen, gray, expected)
-    return _try_collapse(case, specimen, gray, expected)._replace(expand=expand)
-
-
-def run(model: Any, images: Array) -> list[Array]:
-    """Return a network's outputs as arrays of NumPy."""
-    outputs = model(keras.ops.convert_to_tensor(images), training=False)
-    return [keras.ops.convert_to_numpy(each) for each in keras.tree.flatten(outputs)]
-
-
-def _try_expand(specimen: Specimen, gray: Array, expected: Outputs) -> str:
-    """Say whether how="expand" gives the same outputs: ``"yes"``, or why it doesn't."""
-    try:
-        stats = specimen.stats or "0..1"
-        adapted = adapt(specimen.model, stats, how="expand")
-    except ModelError as error:
-        return describe_refusal(error)
-    except Exception as error:
-        return f"error: {describe_error(error)}"
-    try:
-        difference = expected.compare(run(adapted, gray))
-    except Exception as error:
-        return f"error: {describe_error(error)}"
-    return "yes" if difference.value <= SINGLE else f"differs: {difference}"
-
-
-def _try_collapse(case: Case, specimen: Specimen, gray: Array, expected: Outputs) -> Result:
-    """Return what how="collapse" does, compared in float32."""
-    try:
-        adapted = adapt(specimen.model, specimen.stats)
-    except ModelError as error:
-        return Result.of_case(case, "refused", describe_refusal(error))
-    except Exception as error:
-        return Result.of_case(case, "error", describe_error(error))
-    stem = describe_stems(specimen.model, adapted)
-    try:
-        difference = expected.compare(run(adapted, gray))
-    except Exception as error:
-        reason = f"the adapted network fails: {describe_error(error)}"
-        return Result.of_case(case, "error", reason)._replace(stem=stem)
-    result = Result.of_case(case, "exact")._replace(stem=stem, float32=difference.value)
-    if difference.value > SINGLE:
-        return result._replace(verdict="differs", reason=f"{difference} in float32")
-    if not expected.prove(difference):
-        return result._replace(verdict="unproven", reason=BLIND)
-    return result
-
-
-def describe_stems(original: Any, adapted: Any) -> str:
-    """Say what became of the layers whose weights have changed, each kind once."""
-    before = {layer.name: layer for layer in _list_layers(original)}
-    texts = {}
-    for layer in _list_layers(adapted):
-        if not layer.weights or layer.name not in before:
-            continue
-        shapes = [[tuple(w.shape) for w in each.weights] for each in (before[layer.name], layer)]
-        if shapes[0] != shapes[1]:
-            planes = layer.input.shape[-1]
-            text = f"{planes} {'channel' if planes == 1 else 'planes'}"
-            texts[text + " + bias" * getattr(layer, "use_bias", False)] = None
-    return ", ".join(texts) or "unchanged"
-
-
-def _list_layers(model: Any) -> list[Any]:
-    """Return the layers of a network and of the networks inside it."""
-    found = []
-    for layer in model.layers:
-        found += _list_layers(layer) if isinstance(layer, keras.Model) else [layer]
-    return found

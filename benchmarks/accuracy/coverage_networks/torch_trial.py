@@ -1,19 +1,18 @@
-"""The trial of a torch network: adapt it, and compare what it returns for gray images."""
+"""``Specimen``: a torch network for a trial."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from graytorgb.errors import ModelError
 from graytorgb.models import adapt
 
-from .cases import IMAGENET, Case
-from .results import SINGLE, Difference, Outputs, Result, describe_error, describe_refusal
+from .cases import IMAGENET
+from .results import Outputs
+from .trial import Array, make_noise
 
 Selection = Callable[[nn.Module, Callable[[], Any]], Any]
 
@@ -24,7 +23,7 @@ def _return_output(model: nn.Module, call: Callable[[], Any]) -> Any:
 
 
 class Specimen(NamedTuple):
-    """A network that was built, and how it is called.
+    """A torch network, and how it is called.
 
     Attributes
     ----------
@@ -42,8 +41,9 @@ class Specimen(NamedTuple):
         Whether the network takes a list of images instead of a batch.
     normalizes : bool
         Whether the network normalizes its images itself.
-    outputs : callable
-        ``outputs(model, call)`` returns the numbers to compare, among them what ``call()`` returns.
+    select : callable
+        ``select(model, call)`` returns the numbers to compare, among them what ``call()`` returns.
+    dtype : torch.dtype
     """
 
     model: nn.Module
@@ -53,21 +53,14 @@ class Specimen(NamedTuple):
     others: Mapping[str, Any] = MappingProxyType({})
     as_list: bool = False
     normalizes: bool = False
-    outputs: Selection = _return_output
+    select: Selection = _return_output
+    dtype: torch.dtype = torch.float32
 
-    @property
-    def example(self) -> Any:
-        """The argument ``example=`` of `adapt`: a size where that says it all."""
-        if self.keywords or self.others:
-            return {**dict.fromkeys(self.keywords, torch.zeros(self.shape)), **self.others}
-        if self.channel_axis == 1:
-            return self.shape[2:]
-        return torch.zeros(self.shape)
-
-    @property
-    def stats(self) -> Any:
-        """The argument ``stats`` of `adapt`."""
-        return None if self.normalizes else IMAGENET
+    def make_gray(self, seed: int = 0) -> Tensor:
+        """Return random gray images."""
+        axis = self.channel_axis
+        noise = make_noise((*self.shape[:axis], 1, *self.shape[axis + 1 :]), seed)
+        return torch.from_numpy(noise).to(self.dtype)
 
     def make_color(self, gray: Tensor) -> Tensor:
         """Return what the original takes for gray images."""
@@ -76,29 +69,75 @@ class Specimen(NamedTuple):
             return color
         axes = [1] * gray.ndim
         axes[self.channel_axis] = 3
-        mean, std = (torch.tensor(v, dtype=gray.dtype).reshape(axes) for v in IMAGENET)
+        mean, std = (torch.tensor(v, dtype=self.dtype).reshape(axes) for v in IMAGENET)
         return (color - mean) / std
 
-    def run(self, model: nn.Module, images: Tensor) -> list[Any]:
+    def set_weights(self) -> None:
+        """Make the fresh weights realistic, in place."""
+        torch.manual_seed(0)
+        self.model.to(self.dtype)
+        randomize_constants(self.model)
+        hooks = [
+            module.register_forward_pre_hook(_take_statistics)
+            for module in self.model.modules()
+            if isinstance(getattr(module, "running_var", None), Tensor)
+        ]
+        if hooks:
+            self.run(self.model, self.make_color(self.make_gray(seed=1)))
+        for hook in hooks:
+            hook.remove()
+
+    def adapt(self, how: Literal["collapse", "expand"]) -> nn.Module:
+        """Return the adapted network; for ``"expand"`` it contains the original itself."""
+        example: Any = self.shape[2:]
+        color = torch.zeros(self.shape, dtype=self.dtype)
+        if self.keywords or self.others:
+            example = {**dict.fromkeys(self.keywords, color), **self.others}
+        elif self.channel_axis != 1:
+            example = color
+        stats = None if self.normalizes else IMAGENET
+        return adapt(self.model, stats, how=how, example=example, inplace=how == "expand")
+
+    def run_original(self) -> Outputs:
+        """Return what the original returns for gray images and for their negatives."""
+        gray = self.make_gray()
+        return Outputs(*(self.run(self.model, self.make_color(each)) for each in (gray, 1 - gray)))
+
+    def run_adapted(self, adapted: nn.Module) -> list[Array]:
+        """Return what the adapted network returns for the gray images."""
+        return self.run(adapted, self.make_gray())
+
+    def run(self, model: nn.Module, images: Tensor) -> list[Array]:
         """Return the outputs of a network for a batch, as arrays."""
         batch = list(images) if self.as_list else images
-        others = tree_map_only(Tensor, partial(_convert_like, images), dict(self.others))
-        if self.keywords:
-            call = partial(model, **{**dict.fromkeys(self.keywords, batch), **others})
-        else:
-            call = partial(model, batch, **others)
-        torch.manual_seed(0)  # of networks that mask a random part of the image
+        torch.manual_seed(0)  # for networks that mask a random part of the image
+
+        def call() -> Any:
+            if self.keywords:
+                return model(**{**dict.fromkeys(self.keywords, batch), **self.others})
+            return model(batch, **self.others)
+
         with torch.inference_mode():
-            outputs = tree_leaves(self.outputs(model, call))
+            outputs = tree_leaves(self.select(model, call))
         tensors = [each for each in outputs if isinstance(each, Tensor) and each.numel()]
         return [each.numpy() for each in tensors if each.is_floating_point()]
 
+    def describe_stems(self, adapted: nn.Module) -> str:
+        """Say what became of the layers whose weights have changed, each kind once."""
+        return describe_stems(self.model, adapted)
 
-def _convert_like(images: Tensor, tensor: Tensor) -> Tensor:
-    return tensor.to(images.dtype) if tensor.is_floating_point() else tensor
+    def to_float64(self) -> Self:
+        """Return the specimen in float64; the network itself is converted."""
+        others = tree_map_only(Tensor, _to_float64, dict(self.others))
+        return self._replace(model=self.model.double(), others=others, dtype=torch.float64)
 
 
-def randomize_constants(model: nn.Module) -> nn.Module:
+def _to_float64(tensor: Tensor) -> Tensor:
+    """Return a tensor of floats in float64, and others unchanged."""
+    return tensor.double() if tensor.is_floating_point() else tensor
+
+
+def randomize_constants(model: nn.Module) -> None:
     """Put a network in eval mode, with random numbers in the place of constants.
 
     A fresh network's biases are zeros, and layer scales nearly 0. They would hide an error in what
@@ -108,28 +147,14 @@ def randomize_constants(model: nn.Module) -> nn.Module:
         is_random = not tensor.is_floating_point() or tensor.numel() == 0
         if not is_random and (tensor == tensor.flatten()[0]).all():
             tensor.add_(0.1 * torch.randn_like(tensor))
-    return model
-
-
-def set_statistics(specimen: Specimen, color: Tensor) -> None:
-    """Give each BatchNorm the statistics of its input for a batch, as training would.
-
-    With the statistics of a fresh network the activations of a deep one vanish or overflow.
-    """
-    hooks = [
-        module.register_forward_pre_hook(_take_statistics)
-        for module in specimen.model.modules()
-        if isinstance(getattr(module, "running_var", None), Tensor)
-    ]
-    if hooks:
-        specimen.run(specimen.model, color)
-    for hook in hooks:
-        hook.remove()
 
 
 @torch.no_grad()
 def _take_statistics(module: Any, inputs: tuple[Tensor, ...]) -> None:
-    """Set a BatchNorm's statistics to those of its input, (N, C, ...)."""
+    """Set a BatchNorm's statistics to those of its input, (N, C, ...), as training would.
+
+    With the statistics of a fresh network the activations of a deep one vanish or overflow.
+    """
     values = inputs[0].transpose(0, 1).flatten(1)
     # one value alone has no variance, and a layer that sees zeros has none either
     least = 0.1 * values.square().mean(1) + 1e-12
@@ -141,112 +166,24 @@ def _take_statistics(module: Any, inputs: tuple[Tensor, ...]) -> None:
         module.weight.mul_((1 + module.eps / variance).sqrt())
 
 
-def try_network(build: Callable[[Case], Specimen], case: Case) -> Result:
-    """Return what happens to a network when it is adapted."""
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    try:
-        specimen = build(case)
-        specimen = specimen._replace(model=randomize_constants(specimen.model.float()))
-        shape = list(specimen.shape)
-        shape[specimen.channel_axis] = 1
-        gray = torch.rand(shape)
-        set_statistics(specimen, specimen.make_color(torch.rand(shape)))
-        expected = _run_original(specimen, gray)
-    except Exception as error:
-        return Result.of_case(case, "not run", describe_error(error))
-    expand = _try_expand(specimen, gray, expected)
-    return _try_collapse(case, specimen, gray, expected)._replace(expand=expand)
-
-
-def _run_original(specimen: Specimen, gray: Tensor) -> Outputs:
-    """Return what the original returns for gray images, and for their negatives."""
-    images = (gray, 1 - gray)
-    return Outputs(*(specimen.run(specimen.model, specimen.make_color(each)) for each in images))
-
-
-def _try_expand(specimen: Specimen, gray: Tensor, expected: Outputs) -> str:
-    """Say whether how="expand" gives the same outputs: ``"yes"``, or why it doesn't."""
-    try:
-        model = adapt(
-            specimen.model, specimen.stats, how="expand", example=specimen.example, inplace=True
-        )
-    except ModelError as error:
-        return describe_refusal(error)
-    except Exception as error:
-        return f"error: {describe_error(error)}"
-    try:
-        difference = expected.compare(specimen.run(model, gray))
-    except Exception as error:
-        return f"error: {describe_error(error)}"
-    return "yes" if difference.value <= SINGLE else f"differs: {difference}"
-
-
-def _try_collapse(case: Case, specimen: Specimen, gray: Tensor, expected: Outputs) -> Result:
-    """Return what how="collapse" does, compared in float32, and in float64 where that is large."""
-    try:
-        adapted = adapt(specimen.model, specimen.stats, example=specimen.example)
-    except ModelError as error:
-        return Result.of_case(case, "refused", describe_refusal(error))
-    except Exception as error:
-        return Result.of_case(case, "error", describe_error(error))
-    stem = describe_stems(specimen.model, adapted)
-    try:
-        difference = expected.compare(specimen.run(adapted, gray))
-    except Exception as error:
-        reason = f"the adapted network fails: {describe_error(error)}"
-        return Result.of_case(case, "error", reason)._replace(stem=stem)
-    result = Result.of_case(case, "exact")._replace(stem=stem, float32=difference.value)
-    if difference.value <= SINGLE and expected.prove(difference):
-        return result
-    del adapted
-    return _compare_in_float64(result, specimen, gray, difference)
-
-
-def _compare_in_float64(
-    result: Result, specimen: Specimen, gray: Tensor, difference: Difference
-) -> Result:
-    """Return the result with the difference in float64, where only rounding vanishes."""
-    try:
-        double = specimen._replace(
-            model=specimen.model.double(), others=_to_float64(dict(specimen.others))
-        )
-        gray = gray.double()
-        expected = _run_original(double, gray)
-        adapted = adapt(double.model, double.stats, example=_to_float64(double.example))
-        difference = expected.compare(double.run(adapted, gray))
-    except Exception as error:
-        reason = f"{difference} in float32, and in float64: {describe_error(error)}"
-        return result._replace(verdict="differs", reason=reason)
-    return result.with_float64(difference, is_proven=expected.prove(difference))
-
-
-def _to_float64(example: Any) -> Any:
-    return tree_map_only(Tensor, lambda t: t.double() if t.is_floating_point() else t, example)
-
-
 def describe_stems(original: nn.Module, adapted: nn.Module) -> str:
     """Say what became of the layers whose weights have changed, each kind once."""
-    before, after = original.state_dict(), adapted.state_dict()
-    changed = [
-        name
-        for name in after
-        if name not in before
-        or before[name].shape != after[name].shape
-        or not torch.equal(before[name], after[name])
-    ]
-    modules = dict(adapted.named_modules())
-    texts = {}
-    for layer in dict.fromkeys(name.rpartition(".")[0] for name in changed):
-        parts = [name.rpartition(".")[2] for name in changed if name.rpartition(".")[0] == layer]
-        module = modules.get(layer)
-        planes = getattr(module, "in_channels", None)
-        if isinstance(module, nn.Linear):
-            text = f"linear of {module.in_features}"
-        elif planes is None:
-            text = f"{type(module).__name__}: {', '.join(parts)}"
-        else:
-            text = f"{planes} {'channel' if planes == 1 else 'planes'}"
-            text += " + bias" * ("bias" in parts)
-        texts[text] = None
-    return ", ".join(texts) or "unchanged"
+    before, modules = original.state_dict(), dict(adapted.named_modules())
+    changed: dict[str, list[str]] = {}
+    for name, tensor in adapted.state_dict().items():
+        old = before.get(name)
+        if old is None or old.shape != tensor.shape or not torch.equal(old, tensor):
+            layer, _, part = name.rpartition(".")
+            changed.setdefault(layer, []).append(part)
+    texts = (_describe_stem(modules.get(layer), parts) for layer, parts in changed.items())
+    return ", ".join(dict.fromkeys(texts)) or "unchanged"
+
+
+def _describe_stem(module: Any, parts: list[str]) -> str:
+    """Say what a layer sees, some of whose weights have changed."""
+    if isinstance(module, nn.Linear):
+        return f"linear of {module.in_features}"
+    planes = getattr(module, "in_channels", None)
+    if planes is None:
+        return f"{type(module).__name__}: {', '.join(parts)}"
+    return f"{planes} {'channel' if planes == 1 else 'planes'}" + " + bias" * ("bias" in parts)

@@ -55,7 +55,7 @@ def build(case: Case) -> Specimen:
     shapes = (shape for name, shape in _SHAPES.items() if case.family.startswith(name))
     shape = next(shapes, (1, 3, 224, 224))
     if kind == "detection":
-        return Specimen(model, shape, as_list=True, normalizes=True, outputs=find_detection_outputs)
+        return Specimen(model, shape, as_list=True, normalizes=True, select=find_detection_outputs)
     if kind == "optical_flow":
         return Specimen(model, shape, keywords=("image1", "image2"))
     return Specimen(model, shape)

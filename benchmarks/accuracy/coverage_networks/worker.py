@@ -11,14 +11,18 @@ import pickle
 import resource
 import signal
 import sys
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pkgutil import resolve_name
 from typing import NamedTuple
 
 from .cases import Case, Library
 from .results import Result, describe_error
+from .trial import try_network
 
-_SLACK = 10  # the clock on the wall may run so many times longer than the processor's
+# How many seconds a trial may take by the clock on the wall, for each second of processor time and
+# at least. Only a trial that waits forever comes to this.
+_SLACK, _LEAST = 10, 120
 
 
 class Bounds(NamedTuple):
@@ -39,14 +43,15 @@ def try_bounded(library: Library, case: Case, bounds: Bounds) -> Result:
     process = context.Process(target=_try, args=(sender, library, case, bounds), daemon=True)
     process.start()
     sender.close()
+    patience = max(_LEAST, _SLACK * bounds.seconds)
     try:
-        # the text comes whole before the end of the process, or the pipe ends without it
-        result = receiver.recv() if receiver.poll(_SLACK * bounds.seconds) else None
+        # the result comes before the end of the process, or the pipe ends without it
+        result = receiver.recv() if receiver.poll(patience) else None
     except EOFError:
         result = Result.of_case(case, "crashed")
     if result is None:
         process.kill()
-        result = Result.of_case(case, "timeout", f"no result in {_SLACK * bounds.seconds:.0f} s")
+        result = Result.of_case(case, "timeout", f"no result in {patience:.0f} s")
     process.join()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = sum(getattr(used, k) - getattr(before, k) for k in ("ru_utime", "ru_stime"))
@@ -62,8 +67,7 @@ def _try(sender: Connection, library: Library, case: Case, bounds: Bounds) -> No
     resource.setrlimit(resource.RLIMIT_DATA, (bounds.memory, bounds.memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        build = resolve_name(f"{library.module}:build")
-        result = resolve_name(library.trial)(build, case)
+        result = try_network(resolve_name(f"{library.module}:build"), case)
     except MemoryError as error:
         result = Result.of_case(case, "crashed", describe_error(error))
     except Exception as error:
@@ -89,8 +93,9 @@ def main() -> None:
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints must not come between
     library, cases, bounds = pickle.load(sys.stdin.buffer)
-    for name in (library.module, library.trial.partition(":")[0]):
-        resolve_name(name)
+    resolve_name(library.module)
+    if library.backend:
+        import_module("keras")
     with answer:
         for case in cases:
             result = try_bounded(library, Case(*case), bounds)
