@@ -14,6 +14,7 @@ import torch
 from .cases import Case
 from .torch_trial import Specimen
 from .transformers_configs import CONFIGS, INPUTS, SKIPPED, UNTRIED
+from .trial import Untried
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -77,7 +78,7 @@ def list_cases() -> list[Case]:
 def build(case: Case) -> Specimen:
     """Return a small network with random weights, and its inputs."""
     if case.family in UNTRIED:
-        raise NotImplementedError(UNTRIED[case.family])
+        raise Untried(UNTRIED[case.family])
     transformers.logging.set_verbosity_error()
     config = make_config(case.family)
     model: PreTrainedModel = getattr(transformers, case.network)(config)

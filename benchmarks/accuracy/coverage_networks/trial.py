@@ -36,6 +36,10 @@ class Specimen(Protocol):
         """Return the specimen, or a copy, in float64."""
 
 
+class Untried(Exception):
+    """A network of the list can't be tried; the message says why."""
+
+
 def make_noise(shape: tuple[int, ...], seed: int = 0) -> NDArray[np.float32]:
     """Return random gray images, of values from 0 to 1."""
     return np.random.default_rng(seed).random(shape, np.float32)
@@ -47,6 +51,8 @@ def try_network(build: Callable[[Case], Specimen], case: Case) -> Result:
         specimen = build(case)
         specimen.set_weights()
         expected = specimen.run_original()
+    except Untried as reason:
+        return Result.of_case(case, "not run", str(reason))
     except Exception as error:
         return Result.of_case(case, "not run", describe_error(error))
     expand = _try_expand(specimen, expected)
