@@ -163,7 +163,8 @@ def _take_statistics(module: Any, inputs: tuple[Tensor, ...]) -> None:
     module.running_var.copy_(variance)
     if isinstance(getattr(module, "weight", None), Tensor):
         # where the variance is less than epsilon, as with fresh weights, the output would vanish
-        module.weight.mul_((1 + module.eps / variance).sqrt())
+        epsilon = getattr(module, "eps", 1e-5)  # frozen ones of transformers have no attribute
+        module.weight.mul_((1 + epsilon / variance).sqrt())
 
 
 def describe_stems(original: nn.Module, adapted: nn.Module) -> str:
