@@ -90,7 +90,8 @@ def main(
         raise click.UsageError(
             "with --only, the results are of a part: give them a --name or an --output of their own"
         )
-    cases = [case for case in call_apart(_LIST) if re.search(only or "", str(case))]
+    listed = call_apart(_LIST)
+    cases = [case for case in listed if re.search(only or "", str(case))]
     if not cases:
         raise click.UsageError(f"--only {only!r} is found in no LIBRARY:FAMILY:NETWORK")
     versions = find_versions({LIBRARIES[case.library] for case in cases})
@@ -108,6 +109,7 @@ def main(
     document = {
         "versions": versions,
         "only": only,
+        "listed": len(listed),
         "seconds": seconds,
         "memory_gib": memory,
         "machine": describe_machine(),
