@@ -19,8 +19,8 @@ def make_markdown(document: dict[str, Any]) -> str:
     results = [Result(**row) for row in document["networks"]]
     packages = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
     lines = [
-        f"{len(results)} of the {document['listed']} networks of the list, with random weights, one of each family, adapted by "
-        '`how="collapse"`, and beside it by `how="expand"`.',
+        f"{len(results)} of the {document['listed']} networks of the list, with random weights, "
+        'adapted by `how="collapse"`, and beside it by `how="expand"`.',
         *([f"Only those in which `{document['only']}` is found."] if document["only"] else []),
         "",
         *_count_verdicts(results),
