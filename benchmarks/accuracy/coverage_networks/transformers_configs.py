@@ -46,7 +46,11 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "zoedepth": {"backbone_config": _FOUR},
     "eomt": {"num_blocks": 1},
     "eomt_dinov3": {"num_blocks": 1},
-    "lw_detr": {"num_queries": 100, "backbone_config": {"image_size": 256}, "projector_scale_factors": [1.0]},
+    "lw_detr": {
+        "num_queries": 100,
+        "backbone_config": {"image_size": 256},
+        "projector_scale_factors": [1.0],
+    },
     "rf_detr": {"num_queries": 100},
     "grounding-dino": {"num_queries": 100},
     "mm-grounding-dino": {"num_queries": 100},
