@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .image_input import ImageInput
-from .weights import Normalization, add_to_bias, mix_channels
+from .weights import Normalization, add_to_bias, choose_ones_level, mix_channels
 
 Array = NDArray[Any]
 # statistics that cancel leave a rounding error behind
@@ -47,6 +47,8 @@ class ChannelMap:
     has_axis : bool
         Whether the original value has an axis for its channels. It has none after one channel is
         picked by its number.
+    level : float
+        The level of a plane of ones, from :func:`.weights.choose_ones_level`.
     """
 
     base: Any
@@ -56,12 +58,31 @@ class ChannelMap:
     rank: int
     dtype: Any
     has_axis: bool = True
+    level: float = 1.0
 
     @classmethod
-    def from_input(cls, base: Any, image: ImageInput, normalization: Normalization) -> "ChannelMap":
-        """Return the map for an input of the original: each channel is the gray, normalized."""
+    def from_input(
+        cls,
+        base: Any,
+        image: ImageInput,
+        normalization: Normalization,
+        limits: tuple[float, float] | None = None,
+    ) -> "ChannelMap":
+        """Return the map for an input of the original: each channel is the gray, normalized.
+
+        Parameters
+        ----------
+        base : hashable
+        image : ImageInput
+        normalization : Normalization
+        limits : (lo, hi), optional
+            The range of the gray, if it is stated.
+        """
         mean, std = normalization
-        return cls(base, 1 / std[:, None], -mean / std, image.axis, image.rank, image.dtype)
+        if limits is None:
+            limits = (0, 255) if np.dtype(image.array_dtype) == np.uint8 else (0, 1)
+        return cls(base, 1 / std[:, None], -mean / std, image.axis, image.rank, image.dtype,
+            level=choose_ones_level(limits))  # fmt: skip
 
     @property
     def channel_count(self) -> int:
@@ -126,6 +147,23 @@ class ChannelMap:
             raise TraceError(f"becomes infinite in {where}")
         return result
 
+    def combine(self, operator: str, other: "ChannelMap", where: str) -> "ChannelMap":
+        """Return the map of the sum or difference of two values that are made of the same planes.
+
+        Raises
+        ------
+        TraceError
+            If the values are multiplied or divided, or are made of other planes.
+        """
+        if operator not in ("add", "subtract"):
+            raise TraceError(f"goes into {where} twice")
+        same = self.base == other.base and (self.axis, self.rank) == (other.axis, other.rank)
+        if not same or self.has_axis != other.has_axis:
+            raise TraceError(f"meets another image in {where}")
+        sign = 1 if operator == "add" else -1
+        matrix = self.matrix + sign * other.matrix  # a single channel meets each of the others
+        return replace(self, matrix=matrix, constant=self.constant + sign * other.constant)
+
     def read_numbers(self, operand: Any, where: str) -> Array:
         """Return an operand's numbers: one for all channels, or one for each channel.
 
@@ -165,9 +203,20 @@ class ChannelMap:
         """Whether the constant of any channel differs from `other_than`."""
         return bool((np.abs(self.constant - other_than) > _ROUNDING).any())
 
-    def with_ones(self, base: Any) -> "ChannelMap":
-        """Return the map onto `base`, which has a plane of ones at its end for the constant."""
-        matrix = np.concatenate((self.matrix, self.constant[:, None]), 1)
+    @property
+    def ones_level(self) -> float:
+        """Return the level of a plane of ones that carries the constant.
+
+        A network that normalizes gray of an unknown range itself makes 0 of a gray that is surely
+        in this range. This is the least level.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            zeros = np.abs(self.constant) / np.abs(self.matrix).sum(1)
+        return max(self.level, *zeros[np.isfinite(zeros)], 0.0)
+
+    def with_ones(self, base: Any, level: float = 1.0) -> "ChannelMap":
+        """Return the map onto `base`, which has at its end a plane of `level` for the constant."""
+        matrix = np.concatenate((self.matrix, self.constant[:, None] / level), 1)
         return replace(self, base=base, matrix=matrix, constant=np.zeros(self.channel_count))
 
     def fold_into_stem(
@@ -186,6 +235,26 @@ class ChannelMap:
         mixed = mix_channels(kernel, self.with_ones(None).matrix, axes, groups)
         seen, ones = np.split(mixed, [self.plane_count], axes.index("I"))
         return seen, add_to_bias(bias, ones, axes) if self.has_constant() else bias
+
+
+def list_alike(parts: Sequence[ChannelMap | None], where: str) -> list[Any]:
+    """Return the bases of images that are put together along another axis than their channels.
+
+    Raises
+    ------
+    TraceError
+        If a value isn't made of an image, or is made of it in another way than the first.
+    """
+    images = [part for part in parts if part is not None]
+    first = images[0]
+    for image in images:
+        same = image.axis == first.axis and image.has_axis == first.has_axis
+        same = same and image.dtype == first.dtype and np.array_equal(image.matrix, first.matrix)
+        if not (same and np.array_equal(image.constant, first.constant)):
+            raise TraceError(f"is put together with an image of other channels in {where}")
+    if len(images) < len(parts):
+        raise TraceError(f"is put together with something else in {where}")
+    return [image.base for image in images]
 
 
 def concatenate_channels(

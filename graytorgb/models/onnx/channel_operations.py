@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from onnx import NodeProto
 
-from ..channel_map import ChannelMap, TraceError, concatenate_channels
+from ..channel_map import ChannelMap, TraceError, concatenate_channels, list_alike
 from .edit import Edit
 from .graph import get_attribute
 from .rule_parts import apply_to_base, describe, find_argument, require_argument
@@ -30,12 +30,19 @@ def slice_channels(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap
     bounds = zip(starts.tolist(), ends.tolist(), steps.tolist(), strict=True)
     slices = (_make_slice(*bound, image.channel_count) for bound in bounds)
     cuts = dict(zip(places, slices, strict=True))
-    chosen = np.arange(image.channel_count)[cuts.pop(image.axis)]
-    if any(cut != slice(0, None, 1) for cut in cuts.values()):
-        raise TraceError(
-            f"is cropped along its channels and other axes at once in {describe(node)}"
-        )
-    return image.pick(chosen)
+    image = image.pick(np.arange(image.channel_count)[cuts.pop(image.axis)])
+    if all(cut == slice(0, None, 1) for cut in cuts.values()):
+        return image
+    kept = np.array([place != image.axis for place in places])  # the base is only cropped
+    fields = {"starts": starts, "ends": ends, "axes": np.array(places), "steps": steps}
+    fields = {name: np.asarray(numbers, np.int64)[kept] for name, numbers in fields.items()}
+    if edit.graph.opset < 10:
+        del fields["steps"]
+        edit.keep_node(node, {0: image.base}, **{k: v.tolist() for k, v in fields.items()})
+    else:
+        names = [edit.add_constant(v, f"{node.output[0]}_{k}") for k, v in fields.items()]
+        edit.keep_node(node, dict(enumerate([image.base, *names])))
+    return replace(image, base=node.output[0])
 
 
 def _make_slice(start: int, end: int, step: int, size: int) -> slice:
@@ -51,12 +58,25 @@ def _make_slice(start: int, end: int, step: int, size: int) -> slice:
 
 def gather_channels(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
     """Pick channels by their numbers."""
-    if get_attribute(node, "axis", 0) % image.rank != image.axis:
-        raise TraceError(f"goes into {describe(node)}")
+    place = get_attribute(node, "axis", 0) % image.rank
+    if place != image.axis:
+        return _gather_pixels(edit, node, image, place)
     index = require_argument(edit, node, 1, "indices")
     if index.ndim > 1:
         raise TraceError(f"gets another axis in {describe(node)}")
     return image.pick(index)
+
+
+def _gather_pixels(edit: Edit, node: NodeProto, image: ChannelMap, place: int) -> ChannelMap:
+    """Gather parts of the base along another axis, such as a frame or the rows of patches."""
+    index = edit.graph.find_constant(node.input[1])
+    if index is None:
+        [[shape], *_] = edit.probe.find_shapes([node.input[1]])
+        added = len(shape) - 1
+    else:
+        added = index.ndim - 1
+    axis = image.axis + added * (place < image.axis)
+    return apply_to_base(edit, node, image, axis=axis, rank=image.rank + added)
 
 
 def gather_nd_channels(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
@@ -68,9 +88,12 @@ def gather_nd_channels(edit: Edit, node: NodeProto, image: ChannelMap) -> Channe
 
 
 def split_channels(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
-    """Split the channels into several values."""
+    """Split the channels into several values, or the base along another axis."""
     if get_attribute(node, "axis", 0) % image.rank != image.axis:
-        raise TraceError(f"is split along its sides by {describe(node)}")
+        edit.keep_node(node, {0: image.base})
+        for name in node.output:
+            edit.record_image(name, replace(image, base=name))
+        return
     sizes = find_argument(edit, node, 1, "split")
     count = len(node.output)
     if sizes is None:  # the last may be smaller
@@ -82,14 +105,33 @@ def split_channels(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
 
 
 def concatenate_values(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
-    """Put the channels of several values one after the other."""
+    """Put the channels of several values one after the other, or images along another axis.
+
+    Values beside the image, such as a mask, become planes of the base.
+    """
+    axis = get_attribute(node, "axis", 1) % image.rank
     parts = [edit.images.get(name) for name in node.input]
-    axis = get_attribute(node, "axis", 1)
+    if axis != image.axis:
+        bases = list_alike(parts, describe(node))
+        edit.keep_node(node, dict(enumerate(bases)))
+        return replace(image, base=node.output[0])
+    for place, (name, part) in enumerate(zip(node.input, parts, strict=True)):
+        if part is None:
+            parts[place] = _map_other_value(edit, name, image)
     joined, bases = concatenate_channels(parts, axis, describe(node))
     if len(bases) == 1:
         return joined
     base = edit.add_node("Concat", bases, node.output[0], axis=image.axis)
     return replace(joined, base=base)
+
+
+def _map_other_value(edit: Edit, name: str, image: ChannelMap) -> ChannelMap:
+    """Return the map of a value that isn't an image, each of whose channels is a plane."""
+    counts = {shapes[0][image.axis] for shapes in edit.probe.find_shapes([name])}
+    if len(counts) != 1:
+        raise TraceError(f"is put together with {name!r}, whose channels aren't a fixed number")
+    matrix = np.eye(counts.pop())
+    return replace(image, base=name, matrix=matrix, constant=np.zeros(len(matrix)))
 
 
 def unsqueeze_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:

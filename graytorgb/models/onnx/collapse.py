@@ -31,8 +31,9 @@ def collapse(
         If the adapted outputs can't be exact.
     """
     normalization = preprocessing.normalization
-    images = choose_image_inputs(graph, normalization, layers)
-    edit, problems = trace_images(graph, images, normalization)
+    images = choose_image_inputs(graph, normalization, layers, size)
+    limits = preprocessing.limits if preprocessing.has_range else None
+    edit, problems = trace_images(graph, images, normalization, limits)
     if problems and graph.functions:
         inlined = onnx.inliner.inline_local_functions(graph.model)
         return collapse(Graph(inlined, graph.folder), preprocessing, layers, size)
@@ -42,45 +43,66 @@ def collapse(
     check_stems(layers, edit.stems, known, kind="node")
     if not edit.folds:
         preprocessing.require_stats()
-    _check_outputs(edit, [i.with_sides(size, keep_fixed=True) for i in images], preprocessing)
+    _check_outputs(edit, images, preprocessing)
     return edit
 
 
 def choose_image_inputs(
-    graph: Graph, normalization: Normalization, layers: list[str] | None = None
+    graph: Graph,
+    normalization: Normalization,
+    layers: list[str] | None = None,
+    size: tuple[int | None, ...] | None = None,
 ) -> list[ImageInput]:
     """Return the image inputs, each with the axis of its channels.
 
-    If `layers` are named, these are the inputs that lead to one of them.
+    If `layers` are named, these are the inputs that lead to one of them. An input that may be
+    something else, because it doesn't state its channels, has to lead to a stem.
 
     Raises
     ------
     ModelError
         If there is none, or nothing tells which axis has the channels.
     """
-    chosen, found = [], find_image_inputs(graph)
+    chosen, unclear = [], []
+    found = [[reading.with_sides(size, keep_fixed=True) for reading in readings]
+        for readings in find_image_inputs(graph)]  # fmt: skip
     for readings in found:
         edits = [trace_images(graph, [r], normalization)
             for r in readings if len(readings) > 1 or layers]  # fmt: skip
         leading = [r for r, (edit, problems) in zip(readings, edits, strict=False)
             if edit.stems and not problems]  # fmt: skip
         if len(readings) > 1 and len(leading) != 1:
-            axes = " or ".join(str(reading.axis) for reading in readings)
-            raise ModelError(
-                f"the input {readings[0].name!r} doesn't say whether its channels are on axis "
-                f"{axes}: state their number, "
-                "onnx.tools.update_model_dims.update_inputs_outputs_dims(...)"
-            )
+            leading = [r for r, (edit, _) in zip(readings, edits, strict=False) if edit.stems]
+        if len(readings) > 1 and len(leading) != 1:
+            unclear.append(readings)
+            continue
         stems = {name for edit, _ in edits for name in edit.stems}
         if layers is None or stems & set(layers):
             chosen.append((leading or readings)[0])
+    if unclear and not chosen:
+        name, axes = unclear[0][0].name, " or ".join(str(r.axis) for r in unclear[0])
+        raise ModelError(
+            f"the input {name!r} doesn't say whether its channels are on axis {axes}: state their "
+            "number, onnx.tools.update_model_dims.update_inputs_outputs_dims(...)"
+        )
     return chosen or [readings[0] for readings in found]
 
 
 def trace_images(
-    graph: Graph, images: list[ImageInput], normalization: Normalization
+    graph: Graph,
+    images: list[ImageInput],
+    normalization: Normalization,
+    limits: tuple[float, float] | None = None,
 ) -> tuple[Edit, list[str]]:
     """Trace images through every node.
+
+    Parameters
+    ----------
+    graph : Graph
+    images : list of ImageInput
+    normalization : Normalization
+    limits : (lo, hi), optional
+        The range of the gray, if it is stated.
 
     Returns
     -------
@@ -88,10 +110,10 @@ def trace_images(
     problems : list of str
         Messages about nodes that the images can't pass, and about images that are returned.
     """
-    edit, problems = Edit(graph), []
+    edit, problems = Edit(graph, images), []
     for image in images:
         image.check_takes_normalized(normalization)
-        edit.record_image(image.name, ChannelMap.from_input(image.name, image, normalization))
+        edit.record_image(image.name, ChannelMap.from_input(image.name, image, normalization, limits))
     for node in graph.nodes:
         if not any(name in edit.images for name in list_used_values(node)):
             edit.keep_node(node)

@@ -1,5 +1,6 @@
 """``Edit``: the nodes and tensors of an adapted ONNX graph, collected beside the original."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,13 +9,21 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from ..channel_map import ChannelMap
+from ..image_input import ImageInput
 from .graph import Graph, list_defined_names, list_used_values
+from .shapes import ShapeProbe
 
 _FIRST_IR_WITHOUT_WEIGHTS_AMONG_INPUTS = 4
 
 
 class Edit:
     """The nodes and tensors of an adapted graph; only :meth:`apply_to` changes the model.
+
+    Parameters
+    ----------
+    graph : Graph
+    images : sequence of ImageInput
+        The inputs whose images are traced, for runs that tell shapes.
 
     Attributes
     ----------
@@ -26,15 +35,16 @@ class Edit:
         Whether the network's own arithmetic is folded into the stems.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, images: Sequence[ImageInput] = ()) -> None:
         self.graph = graph
+        self.probe = ShapeProbe(graph, images)
         self.images: dict[str, ChannelMap] = {}
         self.stems: dict[str, str] = {}
         self.folds = False
         self._nodes: list[NodeProto] = []
         self._tensors: list[onnx.TensorProto] = []
         self._planes: dict[str, tuple[int, int]] = {}
-        self._with_ones: dict[str, str] = {}
+        self._with_ones: dict[tuple[str, float], str] = {}
         self._names = set(list_defined_names(graph.model.graph))
 
     def make_name(self, hint: str) -> str:
@@ -59,12 +69,39 @@ class Edit:
         self._nodes.append(helper.make_node(operator, inputs, [output], name, **attributes))
         return output
 
+    def replace_size(self, sizes: str, place: int, size: int, count: int, hint: str) -> str:
+        """Return the name of sizes computed at each run, with another number at one place.
+
+        Parameters
+        ----------
+        sizes : str
+            The name of the value that has the sizes.
+        place, size : int
+            The place in it, and the number that goes there.
+        count : int
+            How many sizes there are.
+        hint : str
+            A name for the result.
+        """
+        is_other = np.arange(count) != place
+        factor = self.add_constant(is_other.astype(np.int64), f"{hint}_kept")
+        others = self.add_node("Mul", [sizes, factor], self.make_name(f"{hint}_of_others"))
+        added = self.add_constant(np.where(is_other, 0, size), f"{hint}_planes")
+        return self.add_node("Add", [others, added], self.make_name(hint))
+
     def keep_node(
-        self, node: NodeProto, inputs: dict[int, str] | None = None, **attributes: Any
+        self,
+        node: NodeProto,
+        inputs: dict[int, str] | None = None,
+        *,
+        outputs: list[str] | None = None,
+        **attributes: Any,
     ) -> None:
-        """Copy a node of the original, with other inputs and attributes where they are given."""
+        """Copy a node, with other inputs, outputs and attributes where they are given."""
         copy = NodeProto()
         copy.CopyFrom(node)
+        if outputs is not None:
+            copy.output[:] = outputs
         for place, name in (inputs or {}).items():
             copy.input.extend([""] * (place + 1 - len(copy.input)))
             copy.input[place] = name
@@ -88,21 +125,24 @@ class Edit:
         """Append a plane of ones to the image's base, and let it carry the constant.
 
         One Pad node does this: it pads the channel axis by 1. It works for every size, also for
-        symbolic ones, for every opset from 2 on and for every float dtype. On ONNX Runtime it is at
-        least as fast as Shape, ConstantOfShape and Concat.
+        symbolic ones, for every opset from 2 on and for every float dtype. TensorRT takes it from
+        version 8 on (onnx-tensorrt, docs/operators.md), where ConstantOfShape has to be float32.
+        On ONNX Runtime it is at least as fast as Shape, ConstantOfShape and Concat.
         """
-        if image.base not in self._with_ones:
+        level = image.ones_level
+        key = image.base, level
+        if key not in self._with_ones:
             name = self.make_name(f"{image.base}_and_ones")
-            self._with_ones[image.base] = name
+            self._with_ones[key] = name
             pads = np.zeros(2 * image.rank, np.int64)
             pads[image.rank + image.axis] = 1
             if self.graph.opset < 11:
-                self.add_node("Pad", [image.base], name, pads=pads.tolist(), value=1.0)
+                self.add_node("Pad", [image.base], name, pads=pads.tolist(), value=level)
             else:
                 widths = self.add_constant(pads, f"{name}_pads")
-                value = self.add_constant(np.array(1), f"{name}_value", image.dtype)
+                value = self.add_constant(np.array(level), f"{name}_value", image.dtype)
                 self.add_node("Pad", [image.base, widths, value], name)
-        return image.with_ones(self._with_ones[image.base])
+        return image.with_ones(self._with_ones[key], level)
 
     def preview_graph(self) -> Graph:
         """Return the adapted graph for lookups and runs; it shares the original's weights."""

@@ -10,6 +10,8 @@ from .graph import Graph
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
 _INTEGERS = (TensorProto.UINT8, TensorProto.UINT16, TensorProto.INT8, TensorProto.INT16,
     TensorProto.INT32, TensorProto.INT64)  # fmt: skip
+# The axes that can have the channels, by the number of axes: of 5, also those of (N, T, C, H, W).
+_AXES = {3: (0, 2), 4: (1, 3), 5: (1, 2, 4)}
 
 
 def find_image_inputs(graph: Graph, channels: int = CHANNELS) -> list[list[ImageInput]]:
@@ -43,7 +45,7 @@ def find_image_inputs(graph: Graph, channels: int = CHANNELS) -> list[list[Image
 def _list_readings(place: int, value: ValueInfoProto, channels: int) -> list[ImageInput]:
     """Return one ImageInput for each axis that can have the channels.
 
-    The size of such an axis is `channels`. If no axis states its size, it can be any of them.
+    The size of such an axis is `channels`. If there is none, it is any axis that isn't fixed.
     """
     kind = value.type.tensor_type
     dims = kind.shape.dim
@@ -54,14 +56,14 @@ def _list_readings(place: int, value: ValueInfoProto, channels: int) -> list[Ima
     if len(dims) not in (3, 4, 5) or kind.elem_type not in (*FLOATS, *_INTEGERS):
         return []
     axes = [k for k, d in enumerate(dims) if d.denotation == "DATA_CHANNEL"]
-    axes = axes or [1 if len(dims) > 3 else 0, len(dims) - 1]
-    wanted = channels if any(shape[axis] for axis in axes) else None
+    axes = axes or [*_AXES[len(dims)]]
+    stated = [axis for axis in axes if shape[axis] == channels]
+    axes = stated or [axis for axis in axes if shape[axis] is None]
     dtype = kind.elem_type
     array_dtype = helper.tensor_dtype_to_np_dtype(dtype)
     return [
         ImageInput(value.name, place, shape, axis, dtype, array_dtype, dtype in _INTEGERS)
         for axis in axes
-        if shape[axis] == wanted
     ]
 
 
