@@ -16,7 +16,8 @@ from ..stem import CHANNELS, EPS
 from ..weights import Normalization
 from .files import read_network
 from .inputs import find_image_inputs, find_layer, list_inputs, list_layers
-from .operations import STEMS, get_kind
+from .operations import STEMS
+from .steps import get_kind
 from .stem_layers import count_channels, make_counter, to_float64
 
 Array = NDArray[Any]
