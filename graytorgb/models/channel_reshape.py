@@ -25,51 +25,89 @@ class Factor(NamedTuple):
 
 
 def reshape_channels(
-    image: ChannelMap, before: Sequence[int], after: Sequence[int], where: str
+    image: ChannelMap, runs: Sequence[tuple[Sequence[int], Sequence[int]]], where: str
 ) -> ChannelMap:
     """Return the map after a reshape in row-major order.
+
+    The base has to be reshaped as the original value is, with the size of the result's axis
+    replaced by the result's number of planes.
 
     Parameters
     ----------
     image : ChannelMap
-    before, after : sequence of int
-        The shapes of the original value. The base has to be reshaped to `after`, with the size of
-        the result's axis replaced by the result's number of planes.
+    runs : sequence of pairs (before, after)
+        The shapes of the original value, at several sizes if its size isn't fixed.
     where : str
         A description of the layer or node for messages.
 
     Raises
     ------
     TraceError
-        If the channels are cut into parts that depend on the same planes, or become too many.
+        If the channels are cut into parts that depend on the same planes, become too many, or
+        aren't the same number at each size.
 
     Examples
     --------
     >>> image = ChannelMap("x", np.ones((3, 1)), np.zeros(3), 3, 4, "float32")
-    >>> patches = reshape_channels(image, (2, 4, 2, 3), (2, 4, 6), "reshape")
+    >>> patches = reshape_channels(image, [((2, 4, 2, 3), (2, 4, 6))], "reshape")
     >>> patches.axis, patches.channel_count, patches.plane_count
     (2, 6, 2)
     """
     if not image.has_axis:
         raise TraceError(f"goes into {where} as a single channel")
+    plans = [_plan_reshape(image, before, after, where) for before, after in runs]
+    if any(plan != plans[0] for plan in plans):
+        raise TraceError(f"has its sides, which aren't fixed, merged with its channels in {where}")
+    axis, outer, merged = plans[0]
+    inner = split_channels(image, *outer)
+    if inner is None:
+        raise TraceError(f"has its channels cut into parts by {where}")
+    joined = merge_channels(inner, *merged, where)
+    return replace(joined, axis=axis, rank=len(runs[0][1]))
+
+
+class ReshapePlan(NamedTuple):
+    """The new axis of the channels, and the numbers of values in front of and behind them.
+
+    Attributes
+    ----------
+    axis : int
+    outer : (int, int)
+        The values on the channels' axis before the reshape that leave it.
+    merged : (int, int)
+        The values that are on the channels' axis after the reshape.
+    """
+
+    axis: int
+    outer: tuple[int, int]
+    merged: tuple[int, int]
+
+
+def _plan_reshape(
+    image: ChannelMap, before: Sequence[int], after: Sequence[int], where: str
+) -> ReshapePlan:
+    """Return the plan of a reshape between these shapes."""
     factors = find_factors(before, after)
     if factors is None:
         raise TraceError(f"is reshaped from {tuple(before)} to {tuple(after)} in {where}")
     parts = [factor for factor in factors if factor.before == image.axis]
     if not parts:
         return _keep_single_channel(image, before, after, where)
+    plans = []
     for carrier in parts:
-        place = parts.index(carrier)
-        lead, trail = (prod(p.size for p in side) for side in (parts[:place], parts[place + 1 :]))
-        inner = split_channels(image, lead, trail)
-        if inner is None:
-            continue
         merged = [factor for factor in factors if factor.after == carrier.after]
-        place = merged.index(carrier)
-        lead, trail = (prod(f.size for f in side) for side in (merged[:place], merged[place + 1 :]))
-        joined = merge_channels(inner, lead, trail, where)
-        return replace(joined, axis=carrier.after, rank=len(after))
-    raise TraceError(f"has its channels cut into parts by {where}, {tuple(before)} to {after}")
+        outer, inner = _count_around(parts, carrier), _count_around(merged, carrier)
+        plans.append(ReshapePlan(carrier.after, outer, inner))
+    possible = [plan for plan in plans if split_channels(image, *plan.outer) is not None]
+    return (possible or plans)[0]
+
+
+def _count_around(factors: list[Factor], carrier: Factor) -> tuple[int, int]:
+    """Return the products of the factors in front of one, and of those behind it."""
+    place = factors.index(carrier)
+    sides = factors[:place], factors[place + 1 :]
+    lead, trail = (prod(factor.size for factor in side) for side in sides)
+    return lead, trail
 
 
 def find_factors(before: Sequence[int], after: Sequence[int]) -> list[Factor] | None:
@@ -138,10 +176,10 @@ def split_channels(image: ChannelMap, lead: int, trail: int) -> ChannelMap | Non
 
 def _keep_single_channel(
     image: ChannelMap, before: Sequence[int], after: Sequence[int], where: str
-) -> ChannelMap:
-    """Return the map of an image of one channel, whose axis stays between the same axes."""
+) -> ReshapePlan:
+    """Return the plan for an image of one channel, whose axis stays between the same axes."""
     count = prod(before[: image.axis])
     places = [k for k, size in enumerate(after) if size == 1 and prod(after[:k]) == count]
     if image.plane_count != 1 or len(places) != 1:
         raise TraceError(f"loses the axis of its channel in {where}")
-    return replace(image, axis=places[0], rank=len(after))
+    return ReshapePlan(places[0], (1, 1), (1, 1))

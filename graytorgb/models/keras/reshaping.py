@@ -14,9 +14,9 @@ from ..channel_map import ChannelMap, TraceError
 from ..channel_reshape import merge_channels, reshape_channels
 from .steps import Step, check_axis, describe, get_kind, rebuild_operation
 
-# Sizes that stand for those that aren't fixed: many patches divide them. A rule has to do the same
-# at both.
-_FREE_SIZES = ((672, 960, 1344), (1344, 672, 960))
+# Sizes that stand for those that aren't fixed. Many sizes of patches divide them, and no product
+# of some is equal in both rows, where a rule has to do the same.
+_FREE_SIZES = ((672, 960, 1344), (1344, 1920, 2688))
 
 
 def reshape_image(operation: Any, image: ChannelMap, args: Any, place: int) -> Step:
@@ -28,15 +28,12 @@ def reshape_image(operation: Any, image: ChannelMap, args: Any, place: int) -> S
             raise TraceError(f"is transposed and flattened by {where}")
     shape = list(image.base.shape)
     shape[image.axis] = image.channel_count
-    results, after = [], []
+    runs = []
     for sizes in _FREE_SIZES:
         free = iter(sizes)
         before = [next(free, 2016) if size is None else size for size in shape]
-        after = _find_output_shape(operation, before, image.dtype)
-        results.append(reshape_channels(image, before, after, where))
-    result = results[0]
-    if any((r.axis, r.matrix.shape) != (result.axis, result.matrix.shape) for r in results):
-        raise TraceError(f"has its sides, which aren't fixed, merged with its channels in {where}")
+        runs.append((before, _find_output_shape(operation, before)))
+    result = reshape_channels(image, runs, where)
     if get_kind(operation) == "Flatten" or result.plane_count == result.channel_count:
         return Step(result, keep=True)
     name = "target_shape" if isinstance(operation, keras.layers.Layer) else "newshape"
@@ -45,7 +42,7 @@ def reshape_image(operation: Any, image: ChannelMap, args: Any, place: int) -> S
     return Step(result, layers=[rebuild_operation(operation, **{name: tuple(target)})])
 
 
-def _find_output_shape(operation: Any, before: list[int], dtype: str) -> list[int]:
+def _find_output_shape(operation: Any, before: list[int]) -> list[int]:
     """Return the shape of an operation's output for an input of fixed sizes.
 
     A layer that reshapes keeps the number of images.

@@ -10,9 +10,10 @@ from ..stem import check_stem_outputs, check_stems, make_collapse_error, make_tr
 from ..weights import Normalization
 from .edit import Edit
 from .graph import Graph, list_used_values
-from .inputs import find_image_inputs
+from .inputs import find_image_inputs, make_axis_error
 from .operations import trace_node
 from .runtime import evaluate_model
+from .shapes import make_other_inputs
 
 _SIDES = (64, 224, 512)  # the sides to try if the model takes any size
 
@@ -67,24 +68,21 @@ def choose_image_inputs(
     found = [[reading.with_sides(size, keep_fixed=True) for reading in readings]
         for readings in find_image_inputs(graph)]  # fmt: skip
     for readings in found:
-        edits = [trace_images(graph, [r], normalization)
-            for r in readings if len(readings) > 1 or layers]  # fmt: skip
-        leading = [r for r, (edit, problems) in zip(readings, edits, strict=False)
+        is_stated = readings[0].shape[readings[0].axis] is not None and len(readings) == 1
+        edits = [] if is_stated and not layers else [
+            trace_images(graph, [reading], normalization) for reading in readings]  # fmt: skip
+        traced = [r for r, (edit, problems) in zip(readings, edits, strict=False)
             if edit.stems and not problems]  # fmt: skip
-        if len(readings) > 1 and len(leading) != 1:
-            leading = [r for r, (edit, _) in zip(readings, edits, strict=False) if edit.stems]
-        if len(readings) > 1 and len(leading) != 1:
+        if len(traced) != 1:  # perhaps one that has to be refused
+            traced = [r for r, (edit, _) in zip(readings, edits, strict=False) if edit.stems]
+        if not is_stated and len(traced) != 1:
             unclear.append(readings)
             continue
         stems = {name for edit, _ in edits for name in edit.stems}
         if layers is None or stems & set(layers):
-            chosen.append((leading or readings)[0])
+            chosen.append((traced or readings)[0])
     if unclear and not chosen:
-        name, axes = unclear[0][0].name, " or ".join(str(r.axis) for r in unclear[0])
-        raise ModelError(
-            f"the input {name!r} doesn't say whether its channels are on axis {axes}: state their "
-            "number, onnx.tools.update_model_dims.update_inputs_outputs_dims(...)"
-        )
+        raise make_axis_error(graph, unclear[0])
     return chosen or [readings[0] for readings in found]
 
 
@@ -141,8 +139,10 @@ def _check_outputs(edit: Edit, images: list[ImageInput], preprocessing: Preproce
     for side in _SIDES:
         grays = {i.name: i.make_noise(side, preprocessing.rescaling) for i in images}
         planes = {i.name: i.make_planes(grays[i.name], preprocessing.normalization) for i in images}
+        others = make_other_inputs(edit.graph, planes)
+        others = {v.name: others[v.name] for v in before.graph.input if v.name in others}
         try:
-            expected = evaluate_model(before, planes)
+            expected = evaluate_model(before, planes | others)
         except Exception as error:  # whatever an operator raises at a size it doesn't take
             cause = cause or error
             continue
@@ -156,7 +156,7 @@ def _check_outputs(edit: Edit, images: list[ImageInput], preprocessing: Preproce
             remedies=("example",),
         ) from cause
     try:
-        given = evaluate_model(after, grays)
+        given = evaluate_model(after, grays | others)
     except Exception as error:
         raise make_collapse_error(
             f"with one channel the first layers raise {type(error).__name__}: {error}"

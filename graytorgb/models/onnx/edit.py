@@ -1,6 +1,7 @@
 """``Edit``: the nodes and tensors of an adapted ONNX graph, collected beside the original."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ class Edit:
         self.folds = False
         self._nodes: list[NodeProto] = []
         self._tensors: list[onnx.TensorProto] = []
+        self._constants: dict[Any, str] = {}
         self._planes: dict[str, tuple[int, int]] = {}
         self._with_ones: dict[tuple[str, float], str] = {}
         self._names = set(list_defined_names(graph.model.graph))
@@ -56,12 +58,15 @@ class Edit:
         return name
 
     def add_constant(self, values: NDArray[Any], hint: str, dtype: int | None = None) -> str:
-        """Add a tensor and return its name."""
+        """Add a tensor, or find one of the same values, and return its name."""
         if dtype is not None:
             values = values.astype(helper.tensor_dtype_to_np_dtype(dtype))
-        name = self.make_name(hint)
-        self._tensors.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
-        return name
+        values = np.asarray(values, order="C")
+        key = values.dtype, values.shape, sha256(values.tobytes()).digest()
+        if key not in self._constants:
+            self._constants[key] = self.make_name(hint)
+            self._tensors.append(numpy_helper.from_array(values, self._constants[key]))
+        return self._constants[key]
 
     def add_node(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
         """Add a node and return the name of its output."""

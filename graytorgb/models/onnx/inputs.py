@@ -35,8 +35,24 @@ def find_image_inputs(graph: Graph, channels: int = CHANNELS) -> list[list[Image
         for readings in found]  # fmt: skip
     if found:
         return [readings for readings, rank in zip(found, ranks, strict=True) if rank == max(ranks)]
+    raise _make_input_error(graph, channels)
+
+
+def make_axis_error(graph: Graph, readings: list[ImageInput]) -> ModelError:
+    """Return the error for an input that doesn't state its channels, and leads to no stem."""
+    if len(readings) == 1:  # another axis has a number of channels that isn't 3
+        return _make_input_error(graph, CHANNELS)
+    axes = " or ".join(str(reading.axis) for reading in readings)
+    return ModelError(
+        f"the input {readings[0].name!r} doesn't say whether its channels are on axis {axes}: "
+        "state their number, onnx.tools.update_model_dims.update_inputs_outputs_dims(...)"
+    )
+
+
+def _make_input_error(graph: Graph, channels: int) -> ModelError:
+    """Return the error for a model without an image among its inputs."""
     given = ", ".join(f"{v.name!r} {_describe_value(v)}" for v in graph.inputs) or "none"
-    raise ModelError(
+    return ModelError(
         f"no input has {channels} channel{'s' * (channels > 1)}, (N, {channels}, H, W) or "
         f"(N, H, W, {channels}); the model's inputs: {given}"
     )
@@ -55,8 +71,10 @@ def _list_readings(place: int, value: ValueInfoProto, channels: int) -> list[Ima
     )
     if len(dims) not in (3, 4, 5) or kind.elem_type not in (*FLOATS, *_INTEGERS):
         return []
-    axes = [k for k, d in enumerate(dims) if d.denotation == "DATA_CHANNEL"]
-    axes = axes or [*_AXES[len(dims)]]
+    named = [k for k, d in enumerate(dims) if d.denotation == "DATA_CHANNEL"]
+    if named and shape[named[0]] is None:
+        shape = (*shape[: named[0]], channels, *shape[named[0] + 1 :])
+    axes = named or [*_AXES[len(dims)]]
     stated = [axis for axis in axes if shape[axis] == channels]
     axes = stated or [axis for axis in axes if shape[axis] is None]
     dtype = kind.elem_type

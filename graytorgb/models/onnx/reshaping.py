@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto
 
-from ..channel_map import ChannelMap, TraceError
+from ..channel_map import ChannelMap
 from ..channel_reshape import merge_channels, reshape_channels
 from .edit import Edit
 from .graph import get_attribute
@@ -24,16 +24,9 @@ def reshape_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
 
     The shapes are those of runs at two sizes, unless the model takes one size.
     """
-    where = describe(node)
-    if not image.has_axis:
-        raise TraceError(f"goes into {where} as a single channel")
-    runs = edit.probe.find_shapes([node.input[0], node.output[0]])
-    results = [reshape_channels(image, before, after, where) for before, after in runs]
-    result = results[0]
-    if any(
-        (other.axis, other.matrix.shape) != (result.axis, result.matrix.shape) for other in results
-    ):
-        raise TraceError(f"has its sides, which aren't fixed, merged with its channels in {where}")
+    runs = [(before, after) for before, after in
+        edit.probe.find_shapes([node.input[0], node.output[0]])]  # fmt: skip
+    result = reshape_channels(image, runs, describe(node))
     after = runs[0][1]
     if node.op_type == "Flatten" or result.plane_count == result.channel_count:
         edit.keep_node(node, {0: image.base})

@@ -1,6 +1,6 @@
 """``ShapeProbe``: the shapes of values in a graph, found by running it on images of a few sizes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,10 @@ from .graph import Graph
 from .runtime import evaluate_model
 
 Array = NDArray[Any]
-# Sides that many networks take; unequal ones tell the height from the width.
-_SIDES = ((224, 256), (64, 96), (512, 384), (224, 224), (384, 384), (32, 32), (28, 28))
+# The number of images and the sides to try. Unequal sides tell the height from the width, and no
+# products are equal.
+_SIZES = ((2, 224, 256), (3, 448, 384), (2, 64, 96), (3, 512, 768), (2, 224, 224), (3, 448, 448),
+    (2, 256, 256), (3, 384, 384), (2, 32, 32), (3, 28, 28), (1, 224, 224))  # fmt: skip
 _PROBES = 2
 _FRAMES = 16  # of a video whose length isn't fixed
 _LENGTH = 8  # of any other axis that isn't fixed
@@ -54,9 +56,8 @@ class ShapeProbe:
         used = {value.name for value in part.graph.input}
         found: list[list[Array]] = []
         cause: Exception | None = None
-        for sizes in self._list_sizes():
-            inputs = {v.name: self._make_input(v, sizes)
-                for v in self._graph.inputs if v.name in used}  # fmt: skip
+        for sizes in _SIZES:
+            inputs = self._make_inputs(sizes, used)
             try:
                 found.append(evaluate_model(part, inputs))
             except Exception as error:  # whatever an operator raises at a size it doesn't take
@@ -67,26 +68,57 @@ class ShapeProbe:
             raise TraceError(f"can't be followed to {names[0]!r}: {cause}")
         return found
 
-    def _list_sizes(self) -> Iterator[tuple[int, int, int]]:
-        """Yield the number of images and the sides to try."""
-        for height, width in _SIDES:
-            yield 2, height, width
-            yield 3, width, height
-        yield 1, 224, 224
-
-    def _make_input(self, value: ValueInfoProto, sizes: tuple[int, int, int]) -> Array:
-        """Return zeros for an input of the model."""
-        dtype = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
-        image = self._images.get(value.name)
-        dims = [*(_read_dims(value) if image is None else image.shape)]
-        free = dict.fromkeys(range(len(dims)), _LENGTH)
-        free[0] = sizes[0]
-        if image is not None:
+    def _make_inputs(self, sizes: tuple[int, int, int], used: set[str]) -> dict[str, Array]:
+        """Return black images of these sizes, and values for the other inputs that are used."""
+        images = {}
+        for image in self._images.values():
+            dims = [*image.shape]
             dims[image.axis] = CHANNELS
-            others = [k for k in range(image.is_batch, image.rank) if k != image.axis]
-            sides = (_FRAMES,) * (len(others) - 2) + sizes[1:]
-            free.update(zip(others, sides, strict=True))
-        return np.zeros([free[k] if n is None else n for k, n in enumerate(dims)], dtype)
+            if image.is_batch:
+                dims[0] = dims[0] or sizes[0]
+            sides = [k for k in range(image.is_batch, image.rank) if k != image.axis]
+            free = (_FRAMES,) * (len(sides) - 2) + sizes[1:]
+            for axis, size in zip(sides, free, strict=True):
+                dims[axis] = dims[axis] or size
+            images[image.name] = np.zeros(dims, image.array_dtype)
+        inputs = images | make_other_inputs(self._graph, images)
+        return {name: array for name, array in inputs.items() if name in used}
+
+
+def make_other_inputs(graph: Graph, images: Mapping[str, Array]) -> dict[str, Array]:
+    """Return values for the inputs of a graph beside its images: noise, or zeros for integers.
+
+    Sizes with a name are those that the images have for it; a first size without one is the
+    number of images.
+
+    Parameters
+    ----------
+    graph : Graph
+    images : mapping of str to ndarray
+        The images by the names of their inputs.
+    """
+    known: dict[str, int] = {}
+    count = 1
+    for value in graph.inputs:
+        if value.name in images:
+            shape = images[value.name].shape
+            count = shape[0]
+            known |= {d.dim_param: size
+                for d, size in zip(value.type.tensor_type.shape.dim, shape, strict=True)}  # fmt: skip
+    others = {}
+    for value in graph.inputs:
+        if value.name in images or not value.type.HasField("tensor_type"):
+            continue
+        sizes = _read_dims(value)
+        names = [d.dim_param for d in value.type.tensor_type.shape.dim]
+        shape = tuple(
+            known.get(name or " ", _LENGTH if k else count) if size is None else size
+            for k, (size, name) in enumerate(zip(sizes, names, strict=True))
+        )
+        dtype = np.dtype(helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
+        noise = np.random.default_rng(len(others)).random(shape)
+        others[value.name] = np.asarray(noise if dtype.kind == "f" else 0 * noise).astype(dtype)
+    return others
 
 
 def _read_dims(value: ValueInfoProto) -> tuple[int | None, ...]:
