@@ -3,9 +3,11 @@
 The head of operations.py describes the arguments and the result of a rule.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import NodeProto
 
 from ..channel_map import ChannelMap, TraceError, concatenate_channels, list_alike
@@ -132,6 +134,50 @@ def _map_other_value(edit: Edit, name: str, image: ChannelMap) -> ChannelMap:
         raise TraceError(f"is put together with {name!r}, whose channels aren't a fixed number")
     matrix = np.eye(counts.pop())
     return replace(image, base=name, matrix=matrix, constant=np.zeros(len(matrix)))
+
+
+def scatter_channels(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
+    """Replace channels by others, as torch exports ``x[:, 0] = y`` with dynamo."""
+    axis = get_attribute(node, "axis", 0) % image.rank
+    rows = []
+    for data, index in edit.probe.find_values([node.input[0], node.input[1]]):
+        last = np.moveaxis(index, axis, -1)
+        numbers = last.reshape(-1, last.shape[-1])
+        is_whole = last.shape[:-1] == np.moveaxis(data, axis, -1).shape[:-1]
+        if axis != image.axis or not is_whole or (numbers != numbers[0]).any():
+            raise TraceError(f"goes into {describe(node)}, which replaces pixels")
+        rows.append(numbers[0])
+    return _replace_channels(edit, node, image, rows)
+
+
+def scatter_nd_channels(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
+    """Replace channels by others, as torch exports ``x[:, 0] = y`` without dynamo."""
+    rows = []
+    for data, index in edit.probe.find_values([node.input[0], node.input[1]]):
+        is_row = image.axis == 1 and index.ndim == 3 and index.shape[::2] == (len(data), 2)
+        if not (is_row and (index[..., 0] == np.arange(len(data))[:, None]).all()):
+            raise TraceError(f"goes into {describe(node)}, which replaces pixels")
+        if (index[..., 1] != index[0, :, 1]).any():
+            raise TraceError(f"goes into {describe(node)}, which replaces pixels")
+        rows.append(index[0, :, 1])
+    return _replace_channels(edit, node, image, rows)
+
+
+def _replace_channels(
+    edit: Edit, node: NodeProto, image: ChannelMap, rows: Sequence[NDArray[np.int64]]
+) -> ChannelMap:
+    """Return the image with these channels replaced by those of the node's last input."""
+    parts = [edit.images.get(node.input[place]) for place in (0, 2)]
+    if get_attribute(node, "reduction", "none") != "none" or any(
+        not np.array_equal(row, rows[0]) for row in rows
+    ):
+        raise TraceError(f"goes into {describe(node)}, which replaces pixels")
+    joined, bases = concatenate_channels(parts, image.axis, describe(node))
+    if len(bases) > 1 or len(rows[0]) != joined.channel_count - image.channel_count:
+        raise TraceError(f"goes into {describe(node)}, with another image")
+    order = np.arange(image.channel_count)
+    order[rows[0]] = image.channel_count + np.arange(len(rows[0]))
+    return joined.pick(order)
 
 
 def unsqueeze_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:

@@ -45,6 +45,7 @@ class Edit:
         self._nodes: list[NodeProto] = []
         self._tensors: list[onnx.TensorProto] = []
         self._constants: dict[Any, str] = {}
+        self._added: set[str] = set()  # outputs of nodes that the original doesn't have
         self._planes: dict[str, tuple[int, int]] = {}
         self._with_ones: dict[tuple[str, float], str] = {}
         self._names = set(list_defined_names(graph.model.graph))
@@ -71,6 +72,7 @@ class Edit:
     def add_node(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
         """Add a node and return the name of its output."""
         name = self.make_name(f"{output}_node")
+        self._added.add(output)
         self._nodes.append(helper.make_node(operator, inputs, [output], name, **attributes))
         return output
 
@@ -164,7 +166,7 @@ class Edit:
     def apply_to(self, model: ModelProto) -> None:
         """Change a model, the original or a copy of it, into the adapted one."""
         graph = model.graph
-        before = {name for node in graph.node for name in list_used_values(node)}
+        before = {name for node in graph.node for name in list_used_values(node)} | self._added
         nodes = list(self._nodes)
         while True:  # drop nodes that only dropped nodes used, until none is left
             used = {name for node in nodes for name in list_used_values(node)}
@@ -178,10 +180,11 @@ class Edit:
         unused = orphans & {tensor.name for tensor in graph.initializer}
         _remove_names(graph.initializer, unused)
         _remove_names(graph.input, unused)
-        graph.initializer.extend(self._tensors)
+        tensors = [tensor for tensor in self._tensors if tensor.name in used]
+        graph.initializer.extend(tensors)
         if model.ir_version < _FIRST_IR_WITHOUT_WEIGHTS_AMONG_INPUTS:
             graph.input.extend(
-                helper.make_tensor_value_info(t.name, t.data_type, t.dims) for t in self._tensors
+                helper.make_tensor_value_info(t.name, t.data_type, t.dims) for t in tensors
             )
         self._correct_shapes(model)
 

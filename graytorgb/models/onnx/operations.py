@@ -19,6 +19,8 @@ from .channel_operations import (
     concatenate_values,
     gather_channels,
     gather_nd_channels,
+    scatter_channels,
+    scatter_nd_channels,
     slice_channels,
     split_channels,
     squeeze_image,
@@ -27,7 +29,7 @@ from .channel_operations import (
 from .edit import Edit
 from .graph import get_attribute, list_used_values
 from .inputs import FLOATS
-from .reshaping import fold_space_to_depth, reshape_image
+from .reshaping import fold_space_to_depth, pass_expanded, reshape_image
 from .rule_parts import (
     apply_to_base,
     check_axis,
@@ -43,8 +45,8 @@ Operation = Callable[[Edit, NodeProto, ChannelMap], ChannelMap | None]
 
 _FIRST_OPSET_WITH_NUMPY_BROADCASTING = 7
 _ARITHMETIC = {"Add": "add", "Sub": "subtract", "Mul": "multiply", "Div": "divide"}
-_TAKE_SEVERAL = (*_ARITHMETIC, "Concat", "MatMul", "Einsum")
-_TAKE_ONE_CHANNEL = (*_ARITHMETIC, "Neg", "Identity", "Unsqueeze")
+_TAKE_SEVERAL = (*_ARITHMETIC, "Concat", "MatMul", "Einsum", "ScatterElements", "ScatterND")
+_TAKE_ONE_CHANNEL = (*_ARITHMETIC, "Neg", "Identity", "Unsqueeze", "Shape", "Expand", "Reshape")
 _QUANTIZED = ("QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "ConvInteger",
     "DequantizeLinear")  # fmt: skip
 
@@ -222,6 +224,14 @@ def _resize_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
 
 def _restore_shape(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     """Return the shape of the original image, not of the base, to nodes that use it."""
+    if not image.has_axis:
+        kept = [k for k in range(image.rank) if k != image.axis]
+        kept = kept[get_attribute(node, "start", 0) : get_attribute(node, "end", None)]
+        shape = edit.make_name(f"{node.output[0]}_of_gray")
+        edit.add_node("Shape", [image.base], shape)
+        index = edit.add_constant(np.array(kept, np.int64), f"{shape}_kept")
+        edit.add_node("Gather", [shape, index], node.output[0], axis=0)
+        return
     missing = np.zeros(image.rank, np.int64)
     missing[image.axis] = image.channel_count - image.plane_count
     missing = missing[get_attribute(node, "start", 0) : get_attribute(node, "end", None)]
@@ -258,6 +268,9 @@ OPERATIONS: dict[str, Operation] = {
     "GatherND": gather_nd_channels,
     "Split": split_channels,
     "Concat": concatenate_values,
+    "ScatterElements": scatter_channels,
+    "ScatterND": scatter_nd_channels,
+    "Expand": pass_expanded,
     "Unsqueeze": unsqueeze_image,
     "Squeeze": squeeze_image,
     **dict.fromkeys(("Reshape", "Flatten"), reshape_image),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto
 
-from ..channel_map import ChannelMap
+from ..channel_map import ChannelMap, TraceError
 from ..channel_reshape import merge_channels, reshape_channels
 from .edit import Edit
 from .graph import get_attribute
@@ -26,7 +26,11 @@ def reshape_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
     """
     runs = [(before, after) for before, after in
         edit.probe.find_shapes([node.input[0], node.output[0]])]  # fmt: skip
-    result = reshape_channels(image, runs, describe(node))
+    if not image.has_axis:  # the base has an axis of one plane where the channel was
+        runs = [((*before[: image.axis], 1, *before[image.axis :]), a) for before, a in runs]
+    result = reshape_channels(replace(image, has_axis=True), runs, describe(node))
+    if all(_count_planes(b, image) == _count_planes(a, result) for b, a in runs):
+        return replace(result, base=image.base)  # it does nothing to the base
     after = runs[0][1]
     if node.op_type == "Flatten" or result.plane_count == result.channel_count:
         edit.keep_node(node, {0: image.base})
@@ -36,6 +40,19 @@ def reshape_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
     else:
         edit.keep_node(node, {0: image.base, 1: _add_shape(edit, node, image, result, after)})
     return replace(result, base=node.output[0])
+
+
+def _count_planes(shape: tuple[int, ...], image: ChannelMap) -> tuple[int, ...]:
+    """Return the shape of the base, where `shape` is the original's."""
+    return (*shape[: image.axis], image.plane_count, *shape[image.axis + 1 :])
+
+
+def pass_expanded(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
+    """Leave out an Expand to the shape that the image has already."""
+    runs = edit.probe.find_shapes([node.input[0], node.output[0]])
+    if any(before != after for before, after in runs):
+        raise TraceError(f"is repeated by {describe(node)}")
+    return image
 
 
 def _add_shape(
