@@ -212,7 +212,7 @@ class ChannelMap:
         """
         with np.errstate(divide="ignore", invalid="ignore"):
             zeros = np.abs(self.constant) / np.abs(self.matrix).sum(1)
-        return max(self.level, *zeros[np.isfinite(zeros)], 0.0)
+        return float(max(self.level, *zeros[np.isfinite(zeros)]))
 
     def with_ones(self, base: Any, level: float = 1.0) -> "ChannelMap":
         """Return the map onto `base`, which has at its end a plane of `level` for the constant."""

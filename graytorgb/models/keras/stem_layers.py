@@ -180,7 +180,7 @@ def make_plain_layer(layer: Any) -> Any:
     others at each call. Its answers to impulses are the kernel. The caller has to compare both
     layers on images, because a layer that isn't linear answers too.
     """
-    base = next(kind for kind in type(layer).__mro__ if kind in _CONVOLUTIONS.values())
+    base: Any = next(kind for kind in type(layer).__mro__ if kind in _CONVOLUTIONS.values())
     reach = [(k - 1) * d + 1 for k, d in zip(layer.kernel_size, layer.dilation_rate, strict=True)]
     channels = count_channels(layer)
     places = [(slice(None, None, d)) for d in layer.dilation_rate]
@@ -201,7 +201,7 @@ def make_plain_layer(layer: Any) -> Any:
     kernel = (answers[1:] - answers[0]).reshape(*layer.kernel_size, channels, -1)
     known = base(1, 1).get_config()
     config = {name: value for name, value in layer.get_config().items() if name in known}
-    plain = base.from_config(config | {"groups": 1})
+    plain: Any = base.from_config(config | {"groups": 1})
     shape: list[int | None] = [None] * (layer.rank + 2)
     shape[1 if layer.data_format == "channels_first" else -1] = channels
     plain.build(tuple(shape))

@@ -2,7 +2,6 @@
 
 import onnx.inliner
 
-from ...errors import ModelError
 from ..channel_map import ChannelMap, TraceError
 from ..image_input import ImageInput
 from ..preprocessing import Preprocessing
@@ -111,7 +110,8 @@ def trace_images(
     edit, problems = Edit(graph, images), []
     for image in images:
         image.check_takes_normalized(normalization)
-        edit.record_image(image.name, ChannelMap.from_input(image.name, image, normalization, limits))
+        found = ChannelMap.from_input(image.name, image, normalization, limits)
+        edit.record_image(image.name, found)
     for node in graph.nodes:
         if not any(name in edit.images for name in list_used_values(node)):
             edit.keep_node(node)

@@ -182,7 +182,8 @@ def _pad_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
         return apply_to_base(edit, node, image)
     if image.has_constant(other_than=value):
         image = edit.append_ones(image.shift(np.full(1, -value))).shift(np.full(1, value))
-    inputs, attributes = {0: image.base}, {}
+    inputs: dict[int, str] = {0: image.base}
+    attributes: dict[str, Any] = {}
     if value and edit.graph.opset >= 11:  # the base is padded with zeros
         inputs[2] = edit.add_constant(np.array(0), f"{node.output[0]}_value", image.dtype)
     elif value:

@@ -72,15 +72,11 @@ class ShapeProbe:
         """Return black images of these sizes, and values for the other inputs that are used."""
         images = {}
         for image in self._images.values():
-            dims = [*image.shape]
-            dims[image.axis] = CHANNELS
-            if image.is_batch:
-                dims[0] = dims[0] or sizes[0]
-            sides = [k for k in range(image.is_batch, image.rank) if k != image.axis]
-            free = (_FRAMES,) * (len(sides) - 2) + sizes[1:]
-            for axis, size in zip(sides, free, strict=True):
-                dims[axis] = dims[axis] or size
-            images[image.name] = np.zeros(dims, image.array_dtype)
+            free = [_FRAMES] * (len(image.sides) - 2) + [*sizes[1:]]
+            free = [sizes[0]] * image.is_batch + free
+            free.insert(image.axis, CHANNELS)
+            shape = [n or size for n, size in zip(image.shape, free, strict=True)]
+            images[image.name] = np.zeros(shape, image.array_dtype)
         inputs = images | make_other_inputs(self._graph, images)
         return {name: array for name, array in inputs.items() if name in used}
 
@@ -103,9 +99,9 @@ def make_other_inputs(graph: Graph, images: Mapping[str, Array]) -> dict[str, Ar
         if value.name in images:
             shape = images[value.name].shape
             count = shape[0]
-            known |= {d.dim_param: size
-                for d, size in zip(value.type.tensor_type.shape.dim, shape, strict=True)}  # fmt: skip
-    others = {}
+            dims = value.type.tensor_type.shape.dim
+            known |= {d.dim_param: size for d, size in zip(dims, shape, strict=True)}
+    others: dict[str, Array] = {}
     for value in graph.inputs:
         if value.name in images or not value.type.HasField("tensor_type"):
             continue

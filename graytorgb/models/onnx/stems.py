@@ -122,9 +122,7 @@ def _fold_contraction(
     _write_product(edit, node, image, place, gray, bias)
 
 
-def _mix_axis(
-    image: ChannelMap, weight: Array, axis: int, node: NodeProto
-) -> tuple[Array, Array]:
+def _mix_axis(image: ChannelMap, weight: Array, axis: int, node: NodeProto) -> tuple[Array, Array]:
     """Return weights that see the base's planes, and weights times the constant.
 
     Parameters

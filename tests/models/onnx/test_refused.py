@@ -29,7 +29,8 @@ from .graphs import (  # noqa: E402
 # name: nodes, the rest of model(), the message
 REFUSED = {
     "a matrix": ("a = Flatten(x) y = MatMul(a, v)", {"v": f32(*range(507), shape=(507, 1)),
-        "out": "float[N, 1] y"}, "has its sides, which aren't fixed, merged with its channels in Flatten 'node0'"),
+        "out": "float[N, 1] y"},
+        "has its sides, which aren't fixed, merged with its channels in Flatten 'node0'"),
     "its own mean": ("a = ReduceMean <axes = [2, 3]> (x) b = Sub(x, a) " + CONV % "b", {},
         r"goes into ReduceMean 'node0'; goes into Sub 'node1', whose other operand is computed"),
     "itself": ("a = Mul(x, x) " + CONV % "a", {}, "goes into Mul 'node0' twice"),
