@@ -47,8 +47,10 @@ class ChannelMap:
     has_axis : bool
         Whether the original value has an axis for its channels. It has none after one channel is
         picked by its number.
-    level : float
-        The level of a plane of ones, from :func:`.weights.choose_ones_level`.
+    limits : (lo, hi)
+        The range of the base's gray.
+    is_gray : bool
+        Whether all planes of the base are of the gray, and none is of ones or of a mask.
     """
 
     base: Any
@@ -58,7 +60,8 @@ class ChannelMap:
     rank: int
     dtype: Any
     has_axis: bool = True
-    level: float = 1.0
+    limits: tuple[float, float] = (0.0, 1.0)
+    is_gray: bool = True
 
     @classmethod
     def from_input(
@@ -82,7 +85,7 @@ class ChannelMap:
         if limits is None:
             limits = (0, 255) if np.dtype(image.array_dtype) == np.uint8 else (0, 1)
         return cls(base, 1 / std[:, None], -mean / std, image.axis, image.rank, image.dtype,
-            level=choose_ones_level(limits))  # fmt: skip
+            limits=limits)  # fmt: skip
 
     @property
     def channel_count(self) -> int:
@@ -204,20 +207,48 @@ class ChannelMap:
         return bool((np.abs(self.constant - other_than) > _ROUNDING).any())
 
     @property
-    def ones_level(self) -> float:
-        """Return the level of a plane of ones that carries the constant.
+    def center(self) -> float:
+        """Return the gray whose channels are nearest to 0, or 0 if that isn't known."""
+        weights = self.matrix.sum(1)
+        if not (self.is_gray and self.has_constant() and weights.any()):
+            return 0.0
+        return float(-(weights @ self.constant) / (weights @ weights))
 
-        A network that normalizes gray of an unknown range itself makes 0 of a gray that is surely
-        in this range. This is the least level.
+    def prepare_for_zeros(self, base: Any) -> "ChannelMap":
+        """Return the map onto a base that may be padded with zeros, since it has no constant.
+
+        Parameters
+        ----------
+        base : hashable
+            This base minus :attr:`center` and, if :attr:`needs_ones`, a plane of
+            :attr:`ones_level` at its end. The center, about the mean, makes small what the ones
+            have to carry. So quantization to 8 bits loses no more than in the original.
         """
-        with np.errstate(divide="ignore", invalid="ignore"):
-            zeros = np.abs(self.constant) / np.abs(self.matrix).sum(1)
-        return float(max(self.level, *zeros[np.isfinite(zeros)]))
+        centered = self._subtract_center(base)
+        return centered.with_ones(base, self.ones_level) if self.needs_ones else centered
+
+    @property
+    def needs_ones(self) -> bool:
+        """Whether a plane of ones has to carry a constant, beside the center."""
+        return self._subtract_center(None).has_constant()
+
+    @property
+    def ones_level(self) -> float:
+        """Return the level of the plane of ones, behind a base minus the center."""
+        return choose_ones_level(self._subtract_center(None).limits)
+
+    def _subtract_center(self, base: Any) -> "ChannelMap":
+        """Return the map onto a base that is this base minus the center."""
+        center = self.center
+        constant = self.constant + center * self.matrix.sum(1)
+        lo, hi = self.limits
+        return replace(self, base=base, constant=constant, limits=(lo - center, hi - center))
 
     def with_ones(self, base: Any, level: float = 1.0) -> "ChannelMap":
         """Return the map onto `base`, which has at its end a plane of `level` for the constant."""
         matrix = np.concatenate((self.matrix, self.constant[:, None] / level), 1)
-        return replace(self, base=base, matrix=matrix, constant=np.zeros(self.channel_count))
+        constant = np.zeros(self.channel_count)
+        return replace(self, base=base, matrix=matrix, constant=constant, is_gray=False)
 
     def fold_into_stem(
         self, kernel: Array, bias: Array | None, axes: str, groups: int
@@ -296,4 +327,6 @@ def concatenate_channels(
         for image in images
     ])  # fmt: skip
     constant = np.concatenate([image.constant for image in images])
-    return replace(images[0], matrix=matrix, constant=constant, has_axis=True), list(plane_counts)
+    is_gray = all(image.is_gray for image in images)
+    joined = replace(images[0], matrix=matrix, constant=constant, has_axis=True, is_gray=is_gray)
+    return joined, list(plane_counts)

@@ -251,17 +251,18 @@ class GraphCopy:
         return [], self.record_image(stand_in, replace(image, base=base))
 
     def _make_ones_network(self, base: Any, image: ChannelMap, operation: Any) -> Any:
-        """Return a network of Keras's own operations that appends a plane of ones."""
-        level = image.ones_level
-        if (base, level) not in self._ones:
+        """Return a network of Keras's own operations that subtracts the center and appends ones."""
+        center, level = image.center, image.ones_level
+        key = base, center, level
+        if key not in self._ones:
             width = [(0, int(k == image.axis)) for k in range(len(base.shape))]
             gray = keras.Input(batch_shape=base.shape, dtype=base.dtype)
-            self._ones[base, level] = keras.Model(
-                gray,
-                keras.ops.pad(gray, width, constant_values=level),
-                name=f"{operation.name}_ones" + (f"_{len(self._ones)}" if self._ones else ""),
-            )
-        return self._ones[base, level]
+            result = keras.ops.subtract(gray, center) if center else gray
+            if image.needs_ones:
+                result = keras.ops.pad(result, width, constant_values=level)
+            name = f"{operation.name}_ones" + (f"_{len(self._ones)}" if self._ones else "")
+            self._ones[key] = keras.Model(gray, result, name=name)
+        return self._ones[key]
 
     def _split_image(self, operation: Any, image: ChannelMap) -> list[Any]:
         """Return tensors for the parts of the channels that an operation splits."""
@@ -377,10 +378,10 @@ def _map_other_value(value: Any, image: ChannelMap) -> ChannelMap:
     count = value.shape[image.axis] if len(value.shape) == image.rank else None
     if count is None:
         raise TraceError(f"is put together with {value.name!r}, of shape {tuple(value.shape)}")
-    return replace(image, base=value, matrix=np.eye(count), constant=np.zeros(count))
+    return replace(image, base=value, matrix=np.eye(count), constant=np.zeros(count), is_gray=False)
 
 
 def _make_key(image: ChannelMap) -> tuple[Any, ...]:
     """Return a key that two images share if a layer does the same to both."""
     numbers = image.matrix.tobytes(), image.constant.tobytes()
-    return image.axis, image.has_axis, image.ones_level, *numbers
+    return image.axis, image.has_axis, image.limits, image.is_gray, *numbers

@@ -92,7 +92,7 @@ def _pad_image(layer: Any, image: ChannelMap, args: Any, place: int) -> Step:
     check_axis(layer, image)
     if not image.has_constant():
         return Step(image, keep=True)
-    return Step(image.with_ones(image.base, image.ones_level), ones=True, keep=True)
+    return Step(image.prepare_for_zeros(image.base), ones=True, keep=True)
 
 
 def _move_pixels(layer: Any, image: ChannelMap, args: Any, place: int) -> Step:

@@ -103,7 +103,7 @@ def extract_patches(operation: Any, image: ChannelMap, args: Any, place: int) ->
     check_axis(operation, image)
     ones = operation.padding != "valid" and image.has_constant()
     if ones:
-        image = image.with_ones(image.base, image.ones_level)
+        image = image.prepare_for_zeros(image.base)
     merged = merge_channels(image, prod(operation.size), 1, describe(operation))
     return Step(merged, ones=ones, keep=True)
 
@@ -118,4 +118,4 @@ def pad_base(operation: Any, image: ChannelMap, args: tuple[Any, ...], place: in
         return Step(image, keep=True)
     if any(stated):
         raise TraceError(f"is padded with {stated[0]} after arithmetic, by {describe(operation)}")
-    return Step(image.with_ones(image.base, image.ones_level), ones=True, keep=True)
+    return Step(image.prepare_for_zeros(image.base), ones=True, keep=True)

@@ -84,7 +84,7 @@ def _make_stem(
     config = layer.get_config()
     ones = image.has_constant() and _pads_with_zeros(layer)
     if ones:
-        image = image.with_ones(image.base, image.ones_level)
+        image = image.prepare_for_zeros(image.base)
     folded, bias = image.fold_into_stem(kernel, bias, _list_axes(layer), config.get("groups", 1))
     if "groups" in config:
         config["groups"] = 1

@@ -133,7 +133,8 @@ def _map_other_value(edit: Edit, name: str, image: ChannelMap) -> ChannelMap:
     if len(counts) != 1:
         raise TraceError(f"is put together with {name!r}, whose channels aren't a fixed number")
     matrix = np.eye(counts.pop())
-    return replace(image, base=name, matrix=matrix, constant=np.zeros(len(matrix)))
+    constant = np.zeros(len(matrix))
+    return replace(image, base=name, matrix=matrix, constant=constant, is_gray=False)
 
 
 def scatter_channels(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:

@@ -1,6 +1,7 @@
 """``Edit``: the nodes and tensors of an adapted ONNX graph, collected beside the original."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -12,8 +13,10 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 from ..channel_map import ChannelMap
 from ..image_input import ImageInput
 from .graph import Graph, list_defined_names, list_used_values
+from .inputs import FLOATS
 from .shapes import ShapeProbe
 
+FIRST_OPSET_WITH_NUMPY_BROADCASTING = 7
 _FIRST_IR_WITHOUT_WEIGHTS_AMONG_INPUTS = 4
 
 
@@ -47,7 +50,7 @@ class Edit:
         self._constants: dict[Any, str] = {}
         self._added: set[str] = set()  # outputs of nodes that the original doesn't have
         self._planes: dict[str, tuple[int, int]] = {}
-        self._with_ones: dict[tuple[str, float], str] = {}
+        self._with_ones: dict[tuple[str, float, float], str] = {}
         self._names = set(list_defined_names(graph.model.graph))
 
     def make_name(self, hint: str) -> str:
@@ -129,27 +132,40 @@ class Edit:
         self._planes[name] = (axis, count)
 
     def append_ones(self, image: ChannelMap) -> ChannelMap:
-        """Append a plane of ones to the image's base, and let it carry the constant.
+        """Subtract the center from the image's base, and let a plane of ones carry the constant.
 
-        One Pad node does this: it pads the channel axis by 1. It works for every size, also for
-        symbolic ones, for every opset from 2 on and for every float dtype. TensorRT takes it from
-        version 8 on (onnx-tensorrt, docs/operators.md), where ConstantOfShape has to be float32.
-        On ONNX Runtime it is at least as fast as Shape, ConstantOfShape and Concat.
+        Then the base may be padded with zeros. A Sub node does the first; if the means are equal,
+        no constant is left. One Pad node does the second: it pads the channel axis by 1. It works
+        for every size, also for symbolic ones, for every opset from 2 on and for every float dtype.
+        TensorRT takes it from version 8 on (onnx-tensorrt, docs/operators.md), where
+        ConstantOfShape has to be float32. On ONNX Runtime it is at least as fast as Shape,
+        ConstantOfShape and Concat.
         """
-        level = image.ones_level
-        key = image.base, level
+        if self.graph.opset < FIRST_OPSET_WITH_NUMPY_BROADCASTING or image.dtype not in FLOATS:
+            image = replace(image, is_gray=False)  # without a center
+        center, level = image.center, image.ones_level
+        key = image.base, center, level
         if key not in self._with_ones:
-            name = self.make_name(f"{image.base}_and_ones")
+            name = image.base
+            if center:
+                name = self.make_name(f"{image.base}_centered")
+                value = self.add_constant(np.array(center), f"{name}_by", image.dtype)
+                self.add_node("Sub", [image.base, value], name)
+            if image.needs_ones:
+                name = self._pad_channels(name, image, level)
             self._with_ones[key] = name
-            pads = np.zeros(2 * image.rank, np.int64)
-            pads[image.rank + image.axis] = 1
-            if self.graph.opset < 11:
-                self.add_node("Pad", [image.base], name, pads=pads.tolist(), value=level)
-            else:
-                widths = self.add_constant(pads, f"{name}_pads")
-                value = self.add_constant(np.array(level), f"{name}_value", image.dtype)
-                self.add_node("Pad", [image.base, widths, value], name)
-        return image.with_ones(self._with_ones[key], level)
+        return image.prepare_for_zeros(self._with_ones[key])
+
+    def _pad_channels(self, base: str, image: ChannelMap, level: float) -> str:
+        """Add the node that pads the channel axis by a plane of this level."""
+        name = self.make_name(f"{base}_and_ones")
+        pads = np.zeros(2 * image.rank, np.int64)
+        pads[image.rank + image.axis] = 1
+        if self.graph.opset < 11:
+            return self.add_node("Pad", [base], name, pads=pads.tolist(), value=level)
+        widths = self.add_constant(pads, f"{name}_pads")
+        value = self.add_constant(np.array(level), f"{name}_value", image.dtype)
+        return self.add_node("Pad", [base, widths, value], name)
 
     def preview_graph(self) -> Graph:
         """Return the adapted graph for lookups and runs; it shares the original's weights."""

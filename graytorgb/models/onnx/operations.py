@@ -26,7 +26,7 @@ from .channel_operations import (
     squeeze_image,
     unsqueeze_image,
 )
-from .edit import Edit
+from .edit import FIRST_OPSET_WITH_NUMPY_BROADCASTING, Edit
 from .graph import get_attribute, list_used_values
 from .inputs import FLOATS
 from .reshaping import fold_space_to_depth, pass_expanded, reshape_image
@@ -43,7 +43,6 @@ from .stems import fold_into_convolution, fold_into_einsum, fold_into_gemm, fold
 
 Operation = Callable[[Edit, NodeProto, ChannelMap], ChannelMap | None]
 
-_FIRST_OPSET_WITH_NUMPY_BROADCASTING = 7
 _ARITHMETIC = {"Add": "add", "Sub": "subtract", "Mul": "multiply", "Div": "divide"}
 _TAKE_SEVERAL = (*_ARITHMETIC, "Concat", "MatMul", "Einsum", "ScatterElements", "ScatterND")
 _TAKE_ONE_CHANNEL = (*_ARITHMETIC, "Neg", "Identity", "Unsqueeze", "Shape", "Expand", "Reshape")
@@ -100,7 +99,7 @@ def _apply_to_equal_channels(edit: Edit, node: NodeProto, image: ChannelMap) -> 
 
 def _fold_arithmetic(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
     """Fold Add, Sub, Mul and Div by a constant."""
-    if edit.graph.opset < _FIRST_OPSET_WITH_NUMPY_BROADCASTING:
+    if edit.graph.opset < FIRST_OPSET_WITH_NUMPY_BROADCASTING:
         raise TraceError(f"goes into {describe(node)} of opset {edit.graph.opset}, before 7")
     if image.dtype not in FLOATS:
         raise TraceError(f"goes into {describe(node)}, which calculates in whole numbers")

@@ -40,11 +40,11 @@ MODELS = {
     "pixel_unshuffle": (
         UNSHUFFLE, {"given": "float[2, 3, 8, 12] x", "s": ints(2, 3, 4, 2, 6, 2),
         "t": ints(2, 12, 4, 6), "v": weights(8, 12, 3, 3)}, (2, 1, 8, 12),
-        "Reshape Transpose Reshape Pad Conv"),
+        "Reshape Transpose Reshape Sub Pad Conv"),
     "pixel_unshuffle of any batch": (
         UNSHUFFLE, {"given": "float[N, 3, 8, 12] x", "s": ints(-1, 3, 4, 2, 6, 2),
         "t": ints(-1, 12, 4, 6), "v": weights(8, 12, 3, 3)}, (2, 1, 8, 12),
-        "Reshape Transpose Reshape Pad Conv"),
+        "Reshape Transpose Reshape Sub Pad Conv"),
     "pixel_unshuffle of any size": (
         "z = Shape(x) n = Gather(z, i0) h = Gather(z, i2) w = Gather(z, i3) p = Div(h, i2) "
         "q = Div(w, i2) s = Concat <axis = 0> (n, i3, p, i2, q, i2) "
@@ -53,7 +53,7 @@ MODELS = {
          "k": weights(8, 12, 3, 3)}, (2, 1, 8, 12), None),
     "space to depth": (
         "a = SpaceToDepth <blocksize = 2> (x) y = Conv <pads = [1, 1, 1, 1]> (a, v)",
-        {"v": weights(8, 12, 3, 3)}, (2, 1, 8, 12), "SpaceToDepth Pad Conv"),
+        {"v": weights(8, 12, 3, 3)}, (2, 1, 8, 12), "SpaceToDepth Sub Pad Conv"),
     "patches": (
         "a = Reshape(x, s) b = Transpose <perm = [0, 2, 4, 1, 3, 5]> (a) c = Reshape(b, t) "
         "d = MatMul(c, v) y = Add(d, e)",
@@ -93,10 +93,10 @@ MODELS = {
     "standardized weights": (
         "m = ReduceMean <axes = [1, 2, 3]> (w) q = Sub(w, m) p = Mul(q, q) "
         "r = ReduceMean <axes = [1, 2, 3]> (p) d = Sqrt(r) k = Div(q, d) "
-        "y = Conv <pads = [1, 1, 1, 1]> (x, k)", {}, (2, 1, 6, 7), "Pad Conv"),
+        "y = Conv <pads = [1, 1, 1, 1]> (x, k)", {}, (2, 1, 6, 7), "Sub Pad Conv"),
     "frames as images": (
         "a = Reshape(x, s) " + CONV % "a", {"given": "float[N, T, 3, 6, 7] x",
-        "s": ints(-1, 3, 6, 7)}, (2, 4, 1, 6, 7), "Reshape Pad Conv"),
+        "s": ints(-1, 3, 6, 7)}, (2, 4, 1, 6, 7), "Reshape Sub Pad Conv"),
     "a frame": (
         "a = Gather <axis = 1> (x, i) y = Conv(a, w)", {"given": "float[N, T, 3, H, W] x",
         "i": np.int64(1)}, (2, 4, 1, 6, 7), "Gather Conv"),
@@ -107,12 +107,12 @@ MODELS = {
     "the sum of channels": (
         "r, g, b = Split <axis = 1> (x, s) p = Mul(r, k) q = Sub(p, g) d = Add(q, b) "
         "y = Conv <pads = [1, 1, 1, 1]> (d, v)",
-        {"s": ints(1, 1, 1), "k": f32(0.3), "v": weights(8, 1, 3, 3)}, (2, 1, 6, 7), "Pad Conv"),
+        {"s": ints(1, 1, 1), "k": f32(0.3), "v": weights(8, 1, 3, 3)}, (2, 1, 6, 7), "Sub Conv"),
     "halves beside each other": (
         "a, b = Split <axis = 3> (x, s) c = Concat <axis = 0> (a, b) " + CONV % "c",
-        {"given": "float[N, 3, H, 8] x", "s": ints(4, 4)}, (2, 1, 6, 8), "Split Concat Pad Conv"),
+        {"given": "float[N, 3, H, 8] x", "s": ints(4, 4)}, (2, 1, 6, 8), "Split Concat Sub Pad Conv"),
     "any number of channels": (CONV % "x", {"given": "float[N, C, 32, 32] x"}, (2, 1, 32, 32),
-        "Pad Conv"),
+        "Sub Pad Conv"),
 }  # fmt: skip
 
 
@@ -147,8 +147,8 @@ def test_a_mask_beside_the_image():
     for body, kernel, operators in (
         ("a = Concat <axis = 1> (x, z) y = Conv <pads = [1, 1, 1, 1]> (a, v)", weights(8, 4, 3, 3),
             "Concat Pad Conv"),
-        ("a = Mul(x, z) y = Conv(a, v)", weights(8, 3, 3, 3), "Pad Mul Conv"),
-        ("a = Mul(z, x) y = Conv(a, v)", weights(8, 3, 3, 3), "Pad Mul Conv"),
+        ("a = Mul(x, z) y = Conv(a, v)", weights(8, 3, 3, 3), "Sub Pad Mul Conv"),
+        ("a = Mul(z, x) y = Conv(a, v)", weights(8, 3, 3, 3), "Sub Pad Mul Conv"),
     ):  # fmt: skip
         proto = model(body, given=given, v=kernel)
         adapted = adapt(proto, (MEAN, STD))
@@ -174,27 +174,39 @@ def test_one_kernel_for_two_images():
 
 
 @pytest.mark.parametrize(
-    ("options", "level"), [({}, 1), ({"value_range": (-1024, 3071)}, 3071),
-        ({"value_range": (0, 255)}, 255), ({"normalized": (0.5, 0.25)}, 2)],
+    ("options", "span", "center"), [({}, 1, 0.4494), ({"value_range": (-1024, 3071)}, 4095, 816.3),
+        ({"value_range": (0, 255)}, 255, 114.6), ({"normalized": (0.5, 0.25)}, 4, -0.202)],
 )  # fmt: skip
-def test_the_level_of_the_ones(options, level):
-    """Weights for the gray and for the ones are of a like size, so 8 bits keep both."""
+def test_what_the_stem_sees(options, span, center):
+    """The gray minus a center, and a plane that doesn't widen its range.
+
+    So the weights for the plane are smaller than those for the gray, and 8 bits keep both.
+    """
     adapted = adapt(model(CONV % "x"), (MEAN, STD), **options)
     tensors = {t.name: numpy_helper.to_array(t) for t in adapted.graph.initializer}
-    assert tensors["x_and_ones_value"] == level
+    assert tensors["x_centered_by"] == pytest.approx(center, abs=span / 1000)
+    assert tensors["x_centered_and_ones_value"] == pytest.approx(0.55 * span, abs=span / 200)
     seen, ones = (np.abs(tensors["w_gray"][:, k]).max() for k in (0, 1))
-    assert 0.1 < ones / seen < 10
+    assert 0 < ones < seen
+
+
+def test_equal_means_leave_nothing_for_a_plane():
+    adapted = adapt(model(CONV % "x"), "-1..1")
+    assert [node.op_type for node in adapted.graph.node] == ["Sub", "Conv"]
+    x = gray(2, 1, 6, 7)
+    assert_same(run(adapted, x=x), run(model(CONV % "x"), x=planes(x, 0.5, 0.5)))
 
 
 @pytest.mark.parametrize("kind", ["uint8", "float"])
-def test_the_level_where_the_network_scales_bytes(kind):
+def test_what_the_stem_sees_where_the_network_scales_bytes(kind):
     body = "q = Cast <to = 1> (x) b = Div(q, k) c = Sub(b, m) " + CONV % "c"
     proto = model(body, given=f"{kind}[N, 3, H, W] x", k=f32(255),
         m=f32(*MEAN, shape=(1, 3, 1, 1)))  # fmt: skip
     adapted = adapt(proto)
     tensors = {t.name: numpy_helper.to_array(t) for t in adapted.graph.initializer}
-    [value] = [values for name, values in tensors.items() if name.endswith("_value")]
-    assert value == pytest.approx(255 if kind == "uint8" else 255 * max(MEAN))
-    x = np.random.default_rng(0).integers(0, 256, (2, 1, 6, 7)).astype(value.dtype)
-    x = x.astype(np.uint8 if kind == "uint8" else np.float32)
+    subtraction, ones = (n for n in adapted.graph.node if n.op_type in ("Sub", "Pad"))
+    center, level = tensors[subtraction.input[1]], tensors[ones.input[2]]
+    assert center == pytest.approx(255 * np.mean(MEAN), 0.01)
+    assert level == pytest.approx(255 - center if kind == "uint8" else center, 0.01)
+    x = np.random.default_rng(0).integers(0, 256, (2, 1, 6, 7)).astype(np.uint8 if kind == "uint8" else np.float32)
     assert_same(run(adapted, x=x), run(proto, x=np.repeat(x, 3, 1)), 1e-5)
