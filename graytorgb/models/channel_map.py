@@ -51,6 +51,9 @@ class ChannelMap:
         The range of the base's gray.
     is_gray : bool
         Whether all planes of the base are of the gray, and none is of ones or of a mask.
+    has_center : bool
+        Whether a center may be subtracted from the base. In training, where gradients matter, the
+        stem sees the gray itself.
     """
 
     base: Any
@@ -62,6 +65,7 @@ class ChannelMap:
     has_axis: bool = True
     limits: tuple[float, float] = (0.0, 1.0)
     is_gray: bool = True
+    has_center: bool = False
 
     @classmethod
     def from_input(
@@ -210,7 +214,8 @@ class ChannelMap:
     def center(self) -> float:
         """Return the gray whose channels are nearest to 0, or 0 if that isn't known."""
         weights = self.matrix.sum(1)
-        if not (self.is_gray and self.has_constant() and weights.any()):
+        is_possible = self.has_center and self.is_gray and self.has_constant()
+        if not (is_possible and weights.any()):
             return 0.0
         return float(-(weights @ self.constant) / (weights @ weights))
 
@@ -234,8 +239,15 @@ class ChannelMap:
 
     @property
     def ones_level(self) -> float:
-        """Return the level of the plane of ones, behind a base minus the center."""
-        return choose_ones_level(self._subtract_center(None).limits)
+        """Return the level of the plane of ones, behind a base minus the center.
+
+        If a network normalizes gray of an unknown range itself, the gray of which it makes 0 is
+        surely in this range. So the level is not less.
+        """
+        centered = self._subtract_center(None)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            zeros = np.abs(centered.constant) / np.abs(centered.matrix).sum(1)
+        return float(max(choose_ones_level(centered.limits), *zeros[np.isfinite(zeros)]))
 
     def _subtract_center(self, base: Any) -> "ChannelMap":
         """Return the map onto a base that is this base minus the center."""

@@ -26,6 +26,7 @@ class Standardized(layers.Conv2D):
     """A convolution that standardizes its kernel, in the place that Keras has for it."""
 
     def convolution_op(self, inputs, kernel):
+        kernel = ops.convert_to_tensor(kernel)
         mean, variance = ops.moments(kernel, axes=[0, 1, 2], keepdims=True)
         return super().convolution_op(inputs, (kernel - mean) / ops.sqrt(variance + 1e-5))
 

@@ -251,15 +251,13 @@ class GraphCopy:
         return [], self.record_image(stand_in, replace(image, base=base))
 
     def _make_ones_network(self, base: Any, image: ChannelMap, operation: Any) -> Any:
-        """Return a network of Keras's own operations that subtracts the center and appends ones."""
-        center, level = image.center, image.ones_level
-        key = base, center, level
+        """Return a network of Keras's own operations that appends a plane of ones."""
+        level = image.ones_level
+        key = base, level
         if key not in self._ones:
             width = [(0, int(k == image.axis)) for k in range(len(base.shape))]
             gray = keras.Input(batch_shape=base.shape, dtype=base.dtype)
-            result = keras.ops.subtract(gray, center) if center else gray
-            if image.needs_ones:
-                result = keras.ops.pad(result, width, constant_values=level)
+            result = keras.ops.pad(gray, width, constant_values=level)
             name = f"{operation.name}_ones" + (f"_{len(self._ones)}" if self._ones else "")
             self._ones[key] = keras.Model(gray, result, name=name)
         return self._ones[key]

@@ -193,7 +193,7 @@ def make_plain_layer(layer: Any) -> Any:
     own = {name: getattr(layer, name) for name in ("strides", "padding", "activation")}
     try:
         layer.strides, layer.padding, layer.activation = (1,) * layer.rank, "valid", None
-        answers = to_float64(layer.call(keras.ops.convert_to_tensor(impulses)))
+        answers = to_float64(layer(keras.ops.convert_to_tensor(impulses)))
     finally:
         for name, value in own.items():
             setattr(layer, name, value)

@@ -1,5 +1,7 @@
 """how="collapse" for ONNX: trace the image to the stems and give these kernels for gray."""
 
+from dataclasses import replace
+
 import onnx.inliner
 
 from ..channel_map import ChannelMap, TraceError
@@ -111,7 +113,7 @@ def trace_images(
     for image in images:
         image.check_takes_normalized(normalization)
         found = ChannelMap.from_input(image.name, image, normalization, limits)
-        edit.record_image(image.name, found)
+        edit.record_image(image.name, replace(found, has_center=True))
     for node in graph.nodes:
         if not any(name in edit.images for name in list_used_values(node)):
             edit.keep_node(node)

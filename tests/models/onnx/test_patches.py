@@ -208,5 +208,9 @@ def test_what_the_stem_sees_where_the_network_scales_bytes(kind):
     center, level = tensors[subtraction.input[1]], tensors[ones.input[2]]
     assert center == pytest.approx(255 * np.mean(MEAN), 0.01)
     assert level == pytest.approx(255 - center if kind == "uint8" else center, 0.01)
-    x = np.random.default_rng(0).integers(0, 256, (2, 1, 6, 7)).astype(np.uint8 if kind == "uint8" else np.float32)
+    x = (
+        np.random.default_rng(0)
+        .integers(0, 256, (2, 1, 6, 7))
+        .astype(np.uint8 if kind == "uint8" else np.float32)
+    )
     assert_same(run(adapted, x=x), run(proto, x=np.repeat(x, 3, 1)), 1e-5)
