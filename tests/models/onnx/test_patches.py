@@ -110,7 +110,8 @@ MODELS = {
         {"s": ints(1, 1, 1), "k": f32(0.3), "v": weights(8, 1, 3, 3)}, (2, 1, 6, 7), "Sub Conv"),
     "halves beside each other": (
         "a, b = Split <axis = 3> (x, s) c = Concat <axis = 0> (a, b) " + CONV % "c",
-        {"given": "float[N, 3, H, 8] x", "s": ints(4, 4)}, (2, 1, 6, 8), "Split Concat Sub Pad Conv"),
+        {"given": "float[N, 3, H, 8] x", "s": ints(4, 4)}, (2, 1, 6, 8),
+        "Split Concat Sub Pad Conv"),
     "any number of channels": (CONV % "x", {"given": "float[N, C, 32, 32] x"}, (2, 1, 32, 32),
         "Sub Pad Conv"),
 }  # fmt: skip
