@@ -108,6 +108,10 @@ MODELS = {
         "r, g, b = Split <axis = 1> (x, s) p = Mul(r, k) q = Sub(p, g) d = Add(q, b) "
         "y = Conv <pads = [1, 1, 1, 1]> (d, v)",
         {"s": ints(1, 1, 1), "k": f32(0.3), "v": weights(8, 1, 3, 3)}, (2, 1, 6, 7), "Sub Conv"),
+    "a channel that is assigned": (
+        "g = Gather <axis = 1> (x, i) p = Mul(g, k) u = Unsqueeze(p, j) z = Shape(u) "
+        "e = Expand(i, z) a = ScatterElements <axis = 1> (x, e, u) " + CONV % "a",
+        {"i": np.int64(2), "k": f32(0.3), "j": ints(1)}, (2, 1, 6, 7), "Sub Pad Conv"),
     "halves beside each other": (
         "a, b = Split <axis = 3> (x, s) c = Concat <axis = 0> (a, b) " + CONV % "c",
         {"given": "float[N, 3, H, 8] x", "s": ints(4, 4)}, (2, 1, 6, 8),
