@@ -137,11 +137,10 @@ def adapt(
 
     If ``w`` are the stem's weights, the weights for gray are ``sum_c w[c] / std[c]``. If the stem
     doesn't pad with zeros, the means add a constant, which goes into its bias. If it does, a bias
-    would be wrong near the border. The stem then has two input channels: the gray, and its
-    negative ``white - gray``, where ``white`` is the upper end of the gray's range. Padding puts
-    zeros around both. The weights are the stem's answers to white and to black. In torch, a
-    subclass of the network's class makes the negative at the beginning of ``forward``, so the
-    network inside is an ordinary one; in ONNX and Keras it is made by an operation in the graph.
+    would be wrong near the border. The stem then has two input channels: the gray minus the center
+    of the means, and a constant plane, around which padding puts zeros too. In torch, a subclass of
+    the network's class makes both at the beginning of ``forward``, so the network inside is an
+    ordinary one; in ONNX and Keras, operations in the graph make them.
 
     Examples
     --------
@@ -255,10 +254,10 @@ def adapt_state_dict(
         several times, as trained and as averaged, the one of each.
     offset : {"plane", "bias"}
         Where the effect of the means goes, unless all means are 0. ``"plane"``: into the weights
-        of two input channels, for a ``Conv2d(2, ...)`` that sees the gray and its negative,
-        ``white - gray``, where white is the upper end of the gray's range, 1 unless you state
-        another. This is exact for any padding. :func:`adapt` makes such a stem of one that pads
-        with zeros or has no bias. ``"bias"``: into the bias, which is added if there is none.
+        of two input channels, for a ``Conv2d(2, ...)`` that sees the gray minus a center and a
+        constant plane. This is exact for any padding. :func:`adapt` makes such a stem of one that
+        pads with zeros or has no bias, and :func:`restore_input` gives a network that was made
+        for these weights its planes. ``"bias"``: into the bias, which is added if there is none.
         This is exact only if the stem doesn't pad with zeros, as in patch embeddings. Of one that
         has a bias, :func:`adapt` makes such a ``Conv2d(1, ...)``.
     dst : path, optional

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .image_input import ImageInput
-from .weights import Normalization, add_to_bias, choose_ones_level, mix_channels
+from .weights import Normalization, add_to_bias, mix_channels
 
 Array = NDArray[Any]
 # statistics that cancel leave a rounding error behind
@@ -47,8 +47,6 @@ class ChannelMap:
     has_axis : bool
         Whether the original value has an axis for its channels. It has none after one channel is
         picked by its number.
-    limits : (lo, hi)
-        The range of the base's gray.
     is_gray : bool
         Whether all planes of the base are of the gray, and none is of ones or of a mask.
     has_center : bool
@@ -63,33 +61,14 @@ class ChannelMap:
     rank: int
     dtype: Any
     has_axis: bool = True
-    limits: tuple[float, float] = (0.0, 1.0)
     is_gray: bool = True
     has_center: bool = False
 
     @classmethod
-    def from_input(
-        cls,
-        base: Any,
-        image: ImageInput,
-        normalization: Normalization,
-        limits: tuple[float, float] | None = None,
-    ) -> "ChannelMap":
-        """Return the map for an input of the original: each channel is the gray, normalized.
-
-        Parameters
-        ----------
-        base : hashable
-        image : ImageInput
-        normalization : Normalization
-        limits : (lo, hi), optional
-            The range of the gray, if it is stated.
-        """
+    def from_input(cls, base: Any, image: ImageInput, normalization: Normalization) -> "ChannelMap":
+        """Return the map for an input of the original: each channel is the gray, normalized."""
         mean, std = normalization
-        if limits is None:
-            limits = (0, 255) if np.dtype(image.array_dtype) == np.uint8 else (0, 1)
-        return cls(base, 1 / std[:, None], -mean / std, image.axis, image.rank, image.dtype,
-            limits=limits)  # fmt: skip
+        return cls(base, 1 / std[:, None], -mean / std, image.axis, image.rank, image.dtype)
 
     @property
     def channel_count(self) -> int:
@@ -241,20 +220,17 @@ class ChannelMap:
     def ones_level(self) -> float:
         """Return the level of the plane of ones, behind a base minus the center.
 
-        If a network normalizes gray of an unknown range itself, the gray of which it makes 0 is
-        surely in this range. So the level is not less.
+        The weights for it are divided by it, and are then of the size of those for the base.
         """
         centered = self._subtract_center(None)
         with np.errstate(divide="ignore", invalid="ignore"):
             zeros = np.abs(centered.constant) / np.abs(centered.matrix).sum(1)
-        return float(max(choose_ones_level(centered.limits), *zeros[np.isfinite(zeros)]))
+        return float(zeros[np.isfinite(zeros)].max(initial=0)) or 1.0
 
     def _subtract_center(self, base: Any) -> "ChannelMap":
         """Return the map onto a base that is this base minus the center."""
-        center = self.center
-        constant = self.constant + center * self.matrix.sum(1)
-        lo, hi = self.limits
-        return replace(self, base=base, constant=constant, limits=(lo - center, hi - center))
+        constant = self.constant + self.center * self.matrix.sum(1)
+        return replace(self, base=base, constant=constant)
 
     def with_ones(self, base: Any, level: float = 1.0) -> "ChannelMap":
         """Return the map onto `base`, which has at its end a plane of `level` for the constant."""

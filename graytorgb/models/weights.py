@@ -9,8 +9,9 @@ first convolution (the stem) is linear, so the planes don't have to be made:
 where ``*`` is the convolution and ``1`` a plane of ones. Where the kernel lies wholly inside the
 image, the second term is a constant, a bias. Near a border that is padded with zeros it isn't
 constant: the network pads after it normalizes, so the kernel sees ones inside the image and zeros
-outside. Two input channels do the same, exactly and at every size: the gray and its negative,
-``n = white - g``, because ``1 = (g + n) / white`` inside the image and both are 0 outside.
+outside. A second input channel with a plane of a constant does the same, exactly and at every
+size. The gray is centered first, ``g - center``, so that this plane carries only what the means
+differ by: weights of 8 bits then round no more than the original's.
 """
 
 from collections.abc import Sequence
@@ -27,6 +28,8 @@ Array = NDArray[Any]
 # Values from 0 to 1 have a std of 0.5 at most. 1 stands for no division, and 256 / 255 for bytes
 # that are divided by 256; a std in bytes is 10 and more.
 _LARGEST_STD = 2.0
+
+_EQUAL = 1e-4  # means that differ by less than this part of the std are equal
 
 
 class Normalization(NamedTuple):
@@ -102,6 +105,17 @@ class Normalization(NamedTuple):
         noise = np.random.default_rng(seed).random(shape)
         return np.asarray(noise * self.std[0] + self.mean[0])
 
+    @property
+    def center_and_level(self) -> tuple[float, float]:
+        """Return the center of the means, and the level of the plane beside a centered gray.
+
+        The level is what a mean differs by at most, so that the weights for both planes are of the
+        same size. If the means are equal, it is the std, and the weights for the plane are 0.
+        """
+        center, std = float(self.mean.mean()), float(np.abs(self.std).mean())
+        spread = float(np.abs(self.mean - center).max())
+        return center, spread if spread > _EQUAL * std else std
+
     def equals(self, other: "Normalization") -> bool:
         """Whether both make the same channels."""
         return bool((self.mean == other.mean).all() and (self.std == other.std).all())
@@ -168,7 +182,6 @@ def collapse_stem(
     axes: str = "OIHW",
     groups: int = 1,
     offset: str,
-    white: float = 1.0,
 ) -> tuple[Array, Array | None]:
     """Return the kernel and the bias of a stem that sees gray instead of color.
 
@@ -179,8 +192,8 @@ def collapse_stem(
     bias : ndarray of shape (outputs,) or None
     offset : {"plane", "bias"}
         Where the effect of the means goes, unless all means are 0: into the weights of two input
-        channels, the gray and its negative ``white - gray``, or into the bias.
-    white : float
+        channels, the gray minus the center of the means and a constant plane, by
+        :attr:`Normalization.center_and_level`, or into the bias.
 
     Returns
     -------
@@ -194,7 +207,7 @@ def collapse_stem(
     >>> from graytorgb.models.weights import Normalization, collapse_stem
     >>> kernel, half = np.ones((1, 3, 1, 1)), Normalization.from_stats(0.5, 0.25)
     >>> collapse_stem(kernel, None, half, offset="plane")[0].ravel()
-    array([ 6., -6.])
+    array([12.,  0.])
     >>> collapse_stem(kernel, np.array([1.0]), half, offset="bias")[1]
     array([-5.])
     """
@@ -202,29 +215,9 @@ def collapse_stem(
     if not normalization.has_offset:
         return gray, bias
     if offset == "plane":
-        black = ones / white
-        return np.concatenate((gray + black, black), axes.index("I")), bias
+        center, level = normalization.center_and_level
+        return np.concatenate((gray, (ones + center * gray) / level), axes.index("I")), bias
     return gray, add_to_bias(bias, ones, axes)
-
-
-def choose_ones_level(limits: tuple[float, float]) -> float:
-    """Return the level of the plane that carries the effect of the means, 1 for gray from 0 to 1.
-
-    The weights for this plane are divided by its level. At the largest gray value, the weights for
-    the gray and for the plane are of a like size, and the plane doesn't widen the range of the
-    stem's input. So quantization to 8 bits keeps both.
-
-    Parameters
-    ----------
-    limits : (lo, hi)
-        The range of the gray.
-
-    Examples
-    --------
-    >>> choose_ones_level((0, 1)), choose_ones_level((-1024, 3071))
-    (1.0, 3071.0)
-    """
-    return float(max(map(abs, limits)))
 
 
 def add_to_bias(bias: Array | None, ones: Array, axes: str) -> Array:

@@ -382,4 +382,4 @@ def _map_other_value(value: Any, image: ChannelMap) -> ChannelMap:
 def _make_key(image: ChannelMap) -> tuple[Any, ...]:
     """Return a key that two images share if a layer does the same to both."""
     numbers = image.matrix.tobytes(), image.constant.tobytes()
-    return image.axis, image.has_axis, image.limits, image.is_gray, *numbers
+    return image.axis, image.has_axis, image.is_gray, *numbers

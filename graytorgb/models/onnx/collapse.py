@@ -34,8 +34,7 @@ def collapse(
     """
     normalization = preprocessing.normalization
     images = choose_image_inputs(graph, normalization, layers, size)
-    limits = preprocessing.limits if preprocessing.has_range else None
-    edit, problems = trace_images(graph, images, normalization, limits)
+    edit, problems = trace_images(graph, images, normalization)
     if problems and graph.functions:
         inlined = onnx.inliner.inline_local_functions(graph.model)
         return collapse(Graph(inlined, graph.folder), preprocessing, layers, size)
@@ -91,7 +90,6 @@ def trace_images(
     graph: Graph,
     images: list[ImageInput],
     normalization: Normalization,
-    limits: tuple[float, float] | None = None,
 ) -> tuple[Edit, list[str]]:
     """Trace images through every node.
 
@@ -100,8 +98,6 @@ def trace_images(
     graph : Graph
     images : list of ImageInput
     normalization : Normalization
-    limits : (lo, hi), optional
-        The range of the gray, if it is stated.
 
     Returns
     -------
@@ -112,7 +108,7 @@ def trace_images(
     edit, problems = Edit(graph, images), []
     for image in images:
         image.check_takes_normalized(normalization)
-        found = ChannelMap.from_input(image.name, image, normalization, limits)
+        found = ChannelMap.from_input(image.name, image, normalization)
         edit.record_image(image.name, replace(found, has_center=True))
     for node in graph.nodes:
         if not any(name in edit.images for name in list_used_values(node)):

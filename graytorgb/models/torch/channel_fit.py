@@ -122,7 +122,7 @@ def expect_fit(
     if not normalization.has_offset:
         matrix[:, 0] = 1 / std
     elif form.planes > 1:
-        matrix[:, 0], matrix[:, 1] = (1 - mean / form.white) / std, -mean / std / form.white
+        matrix[:, 0], matrix[:, 1] = 1 / std, (form.center - mean) / std / form.level
     elif allows_constant:
         matrix[:, 0], constant = 1 / std, -mean / std
     else:
@@ -157,8 +157,7 @@ def _pair_features(
 
     Noise is different at each pixel, so the feature of gray that is the same pixel is the one that
     rises and falls with it. What remains is a constant. If it has no place in a bias, it is a
-    multiple of what is constant in the planes: a pixel and its negative, or a feature of zeros
-    after something was added.
+    multiple of a feature that is constant.
     """
     rows = np.unique(np.linspace(0, len(color) - 1, _ROWS).astype(int))
     likeness = _standardize(color[rows]).T @ _standardize(planes[rows]) / len(rows)
@@ -173,12 +172,6 @@ def _pair_features(
     matrix[features, gray] = slope
     if allows_constant or not constant.any():
         return ChannelFit(matrix, constant)
-    negative = likeness.argmin(1)
-    total = planes[rows].mean(0)[gray] + planes[rows].mean(0)[negative]
-    if (np.abs(total) > _TINY).all():
-        matrix[features, gray] += constant / total
-        matrix[features, negative] += constant / total
-        return ChannelFit(matrix, np.zeros(len(constant)))
     flat = np.flatnonzero((np.ptp(planes, 0) == 0) & (planes[0] != 0))
     if not len(flat):
         return None

@@ -1,7 +1,7 @@
 """how="collapse" for torch: find a network's stems and make them see gray.
 
 The adapted network is an ordinary one. Its stem sees the gray alone if the means fit into its bias,
-and else two planes, the gray and its negative. If the network's own code is written for three
+and else two planes, the centered gray and a constant. If the network's own code is written for three
 channels, it sees a plane of zeros too. What makes the planes is in :mod:`.gray_class`.
 """
 
@@ -149,10 +149,13 @@ def _run_for_layers(
 
 def _list_forms(model: nn.Module, task: Task) -> list[PlaneForm]:
     """Return the numbers of planes to try, the fewest first."""
-    white = task.preprocessing.white
     stems = [model.get_submodule(name) for name in task.plan.stems]
     fits_one = not task.normalization.has_offset or all(map(takes_bias, stems))
-    return [PlaneForm(count, white) for count in (1, 2, 3) if count > 1 or fits_one]
+    return [
+        PlaneForm(count, *task.normalization.center_and_level)
+        for count in (1, 2, 3)
+        if count > 1 or fits_one
+    ]
 
 
 def _change_and_compare(
@@ -210,7 +213,9 @@ def _run_alone(model: nn.Module, name: str, task: Task, form: PlaneForm | None) 
     elif form.planes == 1:
         images = gray
     else:
-        images = append_planes(gray, get_channel_axis(stem), form.white, form.planes - 2)
+        images = append_planes(
+            gray, get_channel_axis(stem), form.center, form.level, form.planes - 2
+        )
     with torch.no_grad(), isolate_run(stem):
         output: Tensor = stem(images)
     return output

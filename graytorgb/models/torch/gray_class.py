@@ -6,7 +6,7 @@ scripting lose. It is the first line of ``forward``, in a subclass of the networ
 
     class ResNet(torchvision.models.resnet.ResNet):
         def forward(self, x):
-            x = planes.append_planes(x, -3, 1.0, 0)
+            x = planes.append_planes(x, -3, 0.449, 0.043, 0)
             return self._forward_of_planes(x)
 
 The subclass has the name and the signature of the original. It is made when it is needed, also when
@@ -46,7 +46,7 @@ class PlaneInput(NamedTuple):
         The keys that lead to the image inside the argument; see :class:`.ImageArgument`.
     axis : int
         The channel axis, counted from the end.
-    white : float
+    center, level : float
     zeros : int
         See :func:`.planes.append_planes`.
     """
@@ -55,7 +55,8 @@ class PlaneInput(NamedTuple):
     place: int | None
     path: tuple[str | int, ...]
     axis: int
-    white: float
+    center: float
+    level: float
     zeros: int
 
 
@@ -93,6 +94,8 @@ def make_gray_class(
         # an unpickled network gets its class back from the original class, which has a module
         make, arguments, *rest = super(subclass, self).__reduce_ex__(protocol)
         arguments = tuple(original if value is subclass else value for value in arguments)
+        if not inputs:  # an ordinary network, which can be loaded without this package
+            return make, arguments, *rest
         return _rebuild, (inputs, has_transform, make, arguments), *rest
 
     if not has_transform:
@@ -213,7 +216,8 @@ def _write_line(
 ) -> str:
     """Return the line of a method that appends planes to one of its arguments."""
     by_name = {parameter.name: parameter for parameter in parameters}
-    rest = f"{plane_input.axis}, {plane_input.white!r}, {plane_input.zeros}"
+    _, _, _, axis, *numbers = plane_input
+    rest = ", ".join(map(repr, (axis, *numbers)))
     if _choose_function(plane_input.path) == "append_planes_at":
         rest = f"{plane_input.path!r}, {rest}"
     parameter = by_name.get(plane_input.parameter or "")

@@ -14,7 +14,15 @@ def find_plane_inputs(model: nn.Module, call: Call, form: PlaneForm) -> tuple[Pl
     if form.planes == 1:
         return ()
     return tuple(
-        PlaneInput(image.name, image.position, image.path, image.axis, form.white, form.planes - 2)
+        PlaneInput(
+            image.name,
+            image.position,
+            image.path,
+            image.axis,
+            form.center,
+            form.level,
+            form.planes - 2,
+        )
         for image in call.images
     )
 

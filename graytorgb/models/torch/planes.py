@@ -1,10 +1,13 @@
 """The planes that an adapted network's stem sees, and how they are made of gray.
 
 A stem that pads with zeros needs a second plane, since zeros stand for other values around a
-normalized image than around gray. The second plane is the negative of the gray, ``white - gray``.
-Padding puts zeros around both, and inside the image any ``a * gray + b`` is a sum of both. The
-stem's weights are then its answers to white and to black. A plane of ones would be exact too, but
-its weights cancel those of the gray in part, and 8 bits round both.
+normalized image than around gray. The first plane is the gray minus the center of the three means.
+The second one is constant, and carries what the means differ by. Padding puts zeros around both, so
+the result is exact at the borders too.
+
+The gray itself beside ones would be exact as well. But then large weights for ones cancel a large
+part of the gray's, and 8 bits round both. With a centered gray, a stem of 8 bits is as accurate as
+the original's.
 
 The functions here are called at the beginning of an adapted network's ``forward``. TorchScript
 compiles them, and for ``torch.fx`` each is one operation.
@@ -25,14 +28,15 @@ class PlaneForm(NamedTuple):
     Attributes
     ----------
     planes : int
-        1: the gray; 2: the gray and its negative; 3: these and a plane of zeros, for a network
+        1: the gray; 2: the gray minus a center, and a constant; 3: and zeros, for a network
         whose own code is written for three channels.
-    white : float
-        The negative is ``white - gray``.
+    center, level : float
+        What is subtracted from the gray, and the constant.
     """
 
     planes: int
-    white: float
+    center: float
+    level: float
 
 
 def check_gray(image: Tensor, axis: int) -> None:
@@ -44,8 +48,8 @@ def check_gray(image: Tensor, axis: int) -> None:
         )
 
 
-def append_planes(image: Tensor, axis: int, white: float, zeros: int) -> Tensor:
-    """Return a gray image followed by its negative, and by planes of zeros.
+def append_planes(image: Tensor, axis: int, center: float, level: float, zeros: int) -> Tensor:
+    """Return a gray image minus a center, followed by a plane of a constant and by zeros.
 
     Parameters
     ----------
@@ -53,46 +57,48 @@ def append_planes(image: Tensor, axis: int, white: float, zeros: int) -> Tensor:
         One channel on `axis`, such as ``(N, 1, H, W)``.
     axis : int
         The channel axis, counted from the end: -3 for images, -4 for volumes and clips.
-    white : float
-        The number of which the negative is ``white - image``.
+    center, level : float
+        What is subtracted from the gray, and the constant.
     zeros : int
         How many planes of zeros follow.
     """
     check_gray(image, axis)
-    planes = [image, white - image]
+    planes = [image - center, torch.full_like(image, level)]
     for _ in range(zeros):
         planes.append(torch.zeros_like(image))
     return torch.cat(planes, axis)
 
 
-def append_missing_planes(image: Tensor, axis: int, white: float, zeros: int) -> Tensor:
+def append_missing_planes(
+    image: Tensor, axis: int, center: float, level: float, zeros: int
+) -> Tensor:
     """Return a gray image followed by its planes, or an image that has them as it is.
 
     It is for methods that a user calls with gray, and the network itself with planes.
     """
     if image.dim() >= -axis and image.size(axis) == 2 + zeros:
         return image
-    return append_planes(image, axis, white, zeros)
+    return append_planes(image, axis, center, level, zeros)
 
 
 def append_planes_if_given(
-    image: Tensor | None, axis: int, white: float, zeros: int
+    image: Tensor | None, axis: int, center: float, level: float, zeros: int
 ) -> Tensor | None:
     """Return a gray image followed by its planes, or None if there is no image."""
     if image is None:
         return None
-    return append_planes(image, axis, white, zeros)
+    return append_planes(image, axis, center, level, zeros)
 
 
 def append_planes_to_each(
-    images: list[Tensor], axis: int, white: float, zeros: int
+    images: list[Tensor], axis: int, center: float, level: float, zeros: int
 ) -> list[Tensor]:
     """Return a list of gray images, each followed by its planes."""
-    return [append_planes(image, axis, white, zeros) for image in images]
+    return [append_planes(image, axis, center, level, zeros) for image in images]
 
 
 def append_planes_at(
-    value: Any, path: tuple[str | int, ...], axis: int, white: float, zeros: int
+    value: Any, path: tuple[str | int, ...], axis: int, center: float, level: float, zeros: int
 ) -> Any:
     """Return an argument with planes appended to the images at a path inside it.
 
@@ -100,7 +106,7 @@ def append_planes_at(
     """
 
     def append(image: Tensor, axis: int) -> Tensor:
-        return append_planes(image, axis, white, zeros)
+        return append_planes(image, axis, center, level, zeros)
 
     return apply_at_path(append, value, ImageArgument(path=path, axis=axis))
 

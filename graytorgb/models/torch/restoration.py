@@ -25,7 +25,9 @@ def restore_input(model: nn.Module, preprocessing: Preprocessing) -> nn.Module:
     preprocessing.require_stats()
     channels, call = _find_channels(model)
     restored = copy_network(model)
-    inputs = find_plane_inputs(restored, call, PlaneForm(channels, preprocessing.white))
+    inputs = find_plane_inputs(
+        restored, call, PlaneForm(channels, *preprocessing.normalization.center_and_level)
+    )
     set_gray_input(restored, inputs, ReversibleChanges())
     set_record(restored, preprocessing)
     return restored

@@ -244,9 +244,7 @@ def _adapt_stem(
     bias = tensors[bias_name].detach().double().cpu().numpy() if has_bias else None
     kernel = weight.detach().double().cpu().numpy()
     axes = "OI" + "DHW"[-(weight.ndim - 2) :]
-    gray, gray_bias = collapse_stem(
-        kernel, bias, normalization, axes=axes, offset=offset, white=preprocessing.white
-    )
+    gray, gray_bias = collapse_stem(kernel, bias, normalization, axes=axes, offset=offset)
     adapted = {name: gray} if gray_bias is None else {name: gray, bias_name: gray_bias}
     converted = {
         key: torch.from_numpy(values).to(weight.device, weight.dtype)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from graytorgb import ModelError
-from graytorgb.models import adapt, adapt_file, adapt_state_dict
+from graytorgb.models import adapt, adapt_file, adapt_state_dict, restore_input
 
 from ...support import needs, needs_package
 
@@ -40,7 +40,7 @@ def test_the_plane_form_is_exact_in_a_convolution_of_two_planes(padding):
     other = nn.Sequential(nn.Conv2d(2, 8, 3, padding=padding), nn.BatchNorm2d(8)).double().eval()
     other.load_state_dict(weights)
     gray = torch.rand(2, 1, 9, 9, dtype=torch.float64)
-    assert_same_outputs(other(torch.cat((gray, 1 - gray), 1)), model(make_color(gray)))
+    assert_same_outputs(restore_input(other, (MEAN, STD))(gray), model(make_color(gray)))
 
 
 @pytest.mark.parametrize("bias", [True, False])
