@@ -1,15 +1,16 @@
 """YOLO of ultralytics with one gray channel: `python -m examples.recipes.yolo`.
 
 ultralytics is under the AGPL-3.0 and isn't a requirement of graytorgb or of its tests. Install it
-first: `pip install ultralytics`. With `--model yolo11n.pt` the network has its real weights. A name
-with .yaml builds the network with random weights and BatchNorm statistics of real photos.
+first: `pip install ultralytics 'graytorgb[onnx]'`. With `--model yolo11n.pt` the network has its
+real weights. A name with .yaml builds the network with random weights and BatchNorm statistics of
+real photos.
 
 The steps:
 
 1. what ultralytics itself makes of the weights if its network has one channel
 2. adapt the network inside YOLO, and prove that its outputs stay the same
 3. predict from gray files, beside the original
-4. save the network, load it, and train it on gray files
+4. save the network, load it, export it to ONNX, and train it on gray files
 """
 
 import tempfile
@@ -19,6 +20,7 @@ from typing import Any
 
 import click
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
@@ -55,7 +57,7 @@ def main(model: str, size: int) -> None:
         gray.model.yaml["channels"] = 1  # so that files are read as gray
         prove(original.model, gray.model, photos, console)
         predict(original, gray, paths, size, console)
-        train(gray, folder, paths, size, console)
+        save_and_use(gray, folder, paths, size, console)
 
 
 def load(name: str, photos: NDArray[np.float32]) -> Any:
@@ -109,20 +111,41 @@ def prove(
 
 
 def predict(original: Any, gray: Any, paths: list[Path], size: int, console: Console) -> None:
-    """Predict from the same gray files with both networks, and compare the boxes."""
+    """Predict from the same gray files with both networks, and print how far the boxes differ."""
+    found = [find_boxes(deepcopy(yolo), paths, size) for yolo in (original, gray)]
+    console.print(f"predict: {describe(*found)}")
+
+
+def find_boxes(yolo: Any, paths: list[Path], size: int) -> torch.Tensor:
+    """Return the boxes that a network predicts for files, (boxes, 6): corners, score, class."""
     options = {"imgsz": size, "conf": 0.001, "max_det": 20, "verbose": False}
-    files = [str(path) for path in paths]
-    found = [yolo.predict(files, **options) for yolo in (deepcopy(original), deepcopy(gray))]
-    boxes = [torch.cat([result.boxes.data for result in results]) for results in found]
-    assert boxes[0].shape == boxes[1].shape
-    difference = float((boxes[0] - boxes[1]).abs().max())
-    console.print(f"predict: {len(boxes[0])} boxes from {len(paths)} gray files, ", end="")
-    console.print(f"which differ by {difference:.2g} from the original's")
-    assert found[1][0].orig_img.shape[-1] == 1
+    results = [result for path in paths for result in yolo.predict(str(path), **options)]
+    return torch.cat([result.boxes.data for result in results])
 
 
-def train(gray: Any, folder: Path, paths: list[Path], size: int, console: Console) -> None:
-    """Save the adapted network, load it, and train it for an epoch on gray files."""
+def describe(before: torch.Tensor, after: torch.Tensor) -> str:
+    """Say how far the boxes of two networks differ."""
+    assert before.shape == after.shape
+    difference = float((before - after).abs().max())
+    return f"{len(before)} boxes, which differ by {difference:.2g} at most"
+
+
+def save_and_use(gray: Any, folder: Path, paths: list[Path], size: int, console: Console) -> None:
+    """Save the adapted network and load it; export what was loaded, and train it."""
+    gray.save(folder / "gray.pt")  # in float16, as ultralytics saves every network
+    loaded = type(gray)(folder / "gray.pt")
+    assert torch.allclose(find_stem(loaded.model).weight, find_stem(gray.model).weight, atol=1e-3)
+    boxes = find_boxes(deepcopy(loaded), paths, size)
+    path = deepcopy(loaded).export(format="onnx", imgsz=size, simplify=False)
+    [given] = onnx.load(path).graph.input
+    shape = [axis.dim_value for axis in given.type.tensor_type.shape.dim]
+    exported = find_boxes(type(gray)(path, task="detect"), paths, size)
+    console.print(f"ONNX: takes {shape}; {describe(boxes, exported)}")
+    train(loaded, folder, paths, size, console)
+
+
+def train(yolo: Any, folder: Path, paths: list[Path], size: int, console: Console) -> None:
+    """Train a network for an epoch on gray files, and check with which weights it begins."""
     (folder / "labels").mkdir()
     for path in paths:  # one box in the middle of each photo
         (folder / "labels" / f"{path.stem}.txt").write_text("0 0.5 0.5 0.4 0.4\n")
@@ -130,20 +153,18 @@ def train(gray: Any, folder: Path, paths: list[Path], size: int, console: Consol
     data.write_text(
         f"path: {folder}\ntrain: images\nval: images\nchannels: 1\nnames: {{0: thing}}\n"
     )
-    gray.save(folder / "gray.pt")
-    again = type(gray)(folder / "gray.pt")
-    before = find_stem(gray.model).weight
-    assert torch.allclose(find_stem(again.model).weight, before, atol=1e-3)  # saved in float16
+    before = find_stem(yolo.model).weight.detach().clone()
     given: list[torch.Tensor] = []
-    again.add_callback(
-        "on_train_start", lambda trainer: given.append(find_stem(trainer.model).weight.clone())
+    yolo.add_callback(
+        "on_train_start",
+        lambda trainer: given.append(find_stem(trainer.model).weight.detach().clone()),
     )
-    again.train(
+    yolo.train(
         data=str(data), epochs=1, imgsz=size, batch=len(paths), workers=0, device="cpu",
         amp=False, plots=False, verbose=False, project=str(folder / "runs"),
     )  # fmt: skip
-    assert torch.allclose(given[0], before, atol=1e-3)
-    shape = tuple(find_stem(again.model).weight.shape)
+    assert torch.allclose(given[0], before)
+    shape = tuple(find_stem(yolo.model).weight.shape)
     console.print(f"train: began with the adapted weights; the trained stem is {shape}")
 
 
