@@ -56,6 +56,7 @@ SUITES = {
         (
             "tests/isolated/layers.py",
             "tests/isolated/models_keras.py",
+            "tests/isolated/models_keras_usage.py",
             "tests/isolated/models_keras_networks.py",
             "tests/isolated/models_keras_training.py",
             "tests/isolated/models_keras_proof.py",

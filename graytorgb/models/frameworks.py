@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError
 from ..extras import require
+from .network_input import NetworkInput
 from .preprocessing import Preprocessing
 from .stem import check_sides
 from .weights import Normalization
@@ -151,6 +152,9 @@ class Framework(Protocol):
         self, source: Path, target: Path, preprocessing: Preprocessing, options: AdaptOptions
     ) -> None:
         """Adapt the network, or the weights, in a file and write the result to another file."""
+
+    def describe_input(self, model: Any) -> NetworkInput:
+        """Return what an image has to be for an adapted network, or for the one in a file."""
 
     def find_input_size(self, model: Any) -> InputSize:
         """Return the size of the images that a network, or the one in a file, takes."""

@@ -20,8 +20,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ModelError
+from .option_error import ModelOptionError
 
 Array = NDArray[Any]
+
+# Values from 0 to 1 have a std of 0.5 at most. 1 stands for no division, and 256 / 255 for bytes
+# that are divided by 256; a std in bytes is 10 and more.
+_LARGEST_STD = 2.0
 
 
 class Normalization(NamedTuple):
@@ -73,6 +78,12 @@ class Normalization(NamedTuple):
             )
         if not (sigma > 0).all():
             raise ModelError(f"every std is above 0, and these aren't: {sigma.tolist()}")
+        if (sigma > _LARGEST_STD).any():
+            raise ModelError(
+                "the std is of values from 0 to 1, where it is at most 0.5 (or 1, if the values "
+                f"aren't divided), and {sigma.tolist()} may be of bytes: divide it by 255, "
+                f"std={_quote_numbers(sigma / 255)}; value_range=(0, 255) is for gray in bytes"
+            )
         lo, hi = _find_limits(value_range, normalized)
         return cls(lo + (hi - lo) * mu, (hi - lo) * sigma)
 
@@ -301,7 +312,11 @@ def _find_limits(
 
 def _to_pair(name: str, values: Any) -> tuple[float, float]:
     """Return two numbers, or raise a ModelError for anything else."""
-    if isinstance(values, str) or np.shape(values) != (2,):
-        raise ModelError(f"{name} is two numbers, not {values!r}")
+    try:
+        is_pair = not isinstance(values, str) and np.shape(values) == (2,)
+    except (TypeError, ValueError, RuntimeError):  # lists of different lengths, GPU tensors
+        is_pair = False
+    if not is_pair:
+        raise ModelOptionError(f"{name} is two numbers, not {values!r}")
     first, second = (float(_to_vector(f"each half of {name}", v, 1)[0]) for v in values)
     return first, second

@@ -1,5 +1,6 @@
 """``adapt`` for torch networks. how="collapse" is in collapse.py, the other ways are here."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from ..frameworks import AdaptOptions, InputSize
 from ..preprocessing import Preprocessing
 from .collapse import collapse
 from .example import find_parameter, find_timm_size, list_calls
+from .finite_values import check_half_range
 from .input_arithmetic import takes_image_list
 from .modules import GrayInput, Learned, Repeat
 from .network_copy import copy_network
+from .plain_mode import convert_arrays, plain_mode
 from .runner import PREPROCESSING, is_adapted
 from .state_dicts import adapt_state_dict
 
@@ -32,12 +35,15 @@ def adapt(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions)
             f"{transform.image_mean} and the std {transform.image_std}: leave stats out, "
             "adapt(model)"
         )
-    if not options.inplace:
-        model = copy_network(model)
-    if options.how == "collapse":
-        collapse(model, preprocessing, options)
-    else:
-        model = _put_behind_layer(model, preprocessing, options)
+    check_half_range(model, preprocessing)
+    options = replace(options, example=convert_arrays(options.example))
+    with plain_mode():
+        if not options.inplace:
+            model = copy_network(model)
+        if options.how == "collapse":
+            collapse(model, preprocessing, options)
+        else:
+            model = _put_behind_layer(model, preprocessing, options)
     set_record(model, preprocessing)
     return model
 
@@ -81,13 +87,10 @@ def adapt_file(
         raise ModelError(
             "a file of weights has no network that can be run: how= and example= are for networks"
         )
-    key = None
+    keys = None
     if options.layers is not None:
-        [name, *others] = options.layers
-        if others:
-            raise ModelError(f"layer= names one weight in a file of weights, not {options.layers}")
-        key = name if name.endswith("weight") else f"{name}.weight"
-    adapt_state_dict(source, preprocessing, key=key, offset=options.offset, dst=target)
+        keys = [n if n.endswith("weight") else f"{n}.weight" for n in options.layers]
+    adapt_state_dict(source, preprocessing, key=keys, offset=options.offset, dst=target)
 
 
 def find_input_size(model: nn.Module) -> InputSize:

@@ -22,7 +22,8 @@ from .input_description import correct_counts, correct_pipeline
 from .isolated_run import isolate_run
 from .modules import repeat_and_normalize
 from .outputs import EPS64, Outputs, collect_outputs, describe_difference, measure_noise
-from .plan import Plan, plan_for_layers, plan_from_traces
+from .plain_convolution import replace_by_plain
+from .plan import Plan, find_computed, plan_for_layers, plan_from_traces
 from .plane_inputs import find_plane_inputs, set_gray_input
 from .planes import PlaneForm, append_planes
 from .reversible_changes import ReversibleChanges
@@ -119,6 +120,9 @@ def _prepare_task(model: nn.Module, preprocessing: Preprocessing, options: Adapt
     else:
         plan = plan_for_layers(model, options.layers)
         runs = _run_for_layers(model, plan, preprocessing, options.example)
+        if runs:
+            found = find_computed(runs[0].trace)
+            plan = plan._replace(computed={n: c for n, c in found.items() if n in plan.stems})
     normalization = preprocessing.normalization
     for arithmetic in plan.arithmetic:
         normalization = normalization.append_arithmetic(arithmetic.scale, arithmetic.offset)
@@ -162,6 +166,9 @@ def _change_and_compare(
         arithmetic.remove(changes)
     layers = task.plan.image_layers - set(task.plan.stems)
     correct_counts(model, layers, form.planes, changes)
+    for name, computed in task.plan.computed.items():
+        image = task.runs[0].trace.stem_calls[name][0].image
+        replace_by_plain(model, name, computed, image, changes)
     rules = PlaneRules(task.normalization, form, find_epsilons(model)[1])
     change = StemChange(model, task.plan.stems, rules, changes)
     if not task.runs:
@@ -171,8 +178,7 @@ def _change_and_compare(
         call = task.runs[0].call
         if "" in task.plan.stems:  # the network is a convolution, whose calls begin with gray
             change.change_unseen()
-    if form.planes > 1:
-        set_gray_input(model, find_plane_inputs(model, call, form), changes)
+    set_gray_input(model, find_plane_inputs(model, call, form), changes)
     mismatches = [_compare_run(model, task, run, change) for run in task.runs]
     return next((mismatch for mismatch in mismatches if mismatch is not None), None)
 

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple, cast
 from torch import nn
 
 from ...errors import ModelError
+from ..input_transform import InputTransform, make_transform
 from . import planes
 
 # Further methods by which an image comes into a network: timm's, Hugging Face's, CLIP's, SAM 2's.
@@ -58,9 +59,12 @@ class PlaneInput(NamedTuple):
 
 
 def give_gray_input(model: nn.Module, inputs: tuple[PlaneInput, ...]) -> None:
-    """Make a network's ``forward`` append planes to its gray images, by a subclass of its class."""
+    """Make a network's ``forward`` append planes to its gray images, by a subclass of its class.
+
+    The network gets a method ``transform`` too, unless it has an attribute of this name.
+    """
     original: Any = type(model)
-    model.__class__ = make_gray_class(original, inputs)
+    model.__class__ = make_gray_class(original, inputs, has_transform=hasattr(model, "transform"))
 
 
 def find_original_class(model: nn.Module) -> type[nn.Module]:
@@ -69,7 +73,9 @@ def find_original_class(model: nn.Module) -> type[nn.Module]:
 
 
 @cache
-def make_gray_class(original: Any, inputs: tuple[PlaneInput, ...]) -> Any:
+def make_gray_class(
+    original: Any, inputs: tuple[PlaneInput, ...], *, has_transform: bool = False
+) -> Any:
     """Return the subclass of a network's class whose methods append planes to their images."""
     members: dict[str, Any] = {}
     for name in ("forward", *_OTHER_METHODS):
@@ -86,8 +92,10 @@ def make_gray_class(original: Any, inputs: tuple[PlaneInput, ...]) -> Any:
         # an unpickled network gets its class back from the original class, which has a module
         make, arguments, *rest = super(subclass, self).__reduce_ex__(protocol)
         arguments = tuple(original if value is subclass else value for value in arguments)
-        return _rebuild, (inputs, make, arguments), *rest
+        return _rebuild, (inputs, has_transform, make, arguments), *rest
 
+    if not has_transform:
+        members["transform"] = _make_transform
     members |= {
         "__module__": original.__module__,
         "__qualname__": original.__qualname__,
@@ -109,12 +117,24 @@ def _get_layers(self: Any, index: Any) -> nn.Module:
     return found
 
 
+def _make_transform(self: Any, **options: Any) -> InputTransform:
+    """Return the pipeline from a gray file to this network's input.
+
+    The options are those of :func:`graytorgb.models.make_transform`.
+    """
+    return make_transform(self, **options)
+
+
 def _rebuild(
-    inputs: tuple[PlaneInput, ...], make: Callable[..., nn.Module], arguments: tuple[Any, ...]
+    inputs: tuple[PlaneInput, ...],
+    has_transform: bool,
+    make: Callable[..., nn.Module],
+    arguments: tuple[Any, ...],
 ) -> nn.Module:
     """Return a new network for pickle, which fills it."""
     model = make(*arguments)
-    give_gray_input(model, inputs)
+    original: Any = type(model)
+    model.__class__ = make_gray_class(original, inputs, has_transform=has_transform)
     return model
 
 
@@ -122,9 +142,11 @@ def _find_inputs(
     method: Callable[..., Any], inputs: tuple[PlaneInput, ...]
 ) -> tuple[PlaneInput, ...]:
     """Return the one image among a method's arguments, if ``forward`` takes one too."""
+    if len(inputs) != 1 or inputs[0].is_list:
+        return ()
     names = list(inspect.signature(method).parameters)[1:]
     named = [name for name in (inputs[0].parameter, *_IMAGE_NAMES) if name in names]
-    if len(inputs) > 1 or inputs[0].is_list or not named:
+    if not named:
         return ()
     return (inputs[0]._replace(parameter=named[0], place=names.index(named[0])),)
 

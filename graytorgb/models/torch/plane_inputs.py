@@ -12,7 +12,9 @@ from .reversible_changes import ReversibleChanges
 
 
 def find_plane_inputs(model: nn.Module, call: Call, form: PlaneForm) -> tuple[PlaneInput, ...]:
-    """Return the arguments that are images in a call of a network."""
+    """Return the arguments that get planes in a call of a network: its images, or none."""
+    if form.planes == 1:
+        return ()
     parameters = list(inspect.signature(type(model).forward).parameters.values())[1:]
     name, index = call.keyword, None
     if name is None:
@@ -25,7 +27,7 @@ def set_gray_input(
     model: nn.Module, inputs: tuple[PlaneInput, ...], changes: ReversibleChanges
 ) -> None:
     """Make a network's ``forward`` append planes to its gray images."""
-    if isinstance(model, fx.GraphModule):
+    if isinstance(model, fx.GraphModule):  # its class is its own, and made anew from the graph
         append_planes_in_graph(model, inputs, changes)
         return
     before = type(model)

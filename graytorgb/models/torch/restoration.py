@@ -25,9 +25,8 @@ def restore_input(model: nn.Module, preprocessing: Preprocessing) -> nn.Module:
     preprocessing.require_stats()
     channels, call = _find_channels(model)
     restored = copy_network(model)
-    if channels == 2:
-        inputs = find_plane_inputs(restored, call, PlaneForm(2, preprocessing.white))
-        set_gray_input(restored, inputs, ReversibleChanges())
+    inputs = find_plane_inputs(restored, call, PlaneForm(channels, preprocessing.white))
+    set_gray_input(restored, inputs, ReversibleChanges())
     set_record(restored, preprocessing)
     return restored
 

@@ -11,6 +11,7 @@ from ...errors import ModelError
 from ..preprocessing import Preprocessing
 from ..stem import CHANNELS
 from .example import Call, find_parameter, list_calls
+from .finite_values import check_finite
 from .isolated_run import isolate_run
 from .modules import repeat_and_normalize
 from .outputs import Outputs, collect_outputs
@@ -115,7 +116,9 @@ def run_original(
             model, lambda: run_call(model, call, color), color, stop_after=stop_after
         )
         outputs = None if stop_after else collect_outputs(trace.result)
-        return TrialRun(call, trace, outputs, gray)
+    stems = {name: [c.output for c in calls] for name, calls in trace.stem_calls.items()}
+    check_finite(model, stems, outputs or {})
+    return TrialRun(call, trace, outputs, gray)
 
 
 def run_call(model: nn.Module, call: Call, images: Tensor) -> Any:
