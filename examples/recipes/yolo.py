@@ -139,7 +139,8 @@ def save_and_use(gray: Any, folder: Path, paths: list[Path], size: int, console:
     path = deepcopy(loaded).export(format="onnx", imgsz=size, simplify=False)
     [given] = onnx.load(path).graph.input
     shape = [axis.dim_value for axis in given.type.tensor_type.shape.dim]
-    exported = find_boxes(type(gray)(path, task="detect"), paths, size)
+    onnx_network = RTDETR(path) if isinstance(gray, RTDETR) else YOLO(path, task="detect")
+    exported = find_boxes(onnx_network, paths, size)
     console.print(f"ONNX: takes {shape}; {describe(boxes, exported)}")
     train(loaded, folder, paths, size, console)
 
