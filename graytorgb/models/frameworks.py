@@ -106,6 +106,9 @@ class Runner(Protocol):
     def preprocessing(self) -> Preprocessing | None:
         """Return the record that an adapted network carries, or None if it carries none."""
 
+    def share_inputs(self, other: Any) -> None:
+        """Take over what `other`, the adapted network's runner, knows of the arguments."""
+
     def eval_mode(self) -> AbstractContextManager[None]:
         """Return a context in which the network is in eval mode."""
 

@@ -91,6 +91,7 @@ def verify(
         after.preprocessing.check_agrees(preprocessing)
         preprocessing = after.preprocessing
     before = frameworks[0].Runner(original, preprocessing.normalization)
+    before.share_inputs(after)
     has_range = preprocessing.has_range or before.has_integers
     batches = split_into_batches(images, batch_size, has_range=has_range)
     in_bytes = before.has_integers and not preprocessing.has_range

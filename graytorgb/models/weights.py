@@ -207,6 +207,26 @@ def collapse_stem(
     return gray, add_to_bias(bias, ones, axes)
 
 
+def choose_ones_level(limits: tuple[float, float]) -> float:
+    """Return the level of the plane that carries the effect of the means, 1 for gray from 0 to 1.
+
+    The weights for this plane are divided by its level. At the largest gray value, the weights for
+    the gray and for the plane are of a like size, and the plane doesn't widen the range of the
+    stem's input. So quantization to 8 bits keeps both.
+
+    Parameters
+    ----------
+    limits : (lo, hi)
+        The range of the gray.
+
+    Examples
+    --------
+    >>> choose_ones_level((0, 1)), choose_ones_level((-1024, 3071))
+    (1.0, 3071.0)
+    """
+    return float(max(map(abs, limits)))
+
+
 def add_to_bias(bias: Array | None, ones: Array, axes: str) -> Array:
     """Return the bias plus what a kernel of these axes gives for a plane of ones.
 

@@ -11,10 +11,10 @@ from ...errors import ModelError
 from ..frameworks import AdaptOptions, InputSize
 from ..preprocessing import Preprocessing
 from .collapse import collapse
-from .example import find_parameter, find_timm_size, list_calls
+from .example import find_timm_size
 from .finite_values import check_half_range
+from .front import put_behind_layer
 from .input_arithmetic import takes_image_list
-from .modules import GrayInput, Learned, Repeat
 from .network_copy import copy_network
 from .plain_mode import convert_arrays, plain_mode
 from .runner import PREPROCESSING, is_adapted
@@ -43,7 +43,7 @@ def adapt(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions)
         if options.how == "collapse":
             collapse(model, preprocessing, options)
         else:
-            model = _put_behind_layer(model, preprocessing, options)
+            model = put_behind_layer(model, preprocessing, options)
     set_record(model, preprocessing)
     return model
 
@@ -53,24 +53,6 @@ def set_record(model: nn.Module, preprocessing: Preprocessing) -> None:
     for owner in (model, getattr(model, "config", None)):
         if isinstance(owner, nn.Module) or hasattr(owner, "to_dict"):
             setattr(owner, PREPROCESSING, preprocessing.to_text())
-
-
-def _put_behind_layer(
-    model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions
-) -> GrayInput:
-    """Return the network behind a layer that makes its three channels of gray."""
-    if not takes_image_list(model):
-        preprocessing.require_stats(options.how)
-    spatial = 2
-    if options.example is not None:
-        spatial = len(next(list_calls(model, options.example)).shape) - 1
-    kind = Repeat if options.how == "expand" else Learned
-    front = kind(preprocessing.normalization, spatial)
-    like = find_parameter(model)
-    front.to(like.device, like.dtype)
-    if options.freeze:
-        model.requires_grad_(False)
-    return GrayInput(front, model)
 
 
 def adapt_file(

@@ -17,7 +17,8 @@ from ..frameworks import AdaptOptions
 from ..preprocessing import Preprocessing
 from ..stem import make_collapse_error
 from ..weights import Normalization
-from .example import Call, convert_to_float64, find_epsilons, list_calls
+from .calls import CALL, Call
+from .example import convert_to_float64, find_epsilons, list_calls
 from .input_description import correct_counts, correct_pipeline
 from .isolated_run import isolate_run
 from .modules import repeat_and_normalize
@@ -62,6 +63,8 @@ def collapse(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptio
                     raise make_collapse_error(mismatch.reason)
                 _change_and_compare(model, task, form, changes)
             correct_pipeline(model, task.preprocessing, changes)
+            if task.runs and options.example is not None:
+                setattr(model, CALL, task.runs[0].call._replace(rivals=()))
             return
         except ModelError as refusal:
             changes.undo()
@@ -173,7 +176,7 @@ def _change_and_compare(
     change = StemChange(model, task.plan.stems, rules, changes)
     if not task.runs:
         _change_alone(model, task, form, change)
-        call = next(list_calls(model, None))
+        call = next(list_calls(model, None), Call.of_batch((1, 224, 224)))
     else:
         call = task.runs[0].call
         if "" in task.plan.stems:  # the network is a convolution, whose calls begin with gray
@@ -201,7 +204,7 @@ def _run_alone(model: nn.Module, name: str, task: Task, form: PlaneForm | None) 
     """
     stem: Any = model.get_submodule(name)
     sides = [d * (k - 1) + 9 for d, k in zip(stem.dilation, stem.kernel_size, strict=True)]
-    gray = make_gray(stem, Call((1, *sides)), task.preprocessing)
+    [gray] = make_gray(stem, Call.of_batch((1, *sides)), task.preprocessing)
     if form is None:
         images = repeat_and_normalize(gray, task.normalization)
     elif form.planes == 1:
@@ -232,7 +235,7 @@ def _compare_run(
     difference = describe_difference(run.outputs, outputs, eps, floor=floor)
     if difference is None:
         return None
-    size = " x ".join(map(str, run.call.shape[1:]))
+    size = " x ".join(map(str, run.call.sides))
     reason = (
         f"the network {difference}, with images of {size}. It uses more than the first "
         "convolution's output, such as the number of channels, the image itself, or the weight of "

@@ -25,6 +25,7 @@ from torch import nn
 from ...errors import ModelError
 from ..input_transform import InputTransform, make_transform
 from . import planes
+from .image_arguments import EACH
 
 # Further methods by which an image comes into a network: timm's, Hugging Face's, CLIP's, SAM 2's.
 _OTHER_METHODS = ("forward_features", "forward_intermediates", "get_intermediate_layers",
@@ -41,8 +42,8 @@ class PlaneInput(NamedTuple):
         The parameter's name; None if ``forward`` takes the image as one of ``*args``.
     place : int or None
         The place among the positional arguments; None for an argument that is always named.
-    is_list : bool
-        Whether the argument is a list of images.
+    path : tuple of str and int
+        The keys that lead to the image inside the argument; see :class:`.ImageArgument`.
     axis : int
         The channel axis, counted from the end.
     white : float
@@ -52,7 +53,7 @@ class PlaneInput(NamedTuple):
 
     parameter: str | None
     place: int | None
-    is_list: bool
+    path: tuple[str | int, ...]
     axis: int
     white: float
     zeros: int
@@ -142,7 +143,7 @@ def _find_inputs(
     method: Callable[..., Any], inputs: tuple[PlaneInput, ...]
 ) -> tuple[PlaneInput, ...]:
     """Return the one image among a method's arguments, if ``forward`` takes one too."""
-    if len(inputs) != 1 or inputs[0].is_list:
+    if len(inputs) != 1 or inputs[0].path:
         return ()
     names = list(inspect.signature(method).parameters)[1:]
     named = [name for name in (inputs[0].parameter, *_IMAGE_NAMES) if name in names]
@@ -213,17 +214,19 @@ def _write_line(
     """Return the line of a method that appends planes to one of its arguments."""
     by_name = {parameter.name: parameter for parameter in parameters}
     rest = f"{plane_input.axis}, {plane_input.white!r}, {plane_input.zeros}"
+    if _choose_function(plane_input.path) == "append_planes_at":
+        rest = f"{plane_input.path!r}, {rest}"
     parameter = by_name.get(plane_input.parameter or "")
     if parameter is not None and parameter.kind not in (
         parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD
     ):  # fmt: skip
-        function = "append_planes" if is_forward else "append_missing_planes"
-        if plane_input.is_list:
-            function = "append_planes_to_each"
-        elif parameter.default is None:
+        function = _choose_function(plane_input.path)
+        if function == "append_planes" and not is_forward:
+            function = "append_missing_planes"
+        elif function == "append_planes" and parameter.default is None:
             function = "append_planes_if_given"
         return f"{parameter.name} = planes.{function}({parameter.name}, {rest})"
-    function = "append_planes_to_each" if plane_input.is_list else "append_planes"
+    function = _choose_function(plane_input.path)
     for parameter in parameters:
         if parameter.kind == parameter.VAR_POSITIONAL and plane_input.place is not None:
             place, args = plane_input.place - parameters.index(parameter), parameter.name
@@ -235,6 +238,13 @@ def _write_line(
             return f"{kwargs} = {{**{kwargs}, {name!r}: {image}}}"
     names = ", ".join(by_name)
     raise ModelError(f"forward({names}) has no argument {plane_input.parameter!r} for the image")
+
+
+def _choose_function(path: tuple[str | int, ...]) -> str:
+    """Return the function of :mod:`.planes` for an image at a path inside an argument."""
+    if not path:
+        return "append_planes"
+    return "append_planes_to_each" if path == (EACH,) else "append_planes_at"
 
 
 def _pass_parameter(parameter: inspect.Parameter) -> str:

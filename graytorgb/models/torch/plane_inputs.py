@@ -1,10 +1,8 @@
 """Which arguments of a torch network's ``forward`` are images, and get planes."""
 
-import inspect
-
 from torch import fx, nn
 
-from .example import Call
+from .calls import Call
 from .gray_class import PlaneInput, give_gray_input
 from .gray_graph import append_planes_in_graph
 from .planes import PlaneForm
@@ -15,12 +13,10 @@ def find_plane_inputs(model: nn.Module, call: Call, form: PlaneForm) -> tuple[Pl
     """Return the arguments that get planes in a call of a network: its images, or none."""
     if form.planes == 1:
         return ()
-    parameters = list(inspect.signature(type(model).forward).parameters.values())[1:]
-    name, index = call.keyword, None
-    if name is None:
-        index, first = 0, parameters[0]
-        name = None if first.kind == first.VAR_POSITIONAL else first.name
-    return (PlaneInput(name, index, call.as_list, -len(call.shape), form.white, form.planes - 2),)
+    return tuple(
+        PlaneInput(image.name, image.position, image.path, image.axis, form.white, form.planes - 2)
+        for image in call.images
+    )
 
 
 def set_gray_input(
