@@ -1,8 +1,8 @@
 """how="collapse" for torch: find a network's stems and make them see gray.
 
 The adapted network is an ordinary one. Its stem sees the gray alone if the means fit into its bias,
-and else two planes, the centered gray and a constant. If the network's own code is written for three
-channels, it sees a plane of zeros too. What makes the planes is in :mod:`.gray_class`.
+and else two planes, the centered gray and a constant. If its own code is written for three
+channels, it sees zeros too. What makes the planes is in :mod:`.gray_class`.
 """
 
 from copy import deepcopy
