@@ -78,9 +78,9 @@ TOOLS = {
     "FX": lambda network, images: torch.fx.symbolic_trace(network),
     "FX twice": lambda network, images: torch.fx.symbolic_trace(torch.fx.symbolic_trace(network)),
     "FX, script": lambda network, images: torch.jit.script(torch.fx.symbolic_trace(network)),
-    "FX, interpreter": lambda network, images: torch.fx.Interpreter(
-        torch.fx.symbolic_trace(network)
-    ).run,
+    "FX, interpreter": lambda network, images: (
+        torch.fx.Interpreter(torch.fx.symbolic_trace(network)).run
+    ),
     "FX, fused": lambda network, images: optimization.fuse(network),
     "export": lambda network, images: torch.export.export(network, (images,)).module(),
     "strict export": lambda network, images: torch.export.export(
@@ -111,7 +111,10 @@ def test_compiled_with_gradients(pair):
 
 @pytest.mark.parametrize(
     "dynamo",
-    [pytest.param(True, marks=pytest.mark.slow, id="dynamo"), pytest.param(False, id="TorchScript")],
+    [
+        pytest.param(True, marks=pytest.mark.slow, id="dynamo"),
+        pytest.param(False, id="TorchScript"),
+    ],
 )
 def test_onnx(dynamo):
     """ONNX Runtime runs the exported graph, whose second plane follows the image's size."""
