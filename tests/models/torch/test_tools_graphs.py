@@ -1,4 +1,4 @@
-"""Compilers and exporters of torch on adapted networks: script, trace, FX, export, compile, ONNX."""
+"""Torch's compilers on adapted networks: script, trace, FX, export, compile and ONNX."""
 
 import io
 import warnings
@@ -30,7 +30,7 @@ from .tool_pairs import (  # noqa: E402
     make_pair,
 )
 
-# TorchScript warns at each use that it is old, and of what networks of FX and of torchvision contain
+# TorchScript warns at each use that it is old, and of what some networks contain
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning",
     "ignore:The TorchScript type system",
