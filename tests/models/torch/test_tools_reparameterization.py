@@ -23,8 +23,8 @@ from .tool_pairs import assert_tool_keeps, make_pair  # noqa: E402
 
 MOBILEONE, REPVGG = (model_cfgs[name].blocks[:2] for name in ("mobileone_s0", "repvgg_a0"))
 
-# What makes the network small, the stem after merging, and an image's side. timm's own merging makes
-# layers in float32, whatever the network is in, so these networks are in float32.
+# What makes the network small, the stem after merging, and an image's side. timm's own merging
+# makes layers in float32, whatever the network is in, so these networks are in float32.
 NETWORKS = {
     "mobileone_s0": ({"blocks": MOBILEONE, "num_features": 0}, "stem.reparam_conv", 32),
     "repvgg_a0": ({"blocks": REPVGG}, "stem.reparam_conv", 32),

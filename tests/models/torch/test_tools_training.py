@@ -1,4 +1,4 @@
-"""Tools of training on adapted networks: parallel, averages, pruning, parametrizations, wrappers."""
+"""Training tools on adapted networks: parallel, averages, pruning, parametrizations."""
 
 import copy
 import warnings
