@@ -29,10 +29,10 @@ with warnings.catch_warnings():
     from torchvision import models as tv
     from torchvision.models import quantization as quantizable
 
-from ..networks import MEAN, STD, assert_same_outputs, list_float_tensors  # noqa: E402
+from ..networks import MEAN, STD, assert_same_outputs, list_float_tensors, make_rest  # noqa: E402
 from .tool_pairs import NETWORKS, SmallNetwork, assert_tool_keeps, make_pair  # noqa: E402
 
-SLACK = 1.5
+SLACK = 1.4
 ENGINES = ["fbgemm", "x86", "onednn", "qnnpack"]
 
 # torch says at each use that its quantization is moving to torchao
@@ -51,7 +51,9 @@ def _engine():
 
 @pytest.fixture(scope="module")
 def small():
-    return make_pair(SmallNetwork(), size=32, dtype=torch.float32, batch=16)
+    """Return a pair whose output is an image, because an average over it would hide errors."""
+    network = nn.Sequential(nn.Conv2d(3, 32, 3, 2, 1, bias=False), *make_rest(32), nn.Linear(7, 5))
+    return make_pair(network, size=18, dtype=torch.float32, batch=16)
 
 
 def measure_error(quantized, network, images):
