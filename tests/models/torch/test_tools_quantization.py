@@ -269,14 +269,14 @@ class TestOrder:
     def test_adapt_then_convert_fx(self, small, engine):
         quantized = quantize_by_fx(engine)(copy.deepcopy(small.original), small.color)
         with pytest.raises(ModelError, match="adapt the float network, then quantize it"):
-            adapt(quantized, (MEAN, STD), example=32)
+            adapt(quantized, (MEAN, STD), example=18)
 
     def test_adapt_then_prepare_fx(self, small):
         mapping = quantization.get_default_qconfig_mapping("fbgemm")
         network = copy.deepcopy(small.original)
         prepared = run(quantize_fx.prepare_fx(network, mapping, (small.color,)), small.color)
         with pytest.raises(ModelError, match="adapt the float network, then quantize it"):
-            adapt(prepared, (MEAN, STD), example=32)
+            adapt(prepared, (MEAN, STD), example=18)
 
     def test_adapt_then_export_and_quantize(self, small):
         make, configure = QUANTIZERS["XNNPACKQuantizer"]
@@ -284,7 +284,7 @@ class TestOrder:
         prepared = prepare_pt2e(exported, make().set_global(configure()))
         quantized = convert_pt2e(run(prepared, small.color))
         with pytest.raises(ModelError, match=r"adapt the (float )?network.*then"):
-            adapt(quantized, (MEAN, STD), example=32)
+            adapt(quantized, (MEAN, STD), example=18)
 
     def test_expand_takes_a_quantized_network(self):
         """The three channels are made before it, so nothing in it changes."""
