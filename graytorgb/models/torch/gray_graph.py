@@ -36,6 +36,7 @@ def _append(graph: fx.Graph, inputs: tuple[PlaneInput, ...]) -> fx.Graph:
         with copy.inserting_before(image.next):
             function = planes.append_planes_to_each if each.is_list else planes.append_planes
             appended = copy.call_function(function, (image, each.axis, each.white, each.zeros))
+            appended.meta["is_wrapped"] = True  # one operation also when the graph is traced again
         image.replace_all_uses_with(appended)
         appended.args = (image, *appended.args[1:])
     return copy

@@ -34,9 +34,16 @@ class PlaneForm(NamedTuple):
     white: float
 
 
+def count_planes(image: Tensor, axis: int) -> int:
+    """Return the size of an axis as a number, also while ``torch.jit.trace`` runs the network."""
+    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        return len(image.unbind(axis))  # the size would be a tensor, of which no `if` should depend
+    return image.size(axis)
+
+
 def check_gray(image: Tensor, axis: int) -> None:
     """Raise a ChannelError for an image that doesn't have one channel on an axis below 0."""
-    if image.dim() < -axis or image.size(axis) != 1:
+    if image.dim() < -axis or count_planes(image, axis) != 1:
         raise ChannelError(
             "this network was adapted to one channel: (N, 1, H, W) is expected, not the shape "
             f"{list(image.shape)}"
@@ -69,7 +76,7 @@ def append_missing_planes(image: Tensor, axis: int, white: float, zeros: int) ->
 
     It is for methods that a user calls with gray, and the network itself with planes.
     """
-    if image.dim() >= -axis and image.size(axis) == 2 + zeros:
+    if image.dim() >= -axis and count_planes(image, axis) == 2 + zeros:
         return image
     return append_planes(image, axis, white, zeros)
 
