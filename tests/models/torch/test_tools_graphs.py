@@ -172,6 +172,13 @@ def test_timms_networks_are_scripted(name):
     assert_tool_keeps(lambda network, images: torch.jit.script(network), pair)
 
 
+@pytest.mark.filterwarnings("error::torch.jit.TracerWarning")
+def test_timms_networks_are_traced():
+    """Their forward calls forward_features, into which gray comes too. No size is in the trace."""
+    pair = make_pair(timm.create_model("resnet10t", num_classes=3), size=32, batch=1)
+    assert_tool_keeps(torch.jit.trace, pair)
+
+
 @pytest.mark.slow
 def test_torchvisions_detector_is_scripted():
     """A detection network takes a list of images, and its script returns losses too."""
