@@ -10,12 +10,16 @@ The functions here are called at the beginning of an adapted network's ``forward
 compiles them, and for ``torch.fx`` each is one operation.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ...errors import ChannelError
+
+# TorchScript takes a comment about types in one of its functions for a type of its own
+_is_tracing: Callable[[], bool] = torch.jit.is_tracing  # type: ignore[attr-defined]
 
 
 class PlaneForm(NamedTuple):
@@ -36,7 +40,7 @@ class PlaneForm(NamedTuple):
 
 def count_planes(image: Tensor, axis: int) -> int:
     """Return the size of an axis as a number, also while ``torch.jit.trace`` runs the network."""
-    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+    if _is_tracing():
         return len(image.unbind(axis))  # the size would be a tensor, of which no `if` should depend
     return image.size(axis)
 
