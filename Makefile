@@ -1,6 +1,6 @@
 # The targets install what they need in .venv, and skip this step if nothing has changed.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core test-native lint docs bench sanitize clang cross free-threaded arm64-python \
+.PHONY: help demo test test-core test-native lint docs bench coverage sanitize clang cross free-threaded arm64-python \
   wheel wheel-arm64 wheels sdist check-release constraints clean
 
 PYTHON ?= python3
@@ -36,6 +36,7 @@ help:
 	@echo "make constraints  write the versions of all libraries in constraints.txt, the newest ones"
 	@echo "make clean  remove the environments and everything that was built"
 	@echo "make bench  measure every backend and other libraries, in benchmarks/results (two hours)"
+	@echo "make coverage  adapt one network of every family, and renew the table in the documentation"
 
 demo: .venv/demo
 	$(BIN)/python -m examples.demo
@@ -88,6 +89,10 @@ bench: .venv/peers
 	$(BIN)/python -m benchmarks.speed.cluster
 	$(BIN)/python -m benchmarks.accuracy.compare
 	$(BIN)/python -m benchmarks.accuracy.recover --network mobilenet_v2 --network tf_efficientnet_lite0
+
+# A run that was interrupted goes on: make coverage ARGS=--resume
+coverage: .venv/test
+	$(BIN)/python -m benchmarks.accuracy.coverage $(ARGS)
 
 # Build the package with other compiler options in build/NAME/package, and test its kernels there. If no
 # kernels were built, this is an error, because the tests would use those of an installed package.

@@ -1,4 +1,4 @@
-"""Make the tables that the package itself fills: kinds, backends, files, loaders, findings.
+"""Make the tables that the package fills: kinds, backends, files, loaders, findings, coverage.
 
 ``python docs/tables.py tensorflow`` prints the rows of the kinds that need TensorFlow, as JSON.
 TensorFlow and torch crash in one process, so the kinds of each library are tried in a process of
@@ -27,6 +27,7 @@ from graytorgb.inspection.loaders import Loss, convert_like, find_losses
 from graytorgb.inspection.values import find_values
 from graytorgb.kinds import KINDS
 
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 GRAY = np.arange(2 * 4 * 5, dtype=np.uint8).reshape(2, 4, 5)
 
 
@@ -361,6 +362,16 @@ def describe(image: g2r.io.ImageFile, loss: Loss | None, pixels: Any) -> str:
     text += f" of {loss.levels_before:,}" * (not kept)
     white = f", **{loss.white:.1%} white**" if loss.white >= 0.01 else ""
     return f"{text}{white}" + ", 16 bits" * (loss.bits_after == 16)
+
+
+def coverage() -> list[dict[str, str]]:
+    """Return a row for each network of ``benchmarks.accuracy.coverage``, from its results."""
+    from benchmarks.accuracy.coverage_networks.report import HEADS, make_row
+    from benchmarks.accuracy.coverage_networks.results import Result
+
+    document = json.loads((RESULTS / "coverage.json").read_text(encoding="utf-8"))
+    rows = [make_row(Result(**network)) for network in document["networks"]]
+    return [dict(zip(HEADS, row, strict=True)) for row in rows]
 
 
 def write(rows: list[dict[str, str]], path: Path) -> None:

@@ -25,6 +25,8 @@ OPTIONS_OF_REMEDIES = {
     "how": "--how expand, with --stats",
     "image_range": "--image-range LO HI",
     "layer": "--layer NAME",
+    "key": "--key NAME, the name of a weight; several of them name several weights",
+    "classes": "--classes N, the number of outputs of the file's last layer",
     "example": "--size HEIGHTxWIDTH",
 }
 _EXAMPLES = """\b
@@ -78,7 +80,18 @@ def _reject_half(ctx: click.Context, param: click.Parameter, value: str | None) 
     metavar="torchvision:NAME",
     help="For weights: the network they are for, or timm:NAME. Without it nothing is proven.",
 )
-@click.option("--classes", type=click.IntRange(1), help="For weights: the number of classes.")
+@click.option(
+    "--classes",
+    type=click.IntRange(1),
+    help="For weights with --arch: the number of classes.  [default: the file's]",
+)
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    metavar="NAME",
+    help="For weights without --arch: the name of the weight that sees the image.",
+)
 @click.option(
     "--offset",
     type=click.Choice(["plane", "bias"]),
@@ -158,7 +171,9 @@ def adapt_command(
         raise click.UsageError(str(error)) from error
     with _errors_for_shell(line):
         preprocessing = Preprocessing.from_arguments(stats, value_range, normalized)
-        request = Request(model, out, line, preprocessing, layers=list(layers) or None, **rest)
+        request = Request(
+            model, out, line, preprocessing, stats, layers=list(layers) or None, **rest
+        )
         _check_options(request, proof_wanted=json_path is not None or png_path is not None)
         with TemporaryDirectory(prefix=".graytorgb-", dir=out.parent) as folder:
             proof = adapt_and_prove(console, request, Path(folder) / out.name)
@@ -196,7 +211,16 @@ def _check_options(request: Request, *, proof_wanted: bool) -> None:
     if request.line.files_hold == "models":
         if request.arch or request.classes:
             raise click.UsageError("--arch and --classes are for weights, not for a whole model")
+        if request.keys:
+            raise click.UsageError("--key is for weights; of a whole model, --layer names the stem")
         return
+    if request.keys and (request.arch or request.layers):
+        raise click.UsageError(
+            "--key names a weight where nothing else does: with --arch the network is traced, and "
+            "--layer names a layer"
+        )
+    if request.classes and not request.arch:
+        raise click.UsageError("--classes is for --arch, which builds the network")
     if request.how == "expand":
         raise click.UsageError("--how expand is for a whole model, not for weights alone")
     if request.arch is None and (request.images is not None or proof_wanted):

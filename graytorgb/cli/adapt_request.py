@@ -17,6 +17,7 @@ from ..models.image_batches import scale_to_network
 from ..models.preprocessing import Preprocessing
 
 _NOISE = 8  # images
+_QUOTED = 3  # how many files that can't be read are quoted
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,10 @@ class Request:
     out: Path
     line: FrameworkLine
     preprocessing: Preprocessing
+    stats: Any
     how: How
     layers: list[str] | None
+    keys: tuple[str, ...]
     arch: str | None
     classes: int | None
     offset: Offset
@@ -51,7 +54,9 @@ class Request:
 
     def write_adapted(self, dst: Path, **options: Any) -> None:
         """Adapt the model's file, and write the result to `dst`."""
-        models.adapt_file(self.model, dst, **self.preprocessing.as_arguments(), **options)
+        # the statistics as they were given, which may say how images are resized
+        arguments = {**self.preprocessing.as_arguments(), "stats": self.stats}
+        models.adapt_file(self.model, dst, **arguments, **options)
 
 
 def adapt_and_prove(console: Console, request: Request, dst: Path) -> models.Verification | None:
@@ -60,7 +65,7 @@ def adapt_and_prove(console: Console, request: Request, dst: Path) -> models.Ver
         return _adapt_model(console, request, dst)
     if request.arch is not None:
         return _adapt_network(console, request, request.arch, dst)
-    request.write_adapted(dst, layer=request.layers, offset=request.offset)
+    request.write_adapted(dst, layer=list(request.keys) or request.layers, offset=request.offset)
     network = "a network whose stem has one channel and doesn't pad with zeros"
     if request.offset == "plane":
         network = "a network that graytorgb.models.adapt made, whose stem pads with zeros"
@@ -84,12 +89,17 @@ def _adapt_model(console: Console, request: Request, dst: Path) -> models.Verifi
 def _adapt_network(console: Console, request: Request, arch: str, dst: Path) -> models.Verification:
     """Adapt weights through their network, which knows its stem and how the stem pads."""
     architectures = require("graytorgb.models.torch.architectures")
-    original = architectures.build_network(arch, request.classes)
-    architectures.load_weights(original, request.model, arch)
+    original, prefixes = architectures.build_for_weights(arch, request.classes, request.model)
     arguments = request.preprocessing.as_arguments()
     adapted = models.adapt(original, layer=request.layers, **arguments)
-    key, offset = architectures.find_changed_weight(original, adapted)
-    request.write_adapted(dst, layer=key, offset=offset)
+    keys, offset = architectures.find_changed_weights(original, adapted)
+    names = list(dict.fromkeys(f"{prefix}{key}" for prefix in prefixes for key in keys))
+    request.write_adapted(dst, layer=names, offset=offset)
+    if len(prefixes) > 1:
+        console.print(
+            f"the file holds the network {len(prefixes)} times, and each copy is adapted; the "
+            "first one is proven"
+        )
     architectures.load_weights(adapted, dst, arch)  # so that the proof is of the file
     input_size = request.line.load().find_input_size(original)
     return _verify(console, request, original, adapted, input_size)
@@ -108,13 +118,25 @@ def _verify(
     elif len(size) != 2:
         raise ModelError("the network takes volumes: prove it by graytorgb.models.verify")
     else:
-        units, has_more = read_grays(request.images, size, request.image_range, request.most)
-        if has_more:
+        found = read_grays(request.images, size, request.image_range, request.most)
+        units = found.images
+        if found.skipped:
+            console.print(_describe_skipped(found.skipped))
+        if found.has_more:
             console.print(f"proven on the first {request.most} images; --at-most takes more")
     images = scale_to_network(units, request.preprocessing, has_integers=input_size.has_integers)
     return models.verify(
         original, adapted, images, tolerance=request.tolerance, seconds=request.seconds
     )
+
+
+def _describe_skipped(skipped: list[tuple[Path, str]]) -> str:
+    """Say how many files can't be read, and why the first ones can't."""
+    lines = [f"  {escape(str(file.name))}: {escape(reason)}" for file, reason in skipped[:_QUOTED]]
+    if len(skipped) > _QUOTED:
+        lines.append(f"  and {len(skipped) - _QUOTED} more")
+    files = "1 file that" if len(skipped) == 1 else f"{len(skipped)} files that"
+    return "\n".join([f"[yellow]skipped {files} can't be read:[/]", *lines])
 
 
 def report(

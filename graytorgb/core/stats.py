@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache, wraps
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
@@ -88,9 +88,11 @@ def stats(source: Any) -> Stats:
     if type(source) is Stats:
         return _check_stats(source)
     if isinstance(source, str):
-        return _NAMED[source] if source in _NAMED else stats(_find_weights(source))
+        return _NAMED[source] if source in _NAMED else stats(find_weights(source))
     if isinstance(source, tuple | list) and len(source) == 2:
         return check(*source)
+    if hasattr(source, "tolist") and len(getattr(source, "shape", ())) > 1 and len(source) == 2:
+        return check(*source)  # an array of two rows, the mean and the std
     for read in (_of_timm, _of_processors, _of_torchvision, _of_pair):
         found = read(source)
         if found is not None:
@@ -130,11 +132,13 @@ def check(mean: Any, std: Any) -> Stats:
     return Stats(*checked)
 
 
-def _as_list(values: Any) -> Sequence[Any]:
-    """Convert a number, a sequence, or an array or tensor of any shape to a flat sequence."""
+def _as_list(values: Any) -> list[Any]:
+    """Return a number, a sequence of any nesting, or an array of any shape as a flat list."""
     if hasattr(values, "tolist"):
-        return tuple(np.ravel(values.tolist()))
-    return values if isinstance(values, list | tuple) else [values]
+        values = values.tolist()
+    if not isinstance(values, list | tuple):
+        return [values]
+    return [number for value in values for number in _as_list(value)]
 
 
 def stats_in_one(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -201,7 +205,7 @@ def _of_processor(source: Any) -> Stats | None:
     return check(means[::step], stds[::step])
 
 
-def _find_weights(name: str) -> Any:
+def find_weights(name: str) -> Any:
     """Return the torchvision weights of a name such as ``"ResNet50_Weights.DEFAULT"``.
 
     Raises

@@ -2,12 +2,13 @@
 
 import os
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_args, overload
+from typing import Any, TypeVar, cast, overload
 
 from ..core.stats import stats_in_one
-from ..errors import ModelError
 from ..extras import require
+from .arguments import check_options, check_path, list_layers, read_example
 from .frameworks import AdaptOptions, How, Offset, find_file_line, find_framework
+from .option_error import ModelOptionError
 from .preprocessing import Preprocessing
 
 Model = TypeVar("Model")
@@ -106,10 +107,12 @@ def adapt(
     ------
     ModelError
         If `stats` is needed and missing, no stem is found, the network can't be adapted exactly,
-        or a file is damaged or isn't a model. The message says what was found. `model` is
+        its weights or outputs aren't finite, or a file is damaged or isn't a model. The message
+        says what was found. `model` is
         unchanged.
     OptionError
-        If mean and std are given apart, or `stats` is a name of no statistics.
+        If mean and std are given apart, `stats` is a name of no statistics, or another argument
+        has a value that isn't allowed.
     LevelsError
         If `stats` can't be used as statistics.
     FileNotFoundError, IsADirectoryError, PermissionError
@@ -153,8 +156,8 @@ def adapt(
     """
     framework = find_framework(model)
     preprocessing = Preprocessing.from_arguments(stats, value_range, normalized)
-    options = AdaptOptions(how, _list_layers(layer), example, freeze, inplace)
-    _check_options(options)
+    options = AdaptOptions(how, list_layers(layer), read_example(example), freeze, inplace)
+    check_options(options)
     return framework.adapt(model, preprocessing, options)
 
 
@@ -185,7 +188,7 @@ def adapt_file(
     stats, how, example, value_range, normalized, freeze
         See :func:`adapt`. For weights, `how` is ``"collapse"``.
     layer : str or list of str, optional
-        See :func:`adapt`. For weights, the name of the stem or of its weight, if several
+        See :func:`adapt`. For weights, the names of the stems or of their weights, if several
         weights see 3 channels.
     offset : {"plane", "bias"}
         For weights: see :func:`adapt_state_dict`.
@@ -209,12 +212,16 @@ def adapt_file(
     >>> torch.load(folder / "gray.pt", weights_only=True)["weight"].shape
     torch.Size([8, 2, 3, 3])
     """
+    for name, path in (("src", src), ("dst", dst)):
+        check_path(name, path)
     line = find_file_line(src, dst)
     preprocessing = Preprocessing.from_arguments(stats, value_range, normalized)
-    options = AdaptOptions(how, _list_layers(layer), example, freeze, offset=offset)
-    _check_options(options)
+    options = AdaptOptions(how, list_layers(layer), read_example(example), freeze, offset=offset)
+    check_options(options)
     if offset != "plane" and line.files_hold == "models":
-        raise ModelError("offset= is for files of weights alone: a model says how its stem pads")
+        raise ModelOptionError(
+            "offset= is for files of weights alone: a model says how its stem pads"
+        )
     line.load().adapt_file(Path(src), Path(dst), preprocessing, options)
 
 
@@ -223,7 +230,7 @@ def adapt_state_dict(
     source: Any,
     stats: Any = None,
     *,
-    key: str | None = None,
+    key: str | list[str] | None = None,
     offset: Offset = "plane",
     value_range: tuple[float, float] | None = None,
     normalized: tuple[float, float] | None = None,
@@ -237,11 +244,15 @@ def adapt_state_dict(
     Parameters
     ----------
     source : dict of str to Tensor, or path
-        A state dict, or a .pt, .pth or .safetensors file of one. Code in a file is never run.
+        A state dict, or a .pt, .pth or .safetensors file of one. It may lie inside a checkpoint,
+        such as ``{"state_dict": ..., "epoch": 3}``, and names may begin with ``module.``,
+        ``_orig_mod.`` or ``model.``. Code in a file is never run.
     stats, value_range, normalized
         See :func:`adapt`. ``"0..1"`` only sums the weights of the three channels.
-    key : str, optional
-        The name of the stem's weight. Without it, the only weight that sees 3 channels is taken.
+    key : str or list of str, optional
+        The name of the stem's weight, with its prefix or without, or the names of several. Without
+        it, the only weight that sees 3 channels is taken; in a checkpoint that holds the network
+        several times, as trained and as averaged, the one of each.
     offset : {"plane", "bias"}
         Where the effect of the means goes, unless all means are 0. ``"plane"``: into the weights
         of two input channels, for a ``Conv2d(2, ...)`` that sees the gray and its negative,
@@ -256,13 +267,16 @@ def adapt_state_dict(
     Returns
     -------
     dict of str to Tensor
-        The adapted weights. They share with `source` all tensors that don't change.
+        The adapted weights, in the structure of `source`: a checkpoint stays one, and prefixes
+        stay. They share with `source` all tensors that don't change.
 
     Raises
     ------
     ModelError
-        If the file can't be read as weights, no weight or several could be the stem's, or `stats`
-        is missing.
+        If the file can't be read as weights, no weight or several could be the stem's, a weight
+        isn't finite, or `stats` is missing.
+    OptionError
+        If an argument has a value that isn't allowed.
     FileNotFoundError, IsADirectoryError, PermissionError
         If the file can't be opened.
     BackendUnavailable
@@ -279,43 +293,11 @@ def adapt_state_dict(
     >>> adapt(color, (0.5, 0.5)).load_state_dict(weights)
     <All keys matched successfully>
     """
-    _check_options(AdaptOptions(offset=offset))
+    check_options(AdaptOptions(offset=offset))
     preprocessing = Preprocessing.from_arguments(stats, value_range, normalized)
+    keys = list_layers(key, "key", "weight", "key='conv1.weight', for example")
+    if dst is not None:
+        check_path("dst", dst)
     state_dicts = require(f"{__package__}.torch.state_dicts", "torch", "models")
-    adapted = state_dicts.adapt_state_dict(source, preprocessing, key=key, offset=offset, dst=dst)
+    adapted = state_dicts.adapt_state_dict(source, preprocessing, key=keys, offset=offset, dst=dst)
     return cast(dict[str, Any], adapted)
-
-
-def _check_options(options: AdaptOptions) -> None:
-    """Raise a ModelError for options that no framework takes."""
-    if options.how not in get_args(How):
-        raise ModelError(f'how is "collapse", "expand" or "learned", not {options.how!r}')
-    if options.layers is not None and options.how != "collapse":
-        raise ModelError(
-            f'layer= names the stem that how="collapse" changes; how={options.how!r} changes none'
-        )
-    if options.freeze and options.how != "learned":
-        raise ModelError(
-            f'freeze=True is for how="learned", and how={options.how!r} has no layer to train: '
-            "call model.requires_grad_(False), or set model.trainable = False in Keras"
-        )
-    if options.offset not in get_args(Offset):
-        raise ModelError(f'offset is "plane" or "bias", not {options.offset!r}')
-
-
-def _list_layers(layer: Any) -> list[str] | None:
-    """Return the names that ``layer=`` gives, each once, or None without it."""
-    if layer is None:
-        return None
-    names = [layer] if isinstance(layer, str) else layer
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise ModelError(
-            f"layer is the name of a layer, or a list of names, not {type(layer).__name__}: pass "
-            "layer=stem.name in Keras, or a name from named_modules() in torch"
-        )
-    if not names:
-        raise ModelError(
-            f"layer={layer!r} names no layer, so nothing would be adapted: leave layer out, "
-            "and the stem is found by tracing an image"
-        )
-    return list(dict.fromkeys(names))

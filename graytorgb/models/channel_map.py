@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .image_input import ImageInput
-from .weights import Normalization, add_to_bias, mix_channels
+from .weights import Normalization, add_to_bias, choose_ones_level, mix_channels
 
 Array = NDArray[Any]
 # statistics that cancel leave a rounding error behind
@@ -47,6 +47,13 @@ class ChannelMap:
     has_axis : bool
         Whether the original value has an axis for its channels. It has none after one channel is
         picked by its number.
+    limits : (lo, hi)
+        The range of the base's gray.
+    is_gray : bool
+        Whether all planes of the base are of the gray, and none is of ones or of a mask.
+    has_center : bool
+        Whether a center may be subtracted from the base. In training, where gradients matter, the
+        stem sees the gray itself.
     """
 
     base: Any
@@ -56,12 +63,33 @@ class ChannelMap:
     rank: int
     dtype: Any
     has_axis: bool = True
+    limits: tuple[float, float] = (0.0, 1.0)
+    is_gray: bool = True
+    has_center: bool = False
 
     @classmethod
-    def from_input(cls, base: Any, image: ImageInput, normalization: Normalization) -> "ChannelMap":
-        """Return the map for an input of the original: each channel is the gray, normalized."""
+    def from_input(
+        cls,
+        base: Any,
+        image: ImageInput,
+        normalization: Normalization,
+        limits: tuple[float, float] | None = None,
+    ) -> "ChannelMap":
+        """Return the map for an input of the original: each channel is the gray, normalized.
+
+        Parameters
+        ----------
+        base : hashable
+        image : ImageInput
+        normalization : Normalization
+        limits : (lo, hi), optional
+            The range of the gray, if it is stated.
+        """
         mean, std = normalization
-        return cls(base, 1 / std[:, None], -mean / std, image.axis, image.rank, image.dtype)
+        if limits is None:
+            limits = (0, 255) if np.dtype(image.array_dtype) == np.uint8 else (0, 1)
+        return cls(base, 1 / std[:, None], -mean / std, image.axis, image.rank, image.dtype,
+            limits=limits)  # fmt: skip
 
     @property
     def channel_count(self) -> int:
@@ -126,6 +154,23 @@ class ChannelMap:
             raise TraceError(f"becomes infinite in {where}")
         return result
 
+    def combine(self, operator: str, other: "ChannelMap", where: str) -> "ChannelMap":
+        """Return the map of the sum or difference of two values that are made of the same planes.
+
+        Raises
+        ------
+        TraceError
+            If the values are multiplied or divided, or are made of other planes.
+        """
+        if operator not in ("add", "subtract"):
+            raise TraceError(f"goes into {where} twice")
+        same = self.base == other.base and (self.axis, self.rank) == (other.axis, other.rank)
+        if not same or self.has_axis != other.has_axis:
+            raise TraceError(f"meets another image in {where}")
+        sign = 1 if operator == "add" else -1
+        matrix = self.matrix + sign * other.matrix  # a single channel meets each of the others
+        return replace(self, matrix=matrix, constant=self.constant + sign * other.constant)
+
     def read_numbers(self, operand: Any, where: str) -> Array:
         """Return an operand's numbers: one for all channels, or one for each channel.
 
@@ -165,10 +210,57 @@ class ChannelMap:
         """Whether the constant of any channel differs from `other_than`."""
         return bool((np.abs(self.constant - other_than) > _ROUNDING).any())
 
-    def with_ones(self, base: Any) -> "ChannelMap":
-        """Return the map onto `base`, which has a plane of ones at its end for the constant."""
-        matrix = np.concatenate((self.matrix, self.constant[:, None]), 1)
-        return replace(self, base=base, matrix=matrix, constant=np.zeros(self.channel_count))
+    @property
+    def center(self) -> float:
+        """Return the gray whose channels are nearest to 0, or 0 if that isn't known."""
+        weights = self.matrix.sum(1)
+        is_possible = self.has_center and self.is_gray and self.has_constant()
+        if not (is_possible and weights.any()):
+            return 0.0
+        return float(-(weights @ self.constant) / (weights @ weights))
+
+    def prepare_for_zeros(self, base: Any) -> "ChannelMap":
+        """Return the map onto a base that may be padded with zeros, since it has no constant.
+
+        Parameters
+        ----------
+        base : hashable
+            This base minus :attr:`center` and, if :attr:`needs_ones`, a plane of
+            :attr:`ones_level` at its end. The center, about the mean, makes small what the ones
+            have to carry. So quantization to 8 bits loses no more than in the original.
+        """
+        centered = self._subtract_center(base)
+        return centered.with_ones(base, self.ones_level) if self.needs_ones else centered
+
+    @property
+    def needs_ones(self) -> bool:
+        """Whether a plane of ones has to carry a constant, beside the center."""
+        return self._subtract_center(None).has_constant()
+
+    @property
+    def ones_level(self) -> float:
+        """Return the level of the plane of ones, behind a base minus the center.
+
+        If a network normalizes gray of an unknown range itself, the gray of which it makes 0 is
+        surely in this range. So the level is not less.
+        """
+        centered = self._subtract_center(None)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            zeros = np.abs(centered.constant) / np.abs(centered.matrix).sum(1)
+        return float(max(choose_ones_level(centered.limits), *zeros[np.isfinite(zeros)]))
+
+    def _subtract_center(self, base: Any) -> "ChannelMap":
+        """Return the map onto a base that is this base minus the center."""
+        center = self.center
+        constant = self.constant + center * self.matrix.sum(1)
+        lo, hi = self.limits
+        return replace(self, base=base, constant=constant, limits=(lo - center, hi - center))
+
+    def with_ones(self, base: Any, level: float = 1.0) -> "ChannelMap":
+        """Return the map onto `base`, which has at its end a plane of `level` for the constant."""
+        matrix = np.concatenate((self.matrix, self.constant[:, None] / level), 1)
+        constant = np.zeros(self.channel_count)
+        return replace(self, base=base, matrix=matrix, constant=constant, is_gray=False)
 
     def fold_into_stem(
         self, kernel: Array, bias: Array | None, axes: str, groups: int
@@ -186,6 +278,26 @@ class ChannelMap:
         mixed = mix_channels(kernel, self.with_ones(None).matrix, axes, groups)
         seen, ones = np.split(mixed, [self.plane_count], axes.index("I"))
         return seen, add_to_bias(bias, ones, axes) if self.has_constant() else bias
+
+
+def list_alike(parts: Sequence[ChannelMap | None], where: str) -> list[Any]:
+    """Return the bases of images that are put together along another axis than their channels.
+
+    Raises
+    ------
+    TraceError
+        If a value isn't made of an image, or is made of it in another way than the first.
+    """
+    images = [part for part in parts if part is not None]
+    first = images[0]
+    for image in images:
+        same = image.axis == first.axis and image.has_axis == first.has_axis
+        same = same and image.dtype == first.dtype and np.array_equal(image.matrix, first.matrix)
+        if not (same and np.array_equal(image.constant, first.constant)):
+            raise TraceError(f"is put together with an image of other channels in {where}")
+    if len(images) < len(parts):
+        raise TraceError(f"is put together with something else in {where}")
+    return [image.base for image in images]
 
 
 def concatenate_channels(
@@ -227,4 +339,6 @@ def concatenate_channels(
         for image in images
     ])  # fmt: skip
     constant = np.concatenate([image.constant for image in images])
-    return replace(images[0], matrix=matrix, constant=constant, has_axis=True), list(plane_counts)
+    is_gray = all(image.is_gray for image in images)
+    joined = replace(images[0], matrix=matrix, constant=constant, has_axis=True, is_gray=is_gray)
+    return joined, list(plane_counts)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError
 from ..extras import require
+from .network_input import NetworkInput
 from .preprocessing import Preprocessing
 from .stem import check_sides
 from .weights import Normalization
@@ -105,6 +106,9 @@ class Runner(Protocol):
     def preprocessing(self) -> Preprocessing | None:
         """Return the record that an adapted network carries, or None if it carries none."""
 
+    def share_inputs(self, other: Any) -> None:
+        """Take over what `other`, the adapted network's runner, knows of the arguments."""
+
     def eval_mode(self) -> AbstractContextManager[None]:
         """Return a context in which the network is in eval mode."""
 
@@ -151,6 +155,9 @@ class Framework(Protocol):
         self, source: Path, target: Path, preprocessing: Preprocessing, options: AdaptOptions
     ) -> None:
         """Adapt the network, or the weights, in a file and write the result to another file."""
+
+    def describe_input(self, model: Any) -> NetworkInput:
+        """Return what an image has to be for an adapted network, or for the one in a file."""
 
     def find_input_size(self, model: Any) -> InputSize:
         """Return the size of the images that a network, or the one in a file, takes."""

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
+from .option_error import ModelOptionError
 from .preprocessing import Preprocessing
 
 
@@ -47,7 +48,14 @@ def split_into_batches(images: Any, size: int, *, has_range: bool) -> Iterator[N
     ModelError
         If something isn't a gray image, or has values that aren't finite.
     """
+    if isinstance(images, str | bytes) or not np.iterable(images):
+        raise ModelOptionError(
+            "images is an array (N, H, W) or a sequence of gray images (H, W), not "
+            f"{type(images).__name__} {images!r:.60}; graytorgb.io.read(path).array reads a file"
+        )
     arrays = [_move_channel_first(_to_array(image)) for image in images]
+    if not arrays:
+        raise ModelOptionError("images holds no images to compare the networks on")
     for image in arrays:
         if image.dtype.kind not in "biuf" or image.ndim < 2 or 0 in image.shape:
             raise ModelError(

@@ -9,6 +9,8 @@ import numpy as np
 from ..core.stats import Stats
 from ..core.stats import stats as find_stats
 from ..errors import ModelError
+from .resizing_record import WORDS as RESIZING_WORDS
+from .resizing_record import Resizing, find_resizing
 from .weights import Normalization
 
 _MARK = "gray-input"
@@ -30,6 +32,9 @@ class Preprocessing:
         The gray values that stand for 0 and 1, or None if they aren't stated.
     normalized : (m, s) or None
         The mean and the std if the gray is already normalized, else None.
+    resizing : Resizing or None
+        How the pipeline of the network resizes images, if the object that has the statistics says
+        so.
 
     Raises
     ------
@@ -49,6 +54,7 @@ class Preprocessing:
     stats: Stats | None = None
     value_range: tuple[float, float] | None = None
     normalized: tuple[float, float] | None = None
+    resizing: Resizing | None = None
 
     def __post_init__(self) -> None:
         assert self.normalization is not None  # calculated here, so that unusable numbers raise
@@ -61,7 +67,9 @@ class Preprocessing:
         normalized: tuple[float, float] | None = None,
     ) -> "Preprocessing":
         """Return the record for these arguments of :func:`graytorgb.models.adapt`."""
-        return cls(None if stats is None else find_stats(stats), value_range, normalized)
+        if stats is None:
+            return cls(None, value_range, normalized)
+        return cls(find_stats(stats), value_range, normalized, find_resizing(stats))
 
     @property
     def is_stated(self) -> bool:
@@ -170,6 +178,8 @@ class Preprocessing:
         for word, numbers in zip(_WORDS, values, strict=True):
             if numbers is not None:
                 parts += [word, *(repr(float(number)) for number in numbers)]
+        if self.resizing is not None:
+            parts += self.resizing.list_words()
         return "_".join(parts)
 
     @classmethod
@@ -185,12 +195,12 @@ class Preprocessing:
         found: dict[str, list[float]] = {}
         try:
             for part in parts:
-                if part in _WORDS:
+                if part in (*_WORDS, *RESIZING_WORDS):
                     numbers = found.setdefault(part, [])
                 else:
                     numbers.append(float(part))
             read: Any = {word: tuple(numbers) for word, numbers in found.items()}
             stats = Stats(read["mean"], read["std"]) if read.keys() & {"mean", "std"} else None
-            return cls(stats, read.get("range"), read.get("normalized"))
+            return cls(stats, read.get("range"), read.get("normalized"), Resizing.from_words(read))
         except (ValueError, KeyError, UnboundLocalError):  # a name that only begins like a record
             return None

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
+from .option_error import ModelOptionError
 
 Array = NDArray[Any]
 CHANNELS = 3  # of the image that an original's stem sees
@@ -134,7 +135,7 @@ def read_size(example: Any) -> tuple[int | None, ...] | None:
 
     Raises
     ------
-    ModelError
+    ModelOptionError
         If `example` is anything else, such as a batch.
     """
     if example is None:
@@ -146,9 +147,34 @@ def read_size(example: Any) -> tuple[int | None, ...] | None:
         return tuple(None if n is None else int(n) for n in size)
     given = repr(example) if isinstance(size, tuple | list | str) else type(example).__name__
     shape = f" of shape {np.shape(example)}" if hasattr(example, "shape") else ""
-    raise ModelError(
+    raise ModelOptionError(
         "for Keras and ONNX, example is the size of an image, (H, W), with None for any side; not "
         f"{given}{shape}"
+    )
+
+
+def make_overflow_error(name: str, output: Array, precision: str) -> ModelError:
+    """Return the error for a stem whose output for an image isn't finite.
+
+    Parameters
+    ----------
+    name : str
+        The stem's name.
+    output : ndarray
+        The original stem's output, or the adapted one's if only that isn't finite.
+    precision : str
+        The dtype in which the stem calculates.
+    """
+    has_nan = bool(np.isnan(output).any())
+    if precision == "float16" and not has_nan:
+        return ModelError(
+            f"float16 overflows in layer {name!r}: its output for an image is beyond 65504. Adapt "
+            "the network in float32, model.float() in torch, and convert the adapted one"
+        )
+    what = "NaN" if has_nan else "infinite values"
+    return ModelError(
+        f"layer {name!r} returns {what} for an image, so its weights, or those of a layer before "
+        "it, hold NaN or infinite values: load weights that are finite"
     )
 
 
@@ -174,6 +200,8 @@ def check_stem_outputs(name: str, expected: Array, actual: Array, precision: str
             f"layer {name!r} gives {actual.shape} for gray, and {expected.shape} for three planes"
         )
     e, a = expected.astype(np.float64), actual.astype(np.float64)
+    if not np.isfinite(e).all() or not np.isfinite(a).all():
+        raise make_overflow_error(name, a if np.isfinite(e).all() else e, precision)
     scale, difference = float(np.abs(e).max()), float(np.abs(e - a).max())
     if not difference <= EPS.get(precision, 2**-7) ** 0.5 * scale:
         raise make_collapse_error(

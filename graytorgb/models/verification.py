@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import numpy as np
-
 from ..core.stats import stats_in_one
-from ..errors import ModelError
+from .arguments import check_amount, check_count
 from .frameworks import find_framework
 from .image_batches import split_into_batches
+from .option_error import ModelOptionError
 from .output_comparison import compare_outputs
 from .preprocessing import Preprocessing
 from .verification_result import Verification
@@ -80,12 +79,11 @@ def verify(
     >>> proof.passed, proof.images
     (True, 4)
     """
-    if batch_size < 1:
-        raise ModelError(f"batch_size is 1 or more, not {batch_size}")
+    check_count("batch_size", batch_size)
+    check_amount("tolerance", tolerance)
+    check_amount("seconds", seconds)
     if layer is not None and not isinstance(layer, str):
-        raise ModelError(f"layer is the name of one convolution in verify, not {layer!r}")
-    if not 0 <= tolerance < np.inf:
-        raise ModelError(f"tolerance is a number, 0 or more, not {tolerance!r}")
+        raise ModelOptionError(f"layer is the name of one convolution in verify, not {layer!r}")
     frameworks = find_framework(original), find_framework(adapted)
     preprocessing = Preprocessing.from_arguments(stats, value_range, normalized)
     after = frameworks[1].Runner(adapted, None)
@@ -93,6 +91,7 @@ def verify(
         after.preprocessing.check_agrees(preprocessing)
         preprocessing = after.preprocessing
     before = frameworks[0].Runner(original, preprocessing.normalization)
+    before.share_inputs(after)
     has_range = preprocessing.has_range or before.has_integers
     batches = split_into_batches(images, batch_size, has_range=has_range)
     in_bytes = before.has_integers and not preprocessing.has_range

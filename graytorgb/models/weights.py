@@ -20,8 +20,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ModelError
+from .option_error import ModelOptionError
 
 Array = NDArray[Any]
+
+# Values from 0 to 1 have a std of 0.5 at most. 1 stands for no division, and 256 / 255 for bytes
+# that are divided by 256; a std in bytes is 10 and more.
+_LARGEST_STD = 2.0
 
 
 class Normalization(NamedTuple):
@@ -73,6 +78,12 @@ class Normalization(NamedTuple):
             )
         if not (sigma > 0).all():
             raise ModelError(f"every std is above 0, and these aren't: {sigma.tolist()}")
+        if (sigma > _LARGEST_STD).any():
+            raise ModelError(
+                "the std is of values from 0 to 1, where it is at most 0.5 (or 1, if the values "
+                f"aren't divided), and {sigma.tolist()} may be of bytes: divide it by 255, "
+                f"std={_quote_numbers(sigma / 255)}; value_range=(0, 255) is for gray in bytes"
+            )
         lo, hi = _find_limits(value_range, normalized)
         return cls(lo + (hi - lo) * mu, (hi - lo) * sigma)
 
@@ -196,6 +207,26 @@ def collapse_stem(
     return gray, add_to_bias(bias, ones, axes)
 
 
+def choose_ones_level(limits: tuple[float, float]) -> float:
+    """Return the level of the plane that carries the effect of the means, 1 for gray from 0 to 1.
+
+    The weights for this plane are divided by its level. At the largest gray value, the weights for
+    the gray and for the plane are of a like size, and the plane doesn't widen the range of the
+    stem's input. So quantization to 8 bits keeps both.
+
+    Parameters
+    ----------
+    limits : (lo, hi)
+        The range of the gray.
+
+    Examples
+    --------
+    >>> choose_ones_level((0, 1)), choose_ones_level((-1024, 3071))
+    (1.0, 3071.0)
+    """
+    return float(max(map(abs, limits)))
+
+
 def add_to_bias(bias: Array | None, ones: Array, axes: str) -> Array:
     """Return the bias plus what a kernel of these axes gives for a plane of ones.
 
@@ -301,7 +332,11 @@ def _find_limits(
 
 def _to_pair(name: str, values: Any) -> tuple[float, float]:
     """Return two numbers, or raise a ModelError for anything else."""
-    if isinstance(values, str) or np.shape(values) != (2,):
-        raise ModelError(f"{name} is two numbers, not {values!r}")
+    try:
+        is_pair = not isinstance(values, str) and np.shape(values) == (2,)
+    except (TypeError, ValueError, RuntimeError):  # lists of different lengths, GPU tensors
+        is_pair = False
+    if not is_pair:
+        raise ModelOptionError(f"{name} is two numbers, not {values!r}")
     first, second = (float(_to_vector(f"each half of {name}", v, 1)[0]) for v in values)
     return first, second

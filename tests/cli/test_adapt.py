@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from graytorgb import ModelError, models
 from graytorgb.cli import main
 from graytorgb.cli.adapt import OPTIONS_OF_REMEDIES
-from graytorgb.models import adapt
+from graytorgb.models import adapt, make_transform
 
 from ..support import needs, needs_package, packaged
 
@@ -140,6 +140,20 @@ class TestOnnx:
         assert code == 0, output
         assert "proven on the first 2 images; --at-most takes more" in output
         assert "passed: 2 images" in output
+
+    def test_unreadable_files_are_counted(self, model, tmp_path, folder):
+        for name in ("a.png", "b.tif"):
+            (folder / name).write_bytes(b"no image")
+        output, code = run(model, tmp_path / "gray.onnx", *STATS, "--verify", folder)
+        assert code == 0, output
+        assert "skipped 2 files that can't be read: a.png: " in output
+        assert "passed: 6 images" in output
+
+    def test_statistics_that_say_how_images_are_resized(self, model, tmp_path):
+        out = tmp_path / "gray.onnx"
+        options = ("--stats", "ResNet50_Weights.DEFAULT", "--seconds", 0)
+        assert run(model, out, *options)[1] == 0
+        assert make_transform(out).resizing.shorter == 232
 
     def test_it_normalizes_itself(self, tmp_path, folder):
         model = write_model(
@@ -276,6 +290,23 @@ class TestNothingIsWritten:
         assert code == 1
         assert "Here: --image-range LO HI" in output
 
+    def test_if_images_are_nearly_black(self, model, folder, tmp_path):
+        """12 bits in files of 16 bits; the range in the message is the right one."""
+        for path in folder.glob("**/*.*"):
+            path.unlink()
+        deep = skimage.data.camera().astype(np.uint16) * 16
+        PIL.Image.fromarray(deep).save(folder / "a.png")
+        output, code = run(model, tmp_path / "gray.onnx", *STATS, "--verify", folder)
+        assert code == 1
+        assert "nearly black" in output
+        assert "value_range=(0, 4095) Here: --image-range LO HI" in output
+
+    def test_if_images_are_constant(self, model, folder, tmp_path):
+        PIL.Image.fromarray(np.full((9, 9), 99, np.uint8)).save(folder / "flat.png")
+        output, code = run(model, tmp_path / "gray.onnx", *STATS, "--verify", folder / "flat.png")
+        assert code == 1
+        assert "one gray value all over" in output
+
     def test_if_there_is_no_image(self, model, folder, tmp_path):
         (folder / "empty").mkdir()
         output, code = run(model, tmp_path / "gray.onnx", *STATS, "--verify", folder / "empty")
@@ -399,7 +430,10 @@ class TestWeights:
             (("--arch", "torchvision:resnet"), "torchvision can't make 'resnet'"),
             (("--arch", "timm:nothing"), "timm can't make 'nothing'"),
             (("--arch", "torchvision:resnet18"), "don't fit torchvision:resnet18"),
-            (("--arch", "torchvision:squeezenet1_1"), "don't fit"),
+            (("--arch", "torchvision:squeezenet1_1", "--classes", "9"), "don't fit"),
+            (("--arch", "torchvision:squeezenet1_1", "--key", "a"), "--key names a weight where"),
+            (("--key", "a.weight"), "Here: --key NAME, the name of a weight"),
+            (("--classes", "7"), "--classes is for --arch"),
             (("--arch", "torchvision:squeezenet1_1", "--classes", "7", "--tolerance", "1e-12"),
              "so nothing is written"),
         ],
@@ -410,19 +444,39 @@ class TestWeights:
         assert message in output
         assert not list(tmp_path.iterdir())
 
-    def test_names_with_a_prefix(self, weights, tmp_path):
-        """As DataParallel and compile leave them; what the message says works."""
+    @pytest.mark.parametrize("classes", [(), ("--classes", 7)])
+    def test_a_checkpoint_with_prefixes(self, weights, tmp_path, classes):
+        """As training with DataParallel, compile and an average leaves it; the file keeps all."""
         state = torch.load(weights / "squeezenet1_1.pt", weights_only=True)
-        path = tmp_path / "parallel.pt"
-        torch.save({f"module.{name}": tensor for name, tensor in state.items()}, path)
-        options = (*STATS, "--arch", "torchvision:squeezenet1_1", "--classes", 7, "--seconds", 0)
-        output, code = run(path, tmp_path / "gray.pt", *options)
-        assert code == 1
-        assert "their names begin with 'module.'" in output
-        call = output.partition("they fit: ")[2].strip()
-        exec(call.replace("'weights.pt'", "tmp_path / 'weights.pt'"))
-        output, code = run(tmp_path / "weights.pt", tmp_path / "gray.pt", *options)
+        path, out = tmp_path / "parallel.pt", tmp_path / "gray.pt"
+        names = {f"module._orig_mod.{name}": tensor for name, tensor in state.items()}
+        names["loss.weight"] = torch.ones(3)
+        torch.save({"state_dict": names, "ema": state, "epoch": 3}, path)
+        output, code = run(
+            path, out, *STATS, "--arch", "torchvision:squeezenet1_1", *classes, "--size", "64x64"
+        )
         assert code == 0, output
+        assert "holds the network 2 times, and each copy is adapted; the first one is" in output
+        written = torch.load(out, weights_only=True)
+        assert written["epoch"] == 3
+        assert list(written["state_dict"]) == list(names)
+        gray = adapt(NETWORKS["torchvision:squeezenet1_1"](num_classes=7).eval(), "imagenet")
+        gray.load_state_dict(written["ema"])
+        stem = written["state_dict"]["module._orig_mod.features.0.weight"]
+        assert torch.equal(stem, written["ema"]["features.0.weight"])
+
+    def test_several_weights_could_be_the_stem(self, weights, tmp_path):
+        state = torch.load(weights / "squeezenet1_1.pt", weights_only=True)
+        state["refine.weight"] = torch.rand(4, 3, 1, 1)
+        torch.save(state, tmp_path / "two.pt")
+        output, code = run(tmp_path / "two.pt", tmp_path / "gray.pt", *STATS)
+        assert code == 1
+        assert "Here: --key NAME" in output
+        key = ("--key", "features.0.weight")
+        assert run(tmp_path / "two.pt", tmp_path / "gray.pt", *STATS, *key)[1] == 0
+        written = torch.load(tmp_path / "gray.pt", weights_only=True)
+        assert written["features.0.weight"].shape[1] == 2
+        assert written["refine.weight"].shape[1] == 3
 
     def test_other_names(self, weights, tmp_path):
         output, _ = run(weights / "squeezenet1_1.pt", tmp_path / "gray.pt", *STATS,
@@ -430,8 +484,9 @@ class TestWeights:
         assert "missing 'bn1.bias', 'bn1.num_batches_tracked', " in output
         assert "more; unknown 'classifier.1.bias', " in output
         output, _ = run(weights / "squeezenet1_1.pt", tmp_path / "gray.pt", *STATS,
-            "--arch", "torchvision:squeezenet1_1")  # fmt: skip
-        assert "'classifier.1.weight' is (7, 512, 1, 1) and not (1000, 512, 1, 1)" in output
+            "--arch", "torchvision:squeezenet1_1", "--classes", 9)  # fmt: skip
+        assert "'classifier.1.weight' is (7, 512, 1, 1) and not (9, 512, 1, 1)" in output
+        assert "Here: --classes N" in output
         assert "missing" not in output
 
     def test_several_stems(self, tmp_path):
@@ -440,12 +495,14 @@ class TestWeights:
                 super().__init__()
                 self.a, self.b = torch.nn.Conv2d(3, 4, 3), torch.nn.Conv2d(3, 4, 3)
 
-        from graytorgb.models.torch.architectures import find_changed_weight
+        from graytorgb.models.torch.architectures import find_changed_weights
 
         before, after = Two(), Two()
         after.a, after.b = torch.nn.Conv2d(1, 4, 3), torch.nn.Conv2d(1, 4, 3)
-        with pytest.raises(ValueError, match="one weight alone"):
-            find_changed_weight(before, after)
+        assert find_changed_weights(before, after) == (["a.weight", "b.weight"], "bias")
+        after.b = torch.nn.Conv2d(2, 4, 3)
+        with pytest.raises(ValueError, match="all stems take the means in one way"):
+            find_changed_weights(before, after)
 
 
 @pytest.mark.slow

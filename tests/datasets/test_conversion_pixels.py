@@ -13,8 +13,8 @@ import graytorgb as g2r
 from graytorgb.core.image_file import ImageFile
 from graytorgb.datasets.conversions.options import Options
 from graytorgb.datasets.conversions.pixels import convert_image
-from graytorgb.datasets.pixels.resizing import find_size, resize
 from graytorgb.errors import ChannelError, LayoutError, LevelsError
+from graytorgb.functional.resizing import find_size, resize
 
 from ..support import needs
 

@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from graytorgb.datasets.pixels.crops import CenterView, NumpyDraw, RandomView, choose_view
-from graytorgb.datasets.pixels.resizing import find_size, resize
 from graytorgb.errors import OptionError
+from graytorgb.functional.resizing import find_size, resize
 
 from ..support import needs, packaged
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from graytorgb.backends import registry
 from graytorgb.datasets.pixels.crops import CenterView, NumpyDraw, RandomView
-from graytorgb.datasets.pixels.resizing import resize_part
+from graytorgb.functional.resizing import resize_part
 
 from ..support import needs, packaged
 

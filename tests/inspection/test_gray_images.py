@@ -1,5 +1,7 @@
 """Image files of any depth as gray from 0 to 1, in one size."""
 
+import warnings
+
 import numpy as np
 import PIL.Image
 import pytest
@@ -7,8 +9,8 @@ import skimage.data
 import tifffile
 
 import graytorgb as g2r
-from graytorgb import LevelsError
-from graytorgb.inspection.gray_images import read_gray
+from graytorgb import ImageFileError, LevelsError
+from graytorgb.inspection.gray_images import read_gray, read_grays
 
 
 @pytest.fixture
@@ -92,3 +94,66 @@ def test_axes_that_are_not_known(tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((3, 20, 30), np.uint8))
     with pytest.raises(g2r.ImageFileError, match="nothing tells its axes"):
         list(read_gray(tmp_path / "x.npy", (8, 8), None))
+
+
+class TestFolders:
+    @pytest.fixture
+    def images(self, tmp_path):
+        (tmp_path / "set").mkdir()
+        return tmp_path / "set"
+
+    def test_unreadable_files_are_skipped_and_counted(self, images):
+        PIL.Image.fromarray(skimage.data.camera()).save(images / "b.png")
+        (images / "a.png").write_bytes(b"no image")
+        PIL.Image.fromarray(skimage.data.camera()).save(images / "c.png")
+        cut = (images / "c.png").read_bytes()
+        (images / "c.png").write_bytes(cut[: len(cut) // 2])
+        found = read_grays(images, (32, 32), None, 5)
+        assert len(found.images) == 1
+        assert not found.has_more
+        assert [file.name for file, _ in found.skipped] == ["a.png", "c.png"]
+        assert all(reason for _, reason in found.skipped)
+
+    def test_a_file_that_is_named_is_not_skipped(self, images):
+        (images / "a.png").write_bytes(b"no image")
+        with pytest.raises(ImageFileError, match=r"a\.png"):
+            read_grays(images / "a.png", (32, 32), None, 5)
+        with pytest.raises(ImageFileError, match=r"none of its 1 image files can be read.*a\.png"):
+            read_grays(images, (32, 32), None, 5)
+
+    @pytest.mark.parametrize("suffix", ["png", "tif"])
+    def test_deep_images_are_read_by_the_range_of_the_file(self, images, suffix):
+        """Signs of white at the top of 16 bits, and no other range is assumed."""
+        deep = skimage.data.camera().astype(np.uint16) * 257
+        PIL.Image.fromarray(deep).save(images / f"a.{suffix}")
+        [image] = read_grays(images, (512, 512), None, 5).images
+        np.testing.assert_allclose(image, skimage.data.camera() / 255, atol=1e-6)
+
+    def test_near_black_images_are_refused(self, images):
+        """12 bits in files of 16 bits; the range that the message names works."""
+        deep = skimage.data.camera().astype(np.uint16) * 16
+        for name in "ab":
+            PIL.Image.fromarray(deep).save(images / f"{name}.png")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(LevelsError, match=r"nearly black.*up to 4080: .*") as caught:
+                read_grays(images, (32, 32), None, 5)
+        assert caught.value.remedies == ("image_range",)
+        assert str(caught.value).endswith("value_range=(0, 4095)")
+        [image, _] = read_grays(images, (32, 32), (0, 4095), 5).images
+        assert image.max() > 0.9
+
+    @pytest.mark.parametrize("level", [40, 128, 255])
+    def test_images_of_one_gray_are_refused(self, images, level):
+        PIL.Image.fromarray(np.full((9, 9), level, np.uint8)).save(images / "a.png")
+        for path in (images, images / "a.png"):
+            with pytest.raises(LevelsError, match="one gray value all over"):
+                read_grays(path, (8, 8), None, 5)
+        PIL.Image.fromarray(skimage.data.camera()).save(images / "b.png")
+        assert len(read_grays(images, (8, 8), None, 5).images) == 2
+
+    def test_more_than_asked_for(self, images):
+        for name in "abc":
+            PIL.Image.fromarray(skimage.data.camera()).save(images / f"{name}.png")
+        found = read_grays(images, (8, 8), None, 2)
+        assert (len(found.images), found.has_more) == (2, True)

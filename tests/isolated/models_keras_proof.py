@@ -52,7 +52,6 @@ def returned(image):
 
 # name: the layers or functions of a network, what the message says
 REFUSED = {
-    "flattened": (lambda: [layers.Flatten(), layers.Dense(2)], "goes into Flatten, layer 'flatten"),
     "maximum": (lambda: [layers.MaxPooling2D(), conv()], "goes into MaxPooling2D"),
     "custom": (lambda: [Custom(), conv()], r"goes into .*Custom, layer 'custom"),
     "custom, later": (lambda: [conv(), Needy(3)], "can't be copied.*Needy"),

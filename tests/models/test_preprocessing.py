@@ -226,7 +226,7 @@ class TestFiles:
             (("a.h5", "b.h5"), {}, r"a file of a model or of weights is \.keras"),
             (("a.pt", "b.pt"), {"how": "expand"}, "a file of weights has no network"),
             (("a.pt", "b.pt"), {"example": 224}, "a file of weights has no network"),
-            (("a.pt", "b.pt"), {"layer": ["0", "1"]}, "layer= names one weight"),
+            (("a.pt", "b.pt"), {"layer": ["0", "1"]}, "no weight is called '1.weight'"),
             (("a.pt", "b.pt"), {"layer": "x"}, "no weight is called 'x.weight'"),
             (("a.pt", "b.pt"), {"stats": None}, "say how the images were normalized"),
         ],

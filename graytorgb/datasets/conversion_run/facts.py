@@ -6,10 +6,10 @@ from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import GrayToRGBError, LayoutError
+from ...functional.resizing import find_size
 from ...io.formats import is_surely_image
 from ..conversions.options import Options
 from ..conversions.planned import PlannedImage
-from ..pixels.resizing import find_size
 
 if TYPE_CHECKING:
     from ...io import ImageHeader

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from ...core.image_file import ImageFile
 from ...errors import LayoutError
+from ...functional.resizing import find_size, resize
 from ...functional.to_rgb import to_rgb
 from ...functional.to_uint8 import to_uint8
 from ...io.orientation import orient
 from ..pixels.one_plane import check_depth, make_plane
-from ..pixels.resizing import find_size, resize
 from .options import Options
 
 Array = NDArray[Any]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import OptionError
-from .resizing import find_size, resize_part
+from ...functional.resizing import find_size, resize_part
 
 Array = NDArray[Any]
 Size = tuple[int, int]  # height and width

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from ...errors import OptionError
+from ...functional.resizing import resize_part
 from .crops import Array, Draw, Size
-from .resizing import resize_part
 
 # Keras's names of filters, and Pillow's
 _FILTERS = {

@@ -68,10 +68,12 @@ def trace_images(
         If an image can't be traced, or is returned.
     """
     copy = GraphCopy(preprocessing)
+    limits = preprocessing.limits if preprocessing.has_range else None
     inputs = copy_inputs(model, {image.place: image.gray_shape for image in images})
     for image in images:
         base = inputs[image.place]
-        copy.record_image(base, ChannelMap.from_input(base, image, preprocessing.normalization))
+        normalization = preprocessing.normalization
+        copy.record_image(base, ChannelMap.from_input(base, image, normalization, limits))
     adapted, outputs = copy.copy_network(model, inputs)
     names = [model.layers[-1].name] if isinstance(model, keras.Sequential) else model.output_names
     returned = [name for name, o in zip(names, outputs, strict=True) if o is not None]

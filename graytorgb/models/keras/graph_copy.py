@@ -8,22 +8,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..channel_map import ChannelMap, TraceError, concatenate_channels
+from ..channel_map import ChannelMap, TraceError, concatenate_channels, list_alike
 from ..image_input import ImageInput
 from ..preprocessing import Preprocessing
 from ..stem import make_trace_error
 from .files import warn_not_compiled
 from .inputs import copy_inputs, list_layers, pack_inputs
-from .operations import (
-    STEMS,
-    Step,
-    describe,
-    get_kind,
-    is_float,
-    is_from_keras,
-    plan_step,
-    rebuild_operation,
-)
+from .operations import is_stem, plan_step
+from .steps import Step, describe, get_kind, is_float, is_from_keras, rebuild_operation
 
 
 def is_graph(operation: Any) -> bool:
@@ -165,14 +157,26 @@ class GraphCopy:
     ) -> tuple[list[Any], Any]:
         """Call the layers that replace an operation on the image; return them and their output."""
         if args and isinstance(args[0], list | tuple):
-            return [], self._join_images(operation, args[0])
+            return self._join_images(operation, args[0])
         places = [k for k, value in enumerate(args) if self.find_image(value) is not None]
+        if len(places) == len(args) == 2 and get_kind(operation) in ("Add", "Subtract"):
+            left, right = (self._images[value] for value in args)
+            image = left.combine(get_kind(operation).lower(), right, describe(operation))
+            self.folds = True
+            return [], self.record_image(keras.layers.Identity()(image.base), image)
         if len(places) != 1:
             how = "more than once" if places else "by a keyword"
             raise TraceError(f"goes into {get_kind(operation)}, {describe(operation)}, {how}")
         [place] = places
         image = self._images[args[place]]
-        step = self._plan_call(operation, image, args, place)
+        if get_kind(operation) == "Split":
+            return [], self._split_image(operation, image)
+        is_video = get_kind(operation) == "TimeDistributed"
+        step = (
+            self._plan_frames(operation, image)
+            if is_video
+            else self._plan_call(operation, image, args, place)
+        )
         self.folds |= step.folds
         layers, value, changes = [], image.base, {}
 
@@ -185,7 +189,7 @@ class GraphCopy:
             value = apply_layer(self._casts.setdefault(id(operation), _make_cast(operation)))
             changes["dtype"] = value.dtype
         if step.ones:
-            value = apply_layer(self._make_ones_network(value, image.axis, operation))
+            value = apply_layer(self._make_ones_network(value, image, operation))
         if step.keep:
             args = (*args[:place], value, *args[place + 1 :])
             copy, value = self._call_copy(operation, args, kwargs)
@@ -204,7 +208,7 @@ class GraphCopy:
         self, operation: Any, image: ChannelMap, args: tuple[Any, ...], place: int
     ) -> Step:
         """Return the step for a call. A stem that is called several times keeps one kernel."""
-        if get_kind(operation) not in STEMS:
+        if not is_stem(operation):
             return plan_step(operation, image, args, place)
         key = _make_key(image)
         if id(operation) not in self._steps and id(operation) not in self._copies:
@@ -215,37 +219,101 @@ class GraphCopy:
             raise TraceError(f"goes into {describe(operation)}, which sees something else too")
         return step
 
-    def _join_images(self, operation: Any, values: Sequence[Any]) -> Any:
-        """Return a tensor for the channels of several images, one after the other."""
+    def _join_images(self, operation: Any, values: Sequence[Any]) -> tuple[list[Any], Any]:
+        """Put images together; return the layers that were called and a tensor for the result.
+
+        Values beside the image, such as a mask, become planes of the base.
+        """
         kind = get_kind(operation)
         where = f"{kind}, {describe(operation)}"
         images = [self.find_image(value) for value in values]
         if kind not in ("Stack", "Concatenate"):
             raise TraceError(f"goes into {where}, with something else")
         has_axis = kind == "Concatenate"
+        first = next(image for image in images if image is not None)
+        axis = operation.axis % (first.rank + (first.has_axis and not has_axis))
+        if first.has_axis and (axis != first.axis or not has_axis):
+            # along another axis, or a new one, the bases are put together as the images are
+            copy, value = self._call_copy(operation, (list_alike(images, where),), {})
+            moved = first.axis + (not has_axis and axis <= first.axis)
+            stand_in = keras.layers.Identity()(value)
+            image = replace(first, base=value, axis=moved, rank=len(value.shape))
+            return [copy], self.record_image(stand_in, image)
+        for k, value in enumerate(values):
+            if has_axis and images[k] is None and isinstance(value, keras.KerasTensor):
+                images[k] = _map_other_value(value, first)
         image, bases = concatenate_channels(images, operation.axis, where, has_axis=has_axis)
         base = bases[0]
         if len(bases) > 1:
-            base = keras.layers.Concatenate(image.axis, name=f"{operation.name}_planes")(bases)
-        return self.record_image(keras.layers.Identity()(base), replace(image, base=base))
+            layer = keras.layers.Concatenate(image.axis, name=f"{operation.name}_planes")
+            base = layer(bases)
+        stand_in = keras.layers.Identity()(base)
+        return [], self.record_image(stand_in, replace(image, base=base))
 
-    def _make_ones_network(self, base: Any, axis: int, operation: Any) -> Any:
+    def _make_ones_network(self, base: Any, image: ChannelMap, operation: Any) -> Any:
         """Return a network of Keras's own operations that appends a plane of ones."""
-        if base not in self._ones:
-            width = [(0, int(k == axis)) for k in range(len(base.shape))]
+        level = image.ones_level
+        key = base, level
+        if key not in self._ones:
+            width = [(0, int(k == image.axis)) for k in range(len(base.shape))]
             gray = keras.Input(batch_shape=base.shape, dtype=base.dtype)
-            self._ones[base] = keras.Model(
-                gray,
-                keras.ops.pad(gray, width, constant_values=1),
-                name=f"{operation.name}_ones" + (f"_{len(self._ones)}" if self._ones else ""),
+            result = keras.ops.pad(gray, width, constant_values=level)
+            name = f"{operation.name}_ones" + (f"_{len(self._ones)}" if self._ones else "")
+            self._ones[key] = keras.Model(gray, result, name=name)
+        return self._ones[key]
+
+    def _split_image(self, operation: Any, image: ChannelMap) -> list[Any]:
+        """Return tensors for the parts of the channels that an operation splits."""
+        if not image.has_axis or operation.axis % image.rank != image.axis:
+            raise TraceError(f"is split along its sides by {describe(operation)}")
+        rows = np.split(np.arange(image.channel_count), operation.indices_or_sections)
+        parts = [(keras.layers.Identity()(image.base), image.pick(index)) for index in rows]
+        return [self.record_image(tensor, part) for tensor, part in parts]
+
+    def _plan_frames(self, operation: Any, image: ChannelMap) -> Step:
+        """Return the step for a TimeDistributed layer: its layer's step, for each frame."""
+        inner, key = operation.layer, _make_key(image)
+        if not image.has_axis or image.axis < 2 or not is_float(image.dtype):
+            raise TraceError(f"goes into {describe(operation)}, which takes other frames")
+        if id(operation) not in self._steps:
+            shape = (image.base.shape[0], *image.base.shape[2:])
+            base = keras.KerasTensor(shape, image.dtype)
+            frames = replace(image, base=base, axis=image.axis - 1, rank=image.rank - 1)
+            self._path.append(operation.name)
+            if is_graph(inner):
+                copy, [output] = self._copy_inner_network(inner, [frames])
+                step = Step(output, layers=[copy])
+            else:
+                step = self._plan_call(inner, frames, (base,), 0)
+            self._path.pop()
+            names = [operation.name, *(f"{operation.name}_{k}" for k in range(1, 9))]
+            layers = [keras.layers.TimeDistributed(layer, name=name)
+                for layer, name in zip(step.layers, names, strict=False)]  # fmt: skip
+            moved = step.image and replace(
+                step.image, axis=step.image.axis + 1, rank=step.image.rank + 1
             )
-        return self._ones[base]
+            self._steps[id(operation)] = key, step._replace(layers=layers, image=moved)
+        known, step = self._steps[id(operation)]
+        if known != key:
+            raise TraceError(f"goes into {describe(operation)}, which sees something else too")
+        return step
 
     def _call_network(
         self, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[list[Any], Any]:
         """Call the copy of an inner network, and return it and its output."""
         images = [self.find_image(value) for value in keras.tree.flatten(args[0])]
+        copy, outputs = self._copy_inner_network(model, images)
+        output = copy(*keras.tree.map_structure(self._get_base, args), **kwargs)
+        for value, image in zip(keras.tree.flatten(output), outputs, strict=True):
+            if image is not None:
+                self.record_image(value, replace(image, base=value))
+        return [copy], output
+
+    def _copy_inner_network(
+        self, model: Any, images: list[ChannelMap | None]
+    ) -> tuple[Any, list[ChannelMap | None]]:
+        """Return the copy of an inner network, one for all calls, and the maps of its outputs."""
         key = [None if image is None else (image.base.shape, _make_key(image)) for image in images]
         if id(model) not in self._networks:
             shapes = {k: i.base.shape for k, i in enumerate(images) if i is not None}
@@ -262,11 +330,7 @@ class GraphCopy:
         known, copy, outputs = self._networks[id(model)]
         if known != key:
             raise TraceError(f"goes into the network {model.name!r}, which sees something else too")
-        output = copy(*keras.tree.map_structure(self._get_base, args), **kwargs)
-        for value, image in zip(keras.tree.flatten(output), outputs, strict=True):
-            if image is not None:
-                self.record_image(value, replace(image, base=value))
-        return [copy], output
+        return copy, outputs
 
     def _get_base(self, value: Any) -> Any:
         """Return an image's base, or the value itself if it isn't an image."""
@@ -307,6 +371,15 @@ def resize_network(model: keras.Model, images: list[ImageInput]) -> keras.Model:
     return GraphCopy().copy_network(model, inputs)[0]
 
 
+def _map_other_value(value: Any, image: ChannelMap) -> ChannelMap:
+    """Return the map of a tensor that isn't an image, each of whose channels is a plane."""
+    count = value.shape[image.axis] if len(value.shape) == image.rank else None
+    if count is None:
+        raise TraceError(f"is put together with {value.name!r}, of shape {tuple(value.shape)}")
+    return replace(image, base=value, matrix=np.eye(count), constant=np.zeros(count), is_gray=False)
+
+
 def _make_key(image: ChannelMap) -> tuple[Any, ...]:
     """Return a key that two images share if a layer does the same to both."""
-    return image.axis, image.has_axis, image.matrix.tobytes(), image.constant.tobytes()
+    numbers = image.matrix.tobytes(), image.constant.tobytes()
+    return image.axis, image.has_axis, image.limits, image.is_gray, *numbers

@@ -29,7 +29,8 @@ def find_image_inputs(model: keras.Model, channels: int = CHANNELS) -> list[Imag
     tensors = list_inputs(model)
     for place, tensor in enumerate(tensors):
         rank = 0 if tensor.shape is None else len(tensor.shape)
-        axes = [axis for axis in (rank - 1, 1) if rank in (4, 5) and tensor.shape[axis] == channels]
+        possible = {4: (3, 1), 5: (4, 1, 2)}.get(rank, ())  # (N, T, C, H, W) too
+        axes = [axis for axis in possible if tensor.shape[axis] == channels]
         if axes:
             axis = axes[0] if len(axes) == 1 else _find_stated_axis(model, rank)
             # a name that Keras made up, because the user gave none
@@ -112,6 +113,10 @@ def list_layers(model: keras.Model, path: str = "") -> Iterator[tuple[str, Any]]
     for layer in model.layers:
         name = f"{path}{layer.name}"
         yield name, layer
+        if isinstance(layer, keras.layers.TimeDistributed):
+            layer = layer.layer  # the layer that sees each frame
+            name = f"{name}/{layer.name}"
+            yield name, layer
         if isinstance(layer, keras.Model):
             yield from list_layers(layer, f"{name}/")
 

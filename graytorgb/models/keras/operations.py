@@ -7,79 +7,47 @@ ChannelMap. A rule returns the :class:`Step`, or raises ``TraceError`` if the im
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 
 from ..channel_map import ChannelMap, TraceError
-from .stem_layers import replace_layer, to_float64
+from .reshaping import (
+    expand_image,
+    extract_patches,
+    pad_base,
+    reshape_image,
+    squeeze_image,
+    take_channels,
+)
+from .stem_layers import (
+    is_linear_along_axis,
+    make_plain_layer,
+    replace_layer,
+    to_float64,
+)
+from .steps import (
+    Step,
+    check_axis,
+    describe,
+    get_kind,
+    is_float,
+    is_from_keras,
+    rebuild_operation,
+)
 
 
-class Step(NamedTuple):
-    """The work on the image's base that replaces an operation.
+def is_stem(operation: Any) -> bool:
+    """Whether an operation is a layer whose kernel sees the image.
 
-    The ones are appended first, then the operation is applied, then the layers.
-
-    Attributes
-    ----------
-    image : ChannelMap or None
-        The result, whose base is set when the step is done; None if the result is no image.
-    ones : bool
-        Whether a plane of ones is appended.
-    keep : bool
-        Whether a copy of the operation is applied.
-    layers : list
-        The layers, or functions of a tensor, that are applied.
-    folds : bool
-        Whether arithmetic is folded into the image's map.
+    It may be a user's convolution that only calculates its kernel in another way.
     """
-
-    image: ChannelMap | None
-    ones: bool = False
-    keep: bool = False
-    layers: list[Any] = []  # noqa: RUF012  # never written
-    folds: bool = False
-
-
-def get_kind(operation: Any) -> str:
-    """Return the name of an operation's class, with the module if the class isn't Keras's own."""
-    kind = type(operation)
-    name: str = kind.__name__
-    return name if is_from_keras(kind) else f"{kind.__module__}.{name}"
-
-
-def is_from_keras(kind: type) -> bool:
-    """Whether a class is Keras's own."""
-    return kind.__module__.partition(".")[0] == "keras"
-
-
-def is_float(dtype: str) -> bool:
-    """Whether a dtype is floating point."""
-    return bool(keras.backend.is_float_dtype(dtype))
-
-
-def describe(operation: Any) -> str:
-    """Return "layer" or "operation" and the name, for a message."""
-    kind = "layer" if isinstance(operation, keras.layers.Layer) else "operation"
-    return f"{kind} {operation.name!r}"
-
-
-def rebuild_operation(operation: Any, **changes: Any) -> Any:
-    """Return a new layer or operation of the same name and settings, without weights.
-
-    Parameters
-    ----------
-    operation : keras.layers.Layer or keras.Operation
-    **changes
-        The settings to change.
-    """
-    config = operation.get_config()
-    if type(operation) is keras.layers.Lambda:  # its functions can't be made from a config
-        changes |= {"function": operation.function, "arguments": operation.arguments}
-        changes |= {"mask": operation.mask, "output_shape": operation._output_shape}
-        return keras.layers.Lambda(**config | changes)
-    return type(operation).from_config(config | changes)
+    if get_kind(operation) in STEMS:
+        return True
+    convolutions = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
+    is_plain = not isinstance(operation, _OTHER_CONVOLUTIONS)
+    return isinstance(operation, convolutions) and is_plain and not is_from_keras(type(operation))
 
 
 def plan_step(operation: Any, image: ChannelMap, args: tuple[Any, ...], place: int) -> Step:
@@ -91,6 +59,8 @@ def plan_step(operation: Any, image: ChannelMap, args: tuple[Any, ...], place: i
         If the image can't pass.
     """
     kind = get_kind(operation)
+    if is_stem(operation):
+        return _replace_stem(operation, image, args, place)
     if kind not in _RULES:
         raise TraceError(f"goes into {kind}, {describe(operation)}")
     return _RULES[kind](operation, image, args, place)
@@ -101,7 +71,7 @@ _CONSTRAINTS = ("kernel_constraint", "depthwise_constraint", "bias_constraint")
 
 def _replace_stem(layer: Any, image: ChannelMap, args: Any, place: int) -> Step:
     """Replace a layer whose kernel sees the image by layers that see the base."""
-    _check_axis(layer, image)
+    check_axis(layer, image)
     if getattr(layer, "lora_enabled", False) or getattr(layer, "quantization_mode", None):
         raise TraceError(f"goes into {describe(layer)}, which is quantized or has LoRA weights")
     constraints = [c for c in _CONSTRAINTS if getattr(layer, c, None) is not None]
@@ -110,21 +80,24 @@ def _replace_stem(layer: Any, image: ChannelMap, args: Any, place: int) -> Step:
             f"goes into {describe(layer)}, whose {constraints[0]} would apply to other weights in "
             f"training (layer.trainable = False or layer.{constraints[0]} = None first)"
         )
-    layers, ones = replace_layer(layer, image)
+    if get_kind(layer) == "EinsumDense" and not is_linear_along_axis(layer):
+        raise TraceError(f"goes into {describe(layer)}, with the equation {layer.equation!r}")
+    plain = layer if is_from_keras(type(layer)) else make_plain_layer(layer)
+    layers, ones = replace_layer(plain, image)
     return Step(None, ones=ones, layers=layers)
 
 
 def _pad_image(layer: Any, image: ChannelMap, args: Any, place: int) -> Step:
     """Pad the base with zeros. A constant becomes a plane of ones, which is padded too."""
-    _check_axis(layer, image)
+    check_axis(layer, image)
     if not image.has_constant():
         return Step(image, keep=True)
-    return Step(image.with_ones(image.base), ones=True, keep=True)
+    return Step(image.prepare_for_zeros(image.base), ones=True, keep=True)
 
 
 def _move_pixels(layer: Any, image: ChannelMap, args: Any, place: int) -> Step:
     """Move or average the base's pixels by a layer that keeps a constant image constant."""
-    _check_axis(layer, image)
+    check_axis(layer, image)
     fills = getattr(layer, "fill_mode", None) == "constant"
     if get_kind(layer) == "Resizing":
         fills = layer.pad_to_aspect_ratio
@@ -137,7 +110,7 @@ def _apply_to_equal_channels(layer: Any, image: ChannelMap, args: Any, place: in
     """Apply a function that keeps equal channels equal, in training too."""
     if not image.is_plain:
         raise TraceError(f"goes into {get_kind(layer)}, {describe(layer)}")
-    _check_axis(layer, image)
+    check_axis(layer, image)
     return Step(image, keep=True)
 
 
@@ -182,7 +155,7 @@ def _fold_arithmetic(operation: Any, image: ChannelMap, args: tuple[Any, ...], p
     """Fold arithmetic of two operands, one of them a number or one for each channel."""
     kind = get_kind(operation)
     other = args[1 - place] if len(args) == 2 else args  # a layer takes a list
-    if isinstance(operation, keras.layers.Layer) or isinstance(other, keras.KerasTensor):
+    if isinstance(operation, keras.layers.Layer) or isinstance(other, keras.KerasTensor | tuple):
         raise TraceError(f"goes into {kind}, {describe(operation)}, with something else")
     _check_float(operation)
     operator = "divide" if kind == "TrueDivide" else kind.lower()
@@ -225,12 +198,15 @@ def _index_image(operation: Any, image: ChannelMap, args: tuple[Any, ...], place
     key = (*key, *(slice(None),) * (image.rank - len(key)))
     picked = key[image.axis]
     crop = tuple(slice(None) if k == image.axis else part for k, part in enumerate(key))
-    crops_only = all(isinstance(part, slice) for part in crop)
+    crops_only = all(isinstance(part, slice | int) for part in crop)
     if not (image.has_axis and crops_only and isinstance(picked, int | slice)):
         raise TraceError(f"goes into {describe(operation)}, x[{args[1]}]")
     result = image.pick(np.asarray(np.arange(image.channel_count)[picked]))
     if all(part == slice(None) for part in crop):
         return Step(result)
+    lost = [k for k, part in enumerate(crop) if isinstance(part, int)]  # such as a frame's axis
+    axis = image.axis - sum(k < image.axis for k in lost)
+    result = replace(result, axis=axis, rank=image.rank - len(lost))
     return Step(result, layers=[lambda base: rebuild_operation(operation)(base, crop)])
 
 
@@ -256,20 +232,11 @@ def _permute_image(operation: Any, image: ChannelMap, args: Any, place: int) -> 
     return Step(replace(image, axis=axis), keep=True)
 
 
-def _check_axis(layer: Any, image: ChannelMap) -> None:
-    """Check that a layer has its channels on the image's axis."""
-    is_first = getattr(layer, "data_format", None) == "channels_first"
-    axis = 1 if is_first else image.rank - 1
-    if not image.has_axis or axis != image.axis:
-        raise TraceError(
-            f"goes into {describe(layer)}, which has its channels on axis {axis}, not "
-            f"{image.axis if image.has_axis else 'one channel without an axis'}"
-        )
-
-
+_OTHER_CONVOLUTIONS = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose,
+    keras.layers.Conv3DTranspose, keras.layers.DepthwiseConv2D)  # fmt: skip
 STEMS = ("Conv1D", "Conv2D", "Conv3D", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose",
     "DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D",
-    "Dense")  # fmt: skip
+    "Dense", "EinsumDense")  # fmt: skip
 _MOVING = ("Cropping1D", "Cropping2D", "Cropping3D", "UpSampling1D", "UpSampling2D",
     "UpSampling3D", "AveragePooling1D", "AveragePooling2D", "AveragePooling3D", "CenterCrop",
     "Resizing", "RandomCrop", "RandomFlip", "RandomTranslation", "RandomRotation", "RandomZoom",
@@ -287,10 +254,15 @@ _RULES: dict[str, Rule] = {
     "Identity": _pass_unchanged,
     "GetItem": _index_image,
     "Flip": _flip_image,
+    **dict.fromkeys(("Reshape", "Flatten"), reshape_image),
+    "ExpandDims": expand_image,
+    "Squeeze": squeeze_image,
+    "Take": take_channels,
+    "ExtractPatches": extract_patches,
+    "Pad": pad_base,
     **dict.fromkeys(("Permute", "Transpose"), _permute_image),
     **dict.fromkeys(("ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D"), _pad_image),
     **dict.fromkeys(_ARITHMETIC, _fold_arithmetic),
     **dict.fromkeys(_MOVING, _move_pixels),
     **dict.fromkeys(_KEEPING_EQUAL, _apply_to_equal_channels),
-    **dict.fromkeys(STEMS, _replace_stem),
 }

@@ -16,8 +16,9 @@ from ..stem import CHANNELS, EPS
 from ..weights import Normalization
 from .files import read_network
 from .inputs import find_image_inputs, find_layer, list_inputs, list_layers
-from .operations import STEMS, get_kind
+from .operations import STEMS
 from .stem_layers import count_channels, make_counter, to_float64
+from .steps import get_kind
 
 Array = NDArray[Any]
 _SIDE = 64  # the side of noise for a network that takes any size
@@ -115,6 +116,9 @@ class Runner:
         """Return the record in the name of an adapted network's layer, or None."""
         found = (Preprocessing.from_text(layer.name) for _, layer in list_layers(self._model))
         return next(filter(None, found), None)
+
+    def share_inputs(self, other: Any) -> None:
+        """Do nothing, because the network itself states its inputs."""
 
     def eval_mode(self) -> AbstractContextManager[None]:
         """Return a context that does nothing, because each call is made in inference mode."""

@@ -48,6 +48,8 @@ def make_counter(layer: Any) -> Any:
     """Return a convolution of ones, not built, with a stem's window and one input channel."""
     if _get_kind(layer) in ("SeparableConv", "DepthwiseConv"):
         layer = _make_depthwise(layer)
+    if type(layer) is keras.layers.EinsumDense:
+        return keras.layers.Dense(1, use_bias=False, kernel_initializer="ones", dtype="float32")
     config = layer.get_config()
     changes = {"groups": 1, "use_bias": False, "activation": None, "kernel_initializer": "ones",
         "units": 1, "filters": 1, "dtype": "float32", "kernel_regularizer": None,
@@ -82,11 +84,14 @@ def _make_stem(
     config = layer.get_config()
     ones = image.has_constant() and _pads_with_zeros(layer)
     if ones:
-        image = image.with_ones(image.base)
+        image = image.prepare_for_zeros(image.base)
     folded, bias = image.fold_into_stem(kernel, bias, _list_axes(layer), config.get("groups", 1))
     if "groups" in config:
         config["groups"] = 1
-    config["use_bias"] = bias is not None
+    if "bias_axes" in config:  # an EinsumDense
+        config["bias_axes"] = None if bias is None else _read_output_letter(layer)
+    else:
+        config["use_bias"] = bias is not None
     stem = type(layer).from_config(config)
     shape = list(image.base.shape)
     shape[image.axis] = image.plane_count
@@ -139,6 +144,9 @@ def _list_axes(layer: Any) -> str:
     """Return a letter for each axis of a kernel, for :func:`.weights.mix_channels`."""
     if type(layer) is keras.layers.Dense:
         return "IO"
+    if type(layer) is keras.layers.EinsumDense:
+        kernel = layer.equation.partition(",")[2].partition("->")[0].strip()
+        return "OI" if kernel.startswith(_read_output_letter(layer)) else "IO"
     spatial = "DHW"[-layer.rank :]
     return spatial + ("OI" if type(layer).__name__.endswith("Transpose") else "IO")
 
@@ -147,4 +155,55 @@ def _pads_with_zeros(layer: Any) -> bool:
     """Whether a layer pads with zeros, so that a bias can't replace a plane of ones."""
     if type(layer).__name__.endswith("Transpose"):
         return True
-    return type(layer) is not keras.layers.Dense and layer.padding != "valid"
+    return hasattr(layer, "padding") and layer.padding != "valid"
+
+
+def is_linear_along_axis(layer: Any) -> bool:
+    """Whether an EinsumDense multiplies the last axis by a matrix, as a Dense does."""
+    inputs, _, output = layer.equation.replace(" ", "").partition("->")
+    image, kernel = inputs.split(",")
+    channel, units = image[-1], output[-1]
+    is_matrix = sorted(kernel) == sorted((channel, units)) and channel != units
+    bias_axes = layer.bias_axes or units
+    return is_matrix and output == image[:-1] + units and bias_axes == units
+
+
+def _read_output_letter(layer: Any) -> str:
+    """Return the letter of the outputs in the equation of an EinsumDense."""
+    return str(layer.equation.strip()[-1])
+
+
+def make_plain_layer(layer: Any) -> Any:
+    """Return Keras's own convolution with the kernel that a user's convolution calculates.
+
+    Such a layer, for instance one that standardizes its weights, calculates its kernel from
+    others at each call. Its answers to impulses are the kernel. The caller has to compare both
+    layers on images, because a layer that isn't linear answers too.
+    """
+    base: Any = next(kind for kind in type(layer).__mro__ if kind in _CONVOLUTIONS.values())
+    reach = [(k - 1) * d + 1 for k, d in zip(layer.kernel_size, layer.dilation_rate, strict=True)]
+    channels = count_channels(layer)
+    places = [(slice(None, None, d)) for d in layer.dilation_rate]
+    taps = int(np.prod(layer.kernel_size))
+    impulses = np.zeros((taps * channels + 1, *reach, channels), np.float32)
+    grid = np.eye(taps * channels).reshape(-1, *layer.kernel_size, channels)
+    impulses[(slice(1, None), *places)] = grid  # the first image is black, for the bias
+    if layer.data_format == "channels_first":
+        impulses = np.moveaxis(impulses, -1, 1)
+    own = {name: getattr(layer, name) for name in ("strides", "padding", "activation")}
+    try:
+        layer.strides, layer.padding, layer.activation = (1,) * layer.rank, "valid", None
+        answers = to_float64(layer(keras.ops.convert_to_tensor(impulses)))
+    finally:
+        for name, value in own.items():
+            setattr(layer, name, value)
+    answers = answers.reshape(len(answers), -1)
+    kernel = (answers[1:] - answers[0]).reshape(*layer.kernel_size, channels, -1)
+    known = base(1, 1).get_config()
+    config = {name: value for name, value in layer.get_config().items() if name in known}
+    plain: Any = base.from_config(config | {"groups": 1})
+    shape: list[int | None] = [None] * (layer.rank + 2)
+    shape[1 if layer.data_format == "channels_first" else -1] = channels
+    plain.build(tuple(shape))
+    plain.set_weights([kernel, answers[0]] if layer.use_bias else [kernel])
+    return plain

@@ -1,8 +1,9 @@
 """how="collapse" for ONNX: trace the image to the stems and give these kernels for gray."""
 
+from dataclasses import replace
+
 import onnx.inliner
 
-from ...errors import ModelError
 from ..channel_map import ChannelMap, TraceError
 from ..image_input import ImageInput
 from ..preprocessing import Preprocessing
@@ -10,9 +11,10 @@ from ..stem import check_stem_outputs, check_stems, make_collapse_error, make_tr
 from ..weights import Normalization
 from .edit import Edit
 from .graph import Graph, list_used_values
-from .inputs import find_image_inputs
+from .inputs import find_image_inputs, make_axis_error
 from .operations import trace_node
 from .runtime import evaluate_model
+from .shapes import make_other_inputs
 
 _SIDES = (64, 224, 512)  # the sides to try if the model takes any size
 
@@ -31,8 +33,9 @@ def collapse(
         If the adapted outputs can't be exact.
     """
     normalization = preprocessing.normalization
-    images = choose_image_inputs(graph, normalization, layers)
-    edit, problems = trace_images(graph, images, normalization)
+    images = choose_image_inputs(graph, normalization, layers, size)
+    limits = preprocessing.limits if preprocessing.has_range else None
+    edit, problems = trace_images(graph, images, normalization, limits)
     if problems and graph.functions:
         inlined = onnx.inliner.inline_local_functions(graph.model)
         return collapse(Graph(inlined, graph.folder), preprocessing, layers, size)
@@ -42,45 +45,63 @@ def collapse(
     check_stems(layers, edit.stems, known, kind="node")
     if not edit.folds:
         preprocessing.require_stats()
-    _check_outputs(edit, [i.with_sides(size, keep_fixed=True) for i in images], preprocessing)
+    _check_outputs(edit, images, preprocessing)
     return edit
 
 
 def choose_image_inputs(
-    graph: Graph, normalization: Normalization, layers: list[str] | None = None
+    graph: Graph,
+    normalization: Normalization,
+    layers: list[str] | None = None,
+    size: tuple[int | None, ...] | None = None,
 ) -> list[ImageInput]:
     """Return the image inputs, each with the axis of its channels.
 
-    If `layers` are named, these are the inputs that lead to one of them.
+    If `layers` are named, these are the inputs that lead to one of them. An input that may be
+    something else, because it doesn't state its channels, has to lead to a stem.
 
     Raises
     ------
     ModelError
         If there is none, or nothing tells which axis has the channels.
     """
-    chosen, found = [], find_image_inputs(graph)
+    chosen, unclear = [], []
+    found = [[reading.with_sides(size, keep_fixed=True) for reading in readings]
+        for readings in find_image_inputs(graph)]  # fmt: skip
     for readings in found:
-        edits = [trace_images(graph, [r], normalization)
-            for r in readings if len(readings) > 1 or layers]  # fmt: skip
-        leading = [r for r, (edit, problems) in zip(readings, edits, strict=False)
+        is_stated = readings[0].shape[readings[0].axis] is not None and len(readings) == 1
+        edits = [] if is_stated and not layers else [
+            trace_images(graph, [reading], normalization) for reading in readings]  # fmt: skip
+        traced = [r for r, (edit, problems) in zip(readings, edits, strict=False)
             if edit.stems and not problems]  # fmt: skip
-        if len(readings) > 1 and len(leading) != 1:
-            axes = " or ".join(str(reading.axis) for reading in readings)
-            raise ModelError(
-                f"the input {readings[0].name!r} doesn't say whether its channels are on axis "
-                f"{axes}: state their number, "
-                "onnx.tools.update_model_dims.update_inputs_outputs_dims(...)"
-            )
+        if len(traced) != 1:  # perhaps one that has to be refused
+            traced = [r for r, (edit, _) in zip(readings, edits, strict=False) if edit.stems]
+        if not is_stated and len(traced) != 1:
+            unclear.append(readings)
+            continue
         stems = {name for edit, _ in edits for name in edit.stems}
         if layers is None or stems & set(layers):
-            chosen.append((leading or readings)[0])
+            chosen.append((traced or readings)[0])
+    if unclear and not chosen:
+        raise make_axis_error(graph, unclear[0])
     return chosen or [readings[0] for readings in found]
 
 
 def trace_images(
-    graph: Graph, images: list[ImageInput], normalization: Normalization
+    graph: Graph,
+    images: list[ImageInput],
+    normalization: Normalization,
+    limits: tuple[float, float] | None = None,
 ) -> tuple[Edit, list[str]]:
     """Trace images through every node.
+
+    Parameters
+    ----------
+    graph : Graph
+    images : list of ImageInput
+    normalization : Normalization
+    limits : (lo, hi), optional
+        The range of the gray, if it is stated.
 
     Returns
     -------
@@ -88,10 +109,11 @@ def trace_images(
     problems : list of str
         Messages about nodes that the images can't pass, and about images that are returned.
     """
-    edit, problems = Edit(graph), []
+    edit, problems = Edit(graph, images), []
     for image in images:
         image.check_takes_normalized(normalization)
-        edit.record_image(image.name, ChannelMap.from_input(image.name, image, normalization))
+        found = ChannelMap.from_input(image.name, image, normalization, limits)
+        edit.record_image(image.name, replace(found, has_center=True))
     for node in graph.nodes:
         if not any(name in edit.images for name in list_used_values(node)):
             edit.keep_node(node)
@@ -119,8 +141,10 @@ def _check_outputs(edit: Edit, images: list[ImageInput], preprocessing: Preproce
     for side in _SIDES:
         grays = {i.name: i.make_noise(side, preprocessing.rescaling) for i in images}
         planes = {i.name: i.make_planes(grays[i.name], preprocessing.normalization) for i in images}
+        others = make_other_inputs(edit.graph, planes)
+        others = {v.name: others[v.name] for v in before.graph.input if v.name in others}
         try:
-            expected = evaluate_model(before, planes)
+            expected = evaluate_model(before, planes | others)
         except Exception as error:  # whatever an operator raises at a size it doesn't take
             cause = cause or error
             continue
@@ -134,7 +158,7 @@ def _check_outputs(edit: Edit, images: list[ImageInput], preprocessing: Preproce
             remedies=("example",),
         ) from cause
     try:
-        given = evaluate_model(after, grays)
+        given = evaluate_model(after, grays | others)
     except Exception as error:
         raise make_collapse_error(
             f"with one channel the first layers raise {type(error).__name__}: {error}"

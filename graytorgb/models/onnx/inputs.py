@@ -10,6 +10,8 @@ from .graph import Graph
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
 _INTEGERS = (TensorProto.UINT8, TensorProto.UINT16, TensorProto.INT8, TensorProto.INT16,
     TensorProto.INT32, TensorProto.INT64)  # fmt: skip
+# The axes that can have the channels, by the number of axes: of 5, also those of (N, T, C, H, W).
+_AXES = {3: (0, 2), 4: (1, 3), 5: (1, 2, 4)}
 
 
 def find_image_inputs(graph: Graph, channels: int = CHANNELS) -> list[list[ImageInput]]:
@@ -33,8 +35,24 @@ def find_image_inputs(graph: Graph, channels: int = CHANNELS) -> list[list[Image
         for readings in found]  # fmt: skip
     if found:
         return [readings for readings, rank in zip(found, ranks, strict=True) if rank == max(ranks)]
+    raise _make_input_error(graph, channels)
+
+
+def make_axis_error(graph: Graph, readings: list[ImageInput]) -> ModelError:
+    """Return the error for an input that doesn't state its channels, and leads to no stem."""
+    if len(readings) == 1:  # another axis has a number of channels that isn't 3
+        return _make_input_error(graph, CHANNELS)
+    axes = " or ".join(str(reading.axis) for reading in readings)
+    return ModelError(
+        f"the input {readings[0].name!r} doesn't say whether its channels are on axis {axes}: "
+        "state their number, onnx.tools.update_model_dims.update_inputs_outputs_dims(...)"
+    )
+
+
+def _make_input_error(graph: Graph, channels: int) -> ModelError:
+    """Return the error for a model without an image among its inputs."""
     given = ", ".join(f"{v.name!r} {_describe_value(v)}" for v in graph.inputs) or "none"
-    raise ModelError(
+    return ModelError(
         f"no input has {channels} channel{'s' * (channels > 1)}, (N, {channels}, H, W) or "
         f"(N, H, W, {channels}); the model's inputs: {given}"
     )
@@ -43,7 +61,7 @@ def find_image_inputs(graph: Graph, channels: int = CHANNELS) -> list[list[Image
 def _list_readings(place: int, value: ValueInfoProto, channels: int) -> list[ImageInput]:
     """Return one ImageInput for each axis that can have the channels.
 
-    The size of such an axis is `channels`. If no axis states its size, it can be any of them.
+    The size of such an axis is `channels`. If there is none, it is any axis that isn't fixed.
     """
     kind = value.type.tensor_type
     dims = kind.shape.dim
@@ -53,15 +71,17 @@ def _list_readings(place: int, value: ValueInfoProto, channels: int) -> list[Ima
     )
     if len(dims) not in (3, 4, 5) or kind.elem_type not in (*FLOATS, *_INTEGERS):
         return []
-    axes = [k for k, d in enumerate(dims) if d.denotation == "DATA_CHANNEL"]
-    axes = axes or [1 if len(dims) > 3 else 0, len(dims) - 1]
-    wanted = channels if any(shape[axis] for axis in axes) else None
+    named = [k for k, d in enumerate(dims) if d.denotation == "DATA_CHANNEL"]
+    if named and shape[named[0]] is None:
+        shape = (*shape[: named[0]], channels, *shape[named[0] + 1 :])
+    axes = named or [*_AXES[len(dims)]]
+    stated = [axis for axis in axes if shape[axis] == channels]
+    axes = stated or [axis for axis in axes if shape[axis] is None]
     dtype = kind.elem_type
     array_dtype = helper.tensor_dtype_to_np_dtype(dtype)
     return [
         ImageInput(value.name, place, shape, axis, dtype, array_dtype, dtype in _INTEGERS)
         for axis in axes
-        if shape[axis] == wanted
     ]
 
 

@@ -9,6 +9,7 @@ the image can't pass.
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from onnx import NodeProto
@@ -18,29 +19,33 @@ from .channel_operations import (
     concatenate_values,
     gather_channels,
     gather_nd_channels,
+    scatter_channels,
+    scatter_nd_channels,
     slice_channels,
     split_channels,
     squeeze_image,
     unsqueeze_image,
 )
-from .edit import Edit
-from .graph import get_attribute, get_title, list_used_values
+from .edit import FIRST_OPSET_WITH_NUMPY_BROADCASTING, Edit
+from .graph import get_attribute, list_used_values
 from .inputs import FLOATS
+from .reshaping import fold_space_to_depth, pass_expanded, reshape_image
 from .rule_parts import (
     apply_to_base,
     check_axis,
     check_plain,
     describe,
     find_argument,
+    has_padding,
     require_argument,
 )
+from .stems import fold_into_convolution, fold_into_einsum, fold_into_gemm, fold_into_matrix
 
 Operation = Callable[[Edit, NodeProto, ChannelMap], ChannelMap | None]
 
-_FIRST_OPSET_WITH_NUMPY_BROADCASTING = 7
 _ARITHMETIC = {"Add": "add", "Sub": "subtract", "Mul": "multiply", "Div": "divide"}
-_TAKE_SEVERAL = (*_ARITHMETIC, "Concat")
-_TAKE_ONE_CHANNEL = (*_ARITHMETIC, "Neg", "Identity", "Unsqueeze")
+_TAKE_SEVERAL = (*_ARITHMETIC, "Concat", "MatMul", "Einsum", "ScatterElements", "ScatterND")
+_TAKE_ONE_CHANNEL = (*_ARITHMETIC, "Neg", "Identity", "Unsqueeze", "Shape", "Expand", "Reshape")
 _QUANTIZED = ("QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "ConvInteger",
     "DequantizeLinear")  # fmt: skip
 
@@ -94,16 +99,45 @@ def _apply_to_equal_channels(edit: Edit, node: NodeProto, image: ChannelMap) -> 
 
 def _fold_arithmetic(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
     """Fold Add, Sub, Mul and Div by a constant."""
-    if edit.graph.opset < _FIRST_OPSET_WITH_NUMPY_BROADCASTING:
+    if edit.graph.opset < FIRST_OPSET_WITH_NUMPY_BROADCASTING:
         raise TraceError(f"goes into {describe(node)} of opset {edit.graph.opset}, before 7")
     if image.dtype not in FLOATS:
         raise TraceError(f"goes into {describe(node)}, which calculates in whole numbers")
     is_left, is_right = (name in edit.images for name in node.input)
+    operator = _ARITHMETIC[node.op_type]
     if is_left and is_right:
-        raise TraceError(f"goes into {describe(node)} twice")
+        other = edit.images[node.input[1]]
+        edit.folds = True
+        return image.combine(operator, other, describe(node))
+    operand = edit.graph.find_constant(node.input[int(is_left)])
+    if _is_mask(edit, node, image, operand, is_left=is_left):
+        return _apply_mask(edit, node, image, place=int(not is_left))
     operand = require_argument(edit, node, int(is_left), "other operand")
     edit.folds = True
-    return image.calculate(_ARITHMETIC[node.op_type], operand, describe(node), is_left=is_left)
+    return image.calculate(operator, operand, describe(node), is_left=is_left)
+
+
+def _is_mask(
+    edit: Edit, node: NodeProto, image: ChannelMap, operand: Any, *, is_left: bool
+) -> bool:
+    """Whether the image is multiplied or divided by numbers that differ only between pixels."""
+    if node.op_type not in ("Mul", "Div") or not (is_left or node.op_type == "Mul"):
+        return False
+    name = node.input[int(is_left)]
+    shapes = edit.probe.find_shapes([name]) if operand is None else [[operand.shape]]
+    axis = image.axis - image.rank
+    if not image.has_axis or any(len(shape) > image.rank for [shape] in shapes):
+        return False
+    one = all(len(shape) < -axis or shape[axis] == 1 for [shape] in shapes)
+    return one and (operand is None or operand.size > 1)
+
+
+def _apply_mask(edit: Edit, node: NodeProto, image: ChannelMap, place: int) -> ChannelMap:
+    """Multiply the base, and the ones that carry a constant, by the numbers for each pixel."""
+    if image.has_constant():
+        image = edit.append_ones(image)
+    edit.keep_node(node, {place: image.base})
+    return replace(image, base=node.output[0])
 
 
 def _fold_negative(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
@@ -147,7 +181,8 @@ def _pad_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
         return apply_to_base(edit, node, image)
     if image.has_constant(other_than=value):
         image = edit.append_ones(image.shift(np.full(1, -value))).shift(np.full(1, value))
-    inputs, attributes = {0: image.base}, {}
+    inputs: dict[int, str] = {0: image.base}
+    attributes: dict[str, Any] = {}
     if value and edit.graph.opset >= 11:  # the base is padded with zeros
         inputs[2] = edit.add_constant(np.array(0), f"{node.output[0]}_value", image.dtype)
     elif value:
@@ -159,15 +194,9 @@ def _pad_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
 def _pool_average(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
     """Average the base. If the padding's zeros count, a constant becomes a plane of ones."""
     check_axis(node, image)
-    if get_attribute(node, "count_include_pad", 0) and _has_padding(node) and image.has_constant():
+    if get_attribute(node, "count_include_pad", 0) and has_padding(node) and image.has_constant():
         image = edit.append_ones(image)
     return apply_to_base(edit, node, image)
-
-
-def _has_padding(node: NodeProto) -> bool:
-    """Whether a convolution or a pooling pads with zeros."""
-    is_same = get_attribute(node, "auto_pad", "NOTSET") in ("SAME_UPPER", "SAME_LOWER")
-    return is_same or any(get_attribute(node, "pads", ()))
 
 
 def _resize_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
@@ -187,19 +216,22 @@ def _resize_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
         if scales is None or scales[place] != 1:
             raise TraceError(f"gets other channels in {describe(node)}")
         return apply_to_base(edit, node, image)
-    # the sizes that the node takes, but with the number of planes for the channels
-    is_other = np.arange(len(axes)) != place
     name = f"{node.output[0]}_sizes"
-    factor = edit.add_constant(is_other.astype(np.int64), f"{name}_kept")
-    others = edit.add_node("Mul", [node.input[3], factor], edit.make_name(f"{name}_of_others"))
-    planes = edit.add_constant(np.where(is_other, 0, image.plane_count), f"{name}_planes")
-    sizes = edit.add_node("Add", [others, planes], edit.make_name(name))
+    sizes = edit.replace_size(node.input[3], place, image.plane_count, len(axes), name)
     edit.keep_node(node, {0: image.base, 3: sizes})
     return replace(image, base=node.output[0])
 
 
 def _restore_shape(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     """Return the shape of the original image, not of the base, to nodes that use it."""
+    if not image.has_axis:
+        kept = [k for k in range(image.rank) if k != image.axis]
+        kept = kept[get_attribute(node, "start", 0) : get_attribute(node, "end", None)]
+        shape = edit.make_name(f"{node.output[0]}_of_gray")
+        edit.add_node("Shape", [image.base], shape)
+        index = edit.add_constant(np.array(kept, np.int64), f"{shape}_kept")
+        edit.add_node("Gather", [shape, index], node.output[0], axis=0)
+        return
     missing = np.zeros(image.rank, np.int64)
     missing[image.axis] = image.channel_count - image.plane_count
     missing = missing[get_attribute(node, "start", 0) : get_attribute(node, "end", None)]
@@ -215,26 +247,6 @@ def _restore_shape(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
 def _reject_quantized(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     """Raise the TraceError for an operator of quantized models."""
     raise TraceError(f"is quantized by {describe(node)}: adapt the float model, then quantize it")
-
-
-def _fold_into_convolution(edit: Edit, node: NodeProto, image: ChannelMap, *, axes: str) -> None:
-    """Give a stem a kernel that sees the base's planes, and a bias that holds the constant."""
-    check_axis(node, image)
-    kernel = require_argument(edit, node, 1, "kernel")
-    is_transposed = axes == "IO"
-    axes += "DHW"[5 - kernel.ndim :] if kernel.ndim > 2 else ""
-    groups = get_attribute(node, "group", 1)
-    if image.channel_count != kernel.shape[axes.index("I")] * (1 if is_transposed else groups):
-        raise TraceError(f"has {image.channel_count} channels where {describe(node)} takes others")
-    if image.has_constant() and (is_transposed or _has_padding(node)):
-        image = edit.append_ones(image)
-    bias = find_argument(edit, node, 2, "bias") if image.has_constant() else None
-    folded, bias = image.fold_into_stem(kernel, bias, axes, groups)
-    inputs = {0: image.base, 1: edit.add_constant(folded, f"{node.input[1]}_gray", image.dtype)}
-    if bias is not None:
-        inputs[2] = edit.add_constant(bias, f"{get_title(node)}_bias_gray", image.dtype)
-    edit.keep_node(node, inputs, group=1)
-    edit.stems[get_title(node)] = node.output[0]
 
 
 OPERATIONS: dict[str, Operation] = {
@@ -256,9 +268,17 @@ OPERATIONS: dict[str, Operation] = {
     "GatherND": gather_nd_channels,
     "Split": split_channels,
     "Concat": concatenate_values,
+    "ScatterElements": scatter_channels,
+    "ScatterND": scatter_nd_channels,
+    "Expand": pass_expanded,
     "Unsqueeze": unsqueeze_image,
     "Squeeze": squeeze_image,
+    **dict.fromkeys(("Reshape", "Flatten"), reshape_image),
+    "SpaceToDepth": fold_space_to_depth,
     **dict.fromkeys(_QUANTIZED, _reject_quantized),
-    "Conv": partial(_fold_into_convolution, axes="OI"),
-    "ConvTranspose": partial(_fold_into_convolution, axes="IO"),
+    "Conv": partial(fold_into_convolution, axes="OI"),
+    "ConvTranspose": partial(fold_into_convolution, axes="IO"),
+    "MatMul": fold_into_matrix,
+    "Gemm": fold_into_gemm,
+    "Einsum": fold_into_einsum,
 }

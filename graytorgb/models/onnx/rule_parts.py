@@ -82,3 +82,9 @@ def check_axis(node: NodeProto, image: ChannelMap) -> None:
         raise TraceError(
             f"goes into {describe(node)} with its channels on axis {image.axis}, not 1"
         )
+
+
+def has_padding(node: NodeProto) -> bool:
+    """Whether a convolution or a pooling pads with zeros."""
+    is_same = get_attribute(node, "auto_pad", "NOTSET") in ("SAME_UPPER", "SAME_LOWER")
+    return is_same or any(get_attribute(node, "pads", ()))

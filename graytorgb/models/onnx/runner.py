@@ -71,6 +71,9 @@ class Runner:
         props = {entry.key: entry.value for entry in self._graph.model.metadata_props}
         return Preprocessing.from_text(props.get(PREPROCESSING))
 
+    def share_inputs(self, other: Any) -> None:
+        """Do nothing, because the network itself states its inputs."""
+
     def eval_mode(self) -> AbstractContextManager[None]:
         """Return a context that does nothing, because an ONNX model has no training mode."""
         return nullcontext()
@@ -178,9 +181,14 @@ class Runner:
         del stem.input[2:]
         ones = np.ones(shape, self._images[0].array_dtype)
         given = ones[:1] if self._images[0].is_batch else ones[0]
-        [taps] = evaluate_model(part, {image.name: given for image in self._images})
-        counted = taps[0, 0]
-        return np.asarray(counted == (counted.max() if is_transposed else np.prod(dims)))
+        # the difference from a black image leaves out what a plane of ones gives
+        [taps], [black] = (
+            evaluate_model(part, {image.name: value for image in self._images})
+            for value in (given, np.zeros_like(given))
+        )
+        counted = np.rint((taps - black)[0, 0])
+        is_whole = counted.max() >= np.prod(dims[2:])
+        return np.asarray((counted == counted.max()) & (is_transposed or is_whole))
 
 
 def _load_session(model: ModelProto | str | os.PathLike[str]) -> Any:

@@ -1,5 +1,6 @@
 """``adapt`` for torch networks. how="collapse" is in collapse.py, the other ways are here."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ from ...errors import ModelError
 from ..frameworks import AdaptOptions, InputSize
 from ..preprocessing import Preprocessing
 from .collapse import collapse
-from .example import find_parameter, find_timm_size, list_calls
+from .example import find_timm_size
+from .finite_values import check_half_range
+from .front import put_behind_layer
 from .input_arithmetic import takes_image_list
-from .modules import GrayInput, Learned, Repeat
 from .network_copy import copy_network
+from .plain_mode import convert_arrays, plain_mode
 from .runner import PREPROCESSING, is_adapted
 from .state_dicts import adapt_state_dict
 
@@ -32,12 +35,15 @@ def adapt(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions)
             f"{transform.image_mean} and the std {transform.image_std}: leave stats out, "
             "adapt(model)"
         )
-    if not options.inplace:
-        model = copy_network(model)
-    if options.how == "collapse":
-        collapse(model, preprocessing, options)
-    else:
-        model = _put_behind_layer(model, preprocessing, options)
+    check_half_range(model, preprocessing)
+    options = replace(options, example=convert_arrays(options.example))
+    with plain_mode():
+        if not options.inplace:
+            model = copy_network(model)
+        if options.how == "collapse":
+            collapse(model, preprocessing, options)
+        else:
+            model = put_behind_layer(model, preprocessing, options)
     set_record(model, preprocessing)
     return model
 
@@ -47,24 +53,6 @@ def set_record(model: nn.Module, preprocessing: Preprocessing) -> None:
     for owner in (model, getattr(model, "config", None)):
         if isinstance(owner, nn.Module) or hasattr(owner, "to_dict"):
             setattr(owner, PREPROCESSING, preprocessing.to_text())
-
-
-def _put_behind_layer(
-    model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions
-) -> GrayInput:
-    """Return the network behind a layer that makes its three channels of gray."""
-    if not takes_image_list(model):
-        preprocessing.require_stats(options.how)
-    spatial = 2
-    if options.example is not None:
-        spatial = len(next(list_calls(model, options.example)).shape) - 1
-    kind = Repeat if options.how == "expand" else Learned
-    front = kind(preprocessing.normalization, spatial)
-    like = find_parameter(model)
-    front.to(like.device, like.dtype)
-    if options.freeze:
-        model.requires_grad_(False)
-    return GrayInput(front, model)
 
 
 def adapt_file(
@@ -81,13 +69,10 @@ def adapt_file(
         raise ModelError(
             "a file of weights has no network that can be run: how= and example= are for networks"
         )
-    key = None
+    keys = None
     if options.layers is not None:
-        [name, *others] = options.layers
-        if others:
-            raise ModelError(f"layer= names one weight in a file of weights, not {options.layers}")
-        key = name if name.endswith("weight") else f"{name}.weight"
-    adapt_state_dict(source, preprocessing, key=key, offset=options.offset, dst=target)
+        keys = [n if n.endswith("weight") else f"{n}.weight" for n in options.layers]
+    adapt_state_dict(source, preprocessing, key=keys, offset=options.offset, dst=target)
 
 
 def find_input_size(model: nn.Module) -> InputSize:

@@ -19,7 +19,8 @@ from .planes import PlaneForm
 Array = NDArray[Any]
 _FEW = 8  # channels, up to which each may be a mixture of all planes
 _ROUNDING = 64  # machine epsilons by which sums of a few numbers may differ
-_ROWS = 8  # pixels or patches by which features are paired; noise is different in each
+_ROWS = 64  # patches by which features are paired, since noise is different in each
+_TINY = 1e-6  # less than this part of the values is the rounding error of a mean
 
 
 class ChannelFit(NamedTuple):
@@ -154,32 +155,38 @@ def _pair_features(
 ) -> ChannelFit | None:
     """Return the rule for features that are single pixels of a patch, each of one channel.
 
-    Noise is different at each pixel, so a few rows tell which feature is which pixel.
+    Noise is different at each pixel, so the feature of gray that is the same pixel is the one that
+    rises and falls with it. What remains is a constant. If it has no place in a bias, it is a
+    multiple of what is constant in the planes: a pixel and its negative, or a feature of zeros
+    after something was added.
     """
-    mean, std = normalization
-    if len(color) < 2 or (form.planes == 1 and normalization.has_offset and not allows_constant):
-        return None
     rows = np.unique(np.linspace(0, len(color) - 1, _ROWS).astype(int))
-    few, seen = color[rows], planes[rows]
-    # the gray of each feature, if it were of this channel, and the plane's feature nearest to it
-    found = [_find_nearest(few * s + m, seen) for m, s in zip(mean, std, strict=True)]
-    channel = np.argmin([distance for _, distance in found], 0)
-    gray = np.array([found[c][0][feature] for feature, c in enumerate(channel)])
-    negative = _find_nearest(form.white - seen[:, gray], seen)[0]
-    mean, std, features = mean[channel], std[channel], np.arange(len(channel))
-    matrix, constant = np.zeros((color.shape[1], planes.shape[1])), np.zeros(color.shape[1])
-    if form.planes == 1:
-        matrix[features, gray] = 1 / std
-        constant = -mean / std if normalization.has_offset else constant
-    else:
-        matrix[features, gray] = (1 - mean / form.white) / std
-        matrix[features, negative] += -mean / std / form.white
-    return ChannelFit(matrix, constant)
+    likeness = _standardize(color[rows]).T @ _standardize(planes[rows]) / len(rows)
+    if len(rows) < 2 or not planes.shape[1]:
+        return None
+    features, gray = np.arange(color.shape[1]), likeness.argmax(1)
+    deviation = planes[rows].std(0)[gray]
+    slope = color[rows].std(0) / np.where(deviation, deviation, 1)
+    constant = color[rows].mean(0) - slope * planes[rows].mean(0)[gray]
+    constant[np.abs(constant) < _TINY * np.abs(color).max(initial=0)] = 0
+    matrix = np.zeros((color.shape[1], planes.shape[1]))
+    matrix[features, gray] = slope
+    if allows_constant or not constant.any():
+        return ChannelFit(matrix, constant)
+    negative = likeness.argmin(1)
+    total = planes[rows].mean(0)[gray] + planes[rows].mean(0)[negative]
+    if (np.abs(total) > _TINY).all():
+        matrix[features, gray] += constant / total
+        matrix[features, negative] += constant / total
+        return ChannelFit(matrix, np.zeros(len(constant)))
+    flat = np.flatnonzero((np.ptp(planes, 0) == 0) & (planes[0] != 0))
+    if not len(flat):
+        return None
+    matrix[features, flat[0]] += constant / planes[0, flat[0]]
+    return ChannelFit(matrix, np.zeros(len(constant)))
 
 
-def _find_nearest(wanted: Array, features: Array) -> tuple[Array, Array]:
-    """Return for each column of `wanted` the column of `features` nearest to it, and how near."""
-    distance = np.max(
-        [np.abs(w[:, None] - f[None]) for w, f in zip(wanted, features, strict=True)], 0
-    )
-    return distance.argmin(1), distance.min(1)
+def _standardize(values: Array) -> Array:
+    """Return columns with a mean of 0 and a variance of 1; those that are constant are 0."""
+    deviation = values.std(0)
+    return np.asarray((values - values.mean(0)) / np.where(deviation, deviation, np.inf))

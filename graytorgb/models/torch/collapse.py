@@ -17,12 +17,14 @@ from ..frameworks import AdaptOptions
 from ..preprocessing import Preprocessing
 from ..stem import make_collapse_error
 from ..weights import Normalization
-from .example import Call, convert_to_float64, find_epsilons, list_calls
+from .calls import CALL, Call
+from .example import convert_to_float64, find_epsilons, list_calls
 from .input_description import correct_counts, correct_pipeline
 from .isolated_run import isolate_run
 from .modules import repeat_and_normalize
 from .outputs import EPS64, Outputs, collect_outputs, describe_difference, measure_noise
-from .plan import Plan, plan_for_layers, plan_from_traces
+from .plain_convolution import replace_by_plain
+from .plan import Plan, find_computed, plan_for_layers, plan_from_traces
 from .plane_inputs import find_plane_inputs, set_gray_input
 from .planes import PlaneForm, append_planes
 from .reversible_changes import ReversibleChanges
@@ -61,6 +63,8 @@ def collapse(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptio
                     raise make_collapse_error(mismatch.reason)
                 _change_and_compare(model, task, form, changes)
             correct_pipeline(model, task.preprocessing, changes)
+            if task.runs and options.example is not None:
+                setattr(model, CALL, task.runs[0].call._replace(rivals=()))
             return
         except ModelError as refusal:
             changes.undo()
@@ -119,6 +123,9 @@ def _prepare_task(model: nn.Module, preprocessing: Preprocessing, options: Adapt
     else:
         plan = plan_for_layers(model, options.layers)
         runs = _run_for_layers(model, plan, preprocessing, options.example)
+        if runs:
+            found = find_computed(runs[0].trace)
+            plan = plan._replace(computed={n: c for n, c in found.items() if n in plan.stems})
     normalization = preprocessing.normalization
     for arithmetic in plan.arithmetic:
         normalization = normalization.append_arithmetic(arithmetic.scale, arithmetic.offset)
@@ -162,17 +169,19 @@ def _change_and_compare(
         arithmetic.remove(changes)
     layers = task.plan.image_layers - set(task.plan.stems)
     correct_counts(model, layers, form.planes, changes)
+    for name, computed in task.plan.computed.items():
+        image = task.runs[0].trace.stem_calls[name][0].image
+        replace_by_plain(model, name, computed, image, changes)
     rules = PlaneRules(task.normalization, form, find_epsilons(model)[1])
     change = StemChange(model, task.plan.stems, rules, changes)
     if not task.runs:
         _change_alone(model, task, form, change)
-        call = next(list_calls(model, None))
+        call = next(list_calls(model, None), Call.of_batch((1, 224, 224)))
     else:
         call = task.runs[0].call
         if "" in task.plan.stems:  # the network is a convolution, whose calls begin with gray
             change.change_unseen()
-    if form.planes > 1:
-        set_gray_input(model, find_plane_inputs(model, call, form), changes)
+    set_gray_input(model, find_plane_inputs(model, call, form), changes)
     mismatches = [_compare_run(model, task, run, change) for run in task.runs]
     return next((mismatch for mismatch in mismatches if mismatch is not None), None)
 
@@ -195,7 +204,7 @@ def _run_alone(model: nn.Module, name: str, task: Task, form: PlaneForm | None) 
     """
     stem: Any = model.get_submodule(name)
     sides = [d * (k - 1) + 9 for d, k in zip(stem.dilation, stem.kernel_size, strict=True)]
-    gray = make_gray(stem, Call((1, *sides)), task.preprocessing)
+    [gray] = make_gray(stem, Call.of_batch((1, *sides)), task.preprocessing)
     if form is None:
         images = repeat_and_normalize(gray, task.normalization)
     elif form.planes == 1:
@@ -226,7 +235,7 @@ def _compare_run(
     difference = describe_difference(run.outputs, outputs, eps, floor=floor)
     if difference is None:
         return None
-    size = " x ".join(map(str, run.call.shape[1:]))
+    size = " x ".join(map(str, run.call.sides))
     reason = (
         f"the network {difference}, with images of {size}. It uses more than the first "
         "convolution's output, such as the number of channels, the image itself, or the weight of "

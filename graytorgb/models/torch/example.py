@@ -1,46 +1,28 @@
-"""Example calls of a torch network: the image sizes and arguments to try."""
+"""``example=`` for a torch network: the calls that it means, or the likely ones without it."""
 
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
-from ...errors import ModelError
 from ..stem import CHANNELS
-from .input_arithmetic import takes_image_list
+from .calls import Call
+from .example_arguments import list_axes, list_example_calls, make_example_error, order_axes
+from .image_arguments import list_leaves, map_leaves
+from .likely_calls import find_timm_size, list_likely_calls, list_likely_shapes
 
-_SIZES = (224, 256, 299, 384, 512, 96, 64, 32, 28)
-
-
-class Call(NamedTuple):
-    """A way to call a network with a batch of images.
-
-    Attributes
-    ----------
-    shape : tuple of int
-        The shape of the batch without its channel axis: ``(N, H, W)`` or ``(N, T, H, W)``.
-    as_list : bool
-        Whether the network takes a list of images instead of a batch.
-    keyword : str or None
-        The name of the argument that takes the images; None if it is the first one.
-    others : mapping
-        The other arguments.
-    """
-
-    shape: tuple[int, ...]
-    as_list: bool = False
-    keyword: str | None = None
-    others: Mapping[str, Any] = MappingProxyType({})
-
-    def run(self, model: nn.Module, images: Tensor) -> Any:
-        """Return the network's output for `images`."""
-        argument = list(images) if self.as_list else images
-        if self.keyword is None:
-            return model(argument, **self.others)
-        return model(**{**self.others, self.keyword: argument})
+__all__ = [
+    "Call",
+    "convert_to_float64",
+    "find_epsilons",
+    "find_parameter",
+    "find_timm_size",
+    "list_calls",
+]
+_STATED = ("example_input_array", "dummy_inputs")  # Lightning, Hugging Face and diffusers
 
 
 def find_parameter(model: nn.Module) -> Tensor:
@@ -55,74 +37,90 @@ def find_epsilons(model: nn.Module) -> tuple[float, float]:
     return min(epsilons), max(epsilons)
 
 
-def find_timm_size(model: nn.Module) -> tuple[int, ...] | None:
-    """Return the input size (C, H, W) that a timm network states, or None."""
-    config = getattr(model, "pretrained_cfg", None)
-    return config.get("input_size") if isinstance(config, dict) else None
-
-
 def convert_to_float64(example: Any) -> Any:
     """Return an example with its float tensors converted to float64."""
     return tree_map_only(Tensor, lambda t: t.double() if t.is_floating_point() else t, example)
 
 
 def list_calls(model: nn.Module, example: Any) -> Iterator[Call]:
-    """Yield the call that `example` states, or calls with usual sizes if it is None.
+    """Yield the calls that `example` may mean, or likely calls if it is None.
+
+    Parameters
+    ----------
+    model : nn.Module
+    example : int, tuple, list, Tensor, ndarray, mapping or None
+        The side of an image, its ``(H, W)``, the ``(T, H, W)`` of a clip or a volume, a batch of
+        images, or the network's arguments: a tuple or a list in their order, or a dict by name. A
+        dict or a list may also be the only argument. The images have three channels, or one.
 
     Raises
     ------
     ModelError
-        If `example` isn't what :func:`graytorgb.models.adapt` takes.
+        If `example` is none of these, or it can't be told which tensors in it are images.
     """
-    as_list = takes_image_list(model)
     if example is None:
-        for height, width in _list_likely_sizes(model):
-            yield Call((1, height, width), as_list)
-    elif isinstance(example, Tensor):
-        yield Call(_drop_channel(example), as_list)
-    elif isinstance(example, dict):
-        name, image = _find_image(example)
-        others = {key: other for key, other in example.items() if key != name}
-        yield Call(_drop_channel(image), as_list, name, others)
+        yield from _list_stated_calls(model)
+        yield from list_likely_calls(model, list_likely_shapes(model))
+        return
+    if isinstance(example, int | np.integer) and not isinstance(example, bool):
+        example = (example, example)
+    if _is_size(example):
+        sides = tuple(int(n) for n in example)
+        yield from list_likely_calls(model, list_likely_shapes(model, sides))
+    elif isinstance(example, Tensor | np.ndarray):
+        yield from list_likely_calls(model, _list_batch_shapes(model, example))
+    elif isinstance(example, Mapping | tuple | list) and len(example):
+        arguments = map_leaves(lambda leaf: _to_tensor(leaf, model), example)
+        yield from list_example_calls(model, arguments)
     else:
-        size = (example, example) if isinstance(example, int) else tuple(example)
-        if len(size) not in (2, 3) or not all(isinstance(n, int) and n > 0 for n in size):
-            raise _make_example_error(example)
-        yield Call((1, *size), as_list)
+        raise make_example_error(example)
 
 
-def _find_image(example: dict[str, Any]) -> tuple[str, Tensor]:
-    """Return the name and the value of the first batch of color images, or of the first batch."""
-    batches = [(n, v) for n, v in example.items() if isinstance(v, Tensor) and v.ndim >= 4]
-    colored = [(name, value) for name, value in batches if value.shape[1] == CHANNELS]
-    if not batches:
-        raise _make_example_error(example)
-    return (colored or batches)[0]
+def _list_stated_calls(model: nn.Module) -> Iterator[Call]:
+    """Yield the calls of an example that the network itself has, if it has images in it."""
+    for name in _STATED:
+        stated = getattr(model, name, None)
+        if isinstance(stated, Tensor):
+            stated = (stated,)
+        if not isinstance(stated, Mapping | tuple | list):
+            continue
+        if any(isinstance(leaf, Tensor) and leaf.ndim >= 4 for _, leaf in list_leaves(stated)):
+            yield from list_example_calls(model, stated)
 
 
-def _drop_channel(example: Tensor) -> tuple[int, ...]:
-    """Return the shape of a batch without its channel axis."""
-    if example.ndim < 4 or example.shape[1] not in (1, 3):
-        raise _make_example_error(example)
-    return (example.shape[0], *example.shape[2:])
-
-
-def _make_example_error(example: Any) -> ModelError:
-    """Return the error for an ``example=`` that can't be used."""
-    given = f"a tensor of shape {tuple(example.shape)}" if isinstance(example, Tensor) else example
-    return ModelError(
-        "example is the size of an image, (H, W) or (T, H, W), a batch of shape (N, 1, H, W) or "
-        f"(N, 3, H, W), or a dict of the network's arguments with such a batch; not {given!r}"
+def _is_size(example: Any) -> bool:
+    """Whether an example is the sides of an image or a clip."""
+    return (
+        isinstance(example, tuple | list)
+        and len(example) in (2, 3)
+        and all(isinstance(n, int | np.integer) and n is not True and n > 0 for n in example)
     )
 
 
-def _list_likely_sizes(model: nn.Module) -> list[tuple[int, int]]:
-    """Return the image sizes that the network states, followed by usual sizes."""
-    sizes = []
-    of_hugging_face = getattr(getattr(model, "config", None), "image_size", None)
-    for size in (find_timm_size(model), of_hugging_face, getattr(model, "image_size", None)):
-        if isinstance(size, int):
-            sizes.append((size, size))
-        elif isinstance(size, list | tuple) and len(size) >= 2:
-            sizes.append((int(size[-2]), int(size[-1])))
-    return list(dict.fromkeys([*sizes, *((n, n) for n in _SIZES)]))
+def _list_batch_shapes(model: nn.Module, batch: Any) -> Iterator[tuple[tuple[int, ...], int]]:
+    """Yield the shape of a batch of images without its channel axis, and this axis.
+
+    Raises
+    ------
+    ModelError
+        If no axis can be the channels'.
+    """
+    shape = tuple(int(n) for n in batch.shape)
+    found = False
+    for channels in (CHANNELS, 1):
+        for axis in order_axes(model, list_axes(shape, channels)):
+            found = True
+            place = len(shape) + axis
+            yield (*shape[:place], *shape[place + 1 :]), axis
+            if axis == -1 and len(shape) == 4:  # images as files hold them
+                yield shape[:-1], -3
+    if not found:
+        raise make_example_error(torch.empty(shape, device="meta"))
+
+
+def _to_tensor(leaf: Any, model: nn.Module) -> Any:
+    """Return a numpy array of numbers as a tensor, and anything else as it is."""
+    if not isinstance(leaf, np.ndarray) or leaf.dtype.kind not in "biuf":
+        return leaf
+    tensor, like = torch.from_numpy(np.array(leaf)), find_parameter(model)
+    return tensor.to(like.device, like.dtype if tensor.is_floating_point() else None)

@@ -23,7 +23,9 @@ from typing import Any, NamedTuple, cast
 from torch import nn
 
 from ...errors import ModelError
+from ..input_transform import InputTransform, make_transform
 from . import planes
+from .image_arguments import EACH
 
 # Further methods by which an image comes into a network: timm's, Hugging Face's, CLIP's, SAM 2's.
 _OTHER_METHODS = ("forward_features", "forward_intermediates", "get_intermediate_layers",
@@ -40,8 +42,8 @@ class PlaneInput(NamedTuple):
         The parameter's name; None if ``forward`` takes the image as one of ``*args``.
     place : int or None
         The place among the positional arguments; None for an argument that is always named.
-    is_list : bool
-        Whether the argument is a list of images.
+    path : tuple of str and int
+        The keys that lead to the image inside the argument; see :class:`.ImageArgument`.
     axis : int
         The channel axis, counted from the end.
     white : float
@@ -51,16 +53,19 @@ class PlaneInput(NamedTuple):
 
     parameter: str | None
     place: int | None
-    is_list: bool
+    path: tuple[str | int, ...]
     axis: int
     white: float
     zeros: int
 
 
 def give_gray_input(model: nn.Module, inputs: tuple[PlaneInput, ...]) -> None:
-    """Make a network's ``forward`` append planes to its gray images, by a subclass of its class."""
+    """Make a network's ``forward`` append planes to its gray images, by a subclass of its class.
+
+    The network gets a method ``transform`` too, unless it has an attribute of this name.
+    """
     original: Any = type(model)
-    model.__class__ = make_gray_class(original, inputs)
+    model.__class__ = make_gray_class(original, inputs, has_transform=hasattr(model, "transform"))
 
 
 def find_original_class(model: nn.Module) -> type[nn.Module]:
@@ -69,7 +74,9 @@ def find_original_class(model: nn.Module) -> type[nn.Module]:
 
 
 @cache
-def make_gray_class(original: Any, inputs: tuple[PlaneInput, ...]) -> Any:
+def make_gray_class(
+    original: Any, inputs: tuple[PlaneInput, ...], *, has_transform: bool = False
+) -> Any:
     """Return the subclass of a network's class whose methods append planes to their images."""
     members: dict[str, Any] = {}
     for name in ("forward", *_OTHER_METHODS):
@@ -86,8 +93,10 @@ def make_gray_class(original: Any, inputs: tuple[PlaneInput, ...]) -> Any:
         # an unpickled network gets its class back from the original class, which has a module
         make, arguments, *rest = super(subclass, self).__reduce_ex__(protocol)
         arguments = tuple(original if value is subclass else value for value in arguments)
-        return _rebuild, (inputs, make, arguments), *rest
+        return _rebuild, (inputs, has_transform, make, arguments), *rest
 
+    if not has_transform:
+        members["transform"] = _make_transform
     members |= {
         "__module__": original.__module__,
         "__qualname__": original.__qualname__,
@@ -109,12 +118,24 @@ def _get_layers(self: Any, index: Any) -> nn.Module:
     return found
 
 
+def _make_transform(self: Any, **options: Any) -> InputTransform:
+    """Return the pipeline from a gray file to this network's input.
+
+    The options are those of :func:`graytorgb.models.make_transform`.
+    """
+    return make_transform(self, **options)
+
+
 def _rebuild(
-    inputs: tuple[PlaneInput, ...], make: Callable[..., nn.Module], arguments: tuple[Any, ...]
+    inputs: tuple[PlaneInput, ...],
+    has_transform: bool,
+    make: Callable[..., nn.Module],
+    arguments: tuple[Any, ...],
 ) -> nn.Module:
     """Return a new network for pickle, which fills it."""
     model = make(*arguments)
-    give_gray_input(model, inputs)
+    original: Any = type(model)
+    model.__class__ = make_gray_class(original, inputs, has_transform=has_transform)
     return model
 
 
@@ -122,9 +143,11 @@ def _find_inputs(
     method: Callable[..., Any], inputs: tuple[PlaneInput, ...]
 ) -> tuple[PlaneInput, ...]:
     """Return the one image among a method's arguments, if ``forward`` takes one too."""
+    if len(inputs) != 1 or inputs[0].path:
+        return ()
     names = list(inspect.signature(method).parameters)[1:]
     named = [name for name in (inputs[0].parameter, *_IMAGE_NAMES) if name in names]
-    if len(inputs) > 1 or inputs[0].is_list or not named:
+    if not named:
         return ()
     return (inputs[0]._replace(parameter=named[0], place=names.index(named[0])),)
 
@@ -191,17 +214,19 @@ def _write_line(
     """Return the line of a method that appends planes to one of its arguments."""
     by_name = {parameter.name: parameter for parameter in parameters}
     rest = f"{plane_input.axis}, {plane_input.white!r}, {plane_input.zeros}"
+    if _choose_function(plane_input.path) == "append_planes_at":
+        rest = f"{plane_input.path!r}, {rest}"
     parameter = by_name.get(plane_input.parameter or "")
     if parameter is not None and parameter.kind not in (
         parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD
     ):  # fmt: skip
-        function = "append_planes" if is_forward else "append_missing_planes"
-        if plane_input.is_list:
-            function = "append_planes_to_each"
-        elif parameter.default is None:
+        function = _choose_function(plane_input.path)
+        if function == "append_planes" and not is_forward:
+            function = "append_missing_planes"
+        elif function == "append_planes" and parameter.default is None:
             function = "append_planes_if_given"
         return f"{parameter.name} = planes.{function}({parameter.name}, {rest})"
-    function = "append_planes_to_each" if plane_input.is_list else "append_planes"
+    function = _choose_function(plane_input.path)
     for parameter in parameters:
         if parameter.kind == parameter.VAR_POSITIONAL and plane_input.place is not None:
             place, args = plane_input.place - parameters.index(parameter), parameter.name
@@ -213,6 +238,13 @@ def _write_line(
             return f"{kwargs} = {{**{kwargs}, {name!r}: {image}}}"
     names = ", ".join(by_name)
     raise ModelError(f"forward({names}) has no argument {plane_input.parameter!r} for the image")
+
+
+def _choose_function(path: tuple[str | int, ...]) -> str:
+    """Return the function of :mod:`.planes` for an image at a path inside an argument."""
+    if not path:
+        return "append_planes"
+    return "append_planes_to_each" if path == (EACH,) else "append_planes_at"
 
 
 def _pass_parameter(parameter: inspect.Parameter) -> str:

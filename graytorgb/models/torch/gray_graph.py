@@ -34,8 +34,11 @@ def _append(graph: fx.Graph, inputs: tuple[PlaneInput, ...]) -> fx.Graph:
     for each in inputs:
         [image] = [node for node in images if node.target == each.parameter]
         with copy.inserting_before(image.next):
-            function = planes.append_planes_to_each if each.is_list else planes.append_planes
-            appended = copy.call_function(function, (image, each.axis, each.white, each.zeros))
+            rest = each.axis, each.white, each.zeros
+            if each.path:
+                appended = copy.call_function(planes.append_planes_at, (image, each.path, *rest))
+            else:
+                appended = copy.call_function(planes.append_planes, (image, *rest))
             appended.meta["is_wrapped"] = True  # one operation also when the graph is traced again
         image.replace_all_uses_with(appended)
         appended.args = (image, *appended.args[1:])

@@ -14,14 +14,18 @@ import torch
 from torch import Tensor, nn
 
 from .example import find_parameter
+from .plain_mode import plain_mode
 
 _DEEPEST = 4  # how many containers inside each other are restored
 
 
 @contextmanager
 def isolate_run(model: nn.Module) -> Iterator[None]:
-    """Put a network in eval mode with fixed random numbers; restore both when the context ends."""
-    with _set_eval_mode(model), _fix_seed(find_parameter(model).device):
+    """Put a network in eval mode with fixed random numbers; restore both when the context ends.
+
+    Inference mode and autocast of the caller don't hold inside.
+    """
+    with plain_mode(), _set_eval_mode(model), _fix_seed(find_parameter(model).device):
         yield
 
 

@@ -1,61 +1,13 @@
 """Modules and hooks that adaptation adds to a torch network; they are saved with it."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from ...errors import ChannelError
 from ..weights import Normalization
-
-Arguments = tuple[tuple[Any, ...], dict[str, Any]]
-
-
-def apply_to_image(
-    function: Callable[[Tensor], Tensor], args: tuple[Any, ...], kwargs: Any
-) -> Arguments:
-    """Return the arguments of a layer, with `function` applied to the image among them.
-
-    The image is the first argument that is a tensor with three dimensions or more, or a list
-    of such tensors.
-
-    Raises
-    ------
-    ChannelError
-        If there is no image.
-    """
-    for index, value in enumerate(args):
-        if _is_image(value):
-            return (*args[:index], _apply(function, value), *args[index + 1 :]), kwargs
-    for name, value in kwargs.items():
-        if _is_image(value):
-            return args, {**kwargs, name: _apply(function, value)}
-    raise ChannelError("this network takes a batch of gray images, (N, 1, H, W), and got no image")
-
-
-def _is_image(value: Any) -> bool:
-    """Whether a value is an image or a batch of images, or a list of them."""
-    if isinstance(value, list | tuple):
-        return bool(value) and all(_is_image(item) for item in value)
-    return isinstance(value, Tensor) and value.ndim >= 3
-
-
-def _apply(function: Callable[[Tensor], Tensor], value: Any) -> Any:
-    """Return `function` of an image, or of each image in a list."""
-    if isinstance(value, list | tuple):
-        return type(value)([function(item) for item in value])
-    return function(value)
-
-
-def _check_gray(image: Tensor, spatial: int) -> None:
-    """Raise a ChannelError for an image that doesn't have one channel."""
-    if image.ndim <= spatial or image.shape[-spatial - 1] != 1:
-        axes = "N, 1, H, W" if spatial == 2 else "N, 1, T, H, W"
-        raise ChannelError(
-            f"this network was adapted to one channel: ({axes}) is expected, not the shape "
-            f"{tuple(image.shape)}"
-        )
+from .image_arguments import FIRST, ImageArgument, apply_to_images, check_gray
 
 
 class Repeat(nn.Module):
@@ -76,13 +28,24 @@ class Repeat(nn.Module):
         for name, values in normalization._asdict().items():
             self.register_buffer(name, torch.tensor(values).reshape(-1, *(1,) * spatial))
 
-    def forward(self, gray: Tensor) -> Tensor:
-        """Return ``(N, 3, H, W)`` for ``(N, 1, H, W)``."""
-        _check_gray(gray, self.spatial)
+    def forward(self, gray: Tensor, axis: int | None = None) -> Tensor:
+        """Return three channels for one, such as ``(N, 3, H, W)`` for ``(N, 1, H, W)``.
+
+        Parameters
+        ----------
+        gray : Tensor
+        axis : int, optional
+            The axis of the channel, counted from the end. Without it, `spatial` axes follow it.
+        """
+        axis = -self.spatial - 1 if axis is None else axis
+        check_gray(gray, axis)
         if not self.is_view:
-            return (gray - self.mean) / self.std
+            mean, std = self.mean, self.std
+            if axis != -self.spatial - 1:
+                mean, std = (v.reshape(-1, *(1,) * (-axis - 1)) for v in (mean, std))
+            return (gray - mean) / std
         shape = list(gray.shape)
-        shape[-self.spatial - 1] = self.mean.shape[0]
+        shape[axis] = self.mean.shape[0]
         return gray.expand(shape)
 
     def extra_repr(self) -> str:
@@ -92,9 +55,19 @@ class Repeat(nn.Module):
         return f"mean={self.mean.flatten().tolist()}, std={self.std.flatten().tolist()}"
 
 
-def repeat_and_normalize(gray: Tensor, normalization: Normalization) -> Tensor:
-    """Return the original network's input for gray: the gray three times, normalized."""
-    return cast(Tensor, Repeat(normalization, gray.ndim - 2).to(gray.device, gray.dtype)(gray))
+def repeat_and_normalize(gray: Tensor, normalization: Normalization, axis: int = 1) -> Tensor:
+    """Return the original network's input for gray: the gray three times, normalized.
+
+    Parameters
+    ----------
+    gray : Tensor
+    normalization : Normalization
+    axis : int
+        The axis of the channel, which has the size 1.
+    """
+    axis = axis - gray.ndim if axis >= 0 else axis
+    layer = Repeat(normalization, -axis - 1).to(gray.device, gray.dtype)
+    return cast(Tensor, layer(gray))
 
 
 class Learned(nn.Module):
@@ -111,31 +84,50 @@ class Learned(nn.Module):
             assert self.convolution.bias is not None
             self.convolution.bias.copy_(-mean / std)
 
-    def forward(self, gray: Tensor) -> Tensor:
-        """Return ``(N, 3, H, W)`` for ``(N, 1, H, W)``."""
-        _check_gray(gray, self.spatial)
-        return cast(Tensor, self.convolution(gray))
+    def forward(self, gray: Tensor, axis: int | None = None) -> Tensor:
+        """Return three channels for one; for the parameters see :meth:`Repeat.forward`."""
+        usual = -self.spatial - 1
+        axis = usual if axis is None else axis
+        check_gray(gray, axis)
+        if axis == usual and gray.ndim <= self.spatial + 2:
+            return cast(Tensor, self.convolution(gray))
+        image = gray.movedim(axis, usual)  # the axes before the channel become one
+        colored = self.convolution(image.reshape(-1, *image.shape[usual:]))
+        return cast(Tensor, colored.reshape(*image.shape[:usual], *colored.shape[1:])).movedim(
+            usual, axis
+        )
 
 
 class GrayInput(nn.Module):
     """A network behind a layer that makes its three channels of gray.
 
-    Attributes
+    Parameters
     ----------
     front : Repeat or Learned
     model : nn.Module
         The original network.
+    images : sequence of ImageArgument
+        Where the network's arguments hold images.
+
+    Attributes
+    ----------
+    front, model, images
     """
 
-    def __init__(self, front: Repeat | Learned, model: nn.Module) -> None:
+    images: tuple[ImageArgument, ...] = (FIRST,)
+
+    def __init__(
+        self, front: Repeat | Learned, model: nn.Module, images: Sequence[ImageArgument] = (FIRST,)
+    ) -> None:
         super().__init__()
         self.front = front
         self.model = model
+        self.images = tuple(images)
         # train() would also set the layers of the network, some of which may be frozen in eval mode
         for module in (self, *front.modules()):
             module.training = model.training
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the network's output for the gray image, or list of images, in the arguments."""
-        args, kwargs = apply_to_image(self.front, args, kwargs)
+        """Return the network's output for its own arguments, with gray in place of each image."""
+        args, kwargs = apply_to_images(self.front, self.images, args, kwargs)
         return self.model(*args, **kwargs)

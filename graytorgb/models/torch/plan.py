@@ -9,6 +9,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from ...errors import ModelError
 from ..stem import CHANNELS, make_collapse_error, make_trace_error, quote_names, suggest_name
 from .input_arithmetic import InputArithmetic, find_input_arithmetic
+from .plain_convolution import Convolution
 from .trace import STEM_OPERATIONS, Consumer, ImageTrace
 
 _COMPUTED = "a convolution whose weight is computed at each call"
@@ -27,12 +28,15 @@ class Plan(NamedTuple):
         The layers whose input is the image.
     has_arithmetic : bool
         Whether the network does arithmetic with its input, which may normalize it.
+    computed : dict of str to Convolution
+        The stems that compute their weight, by name.
     """
 
     stems: list[str]
     arithmetic: list[InputArithmetic]
     image_layers: set[str]
     has_arithmetic: bool
+    computed: dict[str, Convolution]
 
 
 def plan_for_layers(model: nn.Module, layers: list[str]) -> Plan:
@@ -64,7 +68,7 @@ def plan_for_layers(model: nn.Module, layers: list[str]) -> Plan:
     found = [find_input_arithmetic(model, name, returns_image=False) for name in modules]
     arithmetic = [each for each in found if each is not None]
     around = {name for name in modules if any(is_inside(layer, name) for layer in layers)}
-    return Plan(layers, arithmetic, around, bool(arithmetic))
+    return Plan(layers, arithmetic, around, bool(arithmetic), {})
 
 
 def plan_from_traces(model: nn.Module, traces: list[ImageTrace]) -> Plan:
@@ -97,7 +101,12 @@ def plan_from_traces(model: nn.Module, traces: list[ImageTrace]) -> Plan:
     image_layers = {call.layer for call in calls if call.steps is not None}
     stems = list(dict.fromkeys(consumer.layer for consumer in consumers))
     arithmetic = [each for each in found if each is not None]
-    return Plan(stems, arithmetic, image_layers, bool(calculating))
+    return Plan(stems, arithmetic, image_layers, bool(calculating), find_computed(traces[0]))
+
+
+def find_computed(trace: ImageTrace) -> dict[str, Convolution]:
+    """Return the convolutions of an image by a weight that a layer computes, by layer."""
+    return {c.layer: c.convolution for c in trace.consumers if c.convolution is not None}
 
 
 def _describe_problem(consumer: Consumer, modules: dict[str, nn.Module]) -> str | None:
@@ -110,9 +119,17 @@ def _describe_problem(consumer: Consumer, modules: dict[str, nn.Module]) -> str 
     unfit = _describe_unfit(modules[consumer.layer])
     if unfit:
         return f"goes into {where}, {unfit}"
-    if not consumer.uses_layer_weight:
+    if not consumer.uses_layer_weight and not _is_computed(consumer, modules):
         return f"goes into {where}, {_COMPUTED} (by weight standardization or autocast, perhaps)"
     return None
+
+
+def _is_computed(consumer: Consumer, modules: dict[str, nn.Module]) -> bool:
+    """Whether a layer computes its weight at each call, of the same shape, for a convolution."""
+    module = modules[consumer.layer]
+    if consumer.convolution is None or type(module).__module__.startswith("torch."):
+        return False  # torch's own classes round the weight, in training for 8 bits
+    return consumer.convolution.weight.shape == module.weight.shape
 
 
 def _describe_unfit(module: nn.Module) -> str | None:

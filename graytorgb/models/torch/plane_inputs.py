@@ -1,10 +1,8 @@
 """Which arguments of a torch network's ``forward`` are images, and get planes."""
 
-import inspect
-
 from torch import fx, nn
 
-from .example import Call
+from .calls import Call
 from .gray_class import PlaneInput, give_gray_input
 from .gray_graph import append_planes_in_graph
 from .planes import PlaneForm
@@ -12,20 +10,20 @@ from .reversible_changes import ReversibleChanges
 
 
 def find_plane_inputs(model: nn.Module, call: Call, form: PlaneForm) -> tuple[PlaneInput, ...]:
-    """Return the arguments that are images in a call of a network."""
-    parameters = list(inspect.signature(type(model).forward).parameters.values())[1:]
-    name, index = call.keyword, None
-    if name is None:
-        index, first = 0, parameters[0]
-        name = None if first.kind == first.VAR_POSITIONAL else first.name
-    return (PlaneInput(name, index, call.as_list, -len(call.shape), form.white, form.planes - 2),)
+    """Return the arguments that get planes in a call of a network: its images, or none."""
+    if form.planes == 1:
+        return ()
+    return tuple(
+        PlaneInput(image.name, image.position, image.path, image.axis, form.white, form.planes - 2)
+        for image in call.images
+    )
 
 
 def set_gray_input(
     model: nn.Module, inputs: tuple[PlaneInput, ...], changes: ReversibleChanges
 ) -> None:
     """Make a network's ``forward`` append planes to its gray images."""
-    if isinstance(model, fx.GraphModule):
+    if isinstance(model, fx.GraphModule):  # its class is its own, and made anew from the graph
         append_planes_in_graph(model, inputs, changes)
         return
     before = type(model)

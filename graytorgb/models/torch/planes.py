@@ -11,12 +11,13 @@ compiles them, and for ``torch.fx`` each is one operation.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ...errors import ChannelError
+from .image_arguments import ImageArgument, apply_at_path
 
 # TorchScript takes a comment about types in one of its functions for a type of its own
 _is_tracing: Callable[[], bool] = torch.jit.is_tracing  # type: ignore[attr-defined]
@@ -101,8 +102,23 @@ def append_planes_to_each(
     return [append_planes(image, axis, white, zeros) for image in images]
 
 
+def append_planes_at(
+    value: Any, path: tuple[str | int, ...], axis: int, white: float, zeros: int
+) -> Any:
+    """Return an argument with planes appended to the images at a path inside it.
+
+    See :class:`.ImageArgument`.
+    """
+
+    def append(image: Tensor, axis: int) -> Tensor:
+        return append_planes(image, axis, white, zeros)
+
+    return apply_at_path(append, value, ImageArgument(path=path, axis=axis))
+
+
 # torch.fx looks these functions up among the globals of this module
 torch.fx.wrap("append_planes")
 torch.fx.wrap("append_missing_planes")
 torch.fx.wrap("append_planes_if_given")
 torch.fx.wrap("append_planes_to_each")
+torch.fx.wrap("append_planes_at")

@@ -29,9 +29,8 @@ def restore_input(model: nn.Module, preprocessing: Preprocessing) -> nn.Module:
     if channels == 1 and preprocessing.normalization.has_offset:
         _check_stems(model, len(call.shape) - 1)
     restored = copy_network(model)
-    if channels == 2:
-        inputs = find_plane_inputs(restored, call, PlaneForm(2, preprocessing.white))
-        set_gray_input(restored, inputs, ReversibleChanges())
+    inputs = find_plane_inputs(restored, call, PlaneForm(channels, preprocessing.white))
+    set_gray_input(restored, inputs, ReversibleChanges())
     set_record(restored, preprocessing)
     return restored
 

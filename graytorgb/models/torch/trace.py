@@ -15,6 +15,8 @@ from torch.nn.modules.conv import _ConvNd
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from .plain_convolution import Convolution
+
 StepKind = Literal["move", "pad", "arithmetic"]
 
 # These operations keep a plane of ones. Views aren't listed: they share the image's storage.
@@ -77,6 +79,8 @@ class Consumer(NamedTuple):
     uses_layer_weight : bool
         Whether the operation is a convolution or a product of the image and the layer's own
         ``weight``.
+    convolution : Convolution or None
+        The arguments of a convolution whose weight was computed.
     """
 
     layer: str
@@ -84,6 +88,7 @@ class Consumer(NamedTuple):
     steps: tuple[Step, ...]
     calls: tuple[LayerCall, ...]
     uses_layer_weight: bool
+    convolution: Convolution | None
 
 
 class StemCall(NamedTuple):
@@ -213,8 +218,9 @@ class ImageTrace(TorchDispatchMode):
                 _mark_activations(result)
         elif not operation.startswith(_SHAPE_FAMILIES) and not operation.endswith("_like"):
             steps = max(images, key=len)  # cat and stack take several images
-            # arithmetic of an image with another image or with an activation isn't a step
-            is_linear = len(images) == 1 and not has_activation
+            # arithmetic of an image with an activation isn't a step, nor a product of two images
+            is_sum = operation.removesuffix("_") in ("add", "sub", "rsub")
+            is_linear = not has_activation and (len(images) == 1 or is_sum)
             kind = self._find_step_kind(
                 operation, args, result, is_image_alone=is_image_alone, is_linear=is_linear
             )
@@ -237,8 +243,11 @@ class ImageTrace(TorchDispatchMode):
             uses_layer_weight = any(
                 isinstance(arg, Tensor) and arg.data_ptr() == weight.data_ptr() for arg in args
             )
+        convolution = None
+        if operation == "convolution" and not uses_layer_weight and not args[6]:
+            convolution = Convolution._make((*args[1:6], args[8], tuple(args[0].shape[2:])))
         self.consumers.append(
-            Consumer(layer, operation, steps, tuple(self._running), uses_layer_weight)
+            Consumer(layer, operation, steps, tuple(self._running), uses_layer_weight, convolution)
         )
         _mark_activations(result)
         if self._stop_at_consumer:

@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from ...errors import ModelError
 from ..preprocessing import Preprocessing
-from ..stem import CHANNELS
-from .example import Call, find_parameter, list_calls
+from .call_search import check_rivals, make_trial_error
+from .calls import Call
+from .example import find_parameter, list_calls
+from .finite_values import check_finite
+from .input_arithmetic import takes_image_list
 from .isolated_run import isolate_run
-from .modules import repeat_and_normalize
 from .outputs import Outputs, collect_outputs
 from .trace import ImageTrace, StopRun, trace_image
 
@@ -29,14 +30,14 @@ class TrialRun(NamedTuple):
         The trace of the image.
     outputs : dict of str to Tensor or None
         All that the network returned, or None if the run ended after the stems.
-    gray : Tensor
-        The noise.
+    gray : tuple of Tensor
+        The noise, for each image of the call.
     """
 
     call: Call
     trace: ImageTrace
     outputs: Outputs | None
-    gray: Tensor
+    gray: tuple[Tensor, ...]
 
 
 def run_original_twice(
@@ -59,32 +60,28 @@ def run_original_twice(
             first = run_original(model, call, preprocessing)
         except ModelError:
             raise
-        except Exception as error:  # whatever a network raises at a size that it doesn't take
+        except Exception as error:  # whatever a network raises for a call that it doesn't take
             refusals.append((call, error))
             continue
+        check_rivals(model, call, preprocessing)
         for other in _list_odd_sizes(call):
             with suppress(Exception):  # a network that doesn't take this size never pads it
                 return [first, run_original(model, other, preprocessing, is_dark=True)]
         count = sum(map(len, first.trace.stem_calls.values()))
         second = run_original(model, call, preprocessing, is_dark=True, stop_after=count)
         return [first, second] if count else [first]
-    call, raised = refusals[0]
-    shape = (call.shape[0], CHANNELS, *call.shape[1:])
-    raise ModelError(
-        f"no image can be traced through the network: given images of shape {shape} it raises "
-        f"{type(raised).__name__}: {raised}. State an input that it takes, "
-        "example=(height, width), or name the convolution, layer=",
-        remedies=("example",),
-    ) from raised
+    raise make_trial_error(model, refusals)
 
 
 def _list_odd_sizes(call: Call) -> Iterator[Call]:
     """Yield calls with odd sides: smaller images first, which take less time, then larger ones."""
-    larger = [n + 1 + 2 * i for i, n in enumerate(call.shape[1:])]
-    smaller = [(5 * n // 8 | 1) + 2 * i for i, n in enumerate(call.shape[1:])]
-    if min(call.shape[-2:]) >= _LARGE:
-        yield call._replace(shape=(call.shape[0], *smaller))
-    yield call._replace(shape=(call.shape[0], *larger))
+    larger = [n + 1 + 2 * i for i, n in enumerate(call.sides)]
+    smaller = [(5 * n // 8 | 1) + 2 * i for i, n in enumerate(call.sides)]
+    if min(call.sides[-2:]) >= _LARGE:
+        yield call.with_size(tuple(smaller))
+    yield call.with_size(tuple(larger))
+    if len(call.sides) == 3:  # a network of a fixed number of frames
+        yield call.with_size((call.sides[0], *larger[1:]))
 
 
 def run_original(
@@ -107,29 +104,30 @@ def run_original(
     stop_after : int, optional
         After how many calls of stems the run ends, without outputs.
     """
-    gray = make_gray(model, call, preprocessing, is_dark=is_dark)
-    # a copy and no view, because a network may write into its input
-    color = repeat_and_normalize(gray, preprocessing.normalization).contiguous()
+    grays = make_gray(model, call, preprocessing, is_dark=is_dark)
+    color = call.make_color(grays, preprocessing.normalization)
     with isolate_run(model):
         trace = trace_image(
             model, lambda: run_call(model, call, color), color, stop_after=stop_after
         )
         outputs = None if stop_after else collect_outputs(trace.result)
-        return TrialRun(call, trace, outputs, gray)
+    stems = {name: [c.output for c in calls] for name, calls in trace.stem_calls.items()}
+    check_finite(model, stems, outputs or {})
+    return TrialRun(call, trace, outputs, grays)
 
 
-def run_call(model: nn.Module, call: Call, images: Tensor) -> Any:
+def run_call(model: nn.Module, call: Call, images: tuple[Tensor, ...]) -> Any:
     """Return the network's output; for torchvision's detection models, the backbone's features.
 
     In these models only the backbone sees the image, and rounding decides which boxes are returned
     and in which order. The caller has to be in :func:`isolate_run`.
     """
-    backbone = getattr(model, "backbone", None) if call.as_list else None
+    backbone = getattr(model, "backbone", None) if takes_image_list(model) else None
     if not isinstance(backbone, nn.Module):
         return call.run(model, images)
     transform: Any = model.transform
     if transform.fixed_size is None:  # else images would be made as large as 800 pixels
-        transform.min_size = (min(call.shape[1:]),)
+        transform.min_size = (min(call.sides),)
     features: list[Any] = []
 
     def keep_features(module: nn.Module, args: Any, output: Any) -> None:
@@ -143,12 +141,6 @@ def run_call(model: nn.Module, call: Call, images: Tensor) -> Any:
 
 def make_gray(
     model: nn.Module, call: Call, preprocessing: Preprocessing, *, is_dark: bool = False
-) -> Tensor:
-    """Return gray noise in the adapted network's range, the same for each call."""
-    batch, *sides = call.shape
-    noise = preprocessing.rescaling.make_noise((batch, 1, *sides), seed=int(is_dark))
-    if is_dark:
-        black = preprocessing.limits[0]
-        noise = black + (noise - black) / 2
-    like = find_parameter(model)
-    return torch.from_numpy(noise).to(like.device, like.dtype)
+) -> tuple[Tensor, ...]:
+    """Return gray noise for each image of a call, in the adapted network's range."""
+    return call.make_gray(find_parameter(model), preprocessing, is_dark=is_dark)

@@ -203,6 +203,10 @@ WAYS = {
     "squeezed": ("a = Squeeze(x, zero) b = Add(a, m) c = Unsqueeze(b, zero) " + CONV % "c",
                  {"given": "float[1, 3, H, W] x", "zero": ints(0),
                   "m": f32(1, 2, 3, shape=(3, 1, 1))}),
+    "joined along its height": ("a = Concat <axis = 2> (x, x) " + CONV % "a", {}),
+    "cropped along its channels and height": (
+        "a = Slice(x, s, e, i) y = Conv(a, v)",
+        {"s": ints(0, 1), "e": ints(2, 9), "i": ints(1, 2), "v": KERNEL[:, :2]}),
     "no names for its sizes": (CONV % "x", {"given": "float[?, ?, ?, ?] x"}),
 }  # fmt: skip
 

@@ -105,7 +105,7 @@ class TestProof:
         stem = next(n for n in adapted.graph.node if n.op_type == "Conv")
         tensors = {t.name: t for t in adapted.graph.initializer}
         weights = numpy_helper.to_array(tensors[stem.input[1]])
-        bias = weights[:, 1].sum((1, 2))
+        bias = weights[:, 1].sum((1, 2)) * numpy_helper.to_array(tensors[pad.input[2]])
         tensors[stem.input[1]].CopyFrom(numpy_helper.from_array(weights[:, :1], stem.input[1]))
         adapted.graph.initializer.append(numpy_helper.from_array(bias, "b"))
         stem.input.append("b")
@@ -117,7 +117,7 @@ class TestProof:
         onnx.checker.check_model(adapted)
         proof = verify(proto, adapted, gray(2, 16, 18), (MEAN, STD), seconds=0)
         assert not proof.passed
-        assert proof.border_difference > 0.1
+        assert proof.border_difference > 0.01  # the rest beside the center is small
         assert proof.inside_difference < 1e-5
 
     def test_expand_is_followed_too(self):

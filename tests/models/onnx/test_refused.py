@@ -29,7 +29,8 @@ from .graphs import (  # noqa: E402
 # name: nodes, the rest of model(), the message
 REFUSED = {
     "a matrix": ("a = Flatten(x) y = MatMul(a, v)", {"v": f32(*range(507), shape=(507, 1)),
-        "out": "float[N, 1] y"}, "the image goes into Flatten 'node0'"),
+        "out": "float[N, 1] y"},
+        "has its sides, which aren't fixed, merged with its channels in Flatten 'node0'"),
     "its own mean": ("a = ReduceMean <axes = [2, 3]> (x) b = Sub(x, a) " + CONV % "b", {},
         r"goes into ReduceMean 'node0'; goes into Sub 'node1', whose other operand is computed"),
     "itself": ("a = Mul(x, x) " + CONV % "a", {}, "goes into Mul 'node0' twice"),
@@ -48,11 +49,24 @@ REFUSED = {
         {"out": "float[N, M, P, Q] y"}, "not as its first input"),
     "more channels": ("a = Pad(x, p) y = Conv(a, v)", {"p": ints(0, 0, 0, 0, 0, 1, 0, 0),
         "v": gray(8, 4, 3, 3)}, "gets more channels in Pad"),
-    "something beside it": ("a = Concat <axis = 1> (x, z) y = Conv(a, v)", {"v": gray(8, 4, 3, 3),
-        "given": "float[N, 3, H, W] x, float[N, 1, H, W] z"}, "put together with something else"),
-    "another axis": ("a = Concat <axis = 2> (x, x) " + CONV % "a", {}, "along another axis"),
-    "a crop of everything": ("a = Slice(x, s, e, i) y = Conv(a, v)", {"s": ints(0, 1),
-        "e": ints(2, 9), "i": ints(1, 2), "v": gray(8, 2, 3, 3)}, "and other axes at once"),
+    "something beside it": ("a = Unsqueeze(z, i) b = Concat <axis = 0> (x, a) " + CONV % "b",
+        {"given": "float[N, 3, H, W] x, float[3, H, W] z", "i": ints(0)},
+        "put together with something else"),
+    "other images beside it": ("a = Neg(x) b = Concat <axis = 0> (x, a) " + CONV % "b", {},
+        "put together with an image of other channels"),
+    "its sides as channels": ("a = Reshape(x, s) y = Conv(a, v)", {"s": ints(0, -1, 4, 4),
+        "v": gray(8, 3, 3, 3)}, "sides, which aren't fixed, merged with its channels"),
+    "channels cut into parts": ("a = Gather <axis = 1> (x, i) b = Reshape(a, s) y = Conv(b, v)",
+        {"i": ints(0, 1, 2, 0, 1, 2), "s": ints(0, 2, 3, -1), "v": gray(8, 2, 3, 3)},
+        "has its channels cut into parts by Reshape"),
+    "too many channels": ("a = Flatten(x) y = Gemm(a, v)", {"given": "float[N, 3, 96, 96] x",
+        "v": gray(27648, 2), "out": "float[N, 2] y"}, "flattened to 27648 channels"),
+    "a matrix for each pixel": ("y = MatMul(x, v)", {"v": gray(5, 4),
+        "given": "float[N, 3, H, 5] x", "out": "float[N, 3, H, 4] y"},
+        "goes into MatMul 'node0' with its channels on axis 1"),
+    "a sum that keeps its channels": ('y = Einsum <equation = "nchw,oh->ncow"> (x, v)',
+        {"given": "float[N, 3, 8, W] x", "v": gray(4, 8), "out": "float[N, 3, 4, W] y"},
+        "keeps its channels apart"),
     "a branch": (
         "y = If (c) <then_branch = g () => (float[N, 3, H, W] t) {t = Identity(x)}, "
         "else_branch = h () => (float[N, 3, H, W] e) {e = Neg(x)}>",
@@ -126,7 +140,7 @@ def test_layer_names_the_image_among_several_inputs():
         given="float[N, 3, H, W] x, float[N, 3, H, W] z", t=f32(0),
         out="float[N, 8, P, Q] y, float[N, K] q",
     )  # fmt: skip
-    with pytest.raises(ModelError, match="goes into Flatten"):
+    with pytest.raises(ModelError, match="in Flatten 'node1'"):
         adapt(proto, (MEAN, STD))
     adapted = adapt(proto, (MEAN, STD), layer="node0")
     x, z = gray(1, 1, 9, 9), gray(1, 3, 9, 9)

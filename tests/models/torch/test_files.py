@@ -1,11 +1,13 @@
 """adapt_state_dict: dicts, .pt and .safetensors files."""
 
+import argparse
 import warnings
 
+import numpy as np
 import pytest
 
 from graytorgb import ModelError
-from graytorgb.models import adapt, adapt_state_dict
+from graytorgb.models import adapt, adapt_file, adapt_state_dict
 
 from ...support import needs, needs_package
 
@@ -19,6 +21,10 @@ from torch import nn  # noqa: E402
 from torchvision import models as tv  # noqa: E402
 
 from ..networks import MEAN, STD, assert_same_outputs, make_color, randomize_constants  # noqa: E402
+
+HARMLESS = [
+    argparse.Namespace, np.dtype, np.float64(0).__reduce__()[0], type(np.dtype("float64")),
+]  # fmt: skip
 
 
 def network(padding=1):
@@ -152,7 +158,17 @@ class TestRefused:
             ({"a.weight": torch.rand(4, 3, 3, 3)}, {"dst": "no/a.pt"}, "there is no folder 'no'"),
             ({"a.weight": torch.rand(4, 3, 3, 3)}, {"dst": "no/a.safetensors"}, "no folder 'no'"),
             ({}, {}, "is no state dict"),
-            ({"state_dict": {"a.weight": torch.ones(1)}, "epoch": 3}, {}, r"\['state_dict'\]"),
+            ({"state_dict": {"a.weight": torch.ones(1)}, "epoch": 3}, {}, "no weight here has"),
+            ({"optimizer": {"a.weight": torch.ones(4, 3, 3, 3)}}, {}, "is no state dict"),
+            ({"a.weight": torch.full((4, 3, 3, 3), float("nan"))}, {}, "'a.weight' holds NaN"),
+            (
+                {"a.weight": torch.full((4, 3, 3, 3), 6e4, dtype=torch.float16)},
+                {},
+                "float16 overflows: .*'a.weight'.*float32 first",
+            ),
+            ({"a.weight": torch.rand(4, 3, 3, 3)}, {"key": 0}, "key is the name of a weight"),
+            ({"a.weight": torch.rand(4, 3, 3, 3)}, {"key": []}, "names no weight"),
+            ({"a.weight": torch.rand(4, 3, 3, 3)}, {"dst": 3}, "dst is the path of a file"),
             ({"a.weight": torch.rand(4, 3, 3, 3)}, {"offset": "map"}, '"plane" or "bias"'),
             ({"a.weight": torch.rand(4, 3, 3, 3)}, {"stats": None}, '"0..1" for no normalization'),
             ({"w": torch.rand(4, 3, 3, 3)}, {"key": "w", "offset": "bias"}, "'w' has no such name"),
@@ -188,16 +204,6 @@ class TestRefused:
         with pytest.raises(ModelError, match="can't be read"):
             adapt_state_dict(path, (MEAN, STD))
 
-    def test_a_checkpoint(self, tmp_path):
-        """The call in the message works."""
-        path = tmp_path / "last.pt"
-        torch.save({"epoch": 3, "state_dict": network().state_dict()}, path)
-        with pytest.raises(ModelError, match=r"weights in \['state_dict'\]: ") as caught:
-            adapt_state_dict(path, (MEAN, STD))
-        call = str(caught.value).partition("weights in ['state_dict']: ")[2]
-        weights = eval(call.replace("...", "(MEAN, STD)"))
-        assert weights["0.weight"].shape[1] == 2
-
     def test_a_scripted_network(self, tmp_path):
         path = tmp_path / "scripted.pt"
         with warnings.catch_warnings(action="ignore"):
@@ -214,3 +220,95 @@ class TestRefused:
         assert not list(tmp_path.iterdir())
         adapt_state_dict(state, (MEAN, STD), dst=tmp_path / "tied.pt")
         assert torch.equal(torch.load(tmp_path / "tied.pt", weights_only=True)["b"], tied)
+
+
+PREFIXES = ["", "module.", "_orig_mod.", "model.", "model._orig_mod.", "module.backbone.encoder."]
+
+
+def wrap(state, prefix):
+    return {f"{prefix}{name}": tensor for name, tensor in state.items()}
+
+
+class TestCheckpoints:
+    @pytest.mark.parametrize("prefix", PREFIXES)
+    @pytest.mark.parametrize("key", [None, "0.weight", "whole"])
+    def test_prefixes_stay(self, prefix, key):
+        state = network().state_dict()
+        if key == "whole":
+            key = f"{prefix}0.weight"
+        weights = adapt_state_dict(wrap(state, prefix), (MEAN, STD), key=key)
+        expected = wrap(adapt_state_dict(state, (MEAN, STD)), prefix)
+        assert list(weights) == list(expected)
+        assert all(torch.equal(weights[name], expected[name]) for name in expected)
+
+    @pytest.mark.parametrize(
+        "keys",
+        [("state_dict",), ("model",), ("model_state_dict",), ("ema", "module"), ("net", "a", "b")],
+    )
+    @pytest.mark.parametrize("is_file", [False, True])
+    def test_nested(self, tmp_path, keys, is_file):
+        """All that lies beside the weights stays, and so does the source."""
+        state = network().state_dict()
+        checkpoint = state
+        for key in reversed(keys):
+            checkpoint = {key: checkpoint, "epoch": 3, "loss": torch.tensor(0.5)}
+        checkpoint["args"] = argparse.Namespace(lr=0.1)
+        checkpoint["best"] = np.float64(0.9)
+        source = checkpoint
+        if is_file:
+            source = tmp_path / "last.pt"
+            torch.save(checkpoint, source)
+        found = adapt_state_dict(source, (MEAN, STD), dst=tmp_path / "gray.pt")
+        with torch.serialization.safe_globals(HARMLESS):
+            written = torch.load(tmp_path / "gray.pt", weights_only=True)
+        for result in (found, written):
+            assert result.keys() == checkpoint.keys()
+            assert (result["epoch"], result["args"].lr, result["best"]) == (3, 0.1, 0.9)
+            for key in keys:
+                result = result[key]
+            assert torch.equal(result["0.weight"], adapt_state_dict(state, (MEAN, STD))["0.weight"])
+            assert result["1.bias"].shape == (8,)
+        assert state["0.weight"].shape == (8, 3, 3, 3)
+
+    def test_the_network_and_its_average(self):
+        state = network().state_dict()
+        with pytest.warns(UserWarning, match="'optimizer' stays as it is.*new optimizer"):
+            found = adapt_state_dict(
+                {
+                    "state_dict": wrap(state, "module."),
+                    "state_dict_ema": state,
+                    "optimizer": {"state": {0: {"exp_avg.weight": torch.ones(8, 3, 3, 3)}}},
+                },
+                (MEAN, STD),
+            )
+        assert found["state_dict"]["module.0.weight"].shape[1] == 2
+        assert found["state_dict_ema"]["0.weight"].shape[1] == 2
+        assert found["optimizer"]["state"][0]["exp_avg.weight"].shape[1] == 3
+
+    def test_several_in_one_state_dict(self):
+        state = network().state_dict()
+        both = {**wrap(state, "model."), **wrap(state, "teacher.")}
+        with pytest.raises(ModelError, match=r"'model.0.weight'.*'teacher.0.weight'.*key=name"):
+            adapt_state_dict(both, (MEAN, STD))
+        with pytest.raises(ModelError, match=r"several weights end in '0.weight'"):
+            adapt_state_dict(both, (MEAN, STD), key="0.weight")
+        names = ["model.0.weight", "teacher.0.weight"]
+        found = adapt_state_dict(both, (MEAN, STD), key=names)
+        assert [found[name].shape[1] for name in names] == [2, 2]
+
+    def test_metadata_stay(self):
+        state = network().state_dict()
+        found = adapt_state_dict({"model": state}, (MEAN, STD))["model"]
+        assert found._metadata == state._metadata
+        assert type(found) is type(state)
+
+    def test_safetensors_holds_no_checkpoint(self, tmp_path):
+        checkpoint = {"model": network().state_dict(), "epoch": 3}
+        with pytest.raises(ModelError, match=r"holds 'model', 'epoch' too.*dst='.*a.pt'"):
+            adapt_state_dict(checkpoint, (MEAN, STD), dst=tmp_path / "a.safetensors")
+
+    def test_files_keep_their_structure(self, tmp_path):
+        torch.save({"model": wrap(network().state_dict(), "module.")}, tmp_path / "a.pth")
+        adapt_file(tmp_path / "a.pth", tmp_path / "b.pth", (MEAN, STD), layer="0")
+        written = torch.load(tmp_path / "b.pth", weights_only=True)
+        assert written["model"]["module.0.weight"].shape[1] == 2

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...backends import registry
-from ...errors import LevelsError
-from ...extras import require
-from ...functional.to_uint8 import to_uint8
+from ..backends import registry
+from ..errors import LevelsError
+from ..extras import require
+from .to_uint8 import to_uint8
 
 Array = NDArray[Any]
 Box = tuple[float, float, float, float]  # left, top, right, bottom
