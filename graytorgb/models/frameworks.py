@@ -235,8 +235,10 @@ def find_framework(model: Any) -> Framework:
     files = " or ".join(suffix for line in lines for suffix in line.suffixes)
     if not isinstance(model, str | os.PathLike):
         classes = ", ".join(f"{line.module}.{line.model_class}" for line in FRAMEWORKS.values())
+        given = type(model).__name__
+        order = ": adapt the network itself, then export it" if given == "ExportedProgram" else ""
         raise ModelError(
-            f"expected one of {classes} or the path of a file, {files}, not {type(model).__name__}"
+            f"expected one of {classes} or the path of a file, {files}, not {given}{order}"
         )
     for line in lines:
         if line.takes_file(model):

@@ -39,6 +39,7 @@ def _append(graph: fx.Graph, inputs: tuple[PlaneInput, ...]) -> fx.Graph:
                 appended = copy.call_function(planes.append_planes_at, (image, each.path, *rest))
             else:
                 appended = copy.call_function(planes.append_planes, (image, *rest))
+            appended.meta["is_wrapped"] = True  # one operation also when the graph is traced again
         image.replace_all_uses_with(appended)
         appended.args = (image, *appended.args[1:])
     return copy

@@ -35,6 +35,12 @@ def copy_network(model: nn.Module) -> nn.Module:
     except ModelError:
         raise
     except Exception as error:  # whatever a layer of the user's own raises
+        for name, module in model.named_modules():
+            if any(isinstance(v, Tensor) and not v.is_leaf for v in vars(module).values()):
+                raise ModelError(
+                    f"layer {name!r} has a weight that is computed at each call: torch.nn.utils."
+                    "remove_weight_norm, remove_spectral_norm or prune.remove first"
+                ) from error
         raise ModelError(
             f"this network can't be copied ({type(error).__name__}: {error}): "
             "adapt(..., inplace=True) changes the network itself"

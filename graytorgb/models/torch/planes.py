@@ -13,6 +13,7 @@ The functions here are called at the beginning of an adapted network's ``forward
 compiles them, and for ``torch.fx`` each is one operation.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -20,6 +21,9 @@ from torch import Tensor
 
 from ...errors import ChannelError
 from .image_arguments import ImageArgument, apply_at_path
+
+# TorchScript takes a comment about types in one of its functions for a type of its own
+_is_tracing: Callable[[], bool] = torch.jit.is_tracing  # type: ignore[attr-defined]
 
 
 class PlaneForm(NamedTuple):
@@ -39,9 +43,16 @@ class PlaneForm(NamedTuple):
     level: float
 
 
+def count_planes(image: Tensor, axis: int) -> int:
+    """Return the size of an axis as a number, also while ``torch.jit.trace`` runs the network."""
+    if _is_tracing():
+        return len(image.unbind(axis))  # the size would be a tensor, of which no `if` should depend
+    return image.size(axis)
+
+
 def check_gray(image: Tensor, axis: int) -> None:
     """Raise a ChannelError for an image that doesn't have one channel on an axis below 0."""
-    if image.dim() < -axis or image.size(axis) != 1:
+    if image.dim() < -axis or count_planes(image, axis) != 1:
         raise ChannelError(
             "this network was adapted to one channel: (N, 1, H, W) is expected, not the shape "
             f"{list(image.shape)}"
@@ -76,7 +87,7 @@ def append_missing_planes(
 
     It is for methods that a user calls with gray, and the network itself with planes.
     """
-    if image.dim() >= -axis and image.size(axis) == 2 + zeros:
+    if image.dim() >= -axis and count_planes(image, axis) == 2 + zeros:
         return image
     return append_planes(image, axis, center, level, zeros)
 

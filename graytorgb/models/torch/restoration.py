@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn.modules.conv import _ConvNd
 
 from ...errors import ModelError
 from ..preprocessing import Preprocessing
@@ -13,6 +14,7 @@ from .plane_inputs import find_plane_inputs, set_gray_input
 from .planes import PlaneForm
 from .reversible_changes import ReversibleChanges
 from .runner import PREPROCESSING
+from .stem_change import takes_bias
 
 
 def restore_input(model: nn.Module, preprocessing: Preprocessing) -> nn.Module:
@@ -24,6 +26,8 @@ def restore_input(model: nn.Module, preprocessing: Preprocessing) -> nn.Module:
         preprocessing = record
     preprocessing.require_stats()
     channels, call = _find_channels(model)
+    if channels == 1 and preprocessing.normalization.has_offset:
+        _check_stems(model, len(call.shape) - 1)
     restored = copy_network(model)
     inputs = find_plane_inputs(
         restored, call, PlaneForm(channels, *preprocessing.normalization.center_and_level)
@@ -31,6 +35,24 @@ def restore_input(model: nn.Module, preprocessing: Preprocessing) -> nn.Module:
     set_gray_input(restored, inputs, ReversibleChanges())
     set_record(restored, preprocessing)
     return restored
+
+
+def _check_stems(model: nn.Module, spatial: int) -> None:
+    """Check that the stems of a network of one channel can hold the means in their bias.
+
+    Raises
+    ------
+    ModelError
+        If one can't, so that its weights can't be adapted ones.
+    """
+    for name, module in model.named_modules():
+        is_stem = isinstance(module, _ConvNd) and module.in_channels == 1
+        if is_stem and len(module.kernel_size) == spatial and not takes_bias(module):
+            raise ModelError(
+                f"layer {name!r} sees one channel, and pads with zeros or has no bias, so it can't "
+                "hold the means. adapt gives such a stem 2 channels: make the network with 2, such "
+                "as timm.create_model(name, in_chans=2), and load the adapted weights"
+            )
 
 
 def _find_channels(model: nn.Module) -> tuple[int, Call]:
