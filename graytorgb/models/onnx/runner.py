@@ -125,6 +125,19 @@ class Runner:
             gray = np.roll(gray, place * gray.shape[side] // len(self._images), side)
         return image.make_planes(gray, self._normalization)
 
+    def to_planes(self, gray: Array) -> list[Array]:
+        """Return an array for each input for a gray batch, which the original first normalizes."""
+        if not self._images[0].is_batch:
+            if len(gray) > 1:
+                raise ModelError("the model takes one image at a time: pass batch_size=1")
+            gray = gray[0]
+        images = sorted(enumerate(self._images), key=lambda item: item[1].place)
+        return [self._make_planes(gray, image, place) for place, image in images]
+
+    def from_arrays(self, arrays: list[Array]) -> list[Array]:
+        """Return the arrays of a converted model, as :meth:`__call__` returns its own."""
+        return arrays if self._images[0].is_batch else [array[None] for array in arrays]
+
     def to_arrays(self, output: list[Any]) -> list[NDArray[np.float64]]:
         """Return every array of numbers of an output."""
         found = (value for value in output if isinstance(value, np.ndarray))

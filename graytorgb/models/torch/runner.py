@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
+from ...errors import ModelError
 from ..frameworks import make_run_error
 from ..preprocessing import Preprocessing
 from ..stem import CHANNELS
@@ -73,6 +74,20 @@ class Runner:
             described = f"{kind} of shape {tuple(images.shape)}"
             is_adapted = self._normalization is None
             raise make_run_error(described, error, is_adapted=is_adapted) from error
+
+    def to_planes(self, gray: Tensor) -> list[NDArray[Any]]:
+        """Return the network's input for a gray batch, which the original first normalizes."""
+        if self._as_list:
+            raise ModelError(
+                "runtime= is for networks that take one batch of images, and this one takes a list"
+            )
+        if self._normalization is not None:
+            gray = repeat_and_normalize(gray, self._normalization)
+        return [gray.contiguous().cpu().numpy()]
+
+    def from_arrays(self, arrays: list[NDArray[Any]]) -> tuple[Tensor, ...]:
+        """Return the output of a converted network as tensors."""
+        return tuple(torch.from_numpy(np.array(array)) for array in arrays)
 
     def to_arrays(self, output: Any) -> list[NDArray[np.float64]]:
         """Return every tensor and number of an output."""
