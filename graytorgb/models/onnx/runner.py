@@ -103,11 +103,14 @@ class Runner:
                 return results[0]
         return [join(parts) for parts in zip(*results, strict=True)]
 
-    def _split_batch(self, gray: Array) -> Iterator[tuple[Array, int]]:
-        """Yield parts of the size that the model takes, each with how many of its images count."""
+    def _split_batch(self, gray: Array) -> Iterator[tuple[Array, int | None]]:
+        """Yield parts of the size that the model takes, each with how many of its images count.
+
+        This is None for a model that takes one image, without an axis that counts images.
+        """
         image = self._images[0]
         if not image.is_batch:
-            yield from ((one, 1) for one in gray)
+            yield from ((one, None) for one in gray)
             return
         size = image.shape[0] or len(gray)
         for start in range(0, len(gray), size):

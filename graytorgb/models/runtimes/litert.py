@@ -36,8 +36,9 @@ def _keep_jax_precision() -> Iterator[None]:
 
 
 def _convert_keras(model: Any, arrays: list[Array], path: Path) -> None:
-    """Write a Keras network by Keras's own exporter."""
-    require(f"{__package__}.keras_export").export_network(model, arrays, path, "litert")
+    """Write a Keras network by Keras's own exporter, or by torch's on Keras's torch backend."""
+    export = require(f"{__package__}.keras_export")
+    export.export_network(model, arrays, path, "litert", _convert_torch)
 
 
 CONVERTERS = {"torch": _convert_torch, "keras": _convert_keras}

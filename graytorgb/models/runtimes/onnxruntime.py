@@ -23,11 +23,12 @@ def _convert_torch(model: Any, arrays: list[Array], path: Path) -> None:
 
 
 def _convert_keras(model: Any, arrays: list[Array], path: Path) -> None:
-    """Write a Keras network by Keras's own exporter."""
+    """Write a Keras network by Keras's own exporter, or by torch's on Keras's torch backend."""
     keras = require("keras")
     if keras.backend.backend() == "tensorflow":
         require("tf2onnx")
-    require(f"{__package__}.keras_export").export_network(model, arrays, path, "onnx")
+    export = require(f"{__package__}.keras_export")
+    export.export_network(model, arrays, path, "onnx", _convert_torch)
 
 
 def _copy_model(model: Any, arrays: list[Array], path: Path) -> None:

@@ -26,8 +26,9 @@ def _convert_torch(model: Any, arrays: list[Array], path: Path) -> None:
 
 
 def _convert_keras(model: Any, arrays: list[Array], path: Path) -> None:
-    """Write a Keras network by Keras's own exporter."""
-    require(f"{__package__}.keras_export").export_network(model, arrays, path, "openvino")
+    """Write a Keras network by Keras's own exporter, or by torch's on Keras's torch backend."""
+    export = require(f"{__package__}.keras_export")
+    export.export_network(model, arrays, path, "openvino", _convert_torch)
 
 
 def _convert_onnx(model: Any, arrays: list[Array], path: Path) -> None:

@@ -7,6 +7,7 @@ imported when a network is to be run there.
 
 import difflib
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -101,7 +102,13 @@ class RuntimeLine(NamedTuple):
         BackendUnavailable
             If the library is missing.
         """
-        return cast(Runtime, require(f"{__package__}.{self.name}", self.library, self.extra))
+        return cast(Runtime, self._require(f"{__package__}.{self.name}", self.library))
+
+    def _require(self, module: str, library: str) -> Any:
+        """Import a module; what libraries warn of in each other isn't shown."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return require(module, library, self.extra)
 
     def check_takes(self, framework: str) -> None:
         """Check that networks of a framework can be converted to this runtime.
@@ -132,7 +139,7 @@ class RuntimeLine(NamedTuple):
         self.check_takes(framework)
         runtime = self.load()
         for library in self.converters[framework]:
-            require(library, library, self.extra)
+            self._require(library, library)
         return runtime.CONVERTERS[framework]
 
 
