@@ -106,7 +106,9 @@ def verify(
     if layer is not None and not isinstance(layer, str):
         raise ModelError(f"layer is the name of one convolution in verify, not {layer!r}")
     if layer is not None and line is not None:
-        raise ModelError("a runtime doesn't give the output of a layer: leave layer out, or runtime")
+        raise ModelError(
+            "a runtime doesn't give the output of a layer: leave layer out, or runtime"
+        )
     if not 0 <= tolerance < np.inf:
         raise ModelError(f"tolerance is a number, 0 or more, not {tolerance!r}")
     frameworks = find_framework_line(original), find_framework_line(adapted)

@@ -67,6 +67,7 @@ def load_session(path: Path) -> Any:
 
 def _sort_by_number(details: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return tensors in the order of the numbers in their names, as converters number them."""
+
     def find_number(detail: dict[str, Any]) -> int:
         numbers = re.findall(r"\d+", detail["name"])
         return int(numbers[-1]) if numbers else 0

@@ -62,7 +62,9 @@ def read_inputs(path: Path) -> list[TensorInfo]:
     for value in graph.input:
         if value.name not in constants:
             tensor = value.type.tensor_type
-            shape = [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim]
+            shape = [
+                dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim
+            ]
             dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type))
             found.append(TensorInfo(value.name, tuple(shape), dtype.name))
     return found

@@ -90,9 +90,7 @@ class RuntimeRunner:
             folder = self._folder / f"{self._role[4:]} {len(self._sessions)}"
             folder.mkdir()
             path = folder / f"network{self._runtime.suffix}"
-            write_converted(
-                self._runtime, self._framework, self._model, arrays, path, self._role
-            )
+            write_converted(self._runtime, self._framework, self._model, arrays, path, self._role)
             try:
                 self._sessions[shapes] = self._runtime.load().load_session(path)
             except GrayToRGBError:

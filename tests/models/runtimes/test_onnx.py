@@ -36,9 +36,7 @@ def test_a_wrong_model_does_not_pass(runtime):
     needs_package(runtime)
     wrong = adapt(model(CONV % "x"), (0.5, 0.25))
     del wrong.metadata_props[:]
-    proof = verify(
-        model(CONV % "x"), wrong, gray(3, 8, 9), (MEAN, STD), seconds=0, runtime=runtime
-    )
+    proof = verify(model(CONV % "x"), wrong, gray(3, 8, 9), (MEAN, STD), seconds=0, runtime=runtime)
     assert not proof.passed
 
 
@@ -72,9 +70,7 @@ def test_two_images(runtime):
     needs_package(runtime)
     body = f"{CONV.replace('y', 'a', 1) % 'left'} {CONV.replace('y', 'b', 1) % 'x'} y = Sub (a, b)"
     two = model(body, "float[N, 3, H, W] left, float[N, 3, H, W] x")
-    proof = verify(
-        two, adapt(two, (MEAN, STD)), gray(3, 8, 9), seconds=0, runtime=runtime
-    )
+    proof = verify(two, adapt(two, (MEAN, STD)), gray(3, 8, 9), seconds=0, runtime=runtime)
     assert proof.passed
     assert proof.original_runtime_difference < 1e-5
 
@@ -85,9 +81,7 @@ def test_bytes(runtime):
     body = f"f = Cast <to = 1> (x) {CONV % 'f'}"
     whole = model(body, "uint8[N, 3, H, W] x")
     x = (255 * gray(3, 8, 9)).astype(np.uint8)
-    proof = verify(
-        whole, adapt(whole, "0..1"), x, seconds=0, runtime=runtime, tolerance=1e-3
-    )
+    proof = verify(whole, adapt(whole, "0..1"), x, seconds=0, runtime=runtime, tolerance=1e-3)
     assert proof.passed
     assert proof.largest_output > 500
 

@@ -72,7 +72,9 @@ def test_a_missing_converter_names_the_extra(monkeypatch):
 
 def test_nothing_is_imported_before_it_is_needed():
     libraries = {line.library for line in RUNTIMES.values()} | {"litert_torch", "nncf", "torch"}
-    code = "import sys, graytorgb.models.runtimes as r; r.find_runtime('litert').check_takes('torch')"
+    code = (
+        "import sys, graytorgb.models.runtimes as r; r.find_runtime('litert').check_takes('torch')"
+    )
     assert run_python(f"{code}\nprint({libraries} & set(sys.modules))") == "set()"
 
 
@@ -84,7 +86,7 @@ def test_spellings(name):
 
 @pytest.mark.parametrize("name", ["opnvino", "tensorrt", "", 3, b"litert", ["litert"]])
 def test_unknown_runtimes(name):
-    with pytest.raises(OptionError, match="runtime is 'onnxruntime', .* or 'coreml', or None"):
+    with pytest.raises(OptionError, match=r"runtime is 'onnxruntime', .* or 'coreml', or None"):
         find_runtime(name)
     if name == "opnvino":
         with pytest.raises(OptionError, match="did you mean 'openvino'"):

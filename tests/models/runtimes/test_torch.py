@@ -19,6 +19,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import torch
     from torch import nn
+    from torchvision import models as tv
 
 pytestmark = pytest.mark.slow
 EVERY = pytest.mark.parametrize("runtime", NEEDED)
@@ -35,7 +36,7 @@ class TestEveryRuntime:
         proof = verify(network, gray, limits[1] * images(), seconds=0, runtime=runtime)
         assert proof.passed
         assert proof.images == 3
-        assert 0 < proof.largest_output
+        assert proof.largest_output > 0
         assert proof.max_difference <= 1e-5 * max(1, proof.largest_output)
         assert proof.top1 == 1
         assert proof.runtime.startswith(f"{RUNTIMES[runtime].title} ")
@@ -133,9 +134,7 @@ class TestArguments:
                 return {"out": y, "small": (y[:, :, ::2, ::2], y.mean((2, 3)))}
 
         network = Several().eval()
-        proof = verify(
-            network, adapt(network, (MEAN, STD)), images(), seconds=0, runtime=openvino
-        )
+        proof = verify(network, adapt(network, (MEAN, STD)), images(), seconds=0, runtime=openvino)
         assert proof.passed
         assert proof.of_pixels
         assert proof.original_runtime_difference < 1e-5
@@ -147,10 +146,8 @@ class TestArguments:
             verify(network, gray, images(), runtime="tensorrt")
         with pytest.raises(ModelError, match="leave layer out, or runtime"):
             verify(network, gray, images(), runtime=openvino, layer="0")
+        detector = tv.detection.ssdlite320_mobilenet_v3_large(None, weights_backbone=None)
         with pytest.raises(ModelError, match="one batch of images, and this one takes a list"):
-            from torchvision import models as tv
-
-            detector = tv.detection.ssdlite320_mobilenet_v3_large(None, weights_backbone=None)
             verify(detector, detector, images(), runtime=openvino)
 
     def test_convert_errors(self, openvino, tmp_path):
