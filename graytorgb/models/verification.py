@@ -66,7 +66,7 @@ def verify(
     runtime : {"onnxruntime", "openvino", "litert", "executorch", "coreml"}, optional
         The runtime that both networks are converted to and run by, on the CPU, in float32. The
         outputs that are compared are the runtime's. The result also says how much the runtime
-        differs from the framework: see :attr:`Verification.original_runtime_difference`. Each
+        differs from the framework, in ``original_runtime_difference``. Each
         size of images is converted on its own. Torch networks can be run by each runtime, Keras
         networks by ONNX Runtime, OpenVINO and LiteRT, and ONNX models by ONNX Runtime and OpenVINO.
         Core ML runs on macOS only; :func:`graytorgb.models.runtimes.convert` works anywhere.
