@@ -5,7 +5,8 @@ verification.py. frameworks.py lists the frameworks, each of which has a folder 
 """
 
 from .adaptation import adapt, adapt_file, adapt_state_dict
+from .restoration import restore_input
 from .verification import verify
 from .verification_result import Verification
 
-__all__ = ["Verification", "adapt", "adapt_file", "adapt_state_dict", "verify"]
+__all__ = ["Verification", "adapt", "adapt_file", "adapt_state_dict", "restore_input", "verify"]

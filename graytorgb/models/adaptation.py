@@ -133,10 +133,12 @@ def adapt(
     image is traced through every operation, and the outputs of the stems are compared.
 
     If ``w`` are the stem's weights, the weights for gray are ``sum_c w[c] / std[c]``. If the stem
-    doesn't pad with zeros, the means add a constant, which goes into the bias. If it does, a bias
-    would be wrong near the border. The stem then has a second input channel with the weights
-    ``-sum_c w[c] mean[c] / std[c]``. It sees a plane of ones, which a hook, or a node of an ONNX
-    graph, appends inside the network.
+    doesn't pad with zeros, the means add a constant, which goes into its bias. If it does, a bias
+    would be wrong near the border. The stem then has two input channels: the gray, and its
+    negative ``white - gray``, where ``white`` is the upper end of the gray's range. Padding puts
+    zeros around both. The weights are the stem's answers to white and to black. In torch, a
+    subclass of the network's class makes the negative at the beginning of ``forward``, so the
+    network inside is an ordinary one; in ONNX and Keras it is made by an operation in the graph.
 
     Examples
     --------
@@ -242,11 +244,12 @@ def adapt_state_dict(
         The name of the stem's weight. Without it, the only weight that sees 3 channels is taken.
     offset : {"plane", "bias"}
         Where the effect of the means goes, unless all means are 0. ``"plane"``: into the weights
-        of a second input channel, for a ``Conv2d(2, ...)`` that sees the gray and a plane of ones.
-        This is exact for any padding. :func:`adapt` makes such a stem of one that pads with
-        zeros. ``"bias"``: into the bias, which is added if there is none. This is exact only if
-        the stem doesn't pad with zeros, as in patch embeddings, of which :func:`adapt` makes a
-        ``Conv2d(1, ...)`` with a bias.
+        of two input channels, for a ``Conv2d(2, ...)`` that sees the gray and its negative,
+        ``white - gray``, where white is the upper end of the gray's range, 1 unless you state
+        another. This is exact for any padding. :func:`adapt` makes such a stem of one that pads
+        with zeros or has no bias. ``"bias"``: into the bias, which is added if there is none.
+        This is exact only if the stem doesn't pad with zeros, as in patch embeddings. Of one that
+        has a bias, :func:`adapt` makes such a ``Conv2d(1, ...)``.
     dst : path, optional
         A file to write: .safetensors with the source's metadata, or any other by ``torch.save``.
 

@@ -145,6 +145,11 @@ class Preprocessing:
         arguments = self.as_arguments().items()
         return ", ".join(f"{name}={value}" for name, value in arguments if value is not None)
 
+    @property
+    def white(self) -> float:
+        """Return the end of the gray's range that is farther from 0."""
+        return max(reversed(self.limits), key=abs)
+
     def describe_input(self) -> str:
         """Describe in words what gray the adapted network takes."""
         if self.normalized is not None:

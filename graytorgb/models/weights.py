@@ -9,7 +9,8 @@ first convolution (the stem) is linear, so the planes don't have to be made:
 where ``*`` is the convolution and ``1`` a plane of ones. Where the kernel lies wholly inside the
 image, the second term is a constant, a bias. Near a border that is padded with zeros it isn't
 constant: the network pads after it normalizes, so the kernel sees ones inside the image and zeros
-outside. A second input channel with a plane of ones does the same, exactly and at every size.
+outside. Two input channels do the same, exactly and at every size: the gray and its negative,
+``n = white - g``, because ``1 = (g + n) / white`` inside the image and both are 0 outside.
 """
 
 from collections.abc import Sequence
@@ -156,6 +157,7 @@ def collapse_stem(
     axes: str = "OIHW",
     groups: int = 1,
     offset: str,
+    white: float = 1.0,
 ) -> tuple[Array, Array | None]:
     """Return the kernel and the bias of a stem that sees gray instead of color.
 
@@ -165,8 +167,9 @@ def collapse_stem(
         See :func:`collapse_kernel`.
     bias : ndarray of shape (outputs,) or None
     offset : {"plane", "bias"}
-        Where the effect of the means goes, unless all means are 0: into weights for a second
-        input channel, a plane of ones, or into the bias.
+        Where the effect of the means goes, unless all means are 0: into the weights of two input
+        channels, the gray and its negative ``white - gray``, or into the bias.
+    white : float
 
     Returns
     -------
@@ -180,7 +183,7 @@ def collapse_stem(
     >>> from graytorgb.models.weights import Normalization, collapse_stem
     >>> kernel, half = np.ones((1, 3, 1, 1)), Normalization.from_stats(0.5, 0.25)
     >>> collapse_stem(kernel, None, half, offset="plane")[0].ravel()
-    array([12., -6.])
+    array([ 6., -6.])
     >>> collapse_stem(kernel, np.array([1.0]), half, offset="bias")[1]
     array([-5.])
     """
@@ -188,7 +191,8 @@ def collapse_stem(
     if not normalization.has_offset:
         return gray, bias
     if offset == "plane":
-        return np.concatenate((gray, ones), axes.index("I")), bias
+        black = ones / white
+        return np.concatenate((gray + black, black), axes.index("I")), bias
     return gray, add_to_bias(bias, ones, axes)
 
 

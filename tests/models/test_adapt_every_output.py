@@ -32,10 +32,17 @@ from .networks import (  # noqa: E402
 )
 
 
-def make_network(function, dtype=torch.float32):
-    """Return a network that returns a function of the image and the output."""
-    network = CustomForward(lambda net, x: function(x, net.head(net.stem(x).relu())))
-    return randomize_constants(network).to(dtype)
+def make_network(function, dtype=torch.float32, *, is_tied=False):
+    """Return a network that returns a function of the image and the output.
+
+    If it is tied, the output depends on the stem's weight once more, and can't stay the same.
+    """
+
+    def forward(net, x):
+        y = net.head(net.stem(x).relu())
+        return function(x, y / net.stem.weight.norm() if is_tied else y)
+
+    return randomize_constants(CustomForward(forward)).to(dtype)
 
 
 class Slots:
@@ -87,7 +94,7 @@ def test_every_container_is_looked_into(name):
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # nested: a prototype
         adapt(make_network(lambda x, y: make(y), torch.float64), (MEAN, STD))
         with pytest.raises(ModelError, match="the network returns"):
-            adapt(make_network(lambda x, y: make(y / x.shape[1])), (MEAN, STD))
+            adapt(make_network(lambda x, y: make(y), is_tied=True), (MEAN, STD))
 
 
 def test_an_object_that_holds_itself():
@@ -115,7 +122,7 @@ def test_what_a_mask_fills_in_is_no_scale(value, dtype):
     """A limit in relation to -1e9 would let every other output pass."""
     adapt(make_network(lambda x, y: fill_channel(y, value), dtype), (MEAN, STD))
     with pytest.raises(ModelError, match="returns other values for gray"):
-        adapt(make_network(lambda x, y: fill_channel(y / x.shape[1], value), dtype), (MEAN, STD))
+        adapt(make_network(lambda x, y: fill_channel(y, value), dtype, is_tied=True), (MEAN, STD))
 
 
 _NUMBERS = itertools.cycle([0.1, 0.9, 0.4, 0.7, 0.2, 0.6, 0.3])
@@ -138,7 +145,7 @@ def test_noise_excuses_no_more_than_it_explains(name):
     function = RANDOM[name]
     adapt(make_network(lambda x, y: function(y)), (MEAN, STD))
     with pytest.raises(ModelError, match="returns other values for gray"):
-        adapt(make_network(lambda x, y: function(y / x.shape[1])), (MEAN, STD))
+        adapt(make_network(lambda x, y: function(y), is_tied=True), (MEAN, STD))
 
 
 def test_a_network_whose_layers_round_more_than_its_first_parameter():
@@ -153,7 +160,7 @@ def test_a_network_whose_layers_round_more_than_its_first_parameter():
 
         def forward(self, x):
             y = self.body(x.bfloat16()).float() * self.scale
-            return y / x.shape[1] if self.wrong else y
+            return y / self.body[0].weight.float().norm() if self.wrong else y
 
     model = Mixed()
     adapt(model, (MEAN, STD))

@@ -135,8 +135,6 @@ def describe_layers(model, *, stems=()):
             )
             if name not in stems:
                 found[name, key, "values"] = tensor.detach().flatten().tolist()
-    for stem in stems:
-        del found[stem, "_forward_pre_hooks"], found[stem, "_forward_pre_hooks_with_kwargs"]
     return found
 
 
@@ -264,9 +262,9 @@ def list_weights(model):
 @pytest.mark.parametrize(
     "forward",
     [
-        lambda self, x: Plain.forward(self, x) / x.shape[1],
+        lambda self, x: Plain.forward(self, x) / self.stem.weight.norm(),
         lambda self, x: (Plain.forward(self, x), x),
-        lambda self, x: Plain.forward(self, x) if x.shape[1] == 3 else 1 / 0,
+        lambda self, x: [Plain.forward(self, x)] * round(1e3 * float(self.stem.weight.norm())),
     ],
 )
 def test_one_that_is_refused_is_as_it_was(forward, inplace):

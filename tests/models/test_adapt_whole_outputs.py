@@ -52,24 +52,45 @@ BEYOND_THE_STEM = {
     "tied decoder, averaged": lambda net, x, y: decode(net, y).mean((1, 2, 3)),
     "tied decoder among others": lambda net, x, y: {"y": y, "loss": [decode(net, y).mean()]},
     "the weight's norm": lambda net, x, y: y / net.stem.weight.norm(),
+    "the image": lambda net, x, y: (y, x),
+    "the image in a dict": lambda net, x, y: {"y": y, "image": x},
+    "the image, cropped": lambda net, x, y: (y, x[..., 1:]),
+    "the image in an object": lambda net, x, y: Result(y, types.SimpleNamespace(image=x)),
+    "an array": lambda net, x, y: (y, (y.mean() / net.stem.weight.norm()).detach().numpy()),
+    "a distribution": lambda net, x, y: torch.distributions.Normal(y / net.stem.weight.norm(), 1.0),
+    "classes": lambda net, x, y: (y[:, :3] + 3 * net.stem.weight.norm() * y[:, 1:4]).argmax(1),
+    "sparse": lambda net, x, y: (y / net.stem.weight.norm()).to_sparse(),
+    "complex": lambda net, x, y: torch.complex(y, y / net.stem.weight.norm()),
+}  # fmt: skip
+
+
+# These need three channels, and get them.
+WRITTEN_FOR_THREE = {
     "the number of channels": lambda net, x, y: y / x.shape[1],
     "the size of the image": lambda net, x, y: net.head(y).sum((1, 2, 3)) / x.numel(),
     "its channels as a number": lambda net, x, y: (y, x.shape[1]),
     "its channels in a tensor": lambda net, x, y: (y, torch.tensor(x.shape)),
     "in_channels": lambda net, x, y: y * net.stem.in_channels,
-    "the image": lambda net, x, y: (y, x),
-    "the image in a dict": lambda net, x, y: {"y": y, "image": x},
-    "the image, cropped": lambda net, x, y: (y, x[..., 1:]),
-    "the image in an object": lambda net, x, y: Result(y, types.SimpleNamespace(image=x)),
-    "a number in an object": lambda net, x, y: types.SimpleNamespace(y=y, n=x.shape[1]),
-    "an array": lambda net, x, y: (y, (y.mean() / x.shape[1]).detach().numpy()),
-    "a distribution": lambda net, x, y: torch.distributions.Normal(y / x.shape[1], 1.0),
-    "classes": lambda net, x, y: (y[:, :3] + 3 * x.shape[1] * y[:, 1:4]).argmax(1),
     "other channels": lambda net, x, y: net.head(y)[:, : x.shape[1]],
     "one more output": lambda net, x, y: [y] * x.shape[1],
-    "sparse": lambda net, x, y: (y / x.shape[1]).to_sparse(),
-    "complex": lambda net, x, y: torch.complex(y, y / x.shape[1]),
+    "a number in an object": lambda net, x, y: types.SimpleNamespace(y=y, n=x.shape[1]),
+    "another shape": lambda net, x, y: net.stem(x.view(-1, 3, *x.shape[2:])),
+    "another order": lambda net, x, y: net.stem(x[:, [2, 1, 0]]),
+    "a check": lambda net, x, y: y if x.shape[1] == 3 else 1 / 0,
+    "its own normalization": lambda net, x, y: net.stem((x - NUMBERS) / (2 * NUMBERS)),
 }  # fmt: skip
+NUMBERS = torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)[:, None, None]
+
+
+@pytest.mark.parametrize("layer", [None, "stem"])
+@pytest.mark.parametrize("name", WRITTEN_FOR_THREE)
+def test_code_that_is_written_for_three_channels(name, layer):
+    function = WRITTEN_FOR_THREE[name]
+    model = randomize_constants(CustomForward(lambda net, x: function(net, x, net.stem(x))))
+    adapted = adapt(model, (MEAN, STD), layer=layer)
+    gray = torch.rand(3, 1, 9, 12, dtype=torch.float64)
+    assert adapted.stem.weight.shape[1] == 3
+    assert_same_outputs(adapted(gray), model(make_color(gray)))
 
 
 @pytest.mark.parametrize("layer", [None, "stem"])
@@ -87,12 +108,18 @@ def test_what_a_network_does_beyond_its_stem(name, layer):
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (lambda net, x, y: {"a": y, "b": [y / x.shape[1]]}, r"output \['b'\]\[0\] differs by \d"),
+        (
+            lambda net, x, y: {"a": y, "b": [y / net.stem.weight.norm()]},
+            r"output \['b'\]\[0\] differs by \d",
+        ),
         (
             lambda net, x, y: (y, x),
             r"output \[1\] of shape \(1, 1, 224, 224\) .*\(1, 3, 224, 224\)",
         ),
-        (lambda net, x, y: [y] * x.shape[1], "returns 1 tensor for gray and 3 tensors for three"),
+        (
+            lambda net, x, y: [y] * round(1e3 * float(net.stem.weight.norm())),
+            r"returns \d+ tensors for gray and \d+",
+        ),
     ],
 )
 def test_the_message_says_which_output(function, message):
@@ -103,7 +130,10 @@ def test_the_message_says_which_output(function, message):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize(
     "function",
-    [lambda net, x, y: net.head(y) / x.shape[1], lambda net, x, y: decode(net, y).mean((1, 2, 3))],
+    [
+        lambda net, x, y: net.head(y) / net.stem.weight.norm(),
+        lambda net, x, y: decode(net, y).mean((1, 2, 3)),
+    ],
 )
 def test_every_precision(function, dtype):
     with pytest.raises(ModelError, match="returns other values for gray"):
@@ -115,7 +145,7 @@ def test_every_precision(function, dtype):
 def test_every_range(value_range):
     for function, is_exact in (
         (lambda net, x, y: net.head(y), True),
-        (lambda net, x, y: net.head(y) / x.shape[1], False),
+        (lambda net, x, y: net.head(y) / net.stem.weight.norm(), False),
     ):
         model = make_network(function, torch.float32)
         if is_exact:
@@ -155,7 +185,7 @@ class TestSizes:
         """A network may resize an image of a size that it doesn't expect."""
 
         def forward(net, x, y):
-            return y if x.shape[-1] == x.shape[-2] else y / x.shape[1]
+            return y if x.shape[-1] == x.shape[-2] else y / net.stem.weight.norm()
 
         for example in (None, 64, 128):
             with pytest.raises(ModelError, match=r"with images of \d+ x \d+\. "):
@@ -177,7 +207,7 @@ class TestSizes:
                 self.stem = nn.Conv2d(3, 4, 3)
 
             def forward(self, x, scale):
-                return self.stem(x) * scale / x.shape[1]
+                return self.stem(x) * scale / self.stem.weight.norm()
 
         model = Two().double().eval()
         assert adapt(model, (MEAN, STD), layer="stem").stem.in_channels == 1
@@ -201,7 +231,8 @@ class TestRounding:
         adapt(make_network(forward, dtype), (MEAN, STD))
         with pytest.raises(ModelError, match="other values"):
             adapt(
-                make_network(lambda net, x, y: forward(net, x, y) / x.shape[1], dtype), (MEAN, STD)
+                make_network(lambda net, x, y: forward(net, x, y) / net.stem.weight.norm(), dtype),
+                (MEAN, STD),
             )
 
     def test_what_cancels(self):
@@ -233,7 +264,7 @@ class TestRounding:
         """Both networks draw the same numbers, so another difference is found."""
         adapt(make_network(lambda net, x, y: draw(net.head(y))), (MEAN, STD))
         with pytest.raises(ModelError, match="other values"):
-            adapt(make_network(lambda net, x, y: draw(y) + y / x.shape[1]), (MEAN, STD))
+            adapt(make_network(lambda net, x, y: draw(y) + y / net.stem.weight.norm()), (MEAN, STD))
 
     def test_outputs_that_are_never_the_same(self):
         """The stem's outputs alone are compared then."""
@@ -253,7 +284,7 @@ class TestRounding:
     def test_infinite_and_not_a_number(self):
         adapt(make_network(lambda net, x, y: (y, torch.log(y), 1 / (0 * y))), (MEAN, STD))
         with pytest.raises(ModelError, match="other values"):
-            adapt(make_network(lambda net, x, y: y / (x.shape[1] - 1)), (MEAN, STD))
+            adapt(make_network(lambda net, x, y: y / net.stem.weight.norm()), (MEAN, STD))
 
 
 def test_a_detection_models_features_are_compared():
@@ -267,7 +298,8 @@ def test_a_detection_models_features_are_compared():
             self.inner, self.out_channels = backbone, 0
 
         def forward(self, x):
-            return {k: v / x.shape[1] for k, v in self.inner(x).items()}
+            weight = next(self.inner.parameters())
+            return {k: v / weight.norm() for k, v in self.inner(x).items()}
 
     model.backbone = Counting(model.backbone)
     with pytest.raises(ModelError, match="returns other values for gray"):
@@ -307,7 +339,7 @@ class TestLayer:
 
         model = randomize_constants(Two())
         for layer in ("a", ["b"]):
-            with pytest.raises(ModelError, match="with one channel the network raises"):
+            with pytest.raises(ModelError, match="the network raises"):
                 adapt(model, (MEAN, STD), layer=layer)
         gray = torch.rand(1, 1, 9, 9, dtype=torch.float64)
         assert_same_outputs(

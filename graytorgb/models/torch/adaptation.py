@@ -12,15 +12,19 @@ from ..preprocessing import Preprocessing
 from .collapse import collapse
 from .example import find_parameter, find_timm_size, list_calls
 from .input_arithmetic import takes_image_list
-from .modules import GrayInput, Learned, Repeat, is_adapted
+from .modules import GrayInput, Learned, Repeat
 from .network_copy import copy_network
-from .runner import PREPROCESSING
+from .runner import PREPROCESSING, is_adapted
 from .state_dicts import adapt_state_dict
+
+# the base of every class that measures or rounds activations for quantization
+_OBSERVER = "ObserverBase"
 
 
 def adapt(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions) -> nn.Module:
     """Return a torch network adapted as :func:`graytorgb.models.adapt` says."""
-    _check_network(model)
+    check_network(model)
+    _check_is_original(model)
     if takes_image_list(model) and not preprocessing.normalization.equals(preprocessing.rescaling):
         transform: Any = model.transform
         raise ModelError(
@@ -34,8 +38,15 @@ def adapt(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions)
         collapse(model, preprocessing, options)
     else:
         model = _put_behind_layer(model, preprocessing, options)
-    setattr(model, PREPROCESSING, preprocessing.to_text())
+    set_record(model, preprocessing)
     return model
+
+
+def set_record(model: nn.Module, preprocessing: Preprocessing) -> None:
+    """Make a network carry the statistics and the range of its gray, in its files too."""
+    for owner in (model, getattr(model, "config", None)):
+        if isinstance(owner, nn.Module) or hasattr(owner, "to_dict"):
+            setattr(owner, PREPROCESSING, preprocessing.to_text())
 
 
 def _put_behind_layer(
@@ -85,7 +96,7 @@ def find_input_size(model: nn.Module) -> InputSize:
     return InputSize((None, None) if size is None else tuple(size[1:]), has_integers=False)
 
 
-def _check_network(model: nn.Module) -> None:
+def check_network(model: nn.Module) -> None:
     """Check that the layers of a network can be changed.
 
     Raises
@@ -97,6 +108,20 @@ def _check_network(model: nn.Module) -> None:
         raise ModelError(
             "a scripted network's layers can't be changed: adapt the network that it was made of, "
             "then torch.jit.trace or torch.export the adapted one"
+        )
+    if getattr(model, "_compiled_call_impl", None) is not None:
+        raise ModelError(
+            "this network is compiled in place, and its forward can't be changed: adapt it before "
+            "model.compile()"
+        )
+    if isinstance(model, torch.fx.GraphModule) and hasattr(model, "_guards_fn"):
+        raise ModelError(
+            "an exported network's operations can't be changed: adapt the network that it was made "
+            "of, then export the adapted one"
+        )
+    if any(_OBSERVER in {kind.__name__ for kind in type(m).__mro__} for m in model.modules()):
+        raise ModelError(
+            "this network is prepared for quantization: adapt the float network, then quantize it"
         )
     if hasattr(model, "_orig_mod"):
         raise ModelError(
@@ -111,4 +136,19 @@ def _check_network(model: nn.Module) -> None:
         raise ModelError(
             "this network is adapted already, and takes one channel: adapt the original again for "
             "other stats or how"
+        )
+
+
+def _check_is_original(model: nn.Module) -> None:
+    """Check that a network isn't made again with adapted weights.
+
+    Raises
+    ------
+    ModelError
+        If its configuration says so.
+    """
+    if hasattr(getattr(model, "config", None), PREPROCESSING) and not is_adapted(model):
+        raise ModelError(
+            "this network was made again with adapted weights, and its configuration says so: "
+            "graytorgb.models.restore_input(model) gives it its gray input back"
         )

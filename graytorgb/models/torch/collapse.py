@@ -1,35 +1,46 @@
-"""how="collapse" for torch: find a network's stems and make them see gray."""
+"""how="collapse" for torch: find a network's stems and make them see gray.
+
+The adapted network is an ordinary one. Its stem sees the gray alone if the means fit into its bias,
+and else two planes, the gray and its negative. If the network's own code is written for three
+channels, it sees a plane of zeros too. What makes the planes is in :mod:`.gray_class`.
+"""
 
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.modules.conv import _ConvTransposeNd
 
 from ...errors import ModelError
 from ..frameworks import AdaptOptions
 from ..preprocessing import Preprocessing
-from ..stem import CHANNELS, check_stem_outputs, make_collapse_error
-from ..weights import Normalization, collapse_stem
-from .example import Call, convert_to_float64, find_epsilons
+from ..stem import make_collapse_error
+from ..weights import Normalization
+from .example import Call, convert_to_float64, find_epsilons, list_calls
+from .input_description import correct_counts, correct_pipeline
 from .isolated_run import isolate_run
-from .modules import AppendOnes, repeat_and_normalize
-from .outputs import EPS64, Outputs, describe_difference, measure_noise
-from .plan import Plan, is_inside, plan_for_layers, plan_from_traces
+from .modules import repeat_and_normalize
+from .outputs import EPS64, Outputs, collect_outputs, describe_difference, measure_noise
+from .plan import Plan, plan_for_layers, plan_from_traces
+from .plane_inputs import find_plane_inputs, set_gray_input
+from .planes import PlaneForm, append_planes
 from .reversible_changes import ReversibleChanges
-from .trial_runs import TrialRun, make_gray, run_adapted, run_at_two_sizes, run_original
+from .stem_change import (
+    PlaneRules,
+    StemChange,
+    compare_outputs_of_stem,
+    get_channel_axis,
+    takes_bias,
+)
+from .trial_runs import TrialRun, make_gray, run_call, run_original, run_original_twice
 
 _RUNS = 2  # more runs of the original, which show whether its outputs are random
 _CANCELED = 1e-15  # less than this part of the stems' largest output is a rounding error
-# Attributes in which a layer may state how many channels its image has, to check the image.
-_COUNTS = ("num_channels", "in_channels", "_in_channels", "in_chans", "input_channels")
 
 
 def collapse(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions) -> None:
-    """Change `model` itself: its stem sees one channel, the gray.
+    """Change `model` itself: its stems see gray, and ones if they need them.
 
     Raises
     ------
@@ -37,19 +48,27 @@ def collapse(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptio
         If it can't be done exactly. The network is then as it was.
     """
     task = _prepare_task(model, preprocessing, options)
-    if not task.plan.arithmetic:
+    if not task.plan.has_arithmetic:
         preprocessing.require_stats()
-    changes = ReversibleChanges()
-    try:
-        mismatch = _change_and_compare(model, task, changes)
-        if mismatch is not None:
+    refusals = []
+    for form in _list_forms(model, task):
+        changes = ReversibleChanges()
+        try:
+            mismatch = _change_and_compare(model, task, form, changes)
+            if mismatch is not None:
+                changes.undo()
+                if not _is_rounding(model, task, form, mismatch, options):
+                    raise make_collapse_error(mismatch.reason)
+                _change_and_compare(model, task, form, changes)
+            correct_pipeline(model, task.preprocessing, changes)
+            return
+        except ModelError as refusal:
             changes.undo()
-            if not _is_rounding(model, task, mismatch, options):
-                raise make_collapse_error(mismatch.reason)
-            _change(model, task, changes)
-    except BaseException:
-        changes.undo()
-        raise
+            refusals.append(refusal)
+        except BaseException:
+            changes.undo()
+            raise
+    raise refusals[0]
 
 
 class Task(NamedTuple):
@@ -63,16 +82,13 @@ class Task(NamedTuple):
     preprocessing : Preprocessing
     normalization : Normalization
         The normalization that makes the stems' input of gray: by the preprocessing first, then by
-        the network's own arithmetic.
-    outputs_alone : dict of str to Tensor
-        The outputs of stems that the caller names, each run without the network around it.
+        the network's own arithmetic that is taken out.
     """
 
     plan: Plan
     runs: list[TrialRun]
     preprocessing: Preprocessing
     normalization: Normalization
-    outputs_alone: dict[str, Tensor]
 
 
 class Mismatch(NamedTuple):
@@ -98,7 +114,7 @@ class Mismatch(NamedTuple):
 def _prepare_task(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions) -> Task:
     """Return the task for a network, by tracing an image or by the layers that the caller names."""
     if options.layers is None:
-        runs = run_at_two_sizes(model, preprocessing, options.example)
+        runs = run_original_twice(model, preprocessing, options.example)
         plan = plan_from_traces(model, [run.trace for run in runs])
     else:
         plan = plan_for_layers(model, options.layers)
@@ -106,8 +122,7 @@ def _prepare_task(model: nn.Module, preprocessing: Preprocessing, options: Adapt
     normalization = preprocessing.normalization
     for arithmetic in plan.arithmetic:
         normalization = normalization.append_arithmetic(arithmetic.scale, arithmetic.offset)
-    task = Task(plan, runs, preprocessing, normalization, {})
-    return task if options.layers is None else task._replace(outputs_alone=_run_alone(model, task))
+    return Task(plan, runs, preprocessing, normalization)
 
 
 def _run_for_layers(
@@ -115,133 +130,97 @@ def _run_for_layers(
 ) -> list[TrialRun]:
     """Run a network whose stems the caller names; return no run if an image alone isn't enough."""
     try:
-        runs = run_at_two_sizes(model, preprocessing, example)
+        runs = run_original_twice(model, preprocessing, example)
     except ModelError:
         if example is not None:
             raise
         return []
-    traced = {consumer.layer for run in runs for consumer in run.trace.consumers}
+    traced = {layer for run in runs for layer in run.trace.stem_calls}
     # without example=, the image may have been passed as another argument
     return runs if example is not None or traced >= set(plan.stems) else []
 
 
-def _change(model: nn.Module, task: Task, changes: ReversibleChanges) -> None:
-    """Change the layers, and correct what the network states about its input."""
-    plan, normalization = task.plan, task.normalization
-    for arithmetic in plan.arithmetic:
-        arithmetic.remove(changes)
-    hooks = {}
-    for name, ones_layer in plan.stems.items():
-        stem: Any = model.get_submodule(name)
-        needs_ones = ones_layer != name or not _pads_no_zeros(stem)
-        _set_weights(stem, normalization, "plane" if needs_ones else "bias", changes)
-        if normalization.has_offset and needs_ones:
-            hooks[ones_layer] = AppendOnes(len(stem.kernel_size))
-    for name, hook in hooks.items():
-        changes.add_hook(model.get_submodule(name), hook)
-    for name in plan.image_layers - set(plan.stems):
-        module = model.get_submodule(name)
-        channels = 2 if any(is_inside(name, ones_layer) for ones_layer in hooks) else 1
-        for count in _COUNTS:
-            if getattr(module, count, None) == CHANNELS:
-                changes.set_if_possible(module, count, channels)
-    _correct_description(model, task.preprocessing, changes)
-
-
-def _pads_no_zeros(stem: Any) -> bool:
-    """Whether a stem pads no zeros, so that a bias can replace the plane of ones."""
-    if type(stem) not in (nn.Conv1d, nn.Conv2d, nn.Conv3d):  # others may pad in their forward
-        return False
-    if stem.padding_mode != "zeros" or stem.padding == "valid":
-        return True
-    return not isinstance(stem.padding, str) and not any(stem.padding)
-
-
-def _set_weights(
-    stem: Any, normalization: Normalization, offset: str, changes: ReversibleChanges
-) -> None:
-    """Set the weights of a convolution that sees the gray, and a plane of ones if it needs one."""
-    transposed = isinstance(stem, _ConvTransposeNd)
-    axes = ("IO" if transposed else "OI") + "DHW"[-len(stem.kernel_size) :]
-    kernel = stem.weight.detach().double().cpu().numpy()
-    bias = None if stem.bias is None else stem.bias.detach().double().cpu().numpy()
-    gray, gray_bias = collapse_stem(
-        kernel, bias, normalization, axes=axes, groups=stem.groups, offset=offset
-    )
-    if gray_bias is not None and gray_bias is not bias:
-        like = stem.weight if stem.bias is None else stem.bias
-        changes.set(stem, "bias", _make_parameter(gray_bias, like))
-    changes.set(stem, "weight", _make_parameter(gray, stem.weight))
-    changes.set(stem, "in_channels", gray.shape[axes.index("I")])
-    changes.set(stem, "groups", 1)
-
-
-def _make_parameter(values: NDArray[Any], like: nn.Parameter) -> nn.Parameter:
-    """Return a parameter with these values, and with all other properties of `like`."""
-    memory_format = torch.contiguous_format
-    if not like.is_contiguous():
-        for ndim, last in ((4, torch.channels_last), (5, torch.channels_last_3d)):
-            if like.ndim == ndim and like.is_contiguous(memory_format=last):
-                memory_format = last
-    tensor = torch.empty(
-        values.shape, dtype=like.dtype, device=like.device, memory_format=memory_format
-    )
-    parameter = nn.Parameter(tensor.copy_(torch.from_numpy(values)), like.requires_grad)
-    for name, value in vars(like).items():
-        setattr(parameter, name, value)
-    return parameter
-
-
-def _correct_description(
-    model: nn.Module, preprocessing: Preprocessing, changes: ReversibleChanges
-) -> None:
-    """Correct what the network states about its input, which libraries build pipelines from."""
-    for name in ("pretrained_cfg", "default_cfg"):  # timm
-        config = getattr(model, name, None)
-        if isinstance(config, dict) and config.get("input_size"):
-            # timm's pipeline makes values from 0 to 1, and these statistics map them to the range
-            lo, hi = preprocessing.limits
-            size = (1, *config["input_size"][1:])
-            mean, std = (-lo / (hi - lo) + 0.0,), (1 / (hi - lo),)
-            corrected = {**config, "input_size": size, "mean": mean, "std": std}
-            changes.set_if_possible(model, name, corrected)
-    configs = [getattr(model, "config", None)]  # Hugging Face
-    while configs:
-        config = configs.pop()
-        if getattr(config, "num_channels", None) == CHANNELS:
-            changes.set_if_possible(config, "num_channels", 1)
-        inner = vars(config).values() if hasattr(config, "to_dict") else ()
-        configs += [value for value in inner if hasattr(value, "to_dict")]
+def _list_forms(model: nn.Module, task: Task) -> list[PlaneForm]:
+    """Return the numbers of planes to try, the fewest first."""
+    white = task.preprocessing.white
+    stems = [model.get_submodule(name) for name in task.plan.stems]
+    fits_one = not task.normalization.has_offset or all(map(takes_bias, stems))
+    return [PlaneForm(count, white) for count in (1, 2, 3) if count > 1 or fits_one]
 
 
 def _change_and_compare(
-    model: nn.Module, task: Task, changes: ReversibleChanges
+    model: nn.Module, task: Task, form: PlaneForm, changes: ReversibleChanges
 ) -> Mismatch | None:
     """Change the network, run it, and compare the outputs of the stems and of the network.
 
     Raises
     ------
     ModelError
-        If a stem's outputs differ.
+        If the network can't be run on so many planes, or a stem's outputs differ.
     """
-    _change(model, task, changes)
-    if task.outputs_alone:
-        for name, actual in _run_alone(model, task).items():
-            _compare_stem(name, [task.outputs_alone[name]], [actual])
-    mismatches = (_compare_run(model, task, run) for run in task.runs)
+    for arithmetic in task.plan.arithmetic:
+        arithmetic.remove(changes)
+    layers = task.plan.image_layers - set(task.plan.stems)
+    correct_counts(model, layers, form.planes, changes)
+    rules = PlaneRules(task.normalization, form, find_epsilons(model)[1])
+    change = StemChange(model, task.plan.stems, rules, changes)
+    if not task.runs:
+        _change_alone(model, task, form, change)
+        call = next(list_calls(model, None))
+    else:
+        call = task.runs[0].call
+        if "" in task.plan.stems:  # the network is a convolution, whose calls begin with gray
+            change.change_unseen()
+    if form.planes > 1:
+        set_gray_input(model, find_plane_inputs(model, call, form), changes)
+    mismatches = [_compare_run(model, task, run, change) for run in task.runs]
     return next((mismatch for mismatch in mismatches if mismatch is not None), None)
 
 
-def _compare_run(model: nn.Module, task: Task, run: TrialRun) -> Mismatch | None:
+def _change_alone(model: nn.Module, task: Task, form: PlaneForm, change: StemChange) -> None:
+    """Change the stems of a network that can't be run, and compare what they return alone.
+
+    A stem of a user's class may do more than convolve. It may standardize its weight, for example.
+    """
+    expected = {n: _run_alone(model, n, task, None) for n in task.plan.stems}
+    change.change_unseen()
+    for name, output in expected.items():
+        compare_outputs_of_stem(name, [output], [_run_alone(model, name, task, form)])
+
+
+def _run_alone(model: nn.Module, name: str, task: Task, form: PlaneForm | None) -> Tensor:
+    """Return the output of a stem for gray noise, run without the network around it.
+
+    `form` is None for the original.
+    """
+    stem: Any = model.get_submodule(name)
+    sides = [d * (k - 1) + 9 for d, k in zip(stem.dilation, stem.kernel_size, strict=True)]
+    gray = make_gray(stem, Call((1, *sides)), task.preprocessing)
+    if form is None:
+        images = repeat_and_normalize(gray, task.normalization)
+    elif form.planes == 1:
+        images = gray
+    else:
+        images = append_planes(gray, get_channel_axis(stem), form.white, form.planes - 2)
+    with torch.no_grad(), isolate_run(stem):
+        output: Tensor = stem(images)
+    return output
+
+
+def _compare_run(
+    model: nn.Module, task: Task, run: TrialRun, change: StemChange
+) -> Mismatch | None:
     """Run the changed network as the original was run, and compare the outputs."""
-    stems, outputs = run_adapted(model, run.call, task.preprocessing, list(task.plan.stems))
-    for name, expected in run.trace.outputs.items():
-        if name in stems:
-            _compare_stem(name, expected, stems[name])
-    eps, coarsest = find_epsilons(model)
-    largest = max(
-        (float(t.abs().max()) for tensors in stems.values() for t in tensors), default=0.0
+    calls = {name: run.trace.stem_calls.get(name, []) for name in task.plan.stems}
+    result = change.run(
+        lambda: run_call(model, run.call, run.gray), calls, stops=run.outputs is None
     )
+    if run.outputs is None:
+        return None
+    outputs = collect_outputs(result)
+    eps, coarsest = find_epsilons(model)
+    tensors = [call.output for each in calls.values() for call in each]
+    largest = max((float(tensor.abs().max()) for tensor in tensors), default=0.0)
     # where values cancel each other, a rounding error is left
     floor = _CANCELED * largest if coarsest <= EPS64 else 0.0
     difference = describe_difference(run.outputs, outputs, eps, floor=floor)
@@ -256,19 +235,26 @@ def _compare_run(model: nn.Module, task: Task, run: TrialRun) -> Mismatch | None
     return Mismatch(reason, run, outputs, largest)
 
 
-def _is_rounding(model: nn.Module, task: Task, mismatch: Mismatch, options: AdaptOptions) -> bool:
+def _is_rounding(
+    model: nn.Module,
+    task: Task,
+    form: PlaneForm,
+    mismatch: Mismatch,
+    options: AdaptOptions,
+) -> bool:
     """Whether outputs differ only by rounding or by random numbers.
 
     `model` is the original, with all changes undone. In float64, a difference by rounding vanishes
     and any other difference stays.
     """
     run, outputs, coarsest = mismatch.run, mismatch.outputs, find_epsilons(model)[1]
-    again = [run_original(model, run.call, task.preprocessing) for _ in range(_RUNS)]
-    noise = measure_noise(run.outputs, *(other.outputs for other in again))
+    expected = run.outputs or {}
+    again = [run_original(model, run.call, task.preprocessing).outputs or {} for _ in range(_RUNS)]
+    noise = measure_noise(expected, *again)
     if noise is None:
         return True  # even the number of outputs is random, so only the stems can be compared
     if any(noise.values()) and (
-        describe_difference(run.outputs, outputs, coarsest, is_lenient=True, noise=noise) is None
+        describe_difference(expected, outputs, coarsest, is_lenient=True, noise=noise) is None
     ):
         return True  # the outputs that differ are random: they differ as much from run to run
     if coarsest <= EPS64:
@@ -277,42 +263,8 @@ def _is_rounding(model: nn.Module, task: Task, mismatch: Mismatch, options: Adap
     try:
         double = deepcopy(model).double()
         task = _prepare_task(double, task.preprocessing, options)
-        return _change_and_compare(double, task, ReversibleChanges()) is None
+        return _change_and_compare(double, task, form, ReversibleChanges()) is None
     except Exception:  # a network whose code requires float32 may raise anything
         floor = coarsest * mismatch.largest
-        difference = describe_difference(
-            run.outputs, outputs, coarsest, is_lenient=True, floor=floor
-        )
+        difference = describe_difference(expected, outputs, coarsest, is_lenient=True, floor=floor)
         return difference is None
-
-
-def _run_alone(model: nn.Module, task: Task) -> dict[str, Tensor]:
-    """Return the output of each stem for gray noise, run without the network around it.
-
-    A stem of a user's class may do more than convolve. It may standardize its weight, for example.
-    """
-    outputs = {}
-    for name, ones_layer in task.plan.stems.items():
-        stem: Any = model.get_submodule(name)
-        sides = [d * (k - 1) + 9 for d, k in zip(stem.dilation, stem.kernel_size, strict=True)]
-        images = make_gray(stem, Call((1, *sides)), task.preprocessing)
-        if stem.in_channels == CHANNELS:
-            images = repeat_and_normalize(images, task.normalization)
-        elif stem.in_channels == 2 and ones_layer != name:
-            images = AppendOnes(len(sides)).append(images)
-        with torch.no_grad(), isolate_run(stem):
-            outputs[name] = stem(images)
-    return outputs
-
-
-def _compare_stem(name: str, expected: list[Tensor], actual: list[Tensor]) -> None:
-    """Check that the outputs of a stem agree in each of its calls."""
-    if len(expected) != len(actual):
-        raise make_collapse_error(
-            f"layer {name!r} is called {len(actual)} times for gray, and {len(expected)} times for "
-            "three planes"
-        )
-    for e, a in zip(expected, actual, strict=True):
-        precision = str(e.dtype).removeprefix("torch.")
-        before, after = (t.double().cpu().numpy() for t in (e, a))
-        check_stem_outputs(name, before, after, precision)

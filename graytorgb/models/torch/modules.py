@@ -58,31 +58,6 @@ def _check_gray(image: Tensor, spatial: int) -> None:
         )
 
 
-class AppendOnes:
-    """A forward pre-hook that appends a plane of ones to a layer's gray input.
-
-    The stem's weights for the plane of ones hold the effect of the means. Padding puts zeros
-    around the ones, as it does around the normalized image.
-
-    Parameters
-    ----------
-    spatial : int
-        The number of axes after the channel: 2 for images, 3 for volumes and clips.
-    """
-
-    def __init__(self, spatial: int = 2) -> None:
-        self.spatial = spatial
-
-    def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: Any) -> Arguments:
-        """Return the arguments with ``(N, 2, ...)`` in place of ``(N, 1, ...)``."""
-        return apply_to_image(self.append, args, kwargs)
-
-    def append(self, image: Tensor) -> Tensor:
-        """Return the image and its ones, along the channel axis."""
-        _check_gray(image, self.spatial)
-        return torch.cat((image, torch.ones_like(image)), -self.spatial - 1)
-
-
 class Repeat(nn.Module):
     """A layer that makes the original network's three channels of gray.
 
@@ -164,12 +139,3 @@ class GrayInput(nn.Module):
         """Return the network's output for the gray image, or list of images, in the arguments."""
         args, kwargs = apply_to_image(self.front, args, kwargs)
         return self.model(*args, **kwargs)
-
-
-def is_adapted(model: nn.Module) -> bool:
-    """Whether a layer of the network is given gray in the place of color."""
-    return any(
-        isinstance(part, GrayInput | AppendOnes)
-        for module in model.modules()
-        for part in (module, *module._forward_pre_hooks.values())
-    )

@@ -3,13 +3,13 @@
 from typing import NamedTuple
 
 from torch import nn
-from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils.parametrize import is_parametrized
 
 from ...errors import ModelError
 from ..stem import CHANNELS, make_collapse_error, make_trace_error, quote_names, suggest_name
-from .input_arithmetic import InputArithmetic, find_input_arithmetic, takes_image_list
-from .trace import Consumer, ImageTrace
+from .input_arithmetic import InputArithmetic, find_input_arithmetic
+from .trace import STEM_OPERATIONS, Consumer, ImageTrace
 
 _COMPUTED = "a convolution whose weight is computed at each call"
 
@@ -19,18 +19,20 @@ class Plan(NamedTuple):
 
     Attributes
     ----------
-    stems : dict of str to str
-        For each convolution that sees the image, the layer whose input gets the plane of ones:
-        the convolution itself, or a layer around it whose forward() pads.
+    stems : list of str
+        The convolutions and linear layers that see the image.
     arithmetic : list of InputArithmetic
-        The arithmetic that the network does with its input, in order.
+        The arithmetic that the network does with its input and that can be taken out, in order.
     image_layers : set of str
         The layers whose input is the image.
+    has_arithmetic : bool
+        Whether the network does arithmetic with its input, which may normalize it.
     """
 
-    stems: dict[str, str]
+    stems: list[str]
     arithmetic: list[InputArithmetic]
     image_layers: set[str]
+    has_arithmetic: bool
 
 
 def plan_for_layers(model: nn.Module, layers: list[str]) -> Plan:
@@ -54,12 +56,15 @@ def plan_for_layers(model: nn.Module, layers: list[str]) -> Plan:
                 f"that see 3 channels: {quote_names(fit) or 'none'}"
             )
         unfit = _describe_unfit(modules[name])
+        channels = getattr(modules[name], "in_channels", CHANNELS)
+        if not unfit and channels % CHANNELS:
+            unfit = f"a convolution of {channels} channels, not {CHANNELS}"
         if unfit:
             raise make_collapse_error(f"layer {name!r} is {unfit}")
     found = [find_input_arithmetic(model, name, returns_image=False) for name in modules]
-    stems = {name: "" if takes_image_list(model) else name for name in layers}
+    arithmetic = [each for each in found if each is not None]
     around = {name for name in modules if any(is_inside(layer, name) for layer in layers)}
-    return Plan(stems, [arithmetic for arithmetic in found if arithmetic is not None], around)
+    return Plan(layers, arithmetic, around, bool(arithmetic))
 
 
 def plan_from_traces(model: nn.Module, traces: list[ImageTrace]) -> Plan:
@@ -68,7 +73,7 @@ def plan_from_traces(model: nn.Module, traces: list[ImageTrace]) -> Plan:
     Raises
     ------
     ModelError
-        If anything but a convolution with its own weights consumes the image.
+        If anything but a convolution or a linear layer with its own weights consumes the image.
     """
     modules = dict(model.named_modules())
     consumers = [consumer for trace in traces for consumer in trace.consumers]
@@ -84,31 +89,15 @@ def plan_from_traces(model: nn.Module, traces: list[ImageTrace]) -> Plan:
     calculating = dict.fromkeys(
         step.layer for c in consumers for step in c.steps if step.kind == "arithmetic"
     )
-    arithmetic = [_require_arithmetic(model, n, traces[0].image_makers) for n in calculating]
+    found = [
+        find_input_arithmetic(model, name, returns_image=name in traces[0].image_makers)
+        for name in calculating
+    ]
     calls = [call for trace in traces for call in trace.calls]
     image_layers = {call.layer for call in calls if call.steps is not None}
-    return Plan(_choose_ones_layers(consumers), arithmetic, image_layers)
-
-
-def _choose_ones_layers(stems: list[Consumer]) -> dict[str, str]:
-    """Return, for each stem, the layer whose input gets the plane of ones.
-
-    It is the innermost layer whose input is an image without padding; at best the stem itself.
-    """
-    chosen: dict[str, str] = {}
-    for stem in stems:
-        unpadded = [
-            call.layer
-            for call in stem.calls
-            if call.steps is not None and all(step.kind != "pad" for step in call.steps)
-        ]
-        if is_inside(chosen.get(stem.layer, unpadded[-1]), unpadded[-1]):
-            chosen[stem.layer] = unpadded[-1]  # the outermost of a stem's calls
-    # a stem inside the layer of another stem uses that layer's ones
-    return {
-        name: min((other for other in chosen.values() if is_inside(layer, other)), key=len)
-        for name, layer in chosen.items()
-    }
+    stems = list(dict.fromkeys(consumer.layer for consumer in consumers))
+    arithmetic = [each for each in found if each is not None]
+    return Plan(stems, arithmetic, image_layers, bool(calculating))
 
 
 def _describe_problem(consumer: Consumer, modules: dict[str, nn.Module]) -> str | None:
@@ -116,27 +105,20 @@ def _describe_problem(consumer: Consumer, modules: dict[str, nn.Module]) -> str 
     where = _describe_layer(consumer.layer)
     if "quantize" in consumer.operation:
         return f"is quantized in {where}: adapt the float network, then quantize it"
-    if not consumer.operation.endswith("convolution"):
+    if not consumer.operation.endswith(STEM_OPERATIONS):
         return f"goes into {consumer.operation}, in {where}"
     unfit = _describe_unfit(modules[consumer.layer])
     if unfit:
         return f"goes into {where}, {unfit}"
     if not consumer.uses_layer_weight:
         return f"goes into {where}, {_COMPUTED} (by weight standardization or autocast, perhaps)"
-    kinds = [step.kind for step in consumer.steps]
-    if "pad" in kinds and "arithmetic" in kinds[kinds.index("pad") :]:
-        return f"is padded before arithmetic, on its way to {where}"
     return None
 
 
 def _describe_unfit(module: nn.Module) -> str | None:
     """Say why a layer can't be a stem, or return None if it can."""
-    if not isinstance(module, _ConvNd):
+    if not isinstance(module, _ConvNd | nn.Linear):
         return f"a {type(module).__module__}.{type(module).__name__}, not a convolution"
-    if module.in_channels != CHANNELS:
-        return f"a convolution of {module.in_channels} channels, not 3"
-    if not isinstance(module, _ConvTransposeNd) and module.groups not in (1, CHANNELS):
-        return f"a convolution in {module.groups} groups"
     if is_parametrized(module, "weight"):
         stop = "torch.nn.utils.parametrize.remove_parametrizations(layer, 'weight')"
     elif "weight" not in module._parameters:  # a hook makes it, of weight_g and weight_v
@@ -149,17 +131,6 @@ def _describe_unfit(module: nn.Module) -> str | None:
 def _describe_layer(name: str) -> str:
     """Return a layer's name for a message."""
     return f"layer {name!r}" if name else "the network's own forward()"
-
-
-def _require_arithmetic(model: nn.Module, layer: str, image_makers: set[str]) -> InputArithmetic:
-    """Return a layer's arithmetic with the image; ModelError if it can't be removed."""
-    arithmetic = find_input_arithmetic(model, layer, returns_image=layer in image_makers)
-    if arithmetic is None:
-        raise make_collapse_error(
-            f"{_describe_layer(layer)} calculates with the image before the first convolution, and "
-            "can't be taken out of the network"
-        )
-    return arithmetic
 
 
 def is_inside(layer: str, other: str) -> bool:

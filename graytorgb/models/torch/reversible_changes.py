@@ -4,14 +4,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from torch import nn
-
 
 class ReversibleChanges:
     """A record of changes to a network, which undoes them if the network can't be adapted."""
 
     def __init__(self) -> None:
-        self._undo: list[Callable[[], None]] = []
+        self._undo: list[Callable[[], object]] = []
 
     def set(self, owner: Any, name: str, value: Any) -> None:
         """Set an attribute: a parameter, a layer or a plain value."""
@@ -19,14 +17,20 @@ class ReversibleChanges:
         setattr(owner, name, value)
         self._undo.append(lambda: setattr(owner, name, before))
 
+    def set_item(self, owner: dict[str, Any], name: str, value: Any) -> None:
+        """Set an item of a dict."""
+        before = owner[name]
+        owner[name] = value
+        self._undo.append(lambda: owner.update({name: before}))
+
     def set_if_possible(self, owner: Any, name: str, value: Any) -> None:
         """Set an attribute, unless it is one that can't be set, such as a property."""
         with suppress(AttributeError, TypeError):
             self.set(owner, name, value)
 
-    def add_hook(self, module: nn.Module, hook: Callable[..., Any]) -> None:
-        """Register a forward pre-hook."""
-        self._undo.append(module.register_forward_pre_hook(hook, with_kwargs=True).remove)
+    def add_undo(self, undo: Callable[[], object]) -> None:
+        """Add what undoes a change that was made elsewhere."""
+        self._undo.append(undo)
 
     def undo(self) -> None:
         """Undo every change, the last one first."""

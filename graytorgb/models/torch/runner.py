@@ -25,6 +25,11 @@ from .trace import trace_image
 PREPROCESSING = "graytorgb_preprocessing"  # the attribute of an adapted network
 
 
+def is_adapted(model: nn.Module) -> bool:
+    """Whether a network, or a layer of it, is adapted."""
+    return any(hasattr(module, PREPROCESSING) for module in model.modules())
+
+
 class Runner:
     """A torch network that is run on gray images.
 

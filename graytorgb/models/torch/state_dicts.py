@@ -17,7 +17,7 @@ from ...extras import require
 from ..files import SAFETENSORS, TORCH, check_file, explain_read_errors, make_read_error
 from ..preprocessing import Preprocessing
 from ..stem import CHANNELS
-from ..weights import Normalization, collapse_stem
+from ..weights import collapse_stem
 
 _SAFETENSORS = ".safetensors"
 # finds, in torch's message, the class or function that loading the file would call
@@ -37,7 +37,7 @@ def adapt_state_dict(
     tensors, metadata = read_state_dict(source)
     name = _find_stem_weight(tensors) if key is None else key
     _check_stem_weight(tensors, name)
-    adapted = {**tensors, **_adapt_stem(tensors, name, preprocessing.normalization, offset)}
+    adapted = {**tensors, **_adapt_stem(tensors, name, preprocessing, offset)}
     if dst is not None:
         _write_file(adapted, Path(dst), metadata)
     return adapted
@@ -164,10 +164,11 @@ def _check_stem_weight(tensors: dict[str, Tensor], key: str) -> None:
 
 
 def _adapt_stem(
-    tensors: dict[str, Tensor], name: str, normalization: Normalization, offset: str
+    tensors: dict[str, Tensor], name: str, preprocessing: Preprocessing, offset: str
 ) -> dict[str, Tensor]:
     """Return the tensors of the stem that change, by name."""
     weight, bias_name = tensors[name], name.removesuffix("weight") + "bias"
+    normalization = preprocessing.normalization
     changes_bias = normalization.has_offset and offset == "bias"
     if changes_bias and not name.endswith("weight"):
         raise ModelError(
@@ -178,7 +179,9 @@ def _adapt_stem(
     bias = tensors[bias_name].detach().double().cpu().numpy() if has_bias else None
     kernel = weight.detach().double().cpu().numpy()
     axes = "OI" + "DHW"[-(weight.ndim - 2) :]
-    gray, gray_bias = collapse_stem(kernel, bias, normalization, axes=axes, offset=offset)
+    gray, gray_bias = collapse_stem(
+        kernel, bias, normalization, axes=axes, offset=offset, white=preprocessing.white
+    )
     adapted = {name: gray} if gray_bias is None else {name: gray, bias_name: gray_bias}
     return {
         key: torch.from_numpy(values).to(weight.device, weight.dtype)

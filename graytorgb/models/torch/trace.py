@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -26,6 +27,15 @@ _MOVE_FAMILIES = ("upsample_", "_upsample_", "reflection_pad", "replication_pad"
 # These operations add zeros around the image, so a plane of ones is appended before them.
 _PADS = {"constant_pad_nd", "avg_pool2d", "avg_pool3d", "grid_sampler_2d", "grid_sampler_3d"}
 _ARITHMETIC = {"add", "sub", "rsub", "mul", "div", "neg"}
+# A normalization by statistics of its own is arithmetic; it isn't if it measures the image.
+_NORMALIZATIONS = {
+    "native_batch_norm",
+    "cudnn_batch_norm",
+    "miopen_batch_norm",
+    "_native_batch_norm_legit_no_training",
+    "_batch_norm_no_update",
+}
+STEM_OPERATIONS = ("convolution", "addmm", "mm", "bmm", "matmul", "linear", "_addmm_activation")
 # These operations read a tensor's shape or dtype, not its values.
 _SHAPE_FAMILIES = ("new_", "sym_", "is_", "_assert_tensor_metadata")
 
@@ -65,7 +75,8 @@ class Consumer(NamedTuple):
     calls : tuple of LayerCall
         The calls of layers that are running, the outermost first.
     uses_layer_weight : bool
-        Whether the operation is a convolution of the image by the layer's own ``weight``.
+        Whether the operation is a convolution or a product of the image and the layer's own
+        ``weight``.
     """
 
     layer: str
@@ -73,6 +84,13 @@ class Consumer(NamedTuple):
     steps: tuple[Step, ...]
     calls: tuple[LayerCall, ...]
     uses_layer_weight: bool
+
+
+class StemCall(NamedTuple):
+    """What a convolution or a linear layer that sees an image was given, and what it returned."""
+
+    image: Tensor
+    output: Tensor
 
 
 class StopRun(Exception):
@@ -90,6 +108,8 @@ class ImageTrace(TorchDispatchMode):
         The network's input.
     stop_at_consumer : bool
         Whether to raise :class:`StopRun` at the first consumer.
+    stop_after : int, optional
+        After how many calls of stems to raise :class:`StopRun`.
 
     Attributes
     ----------
@@ -97,21 +117,30 @@ class ImageTrace(TorchDispatchMode):
     calls : list of LayerCall
     image_makers : set of str
         The layers that took an image and returned one.
-    outputs : dict of str to list of Tensor
-        The outputs of the convolutions that consume an image, by layer.
+    stem_calls : dict of str to list of StemCall
+        The calls of convolutions and linear layers whose input is an image, by layer.
     result : object
         The network's output.
     """
 
-    def __init__(self, model: nn.Module, image: Tensor, *, stop_at_consumer: bool = False) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        image: Any,
+        *,
+        stop_at_consumer: bool = False,
+        stop_after: int | None = None,
+    ) -> None:
         super().__init__()
         self.consumers: list[Consumer] = []
         self.calls: list[LayerCall] = []
         self.image_makers: set[str] = set()
-        self.outputs: dict[str, list[Tensor]] = {}
+        self.stem_calls: dict[str, list[StemCall]] = {}
         self.result: Any = None
         self._modules = dict(model.named_modules())
         self._stop_at_consumer = stop_at_consumer
+        self._calls_left = stop_after
+        self._stem_images: list[Tensor | None] = []  # of the layers that are running
         self._running: list[LayerCall] = []
         # by storage, since a view of an image is an image; the tensor keeps the storage alive
         self._images: dict[int, tuple[Tensor, tuple[Step, ...]]] = {}
@@ -142,16 +171,28 @@ class ImageTrace(TorchDispatchMode):
         """Return the hook that begins a call of the layer `name`."""
 
         def begin_call(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            self._running.append(LayerCall(name, self.find_steps((args, kwargs))))
+            steps = self.find_steps((args, kwargs))
+            self._running.append(LayerCall(name, steps))
             self.calls.append(self._running[-1])
+            is_stem = steps is not None and isinstance(module, _ConvNd | nn.Linear)
+            # a copy, because a layer may work in place
+            image = tree_leaves((args, kwargs))[0].clone() if is_stem else None
+            self._stem_images.append(image)
 
         return begin_call
 
     def _end_call(self, module: nn.Module, args: Any, result: Any) -> None:
         """End the innermost call."""
-        call = self._running.pop()
+        call, image = self._running.pop(), self._stem_images.pop()
         if call.steps is not None and self.find_steps(result) is not None:
             self.image_makers.add(call.layer)
+        if image is None or result is None:  # None after an error
+            return
+        self.stem_calls.setdefault(call.layer, []).append(StemCall(image, result.clone()))
+        if self._calls_left is not None:
+            self._calls_left -= 1
+            if self._calls_left == 0:
+                raise StopRun
 
     def __torch_dispatch__(
         self,
@@ -191,13 +232,11 @@ class ImageTrace(TorchDispatchMode):
         """Record an operation that consumes an image."""
         layer = self._running[-1].layer if self._running else ""
         uses_layer_weight = False
-        if operation.endswith("convolution") and self.find_steps(args[0]) is not None:
-            weight = getattr(self._modules.get(layer), "weight", None)
-            uses_layer_weight = (
-                isinstance(weight, Tensor) and args[1].data_ptr() == weight.data_ptr()
+        weight = getattr(self._modules.get(layer), "weight", None)
+        if operation.endswith(STEM_OPERATIONS) and isinstance(weight, Tensor):
+            uses_layer_weight = any(
+                isinstance(arg, Tensor) and arg.data_ptr() == weight.data_ptr() for arg in args
             )
-            # the next layer may work in place
-            self.outputs.setdefault(layer, []).append(result.clone())
         self.consumers.append(
             Consumer(layer, operation, steps, tuple(self._running), uses_layer_weight)
         )
@@ -218,6 +257,9 @@ class ImageTrace(TorchDispatchMode):
         name = operation.removesuffix("_")
         if name == "copy":  # into a tensor of zeros, presumably
             return "move" if is_image_alone else "pad"
+        if name in _NORMALIZATIONS:
+            is_fixed = "no_" in name or not args[5]
+            return "arithmetic" if is_linear and is_fixed else None
         if name in _ARITHMETIC:
             return "arithmetic" if is_linear else None
         if name == operation and self.find_steps(result) is not None:
@@ -245,11 +287,18 @@ def _mark_activations(result: Any) -> None:
             leaf._graytorgb_activation = True  # type: ignore[attr-defined]
 
 
-def trace_image(
-    model: nn.Module, run: Callable[[], Any], image: Tensor, *, stop_at_consumer: bool = False
-) -> ImageTrace:
-    """Call `run`, one forward pass of `model`, and return the trace of its input `image`."""
-    trace = ImageTrace(model, image, stop_at_consumer=stop_at_consumer)
+def trace_image(model: nn.Module, run: Callable[[], Any], image: Any, **options: Any) -> ImageTrace:
+    """Call `run`, one forward pass of `model`, and return the trace of its input.
+
+    Parameters
+    ----------
+    model : nn.Module
+    run : callable
+    image : Tensor or nest of Tensor
+    **options
+        Those of :class:`ImageTrace`.
+    """
+    trace = ImageTrace(model, image, **options)
     with torch.no_grad(), trace.watch_layers(), trace, suppress(StopRun):
         trace.result = run()
     return trace

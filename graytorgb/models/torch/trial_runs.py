@@ -1,8 +1,7 @@
 """Trial runs of a torch network on gray noise, before and after it is changed."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
-from functools import partial
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import torch
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 
 from ...errors import ModelError
 from ..preprocessing import Preprocessing
-from ..stem import CHANNELS, make_collapse_error
+from ..stem import CHANNELS
 from .example import Call, find_parameter, list_calls
 from .isolated_run import isolate_run
 from .modules import repeat_and_normalize
@@ -28,22 +27,26 @@ class TrialRun(NamedTuple):
     call : Call
     trace : ImageTrace
         The trace of the image.
-    outputs : dict of str to Tensor
-        All that the network returned.
+    outputs : dict of str to Tensor or None
+        All that the network returned, or None if the run ended after the stems.
+    gray : Tensor
+        The noise.
     """
 
     call: Call
     trace: ImageTrace
-    outputs: Outputs
+    outputs: Outputs | None
+    gray: Tensor
 
 
-def run_at_two_sizes(
+def run_original_twice(
     model: nn.Module, preprocessing: Preprocessing, example: Any
 ) -> list[TrialRun]:
-    """Run the original network at a size that it takes, and at a size with odd sides.
+    """Run the original network at a size that it takes, and once more with another image.
 
-    At the second size, a network may pad an image that it didn't pad at the first. If the network
-    raises an error for the second size, there is one run.
+    The second image is darker, since a network may measure its image. It has odd sides if the
+    network takes them, since it may pad an image that it didn't pad before. If it takes one size
+    alone, the second run ends after the stems.
 
     Raises
     ------
@@ -61,8 +64,10 @@ def run_at_two_sizes(
             continue
         for other in _list_odd_sizes(call):
             with suppress(Exception):  # a network that doesn't take this size never pads it
-                return [first, run_original(model, other, preprocessing)]
-        return [first]
+                return [first, run_original(model, other, preprocessing, is_dark=True)]
+        count = sum(map(len, first.trace.stem_calls.values()))
+        second = run_original(model, call, preprocessing, is_dark=True, stop_after=count)
+        return [first, second] if count else [first]
     call, raised = refusals[0]
     shape = (call.shape[0], CHANNELS, *call.shape[1:])
     raise ModelError(
@@ -82,51 +87,38 @@ def _list_odd_sizes(call: Call) -> Iterator[Call]:
     yield call._replace(shape=(call.shape[0], *larger))
 
 
-def run_original(model: nn.Module, call: Call, preprocessing: Preprocessing) -> TrialRun:
-    """Run the original network, and trace the image."""
-    gray = make_gray(model, call, preprocessing)
+def run_original(
+    model: nn.Module,
+    call: Call,
+    preprocessing: Preprocessing,
+    *,
+    is_dark: bool = False,
+    stop_after: int | None = None,
+) -> TrialRun:
+    """Run the original network, and trace the image.
+
+    Parameters
+    ----------
+    model : nn.Module
+    call : Call
+    preprocessing : Preprocessing
+    is_dark : bool
+        Whether the noise is half as bright.
+    stop_after : int, optional
+        After how many calls of stems the run ends, without outputs.
+    """
+    gray = make_gray(model, call, preprocessing, is_dark=is_dark)
     # a copy and no view, because a network may write into its input
     color = repeat_and_normalize(gray, preprocessing.normalization).contiguous()
     with isolate_run(model):
-        trace = trace_image(model, lambda: _run(model, call, color), color)
-        return TrialRun(call, trace, collect_outputs(trace.result))
+        trace = trace_image(
+            model, lambda: run_call(model, call, color), color, stop_after=stop_after
+        )
+        outputs = None if stop_after else collect_outputs(trace.result)
+        return TrialRun(call, trace, outputs, gray)
 
 
-def run_adapted(
-    model: nn.Module, call: Call, preprocessing: Preprocessing, stems: list[str]
-) -> tuple[dict[str, list[Tensor]], Outputs]:
-    """Run the changed network on gray.
-
-    Returns
-    -------
-    stem_outputs : dict of str to list of Tensor
-        The output of each call of the changed convolutions.
-    outputs : dict of str to Tensor
-
-    Raises
-    ------
-    ModelError
-        If the network can't be run with one channel.
-    """
-    stem_outputs: dict[str, list[Tensor]] = {name: [] for name in stems}
-    gray = make_gray(model, call, preprocessing)
-
-    def keep_output(name: str, module: nn.Module, args: Any, output: Tensor) -> None:
-        stem_outputs[name].append(output.clone())  # the next layer may work in place
-
-    with isolate_run(model), torch.no_grad(), ExitStack() as stack:
-        for name in stems:
-            hook = partial(keep_output, name)
-            stack.enter_context(model.get_submodule(name).register_forward_hook(hook))
-        try:
-            return stem_outputs, collect_outputs(_run(model, call, gray))
-        except Exception as error:  # a network that checks its channels may raise anything
-            raise make_collapse_error(
-                f"with one channel the network raises {type(error).__name__}: {error}"
-            ) from error
-
-
-def _run(model: nn.Module, call: Call, images: Tensor) -> Any:
+def run_call(model: nn.Module, call: Call, images: Tensor) -> Any:
     """Return the network's output; for torchvision's detection models, the backbone's features.
 
     In these models only the backbone sees the image, and rounding decides which boxes are returned
@@ -149,9 +141,14 @@ def _run(model: nn.Module, call: Call, images: Tensor) -> Any:
     return features
 
 
-def make_gray(model: nn.Module, call: Call, preprocessing: Preprocessing) -> Tensor:
+def make_gray(
+    model: nn.Module, call: Call, preprocessing: Preprocessing, *, is_dark: bool = False
+) -> Tensor:
     """Return gray noise in the adapted network's range, the same for each call."""
     batch, *sides = call.shape
-    noise = preprocessing.rescaling.make_noise((batch, 1, *sides), seed=0)
+    noise = preprocessing.rescaling.make_noise((batch, 1, *sides), seed=int(is_dark))
+    if is_dark:
+        black = preprocessing.limits[0]
+        noise = black + (noise - black) / 2
     like = find_parameter(model)
     return torch.from_numpy(noise).to(like.device, like.dtype)

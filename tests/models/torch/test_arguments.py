@@ -107,11 +107,12 @@ class TestArguments:
         assert not adapted[0].weight.requires_grad
         assert adapted[1].num_batches_tracked == model[1].num_batches_tracked
 
-    def test_no_hooks_are_left_but_the_ones(self, model):
+    def test_no_hooks_are_left(self, model):
         adapted = adapt(model, (MEAN, STD))
-        for network, expected in ((model, 0), (adapted, 1)):
-            hooks = [len(m._forward_pre_hooks) + len(m._forward_hooks) for m in network.modules()]
-            assert sum(hooks) == expected
+        for network in (model, adapted):
+            for module in network.modules():
+                assert not module._forward_pre_hooks
+                assert not module._forward_hooks
 
     @pytest.mark.parametrize("again", ["collapse", "expand", "learned"])
     @pytest.mark.parametrize("how", ["collapse", "expand", "learned"])

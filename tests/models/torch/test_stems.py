@@ -43,7 +43,7 @@ STEMS = {
     "zeros": ({"padding": 1}, 2),
     "zeros, one axis": ({"padding": (0, 1)}, 2),
     "no padding": ({}, 1),
-    "no padding, with a bias": ({"bias": False}, 1),
+    "no padding, no bias": ({"bias": False}, 2),
     "valid": ({"padding": "valid"}, 1),
     "same": ({"padding": "same"}, 2),
     "reflect": ({"padding": 1, "padding_mode": "reflect"}, 1),
@@ -61,7 +61,7 @@ def test_padding(name):
     adapted = assert_exact(nn.Sequential(nn.Conv2d(3, 8, 3, **options), *make_rest()))
     assert adapted[0].weight.shape == (8, channels, 3, 3)
     assert adapted[0].in_channels == channels
-    assert (adapted[0].bias is not None) == (options.get("bias", True) or channels == 1)
+    assert (adapted[0].bias is not None) == options.get("bias", True)
 
 
 def test_equal_planes_have_no_offset():
@@ -206,7 +206,7 @@ class TestWhich:
                 return self.a(x) * self.b(x)
 
         adapted = assert_exact(Branches())
-        assert (adapted.a.in_channels, adapted.b.in_channels) == (2, 1)
+        assert (adapted.a.in_channels, adapted.b.in_channels) == (2, 2)
 
     def test_one_that_is_used_twice(self):
         assert_exact(CustomForward(lambda self, x: self.stem(x) * self.stem(x.flip(-1))))

@@ -1,0 +1,224 @@
+"""Classes of adapted networks, whose ``forward`` takes gray and gives the network its planes.
+
+An adapted network is an ordinary network whose stem sees two or three planes. What makes the planes
+of gray is no layer, which would change the names of the others, and no hook, which quantization and
+scripting lose. It is the first line of ``forward``, in a subclass of the network's own class:
+
+    class ResNet(torchvision.models.resnet.ResNet):
+        def forward(self, x):
+            x = planes.append_planes(x, -3, 1.0, 0)
+            return self._forward_of_planes(x)
+
+The subclass has the name and the signature of the original. It is made when it is needed, also when
+a network is unpickled. Its methods are compiled from text, because TorchScript reads their source.
+"""
+
+import inspect
+import linecache
+from collections.abc import Callable
+from functools import cache
+from types import FunctionType
+from typing import Any, NamedTuple, cast
+
+from torch import nn
+
+from ...errors import ModelError
+from . import planes
+
+# Further methods by which an image comes into a network: timm's, Hugging Face's, CLIP's, SAM 2's.
+_OTHER_METHODS = ("forward_features", "forward_intermediates", "get_intermediate_layers",
+    "extract_features", "encode_image", "get_image_features", "forward_image")  # fmt: skip
+_IMAGE_NAMES = ("pixel_values", "images", "image", "x", "input", "inputs")
+
+
+class PlaneInput(NamedTuple):
+    """An argument of ``forward`` to whose image planes are appended.
+
+    Attributes
+    ----------
+    parameter : str or None
+        The parameter's name; None if ``forward`` takes the image as one of ``*args``.
+    place : int or None
+        The place among the positional arguments; None for an argument that is always named.
+    is_list : bool
+        Whether the argument is a list of images.
+    axis : int
+        The channel axis, counted from the end.
+    white : float
+    zeros : int
+        See :func:`.planes.append_planes`.
+    """
+
+    parameter: str | None
+    place: int | None
+    is_list: bool
+    axis: int
+    white: float
+    zeros: int
+
+
+def give_gray_input(model: nn.Module, inputs: tuple[PlaneInput, ...]) -> None:
+    """Make a network's ``forward`` append planes to its gray images, by a subclass of its class."""
+    original: Any = type(model)
+    model.__class__ = make_gray_class(original, inputs)
+
+
+def find_original_class(model: nn.Module) -> type[nn.Module]:
+    """Return the class that a network had before it got its gray input."""
+    return getattr(type(model), "graytorgb_original", type(model))
+
+
+@cache
+def make_gray_class(original: Any, inputs: tuple[PlaneInput, ...]) -> Any:
+    """Return the subclass of a network's class whose methods append planes to their images."""
+    members: dict[str, Any] = {}
+    for name in ("forward", *_OTHER_METHODS):
+        method = getattr(original, name, None)
+        if not isinstance(method, FunctionType) or (method is getattr(nn.Module, name, None)):
+            continue
+        found = inputs if name == "forward" else _find_inputs(method, inputs)
+        if found:
+            kept = f"_{name}_of_planes"
+            members[kept] = _rename(method, kept)
+            members[name] = _write_method(original, name, method, found)
+
+    def reduce(self: Any, protocol: Any) -> Any:
+        # an unpickled network gets its class back from the original class, which has a module
+        make, arguments, *rest = super(subclass, self).__reduce_ex__(protocol)
+        arguments = tuple(original if value is subclass else value for value in arguments)
+        return _rebuild, (inputs, make, arguments), *rest
+
+    members |= {
+        "__module__": original.__module__,
+        "__qualname__": original.__qualname__,
+        "__doc__": original.__doc__,
+        "__reduce_ex__": reduce,
+        "graytorgb_original": original,
+    }
+    if issubclass(original, nn.Sequential):
+        members["__getitem__"] = _get_layers
+    subclass = type(original)(original.__name__, (original,), members)
+    return subclass
+
+
+def _get_layers(self: Any, index: Any) -> nn.Module:
+    """Return a layer, or layers in an nn.Sequential that takes gray if it has the first layer."""
+    found: nn.Module = self.graytorgb_original.__getitem__(self, index)
+    if isinstance(index, slice) and index.indices(len(self))[0] > 0:
+        found.__class__ = self.graytorgb_original
+    return found
+
+
+def _rebuild(
+    inputs: tuple[PlaneInput, ...], make: Callable[..., nn.Module], arguments: tuple[Any, ...]
+) -> nn.Module:
+    """Return a new network for pickle, which fills it."""
+    model = make(*arguments)
+    give_gray_input(model, inputs)
+    return model
+
+
+def _find_inputs(
+    method: Callable[..., Any], inputs: tuple[PlaneInput, ...]
+) -> tuple[PlaneInput, ...]:
+    """Return the one image among a method's arguments, if ``forward`` takes one too."""
+    names = list(inspect.signature(method).parameters)[1:]
+    named = [name for name in (inputs[0].parameter, *_IMAGE_NAMES) if name in names]
+    if len(inputs) > 1 or inputs[0].is_list or not named:
+        return ()
+    return (inputs[0]._replace(parameter=named[0], place=names.index(named[0])),)
+
+
+def _rename(method: FunctionType, name: str) -> FunctionType:
+    """Return a copy of a function that has another name, by which TorchScript calls it."""
+    copy = FunctionType(
+        method.__code__, method.__globals__, name, method.__defaults__, method.__closure__
+    )
+    copy.__kwdefaults__ = method.__kwdefaults__
+    copy.__annotations__ = method.__annotations__
+    vars(copy).update(vars(method))
+    return copy
+
+
+def _write_method(
+    original: type[nn.Module], name: str, method: FunctionType, inputs: tuple[PlaneInput, ...]
+) -> Callable[..., Any]:
+    """Return the method of a gray class that appends planes, and calls the original method."""
+    signature = inspect.signature(method)
+    own, *parameters = signature.parameters.values()
+    lines = [_write_line(each, parameters, is_forward=name == "forward") for each in inputs]
+    passed = ", ".join(map(_pass_parameter, parameters))
+    names = {"planes": planes}
+    shown = [own, *(_name_objects(parameter, names) for parameter in parameters)]
+    header = str(signature.replace(parameters=shown, return_annotation=signature.empty))
+    source = "\n    ".join(
+        [f"def {name}{header}:", *lines, f"return {own.name}._{name}_of_planes({passed})", ""]
+    )
+    file = f"<the gray input of {original.__module__}.{original.__qualname__}.{name}: {inputs}>"
+    # TorchScript and tracebacks find the source here
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    members: dict[str, Any] = {}
+    exec(compile(source, file, "exec"), names, members)
+    members[name].__doc__ = method.__doc__
+    members[name].__annotations__ = dict(method.__annotations__)
+    return cast(Callable[..., Any], members[name])
+
+
+class _Name:
+    """A name in the source of a method, for an object that has no source."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+def _name_objects(parameter: inspect.Parameter, names: dict[str, Any]) -> inspect.Parameter:
+    """Return a parameter whose default and annotation are names, which are added to `names`."""
+    parts: dict[str, Any] = {}
+    for part in ("default", "annotation"):
+        value = getattr(parameter, part)
+        if value is not parameter.empty:
+            names[f"{part}_of_{parameter.name}"] = value
+            parts[part] = _Name(f"{part}_of_{parameter.name}")
+    return parameter.replace(**parts)
+
+
+def _write_line(
+    plane_input: PlaneInput, parameters: list[inspect.Parameter], *, is_forward: bool
+) -> str:
+    """Return the line of a method that appends planes to one of its arguments."""
+    by_name = {parameter.name: parameter for parameter in parameters}
+    rest = f"{plane_input.axis}, {plane_input.white!r}, {plane_input.zeros}"
+    parameter = by_name.get(plane_input.parameter or "")
+    if parameter is not None and parameter.kind not in (
+        parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD
+    ):  # fmt: skip
+        function = "append_planes" if is_forward else "append_missing_planes"
+        if plane_input.is_list:
+            function = "append_planes_to_each"
+        elif parameter.default is None:
+            function = "append_planes_if_given"
+        return f"{parameter.name} = planes.{function}({parameter.name}, {rest})"
+    function = "append_planes_to_each" if plane_input.is_list else "append_planes"
+    for parameter in parameters:
+        if parameter.kind == parameter.VAR_POSITIONAL and plane_input.place is not None:
+            place, args = plane_input.place - parameters.index(parameter), parameter.name
+            image = f"planes.{function}({args}[{place}], {rest})"
+            return f"{args} = (*{args}[:{place}], {image}, *{args}[{place + 1}:])"
+        if parameter.kind == parameter.VAR_KEYWORD and plane_input.parameter:
+            name, kwargs = plane_input.parameter, parameter.name
+            image = f"planes.{function}({kwargs}[{name!r}], {rest})"
+            return f"{kwargs} = {{**{kwargs}, {name!r}: {image}}}"
+    names = ", ".join(by_name)
+    raise ModelError(f"forward({names}) has no argument {plane_input.parameter!r} for the image")
+
+
+def _pass_parameter(parameter: inspect.Parameter) -> str:
+    """Return how a method passes one of its parameters on to the original method."""
+    name = parameter.name
+    if parameter.kind == parameter.KEYWORD_ONLY:
+        return f"{name}={name}"
+    stars = {"VAR_POSITIONAL": "*", "VAR_KEYWORD": "**"}
+    return f"{stars.get(parameter.kind.name, '')}{name}"

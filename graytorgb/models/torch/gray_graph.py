@@ -1,0 +1,41 @@
+"""Planes that are appended to gray in the graph of a ``torch.fx.GraphModule``.
+
+Such a network has a class of its own, whose ``forward`` is written anew from the graph. So the
+graph itself gets the operation.
+"""
+
+from torch import fx
+
+from . import planes
+from .gray_class import PlaneInput
+from .reversible_changes import ReversibleChanges
+
+_GRAPHS = ("graph", "train_graph", "eval_graph")  # create_feature_extractor makes the latter two
+
+
+def append_planes_in_graph(
+    model: fx.GraphModule, inputs: tuple[PlaneInput, ...], changes: ReversibleChanges
+) -> None:
+    """Make a network's graph append planes to its gray images."""
+    graphs = {name: vars(model).get(name, getattr(model, name, None)) for name in _GRAPHS}
+    written = {id(graph): _append(graph, inputs) for graph in graphs.values() if graph is not None}
+    training = model.training
+    for name, graph in graphs.items():
+        if graph is not None:
+            changes.set(model, name, written[id(graph)])
+    model.training = training
+
+
+def _append(graph: fx.Graph, inputs: tuple[PlaneInput, ...]) -> fx.Graph:
+    """Return a copy of a graph in which planes are appended."""
+    copy = fx.Graph(tracer_cls=graph._tracer_cls)
+    copy.output(copy.graph_copy(graph, {}))
+    images = [node for node in copy.nodes if node.op == "placeholder"]
+    for each in inputs:
+        [image] = [node for node in images if node.target == each.parameter]
+        with copy.inserting_before(image.next):
+            function = planes.append_planes_to_each if each.is_list else planes.append_planes
+            appended = copy.call_function(function, (image, each.axis, each.white, each.zeros))
+        image.replace_all_uses_with(appended)
+        appended.args = (image, *appended.args[1:])
+    return copy

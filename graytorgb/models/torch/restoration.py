@@ -1,0 +1,58 @@
+"""``restore_input`` for torch: the gray input of a network that was made again."""
+
+import torch
+from torch import nn
+
+from ...errors import ModelError
+from ..preprocessing import Preprocessing
+from .adaptation import check_network, set_record
+from .example import Call, find_parameter, list_calls
+from .isolated_run import isolate_run
+from .network_copy import copy_network
+from .plane_inputs import find_plane_inputs, set_gray_input
+from .planes import PlaneForm
+from .reversible_changes import ReversibleChanges
+from .runner import PREPROCESSING
+
+
+def restore_input(model: nn.Module, preprocessing: Preprocessing) -> nn.Module:
+    """Return a copy that takes gray, as :func:`graytorgb.models.restore_input` says."""
+    check_network(model)
+    record = Preprocessing.from_text(getattr(getattr(model, "config", None), PREPROCESSING, None))
+    if record is not None:
+        record.check_agrees(preprocessing)
+        preprocessing = record
+    preprocessing.require_stats()
+    channels, call = _find_channels(model)
+    restored = copy_network(model)
+    if channels == 2:
+        inputs = find_plane_inputs(restored, call, PlaneForm(2, preprocessing.white))
+        set_gray_input(restored, inputs, ReversibleChanges())
+    set_record(restored, preprocessing)
+    return restored
+
+
+def _find_channels(model: nn.Module) -> tuple[int, Call]:
+    """Return how many channels a network takes, one or two, and a call that it takes.
+
+    Raises
+    ------
+    ModelError
+        If it takes neither.
+    """
+    like, raised = find_parameter(model), None
+    for call in list_calls(model, None):
+        for channels in (2, 1):
+            batch, *sides = call.shape
+            images = torch.rand(batch, channels, *sides).to(like.device, like.dtype)
+            try:
+                with isolate_run(model), torch.no_grad():
+                    call.run(model, images)
+                return channels, call
+            except Exception as error:  # whatever a network raises for other channels or sizes
+                raised = raised or error
+    raise ModelError(
+        "this network takes neither one nor two channels, as one does that is made for adapted "
+        f"weights; for two it raises {type(raised).__name__}: {raised}. Give an original network "
+        "its gray input by adapt(model, stats)"
+    )
