@@ -136,7 +136,7 @@ def verify(
         if line is None:
             return compare(before, after)
         networks = (
-            Network(*network)
-            for network in zip((original, adapted), frameworks, (before, after), strict=True)
+            Network(original, frameworks[0], before),
+            Network(adapted, frameworks[1], after),
         )
         return prove_on_runtime(line, *networks, batches, compare)

@@ -1,5 +1,6 @@
 """Core ML: conversion to its files, which only macOS runs."""
 
+import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,7 +61,7 @@ def load_session(path: Path) -> Any:
     ModelError
         On any other system.
     """
-    if sys.platform != "darwin":
+    if platform.system() != "Darwin":  # sys.platform would make mypy skip what follows
         raise ModelError(
             "Core ML runs on macOS alone, so nothing can be proven on this machine. What can be "
             "checked here is the conversion: graytorgb.models.runtimes.convert(adapted, 'coreml', "

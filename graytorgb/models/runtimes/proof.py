@@ -46,14 +46,12 @@ def prove_on_runtime(
         A function that runs two networks on the batches and returns the figures.
     """
     with TemporaryDirectory(prefix="graytorgb-", ignore_cleanup_errors=True) as folder:
-        converted = [
-            RuntimeRunner(*network, runtime, Path(folder), role)
-            for network, role in ((original, "original"), (adapted, "adapted"))
-        ]
-        proof = compare(*converted)
+        before = RuntimeRunner(*original, runtime, Path(folder), "original")
+        after = RuntimeRunner(*adapted, runtime, Path(folder), "adapted")
+        proof = compare(before, after)
         changes = [
-            _measure_change(network.runner, on_runtime, batches)
-            for network, on_runtime in zip((original, adapted), converted, strict=True)
+            _measure_change(original.runner, before, batches),
+            _measure_change(adapted.runner, after, batches),
         ]
     return replace(
         proof,

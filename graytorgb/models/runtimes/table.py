@@ -168,10 +168,10 @@ def find_runtime(name: Any) -> RuntimeLine:
     >>> find_runtime("Core ML").name
     'coreml'
     """
-    plain = re.sub(r"[\s_.-]", "", name).lower() if isinstance(name, str) else None
+    plain = re.sub(r"[\s_.-]", "", name).lower() if isinstance(name, str) else ""
     if plain in RUNTIMES:
         return RUNTIMES[plain]
-    close = difflib.get_close_matches(plain or "", RUNTIMES, 1)
+    close = difflib.get_close_matches(plain, RUNTIMES, 1)
     hint = f", did you mean {close[0]!r}?" if close else ""
     names = _join_words(map(repr, RUNTIMES))
     raise OptionError(f"runtime is {names}, or None for the framework itself, not {name!r}{hint}")
