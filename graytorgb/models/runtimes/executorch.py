@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 from executorch.exir import to_edge_transform_and_lower
@@ -40,7 +39,7 @@ def load_session(path: Path) -> Any:
         """Run the program, and return its outputs, whose memory the next run reuses."""
         # the program is kept in this function, because its memory is the method's too
         outputs = program.load_method("forward").execute(to_tensors(arrays))
-        return [np.array(o) for o in outputs if isinstance(o, torch.Tensor)]
+        return [o.numpy().copy() for o in outputs if isinstance(o, torch.Tensor)]
 
     return run
 

@@ -70,9 +70,17 @@ class RuntimeRunner:
         """Return a batch (N, 1, ...) as the network's framework takes it."""
         return self._network.to_input(batch)
 
+    def to_planes(self, gray: Any) -> list[Array]:
+        """Return one array for each input of the network, for a gray batch."""
+        return self._network.to_planes(gray)
+
+    def from_arrays(self, arrays: list[Array]) -> Any:
+        """Return an output, as the framework would return it, of the converted network's arrays."""
+        return self._network.from_arrays(arrays)
+
     def __call__(self, gray: Any) -> Any:
         """Return the output for a gray batch, in the framework's arrays."""
-        arrays = self._network.to_planes(gray)
+        arrays = self.to_planes(gray)
         session = self._find_session(arrays)
         try:
             outputs = session(arrays)
@@ -81,7 +89,7 @@ class RuntimeRunner:
             raise ModelError(
                 f"{self._runtime.title} can't run {self._role} on inputs of shape {shapes}: {error}"
             ) from error
-        return self._network.from_arrays(outputs)
+        return self.from_arrays(outputs)
 
     def _find_session(self, arrays: list[Array]) -> Session:
         """Return the session for inputs of these shapes; convert the network if there is none."""
