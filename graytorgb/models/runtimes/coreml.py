@@ -1,9 +1,6 @@
 """Core ML: conversion to its files, which only macOS runs."""
 
 import platform
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +9,14 @@ from numpy.typing import NDArray
 
 from ...errors import ModelError
 from ...extras import require
+from .hidden_library import hide_library
 from .table import TensorInfo
 
 Array = NDArray[Any]
 
 
-@contextmanager
-def _hide_tensorflow() -> Iterator[None]:
-    """Hide TensorFlow from coremltools, which would import it beside torch.
-
-    Python then ends with a segmentation fault. Nothing is hidden that is imported already.
-    """
-    hidden = "tensorflow" not in sys.modules
-    if hidden:
-        sys.modules["tensorflow"] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        if hidden:
-            del sys.modules["tensorflow"]
-
-
-with _hide_tensorflow():
+# coremltools would import TensorFlow beside torch, and Python ends with a segmentation fault
+with hide_library("tensorflow"):
     coremltools = require("coremltools", "coremltools", "coreml")
 
 

@@ -5,12 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
-from openvino import properties
 
 from ...extras import require
+from .hidden_library import hide_library
 from .table import TensorInfo
+
+# OpenVINO's telemetry sends statistics of each conversion to its makers, from a forked process that
+# may hang if JAX is loaded.
+with hide_library("openvino_telemetry"):
+    import openvino
+    from openvino import properties
 
 Array = NDArray[Any]
 

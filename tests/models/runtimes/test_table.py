@@ -17,7 +17,16 @@ from ...support import needs_package, read_guide, run_python
 
 FOLDER = Path(g2r.__file__).parent / "models" / "runtimes"
 EVERY = pytest.mark.parametrize("line", RUNTIMES.values(), ids=RUNTIMES)
-SHARED = {"__init__", "conversion", "keras_export", "proof", "runner", "table", "torch_export"}
+SHARED = {
+    "__init__",
+    "conversion",
+    "hidden_library",
+    "keras_export",
+    "proof",
+    "runner",
+    "table",
+    "torch_export",
+}
 
 
 def test_a_runtime_is_one_file_and_one_line():
@@ -76,6 +85,14 @@ def test_nothing_is_imported_before_it_is_needed():
         "import sys, graytorgb.models.runtimes as r; r.find_runtime('litert').check_takes('torch')"
     )
     assert run_python(f"{code}\nprint({libraries} & set(sys.modules))") == "set()"
+
+
+def test_openvino_sends_no_telemetry():
+    needs_package("openvino")
+    code = (
+        "import sys, graytorgb.models.runtimes.openvino; print('openvino_telemetry' in sys.modules)"
+    )
+    assert run_python(code) == "False"
 
 
 @pytest.mark.parametrize("name", ["OpenVINO", "open-vino", "open_vino", "openvino"])
