@@ -14,6 +14,7 @@ from rich.markup import escape
 from ..errors import GrayToRGBError, ModelError
 from ..models.frameworks import FrameworkLine, find_file_line
 from ..models.preprocessing import Preprocessing
+from ..models.runtimes import RUNTIMES
 from .adapt_request import Request, adapt_and_prove, report
 from .files import FileCommand, InputPath, ModelOutput, ModelPath, OutputFile
 from .types import PAIR, Shape, StatsOption
@@ -140,6 +141,11 @@ def _reject_half(ctx: click.Context, param: click.Parameter, value: str | None) 
     show_default=True,
     help="How long to time both networks. 0 measures neither time nor memory.",
 )
+@click.option(
+    "--runtime",
+    type=click.Choice(list(RUNTIMES), case_sensitive=False),
+    help="Prove it on a runtime, to which both networks are converted.  [default: the framework]",
+)
 @click.option("--json", "json_path", type=OutputFile(), help="Write the proof's figures to a file.")
 @click.option(
     "--png",
@@ -175,6 +181,8 @@ def adapt_command(
             model, out, line, preprocessing, stats, layers=list(layers) or None, **rest
         )
         _check_options(request, proof_wanted=json_path is not None or png_path is not None)
+        if request.runtime is not None:
+            RUNTIMES[request.runtime].check_takes(line.folder)
         with TemporaryDirectory(prefix=".graytorgb-", dir=out.parent) as folder:
             proof = adapt_and_prove(console, request, Path(folder) / out.name)
             if proof is not None:
@@ -223,7 +231,8 @@ def _check_options(request: Request, *, proof_wanted: bool) -> None:
         raise click.UsageError("--classes is for --arch, which builds the network")
     if request.how == "expand":
         raise click.UsageError("--how expand is for a whole model, not for weights alone")
-    if request.arch is None and (request.images is not None or proof_wanted):
+    proof_wanted = proof_wanted or request.images is not None or request.runtime is not None
+    if request.arch is None and proof_wanted:
         raise click.UsageError(
             "weights alone don't run, so nothing can be proven: name their network, --arch "
             "torchvision:NAME or timm:NAME"

@@ -51,6 +51,7 @@ class Request:
     most: int
     tolerance: float
     seconds: float
+    runtime: str | None
 
     def write_adapted(self, dst: Path, **options: Any) -> None:
         """Adapt the model's file, and write the result to `dst`."""
@@ -126,7 +127,12 @@ def _verify(
             console.print(f"proven on the first {request.most} images; --at-most takes more")
     images = scale_to_network(units, request.preprocessing, has_integers=input_size.has_integers)
     return models.verify(
-        original, adapted, images, tolerance=request.tolerance, seconds=request.seconds
+        original,
+        adapted,
+        images,
+        tolerance=request.tolerance,
+        seconds=request.seconds,
+        runtime=request.runtime,
     )
 
 

@@ -118,6 +118,15 @@ class Runner(Protocol):
     def __call__(self, gray: Any) -> Any:
         """Return the network's output for a gray batch, which the original first normalizes."""
 
+    def to_planes(self, gray: Any) -> list[Array]:
+        """Return one array for each input of the network itself, for a gray batch.
+
+        The original is given the planes that are made of the gray, an adapted network the gray.
+        """
+
+    def from_arrays(self, arrays: list[Array]) -> Any:
+        """Return an output, as the framework would return it, of a converted network's arrays."""
+
     def to_arrays(self, output: Any) -> list[Array]:
         """Return every array of an output."""
 
@@ -226,11 +235,22 @@ def find_framework(model: Any) -> Framework:
     BackendUnavailable
         If the framework's library is missing.
     """
+    return find_framework_line(model).load()
+
+
+def find_framework_line(model: Any) -> FrameworkLine:
+    """Return the table's line of a network, or of the path of a file that holds one.
+
+    Raises
+    ------
+    ModelError
+        If `model` is neither.
+    """
     for line in FRAMEWORKS.values():
         # the module of a network's class is already imported, so nothing is imported here
         model_class = getattr(sys.modules.get(line.module), line.model_class, None)
         if model_class is not None and isinstance(model, model_class):
-            return line.load()
+            return line
     lines = [line for line in FRAMEWORKS.values() if line.files_hold == "models"]
     files = " or ".join(suffix for line in lines for suffix in line.suffixes)
     if not isinstance(model, str | os.PathLike):
@@ -242,7 +262,7 @@ def find_framework(model: Any) -> Framework:
         )
     for line in lines:
         if line.takes_file(model):
-            return line.load()
+            return line
     if Path(model).suffix.lower() in (".h5", ".hdf5"):
         hint = "load it first, model = keras.models.load_model(path)"
     else:

@@ -4,12 +4,16 @@ from typing import Any
 
 from ..core.stats import stats_in_one
 from .arguments import check_amount, check_count
-from .frameworks import find_framework
+from .frameworks import Runner, find_framework_line
 from .image_batches import split_into_batches
 from .option_error import ModelOptionError
 from .output_comparison import compare_outputs
 from .preprocessing import Preprocessing
+from .runtimes import find_runtime
+from .runtimes.proof import Network, prove_on_runtime
 from .verification_result import Verification
+
+_USUAL_BATCH = 8
 
 
 @stats_in_one
@@ -23,8 +27,9 @@ def verify(
     normalized: tuple[float, float] | None = None,
     layer: str | None = None,
     tolerance: float = 1e-4,
-    batch_size: int = 8,
+    batch_size: int | None = None,
     seconds: float = 1.0,
+    runtime: str | None = None,
 ) -> Verification:
     """Prove that an adapted network's outputs equal the original's.
 
@@ -51,11 +56,19 @@ def verify(
         The largest difference that passes. If every output is below 1, `tolerance` is multiplied by
         the largest output, or by 1000 times the change that other images make, if that is less.
         A difference that rounding explains passes up to a hundredth of `tolerance`.
-    batch_size : int
-        How many images are run at once, if all have the same size.
+    batch_size : int, optional
+        How many images are run at once, if all have the same size. The default is 8, and 1 with
+        `runtime`, whose files usually take one image.
     seconds : float
         How long to time both networks on the first batch, in rounds of random order. With 0,
         neither time nor memory is measured.
+    runtime : {"onnxruntime", "openvino", "litert", "executorch", "coreml"}, optional
+        The runtime that both networks are converted to and run by, on the CPU, in float32. The
+        outputs that are compared are the runtime's. The result also says how much the runtime
+        differs from the framework, in ``original_runtime_difference``. Each
+        size of images is converted on its own. Torch networks can be run by each runtime, Keras
+        networks by ONNX Runtime, OpenVINO and LiteRT, and ONNX models by ONNX Runtime and OpenVINO.
+        Core ML runs on macOS only; :func:`graytorgb.models.runtimes.convert` works anywhere.
 
     Returns
     -------
@@ -68,7 +81,12 @@ def verify(
     ModelError
         If `adapted` carries other statistics or another range than are stated, `images` aren't
         gray images, a network can't be run on them, no outputs can be compared, or both networks
-        agree and their outputs don't depend on the images.
+        agree and their outputs don't depend on the images. With `runtime`: if a network can't be
+        converted to it, or it doesn't run on this machine.
+    OptionError
+        If there is no such runtime.
+    BackendUnavailable
+        If a library is missing.
 
     Examples
     --------
@@ -79,24 +97,45 @@ def verify(
     >>> proof.passed, proof.images
     (True, 4)
     """
+    line = None if runtime is None else find_runtime(runtime)
+    if batch_size is None:
+        batch_size = _USUAL_BATCH if line is None else 1
     check_count("batch_size", batch_size)
     check_amount("tolerance", tolerance)
     check_amount("seconds", seconds)
     if layer is not None and not isinstance(layer, str):
         raise ModelOptionError(f"layer is the name of one convolution in verify, not {layer!r}")
-    frameworks = find_framework(original), find_framework(adapted)
+    if layer is not None and line is not None:
+        raise ModelOptionError(
+            "a runtime doesn't give the output of a layer: leave layer out, or runtime"
+        )
+    frameworks = find_framework_line(original), find_framework_line(adapted)
+    if line is not None:
+        for framework in frameworks:
+            line.check_takes(framework.folder)
     preprocessing = Preprocessing.from_arguments(stats, value_range, normalized)
-    after = frameworks[1].Runner(adapted, None)
+    after = frameworks[1].load().Runner(adapted, None)
     if after.preprocessing is not None:
         after.preprocessing.check_agrees(preprocessing)
         preprocessing = after.preprocessing
-    before = frameworks[0].Runner(original, preprocessing.normalization)
+    before = frameworks[0].load().Runner(original, preprocessing.normalization)
     before.share_inputs(after)
     has_range = preprocessing.has_range or before.has_integers
-    batches = split_into_batches(images, batch_size, has_range=has_range)
+    batches = list(split_into_batches(images, batch_size, has_range=has_range))
     in_bytes = before.has_integers and not preprocessing.has_range
     span = (0.0, 255.0) if in_bytes else preprocessing.limits
-    with before.eval_mode(), after.eval_mode():
+
+    def compare(original: Runner, adapted: Runner) -> Verification:
+        """Run both networks, in their framework or on a runtime, and return the figures."""
         return compare_outputs(
-            before, after, batches, layer=layer, tolerance=tolerance, seconds=seconds, span=span
+            original, adapted, batches, layer=layer, tolerance=tolerance, seconds=seconds, span=span
         )
+
+    with before.eval_mode(), after.eval_mode():
+        if line is None:
+            return compare(before, after)
+        networks = (
+            Network(original, frameworks[0], before),
+            Network(adapted, frameworks[1], after),
+        )
+        return prove_on_runtime(line, *networks, batches, compare)

@@ -67,6 +67,13 @@ class Verification:
         can't be measured.
     why_no_peaks : str
         Why memory can't be measured, if a library is missing.
+    runtime : str
+        The name and the version of the runtime that ran both networks; ``""`` if the frameworks
+        ran them.
+    original_runtime_difference, adapted_runtime_difference : float or None
+        How much the runtime itself changes the original and the adapted network: the largest
+        difference of all values between the runtime's outputs and those of the framework. None if
+        no runtime was asked for, or the converted network has other outputs.
     """
 
     images: int
@@ -88,6 +95,9 @@ class Verification:
     original_peak_bytes: int | None = None
     adapted_peak_bytes: int | None = None
     why_no_peaks: str = ""
+    runtime: str = ""
+    original_runtime_difference: float | None = None
+    adapted_runtime_difference: float | None = None
 
     @property
     def passed(self) -> bool:
@@ -190,6 +200,10 @@ class Verification:
         ):
             if value is not None:
                 rows.append((name, "", f"{value:.2g}"))
+        if self.runtime:
+            changes = self.original_runtime_difference, self.adapted_runtime_difference
+            before, after = ("" if c is None else f"{c:.2g}" for c in changes)
+            rows.append(("changed by the runtime", before, after))
         size = "x".join(map(str, self.batch))
         if self.original_s is not None and self.adapted_s is not None:
             before, after = (
@@ -206,7 +220,8 @@ class Verification:
 
     def __str__(self) -> str:
         verdict = "passed" if self.passed else "failed"
-        lines = [f"{verdict}: {self.images} images, tolerance {self.tolerance:g}"]
+        place = f", on {self.runtime}" if self.runtime else ""
+        lines = [f"{verdict}: {self.images} images, tolerance {self.tolerance:g}{place}"]
         lines += [self.reason] if self.reason else []
         width = max(len(name) for name, _, _ in self.rows())
         return "\n".join(

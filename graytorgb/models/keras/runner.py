@@ -141,6 +141,14 @@ class Runner:
             images = f"images of shape {gray.shape}"
             raise make_run_error(images, error, is_adapted=is_adapted) from error
 
+    def to_planes(self, gray: Array) -> list[Array]:
+        """Return the network's input for a gray batch, which the original first normalizes."""
+        return [self._image.make_planes(gray, self._normalization)]
+
+    def from_arrays(self, arrays: list[Array]) -> list[Array]:
+        """Return the arrays of a converted network, which are an output of Keras too."""
+        return arrays
+
     def to_arrays(self, output: Any) -> list[NDArray[np.float64]]:
         """Return every array of an output."""
         return [to_float64(value) for value in keras.tree.flatten(output)]

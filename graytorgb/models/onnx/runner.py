@@ -106,11 +106,14 @@ class Runner:
                 return results[0]
         return [join(parts) for parts in zip(*results, strict=True)]
 
-    def _split_batch(self, gray: Array) -> Iterator[tuple[Array, int]]:
-        """Yield parts of the size that the model takes, each with how many of its images count."""
+    def _split_batch(self, gray: Array) -> Iterator[tuple[Array, int | None]]:
+        """Yield parts of the size that the model takes, each with how many of its images count.
+
+        This is None for a model that takes one image, without an axis that counts images.
+        """
         image = self._images[0]
         if not image.is_batch:
-            yield from ((one, 1) for one in gray)
+            yield from ((one, None) for one in gray)
             return
         size = image.shape[0] or len(gray)
         for start in range(0, len(gray), size):
@@ -127,6 +130,19 @@ class Runner:
             side = -2 if image.axis == image.rank - 1 else -1
             gray = np.roll(gray, place * gray.shape[side] // len(self._images), side)
         return image.make_planes(gray, self._normalization)
+
+    def to_planes(self, gray: Array) -> list[Array]:
+        """Return an array for each input for a gray batch, which the original first normalizes."""
+        if not self._images[0].is_batch:
+            if len(gray) > 1:
+                raise ModelError("the model takes one image at a time: pass batch_size=1")
+            gray = gray[0]
+        images = sorted(enumerate(self._images), key=lambda item: item[1].place)
+        return [self._make_planes(gray, image, place) for place, image in images]
+
+    def from_arrays(self, arrays: list[Array]) -> list[Array]:
+        """Return the arrays of a converted model, as :meth:`__call__` returns its own."""
+        return arrays if self._images[0].is_batch else [array[None] for array in arrays]
 
     def to_arrays(self, output: list[Any]) -> list[NDArray[np.float64]]:
         """Return every array of numbers of an output."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
+from ...errors import ModelError
 from ..frameworks import make_run_error
 from ..preprocessing import Preprocessing
 from ..weights import Normalization
@@ -141,6 +142,20 @@ class Runner:
                 fitted.run(self.model, self._make_images(fitted, gray))
                 return [call]
         return tried
+
+    def to_planes(self, gray: Tensor) -> list[NDArray[Any]]:
+        """Return the network's input for a gray batch, which the original first normalizes."""
+        if self._as_list:
+            raise ModelError(
+                "runtime= is for networks that take one batch of images, and this one takes a list"
+            )
+        if self._normalization is not None:
+            gray = repeat_and_normalize(gray, self._normalization)
+        return [gray.contiguous().cpu().numpy()]
+
+    def from_arrays(self, arrays: list[NDArray[Any]]) -> tuple[Tensor, ...]:
+        """Return the output of a converted network as tensors."""
+        return tuple(torch.from_numpy(np.array(array)) for array in arrays)
 
     def to_arrays(self, output: Any) -> list[NDArray[np.float64]]:
         """Return every tensor and number of an output."""

@@ -1,0 +1,1 @@
+"""Tests of the runtimes on which adapted networks are proven."""
