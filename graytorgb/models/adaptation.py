@@ -137,10 +137,10 @@ def adapt(
 
     If ``w`` are the stem's weights, the weights for gray are ``sum_c w[c] / std[c]``. If the stem
     doesn't pad with zeros, the means add a constant, which goes into its bias. If it does, a bias
-    would be wrong near the border. The stem then has two input channels: the gray minus the center
-    of the means, and a constant plane, around which padding puts zeros too. In torch, a subclass of
-    the network's class makes both at the beginning of ``forward``, so the network inside is an
-    ordinary one; in ONNX and Keras, operations in the graph make them.
+    would be wrong near the border. The stem then has two input channels: the gray, normalized by
+    the mean of the means and of the stds, and a constant plane. Padding puts zeros around both. In
+    torch, a subclass of the network's class makes the planes at the beginning of ``forward``, so
+    the network inside is an ordinary one. In ONNX and Keras, operations in the graph make them.
 
     Examples
     --------
@@ -254,7 +254,7 @@ def adapt_state_dict(
         several times, as trained and as averaged, the one of each.
     offset : {"plane", "bias"}
         Where the effect of the means goes, unless all means are 0. ``"plane"``: into the weights
-        of two input channels, for a ``Conv2d(2, ...)`` that sees the gray minus a center and a
+        of two input channels, for a ``Conv2d(2, ...)`` that sees normalized gray and a
         constant plane. This is exact for any padding. :func:`adapt` makes such a stem of one that
         pads with zeros or has no bias, and :func:`restore_input` gives a network that was made
         for these weights its planes. ``"bias"``: into the bias, which is added if there is none.

@@ -10,8 +10,8 @@ where ``*`` is the convolution and ``1`` a plane of ones. Where the kernel lies 
 image, the second term is a constant, a bias. Near a border that is padded with zeros it isn't
 constant: the network pads after it normalizes, so the kernel sees ones inside the image and zeros
 outside. A second input channel with a plane of a constant does the same, exactly and at every
-size. The gray is centered first, ``g - center``, so that this plane carries only what the means
-differ by: weights of 8 bits then round no more than the original's.
+size. The gray is normalized first, by the mean of the means and of the stds, so that this plane
+carries only what the means differ by. Weights of 8 bits then round no more than the original's.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ Array = NDArray[Any]
 # that are divided by 256; a std in bytes is 10 and more.
 _LARGEST_STD = 2.0
 
-_EQUAL = 1e-4  # means that differ by less than this part of the std are equal
+_EQUAL = 1e-4  # means that differ by less than this part of a std are equal
 
 
 class Normalization(NamedTuple):
@@ -106,15 +106,17 @@ class Normalization(NamedTuple):
         return np.asarray(noise * self.std[0] + self.mean[0])
 
     @property
-    def center_and_level(self) -> tuple[float, float]:
-        """Return the center of the means, and the level of the plane beside a centered gray.
+    def plane_numbers(self) -> tuple[float, float, float]:
+        """Return the center, the scale and the level of the planes that a stem sees.
 
-        The level is what a mean differs by at most, so that the weights for both planes are of the
-        same size. If the means are equal, it is the std, and the weights for the plane are 0.
+        The first plane is ``(gray - center) / scale``, by the mean of the three means and of the
+        three stds. The second one is `level`: what a mean differs from the center by at most, so
+        that the weights for both planes are of the same size. If the means are equal, it is 1, and
+        its weights are 0.
         """
-        center, std = float(self.mean.mean()), float(np.abs(self.std).mean())
-        spread = float(np.abs(self.mean - center).max())
-        return center, spread if spread > _EQUAL * std else std
+        center, scale = float(self.mean.mean()), float(self.std.mean())
+        spread = float(np.abs(self.mean - center).max() / abs(scale))
+        return center, scale, spread if spread > _EQUAL else 1.0
 
     def equals(self, other: "Normalization") -> bool:
         """Whether both make the same channels."""
@@ -192,8 +194,7 @@ def collapse_stem(
     bias : ndarray of shape (outputs,) or None
     offset : {"plane", "bias"}
         Where the effect of the means goes, unless all means are 0: into the weights of two input
-        channels, the gray minus the center of the means and a constant plane, by
-        :attr:`Normalization.center_and_level`, or into the bias.
+        channels, the planes of :attr:`Normalization.plane_numbers`, or into the bias.
 
     Returns
     -------
@@ -207,7 +208,7 @@ def collapse_stem(
     >>> from graytorgb.models.weights import Normalization, collapse_stem
     >>> kernel, half = np.ones((1, 3, 1, 1)), Normalization.from_stats(0.5, 0.25)
     >>> collapse_stem(kernel, None, half, offset="plane")[0].ravel()
-    array([12.,  0.])
+    array([3., 0.])
     >>> collapse_stem(kernel, np.array([1.0]), half, offset="bias")[1]
     array([-5.])
     """
@@ -215,8 +216,9 @@ def collapse_stem(
     if not normalization.has_offset:
         return gray, bias
     if offset == "plane":
-        center, level = normalization.center_and_level
-        return np.concatenate((gray, (ones + center * gray) / level), axes.index("I")), bias
+        center, scale, level = normalization.plane_numbers
+        rest = (ones + center * gray) / level
+        return np.concatenate((gray * scale, rest), axes.index("I")), bias
     return gray, add_to_bias(bias, ones, axes)
 
 

@@ -47,6 +47,9 @@ class RuntimeRunner:
         self._role = f"the {role} network"
         self._sessions: dict[tuple[tuple[int, ...], ...], Session] = {}
 
+    def share_inputs(self, other: Any) -> None:
+        """Do nothing, because a converted network takes images alone."""
+
     @property
     def has_integers(self) -> bool:
         """Whether the network takes whole numbers."""

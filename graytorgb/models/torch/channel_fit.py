@@ -119,12 +119,11 @@ def expect_fit(
     """
     mean, std = normalization
     matrix, constant = np.zeros((len(std), form.planes)), np.zeros(len(std))
-    if not normalization.has_offset:
+    if form.planes > 1:
+        matrix[:, 0], matrix[:, 1] = form.scale / std, (form.center - mean) / std / form.level
+    elif allows_constant or not normalization.has_offset:
         matrix[:, 0] = 1 / std
-    elif form.planes > 1:
-        matrix[:, 0], matrix[:, 1] = 1 / std, (form.center - mean) / std / form.level
-    elif allows_constant:
-        matrix[:, 0], constant = 1 / std, -mean / std
+        constant = -mean / std if normalization.has_offset else constant
     else:
         return None
     return ChannelFit(matrix, constant)

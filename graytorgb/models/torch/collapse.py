@@ -1,7 +1,7 @@
 """how="collapse" for torch: find a network's stems and make them see gray.
 
 The adapted network is an ordinary one. Its stem sees the gray alone if the means fit into its bias,
-and else two planes, the centered gray and a constant. If its own code is written for three
+and else two planes, normalized gray and a constant. If its own code is written for three
 channels, it sees zeros too. What makes the planes is in :mod:`.gray_class`.
 """
 
@@ -152,7 +152,7 @@ def _list_forms(model: nn.Module, task: Task) -> list[PlaneForm]:
     stems = [model.get_submodule(name) for name in task.plan.stems]
     fits_one = not task.normalization.has_offset or all(map(takes_bias, stems))
     return [
-        PlaneForm(count, *task.normalization.center_and_level)
+        PlaneForm(count, *task.normalization.plane_numbers)
         for count in (1, 2, 3)
         if count > 1 or fits_one
     ]
@@ -213,9 +213,7 @@ def _run_alone(model: nn.Module, name: str, task: Task, form: PlaneForm | None) 
     elif form.planes == 1:
         images = gray
     else:
-        images = append_planes(
-            gray, get_channel_axis(stem), form.center, form.level, form.planes - 2
-        )
+        images = append_planes(gray, get_channel_axis(stem), *form[1:], form.planes - 2)
     with torch.no_grad(), isolate_run(stem):
         output: Tensor = stem(images)
     return output

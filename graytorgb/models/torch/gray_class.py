@@ -6,7 +6,7 @@ scripting lose. It is the first line of ``forward``, in a subclass of the networ
 
     class ResNet(torchvision.models.resnet.ResNet):
         def forward(self, x):
-            x = planes.append_planes(x, -3, 0.449, 0.043, 0)
+            x = planes.append_planes(x, -3, 0.449, 0.226, 0.19, 0)
             return self._forward_of_planes(x)
 
 The subclass has the name and the signature of the original. It is made when it is needed, also when
@@ -46,7 +46,7 @@ class PlaneInput(NamedTuple):
         The keys that lead to the image inside the argument; see :class:`.ImageArgument`.
     axis : int
         The channel axis, counted from the end.
-    center, level : float
+    center, scale, level : float
     zeros : int
         See :func:`.planes.append_planes`.
     """
@@ -56,6 +56,7 @@ class PlaneInput(NamedTuple):
     path: tuple[str | int, ...]
     axis: int
     center: float
+    scale: float
     level: float
     zeros: int
 

@@ -34,7 +34,7 @@ def _append(graph: fx.Graph, inputs: tuple[PlaneInput, ...]) -> fx.Graph:
     for each in inputs:
         [image] = [node for node in images if node.target == each.parameter]
         with copy.inserting_before(image.next):
-            rest = each.axis, each.center, each.level, each.zeros
+            rest = each[3:]
             if each.path:
                 appended = copy.call_function(planes.append_planes_at, (image, each.path, *rest))
             else:

@@ -13,17 +13,10 @@ def find_plane_inputs(model: nn.Module, call: Call, form: PlaneForm) -> tuple[Pl
     """Return the arguments that get planes in a call of a network: its images, or none."""
     if form.planes == 1:
         return ()
+    zeros = form.planes - 2
     return tuple(
-        PlaneInput(
-            image.name,
-            image.position,
-            image.path,
-            image.axis,
-            form.center,
-            form.level,
-            form.planes - 2,
-        )
-        for image in call.images
+        PlaneInput(i.name, i.position, i.path, i.axis, form.center, form.scale, form.level, zeros)
+        for i in call.images
     )
 
 

@@ -1,13 +1,13 @@
 """The planes that an adapted network's stem sees, and how they are made of gray.
 
 A stem that pads with zeros needs a second plane, since zeros stand for other values around a
-normalized image than around gray. The first plane is the gray minus the center of the three means.
-The second one is constant, and carries what the means differ by. Padding puts zeros around both, so
-the result is exact at the borders too.
+normalized image than around gray. The first plane is the gray, normalized by the mean of the three
+means and of the three stds. The second one is constant, and carries what the means differ by.
+Padding puts zeros around both, so the result is exact at the borders too.
 
 The gray itself beside ones would be exact as well. But then large weights for ones cancel a large
-part of the gray's, and 8 bits round both. With a centered gray, a stem of 8 bits is as accurate as
-the original's.
+part of the gray's, and 8 bits round both. Of a normalized gray, a stem of 8 bits makes no larger
+error than the original's.
 
 The functions here are called at the beginning of an adapted network's ``forward``. TorchScript
 compiles them, and for ``torch.fx`` each is one operation.
@@ -32,14 +32,15 @@ class PlaneForm(NamedTuple):
     Attributes
     ----------
     planes : int
-        1: the gray; 2: the gray minus a center, and a constant; 3: and zeros, for a network
+        1: the gray; 2: normalized gray and a constant; 3: and zeros, for a network
         whose own code is written for three channels.
-    center, level : float
-        What is subtracted from the gray, and the constant.
+    center, scale, level : float
+        The first plane is ``(gray - center) / scale``, and the second one is `level`.
     """
 
     planes: int
     center: float
+    scale: float
     level: float
 
 
@@ -59,8 +60,10 @@ def check_gray(image: Tensor, axis: int) -> None:
         )
 
 
-def append_planes(image: Tensor, axis: int, center: float, level: float, zeros: int) -> Tensor:
-    """Return a gray image minus a center, followed by a plane of a constant and by zeros.
+def append_planes(
+    image: Tensor, axis: int, center: float, scale: float, level: float, zeros: int
+) -> Tensor:
+    """Return a gray image, normalized, followed by a constant plane and by planes of zeros.
 
     Parameters
     ----------
@@ -68,20 +71,21 @@ def append_planes(image: Tensor, axis: int, center: float, level: float, zeros: 
         One channel on `axis`, such as ``(N, 1, H, W)``.
     axis : int
         The channel axis, counted from the end: -3 for images, -4 for volumes and clips.
-    center, level : float
-        What is subtracted from the gray, and the constant.
+    center, scale, level : float
+        The first plane is ``(gray - center) / scale``, and the second one is `level`.
     zeros : int
         How many planes of zeros follow.
     """
     check_gray(image, axis)
-    planes = [image - center, torch.full_like(image, level)]
+    gray = (image - center) / scale
+    planes = [gray, torch.full_like(gray, level)]
     for _ in range(zeros):
-        planes.append(torch.zeros_like(image))
+        planes.append(torch.zeros_like(gray))
     return torch.cat(planes, axis)
 
 
 def append_missing_planes(
-    image: Tensor, axis: int, center: float, level: float, zeros: int
+    image: Tensor, axis: int, center: float, scale: float, level: float, zeros: int
 ) -> Tensor:
     """Return a gray image followed by its planes, or an image that has them as it is.
 
@@ -89,27 +93,33 @@ def append_missing_planes(
     """
     if image.dim() >= -axis and count_planes(image, axis) == 2 + zeros:
         return image
-    return append_planes(image, axis, center, level, zeros)
+    return append_planes(image, axis, center, scale, level, zeros)
 
 
 def append_planes_if_given(
-    image: Tensor | None, axis: int, center: float, level: float, zeros: int
+    image: Tensor | None, axis: int, center: float, scale: float, level: float, zeros: int
 ) -> Tensor | None:
     """Return a gray image followed by its planes, or None if there is no image."""
     if image is None:
         return None
-    return append_planes(image, axis, center, level, zeros)
+    return append_planes(image, axis, center, scale, level, zeros)
 
 
 def append_planes_to_each(
-    images: list[Tensor], axis: int, center: float, level: float, zeros: int
+    images: list[Tensor], axis: int, center: float, scale: float, level: float, zeros: int
 ) -> list[Tensor]:
     """Return a list of gray images, each followed by its planes."""
-    return [append_planes(image, axis, center, level, zeros) for image in images]
+    return [append_planes(image, axis, center, scale, level, zeros) for image in images]
 
 
 def append_planes_at(
-    value: Any, path: tuple[str | int, ...], axis: int, center: float, level: float, zeros: int
+    value: Any,
+    path: tuple[str | int, ...],
+    axis: int,
+    center: float,
+    scale: float,
+    level: float,
+    zeros: int,
 ) -> Any:
     """Return an argument with planes appended to the images at a path inside it.
 
@@ -117,7 +127,7 @@ def append_planes_at(
     """
 
     def append(image: Tensor, axis: int) -> Tensor:
-        return append_planes(image, axis, center, level, zeros)
+        return append_planes(image, axis, center, scale, level, zeros)
 
     return apply_at_path(append, value, ImageArgument(path=path, axis=axis))
 

@@ -30,7 +30,7 @@ def restore_input(model: nn.Module, preprocessing: Preprocessing) -> nn.Module:
         _check_stems(model, len(call.shape) - 1)
     restored = copy_network(model)
     inputs = find_plane_inputs(
-        restored, call, PlaneForm(channels, *preprocessing.normalization.center_and_level)
+        restored, call, PlaneForm(channels, *preprocessing.normalization.plane_numbers)
     )
     set_gray_input(restored, inputs, ReversibleChanges())
     set_record(restored, preprocessing)

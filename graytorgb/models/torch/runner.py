@@ -145,13 +145,15 @@ class Runner:
 
     def to_planes(self, gray: Tensor) -> list[NDArray[Any]]:
         """Return the network's input for a gray batch, which the original first normalizes."""
-        if self._as_list:
+        call = self._find_call(gray)
+        others = [arg for arg in (*call.args, *call.kwargs.values()) if arg is not None]
+        if len(call.images) > 1 or call.images[0].path or others:
             raise ModelError(
-                "runtime= is for networks that take one batch of images, and this one takes a list"
+                "runtime= is for networks that take one batch of images, and this one takes a list "
+                "of them, or other arguments too"
             )
-        if self._normalization is not None:
-            gray = repeat_and_normalize(gray, self._normalization)
-        return [gray.contiguous().cpu().numpy()]
+        [images] = self._make_images(call, gray)
+        return [images.contiguous().cpu().numpy()]
 
     def from_arrays(self, arrays: list[NDArray[Any]]) -> tuple[Tensor, ...]:
         """Return the output of a converted network as tensors."""
