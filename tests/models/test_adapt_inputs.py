@@ -19,7 +19,7 @@ from transformers import BatchEncoding, BatchFeature  # noqa: E402
 
 from .networks import MEAN, STD, assert_same_outputs, make_color, randomize_constants  # noqa: E402
 
-EXPAND = pytest.mark.parametrize("how", ["expand", "learned"])
+EXPAND = pytest.mark.parametrize("how", ["expand", "learned", "collapse"])
 STATS = (MEAN, STD)
 
 

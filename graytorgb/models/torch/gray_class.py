@@ -13,6 +13,7 @@ The subclass has the name and the signature of the original. It is made when it 
 a network is unpickled. Its methods are compiled from text, because TorchScript reads their source.
 """
 
+import copyreg
 import inspect
 import linecache
 from collections.abc import Callable
@@ -94,9 +95,11 @@ def make_gray_class(
     def reduce(self: Any, protocol: Any) -> Any:
         # an unpickled network gets its class back from the original class, which has a module
         make, arguments, *rest = super(subclass, self).__reduce_ex__(protocol)
+        if not inputs and arguments == (subclass,):
+            # an ordinary network, which can be loaded without this package; pickle itself refuses
+            # to make another class than the object's by the usual function
+            return copyreg._reconstructor, (original, object, None), *rest  # type: ignore[attr-defined]
         arguments = tuple(original if value is subclass else value for value in arguments)
-        if not inputs:  # an ordinary network, which can be loaded without this package
-            return make, arguments, *rest
         return _rebuild, (inputs, has_transform, make, arguments), *rest
 
     if not has_transform:
