@@ -203,6 +203,15 @@ class TestHuggingFace:
             assert_same_outputs(select(adapted(**gray)), expected)
             assert_same_outputs(select(adapted(**hf.BatchFeature(gray))), expected)
 
+    @pytest.mark.parametrize("example", ["none", "gray"])
+    def test_collapse(self, case, example):
+        """The stem changes, or the error says why it can't."""
+        model, shape, others, _ = case
+        gray, color = make_arguments(shape, others)
+        adapted = adapt(model, STATS, example=None if example == "none" else gray)
+        with torch.no_grad():
+            assert_same_outputs(select(adapted(**gray)), select(model(**color)))
+
     def test_proof(self, case):
         """verify runs both networks with the arguments that the example gave, or with its own."""
         model, shape, others, kind = case

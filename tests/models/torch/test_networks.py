@@ -29,6 +29,7 @@ with warnings.catch_warnings():
     from torch.utils._pytree import tree_leaves
     from torchvision import models as tv
     from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+    from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 from ..networks import (  # noqa: E402
     MEAN,
@@ -61,7 +62,7 @@ def assert_adapted(model, size, **options):
 
 TORCHVISION = {
     "resnet": (lambda: tv.ResNet(tv.resnet.BasicBlock, [1] * 4, 5), 33),
-    "mobilenet_v2": (lambda: tv.mobilenet_v2(5, 0.25), 64),
+    "mobilenet_v2": (lambda: tv.mobilenet_v2(num_classes=5, width_mult=0.25), 64),
     "mobilenet_v3": (lambda: tv.mobilenet_v3_small(), 64),
     "efficientnet": (lambda: tv.efficientnet_b0(), 32),
     "convnext": (lambda: tv.convnext.ConvNeXt([tv.convnext.CNBlockConfig(8, None, 2)]), 32),
@@ -100,7 +101,12 @@ DETECTION = {
         weights=None, weights_backbone=None, min_size=64, max_size=96, box_score_thresh=0
     ),
     "retinanet": lambda: tv.detection.RetinaNet(
-        resnet_fpn_backbone(backbone_name="resnet18", weights=None, returned_layers=[2, 3, 4]),
+        resnet_fpn_backbone(
+            backbone_name="resnet18",
+            weights=None,
+            returned_layers=[2, 3, 4],
+            extra_blocks=LastLevelP6P7(256, 256),
+        ),
         5,
         min_size=64,
         max_size=96,
