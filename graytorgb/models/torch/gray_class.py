@@ -95,7 +95,7 @@ def make_gray_class(
     def reduce(self: Any, protocol: Any) -> Any:
         # an unpickled network gets its class back from the original class, which has a module
         make, arguments, *rest = super(subclass, self).__reduce_ex__(protocol)
-        if not inputs and arguments == (subclass,):
+        if not inputs and arguments in ((subclass,), (subclass, object, None)):
             # an ordinary network, which can be loaded without this package; pickle itself refuses
             # to make another class than the object's by the usual function
             return copyreg._reconstructor, (original, object, None), *rest  # type: ignore[attr-defined]

@@ -107,10 +107,30 @@ def test_volumes():
 def test_the_range_of_the_gray(value_range, normalized, convert):
     model = randomize_constants(nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), *make_rest()))
     gray = torch.rand(2, 1, 12, 12, dtype=torch.float64)
+    weight = adapt(model, (MEAN, STD), example=12)[0].weight
     for how in ("collapse", "expand", "learned"):
-        adapted = adapt(model, (MEAN, STD), how=how, value_range=value_range, normalized=normalized)
+        options = {"how": how, "value_range": value_range, "normalized": normalized}
+        adapted = adapt(model, (MEAN, STD), example=12, **options)
         with torch.no_grad():
             assert_same_outputs(adapted(convert(gray)), model(make_color(gray)))
+        if how == "collapse":
+            # the planes are normalized, so the stem sees the same whatever the range
+            torch.testing.assert_close(adapted[0].weight, weight)
+
+
+def test_the_planes_of_another_range_are_of_the_usual_size():
+    """Weights that are of the size of the original's can be rounded to 8 bits as well."""
+    model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, bias=False))
+    largest = float(model[0].weight.detach().abs().max())
+    adapted = adapt(model, (MEAN, STD), value_range=(0, 4095), example=12)
+    seen = []
+    adapted[0].register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+    adapted(4095 * torch.rand(4, 1, 12, 12))
+    [planes] = seen
+    assert planes.shape == (4, 2, 12, 12)
+    assert float(planes.abs().max()) < 3
+    assert float(planes[:, 1].std()) == 0
+    assert float(adapted[0].weight.detach().abs().max()) < 4 * largest
 
 
 class TestOnTheWay:
