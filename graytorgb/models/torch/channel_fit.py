@@ -22,6 +22,7 @@ _MOST_ROUNDINGS = 64  # by which sums of a few numbers may differ
 _BETTER = 4  # times fewer roundings tell the better rule
 _ROWS = 64  # patches by which features are paired, since noise is different in each
 _TINY = 1e-6  # less than this part of the values is the rounding error of a mean
+LARGEST_FIT = 2**26  # numbers in the matrix of a fit, of 512 MiB
 
 
 class ChannelFit(NamedTuple):
@@ -89,7 +90,10 @@ def fit_channels(
     if not _have_same_pixels(color, planes, axis):
         return None
     rows = _list_pixels(color, axis), _list_pixels(planes, axis)
-    guesses: list[Callable[..., ChannelFit | None]] = [expect_fit, partial(_pair_features, *rows)]
+    guesses: list[Callable[..., ChannelFit | None]] = [expect_fit]
+    if rows[0].shape[1] * rows[1].shape[1] <= LARGEST_FIT:
+        guesses += [partial(_repeat_rule, *rows, is_pixel_first=first) for first in (False, True)]
+        guesses += [partial(_pair_features, *rows)]
     if max(rows[0].shape[1], rows[1].shape[1]) <= _FEW:
         guesses.append(partial(_solve, *rows))
     best, fewest = None, np.inf
@@ -134,6 +138,32 @@ def expect_fit(
     else:
         return None
     return ChannelFit(matrix, constant)
+
+
+def _repeat_rule(
+    color: Array,
+    planes: Array,
+    normalization: Normalization,
+    form: PlaneForm,
+    *,
+    allows_constant: bool,
+    is_pixel_first: bool,
+) -> ChannelFit | None:
+    """Return the rule for features that are all pixels of an image or a patch, in their order.
+
+    Parameters
+    ----------
+    is_pixel_first : bool
+        Whether the channels of one pixel are next to each other, and not all pixels of a channel.
+    """
+    rule = expect_fit(normalization, form, allows_constant=allows_constant)
+    pixels = planes.shape[1] // form.planes
+    if rule is None or (color.shape[1], planes.shape[1]) != (pixels * 3, pixels * form.planes):
+        return None
+    each = np.eye(pixels)
+    if is_pixel_first:
+        return ChannelFit(np.kron(each, rule.matrix), np.tile(rule.constant, pixels))
+    return ChannelFit(np.kron(rule.matrix, each), np.repeat(rule.constant, pixels))
 
 
 def _solve(
