@@ -211,9 +211,9 @@ def markdown(document: dict[str, Any]) -> str:
     lines = [
         f"The images are {SIDE}x{SIDE} in float32; the networks are timm's, and their weights are",
         "random. The times are medians, with quartiles in square brackets, of rounds in random",
-        f"order after a warm-up: {document['clock']} with {document['threads']} threads. The number",
-        'in round brackets is the time divided by the time of "3 channels, from gray", which normalizes',
-        "and repeats the gray in each call.",
+        f"order after a warm-up, in {document['clock']} with {document['threads']} threads. The",
+        'number in round brackets is the time divided by that of "3 channels, from gray", which',
+        "normalizes and repeats the gray in each call.",
         "",
         f"{summarize_machine(document['machine'])}.",
         "",
