@@ -100,9 +100,10 @@ def pairs(name: str) -> dict[str, Pair]:
     """Return the stem and the whole network, before and after."""
     torch.manual_seed(0)
     network = timm.create_model(name).eval()
-    whole = Pair(network, adapt(network, "imagenet", example=SIDE))
-    stem = Pair(*(model.get_submodule(NETWORKS[name]) for model in whole))
-    return {"stem": stem, "whole": whole}
+    # as a network of its own, so that it makes the planes too that the stem sees
+    stem = nn.Sequential(network.get_submodule(NETWORKS[name])).eval()
+    parts = {"stem": stem, "whole": network}
+    return {n: Pair(part, adapt(part, "imagenet", example=SIDE)) for n, part in parts.items()}
 
 
 def ways(pair: Pair, gray: Tensor) -> dict[str, Callable[[], Tensor]]:
