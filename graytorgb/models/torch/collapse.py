@@ -44,7 +44,7 @@ from .stem_change import (
 )
 from .trial_runs import TrialRun, make_gray, run_call, run_original, run_original_twice
 
-_RUNS = 2  # more runs of the original, which show whether its outputs are random
+_RUNS = 2  # at most so many more runs of the original show whether its outputs are random
 _CANCELED = 1e-15  # less than this part of the stems' largest output is a rounding error
 
 
