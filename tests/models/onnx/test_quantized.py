@@ -1,0 +1,88 @@
+"""ONNX models in 8 bits: real weights, real photos, and the quantizer of ONNX Runtime."""
+
+import warnings
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnxruntime import quantization
+
+from graytorgb import ModelError
+from graytorgb.models import adapt, adapt_file, verify
+
+from ..networks import MEAN, STD
+from .exports import export, first_blocks, gray_photos, mobilenet, quantize
+
+pytestmark = pytest.mark.slow
+MEANS, STDS = (np.reshape(np.float32(v), (3, 1, 1)) for v in (MEAN, STD))
+RANGES = ((0, 1), (0, 255))
+
+
+@pytest.fixture(scope="module")
+def gray():
+    return gray_photos()
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """Return a file of MobileNetV2's first layers with their weights."""
+    return export(first_blocks(), tmp_path_factory.mktemp("plain") / "net.onnx", dynamo=False)
+
+
+def test_a_quantized_model_is_expanded(plain, gray, tmp_path):
+    """Collapsing a quantized model is refused; expanding it keeps every bit."""
+    path = quantize(plain, tmp_path / "color8.onnx", (gray[:4, None] - MEANS) / STDS)
+    with pytest.raises(ModelError, match=r"is quantized by QuantizeLinear.*then quantize it"):
+        adapt(path, (MEAN, STD))
+    adapted = adapt(path, (MEAN, STD), how="expand")
+    onnx.checker.check_model(adapted, full_check=True)
+    proof = verify(path, adapted, gray, (MEAN, STD), seconds=0)
+    assert proof.max_difference == 0
+    assert proof.top1 == 1
+
+
+def test_quantized_at_each_run(plain, tmp_path):
+    path = tmp_path / "dynamic.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        quantization.quantize_dynamic(plain, path, weight_type=quantization.QuantType.QUInt8)
+    with pytest.raises(ModelError, match="is quantized by DynamicQuantizeLinear"):
+        adapt(path, (MEAN, STD))
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory, gray):
+    """Return files of the whole original and of its adapted networks, and photos for each.
+
+    The output of the first layer is an output of the model too.
+    """
+    folder = tmp_path_factory.mktemp("networks")
+    images = gray[:, None, ::2, ::2]
+    original = onnx.load(export(mobilenet()[0], folder / "net.onnx", dynamo=False))
+    stem = next(node for node in original.graph.node if node.op_type == "Clip")
+    value = onnx.helper.make_tensor_value_info(stem.output[0], onnx.TensorProto.FLOAT, None)
+    original.graph.output.append(value)
+    onnx.save(original, folder / "color.onnx")
+    files = {"original": (folder / "color.onnx", (images - MEANS) / STDS)}
+    for limits in RANGES:
+        path = folder / f"gray{limits[1]}.onnx"
+        adapt_file(folder / "color.onnx", path, (MEAN, STD), value_range=limits)
+        files[limits] = path, images * np.float32(limits[1])
+    return files
+
+
+def measure_errors(path, images, out, **options):
+    """Return the root mean square errors of the scores and of the stem in 8 bits.
+
+    The photos that calibrate are mirrored.
+    """
+    quantize(path, out, images[:8, :, :, ::-1], **options)
+    float32, int8 = (run(each, images) for each in (path, out))
+    return [np.sqrt(np.mean((a - b) ** 2)) for a, b in zip(int8, float32, strict=True)]
+
+
+def run(path, images):
+    """Return the outputs of the model in a file."""
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: images})
