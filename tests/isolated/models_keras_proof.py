@@ -115,7 +115,10 @@ class TestErrors:
             ({"example": "large"}, "example is the size of an image.*not 'large'"),
             ({"example": True}, "example is the size of an image.*not True"),
             ({"example": np.zeros((1, 12, 13, 3))}, r"not ndarray of shape \(1, 12, 13, 3\)"),
-            ({"layer": layers.ReLU()}, "name of a layer.*not <?ReLU.*pass layer=stem.name in Keras"),
+            (
+                {"layer": layers.ReLU()},
+                "name of a layer.*not <?ReLU.*layer=stem.name in Keras",
+            ),
             ({"freeze": True}, "model.trainable = False in Keras"),
             ({"example": (1, 2, 3)}, "2 sides"),
         ],

@@ -58,8 +58,9 @@ def networks(tmp_path_factory, gray):
     The output of the first layer is an output of the model too.
     """
     folder = tmp_path_factory.mktemp("networks")
-    images = gray[:, None, ::2, ::2]
-    original = onnx.load(export(mobilenet()[0], folder / "net.onnx", dynamo=False))
+    images = gray[:, None, ::2, ::2]  # 112 x 112
+    path = export(mobilenet()[0], folder / "net.onnx", dynamo=False, size=None)
+    original = onnx.load(path)
     stem = next(node for node in original.graph.node if node.op_type == "Clip")
     value = onnx.helper.make_tensor_value_info(stem.output[0], onnx.TensorProto.FLOAT, None)
     original.graph.output.append(value)
@@ -72,17 +73,45 @@ def networks(tmp_path_factory, gray):
     return files
 
 
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_a_stem_loses_no_more_than_the_original(networks, tmp_path, per_channel, record_property):
+    """Only the stem has 8 bits, so the errors of the scores are the stem's too."""
+    errors = {}
+    for name, (path, images) in networks.items():
+        stem = next(node.name for node in onnx.load(path).graph.node if node.op_type == "Conv")
+        options = {"per_channel": per_channel, "nodes_to_quantize": [stem]}
+        errors[name] = measure_errors(path, images, tmp_path / "int8.onnx", **options)
+        record_property(f"{name}: errors of the scores and the stem", errors[name])
+    for limits in RANGES:
+        for error, original in zip(errors[limits], errors["original"], strict=True):
+            assert 0 < error <= original
+
+
+def test_a_network_loses_no_more_than_the_original(networks, tmp_path, record_property):
+    """The scores have the errors of all layers, and those of the others differ by chance."""
+    errors = {}
+    for name, given in networks.items():
+        errors[name] = measure_errors(*given, tmp_path / "int8.onnx", per_channel=True)
+        record_property(f"{name}: errors of the scores and the stem", errors[name])
+    scores, stem = errors["original"]
+    for limits in RANGES:
+        assert 0 < errors[limits][0] <= 1.05 * scores
+        assert 0 < errors[limits][1] <= stem
+
+
 def measure_errors(path, images, out, **options):
     """Return the root mean square errors of the scores and of the stem in 8 bits.
 
     The photos that calibrate are mirrored.
     """
     quantize(path, out, images[:8, :, :, ::-1], **options)
-    float32, int8 = (run(each, images) for each in (path, out))
-    return [np.sqrt(np.mean((a - b) ** 2)) for a, b in zip(int8, float32, strict=True)]
+    exact, actual = run(path, images), run(out, images)
+    return [np.sqrt(np.mean((a - e) ** 2)) for a, e in zip(actual, exact, strict=True)]
 
 
 def run(path, images):
     """Return the outputs of the model in a file."""
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # it warns of constants that it removes
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     return session.run(None, {session.get_inputs()[0].name: images})

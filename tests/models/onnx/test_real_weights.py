@@ -8,7 +8,9 @@ from torch import nn
 from torchvision import models as tv
 
 from graytorgb.models import adapt, adapt_file, verify
+from graytorgb.models.runtimes import RUNTIMES
 
+from ...support import needs_package
 from ..networks import MEAN, STD, randomize_constants
 from .exports import export, first_blocks, gray_photos, mobilenet
 
@@ -50,6 +52,16 @@ def test_the_adapted_model_is_the_original(real, how, gray, tmp_path, record_pro
     assert proof.top1 == proof.top5 == 1
     has_data = real.with_name("net.onnx.data").exists()
     assert (tmp_path / "gray.onnx.data").exists() == has_data
+
+
+def test_both_runtimes_agree(real, gray, tmp_path):
+    """OpenVINO gives the outputs that ONNX Runtime gives."""
+    needs_package("openvino")
+    adapt_file(real, tmp_path / "gray.onnx", (MEAN, STD))
+    sessions = [RUNTIMES[name].load().load_session(tmp_path / "gray.onnx")
+        for name in ("onnxruntime", "openvino")]  # fmt: skip
+    [ours], [theirs] = (session([gray[:2, None]]) for session in sessions)
+    assert np.abs(theirs - ours).max() <= 1e-5 * np.abs(ours).max()
 
 
 def test_it_is_the_torch_network_too(plain, gray):
