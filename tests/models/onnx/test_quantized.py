@@ -81,7 +81,8 @@ def test_a_stem_loses_no_more_than_the_original(networks, tmp_path, per_channel,
         stem = next(node.name for node in onnx.load(path).graph.node if node.op_type == "Conv")
         options = {"per_channel": per_channel, "nodes_to_quantize": [stem]}
         errors[name] = measure_errors(path, images, tmp_path / "int8.onnx", **options)
-        record_property(f"{name}: errors of the scores and the stem", errors[name])
+        for part, error in zip(("scores", "stem"), errors[name], strict=True):
+            record_property(f"{name}: error of the {part}", error)
     for limits in RANGES:
         for error, original in zip(errors[limits], errors["original"], strict=True):
             assert 0 < error <= original
@@ -92,7 +93,8 @@ def test_a_network_loses_no_more_than_the_original(networks, tmp_path, record_pr
     errors = {}
     for name, given in networks.items():
         errors[name] = measure_errors(*given, tmp_path / "int8.onnx", per_channel=True)
-        record_property(f"{name}: errors of the scores and the stem", errors[name])
+        for part, error in zip(("scores", "stem"), errors[name], strict=True):
+            record_property(f"{name}: error of the {part}", error)
     scores, stem = errors["original"]
     for limits in RANGES:
         assert 0 < errors[limits][0] <= 1.05 * scores
