@@ -96,7 +96,9 @@ def make_gray_class(
         make, arguments, *rest = super(subclass, self).__reduce_ex__(protocol)
         arguments = tuple(original if value is subclass else value for value in arguments)
         if not inputs:  # an ordinary network, which can be loaded without this package
-            return make, arguments, *rest
+            # pickle's own function for a new object refuses one of another class
+            is_usual = make.__name__ == "__newobj__"
+            return object.__new__ if is_usual else make, arguments, *rest
         return _rebuild, (inputs, has_transform, make, arguments), *rest
 
     if not has_transform:
