@@ -3,7 +3,8 @@
 It has the network with the fewest parameters of each family of timm and of keras.applications.
 torchvision states the number of parameters of its weights, so no file is needed there. The
 networks of timm that are for its own tests don't count. Networks of the same number are ordered by
-name. Every network is built without its numbers, by timm on the meta device, which takes a few minutes.
+name. Every network is built without its numbers, those of timm on the meta device. This takes a few
+minutes.
 """
 
 import csv
