@@ -22,6 +22,8 @@ _FOUR = {
     "out_features": [f"stage{n}" for n in range(1, 5)],
     "stage_names": ["stem", *(f"stage{n}" for n in range(1, 5))],
 }
+# With random weights the depth is negative everywhere, and a relative one ends in a ReLU
+_METRIC = {"depth_estimation_type": "metric"}
 _FRAMES = 4
 _VIDEO = {"shape": (1, _FRAMES, 3, 224, 224), "channel_axis": 2}
 _PAIR = {"shape": (1, 2, 3, 128, 128), "channel_axis": 2}
@@ -59,8 +61,8 @@ _STAGES = {  # each stage halves both sides; the library's own numbers are for l
 CONFIGS: dict[str, dict[str, Any]] = {
     "dpt": {"num_hidden_layers": 4, "backbone_out_indices": [0, 1, 2, 3]},
     "chmv2": {"backbone_config": _FOUR},
-    "depth_anything": {"backbone_config": _FOUR},
-    "prompt_depth_anything": {"backbone_config": _FOUR},
+    "depth_anything": {"backbone_config": _FOUR, **_METRIC},
+    "prompt_depth_anything": {"backbone_config": _FOUR, **_METRIC},
     "tipsv2_dpt": {"backbone_config": _FOUR},
     "zoedepth": {"backbone_config": _FOUR},
     "eomt": {"num_blocks": 1},
