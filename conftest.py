@@ -29,6 +29,7 @@ collect_ignore_glob = [
     "graytorgb/datasets/loading/directory.py",
     "graytorgb/layers.py",
     "graytorgb/models/keras/*.py",
+    "graytorgb/models/runtimes/keras_export.py",
     "docs/guide/keras.md",
     "docs/guide/kinds.md",
 ]

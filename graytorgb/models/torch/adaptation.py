@@ -10,6 +10,7 @@ from torch import nn
 from ...errors import ModelError
 from ..frameworks import AdaptOptions, InputSize
 from ..preprocessing import Preprocessing
+from ..stem import make_collapse_error
 from .collapse import collapse
 from .example import find_timm_size
 from .finite_values import check_half_range
@@ -26,7 +27,7 @@ _OBSERVER = "ObserverBase"
 
 def adapt(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions) -> nn.Module:
     """Return a torch network adapted as :func:`graytorgb.models.adapt` says."""
-    check_network(model)
+    check_network(model, options.how)
     _check_is_original(model)
     if takes_image_list(model) and not preprocessing.normalization.equals(preprocessing.rescaling):
         transform: Any = model.transform
@@ -81,8 +82,8 @@ def find_input_size(model: nn.Module) -> InputSize:
     return InputSize((None, None) if size is None else tuple(size[1:]), has_integers=False)
 
 
-def check_network(model: nn.Module) -> None:
-    """Check that the layers of a network can be changed.
+def check_network(model: nn.Module, how: str = "collapse") -> None:
+    """Check that a network can be adapted: its layers, or with how="expand" what is before it.
 
     Raises
     ------
@@ -99,8 +100,9 @@ def check_network(model: nn.Module) -> None:
             "this network is compiled in place, and its forward can't be changed: adapt it before "
             "model.compile()"
         )
-    if isinstance(model, torch.fx.GraphModule) and hasattr(model, "_guards_fn"):
-        raise ModelError(
+    is_exported = isinstance(model, torch.fx.GraphModule) and hasattr(model, "_guards_fn")
+    if is_exported and how == "collapse":
+        raise make_collapse_error(
             "an exported network's operations can't be changed: adapt the network that it was made "
             "of, then export the adapted one"
         )

@@ -13,7 +13,6 @@ The subclass has the name and the signature of the original. It is made when it 
 a network is unpickled. Its methods are compiled from text, because TorchScript reads their source.
 """
 
-import copyreg
 import inspect
 import linecache
 from collections.abc import Callable, Iterator
@@ -95,11 +94,11 @@ def make_gray_class(
     def reduce(self: Any, protocol: Any) -> Any:
         # an unpickled network gets its class back from the original class, which has a module
         make, arguments, *rest = super(subclass, self).__reduce_ex__(protocol)
-        if not inputs and arguments in ((subclass,), (subclass, object, None)):
-            # an ordinary network, which can be loaded without this package; pickle itself refuses
-            # to make another class than the object's by the usual function
-            return copyreg._reconstructor, (original, object, None), *rest  # type: ignore[attr-defined]
         arguments = tuple(original if value is subclass else value for value in arguments)
+        if not inputs:  # an ordinary network, which can be loaded without this package
+            # pickle's own function for a new object refuses one of another class
+            is_usual = make.__name__ == "__newobj__"
+            return object.__new__ if is_usual else make, arguments, *rest
         return _rebuild, (inputs, has_transform, make, arguments), *rest
 
     if not has_transform:
