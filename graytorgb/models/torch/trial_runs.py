@@ -118,6 +118,22 @@ def run_original(
         After how many calls of stems the run ends, without outputs.
     """
     grays = make_gray(model, call, preprocessing, is_dark=is_dark)
+    return _run_on_gray(model, call, preprocessing, grays, stop_after)
+
+
+def repeat_run(model: nn.Module, run: TrialRun, preprocessing: Preprocessing) -> TrialRun:
+    """Run the original network once more on the same images."""
+    return _run_on_gray(model, run.call, preprocessing, run.gray, None)
+
+
+def _run_on_gray(
+    model: nn.Module,
+    call: Call,
+    preprocessing: Preprocessing,
+    grays: tuple[Tensor, ...],
+    stop_after: int | None,
+) -> TrialRun:
+    """Run the original network on gray that is repeated and normalized, and trace it."""
     color = call.make_color(grays, preprocessing.normalization)
     with isolate_run(model):
         trace = trace_image(
