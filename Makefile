@@ -37,7 +37,7 @@ help:
 	@echo "make clean  remove the environments and everything that was built"
 	@echo "make bench  measure every backend and other libraries, in benchmarks/results (two hours)"
 	@echo "make coverage  adapt one network of every family, and renew the table in the documentation"
-	@echo "make quantized  quantize adapted networks to int8 for every runtime, in benchmarks/results"
+	@echo "make quantized  quantize adapted networks to int8 on every runtime, in benchmarks/results (half an hour)"
 
 demo: .venv/demo
 	$(BIN)/python -m examples.demo

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from time import perf_counter, process_time
 from typing import Any, NamedTuple
 
 import click
+import timm
 import torch
 from rich.progress import track
 from torch import Tensor, nn
-from torchvision import models
 
 import graytorgb as g2r
 from graytorgb.cli.files import FileCommand, OutputFolder
@@ -27,12 +28,13 @@ from graytorgb.models import adapt
 from ..tables import table, write
 
 RESULTS = Path(__file__).parents[1] / "results"
-# Each network and the name of its stem.
+# Each of timm's networks and the name of its stem.
 NETWORKS = {
+    "resnet18": "conv1",
     "resnet50": "conv1",
-    "mobilenet_v2": "features.0.0",
-    "vit_b_16": "conv_proj",
-    "convnext_tiny": "features.0.0",
+    "convnext_tiny": "stem.0",
+    "vit_small_patch16_224": "patch_embed.proj",
+    "mobilenetv3_large_100": "conv_stem",
 }
 READY, BEFORE, AFTER = "3 channels, normalized already", "3 channels, from gray", "1 channel"
 SIDE = 224
@@ -54,29 +56,54 @@ class Pair(NamedTuple):
     default=list(NETWORKS),
     show_default=True,
 )
-@click.option("--batch", default=8, show_default=True, help="Images of 224x224.")
+@click.option(
+    "--batch",
+    "batches",
+    multiple=True,
+    type=click.IntRange(1),
+    default=(1, 8),
+    show_default=True,
+    help="Images of 224x224 in a batch.",
+)
 @click.option("--seconds", default=6.0, show_default=True, help="Timing of each stem and network.")
 @click.option("--threads", default=2, show_default=True)
+@click.option(
+    "--cpu-time", is_flag=True, help="Measure the CPU time, on a machine that is busy otherwise."
+)
 @click.option("--output", type=OutputFolder(), default=RESULTS, show_default="benchmarks/results")
-def main(names: tuple[str, ...], batch: int, seconds: float, threads: int, output: Path) -> None:
+def main(
+    names: tuple[str, ...],
+    batches: tuple[int, ...],
+    seconds: float,
+    threads: int,
+    cpu_time: bool,
+    output: Path,
+) -> None:
     """Measure every network and write adapted.json and adapted.md."""
     torch.set_num_threads(threads)
     rows = [
         row
         for name in track(names, "networks", transient=True)
-        for row in measure(name, batch, seconds)
+        for batch in batches
+        for row in measure(name, batch, seconds, process_time if cpu_time else perf_counter)
     ]
-    document = {"machine": describe_machine(), "threads": threads, "batch": batch, "rows": rows}
+    document = {
+        "machine": describe_machine(),
+        "threads": threads,
+        "clock": "CPU time" if cpu_time else "wall time",
+        "rows": rows,
+    }
     write(output, "adapted", document, markdown(document))
 
 
 def pairs(name: str) -> dict[str, Pair]:
     """Return the stem and the whole network, before and after."""
     torch.manual_seed(0)
-    network = models.get_model(name, weights=None).eval()
-    whole = Pair(network, adapt(network, "imagenet", example=SIDE))
-    stem = Pair(*(model.get_submodule(NETWORKS[name]) for model in whole))
-    return {"stem": stem, "whole": whole}
+    network = timm.create_model(name).eval()
+    # as a network of its own, so that it makes the planes too that the stem sees
+    stem = nn.Sequential(network.get_submodule(NETWORKS[name])).eval()
+    parts = {"stem": stem, "whole": network}
+    return {n: Pair(part, adapt(part, "imagenet", example=SIDE)) for n, part in parts.items()}
 
 
 def ways(pair: Pair, gray: Tensor) -> dict[str, Callable[[], Tensor]]:
@@ -90,7 +117,9 @@ def ways(pair: Pair, gray: Tensor) -> dict[str, Callable[[], Tensor]]:
     }
 
 
-def measure(name: str, batch: int, seconds: float) -> list[dict[str, Any]]:
+def measure(
+    name: str, batch: int, seconds: float, clock: Callable[[], float] = perf_counter
+) -> list[dict[str, Any]]:
     """Return a row for each part of a network and each way."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     gray = torch.rand(batch, 1, SIDE, SIDE).to(device)
@@ -103,13 +132,14 @@ def measure(name: str, batch: int, seconds: float) -> list[dict[str, Any]]:
         if error > 1e-4:
             raise AssertionError(f"{name}, {part}: off by {error:.2g} of the largest value")
         del expected
-        rounds = Rounds(calls)
+        rounds = Rounds(calls, clock)
         rounds.run(seconds)
         timings = rounds.timings()
         for way, timing in timings.items():
             rows.append(
                 {
                     "network": name,
+                    "batch": batch,
                     "part": part,
                     "way": way,
                     "device": device,
@@ -180,11 +210,11 @@ def _transfer(batch: int, way: str, seconds: float) -> dict[str, Any]:
 def markdown(document: dict[str, Any]) -> str:
     """Return the results in Markdown: a table of times and a table of memory."""
     lines = [
-        f"The batch is {document['batch']} images of {SIDE}x{SIDE} in float32; the weights are",
+        f"The images are {SIDE}x{SIDE} in float32; the networks are timm's, and their weights are",
         "random. The times are medians, with quartiles in square brackets, of rounds in random",
-        f"order after a warm-up, with {document['threads']} threads. The number in round",
-        'brackets is the time divided by the time of "3 channels, from gray", which normalizes',
-        "and repeats the gray in each call.",
+        f"order after a warm-up, in {document['clock']} with {document['threads']} threads. The",
+        'number in round brackets is the time divided by that of "3 channels, from gray", which',
+        "normalizes and repeats the gray in each call.",
         "",
         f"{summarize_machine(document['machine'])}.",
         "",
@@ -201,7 +231,7 @@ def markdown(document: dict[str, Any]) -> str:
     else:
         lines += ["", "The transfer to a GPU wasn't measured, because this machine has none."]
     slower = [
-        f"- {row['network']}, {row['part']}: {row['over_before']:.2f}"
+        f"- {_name(row)}: {row['over_before']:.2f}"
         for row in document["rows"]
         if row["way"] == AFTER and row["over_before"] > 1.07
     ]
@@ -212,8 +242,12 @@ def markdown(document: dict[str, Any]) -> str:
 def _lines(rows: list[dict[str, Any]], cell: Callable[[dict[str, Any]], str]) -> list[list[str]]:
     found: dict[str, list[str]] = {}
     for row in rows:
-        found.setdefault(f"{row['network']}, {row['part']}", []).append(cell(row))
+        found.setdefault(_name(row), []).append(cell(row))
     return [[name, *cells] for name, cells in found.items()]
+
+
+def _name(row: dict[str, Any]) -> str:
+    return f"{row['network']}, {row['part']}, batch of {row['batch']}"
 
 
 def _time(row: dict[str, Any]) -> str:

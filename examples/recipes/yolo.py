@@ -54,7 +54,6 @@ def main(model: str, size: int) -> None:
 
         gray = type(original)(model)
         gray.model = adapt(original.model, STATS)
-        gray.model.yaml["channels"] = 1  # so that files are read as gray
         prove(original.model, gray.model, photos, console)
         predict(original, gray, paths, size, console)
         save_and_use(gray, folder, paths, size, console)

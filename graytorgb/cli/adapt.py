@@ -84,21 +84,24 @@ def _reject_half(ctx: click.Context, param: click.Parameter, value: str | None) 
 @click.option(
     "--classes",
     type=click.IntRange(1),
-    help="For weights with --arch: the number of classes.  [default: the file's]",
+    help="For weights with --arch: the number of classes.  [default: what the file's last layer "
+    "tells]",
 )
 @click.option(
     "--key",
     "keys",
     multiple=True,
     metavar="NAME",
-    help="For weights without --arch: the name of the weight that sees the image.",
+    help="For weights without --arch: the name of the weight that sees the image, if several see 3 "
+    "channels. Repeat it for several.",
 )
 @click.option(
     "--offset",
     type=click.Choice(["plane", "bias"]),
     default="plane",
     show_default=True,
-    help="For weights without --arch: plane, or bias if the network doesn't pad with zeros.",
+    help="For weights without --arch, where the means go: plane, for a first convolution of 2 "
+    "channels; or bias, if it has a bias and doesn't pad with zeros.",
 )
 @click.option(
     "--verify",
@@ -111,7 +114,8 @@ def _reject_half(ctx: click.Context, param: click.Parameter, value: str | None) 
     "--image-range",
     type=(float, float),
     metavar="LO HI",
-    help="Black and white in the images of the proof.  [default: what each file states]",
+    help="The values of black and white in the images of the proof, such as 0 4095 for 12 bits.  "
+    "[default: what each file states]",
 )
 @click.option(
     "--size",
@@ -144,7 +148,8 @@ def _reject_half(ctx: click.Context, param: click.Parameter, value: str | None) 
 @click.option(
     "--runtime",
     type=click.Choice(list(RUNTIMES), case_sensitive=False),
-    help="Prove it on a runtime, to which both networks are converted.  [default: the framework]",
+    help="The runtime that both networks are converted to for the proof.  [default: none, the "
+    "framework itself]",
 )
 @click.option("--json", "json_path", type=OutputFile(), help="Write the proof's figures to a file.")
 @click.option(
@@ -168,7 +173,7 @@ def adapt_command(
 
     MODEL is an ONNX or a Keras model, or the weights of a torch network in .safetensors, .pt or
     .pth. Both networks are run on the same gray images. OUT is only written if their outputs are
-    equal.
+    equal. Weights can only be run with --arch; without it they are written unproven.
     """
     console = Console()
     try:

@@ -67,9 +67,9 @@ def adapt_and_prove(console: Console, request: Request, dst: Path) -> models.Ver
     if request.arch is not None:
         return _adapt_network(console, request, request.arch, dst)
     request.write_adapted(dst, layer=list(request.keys) or request.layers, offset=request.offset)
-    network = "a network whose stem has one channel and doesn't pad with zeros"
+    network = "a network whose stem has one channel and a bias, and doesn't pad with zeros"
     if request.offset == "plane":
-        network = "a network that graytorgb.models.adapt made, whose stem pads with zeros"
+        network = "a network that graytorgb.models.adapt made, whose stem sees two planes"
     console.print(
         "[yellow]not proven: weights alone don't run. --arch torchvision:NAME or timm:NAME "
         f"builds their network and proves them.[/]\nThey fit {escape(network)}."

@@ -78,10 +78,12 @@ def adapt(
         the stem. If a torch network can't be run on an image alone, nothing checks that the image
         goes nowhere else. In an ONNX or a Keras graph the name is checked. If several of its
         inputs are images, the name also selects the one that leads to this stem.
-    example : int, tuple, Tensor or dict, optional
-        An input that the network takes: an image's side, its ``(H, W)`` or ``(T, H, W)``, a
-        batch, or a dict of the network's arguments. Without it, usual sizes are tried. For Keras
-        and ONNX, `example` can only be a size, and an adapted Keras network then takes this size.
+    example : int, tuple, Tensor, ndarray or dict, optional
+        An input that the network takes: an image's side, ``(H, W)`` or ``(T, H, W)``, a batch, or
+        all arguments of a torch network, as a tuple or a dict by name. The images in it are gray,
+        ``(N, 1, H, W)``, so that they can be told from masks. Without it, usual sizes are tried.
+        For Keras and ONNX, `example` can only be a size, and an adapted Keras network then takes
+        this size.
     value_range : (lo, hi), optional
         The gray values that stand for 0 and 1: ``(0, 255)`` for bytes. The default is ``(0, 1)``,
         if `normalized` isn't given either.
@@ -136,11 +138,13 @@ def adapt(
     image is traced through every operation, and the outputs of the stems are compared.
 
     If ``w`` are the stem's weights, the weights for gray are ``sum_c w[c] / std[c]``. If the stem
-    doesn't pad with zeros, the means add a constant, which goes into its bias. If it does, a bias
+    doesn't pad with zeros, the means add a constant, which goes into the bias. If it does, a bias
     would be wrong near the border. The stem then has two input channels: the gray, normalized by
-    the mean of the means and of the stds, and a constant plane. Padding puts zeros around both. In
-    torch, a subclass of the network's class makes the planes at the beginning of ``forward``, so
-    the network inside is an ordinary one. In ONNX and Keras, operations in the graph make them.
+    the mean of the means and of the stds, and a constant plane. Padding puts zeros around both. A
+    torch stem without a bias has these two channels too, because no parameter is added. In torch, a
+    subclass of the network's class makes the planes at the beginning of ``forward``, so the network
+    inside is an ordinary one. In ONNX and Keras, operations in the graph make them; there the gray
+    isn't divided by the std, and in Keras no mean is subtracted.
 
     Examples
     --------

@@ -49,9 +49,6 @@ class ChannelMap:
         picked by its number.
     is_gray : bool
         Whether all planes of the base are of the gray, and none is of ones or of a mask.
-    has_center : bool
-        Whether a center may be subtracted from the base. In training, where gradients matter, the
-        stem sees the gray itself.
     """
 
     base: Any
@@ -62,7 +59,6 @@ class ChannelMap:
     dtype: Any
     has_axis: bool = True
     is_gray: bool = True
-    has_center: bool = False
 
     @classmethod
     def from_input(cls, base: Any, image: ImageInput, normalization: Normalization) -> "ChannelMap":
@@ -191,41 +187,43 @@ class ChannelMap:
 
     @property
     def center(self) -> float:
-        """Return the gray whose channels are nearest to 0, or 0 if that isn't known."""
+        """Return the gray whose channels are nearest to 0; 0 if the base is more than the gray."""
         weights = self.matrix.sum(1)
-        is_possible = self.has_center and self.is_gray and self.has_constant()
-        if not (is_possible and weights.any()):
+        if not (self.is_gray and self.has_constant() and weights.any()):
             return 0.0
         return float(-(weights @ self.constant) / (weights @ weights))
 
     def prepare_for_zeros(self, base: Any) -> "ChannelMap":
-        """Return the map onto a base that may be padded with zeros, since it has no constant.
+        """Return the map onto a base that may be padded with zeros.
+
+        The map has no constant, so zeros of the base stand for zeros of the original.
 
         Parameters
         ----------
         base : hashable
-            This base minus :attr:`center` and, if :attr:`needs_ones`, a plane of
-            :attr:`ones_level` at its end. The center, about the mean, makes small what the ones
-            have to carry. So quantization to 8 bits loses no more than in the original.
+            This base minus :attr:`center`, with a plane of :attr:`ones_level` at its end if
+            :attr:`needs_ones`. The center is about the mean of the gray, so the plane has to carry
+            little, and quantization to 8 bits loses no more than in the original.
         """
         centered = self._subtract_center(base)
         return centered.with_ones(base, self.ones_level) if self.needs_ones else centered
 
     @property
     def needs_ones(self) -> bool:
-        """Whether a plane of ones has to carry a constant, beside the center."""
+        """Whether a constant is left after the center is subtracted, for a plane of ones."""
         return self._subtract_center(None).has_constant()
 
     @property
     def ones_level(self) -> float:
-        """Return the level of the plane of ones, behind a base minus the center.
+        """Return the level of the plane of ones, which is appended after the center is subtracted.
 
-        The weights for it are divided by it, and are then of the size of those for the base.
+        It is the largest constant, as a difference of gray. So the weights for this plane, which
+        are divided by the level, are of the size of those for the base.
         """
         centered = self._subtract_center(None)
         with np.errstate(divide="ignore", invalid="ignore"):
-            zeros = np.abs(centered.constant) / np.abs(centered.matrix).sum(1)
-        return float(zeros[np.isfinite(zeros)].max(initial=0)) or 1.0
+            levels = np.abs(centered.constant) / np.abs(centered.matrix).sum(1)
+        return float(levels[np.isfinite(levels)].max(initial=0)) or 1.0
 
     def _subtract_center(self, base: Any) -> "ChannelMap":
         """Return the map onto a base that is this base minus the center."""
@@ -233,9 +231,14 @@ class ChannelMap:
         return replace(self, base=base, constant=constant)
 
     def with_ones(self, base: Any, level: float = 1.0) -> "ChannelMap":
-        """Return the map onto `base`, which has at its end a plane of `level` for the constant."""
+        """Return the map onto `base`, whose last plane has this level and carries the constant."""
         matrix = np.concatenate((self.matrix, self.constant[:, None] / level), 1)
         constant = np.zeros(self.channel_count)
+        return replace(self, base=base, matrix=matrix, constant=constant, is_gray=False)
+
+    def map_planes(self, base: Any, count: int) -> "ChannelMap":
+        """Return the map of a value beside this image, each of whose channels is a plane."""
+        matrix, constant = np.eye(count), np.zeros(count)
         return replace(self, base=base, matrix=matrix, constant=constant, is_gray=False)
 
     def fold_into_stem(

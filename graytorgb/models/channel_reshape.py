@@ -1,10 +1,10 @@
-"""``reshape_channels``: the rule for a reshape of an image, such as one that cuts it into patches.
+"""``ChannelMap`` after axes are reshaped, added or removed, as where patches are cut of an image.
 
 A reshape to ``(N, h, p, w, p, C)`` and a merge of the last axes turn the channels of a patch's
 pixels into one axis. Each of its channels still depends on few planes: those of its own pixel.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import prod
 from typing import NamedTuple
@@ -183,3 +183,44 @@ def _keep_single_channel(
     if image.plane_count != 1 or len(places) != 1:
         raise TraceError(f"loses the axis of its channel in {where}")
     return ReshapePlan(places[0], (1, 1), (1, 1))
+
+
+def add_axes(image: ChannelMap, axes: Iterable[int], where: str) -> ChannelMap:
+    """Return the map after axes of size 1 are added at these places of the result.
+
+    The base gets them too, unless the rank stays: then the axis is the one that a picked channel
+    has lost, and the base has it still.
+
+    Raises
+    ------
+    TraceError
+        If a single channel gets other axes.
+    """
+    places = [int(axis) for axis in axes]
+    rank = (image.rank if image.has_axis else image.rank - 1) + len(places)
+    new = {place % rank for place in places}
+    if image.has_axis:
+        return replace(image, axis=[k for k in range(rank) if k not in new][image.axis], rank=rank)
+    if new != {image.axis}:
+        raise TraceError(f"gets its channels on another axis in {where}")
+    return replace(image, has_axis=True)
+
+
+def remove_axes(image: ChannelMap, axes: Iterable[int], where: str) -> ChannelMap:
+    """Return the map after axes of size 1 are removed.
+
+    The base loses them too, unless the rank stays: then the axis is the one of a single channel,
+    and the base keeps it.
+
+    Raises
+    ------
+    TraceError
+        If several channels lose their axis.
+    """
+    removed = {int(axis) % image.rank for axis in axes}
+    if removed == {image.axis} and image.channel_count == 1:
+        return replace(image, has_axis=False)
+    if image.axis in removed:
+        raise TraceError(f"loses its channels in {where}")
+    axis = image.axis - sum(place < image.axis for place in removed)
+    return replace(image, axis=axis, rank=image.rank - len(removed))

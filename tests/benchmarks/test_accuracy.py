@@ -341,14 +341,14 @@ def test_a_name_that_is_no_network():
 @pytest.fixture
 def here(monkeypatch):
     """A small network, and peaks measured in this process."""
-    monkeypatch.setattr(adapted, "NETWORKS", {"mobilenet_v3_small": "features.0.0"})
+    monkeypatch.setattr(adapted, "NETWORKS", {"mobilenetv3_small_100": "conv_stem"})
     monkeypatch.setattr(adapted, "SIDE", 64)
     monkeypatch.setattr(adapted, "measure_peak", lambda call: call().numel())
     monkeypatch.setattr(adapted, "_peaks", lambda *given: adapted._peaks_here(*given, threads=1))
 
 
 def test_speed(here):
-    rows = adapted.measure("mobilenet_v3_small", 2, 0.01)
+    rows = adapted.measure("mobilenetv3_small_100", 2, 0.01)
     assert [(row["part"], row["way"]) for row in rows] == [
         (part, way)
         for part in ("stem", "whole")
@@ -361,15 +361,15 @@ def test_speed(here):
         "packages": {"numpy": "2"},
     }  # fmt: skip
     rows[2]["over_before"], rows[5]["over_before"] = 1.5, 0.5
-    text = adapted.markdown({"batch": 2, "threads": 1, "machine": machine, "rows": rows})
-    assert "- mobilenet_v3_small, stem: 1.50" in text
-    assert "- mobilenet_v3_small, whole" not in text
+    text = adapted.markdown({"threads": 1, "clock": "wall time", "machine": machine, "rows": rows})
+    assert "- mobilenetv3_small_100, stem, batch of 2: 1.50" in text
+    assert "- mobilenetv3_small_100, whole" not in text
 
 
 def test_a_wrong_network_is_not_timed(here, monkeypatch):
     monkeypatch.setattr(adapted, "adapt", lambda model, *_, example: adapt(model, (0, 1)))
-    with pytest.raises(AssertionError, match="mobilenet_v3_small, stem: off by"):
-        adapted.measure("mobilenet_v3_small", 2, 0.01)
+    with pytest.raises(AssertionError, match="mobilenetv3_small_100, stem: off by"):
+        adapted.measure("mobilenetv3_small_100", 2, 0.01)
 
 
 # what gray lost

@@ -124,7 +124,7 @@ def run(tmp_path_factory):
         known = Result("specimens", "family", "padded", "exact", float32=0.125, stem="from before")
         lines = [json.dumps(versions), json.dumps(known._asdict())]
         (folder / "coverage.progress.jsonl").write_text("\n".join(lines) + "\n")
-        arguments = ["--resume", "--seconds", "3", "--memory", "4", "--output", str(folder)]
+        arguments = ["--resume", "--seconds", "2", "--memory", "4", "--output", str(folder)]
         arguments += ["--jobs", "1"]
         done = CliRunner().invoke(coverage.main, arguments, catch_exceptions=False)
     assert done.exit_code == 0, done.output
@@ -155,6 +155,7 @@ def test_whatever_happens_is_reported(run):
     assert found["sorting"].expand == "yes"
     assert "sort" in found["sorting"].reason
     assert "another library" in found["unbuildable"].reason
+    assert "the weights have changed" in found["failing"].reason
     assert "SIGABRT" in found["crashing"].reason
 
 

@@ -31,6 +31,12 @@ def run(model, x):
     return keras.tree.map_structure(keras.ops.convert_to_numpy, model(x, training=False))
 
 
+def read_planes(network):
+    """Return what a network of planes subtracts from the gray, and the level of the ones."""
+    gray, ones = run(network, np.zeros((1, *network.input_shape[1:]), np.float32))[0, 0, 0]
+    return -gray, ones
+
+
 def assert_same(given, expected, tolerance=2e-6):
     """Check that outputs are equal up to rounding, relative to the largest value."""
     given, expected = keras.tree.flatten(given), keras.tree.flatten(expected)

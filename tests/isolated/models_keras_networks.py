@@ -73,7 +73,7 @@ class TestNetworks:
         inner = adapted.get_layer(base.name)
         assert not inner.trainable
         assert len(adapted.trainable_weights) == len(model.trainable_weights) == 2
-        assert inner.get_layer("conv1").kernel.shape == (3, 3, 2, 8)
+        assert inner.get_layer("conv1").kernel.shape == (3, 3, 1, 8)
 
     def test_weights_names_and_flags_are_copied(self):
         model = functional(

@@ -17,6 +17,7 @@ from ._networks_keras import (
     functional,
     gray,
     planes,
+    read_planes,
     run,
     save_and_load,
 )
@@ -153,6 +154,33 @@ def test_tokens_beside_the_image():
     for how in ("collapse", "expand"):
         adapted = adapt(model, (MEAN, STD), how=how)
         assert_same(run(adapted, [x, w]), run(model, [planes(x), w]))
+
+
+@pytest.mark.parametrize("limits", [(0, 1), (0, 255), (-1024, 3071)])
+def test_what_a_padded_stem_sees(limits):
+    """The gray minus a center, and what the means differ from the center by at most.
+
+    So the weights for both planes are of the same size.
+    """
+    model = functional(conv(name="stem"), shape=IMAGE)
+    adapted = adapt(model, (MEAN, STD), value_range=limits)
+    lo, span = limits[0], limits[1] - limits[0]
+    center, level = read_planes(adapted.get_layer("stem_planes"))
+    assert center == pytest.approx(lo + 0.4494 * span, abs=span / 1000)
+    assert level == pytest.approx(0.0434 * span, abs=span / 1000)
+    seen, ones = np.abs(adapted.get_layer("stem").get_weights()[0]).max((0, 1, 3))
+    assert 0.2 < ones / seen < 2
+    x = gray(2, 12, 14, 1)
+    assert_same(run(adapted, lo + span * x), run(model, planes(x)), 1e-5)
+
+
+def test_equal_means_leave_nothing_for_a_plane(tmp_path):
+    model = functional(layers.Rescaling(1 / 127.5, -1), conv(name="stem"), shape=IMAGE)
+    adapted = adapt(model)
+    assert adapted.get_layer("stem").kernel.shape == (3, 3, 1, 4)
+    x = 255 * gray(2, 12, 14, 1)
+    for it in (adapted, save_and_load(adapted, tmp_path)):
+        assert_same(run(it, x), run(model, np.repeat(x, 3, -1)))
 
 
 def test_user_layers_stay_as_they_were():

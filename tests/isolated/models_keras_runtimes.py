@@ -1,6 +1,7 @@
 """Keras networks, converted to each runtime that takes them, run there, and compared."""
 
 import sys
+import warnings
 
 import keras
 import numpy as np
@@ -8,11 +9,11 @@ import pytest
 from keras import layers
 
 from graytorgb import ModelError
-from graytorgb.models import adapt, verify
+from graytorgb.models import adapt, adapt_file, verify
 from graytorgb.models.runtimes import RUNTIMES, convert
 
 from ..support import needs_package
-from ._networks_keras import BACKEND, MEAN, STD, gray, run
+from ._networks_keras import BACKEND, MEAN, STD, gray, planes, run
 
 NEEDED = {
     "onnxruntime": ("onnxruntime", "tf2onnx" if BACKEND == "tensorflow" else "onnxscript"),
@@ -62,6 +63,22 @@ class TestEveryRuntime:
         x = gray(1, 16, 18, 1)
         [scores] = RUNTIMES[runtime].load().load_session(path)([x])
         assert np.abs(scores - run(adapted, x)).max() < 1e-5
+
+    def test_an_exported_file_is_adapted(self, network, tmp_path):
+        """Both runtimes give the outputs of Keras."""
+        needs_package(*NEEDED["onnxruntime"], "openvino")
+        x = gray(2, 16, 18, 1)
+        color = planes(x)
+        expected = run(network, color)
+        export = RUNTIMES["onnxruntime"].load().CONVERTERS["keras"]
+        with warnings.catch_warnings():  # the exporters use what their libraries deprecate
+            warnings.simplefilter("ignore")
+            export(network, [color], tmp_path / "net.onnx")
+        adapt_file(tmp_path / "net.onnx", tmp_path / "gray.onnx", (MEAN, STD))
+        for runtime in ("onnxruntime", "openvino"):
+            session = RUNTIMES[runtime].load().load_session(tmp_path / "gray.onnx")
+            [scores] = session([x])
+            assert np.abs(scores - expected).max() < 1e-5
 
     def test_runtimes_that_take_no_keras(self, network):
         adapted = adapt(network, (MEAN, STD))

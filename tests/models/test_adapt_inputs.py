@@ -1,4 +1,4 @@
-"""how="expand" and "learned" for torch networks of every kind of input: images among arguments."""
+"""adapt on torch networks of every kind of input: images among other arguments."""
 
 import copy
 import pickle
@@ -19,13 +19,18 @@ from transformers import BatchEncoding, BatchFeature  # noqa: E402
 
 from .networks import MEAN, STD, assert_same_outputs, make_color, randomize_constants  # noqa: E402
 
-EXPAND = pytest.mark.parametrize("how", ["expand", "learned"])
+EVERY_HOW = pytest.mark.parametrize("how", ["expand", "learned", "collapse"])
 STATS = (MEAN, STD)
 
 
 def make_gray(*shape):
     """Return gray noise in float64."""
     return torch.rand(shape, dtype=torch.float64)
+
+
+def list_examples(how, *examples):
+    """Return what may be stated as an example; only how="collapse" needs one, to run a network."""
+    return examples if how == "collapse" else (None, *examples)
 
 
 def make_frames_color(gray):
@@ -104,7 +109,7 @@ class Wrapper(nn.Module):
         return self.module(*args, **kwargs)
 
 
-@EXPAND
+@EVERY_HOW
 class TestArguments:
     """Images in the place where the network's own arguments have them."""
 
@@ -122,16 +127,16 @@ class TestArguments:
         model, gray, mask = Masked(), make_gray(2, 1, 8, 8), make_gray(2, 1, 8, 8)
         expected = model(mask, make_color(gray))
         examples = (
-            None, {"mask": mask, "image": gray}, {"image": make_color(gray), "mask": mask},
+            {"mask": mask, "image": gray}, {"image": make_color(gray), "mask": mask},
             (mask, make_color(gray)), (mask, gray),
         )  # fmt: skip
-        for example in examples:
+        for example in list_examples(how, *examples):
             adapted = adapt(model, STATS, how=how, example=example)
             assert_same_outputs(adapted(mask, gray), expected)
             assert_same_outputs(adapted(mask, image=gray), expected)
         # the mask alone isn't the image
         with pytest.raises((ChannelError, TypeError)):
-            adapt(model, STATS, how=how)(mask)
+            adapt(model, STATS, how=how, example=examples[0])(mask)
 
     def test_keywords_only(self, how):
         model, gray = KeywordOnly(), make_gray(2, 1, 8, 8)
@@ -139,7 +144,9 @@ class TestArguments:
         assert_same_outputs(adapted(image=gray, scale=2.0), 2 * model(image=make_color(gray)))
         adapted = adapt(model, STATS, how=how, example={"image": gray, "scale": 3.0})
         assert_same_outputs(adapted(image=gray), model(image=make_color(gray)))
-        with pytest.raises(ChannelError, match="got no image in 'image'"):
+        with pytest.raises(
+            (ChannelError, TypeError), match=r"got no image in 'image'|missing .*'image'"
+        ):
             adapted(scale=make_gray(2, 1, 8, 8))
 
     @pytest.mark.parametrize(
@@ -148,8 +155,9 @@ class TestArguments:
     def test_a_dict_as_the_only_argument(self, how, kind):
         model = OfBatch()
         batch = kind({"image": make_gray(2, 1, 8, 8), "mask": make_gray(2, 1, 8, 8)})
-        expected = model({**batch, "image": make_color(batch["image"])})
-        for example in (None, batch, {**batch, "image": make_color(batch["image"])}, (batch,)):
+        expected = model(dict(batch) | {"image": make_color(batch["image"])})
+        color = {**batch, "image": make_color(batch["image"])}
+        for example in list_examples(how, batch, color, (batch,)):
             adapted = adapt(model, STATS, how=how, example=example)
             before = dict(batch)
             assert_same_outputs(adapted(batch), expected)
@@ -162,7 +170,7 @@ class TestArguments:
         make = kind._make if hasattr(kind, "_make") else kind
         batch = make([image, labels])
         expected = model([make_color(image), labels])
-        for example in (None, batch, (batch,)):
+        for example in list_examples(how, batch, (batch,)):
             adapted = adapt(model, STATS, how=how, example=example)
             assert_same_outputs(adapted(batch), expected)
 
@@ -171,7 +179,8 @@ class TestArguments:
         sizes = (8, 8), (6, 9), (5, 5)
         batch = [{"image": make_gray(1, *size), "height": 4 - k} for k, size in enumerate(sizes)]
         color = [{**each, "image": make_color(each["image"][None])[0]} for each in batch]
-        for example in (None, color, batch, (batch, True), {"batched_inputs": color}):
+        examples = color, batch, (batch, True), {"batched_inputs": color}
+        for example in list_examples(how, *examples):
             adapted = adapt(model, STATS, how=how, example=example)
             assert_same_outputs(adapted(batch), model(color))
             assert_same_outputs(adapted(batch[:1], multimask=True), model(color[:1], True))
@@ -220,9 +229,12 @@ class TestArguments:
     def test_a_wrapper_of_any_arguments(self, how):
         model, gray, mask = Wrapper(Masked()), make_gray(2, 1, 8, 8), make_gray(2, 1, 8, 8)
         expected = model(mask, make_color(gray))
-        adapted = adapt(model, STATS, how=how)
-        assert_same_outputs(adapted(mask, gray), expected)
-        assert_same_outputs(adapted(mask=mask, image=gray), expected)
+        examples = (mask, gray), {"mask": mask, "image": gray}
+        for example in list_examples(how, *examples):
+            adapted = adapt(model, STATS, how=how, example=example)
+            assert_same_outputs(adapted(mask, gray), expected)
+            assert_same_outputs(adapted(mask, image=gray), expected)
+            assert_same_outputs(adapted(mask=mask, image=gray), expected)
 
     def test_copies_keep_the_arguments(self, how):
         model, gray, mask = Masked(), make_gray(2, 1, 8, 8), make_gray(2, 1, 8, 8)

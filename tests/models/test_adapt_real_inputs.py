@@ -203,14 +203,23 @@ class TestHuggingFace:
             assert_same_outputs(select(adapted(**gray)), expected)
             assert_same_outputs(select(adapted(**hf.BatchFeature(gray))), expected)
 
+    @pytest.mark.parametrize("example", ["none", "gray"])
+    def test_collapse(self, case, example):
+        """The stem changes, or the error says why it can't."""
+        model, shape, others, _ = case
+        gray, color = make_arguments(shape, others)
+        adapted = adapt(model, STATS, example=None if example == "none" else gray)
+        with torch.no_grad():
+            assert_same_outputs(select(adapted(**gray)), select(model(**color)))
+
     def test_proof(self, case):
         """verify runs both networks with the arguments that the example gave, or with its own."""
         model, shape, others, kind = case
         color = make_arguments(shape, others)[1]
         sides = shape[-2:] if kind == "image" else (shape[1], *shape[-2:])
         images = torch.rand(3, 1, *sides)
-        for example in (None, color):
-            adapted = adapt(model, STATS, how="expand", example=example)
+        for how, example in (("expand", None), ("collapse", color)):
+            adapted = adapt(model, STATS, how=how, example=example)
             proof = verify(model, adapted, images, seconds=0)
             assert proof.passed, proof.reason
             assert proof.images == 3
@@ -219,13 +228,15 @@ class TestHuggingFace:
         assert not verify(model, other, images, STATS, seconds=0).passed
 
 
-def test_a_text_alone():
+@pytest.mark.parametrize("how", ["expand", "collapse"])
+def test_a_text_alone(how):
     """A network of texts and images that takes texts alone does so when adapted."""
     model = randomize(make_llava())
-    adapted = adapt(model, STATS, how="expand")
+    adapted = adapt(model, STATS, how=how)
     assert_same_outputs(adapted(input_ids=TOKENS).logits, model(input_ids=TOKENS).logits)
-    with pytest.raises(ChannelError, match="got no image"):
-        adapted()
+    if how == "expand":
+        with pytest.raises(ChannelError, match="got no image"):
+            adapted()
 
 
 def test_a_further_image_that_is_not_required():
@@ -246,22 +257,24 @@ def test_a_further_image_that_is_not_required():
 
 
 class TestTorchvision:
-    def test_two_images_of_raft(self):
+    @pytest.mark.parametrize("how", ["expand", "collapse"])
+    def test_two_images_of_raft(self, how):
         """Optical flow takes two images, which verify doesn't make equal."""
-        model = randomize(raft_small()).float()  # which its code requires
-        adapted = adapt(model, STATS, how="expand", example=(128, 128))
+        model = raft_small().eval()  # in float32, which its code requires
+        adapted = adapt(model, STATS, how=how, example=(128, 128))
         first, second = torch.rand(2, 1, 1, 128, 128)
         expected = model(*(make_color(image) for image in (first, second)), 1)
         for flows in (adapted(first, second, num_flow_updates=1), adapted(first, image2=second,
                 num_flow_updates=1)):  # fmt: skip
             assert_same_outputs(flows, expected, rtol=1e-5)
 
+    @pytest.mark.parametrize("how", ["expand", "collapse"])
     @pytest.mark.parametrize("name", CLIPS)
-    def test_clips(self, name):
+    def test_clips(self, name, how):
         make, clip, example = CLIPS[name]
         model = randomize(make())
         gray = torch.rand(1, 1, *clip, dtype=torch.float64)
-        adapted = adapt(model, STATS, how="expand", example=example)
+        adapted = adapt(model, STATS, how=how, example=example or clip)
         assert_same_outputs(adapted(gray), model(make_color(gray)))
         proof = verify(model, adapted, torch.rand(1, 1, *clip), seconds=0)
         assert proof.passed, proof.reason

@@ -74,6 +74,29 @@ def test_concatenated_channels(channels):
         concatenate_channels([channels, channels], 1, "a")
 
 
+@pytest.mark.parametrize("factor", [1, 255])
+def test_a_base_for_zeros(channels, factor):
+    """Zeros in the prepared base are zeros in the original image."""
+    channels = channels.calculate("divide", factor, "a")
+    prepared = channels.prepare_for_zeros("planes")
+    assert not prepared.has_constant()
+    planes = np.concatenate([GRAY - channels.center, channels.ones_level + 0 * GRAY], -1)
+    assert np.allclose(planes @ prepared.matrix.T, COLOR / factor)
+    weights = np.abs(prepared.matrix).max(0)
+    assert 0.2 < weights[1] / weights[0] <= 1
+    again = prepared.prepare_for_zeros("planes")
+    assert np.array_equal(again.matrix, prepared.matrix)
+
+
+def test_equal_means_need_no_ones():
+    channels = ChannelMap.from_input("gray", IMAGE, Normalization.from_stats(0.4, (0.1, 0.2, 0.3)))
+    assert channels.center == pytest.approx(0.4)
+    assert not channels.needs_ones
+    prepared = channels.prepare_for_zeros("centered")
+    assert prepared.plane_count == 1
+    assert np.allclose((GRAY - 0.4) @ prepared.matrix.T, (GRAY - 0.4) / [0.1, 0.2, 0.3])
+
+
 @pytest.mark.parametrize("axes", ["OI", "IO"])
 def test_kernel_and_bias(channels, axes):
     kernel = np.random.default_rng(1).random((4, 3) if axes == "OI" else (3, 4))

@@ -35,7 +35,10 @@ def build(case: Case) -> Specimen:
 def _choose_size(config: dict[str, Any]) -> tuple[int, int]:
     """Return the size of the images: a small one where the network takes others than stated."""
     _, *size = config["input_size"]
-    if config.get("fixed_input_size") or any(side % 32 for side in size):
+    # sizes are multiples of 32, or of a patch of 14 pixels
+    step = next((step for step in (32, 14) if not any(side % step for side in size)), None)
+    if config.get("fixed_input_size") or step is None:
         return tuple(size)
     _, *least = config.get("min_input_size") or (3, 0, 0)
-    return tuple(min(side, max(_SIDE, low)) for side, low in zip(size, least, strict=True))
+    chosen = _SIDE // step * step
+    return tuple(min(side, max(chosen, low)) for side, low in zip(size, least, strict=True))

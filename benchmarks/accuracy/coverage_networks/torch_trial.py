@@ -132,6 +132,14 @@ class Specimen(NamedTuple):
         return self._replace(model=self.model.double(), others=others, dtype=torch.float64)
 
 
+def adapt_small_network() -> None:
+    """Adapt a network of one layer, so that torch loads what it loads at the first use.
+
+    This takes a second, which every forked process would take otherwise.
+    """
+    adapt(nn.Conv2d(3, 1, 3, padding=1), IMAGENET)
+
+
 def _to_float64(tensor: Tensor) -> Tensor:
     """Return a tensor of floats in float64, and others unchanged."""
     return tensor.double() if tensor.is_floating_point() else tensor

@@ -22,6 +22,8 @@ _FOUR = {
     "out_features": [f"stage{n}" for n in range(1, 5)],
     "stage_names": ["stem", *(f"stage{n}" for n in range(1, 5))],
 }
+# With random weights the depth is negative everywhere, and a relative one ends in a ReLU
+_METRIC = {"depth_estimation_type": "metric"}
 _FRAMES = 4
 _VIDEO = {"shape": (1, _FRAMES, 3, 224, 224), "channel_axis": 2}
 _PAIR = {"shape": (1, 2, 3, 128, 128), "channel_axis": 2}
@@ -36,12 +38,31 @@ _RATIOS = {
         ("symmetric_conv_long", [n, n], [n // 2, n // 2]),
     )
 }
+# Networks that find text: numbers that their configuration has no default for
+_OCR = {
+    "intraclass_block_config": {
+        "reduce_channel": [1, 1, 0], "return_channel": [1, 1, 0], **_RATIOS,
+    },
+    "kernel_list": [3, 2, 2],
+    "scale_factor_list": [1, 2, 4, 8],
+}  # fmt: skip
+_STAGES = {  # each stage halves both sides; the library's own numbers are for lines of text
+    "out_features": [f"stage{n}" for n in range(1, 5)],
+    "out_indices": [1, 2, 3, 4],
+    "stage_out_channels": [96, 128, 192, 384],
+    "block_configs": [
+        [[3, 96, 96, 1, True]],
+        [[3, 96, 128, 2, False]],
+        [[3, 128, 192, 2, True]],
+        [[3, 192, 384, 2, False]],
+    ],
+}
 # Arguments of the configuration; those in "keep" aren't made smaller.
 CONFIGS: dict[str, dict[str, Any]] = {
     "dpt": {"num_hidden_layers": 4, "backbone_out_indices": [0, 1, 2, 3]},
     "chmv2": {"backbone_config": _FOUR},
-    "depth_anything": {"backbone_config": _FOUR},
-    "prompt_depth_anything": {"backbone_config": _FOUR},
+    "depth_anything": {"backbone_config": _FOUR, **_METRIC},
+    "prompt_depth_anything": {"backbone_config": _FOUR, **_METRIC},
     "tipsv2_dpt": {"backbone_config": _FOUR},
     "zoedepth": {"backbone_config": _FOUR},
     "eomt": {"num_blocks": 1},
@@ -55,10 +76,10 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "grounding-dino": {"num_queries": 100},
     "mm-grounding-dino": {"num_queries": 100},
     "pp_doclayout_v2": {"class_thresholds": [0.5] * 25, "class_order": list(range(25))},
-    "pp_ocrv5_server_det": {
-        "intraclass_block_config": {
-            "reduce_channel": [1, 1, 0], "return_channel": [1, 1, 0], **_RATIOS,
-        }
+    "pp_ocrv5_server_det": _OCR,
+    "pp_ocrv6_medium_det": {**_OCR, "backbone_config": _STAGES},
+    "pp_ocrv6_small_det": {
+        "backbone_config": _STAGES, "layer_list_out_channels": [96, 128, 192, 384],
     },
     "sapiens2": {"head_config": {"upsample_out_channels": [64, 64], "conv_out_channels": [64]}},
     "depth_pro": {"patch_size": 64, "keep": ("num_hidden_layers",)},

@@ -1,7 +1,8 @@
 """Try networks one after the other, each in a process with bounds: ``python -m ...worker``.
 
-The worker imports the library once. Each network then has a forked process of its own, so that
-one which takes too much time or memory, or crashes, ends nothing else.
+The worker imports the library once, and what torch loads at the first use. Each network then has a
+forked process of its own, so that one which takes too much time or memory, or crashes, ends nothing
+else.
 """
 
 import json
@@ -96,6 +97,8 @@ def main() -> None:
     resolve_name(library.module)
     if library.backend:
         import_module("keras")
+    else:
+        resolve_name(f"{__package__}.torch_trial:adapt_small_network")()
     with answer:
         for case in cases:
             result = try_bounded(library, Case(*case), bounds)

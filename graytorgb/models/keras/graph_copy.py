@@ -48,7 +48,7 @@ class GraphCopy:
         self.stems: list[str] = []
         self.folds = False
         self._images: dict[Any, ChannelMap] = {}
-        self._ones: dict[Any, Any] = {}
+        self._planes: dict[Any, Any] = {}
         # the keys are ids of operations in the original
         self._copies: dict[int, Any] = {}
         self._steps: dict[int, tuple[Any, Step]] = {}
@@ -188,8 +188,8 @@ class GraphCopy:
         if (step.folds or step.image is None) and not is_float(image.dtype):
             value = apply_layer(self._casts.setdefault(id(operation), _make_cast(operation)))
             changes["dtype"] = value.dtype
-        if step.ones:
-            value = apply_layer(self._make_ones_network(value, image, operation))
+        if step.prepare:
+            value = apply_layer(self._make_planes_network(value, image, operation))
         if step.keep:
             args = (*args[:place], value, *args[place + 1 :])
             copy, value = self._call_copy(operation, args, kwargs)
@@ -250,17 +250,18 @@ class GraphCopy:
         stand_in = keras.layers.Identity()(base)
         return [], self.record_image(stand_in, replace(image, base=base))
 
-    def _make_ones_network(self, base: Any, image: ChannelMap, operation: Any) -> Any:
-        """Return a network of Keras's own operations that appends a plane of ones."""
-        level = image.ones_level
-        key = base, level
-        if key not in self._ones:
-            width = [(0, int(k == image.axis)) for k in range(len(base.shape))]
+    def _make_planes_network(self, base: Any, image: ChannelMap, operation: Any) -> Any:
+        """Return a network of Keras's own operations that prepares the base for zeros."""
+        key = base, image.center, image.ones_level
+        if key not in self._planes:
             gray = keras.Input(batch_shape=base.shape, dtype=base.dtype)
-            result = keras.ops.pad(gray, width, constant_values=level)
-            name = f"{operation.name}_ones" + (f"_{len(self._ones)}" if self._ones else "")
-            self._ones[key] = keras.Model(gray, result, name=name)
-        return self._ones[key]
+            planes = keras.ops.subtract(gray, image.center) if image.center else gray
+            if image.needs_ones:
+                width = [(0, int(k == image.axis)) for k in range(len(base.shape))]
+                planes = keras.ops.pad(planes, width, constant_values=image.ones_level)
+            name = f"{operation.name}_planes" + (f"_{len(self._planes)}" if self._planes else "")
+            self._planes[key] = keras.Model(gray, planes, name=name)
+        return self._planes[key]
 
     def _split_image(self, operation: Any, image: ChannelMap) -> list[Any]:
         """Return tensors for the parts of the channels that an operation splits."""
@@ -376,7 +377,7 @@ def _map_other_value(value: Any, image: ChannelMap) -> ChannelMap:
     count = value.shape[image.axis] if len(value.shape) == image.rank else None
     if count is None:
         raise TraceError(f"is put together with {value.name!r}, of shape {tuple(value.shape)}")
-    return replace(image, base=value, matrix=np.eye(count), constant=np.zeros(count), is_gray=False)
+    return image.map_planes(value, count)
 
 
 def _make_key(image: ChannelMap) -> tuple[Any, ...]:

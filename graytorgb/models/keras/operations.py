@@ -83,8 +83,8 @@ def _replace_stem(layer: Any, image: ChannelMap, args: Any, place: int) -> Step:
     if get_kind(layer) == "EinsumDense" and not is_linear_along_axis(layer):
         raise TraceError(f"goes into {describe(layer)}, with the equation {layer.equation!r}")
     plain = layer if is_from_keras(type(layer)) else make_plain_layer(layer)
-    layers, ones = replace_layer(plain, image)
-    return Step(None, ones=ones, layers=layers)
+    layers, prepare = replace_layer(plain, image)
+    return Step(None, prepare=prepare, layers=layers)
 
 
 def _pad_image(layer: Any, image: ChannelMap, args: Any, place: int) -> Step:
@@ -92,7 +92,7 @@ def _pad_image(layer: Any, image: ChannelMap, args: Any, place: int) -> Step:
     check_axis(layer, image)
     if not image.has_constant():
         return Step(image, keep=True)
-    return Step(image.prepare_for_zeros(image.base), ones=True, keep=True)
+    return Step(image.prepare_for_zeros(image.base), prepare=True, keep=True)
 
 
 def _move_pixels(layer: Any, image: ChannelMap, args: Any, place: int) -> Step:

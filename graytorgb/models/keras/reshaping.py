@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from ..channel_map import ChannelMap, TraceError
-from ..channel_reshape import merge_channels, reshape_channels
+from ..channel_reshape import add_axes, merge_channels, remove_axes, reshape_channels
 from .steps import Step, check_axis, describe, get_kind, rebuild_operation
 
 # Sizes that stand for those that aren't fixed. Many sizes of patches divide them, and no product
@@ -59,29 +59,21 @@ def _find_output_shape(operation: Any, before: list[int]) -> list[int]:
 
 def expand_image(operation: Any, image: ChannelMap, args: Any, place: int) -> Step:
     """Add axes to the base; one may be the axis that a single picked channel lost."""
-    axes = operation.axis if isinstance(operation.axis, list | tuple) else [operation.axis]
-    rank = (image.rank if image.has_axis else image.rank - 1) + len(axes)
-    new = {axis % rank for axis in axes}
-    if not image.has_axis:
-        if new != {image.axis}:
-            raise TraceError(f"gets its channels on another axis in {describe(operation)}")
-        return Step(replace(image, has_axis=True))
-    axis = [k for k in range(rank) if k not in new][image.axis]
-    return Step(replace(image, axis=axis, rank=rank), keep=True)
+    result = add_axes(image, _list_axes(operation), describe(operation))
+    return Step(result, keep=result.rank != image.rank)
 
 
 def squeeze_image(operation: Any, image: ChannelMap, args: Any, place: int) -> Step:
     """Remove axes of size 1 from the base; one may be the axis of a single channel."""
-    axes = operation.axis if isinstance(operation.axis, list | tuple) else [operation.axis]
-    if axes == [None] or not image.has_axis:
+    if operation.axis is None or not image.has_axis:
         raise TraceError(f"goes into {describe(operation)}, which doesn't say which axes")
-    removed = {axis % image.rank for axis in axes}
-    if removed == {image.axis} and image.channel_count == 1:
-        return Step(replace(image, has_axis=False))
-    if image.axis in removed:
-        raise TraceError(f"loses its channels in {describe(operation)}")
-    axis = image.axis - sum(k < image.axis for k in removed)
-    return Step(replace(image, axis=axis, rank=image.rank - len(removed)), keep=True)
+    result = remove_axes(image, _list_axes(operation), describe(operation))
+    return Step(result, keep=result.rank != image.rank)
+
+
+def _list_axes(operation: Any) -> list[int]:
+    """Return the axes that an operation states, one or several."""
+    return list(operation.axis) if isinstance(operation.axis, list | tuple) else [operation.axis]
 
 
 def take_channels(operation: Any, image: ChannelMap, args: tuple[Any, ...], place: int) -> Step:
@@ -101,11 +93,11 @@ def take_channels(operation: Any, image: ChannelMap, args: tuple[Any, ...], plac
 def extract_patches(operation: Any, image: ChannelMap, args: Any, place: int) -> Step:
     """Cut the base into patches, whose channels are those of each pixel of a patch."""
     check_axis(operation, image)
-    ones = operation.padding != "valid" and image.has_constant()
-    if ones:
+    prepare = operation.padding != "valid" and image.has_constant()
+    if prepare:
         image = image.prepare_for_zeros(image.base)
     merged = merge_channels(image, prod(operation.size), 1, describe(operation))
-    return Step(merged, ones=ones, keep=True)
+    return Step(merged, prepare=prepare, keep=True)
 
 
 def pad_base(operation: Any, image: ChannelMap, args: tuple[Any, ...], place: int) -> Step:
@@ -118,4 +110,4 @@ def pad_base(operation: Any, image: ChannelMap, args: tuple[Any, ...], place: in
         return Step(image, keep=True)
     if any(stated):
         raise TraceError(f"is padded with {stated[0]} after arithmetic, by {describe(operation)}")
-    return Step(image.prepare_for_zeros(image.base), ones=True, keep=True)
+    return Step(image.prepare_for_zeros(image.base), prepare=True, keep=True)

@@ -29,19 +29,22 @@ def replace_layer(layer: Any, image: ChannelMap) -> tuple[list[Any], bool]:
     -------
     layers : list of keras.layers.Layer
         The layers, built and with weights: two for a separable convolution, else one.
-    ones : bool
-        Whether the first layer also takes a plane of ones, after the base's planes.
+    prepare : bool
+        Whether the first layer takes the base after it is prepared for padding with zeros, as
+        :meth:`.ChannelMap.prepare_for_zeros` says.
     """
     kind, kernel = _get_kind(layer), to_float64(_get_kernel(layer))
     bias = None if layer.bias is None else to_float64(layer.bias)
     if kind not in ("SeparableConv", "DepthwiseConv"):
-        stem, ones = _make_stem(layer, image, kernel, bias)
-        return [stem], ones
+        stem, prepare = _make_stem(layer, image, kernel, bias)
+        return [stem], prepare
     # output c * m + q of the grouped convolution is channel c with the multiplier's kernel q of m
     kernel = kernel.reshape(*kernel.shape[:-2], 1, -1)
     is_separable = kind == "SeparableConv"  # its bias belongs to the second half
-    stem, ones = _make_stem(_make_depthwise(layer), image, kernel, None if is_separable else bias)
-    return [stem, _make_pointwise(layer)] if is_separable else [stem], ones
+    stem, prepare = _make_stem(
+        _make_depthwise(layer), image, kernel, None if is_separable else bias
+    )
+    return [stem, _make_pointwise(layer)] if is_separable else [stem], prepare
 
 
 def make_counter(layer: Any) -> Any:
@@ -71,7 +74,7 @@ def to_float64(value: Any) -> Array:
 def _make_stem(
     layer: Any, image: ChannelMap, kernel: Array, bias: Array | None
 ) -> tuple[Any, bool]:
-    """Return a convolution that sees the image's base, and whether it takes a plane of ones.
+    """Return a convolution that sees the image's base, and whether the base has to be prepared.
 
     Parameters
     ----------
@@ -82,8 +85,8 @@ def _make_stem(
         The original's weights.
     """
     config = layer.get_config()
-    ones = image.has_constant() and _pads_with_zeros(layer)
-    if ones:
+    prepare = image.has_constant() and _pads_with_zeros(layer)
+    if prepare:
         image = image.prepare_for_zeros(image.base)
     folded, bias = image.fold_into_stem(kernel, bias, _list_axes(layer), config.get("groups", 1))
     if "groups" in config:
@@ -97,7 +100,7 @@ def _make_stem(
     shape[image.axis] = image.plane_count
     stem.build(tuple(shape))
     stem.set_weights([weights for weights in (folded, bias) if weights is not None])
-    return stem, ones
+    return stem, prepare
 
 
 def _make_depthwise(layer: Any) -> Any:

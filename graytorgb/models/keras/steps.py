@@ -10,14 +10,15 @@ from ..channel_map import ChannelMap, TraceError
 class Step(NamedTuple):
     """The work on the image's base that replaces an operation.
 
-    The ones are appended first, then the operation is applied, then the layers.
+    The base is prepared for zeros first, then the operation is applied, then the layers.
 
     Attributes
     ----------
     image : ChannelMap or None
         The result, whose base is set when the step is done; None if the result is no image.
-    ones : bool
-        Whether a plane of ones is appended.
+    prepare : bool
+        Whether the base is prepared for padding with zeros, as
+        :meth:`.ChannelMap.prepare_for_zeros` says.
     keep : bool
         Whether a copy of the operation is applied.
     layers : list
@@ -27,7 +28,7 @@ class Step(NamedTuple):
     """
 
     image: ChannelMap | None
-    ones: bool = False
+    prepare: bool = False
     keep: bool = False
     layers: list[Any] = []  # noqa: RUF012  # never written
     folds: bool = False

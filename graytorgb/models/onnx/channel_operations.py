@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto
 
 from ..channel_map import ChannelMap, TraceError, concatenate_channels, list_alike
+from ..channel_reshape import add_axes, remove_axes
 from .edit import Edit
 from .graph import get_attribute
 from .rule_parts import apply_to_base, describe, find_argument, require_argument
@@ -132,9 +133,7 @@ def _map_other_value(edit: Edit, name: str, image: ChannelMap) -> ChannelMap:
     counts = {shapes[0][image.axis] for shapes in edit.probe.find_shapes([name])}
     if len(counts) != 1:
         raise TraceError(f"is put together with {name!r}, whose channels aren't a fixed number")
-    matrix = np.eye(counts.pop())
-    constant = np.zeros(len(matrix))
-    return replace(image, base=name, matrix=matrix, constant=constant, is_gray=False)
+    return image.map_planes(name, counts.pop())
 
 
 def scatter_channels(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
@@ -184,14 +183,7 @@ def _replace_channels(
 def unsqueeze_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
     """Add axes, one of which may be the axis that a single picked channel lost."""
     axes = require_argument(edit, node, 1, "axes")
-    rank = (image.rank if image.has_axis else image.rank - 1) + len(axes)
-    new = {int(a) % rank for a in axes}
-    if not image.has_axis:
-        if new != {image.axis}:
-            raise TraceError(f"gets its channels on another axis in {describe(node)}")
-        return replace(image, has_axis=True)
-    axis = [a for a in range(rank) if a not in new][image.axis]
-    return apply_to_base(edit, node, image, axis=axis, rank=rank)
+    return _change_axes(edit, node, image, add_axes(image, axes, describe(node)))
 
 
 def squeeze_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
@@ -199,10 +191,11 @@ def squeeze_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
     axes = find_argument(edit, node, 1, "axes")
     if axes is None or not image.has_axis:
         raise TraceError(f"goes into {describe(node)}, which doesn't say which axes")
-    removed = {int(a) % image.rank for a in axes}
-    if removed == {image.axis} and image.channel_count == 1:
-        return replace(image, has_axis=False)
-    if image.axis in removed:
-        raise TraceError(f"loses its channels in {describe(node)}")
-    axis = image.axis - sum(a < image.axis for a in removed)
-    return apply_to_base(edit, node, image, axis=axis, rank=image.rank - len(removed))
+    return _change_axes(edit, node, image, remove_axes(image, axes, describe(node)))
+
+
+def _change_axes(edit: Edit, node: NodeProto, image: ChannelMap, result: ChannelMap) -> ChannelMap:
+    """Apply the node to the base, unless the axis is the channel's, which the base keeps."""
+    if result.rank == image.rank:
+        return result
+    return apply_to_base(edit, node, image, axis=result.axis, rank=result.rank)

@@ -1,7 +1,5 @@
 """how="collapse" for ONNX: trace the image to the stems and give these kernels for gray."""
 
-from dataclasses import replace
-
 import onnx.inliner
 
 from ..channel_map import ChannelMap, TraceError
@@ -109,7 +107,7 @@ def trace_images(
     for image in images:
         image.check_takes_normalized(normalization)
         found = ChannelMap.from_input(image.name, image, normalization)
-        edit.record_image(image.name, replace(found, has_center=True))
+        edit.record_image(image.name, found)
     for node in graph.nodes:
         if not any(name in edit.images for name in list_used_values(node)):
             edit.keep_node(node)

@@ -50,7 +50,7 @@ class Edit:
         self._constants: dict[Any, str] = {}
         self._added: set[str] = set()  # outputs of nodes that the original doesn't have
         self._planes: dict[str, tuple[int, int]] = {}
-        self._with_ones: dict[tuple[str, float, float], str] = {}
+        self._prepared: dict[tuple[str, float, float], str] = {}
         self._names = set(list_defined_names(graph.model.graph))
 
     def make_name(self, hint: str) -> str:
@@ -132,21 +132,20 @@ class Edit:
         """Set how many planes a value has now, so that its stated shape can be corrected."""
         self._planes[name] = (axis, count)
 
-    def append_ones(self, image: ChannelMap) -> ChannelMap:
-        """Subtract the center from the image's base, and let a plane of ones carry the constant.
+    def prepare_for_zeros(self, image: ChannelMap) -> ChannelMap:
+        """Add the nodes that prepare the image's base for zeros, and return its new map.
 
-        Then the base may be padded with zeros. A Sub node does the first; if the means are equal,
-        no constant is left. One Pad node does the second: it pads the channel axis by 1. It works
-        for every size, also for symbolic ones, for every opset from 2 on and for every float dtype.
-        TensorRT takes it from version 8 on (onnx-tensorrt, docs/operators.md), where
-        ConstantOfShape has to be float32. On ONNX Runtime it is at least as fast as Shape,
-        ConstantOfShape and Concat.
+        A Sub node subtracts the center. If a constant is left, since the means differ, a Pad node
+        appends the plane of ones: it pads the channel axis by 1. Pad works for every size, also for
+        symbolic ones, for every opset from 2 on and for every float dtype. TensorRT takes it from
+        version 8 on (onnx-tensorrt, docs/operators.md), where ConstantOfShape has to be float32.
+        On ONNX Runtime it is at least as fast as Shape, ConstantOfShape and Concat.
         """
         if self.graph.opset < FIRST_OPSET_WITH_NUMPY_BROADCASTING or image.dtype not in FLOATS:
             image = replace(image, is_gray=False)  # without a center
         center, level = image.center, image.ones_level
         key = image.base, center, level
-        if key not in self._with_ones:
+        if key not in self._prepared:
             name = image.base
             if center:
                 name = self.make_name(f"{image.base}_centered")
@@ -154,8 +153,8 @@ class Edit:
                 self.add_node("Sub", [image.base, value], name)
             if image.needs_ones:
                 name = self._pad_channels(name, image, level)
-            self._with_ones[key] = name
-        return image.prepare_for_zeros(self._with_ones[key])
+            self._prepared[key] = name
+        return image.prepare_for_zeros(self._prepared[key])
 
     def _pad_channels(self, base: str, image: ChannelMap, level: float) -> str:
         """Add the node that pads the channel axis by a plane of this level."""

@@ -135,7 +135,7 @@ def _is_mask(
 def _apply_mask(edit: Edit, node: NodeProto, image: ChannelMap, place: int) -> ChannelMap:
     """Multiply the base, and the ones that carry a constant, by the numbers for each pixel."""
     if image.has_constant():
-        image = edit.append_ones(image)
+        image = edit.prepare_for_zeros(image)
     edit.keep_node(node, {place: image.base})
     return replace(image, base=node.output[0])
 
@@ -180,7 +180,7 @@ def _pad_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
     if image.is_plain or get_attribute(node, "mode", "constant") != "constant":
         return apply_to_base(edit, node, image)
     if image.has_constant(other_than=value):
-        image = edit.append_ones(image.shift(np.full(1, -value))).shift(np.full(1, value))
+        image = edit.prepare_for_zeros(image.shift(np.full(1, -value))).shift(np.full(1, value))
     inputs: dict[int, str] = {0: image.base}
     attributes: dict[str, Any] = {}
     if value and edit.graph.opset >= 11:  # the base is padded with zeros
@@ -195,7 +195,7 @@ def _pool_average(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
     """Average the base. If the padding's zeros count, a constant becomes a plane of ones."""
     check_axis(node, image)
     if get_attribute(node, "count_include_pad", 0) and has_padding(node) and image.has_constant():
-        image = edit.append_ones(image)
+        image = edit.prepare_for_zeros(image)
     return apply_to_base(edit, node, image)
 
 

@@ -27,7 +27,7 @@ def fold_into_convolution(edit: Edit, node: NodeProto, image: ChannelMap, *, axe
     if image.channel_count != kernel.shape[axes.index("I")] * (1 if is_transposed else groups):
         raise TraceError(f"has {image.channel_count} channels where {describe(node)} takes others")
     if image.has_constant() and (is_transposed or has_padding(node)):
-        image = edit.append_ones(image)
+        image = edit.prepare_for_zeros(image)
     bias = find_argument(edit, node, 2, "bias") if image.has_constant() else None
     folded, bias = image.fold_into_stem(kernel, bias, axes, groups)
     inputs = {0: image.base, 1: edit.add_constant(folded, f"{node.input[1]}_gray", image.dtype)}
@@ -44,9 +44,10 @@ def fold_into_matrix(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
     axis = image.rank - 1 - place
     if weight.ndim < 2 or image.axis != axis or weight.ndim > image.rank:
         raise TraceError(f"goes into {describe(node)} with its channels on axis {image.axis}")
-    letters = "ABDEFG"[: weight.ndim - 2] + ("IO" if place == 0 else "OI")
-    # the result's axes are those of the image, with the outputs on the channels' axis
-    _fold_contraction(edit, node, image, 1 - place, weight, letters, result_axis=axis)
+    input_axis = place - 2  # of (..., I, O) on the right, and of (..., O, I) on the left
+    gray, added = _mix_axis(image, weight, input_axis, node)
+    bias = added.sum(input_axis, keepdims=True)
+    _write_product(edit, node, image, 1 - place, gray, bias)
 
 
 def fold_into_einsum(edit: Edit, node: NodeProto, image: ChannelMap) -> None:
@@ -101,25 +102,6 @@ def _find_only_image(edit: Edit, node: NodeProto) -> int:
     if len(places) > 1:
         raise TraceError(f"goes into {describe(node)} twice")
     return places[0]
-
-
-def _fold_contraction(
-    edit: Edit,
-    node: NodeProto,
-    image: ChannelMap,
-    place: int,
-    weight: Array,
-    letters: str,
-    *,
-    result_axis: int,
-) -> None:
-    """Write a product whose weights have the axes I and O, and give its result the constant."""
-    axis = letters.index("I")
-    gray, added = _mix_axis(image, weight, axis, node)
-    bias = added.sum(axis, keepdims=True)
-    if letters.endswith("OI"):
-        bias = bias.reshape(*bias.shape[:-2], -1, 1)
-    _write_product(edit, node, image, place, gray, bias)
 
 
 def _mix_axis(image: ChannelMap, weight: Array, axis: int, node: NodeProto) -> tuple[Array, Array]:

@@ -18,9 +18,11 @@ from .planes import PlaneForm
 
 Array = NDArray[Any]
 _FEW = 8  # channels, up to which each may be a mixture of all planes
-_ROUNDING = 64  # machine epsilons by which sums of a few numbers may differ
+_MOST_ROUNDINGS = 64  # by which sums of a few numbers may differ
+_BETTER = 4  # times fewer roundings tell the better rule
 _ROWS = 64  # patches by which features are paired, since noise is different in each
 _TINY = 1e-6  # less than this part of the values is the rounding error of a mean
+LARGEST_FIT = 2**26  # numbers in the matrix of a fit, of 512 MiB
 
 
 class ChannelFit(NamedTuple):
@@ -44,17 +46,18 @@ class ChannelFit(NamedTuple):
         """Whether the channels of `color` are made of `planes` by this rule, up to rounding."""
         if not _have_same_pixels(color, planes, axis):
             return False
-        return self._explains_rows(_list_pixels(color, axis), _list_pixels(planes, axis), eps)
+        rows = _list_pixels(color, axis), _list_pixels(planes, axis)
+        return self.count_roundings(*rows, eps) <= _MOST_ROUNDINGS
 
-    def _explains_rows(self, color: Array, planes: Array, eps: float) -> bool:
+    def count_roundings(self, color: Array, planes: Array, eps: float) -> float:
+        """Return by how many rounding errors channels differ at most from what the rule gives."""
         if (color.shape[1], planes.shape[1]) != self.matrix.shape:
-            return False
-        rounding = (
-            _ROUNDING * eps * (np.abs(planes) @ np.abs(self.matrix.T) + np.abs(self.constant))
-        )
+            return np.inf
+        parts = np.abs(planes) @ np.abs(self.matrix.T) + np.abs(self.constant)
         # where what was added cancels, the rounding errors of the parts are left
-        rounding += _ROUNDING * eps * np.abs(color).max(initial=0)
-        return bool((np.abs(planes @ self.matrix.T + self.constant - color) <= rounding).all())
+        rounding = eps * (parts + np.abs(color).max(initial=0))
+        difference = np.abs(planes @ self.matrix.T + self.constant - color)
+        return float((difference / np.where(rounding, rounding, eps)).max(initial=0))
 
 
 def fit_channels(
@@ -87,14 +90,22 @@ def fit_channels(
     if not _have_same_pixels(color, planes, axis):
         return None
     rows = _list_pixels(color, axis), _list_pixels(planes, axis)
-    guesses: list[Callable[..., ChannelFit | None]] = [expect_fit, partial(_pair_features, *rows)]
+    guesses: list[Callable[..., ChannelFit | None]] = [expect_fit]
+    if rows[0].shape[1] * rows[1].shape[1] <= LARGEST_FIT:
+        guesses += [partial(_repeat_rule, *rows, is_pixel_first=first) for first in (False, True)]
+        guesses += [partial(_pair_features, *rows)]
     if max(rows[0].shape[1], rows[1].shape[1]) <= _FEW:
         guesses.append(partial(_solve, *rows))
+    best, fewest = None, np.inf
     for guess in guesses:
         fit = guess(normalization, form, allows_constant=allows_constant)
-        if fit is not None and fit._explains_rows(*rows, eps):
-            return fit
-    return None
+        count = np.inf if fit is None else fit.count_roundings(*rows, eps)
+        # in half precision, many rules are right up to rounding, and one is better than the others
+        if count < fewest / _BETTER:
+            best, fewest = fit, count
+        if fewest <= _BETTER:
+            break
+    return best if fewest <= _MOST_ROUNDINGS else None
 
 
 def _have_same_pixels(color: Tensor, planes: Tensor, axis: int) -> bool:
@@ -127,6 +138,32 @@ def expect_fit(
     else:
         return None
     return ChannelFit(matrix, constant)
+
+
+def _repeat_rule(
+    color: Array,
+    planes: Array,
+    normalization: Normalization,
+    form: PlaneForm,
+    *,
+    allows_constant: bool,
+    is_pixel_first: bool,
+) -> ChannelFit | None:
+    """Return the rule for features that are all pixels of an image or a patch, in their order.
+
+    Parameters
+    ----------
+    is_pixel_first : bool
+        Whether the channels of one pixel are next to each other, and not all pixels of a channel.
+    """
+    rule = expect_fit(normalization, form, allows_constant=allows_constant)
+    pixels = planes.shape[1] // form.planes
+    if rule is None or (color.shape[1], planes.shape[1]) != (pixels * 3, pixels * form.planes):
+        return None
+    each = np.eye(pixels)
+    if is_pixel_first:
+        return ChannelFit(np.kron(each, rule.matrix), np.tile(rule.constant, pixels))
+    return ChannelFit(np.kron(rule.matrix, each), np.repeat(rule.constant, pixels))
 
 
 def _solve(

@@ -15,16 +15,23 @@ from torch import Tensor, nn
 from ...errors import ModelError
 from ..frameworks import AdaptOptions
 from ..preprocessing import Preprocessing
-from ..stem import make_collapse_error
+from ..stem import CHANNELS, make_collapse_error
 from ..weights import Normalization
 from .calls import CALL, Call
 from .example import convert_to_float64, find_epsilons, list_calls
 from .input_description import correct_counts, correct_pipeline
 from .isolated_run import isolate_run
+from .likely_calls import make_partial_call
 from .modules import repeat_and_normalize
 from .outputs import EPS64, Outputs, collect_outputs, describe_difference, measure_noise
 from .plain_convolution import replace_by_plain
-from .plan import Plan, find_computed, plan_for_layers, plan_from_traces
+from .plan import (
+    Plan,
+    find_computed,
+    pads_before_convolution,
+    plan_for_layers,
+    plan_from_traces,
+)
 from .plane_inputs import find_plane_inputs, set_gray_input
 from .planes import PlaneForm, append_planes
 from .reversible_changes import ReversibleChanges
@@ -37,7 +44,7 @@ from .stem_change import (
 )
 from .trial_runs import TrialRun, make_gray, run_call, run_original, run_original_twice
 
-_RUNS = 2  # more runs of the original, which show whether its outputs are random
+_RUNS = 2  # at most so many more runs of the original show whether its outputs are random
 _CANCELED = 1e-15  # less than this part of the stems' largest output is a rounding error
 
 
@@ -173,13 +180,13 @@ def _change_and_compare(
     layers = task.plan.image_layers - set(task.plan.stems)
     correct_counts(model, layers, form.planes, changes)
     for name, computed in task.plan.computed.items():
-        image = task.runs[0].trace.stem_calls[name][0].image
-        replace_by_plain(model, name, computed, image, changes)
+        pads = any(pads_before_convolution(run.trace, name) for run in task.runs)
+        replace_by_plain(model, name, computed, changes, pads=pads)
     rules = PlaneRules(task.normalization, form, find_epsilons(model)[1])
     change = StemChange(model, task.plan.stems, rules, changes)
     if not task.runs:
         _change_alone(model, task, form, change)
-        call = next(list_calls(model, None), Call.of_batch((1, 224, 224)))
+        call = _find_call(model, task.plan.stems[0])
     else:
         call = task.runs[0].call
         if "" in task.plan.stems:  # the network is a convolution, whose calls begin with gray
@@ -194,10 +201,27 @@ def _change_alone(model: nn.Module, task: Task, form: PlaneForm, change: StemCha
 
     A stem of a user's class may do more than convolve. It may standardize its weight, for example.
     """
+    for name in task.plan.stems:
+        if getattr(model.get_submodule(name), "in_channels", None) != CHANNELS:
+            raise make_collapse_error(
+                f"layer {name!r} doesn't see the image itself, so the network has to be run. State "
+                "all arguments, example={name: tensor}"
+            )
     expected = {n: _run_alone(model, n, task, None) for n in task.plan.stems}
     change.change_unseen()
     for name, output in expected.items():
         compare_outputs_of_stem(name, [output], [_run_alone(model, name, task, form)])
+
+
+def _find_call(model: nn.Module, name: str) -> Call:
+    """Return a call that tells which arguments of a network are images; it may lack the others."""
+    spatial = len(model.get_submodule(name).kernel_size)  # type: ignore[arg-type]
+    partial_call = make_partial_call(model, (1, *(224,) * spatial), -spatial - 1)
+    if partial_call is None:
+        raise make_collapse_error(
+            "it isn't clear which arguments are images. State all arguments, example={name: tensor}"
+        )
+    return next(list_calls(model, None), partial_call)
 
 
 def _run_alone(model: nn.Module, name: str, task: Task, form: PlaneForm | None) -> Tensor:

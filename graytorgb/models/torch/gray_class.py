@@ -13,9 +13,10 @@ The subclass has the name and the signature of the original. It is made when it 
 a network is unpickled. Its methods are compiled from text, because TorchScript reads their source.
 """
 
+import copyreg
 import inspect
 import linecache
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from types import FunctionType
 from typing import Any, NamedTuple, cast
@@ -94,9 +95,11 @@ def make_gray_class(
     def reduce(self: Any, protocol: Any) -> Any:
         # an unpickled network gets its class back from the original class, which has a module
         make, arguments, *rest = super(subclass, self).__reduce_ex__(protocol)
+        if not inputs and arguments in ((subclass,), (subclass, object, None)):
+            # an ordinary network, which can be loaded without this package; pickle itself refuses
+            # to make another class than the object's by the usual function
+            return copyreg._reconstructor, (original, object, None), *rest  # type: ignore[attr-defined]
         arguments = tuple(original if value is subclass else value for value in arguments)
-        if not inputs:  # an ordinary network, which can be loaded without this package
-            return make, arguments, *rest
         return _rebuild, (inputs, has_transform, make, arguments), *rest
 
     if not has_transform:
@@ -231,18 +234,34 @@ def _write_line(
         elif function == "append_planes" and parameter.default is None:
             function = "append_planes_if_given"
         return f"{parameter.name} = planes.{function}({parameter.name}, {rest})"
+    lines = list(_write_lines_for_any(plane_input, parameters, rest))
+    if not lines:
+        names = ", ".join(by_name)
+        raise ModelError(
+            f"forward({names}) has no argument {plane_input.parameter!r} for the image"
+        )
+    if len(lines) == 1:
+        return lines[0][1]
+    # the image may be passed in both ways
+    (has_place, set_args), (has_name, set_kwargs) = lines
+    return f"if {has_place}:\n        {set_args}\n    elif {has_name}:\n        {set_kwargs}"
+
+
+def _write_lines_for_any(
+    plane_input: PlaneInput, parameters: list[inspect.Parameter], rest: str
+) -> Iterator[tuple[str, str]]:
+    """Yield a condition and a line that appends planes, for ``*args`` and for ``**kwargs``."""
     function = _choose_function(plane_input.path)
     for parameter in parameters:
         if parameter.kind == parameter.VAR_POSITIONAL and plane_input.place is not None:
             place, args = plane_input.place - parameters.index(parameter), parameter.name
             image = f"planes.{function}({args}[{place}], {rest})"
-            return f"{args} = (*{args}[:{place}], {image}, *{args}[{place + 1}:])"
+            line = f"{args} = (*{args}[:{place}], {image}, *{args}[{place + 1}:])"
+            yield f"len({args}) > {place}", line
         if parameter.kind == parameter.VAR_KEYWORD and plane_input.parameter:
             name, kwargs = plane_input.parameter, parameter.name
             image = f"planes.{function}({kwargs}[{name!r}], {rest})"
-            return f"{kwargs} = {{**{kwargs}, {name!r}: {image}}}"
-    names = ", ".join(by_name)
-    raise ModelError(f"forward({names}) has no argument {plane_input.parameter!r} for the image")
+            yield f"{name!r} in {kwargs}", f"{kwargs} = {{**{kwargs}, {name!r}: {image}}}"
 
 
 def _choose_function(path: tuple[str | int, ...]) -> str:

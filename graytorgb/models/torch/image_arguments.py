@@ -215,15 +215,6 @@ def _make_ambiguity_error(keys: Sequence[Any]) -> ChannelError:
     )
 
 
-def check_gray(tensor: Tensor, axis: int) -> None:
-    """Raise a ChannelError for an image that doesn't have one channel on an axis."""
-    if tensor.ndim < -axis or tensor.shape[axis] != 1:
-        raise ChannelError(
-            f"this network was adapted to one channel: {describe_gray(axis)} is expected, not "
-            f"the shape {tuple(tensor.shape)}"
-        )
-
-
 def describe_gray(axis: int) -> str:
     """Return the shape of a gray batch with this channel axis, in letters."""
     return {-1: "(N, H, W, 1)", -4: "(N, 1, T, H, W)"}.get(axis, "(N, 1, H, W)")

@@ -33,7 +33,10 @@ def correct_counts(
 def correct_pipeline(
     model: nn.Module, preprocessing: Preprocessing, changes: ReversibleChanges
 ) -> None:
-    """Correct the size and the statistics from which timm builds a pipeline for the network."""
+    """Correct what timm and ultralytics know about the images that they read for the network."""
+    layout = getattr(model, "yaml", None)  # ultralytics'
+    if isinstance(layout, dict) and "backbone" in layout:
+        changes.set_if_possible(model, "yaml", {**layout, "channels": 1})
     for name in ("pretrained_cfg", "default_cfg"):
         config = getattr(model, name, None)
         if isinstance(config, dict) and config.get("input_size"):

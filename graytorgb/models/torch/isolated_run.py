@@ -5,18 +5,20 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from itertools import chain
 from operator import is_
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .example import find_parameter
 from .plain_mode import plain_mode
 
 _DEEPEST = 4  # how many containers inside each other are restored
+# returns a function that gives an object its present content, or None if it can't be changed
+_Saver = Callable[[Any], Callable[[], object] | None]
 
 
 @contextmanager
@@ -36,7 +38,7 @@ def _set_eval_mode(model: nn.Module) -> Iterator[None]:
     The flags are set one by one, because ``model.eval()`` runs code of a user's class (in it, a
     LoRA layer changes its weights), and raises an error in an exported program.
     """
-    restores = [_save_layer(module) for module in model.modules()]
+    state = _State(model)
     graphs: list[Any] = [module for module in model.modules() if _has_graph_for_eval(module)]
     for module in model.modules():
         if module.training:
@@ -46,8 +48,7 @@ def _set_eval_mode(model: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
-        for restore in restores:
-            restore()
+        state.restore()
         for module in graphs:
             module.recompile()
 
@@ -61,67 +62,125 @@ def _has_graph_for_eval(module: Any) -> bool:
     return is_graph and isinstance(getattr(module, "eval_graph", None), torch.fx.Graph)
 
 
-def _save_layer(module: nn.Module) -> Callable[[], None]:
-    """Return a function that gives a layer the mode and attributes that it has now."""
-    if isinstance(module, torch.jit.ScriptModule):
-        return partial(_set_mode, module, is_training=module.training)
-    attributes = dict(vars(module))
-    # such as caches, counters, random generators and buffers
-    restores = [r for value in attributes.values() for r in _save_value(value, _DEEPEST)]
+class _State:
+    """The modes and attributes of a network's layers, and what they hold, at one moment.
 
-    def restore() -> None:
-        vars(module).clear()
-        vars(module).update(attributes)
-        for restore_value in restores:
+    A network of a thousand layers has some 30 000 attributes, so those that a run can't change in
+    place are passed over, each object is saved once, and what didn't change isn't set again.
+
+    Parameters
+    ----------
+    model : nn.Module
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._layers: list[tuple[nn.Module, dict[str, Any]]] = []
+        self._scripted: list[tuple[nn.Module, bool]] = []
+        self._empty: list[Any] = []  # containers without content, as most of a layer's are
+        self._restores: list[Callable[[], object]] = []
+        self._saved: dict[int, int] = {}  # by an object's id, how deep was looked into it
+        self._savers: dict[type, _Saver | None] = {}
+        for module in model.modules():
+            if isinstance(module, torch.jit.ScriptModule):
+                self._scripted.append((module, module.training))
+                continue
+            attributes = dict(vars(module))
+            self._layers.append((module, attributes))
+            # such as caches, counters, random generators and buffers
+            for value in attributes.values():
+                self._save(value, _DEEPEST)
+
+    def restore(self) -> None:
+        """Give the layers the modes, the attributes and their content that were saved."""
+        for module, is_training in self._scripted:
+            if module.training != is_training:
+                module.training = is_training
+        for module, attributes in self._layers:
+            if not _has_objects(vars(module), attributes):
+                vars(module).clear()
+                vars(module).update(attributes)
+        for container in self._empty:
+            if container:
+                container.clear()
+        for restore_value in self._restores:
             restore_value()
 
-    return restore
+    def _save(self, value: Any, depth: int) -> None:
+        """Save the present content of a value that a run may change in place."""
+        kind = type(value)
+        if kind not in self._savers:
+            self._savers[kind] = _find_saver(kind)
+        save = self._savers[kind]
+        # the layers' attributes keep the objects alive, so no other object gets the same id
+        if save is None or self._saved.get(id(value), -1) >= depth:
+            return
+        is_new = id(value) not in self._saved
+        self._saved[id(value)] = depth
+        if save is not _save_container:
+            restore = save(value) if is_new else None
+            if restore is not None:
+                self._restores.append(restore)
+        elif not len(value):
+            if is_new:
+                self._empty.append(value)
+        else:
+            if is_new:
+                self._restores.append(_save_container(value))
+            inner = value.values() if isinstance(value, dict) else value
+            for item in inner if depth else ():
+                self._save(item, depth - 1)
 
 
-def _set_mode(module: nn.Module, *, is_training: bool) -> None:
-    """Set a scripted layer's mode, unless it has that mode."""
-    if module.training != is_training:
-        module.training = is_training
+def _find_saver(kind: type) -> _Saver | None:
+    """Return the function that saves values of a class, or None if a run can't change them."""
+    return next((save for bases, save in _SAVERS if issubclass(kind, bases)), None)
 
 
-def _save_value(value: Any, depth: int) -> Iterator[Callable[[], object]]:
-    """Yield functions that restore the present content of a value that a run may change in place.
+def _save_container(value: Any) -> Callable[[], object]:
+    """Return a function that restores a container's objects."""
+    return partial(_refill, value, dict(value) if isinstance(value, dict) else list(value))
+
+
+def _save_tensor(value: Tensor) -> Callable[[], object] | None:
+    """Return a function that restores a tensor.
 
     Parameters are left out: a run doesn't change them, and copies would double the memory.
     """
-    if isinstance(value, list | dict | set | deque):
-        yield partial(_refill, value, dict(value) if isinstance(value, dict) else list(value))
-        inner = value.values() if isinstance(value, dict) else value
-        for item in inner if depth else ():
-            yield from _save_value(item, depth - 1)
-    elif isinstance(value, Tensor):
-        if not (isinstance(value, nn.Parameter) or value.is_meta or value.layout != torch.strided):
-            yield partial(_restore_tensor, value, value.clone())
-    elif isinstance(value, np.ndarray):
-        if value.flags.writeable:
-            yield partial(np.copyto, value, value.copy())
-    elif isinstance(value, torch.Generator):
-        yield partial(value.set_state, value.get_state())
-    elif isinstance(value, np.random.Generator):
-        yield partial(setattr, value.bit_generator, "state", value.bit_generator.state)
-    elif isinstance(value, np.random.RandomState):
-        yield partial(value.set_state, value.get_state())
-    elif isinstance(value, random.Random):
-        yield partial(value.setstate, value.getstate())
+    if isinstance(value, nn.Parameter) or value.is_meta or value.layout != torch.strided:
+        return None
+    return partial(_restore_tensor, value, value.clone())
+
+
+def _save_array(value: NDArray[Any]) -> Callable[[], object] | None:
+    """Return a function that restores an array, or None for one that can't be written."""
+    return partial(np.copyto, value, value.copy()) if value.flags.writeable else None
+
+
+def _save_bit_generator(value: np.random.Generator) -> Callable[[], object]:
+    """Return a function that restores the state of NumPy's random numbers."""
+    return partial(setattr, value.bit_generator, "state", value.bit_generator.state)
 
 
 def _refill(container: Any, content: Any) -> None:
     """Give a container its former objects; don't touch it if it has them, as some are read-only."""
-    now, before = (
-        list(chain(*c.items()) if isinstance(c, dict) else c) for c in (container, content)
-    )
-    if len(now) == len(before) and all(map(is_, now, before)):
+    if _has_objects(container, content):
         return
     container.clear()
     if isinstance(container, list | deque):
         container.extend(content)
     else:
         container.update(content)
+
+
+def _has_objects(container: Any, content: Any) -> bool:
+    """Whether a container has the same objects in the same order, and by the same names."""
+    if len(container) != len(content):
+        return False
+    if isinstance(container, dict):
+        if not all(map(is_, container, content)):
+            return False
+        container, content = container.values(), content.values()
+    return all(map(is_, container, content))
 
 
 def _restore_tensor(tensor: Tensor, values: Tensor) -> None:
@@ -132,6 +191,17 @@ def _restore_tensor(tensor: Tensor, values: Tensor) -> None:
         if tensor.shape != values.shape:
             tensor.resize_(values.shape)
         tensor.copy_(values)
+
+
+# What a run may change in place, and the functions that save it.
+_SAVERS: tuple[tuple[tuple[type, ...], _Saver], ...] = (
+    ((list, dict, set, deque), _save_container),
+    ((Tensor,), _save_tensor),
+    ((np.ndarray,), _save_array),
+    ((torch.Generator, np.random.RandomState), lambda v: partial(v.set_state, v.get_state())),
+    ((np.random.Generator,), _save_bit_generator),
+    ((random.Random,), lambda v: partial(v.setstate, v.getstate())),
+)
 
 
 @contextmanager

@@ -42,6 +42,17 @@ def list_likely_calls(
             yield _make_call(places, shape, others, as_list=as_list)
 
 
+def make_partial_call(model: nn.Module, shape: tuple[int, ...], axis: int) -> Call | None:
+    """Return a call with a network's images and no other arguments; None if it is unclear."""
+    images = find_image_parameters(model)
+    if images is None or (len(images) > 1 and not is_image_name(images[0].name)):
+        return None
+    as_list = takes_image_list(model)
+    path = (EACH,) if as_list else ()
+    places = [ImageArgument(p.position, p.name or None, path, axis) for p in images]
+    return _make_call(places, shape, {}, as_list=as_list)
+
+
 def _make_call(
     places: list[ImageArgument], shape: tuple[int, ...], others: dict[str, Any], *, as_list: bool
 ) -> Call:

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from ..weights import Normalization
-from .image_arguments import FIRST, ImageArgument, apply_to_images, check_gray
+from .image_arguments import FIRST, ImageArgument, apply_to_images
+from .planes import check_gray
 
 
 class Repeat(nn.Module):

@@ -36,7 +36,7 @@ def copy_network(model: nn.Module) -> nn.Module:
         raise
     except Exception as error:  # whatever a layer of the user's own raises
         for name, module in model.named_modules():
-            if any(isinstance(v, Tensor) and not v.is_leaf for v in vars(module).values()):
+            if _computes_weight(module):
                 raise ModelError(
                     f"layer {name!r} has a weight that is computed at each call: torch.nn.utils."
                     "remove_weight_norm, remove_spectral_norm or prune.remove first"
@@ -46,6 +46,12 @@ def copy_network(model: nn.Module) -> nn.Module:
             "adapt(..., inplace=True) changes the network itself"
         ) from error
     return copy
+
+
+def _computes_weight(module: nn.Module) -> bool:
+    """Whether a hook computes a layer's weight, by weight_norm, spectral_norm or prune."""
+    computed = [n for n, v in vars(module).items() if isinstance(v, Tensor) and not v.is_leaf]
+    return any(f"{n}_{part}" in module._parameters for n in computed for part in ("orig", "g"))
 
 
 class _Repair:

@@ -57,7 +57,7 @@ class SameConv2d(nn.Conv2d):
 
 
 def replace_by_plain(
-    model: nn.Module, name: str, computed: Convolution, image: Tensor, changes: ReversibleChanges
+    model: nn.Module, name: str, computed: Convolution, changes: ReversibleChanges, *, pads: bool
 ) -> None:
     """Replace a layer of a network by one that has the computed weight.
 
@@ -67,15 +67,13 @@ def replace_by_plain(
     name : str
         The layer's name.
     computed : Convolution
-    image : Tensor
-        The layer's input in the same call. If it is smaller than what was convolved, the layer
-        padded it.
     changes : ReversibleChanges
+    pads : bool
+        Whether the layer pads its image before it convolves it, perhaps at some sizes only.
     """
     layer: Any = model.get_submodule(name)
     spatial = computed.weight.ndim - 2
-    is_padded = tuple(image.shape[-spatial:]) != computed.sides
-    make: Any = SameConv2d if is_padded and spatial == 2 else _PLAIN[spatial]
+    make: Any = SameConv2d if pads and spatial == 2 else _PLAIN[spatial]
     with torch.device("meta"):
         plain: Any = make(
             computed.weight.shape[1] * computed.groups, computed.weight.shape[0],

@@ -109,6 +109,14 @@ def find_computed(trace: ImageTrace) -> dict[str, Convolution]:
     return {c.layer: c.convolution for c in trace.consumers if c.convolution is not None}
 
 
+def pads_before_convolution(trace: ImageTrace, name: str) -> bool:
+    """Whether a layer that computes its weight pads its image before it convolves it."""
+    computed, calls = find_computed(trace).get(name), trace.stem_calls.get(name)
+    if computed is None or not calls:
+        return False
+    return tuple(calls[0].image.shape[-len(computed.sides) :]) != computed.sides
+
+
 def _describe_problem(consumer: Consumer, modules: dict[str, nn.Module]) -> str | None:
     """Say why an operation that consumes the image isn't a stem, or return None if it is one."""
     where = _describe_layer(consumer.layer)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ...errors import ChannelError
-from .image_arguments import ImageArgument, apply_at_path
+from .image_arguments import ImageArgument, apply_at_path, describe_gray
 
 # TorchScript takes a comment about types in one of its functions for a type of its own
 _is_tracing: Callable[[], bool] = torch.jit.is_tracing  # type: ignore[attr-defined]
@@ -55,8 +55,8 @@ def check_gray(image: Tensor, axis: int) -> None:
     """Raise a ChannelError for an image that doesn't have one channel on an axis below 0."""
     if image.dim() < -axis or count_planes(image, axis) != 1:
         raise ChannelError(
-            "this network was adapted to one channel: (N, 1, H, W) is expected, not the shape "
-            f"{list(image.shape)}"
+            f"this network was adapted to one channel: {describe_gray(axis)} is expected, not "
+            f"the shape {list(image.shape)}"
         )
 
 

@@ -19,7 +19,7 @@ from torch.utils._pytree import tree_leaves
 
 from ..stem import check_stem_outputs, make_collapse_error
 from ..weights import Normalization, add_to_bias, mix_channels
-from .channel_fit import ChannelFit, expect_fit, fit_channels
+from .channel_fit import LARGEST_FIT, ChannelFit, expect_fit, fit_channels
 from .isolated_run import isolate_run
 from .planes import PlaneForm
 from .reversible_changes import ReversibleChanges
@@ -151,6 +151,10 @@ class StemChange:
                 raise NotLinear(self._describe(name))
             return
         fit = fit_channels(color, gray, axis, *self._rules, allows_constant=takes_bias(stem))
+        if fit is None and color.shape[axis] * gray.shape[axis] > LARGEST_FIT:
+            raise NotLinear(
+                f"layer {name!r} has {color.shape[axis]} features, too many to compare with gray"
+            )
         if fit is None:
             raise NotLinear(self._describe(name))
         self._fits[name] = fit

@@ -5,7 +5,7 @@ a resize), pads it with zeros, or does arithmetic with constants is a *step*, an
 image again. Any other operation on an image is a *consumer*. Stems are consumers.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Literal, NamedTuple
 
@@ -153,12 +153,21 @@ class ImageTrace(TorchDispatchMode):
 
     def find_steps(self, value: Any) -> tuple[Step, ...] | None:
         """Return the steps that made the first image in a nest of tensors, or None if none is."""
+        if isinstance(value, Tensor):
+            return self._get_steps(value)
         for leaf in tree_leaves(value):
-            if isinstance(leaf, Tensor) and leaf.layout == torch.strided:
-                found = self._images.get(leaf.untyped_storage().data_ptr())
-                if found is not None:
-                    return found[1]
+            if isinstance(leaf, Tensor):
+                steps = self._get_steps(leaf)
+                if steps is not None:
+                    return steps
         return None
+
+    def _get_steps(self, tensor: Tensor) -> tuple[Step, ...] | None:
+        """Return the steps that made a tensor, or None if it is no image."""
+        if tensor.layout != torch.strided:
+            return None
+        found = self._images.get(tensor.untyped_storage().data_ptr())
+        return None if found is None else found[1]
 
     @contextmanager
     def watch_layers(self) -> Iterator[None]:
@@ -176,7 +185,7 @@ class ImageTrace(TorchDispatchMode):
         """Return the hook that begins a call of the layer `name`."""
 
         def begin_call(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            steps = self.find_steps((args, kwargs))
+            steps = self.find_steps(args[0] if len(args) == 1 and not kwargs else (args, kwargs))
             self._running.append(LayerCall(name, steps))
             self.calls.append(self._running[-1])
             is_stem = steps is not None and isinstance(module, _ConvNd | nn.Linear)
@@ -207,8 +216,8 @@ class ImageTrace(TorchDispatchMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-        images = [steps for t in tensors if (steps := self.find_steps(t)) is not None]
+        tensors = list(_list_tensors((*args, *kwargs.values())))
+        images = [steps for t in tensors if (steps := self._get_steps(t)) is not None]
         has_activation = any(hasattr(tensor, "_graytorgb_activation") for tensor in tensors)
         is_image_alone = len(images) == len(tensors)
         result = func(*args, **kwargs)
@@ -288,12 +297,21 @@ class ImageTrace(TorchDispatchMode):
                 self._images[leaf.untyped_storage().data_ptr()] = (leaf, steps)
 
 
+def _list_tensors(values: Iterable[Any]) -> Iterator[Tensor]:
+    """Yield the tensors among an operation's arguments or results: alone, or in lists."""
+    # not by tree_leaves, which takes as long as a small operation
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from _list_tensors(value)
+
+
 def _mark_activations(result: Any) -> None:
     """Mark each tensor in `result` as an activation: it depends on the image, but is no image."""
     # an attribute, because a list of tensors would keep their memory in use
-    for leaf in tree_leaves(result):
-        if isinstance(leaf, Tensor):
-            leaf._graytorgb_activation = True  # type: ignore[attr-defined]
+    for tensor in _list_tensors((result,)):
+        tensor._graytorgb_activation = True  # type: ignore[attr-defined]
 
 
 def trace_image(model: nn.Module, run: Callable[[], Any], image: Any, **options: Any) -> ImageTrace:

@@ -6,6 +6,7 @@ import pickle
 import pytest
 
 from graytorgb.models import adapt
+from graytorgb.models.weights import Normalization
 
 from ...support import needs_package
 
@@ -149,8 +150,11 @@ def test_gradients_are_those_of_the_three_channels(how, padding):
     torch.testing.assert_close(gray.grad, summed)
     mean = torch.tensor(MEAN, dtype=torch.float64)[:, None, None]
     if how == "collapse" and padding:
-        of_gray, of_ones = inner[0].weight.grad.split(1, 1)
-        torch.testing.assert_close(model[0].weight.grad, (of_gray - mean * of_ones) / std)
+        # a color channel is a sum of the planes: of_gray * scale / std + (center - mean) / std
+        center, scale, level = Normalization.from_stats(MEAN, STD).plane_numbers
+        of_gray, of_level = inner[0].weight.grad.split(1, 1)
+        by_chain_rule = of_gray * scale / std + of_level / level * (center - mean) / std
+        torch.testing.assert_close(model[0].weight.grad, by_chain_rule)
     elif how != "collapse":
         torch.testing.assert_close(model[0].weight.grad, inner[0].weight.grad)
 

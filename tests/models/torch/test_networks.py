@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -22,9 +23,13 @@ with warnings.catch_warnings():
     import timm
     import torch
     import transformers
+    from timm import layers
+    from timm.models import nfnet, resnetv2
     from torch import nn
     from torch.utils._pytree import tree_leaves
     from torchvision import models as tv
+    from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+    from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 from ..networks import (  # noqa: E402
     MEAN,
@@ -56,14 +61,14 @@ def assert_adapted(model, size, **options):
 
 
 TORCHVISION = {
-    "resnet": (lambda: tv.resnet18(), 64),
-    "mobilenet_v2": (lambda: tv.mobilenet_v2(), 64),
+    "resnet": (lambda: tv.ResNet(tv.resnet.BasicBlock, [1] * 4, 5), 33),
+    "mobilenet_v2": (lambda: tv.mobilenet_v2(num_classes=5, width_mult=0.25), 64),
     "mobilenet_v3": (lambda: tv.mobilenet_v3_small(), 64),
-    "efficientnet": (lambda: tv.efficientnet_b0(), 64),
+    "efficientnet": (lambda: tv.efficientnet_b0(), 32),
     "convnext": (lambda: tv.convnext.ConvNeXt([tv.convnext.CNBlockConfig(8, None, 2)]), 32),
     "vit": (lambda: tv.VisionTransformer(32, 8, 1, 2, 16, 32), 32),
     "swin": (lambda: tv.SwinTransformer([4, 4], 8, [2], [2], [4, 4]), 32),
-    "regnet": (lambda: tv.regnet_y_400mf(), 64),
+    "regnet": (lambda: tv.regnet_y_400mf(), 32),
     "densenet": (lambda: tv.DenseNet(8, (1, 1), 8), 64),
     "vgg": (
         # without its classifier, whose 120 million weights say nothing here
@@ -72,20 +77,15 @@ TORCHVISION = {
     ),
     "squeezenet": (lambda: tv.squeezenet1_1(), 64),
     "shufflenet": (lambda: tv.shufflenet_v2_x0_5(), 64),
-    "inception": (lambda: tv.inception_v3(init_weights=False), 96),
-    "inception that normalizes": (
-        lambda: tv.inception_v3(init_weights=False, transform_input=True),
-        96,
-    ),
     "googlenet that normalizes": (
         lambda: tv.googlenet(init_weights=False, transform_input=True),
         64,
     ),
-    "deeplab": (
-        lambda: tv.segmentation.deeplabv3_mobilenet_v3_large(weights_backbone=None),
-        64,
+    "lraspp": (
+        lambda: tv.segmentation.lraspp_mobilenet_v3_large(weights_backbone=None),
+        32,
     ),
-    "clips": (lambda: tv.video.r3d_18(), (4, 32, 32)),
+    "clips": (lambda: nn.Sequential(*list(tv.video.r3d_18().children())[:2]), (4, 16, 18)),
 }
 
 
@@ -98,10 +98,19 @@ def test_torchvision(name):
 
 DETECTION = {
     "fasterrcnn": lambda: tv.detection.fasterrcnn_mobilenet_v3_large_fpn(
-        weights=None, weights_backbone=None, min_size=96, max_size=128, box_score_thresh=0
+        weights=None, weights_backbone=None, min_size=64, max_size=96, box_score_thresh=0
     ),
-    "retinanet": lambda: tv.detection.retinanet_resnet50_fpn(
-        weights=None, weights_backbone=None, min_size=96, max_size=128, score_thresh=0
+    "retinanet": lambda: tv.detection.RetinaNet(
+        resnet_fpn_backbone(
+            backbone_name="resnet18",
+            weights=None,
+            returned_layers=[2, 3, 4],
+            extra_blocks=LastLevelP6P7(256, 256),
+        ),
+        5,
+        min_size=64,
+        max_size=96,
+        score_thresh=0,
     ),
     "ssd": lambda: tv.detection.ssdlite320_mobilenet_v3_large(
         weights=None, weights_backbone=None, score_thresh=0
@@ -145,16 +154,19 @@ def test_detection_in_bytes():
 
 
 TIMM = {
-    "resnet18": ({}, 64),
+    "resnet10t": ({}, 64),
     "tf_efficientnet_lite0": ({}, 65),  # pads by the image's size, in its own convolution
     "vit_tiny_patch16_224": ({"img_size": 32}, 32),
-    "swin_tiny_patch4_window7_224": ({"img_size": 56}, 56),
-    "convnext_atto": ({}, 64),
+    "swin_tiny_patch4_window7_224": (
+        {"img_size": 28, "embed_dim": 8, "depths": (1, 1), "num_heads": (1, 1)},
+        28,
+    ),
+    "convnext_atto": ({"depths": (1,) * 4}, 64),
     "mobilenetv3_small_050": ({}, 64),
     "repvgg_a0": ({}, 64),  # three branches of kernels see the image
     "crossvit_tiny_240": ({}, 240),  # two branches, one of them resized
     "pvt_v2_b0": ({}, 64),
-    "levit_128s": ({}, 224),
+    "levit_128s": ({"img_size": 64}, 64),
 }
 
 
@@ -162,6 +174,42 @@ TIMM = {
 def test_timm(name):
     options, size = TIMM[name]
     assert_adapted(timm.create_model(name, **options), size, example=size)
+
+
+def make_nfnet(*, same_padding):
+    """Return a small network without normalization, whose convolutions standardize weights."""
+    config = nfnet.NfCfg(
+        (1,) * 4, (8, 8, 16, 16), stem_type="deep_quad", stem_chs=16, group_size=8, num_features=32,
+        extra_conv=True, same_padding=same_padding, skipinit=True, act_layer="gelu",
+    )  # fmt: skip
+    return nfnet.NormFreeNet(config, num_classes=5)
+
+
+def make_bit(stem_type, convolution):
+    """Return a small network of Google's, with standardized weights."""
+    return resnetv2.ResNetV2(
+        (1,) * 4, (8, 8, 16, 16), 5, stem_chs=8, stem_type=stem_type, conv_layer=convolution,
+        norm_layer=partial(layers.GroupNormAct, num_groups=4),
+    )  # fmt: skip
+
+
+STANDARDIZED = {
+    "NFNet": lambda: make_nfnet(same_padding=False),
+    "DeepMind's NFNet": lambda: make_nfnet(same_padding=True),
+    "BiT": lambda: make_bit("fixed", layers.StdConv2d),
+    "BiT of TensorFlow": lambda: make_bit("same", layers.StdConv2dSame),
+}
+
+
+@pytest.mark.parametrize("size", [(48, 64), (47, 51), (49, 66)])
+@pytest.mark.parametrize("name", STANDARDIZED)
+def test_standardized_weights(name, size):
+    """The stem becomes a plain convolution, whose padding still depends on the image's size."""
+    adapted = assert_adapted(STANDARDIZED[name](), size, example=48)
+    kind = "SameConv2d" if "of TensorFlow" in name or "DeepMind" in name else "Conv2d"
+    stem = next(m for m in adapted.modules() if isinstance(m, nn.Conv2d))
+    assert type(stem).__name__ == kind
+    assert stem.in_channels == 2
 
 
 def test_timms_data_config_says_what_the_network_takes_now():
@@ -192,10 +240,12 @@ def test_a_timm_pipeline_goes_with_it():
         )
 
 
-@pytest.mark.parametrize("encoder", ["resnet18", "mit_b0", "tu-mobilenetv3_small_050"])
-@pytest.mark.parametrize("kind", [smp.Unet, smp.FPN], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    ("kind", "encoder"),
+    [("Unet", "resnet18"), ("FPN", "mit_b0"), ("FPN", "tu-mobilenetv3_small_050")],
+)
 def test_segmentation_models_pytorch(kind, encoder):
-    assert_adapted(kind(encoder, encoder_weights=None), 64, example=64)
+    assert_adapted(getattr(smp, kind)(encoder, encoder_weights=None), 32, example=32)
 
 
 SMALL = {
@@ -219,6 +269,8 @@ HUGGING_FACE = {
     ),
 }
 
+PLANES = {"ResNet": 2, "Swin": 2}  # their stems pad with zeros
+
 
 @pytest.mark.parametrize("name", HUGGING_FACE)
 def test_hugging_face(name):
@@ -226,7 +278,9 @@ def test_hugging_face(name):
     config = getattr(transformers, f"{name}Config")(**config)
     model = getattr(transformers, f"{name}ForImageClassification")(config)
     adapted = assert_adapted(model, size)
-    assert adapted.config.num_channels == 1
+    # transformers makes the network of these, and its weights have to fit
+    stem = next(p for p in adapted.parameters() if p.ndim == 4)
+    assert adapted.config.num_channels == stem.shape[1] == PLANES.get(name, 1)
     assert model.config.num_channels == 3
     gray = torch.rand(1, 1, size, size, dtype=torch.float64)
     by_name = adapted(pixel_values=gray).logits
@@ -245,7 +299,9 @@ def test_a_network_of_several_arguments():
     gray = torch.rand(1, 1, 32, 32, dtype=torch.float64)
     example = {"input_ids": words, "pixel_values": gray}
     adapted = adapt(model, (MEAN, STD), example=example)
-    assert adapted.config.vision_config.num_channels == 1
+    # a stem without a bias sees two planes, and gets no new parameter
+    assert adapted.config.vision_config.num_channels == 2
+    assert list(adapted.state_dict()) == list(model.state_dict())
     expected = model(input_ids=words, pixel_values=make_color(gray))
     assert_same_outputs(
         adapted(input_ids=words, pixel_values=gray).image_embeds, expected.image_embeds
@@ -279,10 +335,10 @@ class TestFront:
     @pytest.mark.parametrize("how", ["expand", "learned"])
     def test_any_network(self, how):
         """It works for networks that collapse refuses, too."""
-        model = randomize_constants(timm.create_model("resnetv2_50x1_bit", num_classes=3))
-        with pytest.raises(ModelError, match=r"weight is computed at each call.*expand"):
-            adapt(model, (MEAN, STD), example=64)
-        gray = torch.rand(1, 1, 64, 64, dtype=torch.float64)
+        model = nn.Sequential(nn.InstanceNorm2d(3), nn.Conv2d(3, 4, 3), nn.ReLU()).double()
+        with pytest.raises(ModelError, match=r"batch_norm, in layer '0'.*expand"):
+            adapt(model, (MEAN, STD), example=16)
+        gray = torch.rand(1, 1, 16, 16, dtype=torch.float64)
         with torch.no_grad():
             assert_same_outputs(adapt(model, (MEAN, STD), how=how)(gray), model(make_color(gray)))
 

@@ -65,6 +65,17 @@ def test_a_copy_is_exact(pair, name):
     assert_tool_keeps(lambda network, images: torch.jit.script(COPIES[name](network, 0)), pair)
 
 
+def test_a_network_of_one_plane_is_loaded_without_this_package(tmp_path):
+    """Its stem sees the gray itself, so the file names the network's own class, and no other."""
+    pair = make_pair(NETWORKS["patches"]())
+    del pair.adapted.graytorgb_preprocessing
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        data = pickle.dumps(pair.adapted, protocol)
+        assert type(pickle.loads(data)) is NETWORKS["patches"]
+        assert b"graytorgb.models.torch.gray_class" not in data
+    assert type(copy.deepcopy(pair.adapted)) is NETWORKS["patches"]
+
+
 def test_a_copy_has_its_own_weights(pair):
     copied = copy.deepcopy(pair.adapted)
     with torch.no_grad():
