@@ -26,24 +26,23 @@ TOOLS = {"openvino": ("nncf",), "litert": ("ai_edge_quantizer",), "executorch": 
 NETWORKS = {"mobilenet_v2": mobilenet, "tf_efficientnet_lite0": efficientnet}
 CASES = [*((runtime, "mobilenet_v2") for runtime in NEEDED), ("openvino", "tf_efficientnet_lite0")]
 
-# XNNPACK's quantizer has no scale below 2**-12, and weights for bytes need smaller ones. The guide
-# says so.
-LOSSES = {("executorch", "adapted, 0 to 255")}
+# NNCF gives the weights of a first layer 7 bits. How well they fit those 127 steps is then chance:
+# here the adapted stem's error is up to this many times the original's. The guide says so.
+LOSSES = {("openvino", "mobilenet_v2"): 2}
 
 
 @pytest.mark.parametrize(("runtime", "name"), CASES)
 def test_the_adapted_stem_loses_no_more_than_the_original(runtime, name, record_property):
     needs_package(*NEEDED[runtime], *TOOLS.get(runtime, ()))
     color, _ = photos()
-    gray = np.rint(color[:8] @ np.float32([0.299, 0.587, 0.114]) * 255)[:, None] / 255
+    gray = np.rint(color[:4, 64:160, 64:160] @ np.float32([0.299, 0.587, 0.114]) * 255)[:, None]
     model, mean, std = NETWORKS[name]()
     statistics = (tuple(np.broadcast_to(np.float64(value), 3)) for value in (mean, std))
-    network = Network(name, STEMS[name](model), *statistics, 224, 1)
-    errors = {case: count_errors(exact, actual)["root_mean_square_error"]
-        for case, exact, actual in quantize_both(network, np.float32(gray), runtime)}  # fmt: skip
-    original = errors.pop("original")
+    network = Network(name, STEMS[name](model), *statistics, 96, 1)
+    quantized = quantize_both(network, np.float32(gray / 255), runtime, [(0.0, 255.0)])
+    original, adapted = (
+        count_errors(exact, actual)["root_mean_square_error"] for _, exact, actual in quantized
+    )
+    record_property("the adapted stem's error, divided by the original's", adapted / original)
     assert original > 0
-    assert len(errors) == 2
-    for case, error in errors.items():
-        record_property(f"{case}: error of the original's", error / original)
-        assert (error > original) == ((runtime, case) in LOSSES), case
+    assert 0 < adapted <= LOSSES.get((runtime, name), 1) * original

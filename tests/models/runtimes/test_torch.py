@@ -27,13 +27,12 @@ EVERY = pytest.mark.parametrize("runtime", NEEDED)
 
 class TestEveryRuntime:
     @EVERY
-    @pytest.mark.parametrize("limits", [(0, 1), (0, 255)])
-    def test_the_adapted_network_is_the_original(self, runtime, limits):
+    def test_the_adapted_network_is_the_original(self, runtime):
         needs_package(*NEEDED[runtime])
         network = small()
         state = {name: value.clone() for name, value in network.state_dict().items()}
-        gray = adapt(network, (MEAN, STD), value_range=limits)
-        proof = verify(network, gray, limits[1] * images(), seconds=0, runtime=runtime)
+        gray = adapt(network, (MEAN, STD), value_range=(0, 255))
+        proof = verify(network, gray, 255 * images(), seconds=0, runtime=runtime)
         assert proof.passed
         assert proof.images == 3
         assert proof.largest_output > 0
@@ -51,10 +50,10 @@ class TestEveryRuntime:
     @EVERY
     def test_a_wrong_network_does_not_pass(self, runtime):
         needs_package(*NEEDED[runtime])
-        network = small()
+        network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1)).eval()
         other = adapt(network, (0.5, 0.25))
         del other.graytorgb_preprocessing
-        proof = verify(network, other, images(), (MEAN, STD), seconds=0, runtime=runtime)
+        proof = verify(network, other, images(1), (MEAN, STD), seconds=0, runtime=runtime)
         assert not proof.passed
         assert proof.max_difference > 1e-3
         assert proof.adapted_runtime_difference < 1e-5  # the runtime isn't to blame
@@ -64,8 +63,8 @@ class TestEveryRuntime:
         needs_package(*NEEDED[runtime])
         gray = adapt(small(), (MEAN, STD))
         path = tmp_path / f"gray{RUNTIMES[runtime].suffix}"
-        [given] = convert(gray, runtime, path, sides=(24, 40), images=2)
-        assert (given.shape, given.dtype) == ((2, 1, 24, 40), "float32")
+        [given] = convert(gray, runtime, path, sides=(12, 20), images=2)
+        assert (given.shape, given.dtype) == ((2, 1, 12, 20), "float32")
         x = np.random.default_rng(0).random(given.shape, np.float32)
         [scores] = RUNTIMES[runtime].load().load_session(path)([x])
         with torch.inference_mode():
@@ -101,11 +100,11 @@ class TestArguments:
     def test_several_sizes_and_batches(self, openvino):
         network = small()
         gray = adapt(network, (MEAN, STD))
-        several = [image[: 20 + 4 * k] for k, image in enumerate(images())]
-        assert verify(network, gray, several, seconds=0, runtime=openvino).images == 3
+        several = [image[: 12 + 4 * k] for k, image in enumerate(images(2))]
+        assert verify(network, gray, several, seconds=0, runtime=openvino).images == 2
         proof = verify(network, gray, images(), seconds=0.02, runtime=openvino, batch_size=2)
         assert proof.passed
-        assert proof.batch == (2, 1, 32, 32)
+        assert proof.batch == (2, 1, 16, 16)
         assert proof.original_s.rounds >= 5
 
     def test_of_a_network_on_its_own(self, openvino):
@@ -165,8 +164,8 @@ class TestCoreML:
     def test_the_input_of_the_converted_network(self, tmp_path):
         needs_package("coremltools")
         gray = adapt(small(), (MEAN, STD), value_range=(0, 255))
-        [given] = convert(gray, "Core ML", tmp_path / "gray.mlpackage", sides=(24, 40))
-        assert (given.shape, given.dtype) == ((1, 1, 24, 40), "float32")
+        [given] = convert(gray, "Core ML", tmp_path / "gray.mlpackage", sides=(12, 20))
+        assert (given.shape, given.dtype) == ((1, 1, 12, 20), "float32")
         assert "tensorflow" not in sys.modules
 
     @pytest.mark.skipif(sys.platform == "darwin", reason="macOS runs it")
