@@ -92,6 +92,7 @@ class Specimen(NamedTuple):
     def to_float64(self) -> Self:
         """Return the specimen with a copy of the network in float64."""
         keras.config.set_floatx("float64")
+        keras.config.set_dtype_policy("float64")  # made once, of the first floatx
         if keras.backend.backend() == "jax":
             import jax
 
