@@ -210,12 +210,12 @@ class ChannelMap:
 
     @property
     def needs_ones(self) -> bool:
-        """Whether a constant is left after the center is subtracted, for a plane of ones."""
+        """Whether a constant is left after the center is subtracted, for a constant plane."""
         return self._subtract_center(None).has_constant()
 
     @property
     def ones_level(self) -> float:
-        """Return the level of the plane of ones, which is appended after the center is subtracted.
+        """Return the level of the constant plane, which is appended after the center is subtracted.
 
         It is the largest constant, as a difference of gray. So the weights for this plane, which
         are divided by the level, are of the size of those for the base.

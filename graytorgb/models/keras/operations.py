@@ -88,7 +88,7 @@ def _replace_stem(layer: Any, image: ChannelMap, args: Any, place: int) -> Step:
 
 
 def _pad_image(layer: Any, image: ChannelMap, args: Any, place: int) -> Step:
-    """Pad the base with zeros. A constant becomes a plane of ones, which is padded too."""
+    """Pad the base with zeros. A constant becomes a constant plane, which is padded too."""
     check_axis(layer, image)
     if not image.has_constant():
         return Step(image, keep=True)

@@ -101,7 +101,7 @@ def extract_patches(operation: Any, image: ChannelMap, args: Any, place: int) ->
 
 
 def pad_base(operation: Any, image: ChannelMap, args: tuple[Any, ...], place: int) -> Step:
-    """Pad the base by keras.ops.pad. A constant becomes a plane of ones, which is padded too."""
+    """Pad the base by keras.ops.pad. A constant becomes a constant plane, which is padded too."""
     widths = operation.pad_width * (image.rank if len(operation.pad_width) == 1 else 1)
     stated = [value for value in args[1:] if value is not None]
     if not image.has_axis or any(widths[image.axis]):

@@ -155,7 +155,7 @@ def _list_axes(layer: Any) -> str:
 
 
 def _pads_with_zeros(layer: Any) -> bool:
-    """Whether a layer pads with zeros, so that a bias can't replace a plane of ones."""
+    """Whether a layer pads with zeros, so that a bias can't replace a constant plane."""
     if type(layer).__name__.endswith("Transpose"):
         return True
     return hasattr(layer, "padding") and layer.padding != "valid"

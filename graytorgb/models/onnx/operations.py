@@ -166,7 +166,7 @@ def _transpose_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelM
 
 
 def _pad_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
-    """Pad the base. A constant that differs from the padding's value becomes a plane of ones."""
+    """Pad the base. A constant that differs from the padding's value becomes a constant plane."""
     if edit.graph.opset < 2:
         raise TraceError(f"goes into {describe(node)} of opset 1")
     axes = find_argument(edit, node, 3, "axes")
@@ -192,7 +192,7 @@ def _pad_image(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
 
 
 def _pool_average(edit: Edit, node: NodeProto, image: ChannelMap) -> ChannelMap:
-    """Average the base. If the padding's zeros count, a constant becomes a plane of ones."""
+    """Average the base. If the padding's zeros count, a constant becomes a constant plane."""
     check_axis(node, image)
     if get_attribute(node, "count_include_pad", 0) and has_padding(node) and image.has_constant():
         image = edit.prepare_for_zeros(image)

@@ -197,7 +197,7 @@ class Runner:
         del stem.input[2:]
         ones = np.ones(shape, self._images[0].array_dtype)
         given = ones[:1] if self._images[0].is_batch else ones[0]
-        # the difference from a black image leaves out what a plane of ones gives
+        # the difference from a black image leaves out what a constant plane gives
         [taps], [black] = (
             evaluate_model(part, {image.name: value for image in self._images})
             for value in (given, np.zeros_like(given))

@@ -19,14 +19,14 @@ from .plain_convolution import Convolution
 
 StepKind = Literal["move", "pad", "arithmetic"]
 
-# These operations keep a plane of ones. Views aren't listed: they share the image's storage.
+# These operations keep a constant plane. Views aren't listed: they share the image's storage.
 _MOVES = {
     "_to_copy", "clone", "copy", "contiguous", "cat", "stack", "flip", "roll", "repeat", "index",
     "index_select", "lift_fresh_copy", "detach", "alias", "_adaptive_avg_pool2d",
     "_adaptive_avg_pool3d", "pixel_unshuffle", "native_channel_shuffle",
 }  # fmt: skip
 _MOVE_FAMILIES = ("upsample_", "_upsample_", "reflection_pad", "replication_pad")
-# These operations add zeros around the image, so a plane of ones is appended before them.
+# These operations add zeros around the image, so a constant plane is appended before them.
 _PADS = {"constant_pad_nd", "avg_pool2d", "avg_pool3d", "grid_sampler_2d", "grid_sampler_3d"}
 _ARITHMETIC = {"add", "sub", "rsub", "mul", "div", "neg"}
 # A normalization by statistics of its own is arithmetic; it isn't if it measures the image.
