@@ -136,8 +136,8 @@ class Edit:
         """Add the nodes that prepare the image's base for zeros, and return its new map.
 
         A Sub node subtracts the center. If a constant is left, since the means differ, a Pad node
-        appends the constant plane: it pads the channel axis by 1. Pad works for every size, symbolic
-        ones too, for every opset from 2 on and for every float dtype. TensorRT takes it from
+        appends the constant plane: it pads the channel axis by 1. Pad works for every size,
+        symbolic ones too, for every opset from 2 on and for every float dtype. TensorRT takes it from
         version 8 on (onnx-tensorrt, docs/operators.md), where ConstantOfShape has to be float32.
         On ONNX Runtime it is at least as fast as Shape, ConstantOfShape and Concat.
         """
