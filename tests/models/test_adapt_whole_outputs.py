@@ -274,12 +274,16 @@ class TestRounding:
         """The stem's outputs alone are compared then."""
         own = random.Random(0)
         model = make_network(lambda net, x, y: y * own.random())
-        adapted = adapt(model, (MEAN, STD))
+        adapted = adapt(model, (MEAN, STD), example=32)
         gray = torch.rand(1, 1, 9, 9, dtype=torch.float64)
-        assert_same_outputs(adapted.stem(gray), model.stem(make_color(gray)))
+        seen = []
+        for network, image in ((adapted, gray), (model, make_color(gray))):
+            network.stem.register_forward_hook(lambda module, args, output: seen.append(output))
+            network(image)
+        assert_same_outputs(*seen)
         wrong = make_network(lambda net, x, y: net.stem(x.flip(1)) * own.random())
-        with pytest.raises(ModelError, match="doesn't give for gray what it gave"):
-            adapt(wrong, (MEAN, STD))
+        with pytest.raises(ModelError, match="'stem' doesn't see the image as a sum of planes"):
+            adapt(wrong, (MEAN, STD), example=32)
 
     def test_dropout_and_batch_norm_in_training_mode(self):
         model = make_network(lambda net, x, y: F.dropout(net.head(y), 0.5, net.training)).train()
