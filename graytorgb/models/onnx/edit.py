@@ -138,8 +138,8 @@ class Edit:
         A Sub node subtracts the center. If a constant is left, since the means differ, a Pad node
         appends the constant plane: it pads the channel axis by 1. Pad works for every size,
         symbolic ones too, for every opset from 2 on and for every float dtype. TensorRT takes it
-        from version 8 on (onnx-tensorrt, docs/operators.md), where ConstantOfShape has to be float32.
-        On ONNX Runtime it is at least as fast as Shape, ConstantOfShape and Concat.
+        from version 8 on (onnx-tensorrt, docs/operators.md), where ConstantOfShape has to be
+        float32. On ONNX Runtime it is at least as fast as Shape, ConstantOfShape and Concat.
         """
         if self.graph.opset < FIRST_OPSET_WITH_NUMPY_BROADCASTING or image.dtype not in FLOATS:
             image = replace(image, is_gray=False)  # without a center
