@@ -104,6 +104,8 @@ class Specimen(NamedTuple):
 
 def run(model: Any, images: Array) -> list[Array]:
     """Return a network's outputs as arrays of NumPy."""
+    if images.dtype == np.float64:
+        set_exact_normalization(model)
     outputs = model(keras.ops.convert_to_tensor(images), training=False)
     return [keras.ops.convert_to_numpy(each) for each in keras.tree.flatten(outputs)]
 
@@ -121,6 +123,31 @@ def _set_normalization(layer: Any) -> None:
     if layer.get_weights():
         mean, std = (255 * np.array(values) for values in IMAGENET)
         layer.set_weights([mean, std**2, layer.get_weights()[2]])
+        layer.finalize_state()  # which the layer calculates with
+
+
+def set_exact_normalization(model: Any) -> None:
+    """Make a network normalize with numbers of float64.
+
+    Keras rounds the numbers of Rescaling and Normalization to float32, in layers of float64 too.
+    """
+    for layer in _list_layers(model):
+        if isinstance(layer, keras.layers.Rescaling):
+            numbers = np.asarray(layer.scale, np.float64), np.asarray(layer.offset, np.float64)
+        elif isinstance(layer, keras.layers.Normalization) and layer.get_weights():
+            layer.finalize_state()  # set_weights doesn't
+            mean, std = (
+                keras.ops.convert_to_numpy(layer.mean),
+                np.sqrt(keras.ops.convert_to_numpy(layer.variance)),
+            )
+            numbers = 1 / std, -mean / std
+        else:
+            continue
+        layer.call = partial(_call_linear, *numbers)
+
+
+def _call_linear(scale: Array, offset: Array, inputs: Any, **options: Any) -> Any:
+    return inputs * scale + offset
 
 
 def _randomize(values: Array, rng: np.random.Generator) -> Array:
