@@ -134,7 +134,7 @@ def describe_layers(model, *, stems=()):
                 key in module._non_persistent_buffers_set,
             )
             if name not in stems:
-                found[name, key, "values"] = tensor.detach().flatten().tolist()
+                found[name, key, "values"] = tensor.detach().numpy().tobytes()
     return found
 
 
@@ -255,7 +255,7 @@ def test_what_deepcopy_shares_is_not_changed(where):
 
 
 def list_weights(model):
-    return {name: tensor.tolist() for name, tensor in model.state_dict().items()}
+    return {name: tensor.numpy().tobytes() for name, tensor in model.state_dict().items()}
 
 
 @pytest.mark.parametrize("inplace", [False, True])
