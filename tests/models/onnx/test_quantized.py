@@ -86,7 +86,7 @@ def test_a_stem_loses_no_more_than_the_original(networks, tmp_path, per_channel,
         options = {"per_channel": per_channel, "nodes_to_quantize": [stem]}
         errors[name] = measure_errors(path, images, tmp_path / "int8.onnx", **options)
         for part, error in zip(("scores", "stem"), errors[name], strict=True):
-            record_property(f"{name}: error of the {part}", error)
+            record_property(f"{name}: error of the {part}", float(error))
     scores, stem_error = errors["original"]
     for limits in RANGES:
         assert 0 < errors[limits][0] <= 1.05 * scores
@@ -99,7 +99,7 @@ def test_a_network_loses_no_more_than_the_original(networks, tmp_path, record_pr
     for name, given in networks.items():
         errors[name] = measure_errors(*given, tmp_path / "int8.onnx", per_channel=True)
         for part, error in zip(("scores", "stem"), errors[name], strict=True):
-            record_property(f"{name}: error of the {part}", error)
+            record_property(f"{name}: error of the {part}", float(error))
     scores, stem = errors["original"]
     for limits in RANGES:
         assert 0 < errors[limits][0] <= 1.05 * scores

@@ -43,6 +43,8 @@ def test_the_adapted_stem_loses_no_more_than_the_original(runtime, name, record_
     original, adapted = (
         count_errors(exact, actual)["root_mean_square_error"] for _, exact, actual in quantized
     )
-    record_property("the adapted stem's error, divided by the original's", adapted / original)
+    record_property(
+        "the adapted stem's error, divided by the original's", float(adapted / original)
+    )
     assert original > 0
     assert 0 < adapted <= LOSSES.get((runtime, name), 1) * original
