@@ -259,7 +259,8 @@ def test_answers_in_a_table():
 
 
 def test_a_network_that_cannot_be_adapted_says_why(folder):
-    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIDE * SIDE, 6)).eval()
+    layers = nn.InstanceNorm2d(3), nn.Flatten(), nn.Linear(3 * SIDE * SIDE, 6)
+    model = nn.Sequential(*layers).eval()
     network = tiny()._replace(model=model)
     answers, failed = accuracy.run(network, photos.of_folder(folder, "folders"), 5)
     assert accuracy.OURS not in answers
