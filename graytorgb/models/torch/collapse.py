@@ -49,7 +49,7 @@ _CANCELED = 1e-15  # less than this part of the stems' largest output is a round
 
 
 def collapse(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions) -> None:
-    """Change `model` itself: its stems see gray, and ones if they need them.
+    """Change `model` itself: its stems see gray, and other planes if they need them.
 
     Raises
     ------

@@ -70,11 +70,6 @@ def give_gray_input(model: nn.Module, inputs: tuple[PlaneInput, ...]) -> None:
     model.__class__ = make_gray_class(original, inputs, has_transform=hasattr(model, "transform"))
 
 
-def find_original_class(model: nn.Module) -> type[nn.Module]:
-    """Return the class that a network had before it got its gray input."""
-    return getattr(type(model), "graytorgb_original", type(model))
-
-
 @cache
 def make_gray_class(
     original: Any, inputs: tuple[PlaneInput, ...], *, has_transform: bool = False

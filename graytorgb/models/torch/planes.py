@@ -6,8 +6,8 @@ means and of the three stds. The second one is constant, and carries what the me
 Padding puts zeros around both, so the result is exact at the borders too.
 
 The gray itself beside ones would be exact as well. But then large weights for ones cancel a large
-part of the gray's, and 8 bits round both. Of a normalized gray, a stem of 8 bits makes no larger
-error than the original's.
+part of the gray's, and 8 bits round both. With a normalized gray, a stem of 8 bits makes about the
+error of the original's, mostly less.
 
 The functions here are called at the beginning of an adapted network's ``forward``. TorchScript
 compiles them, and for ``torch.fx`` each is one operation.
