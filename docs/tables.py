@@ -1,10 +1,10 @@
 """Make the tables that the package fills: kinds, backends, files, loaders, findings, coverage.
 
-The build of the documentation makes all of them but the table of kinds, which needs torch, TensorFlow
-and JAX. That one is in the repository, and a test compares it with what the code gives.
-``python docs/tables.py kinds`` renews it. TensorFlow and torch crash in one process, so the kinds of
-each library are tried in a process of their own: ``python docs/tables.py tensorflow`` prints the rows
-of the kinds that need TensorFlow, as JSON.
+The build of the documentation makes all of them but the table of kinds, which needs torch,
+TensorFlow and JAX. That one is in the repository, and a test compares it with what the code
+gives. ``python docs/tables.py kinds`` renews it. TensorFlow and torch crash in one process, so
+the kinds of each library are tried in a process of their own: ``python docs/tables.py
+tensorflow`` prints the rows of the kinds that need TensorFlow, as JSON.
 """
 
 import json
@@ -373,8 +373,12 @@ def coverage() -> list[dict[str, str]]:
     from benchmarks.accuracy.coverage_networks.results import Result
 
     document = json.loads((RESULTS / "coverage.json").read_text(encoding="utf-8"))
-    rows = [make_row(Result(**network)) for network in document["networks"]]
-    return [dict(zip(HEADS, row, strict=True)) for row in rows]
+    rows = []
+    for network in document["networks"]:
+        cells = dict(zip(HEADS, make_row(Result(**network)), strict=True))
+        library, family = cells.pop("library"), cells.pop("family")
+        rows.append(cells | {"network": f"**{cells['network']}** <br> {library}, {family}"})
+    return rows
 
 
 def make_markdown(rows: list[dict[str, str]]) -> str:
