@@ -74,6 +74,7 @@ lint: .venv/lint
 # The documentation has its own environment without the large libraries, so that it builds in minutes. Then
 # each page is checked: its links, its search, and in a browser, if there is one, its width.
 docs: .venv-docs/docs
+	rm -rf docs/auto_gallery
 	.venv-docs/$(SCRIPTS)/python -m sphinx -W --keep-going -q docs docs/_build/html
 	GRAYTORGB_REQUIRE=$(GRAYTORGB_REQUIRE) .venv-docs/$(SCRIPTS)/python -m pytest -q -p no:cacheprovider \
 	  tests/docs/built_site.py

@@ -33,6 +33,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "guide/_*.md", "gallery"]
+smartquotes = False  # an option has two hyphens, and a string of Python has straight quotes
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"^(?!graytorgb\.).*")]  # NumPy's and torch's own names
 
@@ -65,6 +66,7 @@ sphinx_gallery_conf = {
     "min_reported_time": 3600,
     "write_computation_times": False,
     "copyfile_regex": "",
+    "thumbnail_size": (640, 300),
 }
 
 tables.write_tables(Path(__file__).with_name("guide"))

@@ -1,4 +1,4 @@
-"""The pages of docs/: every public name has a place in the reference, every page one in the menu."""
+"""The pages of docs: every public name has a place in the reference, every page one in a menu."""
 
 import re
 from importlib import import_module
