@@ -66,7 +66,7 @@ sphinx_gallery_conf = {
     "min_reported_time": 3600,
     "write_computation_times": False,
     "copyfile_regex": "",
-    "thumbnail_size": (640, 300),
+    "thumbnail_size": (640, 260),
 }
 
 tables.write_tables(Path(__file__).with_name("guide"))

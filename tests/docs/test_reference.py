@@ -64,3 +64,26 @@ def test_every_page_is_in_a_menu():
         for path in folder.glob("[a-z]*.md")
     }
     assert pages <= listed
+
+
+def find_anchors(text):
+    """Return the anchors of a page's headings, as GitHub and MyST make them."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return {heading.replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_links_into_the_documentation(name):
+    """Sphinx checks the links between its own pages, and not those of these files."""
+    text = (ROOT / name).read_text("utf-8")
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        target, _, anchor = link.partition("#")
+        if "://" in link:
+            continue
+        path = ROOT / target if target else ROOT / name
+        if not path.exists() or (anchor and anchor not in find_anchors(path.read_text("utf-8"))):
+            broken.append(link)
+    assert broken == []
