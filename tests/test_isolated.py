@@ -1,8 +1,8 @@
 """Suites that need a process of their own.
 
-TensorFlow and torch crash in one process, JAX warns when a process with its threads forks, Keras has
-one backend in each, and some runtimes bring JAX. Every suite is a run of pytest, of the files and with the
-environment named here; the main run leaves these files out.
+TensorFlow and torch crash in one process, JAX warns when a process with its threads forks, Keras
+has one backend in each, and some runtimes bring JAX. Every suite is a run of pytest, of the files
+and with the environment named here; the main run leaves these files out.
 """
 
 import os
