@@ -134,13 +134,13 @@ def set_exact_normalization(model: Any) -> None:
     for layer in _list_layers(model):
         if isinstance(layer, keras.layers.Rescaling):
             numbers = np.asarray(layer.scale, np.float64), np.asarray(layer.offset, np.float64)
-        elif isinstance(layer, keras.layers.Normalization) and layer.get_weights():
+        elif isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()  # set_weights doesn't
-            mean, std = (
-                keras.ops.convert_to_numpy(layer.mean),
-                np.sqrt(keras.ops.convert_to_numpy(layer.variance)),
+            mean, variance = (
+                np.asarray(keras.ops.convert_to_numpy(values), np.float64)
+                for values in (layer.mean, layer.variance)
             )
-            numbers = 1 / std, -mean / std
+            numbers = 1 / np.sqrt(variance), -mean / np.sqrt(variance)
         else:
             continue
         layer.call = partial(_call_linear, *numbers)
