@@ -29,6 +29,7 @@ def read_page():
     return PAGE.read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_the_page_shows_what_the_script_prints():
     shown = "".join(re.findall(r"^```text\n(.*?)^```$", read_page(), re.M | re.S))
     result = run(quickstart.main, "--size", 64)  # else it takes long; the size shows in one line
@@ -50,11 +51,12 @@ def test_the_page_shows_all_of_the_code():
     assert sum(len(part.strip().splitlines()) for part in parts) <= 25
 
 
-def test_a_folder_of_ones_own(tmp_path):
-    folder = textures.write_textures(tmp_path / "own", ("gravel",), 2)
-    result = run(quickstart.main, folder, "--size", 32)
-    assert "2 files, black and white are (0, 4095)" in result.output
-    assert "(2, 1, 32, 32), torch.float32, from ['gravel']" in result.output
+def test_a_folder_of_ones_own(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(quickstart, "run", lambda *arguments: calls.append(arguments))
+    assert run(quickstart.main, tmp_path, "--weights", "DEFAULT").exit_code == 0
+    assert calls == [(tmp_path, "DEFAULT", 224)]
+    assert run(quickstart.main, tmp_path / "missing").exit_code == 2
 
 
 def test_the_textures_are_12_bit_images_in_16_bit_files(tmp_path):
