@@ -82,7 +82,7 @@ def test_a_link_leads_to_a_file_and_a_heading(target):
 
 
 def test_the_text_for_pypi_has_no_link_to_a_file():
-    """The text of each link stays, and nothing else changes; `make wheel` checks that it renders."""
+    """The text of each link stays, and nothing else changes. `make wheel` renders it."""
     needs_package("setuptools")
     command = [sys.executable, "setup.py", "--quiet", "--long-description"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
