@@ -16,6 +16,8 @@ from torchvision import models
 from graytorgb.datasets import GrayImageFolder, audit, loader
 from graytorgb.models import adapt, verify
 
+from .textures import write_textures
+
 
 @click.command()
 @click.argument("folder", required=False, type=click.Path(path_type=Path, exists=True))
@@ -25,7 +27,7 @@ def main(folder: Path | None, weights: str | None, size: int) -> None:
     """Train a ResNet-18 with one input channel on a folder of gray images."""
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as made:
-        run(folder or make_folder(Path(made)), weights, size)
+        run(folder or write_textures(Path(made) / "scans"), weights, size)
 
 
 def run(folder: Path, weights: str | None, size: int) -> None:
@@ -53,13 +55,6 @@ def run(folder: Path, weights: str | None, size: int) -> None:
         optimizer.step()
         print(f"loss {loss.item():.2f}")
     # [end]
-
-
-def make_folder(made: Path) -> Path:
-    """Return a small folder of 12-bit images, which needs scikit-image."""
-    from .textures import write_textures
-
-    return write_textures(made / "scans")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import click
 import numpy as np
-import skimage.data
 from PIL import Image
+
+from graytorgb.errors import BackendUnavailable
+from graytorgb.extras import require
 
 NAMES = ("brick", "grass")
 SEED = 0
@@ -17,10 +19,10 @@ SEED = 0
 
 def write_textures(folder: Path, names: tuple[str, ...] = NAMES, count: int = 8) -> Path:
     """Write `count` PNG files of 300x300 pixels and 16 bits for each texture; return the folder."""
-    rng = np.random.default_rng(SEED)
+    data, rng = require("skimage.data"), np.random.default_rng(SEED)
     for name in names:
         (folder / name).mkdir(parents=True)
-        photo = getattr(skimage.data, name)()
+        photo = getattr(data, name)()
         for number in range(count):
             top, left = rng.integers(0, 512 - 300, 2)
             part = photo[top : top + 300, left : left + 300] * (4095 / 255)
@@ -39,6 +41,8 @@ def main(folder: Path) -> None:
         raise click.ClickException(
             f"{error.filename} is there already: name a new folder"
         ) from None
+    except BackendUnavailable as error:
+        raise click.ClickException(f"this {error}") from None
     click.echo(f"{folder} has {len(list(folder.rglob('*.png')))} images: graytorgb audit {folder}")
 
 

@@ -135,21 +135,24 @@ def checkout(tmp_path_factory):
 def lend(names, folder):
     """Link these libraries and what they require, but for NumPy and Pillow, in a folder."""
     folder.mkdir()
-    seen, waiting = {"numpy", "pillow"}, list(names)
+    seen, waiting = set(), [Requirement(name) for name in names]
     while waiting:
-        name = waiting.pop().lower().replace("_", "-")
+        wanted = waiting.pop()
         try:
-            found = None if name in seen else distribution(name)
-        except PackageNotFoundError:  # of an extra, or of another system
+            found = distribution(wanted.name)
+        except PackageNotFoundError:  # what this system doesn't need
             continue
-        seen.add(name)
-        if found is None:
+        name = wanted.name.lower().replace("_", "-")
+        if name in {"numpy", "pillow"} or (name, *sorted(wanted.extras)) in seen:
             continue
+        seen.add((name, *sorted(wanted.extras)))
         for top in {file.parts[0] for file in found.files or ()} - {"..", "__pycache__"}:
             if not (folder / top).exists():
                 (folder / top).symlink_to(found.locate_file(top))
-        requirements = map(Requirement, found.requires or ())
-        waiting += [r.name for r in requirements if not r.marker or r.marker.evaluate()]
+        for requirement in map(Requirement, found.requires or ()):
+            marker = requirement.marker
+            if not marker or any(marker.evaluate({"extra": e}) for e in ("", *wanted.extras)):
+                waiting.append(requirement)
     return folder
 
 
