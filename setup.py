@@ -1,4 +1,4 @@
-"""Build the optional C extension; all other settings are in setup.cfg."""
+"""Build the optional C extension, and the text for PyPI; all other settings are in setup.cfg."""
 
 import os
 import re
@@ -25,6 +25,8 @@ SOURCES = Path("graytorgb/_native")
 # By the stable ABI, one build serves every Python from 3.11 on, except free-threaded ones.
 HAS_STABLE_ABI = not sysconfig.get_config_var("Py_GIL_DISABLED")
 LOG = "_kernels_build.log"  # graytorgb/backends/diagnosis.py reads it
+# A link or a picture in Markdown whose target is a file of this repository; the text is a group
+LOCAL_LINK = re.compile(r"!?\[([^\[\]]+)\]\((?!https?:)[^()\s]+\)")
 
 
 class BuildKernels(build_ext):
@@ -79,6 +81,18 @@ class BuildKernels(build_ext):
         return first.group().strip() if first else shorten(str(error), 160)
 
 
+def describe_for_pypi() -> str:
+    """Return the README for PyPI, where a link or a picture of this repository would be dead.
+
+    The text of a link stays, and so does what a picture is described by. Code is left alone.
+    """
+    text = Path(__file__).with_name("README.md").read_text(encoding="utf-8")
+    parts = re.split(r"(^```.*?^```$)", text, flags=re.MULTILINE | re.DOTALL)
+    return "".join(
+        part if part.startswith("```") else LOCAL_LINK.sub(r"\1", part) for part in parts
+    )
+
+
 @contextmanager
 def printed_to(file: BinaryIO) -> Iterator[None]:
     """Write to `file` what this process and the processes that it starts print."""
@@ -98,6 +112,7 @@ def printed_to(file: BinaryIO) -> Iterator[None]:
 
 
 setup(
+    long_description=describe_for_pypi(),
     cmdclass={"build_ext": BuildKernels},
     ext_modules=[
         Extension(
