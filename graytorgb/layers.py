@@ -23,6 +23,7 @@ from .core.layout import Layout, Shape, parse, resolve  # noqa: E402
 from .core.stats import stats as find_stats  # noqa: E402
 from .core.stats import stats_in_one  # noqa: E402
 from .core.value_range import ValueRange, check_depth, check_policy, needs_values  # noqa: E402
+from .core.wording import suggest  # noqa: E402
 from .errors import ChannelError, DtypeError, LayoutError, LevelsError  # noqa: E402
 from .functional.prepare import check_dtype, prepare_checked  # noqa: E402
 from .functional.to_rgb import to_rgb  # noqa: E402
@@ -45,6 +46,7 @@ class _ImageLayer(keras.layers.Layer):
         if data_format not in (None, *_LAYOUTS):
             raise LayoutError(
                 f'data_format is "channels_last", "channels_first" or None, not {data_format!r}'
+                + suggest(data_format, _LAYOUTS)
             )
         self.data_format = data_format or keras.config.image_data_format()
         self.layout = layout

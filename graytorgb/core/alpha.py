@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..errors import ChannelError, DtypeError
 from . import blocks
 from .layout import Result
+from .wording import suggest
 
 Array = NDArray[Any]
 Background = tuple[float, float, float]
@@ -26,7 +27,7 @@ def check(alpha: Any) -> Alpha:
         return cast("Background", tuple(alpha))
     raise ChannelError(
         'alpha is "error", "drop" (the colors as they are) or a background '
-        f"(r, g, b) in the image's own units, not {alpha!r}"
+        f"(r, g, b) in the image's own units, not {alpha!r}{suggest(alpha, ('error', 'drop'))}"
     )
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..errors import LayoutError, LevelsError
+from ..errors import LayoutError
 from .layout import Result, parse
-from .value_range import ValueRange
+from .value_range import POLICIES, ValueRange, ask_for_range
 
 Array = NDArray[Any]
 
@@ -87,10 +87,10 @@ class ImageFile:
 
     def __iter__(self) -> Iterator[Any]:
         if self.value_range is None:
-            raise LevelsError(
+            raise ask_for_range(
                 f"{self.path}: {self.range_source}, so black and white have to be stated: "
-                'read(path, value_range=(lo, hi)), or value_range="minmax" for this image\'s '
-                "own extremes"
+                'read(path, value_range=(lo, hi)), or value_range="minmax" for this image\'s own '
+                'extremes, ("percentile", p, q) or "dtype"'
             )
         yield self.array
         yield self.value_range
@@ -127,7 +127,12 @@ class ImageFile:
         LevelsError
             If the file doesn't say its range either.
         """
-        return tuple(self)[1] if value_range is None else value_range
+        if value_range is None and self.value_range is None:
+            raise ask_for_range(
+                f"{self.path}: {self.range_source}, so black and white have to be stated: "
+                f"value_range={POLICIES} here, or in read(path, value_range=...)"
+            )
+        return self.value_range if value_range is None else value_range
 
 
 @dataclass(frozen=True)

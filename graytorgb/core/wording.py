@@ -1,4 +1,7 @@
-"""Numbers and counts as text for people."""
+"""Numbers and counts as text for people, and the name that was probably meant."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 def format_number(value: float) -> str:
@@ -17,3 +20,39 @@ def tell_count(count: int, noun: str) -> str:
     ('1 image', '1,200 images')
     """
     return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def suggest(name: Any, known: Iterable[str], *, cutoff: float = 0.7, most: int = 1) -> str:
+    """Return a question for a message, which asks for the known names that are like a wrong one.
+
+    Parameters
+    ----------
+    name : object
+        What was given. Upper and lower case are the same.
+    known : iterable of str
+        The names that there are; of a mapping, the text that shows each name.
+    cutoff : float
+        How similar the names have to be, from 0 to 1, as :func:`difflib.get_close_matches` has it.
+    most : int
+        How many names the question has at most.
+
+    Returns
+    -------
+    str
+        ``""`` where no name is similar.
+
+    Examples
+    --------
+    >>> suggest("lume", ("luma", "equal", "any"))
+    '; did you mean "luma"?'
+    >>> suggest(3, ("luma", "equal", "any"))
+    ''
+    """
+    if not isinstance(name, str):
+        return ""
+    from difflib import get_close_matches  # takes a while to import, and few calls fail
+
+    shown = known if isinstance(known, Mapping) else {each: f'"{each}"' for each in known}
+    lower = {each.lower(): each for each in shown}
+    near = get_close_matches(name.strip().lower(), lower, n=most, cutoff=cutoff)
+    return f"; did you mean {' or '.join(shown[lower[each]] for each in near)}?" if near else ""

@@ -19,6 +19,7 @@ from ..core.percentile import refuse_nan
 from ..core.stats import Stats, stats_in_one
 from ..core.stats import stats as find_stats
 from ..core.value_range import ValueRange
+from ..core.wording import suggest
 from ..errors import DtypeError, GrayToRGBError, LevelsError, OptionError
 from ..kinds import BlockKind, LibraryKind, SharedKind
 from . import normalize
@@ -296,7 +297,8 @@ def check_dtype(dtype: Any) -> str:
         with suppress(TypeError):
             name = np.dtype(dtype).name
     if name not in normalize.DTYPES:
-        raise DtypeError(f"the result is one of {', '.join(normalize.DTYPES)}, not {dtype!r}")
+        near = suggest(dtype, normalize.DTYPES)
+        raise DtypeError(f"the result is one of {', '.join(normalize.DTYPES)}, not {dtype!r}{near}")
     return name
 
 
