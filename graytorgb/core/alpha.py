@@ -41,10 +41,12 @@ def refuse(channels: int, result: Result = "rgb") -> ChannelError:
         kept, mixed = 'to_rgb(x, ..., alpha="drop")', "to_rgb(x, ..., alpha=(r, g, b))"
         if result == "gray":
             kept, mixed = f"to_gray({kept})", f"to_gray({mixed})"
-        return ChannelError(
+        error = ChannelError(
             f"{channels} channels are {what}, and {'RGB' if result == 'rgb' else result} holds no "
             f"alpha: {kept} keeps the colors as they are, and {mixed} composites on that background"
         )
+        error.remedies = ("alpha",)
+        return error
     return ChannelError(
         f"the channel axis has {channels} entries; gray has 1, RGB has 3. If this axis counts "
         f'images, say so: to_{result}(x, "NHW")'

@@ -130,7 +130,7 @@ class ImageFile:
         if value_range is None and self.value_range is None:
             raise ask_for_range(
                 f"{self.path}: {self.range_source}, so black and white have to be stated: "
-                f"value_range={POLICIES} here, or in read(path, value_range=...)"
+                f"value_range={POLICIES}, or read(path, value_range=...)"
             )
         return self.value_range if value_range is None else value_range
 

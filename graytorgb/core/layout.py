@@ -96,7 +96,7 @@ def resolve(
         return Layout(source, _find_target(source, channels_first, result))
     parsed = parse(layout, channels_first, result)
     if len(parsed.source) != len(shape):
-        raise LayoutError(
+        raise _ask_for_layout(
             f"layout {layout!r} names {len(parsed.source)} axes, but the shape {shape} has "
             f"{len(shape)}: {_suggest(shape, result)}"
         )
@@ -255,6 +255,8 @@ def _guess_spelling(layout: str) -> str | None:
     plain = re.sub(r"[-=]+>|→|>|-", "->", plain.upper())
     guess = words.get(layout.strip().lower(), re.sub(r"[^A-Z>-]", "", plain))
     results: tuple[Result, ...] = ("rgb", "gray")
+    if not set(guess.replace("->", "", 1)) <= set(_LETTERS):
+        return None  # and its own error would ask for a guess again
     return guess if any(_recall(guess, False, result) for result in results) else None
 
 
@@ -285,7 +287,7 @@ def _infer(shape: Shape, result: Result) -> str:
     unknown = [axis for axis in _CANDIDATES.get(ndim, ()) if shape[axis] is None]
     if unknown:
         which = " and ".join(map(str, unknown))
-        raise LayoutError(
+        raise _ask_for_layout(
             f"the shape {shape} doesn't tell the size of axis {which} here, so say the layout: "
             f"{_suggest(shape, result)}"
         )
@@ -301,10 +303,17 @@ def _infer(shape: Shape, result: Result) -> str:
             return "NHWC"
     if ndim < 2:
         raise LayoutError(_suggest(shape, result))
-    raise LayoutError(
+    raise _ask_for_layout(
         f"the shape {shape} can be read in more than one way, so say the layout: "
         f"{_suggest(shape, result)}"
     )
+
+
+def _ask_for_layout(message: str) -> LayoutError:
+    """Return the error for axes that have to be stated, with the argument that states them."""
+    error = LayoutError(message)
+    error.remedies = ("layout",)
+    return error
 
 
 def _suggest(shape: Shape, result: Result) -> str:

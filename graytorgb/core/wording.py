@@ -1,7 +1,9 @@
-"""Numbers and counts as text for people, and the name that was probably meant."""
+"""Text for people: numbers, counts, the name that was probably meant, the call that works here."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from ..errors import GrayToRGBError
 
 
 def format_number(value: float) -> str:
@@ -56,3 +58,27 @@ def suggest(name: Any, known: Iterable[str], *, cutoff: float = 0.7, most: int =
     lower = {each.lower(): each for each in shown}
     near = get_close_matches(name.strip().lower(), lower, n=most, cutoff=cutoff)
     return f"; did you mean {' or '.join(shown[lower[each]] for each in near)}?" if near else ""
+
+
+def add_call(error: GrayToRGBError, calls: Mapping[str, str]) -> None:
+    """Add the call that works where the user is, to an error that names another function's.
+
+    Parameters
+    ----------
+    error : GrayToRGBError
+        An error that a verb raised. Its `remedies` say which argument would help.
+    calls : mapping of str to str
+        The call for each argument.
+
+    Examples
+    --------
+    >>> error = GrayToRGBError("uint16 doesn't tell how deep the image is")
+    >>> error.remedies = ("value_range",)
+    >>> add_call(error, {"value_range": "ToUint8((lo, hi))"})
+    >>> print(error)
+    uint16 doesn't tell how deep the image is. Here: ToUint8((lo, hi))
+    """
+    for remedy in error.remedies:
+        if remedy in calls:
+            first, *more = error.args
+            error.args = (f"{first}. Here: {calls[remedy]}", *more)

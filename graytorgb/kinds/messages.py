@@ -74,7 +74,7 @@ def explain_source(image: Any, part: str = "") -> str:
         if isinstance(image, bytes) and len(image) < 1024 and image.isascii():
             named = f", and g2r.io.read(os.fsdecode(path)){part} a file of this name"
         return f"not {name}: g2r.io.decode({call}){part} decodes a file's bytes{named}"
-    if callable(getattr(image, "read", None)) and not hasattr(image, "__array__"):
+    if not hasattr(image, "__array__") and callable(getattr(image, "read", None)):
         return f"not an open file, {name}: g2r.io.decode(file){part} decodes it"
     return ""
 
@@ -94,7 +94,7 @@ def _explain_sequence(images: Sequence[Any]) -> str:
         if told:
             return (
                 f"not a {name} of files that aren't read yet: call this for each of them. Item "
-                f"{place} is {told}"
+                f"{place} is {told.removeprefix('not ')}"
             )
     return (
         f"not a {name}: np.stack(images) makes a batch (layout "
