@@ -1,4 +1,4 @@
-"""Tests of what the transforms say where an image can't be converted, and of files that io.read gives.
+"""Tests of what the transforms say of an image that can't be converted, and of files from io.read.
 
 The calls in a message are those of the place: a transform in the Compose, and not a verb.
 """
@@ -92,7 +92,8 @@ class TestNoImages:
             assert says.replace("path)", "path).array").replace("data)", "data).array") in (
                 message.replace("imread(path) ", "imread(path).array ")
             )
-            assert message.startswith(f"{[*targets][0]}= takes numpy arrays in albumentations, not")
+            name = "image" if "image" in targets else "images"
+            assert message.startswith(f"{name}= takes numpy arrays in albumentations, not ")
 
     @each_of_albumentations
     def test_files_and_pil_images_in_albumentations(self, transform):
