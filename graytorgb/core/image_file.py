@@ -20,7 +20,8 @@ class ImageFile:
     """The pixels of an image file, with their layout, their value range and the file's format.
 
     The verbs :func:`graytorgb.to_rgb`, :func:`graytorgb.to_gray`, :func:`graytorgb.to_uint8` and
-    :func:`graytorgb.prepare` take it. It unpacks to ``array, value_range``.
+    :func:`graytorgb.prepare` take it. It unpacks to ``array, value_range``. A notebook shows it
+    with a thumbnail if Pillow is installed.
 
     Attributes
     ----------
@@ -103,6 +104,13 @@ class ImageFile:
             f"{self.array.shape}, dtype {self.array.dtype}, layout {self.layout!r}, "
             f"{told} {source})"
         )
+
+    def _repr_html_(self) -> str:
+        """Return a card with a thumbnail, which notebooks show; it never raises."""
+        from .image_card import make_image_card
+        from .notebook import call_safely
+
+        return call_safely(lambda: make_image_card(self), self)
 
     def find_layout(self, layout: str | None, result: Result = "rgb") -> str | None:
         """Return `layout`, or the file's own for None, for a verb that makes this result.

@@ -25,11 +25,18 @@ from .images import Prepare, pil_to_tensor, refuse_wrapped
 _UNCHANGED = Stats((0.0,), (1.0,))  # what leaves values from 0 to 1 as they are
 
 
-class _Image(NamedTuple):
+class BatchImage(NamedTuple):
     """An image of a batch, and the range of its values that is stated, or that its file brings."""
 
     tensor: torch.Tensor
     value_range: ValueRange | None
+
+    @property
+    def is_gray_bytes(self) -> bool:
+        """Whether the image is gray bytes, (1, H, W), of which 0 to 255 become 0 to 1."""
+        tensor = self.tensor
+        is_gray = tensor.ndim == 3 and tensor.shape[0] == 1
+        return is_gray and tensor.dtype == torch.uint8 and self.value_range is None
 
 
 class PrepareBatch:
@@ -138,7 +145,8 @@ class PrepareBatch:
             )
         found = [sample[0] if isinstance(sample, tuple) else sample for sample in samples]
         try:
-            batch = self._make_batch([self._read_image(image) for image in found])
+            images = [self._read_image(image) for image in found]
+            batch = self._make_batch(images, _find_size(images))
         except GrayToRGBError as error:
             first = "stats" if self.channels == 3 else "channels=1"
             add_call(
@@ -152,21 +160,15 @@ class PrepareBatch:
         rest = [sample[1:] for sample in samples if isinstance(sample, tuple)]
         return [batch, *default_collate(rest)] if rest and rest[0] else batch
 
-    def _make_batch(self, images: list[_Image]) -> Any:
-        """Return the batch of images, which have one size."""
-        sizes = {tuple(image.tensor.shape[-2:]) for image in images}
-        if len(sizes) != 1:
-            raise LayoutError(
-                f"a batch has images of one size, not {sorted(sizes)}: v2.Resize or "
-                "v2.CenterCrop in the dataset's transform, or GrayImageFolder(..., size=224)"
-            )
-        batch = self._room((len(images), self.channels, *sizes.pop()))
-        tensors = [each.tensor if each.tensor.ndim > 2 else each.tensor[None] for each in images]
+    def _make_batch(self, images: list[BatchImage], size: tuple[int, ...]) -> Any:
+        """Return the batch of images of one size, (H, W)."""
+        batch = self._room((len(images), self.channels, *size))
+        tensors = [image.tensor for image in images]
         if self.channels == 1:
             self._refuse_unfit(tensors)
         if self._is_raw:
             torch.stack(tensors, out=batch)
-        elif all(each.value_range is None for each in images) and _are_bytes(tensors):
+        elif all(image.is_gray_bytes for image in images):
             self._write(torch.stack(tensors), batch, None)
         else:
             for tensor, place, image in zip(tensors, batch, images, strict=True):
@@ -210,15 +212,16 @@ class PrepareBatch:
                     "floats"
                 )
 
-    def _read_image(self, image: Any) -> _Image:
+    def _read_image(self, image: Any) -> BatchImage:
         """Return the tensor of an image, and the range that is stated or that its file brings."""
         value_range = self._prepare.value_range
         if not isinstance(image, ImageFile):
-            return _Image(self._as_tensor(image), value_range)
+            tensor = self._as_tensor(image)
+            return BatchImage(tensor if tensor.ndim > 2 else tensor[None], value_range)
         file = put_channel_first(image)
         own = None if self._is_raw else file.find_range(value_range)
         is_usual = file.array.dtype == np.uint8 and own == (0, 255)
-        return _Image(torch.from_numpy(copy_for_torch(file.array)), None if is_usual else own)
+        return BatchImage(torch.from_numpy(copy_for_torch(file.array)), None if is_usual else own)
 
     @staticmethod
     def _as_tensor(image: Any) -> torch.Tensor:
@@ -268,9 +271,15 @@ class PrepareBatch:
         return np.empty(nbytes, np.uint8)
 
 
-def _are_bytes(tensors: list[torch.Tensor]) -> bool:
-    """Return whether all images are gray bytes, (1, H, W)."""
-    return all(t.dtype == torch.uint8 and t.ndim == 3 and t.shape[0] == 1 for t in tensors)
+def _find_size(images: list[BatchImage]) -> tuple[int, ...]:
+    """Return the height and the width of images, or raise LayoutError if they differ."""
+    sizes = {tuple(image.tensor.shape[-2:]) for image in images}
+    if len(sizes) != 1:
+        raise LayoutError(
+            f"a batch has images of one size, not {sorted(sizes)}: v2.Resize or "
+            "v2.CenterCrop in the dataset's transform, or GrayImageFolder(..., size=224)"
+        )
+    return sizes.pop()
 
 
 def _check_stats(stats: Any, channels: int) -> Any:
