@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
-from .. import __version__
 from ..extras import require
+from ..measure.versions import describe_versions
 from .streams import INTERRUPTED, Program
 
 # A command NAME is the function NAME_command in the file NAME.py of this folder.
@@ -36,7 +36,21 @@ class CommandGroup(Program, click.Group):
             ctx.exit(INTERRUPTED)
 
 
+def _print_versions(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    """Print the versions for a bug report, and end."""
+    if value and not ctx.resilient_parsing:
+        click.echo(describe_versions())
+        ctx.exit()
+
+
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_versions,
+    help="Print the versions of graytorgb, its libraries and this machine, for a bug report.",
+)
 def main() -> None:
     """Grayscale images for networks pretrained on RGB."""
