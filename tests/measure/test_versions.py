@@ -49,7 +49,11 @@ class TestLines:
         [
             ("2.9.0+cu128", ["nvidia-cuda-runtime-cu12==12.8.90"], "2.9.0+cu128"),
             ("2.9.0+cpu", [], "2.9.0+cpu"),
-            ("2.9.0", ["sympy", 'nvidia-cuda-runtime-cu12==12.8.90; x == "y"'], "2.9.0 (for CUDA 12.8.90)"),
+            (
+                "2.9.0",
+                ["sympy", 'nvidia-cuda-runtime-cu12==12.8.90; x == "y"'],
+                "2.9.0 (for CUDA 12.8.90)",
+            ),
             ("2.14.1", ["cuda-toolkit[cublas,cudart]==13.0.3; x"], "2.14.1 (for CUDA 13.0.3)"),
             ("2.9.0", None, "2.9.0"),
         ],
