@@ -221,10 +221,11 @@ def lookup(name: str) -> Entry:
     entries = find_backends()
     if isinstance(name, str) and name in entries:
         return entries[name]
-    shown = {each: f'backend="{each}"' for each in ("auto", *entries)}
+    names = ("auto", *entries)
     of_library = {(entry.library or "numpy"): each for each, entry in reversed(entries.items())}
-    near = suggest(of_library.get(name, name) if isinstance(name, str) else name, shown, cutoff=0.6)
-    known = ", ".join(["auto", *entries])
+    meant = of_library.get(name, name) if isinstance(name, str) else name
+    near = suggest(meant, names, show='backend="{}"'.format, cutoff=0.6)
+    known = ", ".join(names)
     raise UnknownBackend(f"no backend is called {name!r}{near or '.'} The backends are {known}")
 
 

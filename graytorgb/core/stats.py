@@ -236,7 +236,7 @@ def find_weights(name: str) -> Any:
 
 def _suggest(name: str, known: Iterable[str]) -> str:
     """Return the known names that are similar to a name, as a question for a message."""
-    return suggest(name, {each: repr(each) for each in known}, most=3)
+    return suggest(name, known, show=repr, most=3)
 
 
 def _of_which_network(name: str) -> str:

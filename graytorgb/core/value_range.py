@@ -34,7 +34,7 @@ def check_policy(value_range: Any) -> ValueRange | None:
     if isinstance(value_range, str):
         if value_range in ("dtype", "minmax"):
             return cast("ValueRange", value_range)
-        hint = suggest(value_range, _NAMED, cutoff=0.6)
+        hint = suggest(value_range, _NAMED, show=_NAMED.__getitem__, cutoff=0.6)
         raise LevelsError(f"value_range is {POLICIES}, not {value_range!r}{hint}")
     if isinstance(value_range, np.ndarray):
         value_range = tuple(value_range)

@@ -1,6 +1,6 @@
 """Text for people: numbers, counts, the name that was probably meant, the call that works here."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..errors import GrayToRGBError
@@ -24,7 +24,14 @@ def tell_count(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
-def suggest(name: Any, known: Iterable[str], *, cutoff: float = 0.7, most: int = 1) -> str:
+def suggest(
+    name: Any,
+    known: Iterable[str],
+    *,
+    show: Callable[[str], str] = '"{}"'.format,
+    cutoff: float = 0.7,
+    most: int = 1,
+) -> str:
     """Return a question for a message, which asks for the known names that are like a wrong one.
 
     Parameters
@@ -32,7 +39,9 @@ def suggest(name: Any, known: Iterable[str], *, cutoff: float = 0.7, most: int =
     name : object
         What was given. Upper and lower case are the same.
     known : iterable of str
-        The names that there are; of a mapping, the text that shows each name.
+        The names that there are.
+    show : callable
+        Returns the text that shows a name. By default it is the name in quotes.
     cutoff : float
         How similar the names have to be, from 0 to 1, as :func:`difflib.get_close_matches` has it.
     most : int
@@ -54,10 +63,9 @@ def suggest(name: Any, known: Iterable[str], *, cutoff: float = 0.7, most: int =
         return ""
     from difflib import get_close_matches  # takes a while to import, and few calls fail
 
-    shown = known if isinstance(known, Mapping) else {each: f'"{each}"' for each in known}
-    lower = {each.lower(): each for each in shown}
+    lower = {each.lower(): each for each in known}
     near = get_close_matches(name.strip().lower(), lower, n=most, cutoff=cutoff)
-    return f"; did you mean {' or '.join(shown[lower[each]] for each in near)}?" if near else ""
+    return f"; did you mean {' or '.join(show(lower[each]) for each in near)}?" if near else ""
 
 
 def add_call(error: GrayToRGBError, calls: Mapping[str, str]) -> None:

@@ -174,4 +174,5 @@ def test_a_name_that_is_like_none_gets_no_hint(wrong):
 def test_a_suggestion_takes_any_object():
     assert suggest(np.zeros(3), ["luma"]) == suggest(None, ["luma"]) == ""
     assert suggest(" LUMA ", ["luma"]) == '; did you mean "luma"?'
+    assert suggest("nhw", {"NHW": (0, 1)}, show=repr) == "; did you mean 'NHW'?"
     assert suggest("aa", ["aab", "aac"], cutoff=0.5, most=2).count(" or ") == 1
