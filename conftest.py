@@ -29,7 +29,9 @@ collect_ignore_glob = [
     "graytorgb/datasets/loading/directory.py",
     "graytorgb/layers.py",
     "graytorgb/models/keras/*.py",
-    "graytorgb/models/runtimes/keras_export.py",
+    "graytorgb/models/runtimes/[a-z]*.py",
+    "tests/models/runtimes/test_*.py",
+    "docs/guide/runtimes.md",
     "docs/guide/keras.md",
     "docs/guide/kinds.md",
 ]
@@ -78,8 +80,15 @@ def seed_everything(seed, name):
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item):
-    """Stop the run if TensorFlow and torch are in one process, because they crash it later."""
-    if sys.modules.get("tensorflow") and sys.modules.get("torch"):
+    """Stop the run if two libraries are in one process that don't bear each other.
+
+    TensorFlow and torch crash it later. JAX starts threads, and a process with them may not fork,
+    which torch's data loaders do; so JAX is only in the suites with a process of their own.
+    """
+    loaded = {name for name in ("tensorflow", "torch", "jax") if sys.modules.get(name)}
+    if {"tensorflow", "torch"} <= loaded or (
+        "jax" in loaded and "GRAYTORGB_SUITE" not in os.environ
+    ):
         pytest.exit(
-            f"{item.nodeid} has TensorFlow and torch in one process: see tests/test_isolated.py", 3
+            f"{item.nodeid} has {sorted(loaded)} in one process: see tests/test_isolated.py", 3
         )

@@ -1,8 +1,10 @@
 """Make the tables that the package fills: kinds, backends, files, loaders, findings, coverage.
 
-``python docs/tables.py tensorflow`` prints the rows of the kinds that need TensorFlow, as JSON.
-TensorFlow and torch crash in one process, so the kinds of each library are tried in a process of
-their own.
+The build of the documentation makes all of them but the table of kinds, which needs torch,
+TensorFlow and JAX. That one is in the repository, and a test compares it with what the code
+gives. ``python docs/tables.py kinds`` renews it. TensorFlow and torch crash in one process, so
+the kinds of each library are tried in a process of their own: ``python docs/tables.py
+tensorflow`` prints the rows of the kinds that need TensorFlow, as JSON.
 """
 
 import json
@@ -28,6 +30,7 @@ from graytorgb.inspection.values import find_values
 from graytorgb.kinds import KINDS
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
+KINDS_PAGE = Path(__file__).with_name("guide") / "_kinds.md"
 GRAY = np.arange(2 * 4 * 5, dtype=np.uint8).reshape(2, 4, 5)
 
 
@@ -370,15 +373,29 @@ def coverage() -> list[dict[str, str]]:
     from benchmarks.accuracy.coverage_networks.results import Result
 
     document = json.loads((RESULTS / "coverage.json").read_text(encoding="utf-8"))
-    rows = [make_row(Result(**network)) for network in document["networks"]]
-    return [dict(zip(HEADS, row, strict=True)) for row in rows]
+    rows = []
+    for network in document["networks"]:
+        cells = dict(zip(HEADS, make_row(Result(**network)), strict=True))
+        library, family = cells.pop("library"), cells.pop("family")
+        rows.append(cells | {"network": f"**{cells['network']}** <br> {library}, {family}"})
+    return rows
 
 
-def write(rows: list[dict[str, str]], path: Path) -> None:
-    """Write rows as a table in Markdown."""
+def make_markdown(rows: list[dict[str, str]]) -> str:
+    """Return rows as a table in Markdown."""
     lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
-    path.write_text("".join(f"| {' | '.join(line)} |\n" for line in lines))
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def write_tables(folder: Path) -> None:
+    """Write every table that needs no more than the documentation's own packages."""
+    for make in (backends, coverage, files, findings, loaders):
+        path = folder / f"_{make.__name__}.md"
+        path.write_text(make_markdown(make()), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    print(json.dumps([probe(held) for held in GROUPS[sys.argv[1]]()]))
+    if sys.argv[1:] == ["kinds"]:
+        KINDS_PAGE.write_text(make_markdown(kinds()), encoding="utf-8")
+    else:
+        print(json.dumps([probe(held) for held in GROUPS[sys.argv[1]]()]))

@@ -1,8 +1,8 @@
 """Suites that need a process of their own.
 
-TensorFlow and torch crash in one process, JAX warns when a process with its threads forks, and
-Keras has one backend in each. Every suite is a run of pytest, of the files and with the
-environment named here; the main run leaves these files out.
+TensorFlow and torch crash in one process, JAX warns when a process with its threads forks, Keras
+has one backend in each, and some runtimes bring JAX. Every suite is a run of pytest, of the files
+and with the environment named here; the main run leaves these files out.
 """
 
 import os
@@ -98,6 +98,18 @@ SUITES = {
         {"KERAS_BACKEND": "torch"},
         "not (peers and tensorflow)",
     ),
+    "runtimes": Suite(
+        (
+            "tests/models/runtimes/test_table.py",
+            "tests/models/runtimes/test_onnx.py",
+            "tests/models/runtimes/test_torch.py",
+            "tests/models/runtimes/test_int8.py",
+            "graytorgb/models/runtimes/conversion.py",
+            "graytorgb/models/runtimes/table.py",
+            "docs/guide/runtimes.md",
+        ),
+        ("torch", "onnxruntime", "openvino", "ai_edge_litert", "executorch"),
+    ),
 }
 KEPT_APART = {file for suite in SUITES.values() for file in suite.files}
 
@@ -108,7 +120,9 @@ def test_in_a_process_of_its_own(name, request):
     suite = SUITES[name]
     needs_package(*suite.packages)
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
-    environment = inherited | {"TF_CPP_MIN_LOG_LEVEL": "3"} | suite.environment
+    environment = (
+        inherited | {"TF_CPP_MIN_LOG_LEVEL": "3", "GRAYTORGB_SUITE": name} | suite.environment
+    )
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *suite.files]
     command += ["--seed", str(request.config.option.seed)]
     command += ["-k", suite.select] if suite.select else []
@@ -121,4 +135,7 @@ def test_in_a_process_of_its_own(name, request):
 
 def test_every_file_is_in_a_suite():
     files = {str(p.relative_to(ROOT)) for p in Path(ROOT, "tests", "isolated").glob("[a-z]*.py")}
+    files |= {
+        str(p.relative_to(ROOT)) for p in Path(ROOT, "tests/models/runtimes").glob("test_*.py")
+    }
     assert files <= KEPT_APART

@@ -10,6 +10,7 @@ from .adaptation import check_network, set_record
 from .example import Call, find_parameter, list_calls
 from .isolated_run import isolate_run
 from .network_copy import copy_network
+from .plain_mode import plain_mode
 from .plane_inputs import find_plane_inputs, set_gray_input
 from .planes import PlaneForm
 from .reversible_changes import ReversibleChanges
@@ -20,6 +21,12 @@ from .stem_change import takes_bias
 def restore_input(model: nn.Module, preprocessing: Preprocessing) -> nn.Module:
     """Return a copy that takes gray, as :func:`graytorgb.models.restore_input` says."""
     check_network(model)
+    with plain_mode():
+        return _restore(model, preprocessing)
+
+
+def _restore(model: nn.Module, preprocessing: Preprocessing) -> nn.Module:
+    """Return the copy, made under none of torch's modes."""
     record = Preprocessing.from_text(getattr(getattr(model, "config", None), PREPROCESSING, None))
     if record is not None:
         record.check_agrees(preprocessing)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from graytorgb import ModelError
-from graytorgb.models import adapt, verify
+from graytorgb.models import adapt, restore_input, verify
 
 from ...support import needs_package
 
@@ -55,6 +55,19 @@ class TestModes:
             expected = model(make_color(gray))
             adapted = adapt(model, (MEAN, STD), inplace=inplace)
             assert_same_outputs(adapted(gray), expected)
+
+    @pytest.mark.parametrize("mode", MODES)
+    def test_a_restored_network_is_that_of_no_mode(self, mode):
+        weights = adapt(make_network().float(), (MEAN, STD), example=16).state_dict()
+        built = nn.Sequential(nn.Conv2d(2, 8, 3, padding=1), *make_rest()).eval()
+        built.load_state_dict(weights)
+        gray = torch.rand(2, 1, 16, 16)
+        expected = restore_input(built, (MEAN, STD))
+        with mode():
+            restored = restore_input(built, (MEAN, STD))
+        assert torch.equal(restored(gray), expected(gray))
+        assert not any(p.is_inference() for p in restored.parameters())
+        restored(gray).sum().backward()  # it can be trained
 
     @pytest.mark.parametrize("mode", MODES)
     def test_proof(self, mode):

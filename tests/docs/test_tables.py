@@ -7,7 +7,7 @@ import pytest
 from graytorgb.datasets.audits.findings import FINDINGS
 from graytorgb.kinds import KINDS
 
-from .support import ROOT, needs, needs_package
+from ..support import ROOT, needs, needs_package
 
 needs("torchvision", "opencv", "pillow", "skimage")
 needs_package("array_api_strict", "dask", "jax", "tensorflow")
@@ -20,9 +20,21 @@ def tables():
     return runpy.run_path(str(ROOT / "docs" / "tables.py"))
 
 
+@pytest.fixture(scope="module")
+def kinds(tables):
+    return tables["kinds"]()
+
+
 @pytest.mark.slow
-def test_what_every_kind_promises(tables):
-    rows = {row["you hold"]: row for row in tables["kinds"]()}
+def test_the_table_of_kinds_is_the_one_in_the_repository(tables, kinds):
+    """The documentation is built without torch and TensorFlow, so it has a table made here."""
+    current = tables["make_markdown"](kinds)
+    assert tables["KINDS_PAGE"].read_text("utf-8") == current, "run: python docs/tables.py kinds"
+
+
+@pytest.mark.slow
+def test_what_every_kind_promises(kinds):
+    rows = {row["you hold"]: row for row in kinds}
     pil = rows.pop("`PIL.Image.Image`")
     assert pil["the result is of that kind"] == "all but prepare"  # which gives an array
     for row in rows.values():
@@ -50,12 +62,15 @@ def test_every_finding_has_a_row(tables):
     assert [row["finding"] for row in tables["findings"]()] == [f"`{name}`" for name in FINDINGS]
 
 
-def test_markdown(tables, tmp_path):
-    tables["write"](tables["files"](), tmp_path / "files.md")
-    lines = (tmp_path / "files.md").read_text().splitlines()
+def test_tables_that_the_build_writes(tables, tmp_path):
+    tables["write_tables"](tmp_path)
+    names = ["_backends.md", "_coverage.md", "_files.md", "_findings.md", "_loaders.md"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    lines = (tmp_path / "_files.md").read_text().splitlines()
     assert lines[0] == "| format | files | what is read | pixels by | extra |"
     assert {line.count("|") for line in lines} == {6}
     assert any(line.startswith("| DICOM | .dcm") for line in lines)
+    assert "| **resnet18** <br> torchvision, " in (tmp_path / "_coverage.md").read_text()
 
 
 def test_what_every_loader_makes_of_a_file(tables):
