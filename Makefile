@@ -22,7 +22,7 @@ help:
 	@echo "make test  run the whole test suite; every library is required"
 	@echo "make test-core  test the core without torch, TensorFlow and JAX, in .venv-core"
 	@echo "make test-native  test the kernels with NumPy alone, in .venv-native"
-	@echo "make lint  run ruff and mypy, and check the workflows"
+	@echo "make lint  run ruff and mypy, and check the workflows and issue forms"
 	@echo "make docs  build the documentation in docs/_build/html without torch, in .venv-docs, and check its pages"
 	@echo "make sanitize  test the kernels under the sanitizers of addresses, undefined behavior and threads"
 	@echo "make clang  build the kernels by Clang, with every warning an error, and test them"
@@ -70,6 +70,9 @@ lint: .venv/lint
 	$(BIN)/mypy
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(wildcard .github/workflows/*.yml)
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms \
+	  $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	$(BIN)/zizmor --offline --persona pedantic --quiet --no-progress .github
 
 # The documentation has its own environment without the large libraries, so that it builds in minutes. Then

@@ -4,10 +4,17 @@ import sys
 
 from .errors import BackendUnavailable
 from .extras import require
+from .measure.versions import describe_versions
 
 
 def main() -> None:
-    """Run the command line, or end with the extra that it needs."""
+    """Run the command line, or end with the extra that it needs.
+
+    The versions are told without the libraries of the command line, which may be what is missing.
+    """
+    if sys.argv[1:] == ["--version"]:
+        print(describe_versions())
+        return
     try:
         require("rich")
         cli = require("graytorgb.cli")

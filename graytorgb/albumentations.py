@@ -10,7 +10,8 @@ The shape of an image is (H, W) or (H, W, C) here, as everywhere in albumentatio
 ((28, 28, 3), np.uint8(255))
 """
 
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
@@ -21,22 +22,48 @@ require("albumentations")  # raises the error that names the extra
 import albumentations as A  # noqa: E402
 
 from .core import alpha as alphas  # noqa: E402
+from .core.image_file import ImageFile  # noqa: E402
 from .core.layout import name_axes  # noqa: E402
 from .core.luma import Weights, check_weights  # noqa: E402
 from .core.stats import stats as find_stats  # noqa: E402
 from .core.stats import stats_in_one  # noqa: E402
 from .core.value_range import ValueRange, check_policy, needs_values  # noqa: E402
-from .errors import ChannelError, DtypeError, LayoutError  # noqa: E402
+from .core.wording import add_call  # noqa: E402
+from .errors import ChannelError, DtypeError, GrayToRGBError, LayoutError  # noqa: E402
 from .functional.plan import Options  # noqa: E402
 from .functional.prepare import prepare  # noqa: E402
 from .functional.to_gray import to_gray  # noqa: E402
 from .functional.to_rgb import to_rgb  # noqa: E402
 from .functional.to_uint8 import to_uint8  # noqa: E402
-from .kinds import is_tensor  # noqa: E402
+from .kinds import explain_source, is_pil, is_tensor  # noqa: E402
 
 __all__ = ["Prepare", "ToGray", "ToRGB", "ToUint8"]
 
 Array = np.ndarray[Any, Any]
+
+
+_TARGETS = {"image", "images", "volume", "volumes"}
+
+
+def _check_images(name: str, images: Any) -> None:
+    """Raise DtypeError for a target that isn't an array, with the array to pass in its place."""
+    for image in images if isinstance(images, list | tuple) else [images]:
+        if isinstance(image, ImageFile):
+            told = (
+                "not a file: g2r.to_uint8(file), or file.array with its range, "
+                "ToUint8(file.value_range) or Prepare(stats, value_range=file.value_range)"
+            )
+        elif is_pil(image):
+            deep = (
+                f", and ToUint8((lo, hi)) makes 8 bits of mode {image.mode}: put it first"
+                if image.mode[:1] in ("I", "F")
+                else ""
+            )
+            told = f"not a PIL image: np.asarray(image){deep}"
+        else:
+            told = explain_source(image, ".array")
+        if told:
+            raise DtypeError(f"{name}= takes numpy arrays in albumentations, {told}")
 
 
 class _ImageTransform(A.NoOp):
@@ -47,6 +74,21 @@ class _ImageTransform(A.NoOp):
     """
 
     value_range: ValueRange | None = None
+    calls: ClassVar[Mapping[str, str]] = {}  # the calls that state an argument, for messages
+
+    def __call__(self, *args: Any, force_apply: bool = False, **kwargs: Any) -> Any:
+        """Convert the targets that are images, each a numpy array or a list of them."""
+        for name in _TARGETS & kwargs.keys():
+            _check_images(name, kwargs[name])
+        return super().__call__(*args, force_apply=force_apply, **kwargs)
+
+    def _convert(self, array: Array, leading: int) -> Array:
+        """Convert an array; an error that asks for a range names this transform's call."""
+        try:
+            return self.convert(array, leading)
+        except GrayToRGBError as error:
+            add_call(error, {"alpha": 'ToRGB(alpha="drop"), first in the A.Compose', **self.calls})
+            raise
 
     def convert(self, array: Array, leading: int) -> Array:
         """Convert the images of an array that has `leading` axes in front of H."""
@@ -54,7 +96,7 @@ class _ImageTransform(A.NoOp):
 
     def apply(self, img: Array, *args: Any, **params: Any) -> Array:
         """Convert the target ``image``, of shape (H, W) or (H, W, C)."""
-        return self.convert(img, 0)
+        return self._convert(img, 0)
 
     def apply_to_images(self, images: Any, *args: Any, **params: Any) -> Array:
         """Convert the target ``images``, of shape (N, H, W) or (N, H, W, C).
@@ -64,11 +106,11 @@ class _ImageTransform(A.NoOp):
         if needs_values(self.value_range):
             return cast(Array, super().apply_to_images(images, *args, **params))
         # a Compose stacks a list, a transform on its own doesn't
-        return self.convert(np.stack(images) if isinstance(images, list) else images, 1)
+        return self._convert(np.stack(images) if isinstance(images, list) else images, 1)
 
     def apply_to_volume(self, volume: Array, *args: Any, **params: Any) -> Array:
         """Convert the target ``volume``, (D, H, W) or (D, H, W, C), whose slices share a range."""
-        return self.convert(volume, 1)
+        return self._convert(volume, 1)
 
     def apply_to_volumes(self, volumes: Array, *args: Any, **params: Any) -> Array:
         """Convert the target ``volumes``, (N, D, H, W) or (N, D, H, W, C), one by one."""
@@ -224,6 +266,8 @@ class ToUint8(_ImageTransform):
     array([[  0, 128, 255]], dtype=uint8)
     """
 
+    calls: ClassVar[Mapping[str, str]] = {"value_range": "ToUint8((lo, hi))"}
+
     def __init__(self, value_range: ValueRange | None = None, *, p: float = 1.0) -> None:
         super().__init__(p=p)
         self.value_range = check_policy(value_range)
@@ -268,6 +312,8 @@ class Prepare(_ImageTransform):
     >>> image.shape, image.dtype, image.max()
     ((28, 28, 3), dtype('float32'), np.float32(1.0))
     """
+
+    calls: ClassVar[Mapping[str, str]] = {"value_range": "Prepare(stats, value_range=(lo, hi))"}
 
     @stats_in_one
     def __init__(

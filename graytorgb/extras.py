@@ -11,7 +11,14 @@ from typing import Any
 
 from .errors import BackendUnavailable
 
-__all__ = ["EXTENSION_SUFFIXES", "EXTRAS", "describe_version", "is_missing", "require"]
+__all__ = [
+    "EXTENSION_SUFFIXES",
+    "EXTRAS",
+    "describe_version",
+    "is_missing",
+    "list_distributions",
+    "require",
+]
 
 # A library, by the name that it is imported by, and the extra in setup.cfg that installs it. The
 # table of file formats names the extra of a format, because its reader needs several libraries.
@@ -62,6 +69,33 @@ EXTRAS = MappingProxyType(
         "zarr": "zarr",
     }
 )
+
+# The distributions that have a library, as pip names them, where that isn't the library's own name.
+# Several are builds of one library.
+_DISTRIBUTIONS = MappingProxyType(
+    {
+        "PIL": ("pillow", "pillow-simd"),
+        "cpuinfo": ("py-cpuinfo",),
+        "cv2": (
+            "opencv-python",
+            "opencv-python-headless",
+            "opencv-contrib-python",
+            "opencv-contrib-python-headless",
+        ),
+        "onnxruntime": ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml"),
+        "skimage": ("scikit-image",),
+        "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-macos", "tf-nightly"),
+    }
+)
+
+
+def list_distributions(library: str) -> tuple[str, ...]:
+    """Return the names by which pip may have installed a library.
+
+    >>> list_distributions("skimage"), list_distributions("kornia_rs")
+    (('scikit-image',), ('kornia-rs',))
+    """
+    return _DISTRIBUTIONS.get(library, (library.replace("_", "-"),))
 
 
 def require(module: str, library: str | None = None, extra: str | None = None) -> Any:

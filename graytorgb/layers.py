@@ -19,10 +19,12 @@ import keras  # noqa: E402
 
 from . import kinds  # noqa: E402
 from .core import alpha as alphas  # noqa: E402
+from .core.image_file import ImageFile  # noqa: E402
 from .core.layout import Layout, Shape, parse, resolve  # noqa: E402
 from .core.stats import stats as find_stats  # noqa: E402
 from .core.stats import stats_in_one  # noqa: E402
 from .core.value_range import ValueRange, check_depth, check_policy, needs_values  # noqa: E402
+from .core.wording import suggest  # noqa: E402
 from .errors import ChannelError, DtypeError, LayoutError, LevelsError  # noqa: E402
 from .functional.prepare import check_dtype, prepare_checked  # noqa: E402
 from .functional.to_rgb import to_rgb  # noqa: E402
@@ -37,6 +39,24 @@ _LAYOUTS = {
 _CHANNELS = (1, 2, 3, 4)  # a last axis of such a size could be channels
 
 
+def _explain_no_tensor(inputs: Any) -> str:
+    """Return what to pass in place of a file or a PIL image; ``""`` for a tensor or an array."""
+    if isinstance(inputs, ImageFile):
+        return (
+            "not a file: g2r.to_uint8(file)[None], or file.array[None] with its range in the "
+            "layer, Prepare(stats, value_range=file.value_range)"
+        )
+    if kinds.is_pil(inputs):
+        deep = ""
+        if inputs.mode[:1] in ("I", "F"):
+            deep = (
+                f". Mode {inputs.mode} has more than 8 bits: Prepare(stats, value_range=(lo, hi)) "
+                "in the model, or g2r.to_uint8(image, (lo, hi)) before it"
+            )
+        return f"not a PIL image: np.asarray(image)[None]{deep}"
+    return kinds.explain_source(inputs, ".array[None]")
+
+
 class _ImageLayer(keras.layers.Layer):
     """Base class of the two layers: the axes of a batch, and a dtype that Keras doesn't cast."""
 
@@ -45,6 +65,7 @@ class _ImageLayer(keras.layers.Layer):
         if data_format not in (None, *_LAYOUTS):
             raise LayoutError(
                 f'data_format is "channels_last", "channels_first" or None, not {data_format!r}'
+                + suggest(data_format, _LAYOUTS)
             )
         self.data_format = data_format or keras.config.image_data_format()
         self.layout = layout
@@ -60,8 +81,11 @@ class _ImageLayer(keras.layers.Layer):
 
     def __call__(self, inputs: Any, *arguments: Any, **options: Any) -> Any:
         """Call the layer; in a ``tf.data`` pipeline too, with every backend of Keras."""
+        name = type(self).__name__
+        told = _explain_no_tensor(inputs)
+        if told:
+            raise DtypeError(f"{name} takes a batch of images as one tensor or array, {told}")
         if isinstance(inputs, list | tuple | dict):
-            name = type(self).__name__
             raise DtypeError(
                 f"{name} takes one tensor, not a {type(inputs).__name__} of them: {name}(...)(x) "
                 "makes three channels of one"
@@ -258,5 +282,7 @@ class Prepare(_ImageLayer):
             raise LevelsError(
                 f"{dtype} doesn't tell the range of the levels: value_range=(0, 255) for what "
                 "image_dataset_from_directory gives, (0, 1) for floats that end there, (0, 4095) "
-                "for 12 bits"
+                'for 12 bits, (lo, hi) for others, or "dtype". "minmax" and ("percentile", p, q) '
+                "look at the values, and a model's graph can't: g2r.to_uint8(batch, \"minmax\") "
+                "before the model"
             )

@@ -12,7 +12,7 @@ import pytest
 
 import graytorgb as g2r
 from graytorgb.backends.table import BUILT_IN
-from graytorgb.extras import EXTRAS, is_missing, require
+from graytorgb.extras import EXTRAS, is_missing, list_distributions, require
 from graytorgb.kinds import KINDS
 
 from .support import ROOT, run_python
@@ -52,6 +52,16 @@ def test_the_extra_of_a_library_installs_it(library):
     names = {name.lower().replace("_", "-").removesuffix("-headless") for name in distributions}
     names |= {name.removesuffix("-cpu") for name in names}  # other builds of one library
     assert names & list_requirements(EXTRAS[library], extras)
+
+
+@pytest.mark.parametrize("library", EXTRAS)
+def test_a_library_is_found_by_the_name_that_pip_has_for_it(library):
+    """So that `graytorgb --version` doesn't tell an installed library as missing."""
+    distributions = find_distributions().get(library)
+    if distributions is None:
+        pytest.skip(f"needs {library}")
+    known = {name.lower().replace("_", "-") for name in list_distributions(library)}
+    assert known & {name.lower().replace("_", "-") for name in distributions}
 
 
 @pytest.mark.parametrize("name", [*WITH_LIBRARY, "array-api", "keras"])

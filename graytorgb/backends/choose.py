@@ -8,7 +8,7 @@ from numpy.typing import DTypeLike
 
 from ..core.alpha import refuse
 from ..core.layout import resolve
-from ..kinds.numpy import check_dtype
+from ..kinds.numpy import find_dtype
 from . import registry
 
 _SMALL = 1024  # elements: up to here a call of a library costs more than its work
@@ -56,7 +56,7 @@ def choose_backend(shape: tuple[int, ...], dtype: DTypeLike, layout: str | None 
         raise refuse(channels)
     if channels == 3:
         return Choice(None, "3 channels are RGB already, and are only passed on")
-    return apply_auto_rule(math.prod(shape), check_dtype(Dtype(dtype)), axes.target.endswith("C"))
+    return apply_auto_rule(math.prod(shape), find_dtype(dtype), axes.target.endswith("C"))
 
 
 def apply_auto_rule(size: int, dtype: Dtype[Any], interleaved: bool) -> Choice:

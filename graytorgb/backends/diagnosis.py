@@ -5,11 +5,13 @@ The registry imports this module when an import of the kernels has failed, and n
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from shlex import quote
+from shutil import which
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -45,26 +47,43 @@ def _find_cause(suffixes: Sequence[str], home: Path) -> str:
             f"{kernels[0]} is there, but sys.modules[{KERNELS!r}] keeps Python from "
             f"importing it: delete that entry. To compile it again: {command}"
         )
-    if log.is_file():
-        reason = log.read_text(encoding="utf-8", errors="replace").partition("\n")[0]
+    place = f"this is the source tree {home.parent}, where it isn't compiled yet"
+    is_source = _is_source(home)
+    reason = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    reason = reason.partition("\n")[0]
+    if reason and not (is_source and _is_mended(reason)):
+        told = f"{place}. The last build there failed: " if is_source else ""
         if reason.startswith("no C compiler"):
-            return f"{reason} (see {log}). With one: {command}"
-        return f"here it is not compiled: see {log}, {reason}. When that is mended: {command}"
+            return f"{told}{reason} (see {log}). With one: {command}"
+        told = told or "here it is not compiled: "
+        return f"{told}see {log}, {reason}. When that is mended: {command}"
     if foreign := _list_binaries(home):
         return (
             f"{foreign[0]} was compiled for another Python than this one, which loads "
             f"{', '.join(suffixes)}: {command}"
         )
-    if _is_source(home):
-        return f"this is the source tree {home.parent}, where it isn't compiled yet: {command}"
+    if is_source:
+        return f"{place}: {command}"
     return f"the copy in {home} came without it: {command}"
+
+
+def _is_mended(reason: str) -> bool:
+    """Return whether a build failed for lack of a compiler that is there now.
+
+    A source tree may come from another machine, or a compiler may have been installed since.
+    """
+    lacked = re.fullmatch(r"no C compiler was found: there is no '(.+)'", reason)
+    return lacked is not None and which(lacked[1]) is not None
 
 
 def install_command(home: Path = _HOME) -> str:
     """Return the command that compiles the kernels for a copy of the package."""
     if _is_source(home):
         root = quote(str(home.parent))
-        return f"pip install -e {root} (or, in that folder, python setup.py build_ext --inplace)"
+        return (
+            f"pip install -e {root} (or, in that folder, pip install -e . or "
+            "python setup.py build_ext --inplace)"
+        )
     source = "--no-binary graytorgb graytorgb"
     for found in distributions(name="graytorgb"):
         if Path(str(found.locate_file("graytorgb"))).resolve() == home:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..core.locks import make_lock
+from ..core.wording import suggest
 from ..errors import BackendUnavailable, OptionError, UnknownBackend
 from ..extras import EXTENSION_SUFFIXES, is_missing, require
 from ..kinds.numpy import NUMBERS
@@ -220,13 +221,12 @@ def lookup(name: str) -> Entry:
     entries = find_backends()
     if isinstance(name, str) and name in entries:
         return entries[name]
-    from difflib import get_close_matches
-
-    near = [n for n, entry in entries.items() if name and name == entry.library]
-    near += get_close_matches(str(name).lower(), entries, n=1)
-    hint = f'did you mean backend="{near[0]}"? ' if near else ""
-    known = ", ".join(["auto", *entries])
-    raise UnknownBackend(f"no backend is called {name!r}; {hint}The backends are {known}")
+    names = ("auto", *entries)
+    of_library = {(entry.library or "numpy"): each for each, entry in reversed(entries.items())}
+    meant = of_library.get(name, name) if isinstance(name, str) else name
+    near = suggest(meant, names, show='backend="{}"'.format, cutoff=0.6)
+    known = ", ".join(names)
+    raise UnknownBackend(f"no backend is called {name!r}{near or '.'} The backends are {known}")
 
 
 def load(name: str) -> Backend:

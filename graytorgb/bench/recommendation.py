@@ -12,6 +12,7 @@ from ..backends import registry
 from ..backends.protocol import Array
 from ..backends.result_cache import is_size
 from ..core import layout as layouts
+from ..core.notebook import call_safely, make_card, make_table
 from ..errors import OptionError
 from ..functional.to_rgb import to_rgb
 from ..kinds.numpy import check_dtype
@@ -55,6 +56,34 @@ class Recommendation(NamedTuple):
     peak_bytes: int
     reason: str
 
+    def _repr_html_(self) -> str:
+        """Return the card that notebooks show; it never raises."""
+        return call_safely(lambda: make_card(self.backend, [("", self.reason)]), self)
+
+
+class Recommendations(list[Recommendation]):
+    """The list of :func:`recommend`, which notebooks show as a table."""
+
+    def _repr_html_(self) -> str:
+        """Return the table that notebooks show; it never raises."""
+        return call_safely(self._make_card, list(self))
+
+    def _make_card(self) -> str:
+        first = next((each for each in self if each.result == "copy"), None)
+        title = f"take {first.backend}: {first.reason}" if first else "no backend fits"
+        rows = [
+            (
+                each.backend,
+                f"{1e3 * each.fresh_s:.3g} ms",
+                "view" if each.gb_s is None else f"{each.gb_s:.1f} GB/s",
+                f"{each.times_repeat:.1f}x",
+                f"{each.peak_bytes / 1e6:.3g} MB",
+            )
+            for each in self
+        ]
+        table = make_table(("", "time", "rate", "np.repeat", "memory"), rows)
+        return make_card(title, (), table=table)
+
 
 def recommend(
     shape: tuple[int, ...],
@@ -82,7 +111,7 @@ def recommend(
     list of Recommendation
         Fastest first. A backend whose result is a view comes first, since it copies nothing;
         the first with ``result == "copy"`` is the one to take if you write to the result or
-        read it more than once.
+        read it more than once. A notebook shows the list as a table.
 
     Raises
     ------
@@ -130,7 +159,7 @@ def recommend(
     }
     input_bytes = math.prod(shape) * kind.itemsize
     limit = available_bytes() if memory_limit is None else memory_limit
-    ranked = []
+    ranked = Recommendations()
     for name in sorted(seconds, key=seconds.__getitem__):
         needed = 0 if name in views else max(3 * input_bytes, int(peaks[name] * scale))
         if needed <= limit:

@@ -4,12 +4,18 @@ from typing import Any
 
 import click
 
-from .. import __version__
 from ..extras import require
 from .streams import INTERRUPTED, Program
 
 # A command NAME is the function NAME_command in the file NAME.py of this folder.
 COMMANDS = ("adapt", "audit", "backends", "bench", "convert", "inspect")
+
+
+def _print_versions(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    """Print the versions for a bug report, and end."""
+    if value and not ctx.resilient_parsing:
+        click.echo(require("graytorgb.measure.versions").describe_versions())
+        ctx.exit()
 
 
 class CommandGroup(Program, click.Group):
@@ -37,6 +43,9 @@ class CommandGroup(Program, click.Group):
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_versions,
+    help="Print the versions of graytorgb and its libraries, for a bug report.",
+)  # fmt: skip
 def main() -> None:
     """Grayscale images for networks pretrained on RGB."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..errors import ChannelError, DtypeError
 from . import blocks
 from .layout import Result
+from .wording import suggest
 
 Array = NDArray[Any]
 Background = tuple[float, float, float]
@@ -26,7 +27,7 @@ def check(alpha: Any) -> Alpha:
         return cast("Background", tuple(alpha))
     raise ChannelError(
         'alpha is "error", "drop" (the colors as they are) or a background '
-        f"(r, g, b) in the image's own units, not {alpha!r}"
+        f"(r, g, b) in the image's own units, not {alpha!r}{suggest(alpha, ('error', 'drop'))}"
     )
 
 
@@ -40,10 +41,12 @@ def refuse(channels: int, result: Result = "rgb") -> ChannelError:
         kept, mixed = 'to_rgb(x, ..., alpha="drop")', "to_rgb(x, ..., alpha=(r, g, b))"
         if result == "gray":
             kept, mixed = f"to_gray({kept})", f"to_gray({mixed})"
-        return ChannelError(
+        error = ChannelError(
             f"{channels} channels are {what}, and {'RGB' if result == 'rgb' else result} holds no "
             f"alpha: {kept} keeps the colors as they are, and {mixed} composites on that background"
         )
+        error.remedies = ("alpha",)
+        return error
     return ChannelError(
         f"the channel axis has {channels} entries; gray has 1, RGB has 3. If this axis counts "
         f'images, say so: to_{result}(x, "NHW")'

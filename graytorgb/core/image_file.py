@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..errors import LayoutError, LevelsError
+from ..errors import LayoutError
 from .layout import Result, parse
-from .value_range import ValueRange
+from .value_range import POLICIES, ValueRange, ask_for_range
 
 Array = NDArray[Any]
 
@@ -20,7 +20,8 @@ class ImageFile:
     """The pixels of an image file, with their layout, their value range and the file's format.
 
     The verbs :func:`graytorgb.to_rgb`, :func:`graytorgb.to_gray`, :func:`graytorgb.to_uint8` and
-    :func:`graytorgb.prepare` take it. It unpacks to ``array, value_range``.
+    :func:`graytorgb.prepare` take it. It unpacks to ``array, value_range``. A notebook shows it
+    with a thumbnail if Pillow is installed.
 
     Attributes
     ----------
@@ -87,10 +88,10 @@ class ImageFile:
 
     def __iter__(self) -> Iterator[Any]:
         if self.value_range is None:
-            raise LevelsError(
+            raise ask_for_range(
                 f"{self.path}: {self.range_source}, so black and white have to be stated: "
-                'read(path, value_range=(lo, hi)), or value_range="minmax" for this image\'s '
-                "own extremes"
+                'read(path, value_range=(lo, hi)), or value_range="minmax" for this image\'s own '
+                'extremes, ("percentile", p, q) or "dtype"'
             )
         yield self.array
         yield self.value_range
@@ -103,6 +104,13 @@ class ImageFile:
             f"{self.array.shape}, dtype {self.array.dtype}, layout {self.layout!r}, "
             f"{told} {source})"
         )
+
+    def _repr_html_(self) -> str:
+        """Return a card with a thumbnail, which notebooks show; it never raises."""
+        from .image_card import make_image_card
+        from .notebook import call_safely
+
+        return call_safely(lambda: make_image_card(self), self)
 
     def find_layout(self, layout: str | None, result: Result = "rgb") -> str | None:
         """Return `layout`, or the file's own for None, for a verb that makes this result.
@@ -127,7 +135,12 @@ class ImageFile:
         LevelsError
             If the file doesn't say its range either.
         """
-        return tuple(self)[1] if value_range is None else value_range
+        if value_range is None and self.value_range is None:
+            raise ask_for_range(
+                f"{self.path}: {self.range_source}, so black and white have to be stated: "
+                f"value_range={POLICIES}, or read(path, value_range=...)"
+            )
+        return self.value_range if value_range is None else value_range
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Layouts: the meaning of each axis of an array, read from an arrow string or from a shape."""
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -95,7 +96,7 @@ def resolve(
         return Layout(source, _find_target(source, channels_first, result))
     parsed = parse(layout, channels_first, result)
     if len(parsed.source) != len(shape):
-        raise LayoutError(
+        raise _ask_for_layout(
             f"layout {layout!r} names {len(parsed.source)} axes, but the shape {shape} has "
             f"{len(shape)}: {_suggest(shape, result)}"
         )
@@ -227,8 +228,8 @@ def name_axes(ndim: int, last: str) -> str:
 def _check_axes(axes: str, layout: str) -> None:
     bad = [c for c in axes if c not in _LETTERS]
     if bad:
-        plain = all(c.upper() in _LETTERS for c in bad)
-        hint = f' Did you mean "{layout.upper()}"?' if plain else ""
+        near = _guess_spelling(layout)
+        hint = f' Did you mean "{near}"?' if near else ""
         raise LayoutError(
             f"layout {layout!r}: axes are upper-case letters, one each (H, W, C, and any other "
             f'for a leading axis), and "->" between input and result; got {bad[0]!r}.{hint}'
@@ -241,6 +242,22 @@ def _check_axes(axes: str, layout: str) -> None:
             f"layout {layout!r}: {axes!r} needs both H and W; one image is "
             '"HW" or "HWC", a batch "NHW" or "NCHW"'
         )
+
+
+def _guess_spelling(layout: str) -> str | None:
+    """Return the layout that was probably meant by a malformed string, or None.
+
+    >>> _guess_spelling("nhw => nchw"), _guess_spelling("H x W"), _guess_spelling("channels_last")
+    ('NHW->NCHW', 'HW', 'NHWC')
+    """
+    words = {"channels_last": "NHWC", "channels_first": "NCHW"}
+    plain = re.sub(r"(?<=[A-Z])\s*x\s*(?=[A-Z])", "", layout)  # as in HxW
+    plain = re.sub(r"[-=]+>|→|>|-", "->", plain.upper())
+    guess = words.get(layout.strip().lower(), re.sub(r"[^A-Z>-]", "", plain))
+    results: tuple[Result, ...] = ("rgb", "gray")
+    if not set(guess.replace("->", "", 1)) <= set(_LETTERS):
+        return None  # and its own error would ask for a guess again
+    return guess if any(_recall(guess, False, result) for result in results) else None
 
 
 def _with_channel(source: str, channels_first: bool) -> str:
@@ -270,7 +287,7 @@ def _infer(shape: Shape, result: Result) -> str:
     unknown = [axis for axis in _CANDIDATES.get(ndim, ()) if shape[axis] is None]
     if unknown:
         which = " and ".join(map(str, unknown))
-        raise LayoutError(
+        raise _ask_for_layout(
             f"the shape {shape} doesn't tell the size of axis {which} here, so say the layout: "
             f"{_suggest(shape, result)}"
         )
@@ -286,10 +303,17 @@ def _infer(shape: Shape, result: Result) -> str:
             return "NHWC"
     if ndim < 2:
         raise LayoutError(_suggest(shape, result))
-    raise LayoutError(
+    raise _ask_for_layout(
         f"the shape {shape} can be read in more than one way, so say the layout: "
         f"{_suggest(shape, result)}"
     )
+
+
+def _ask_for_layout(message: str) -> LayoutError:
+    """Return the error for axes that have to be stated, with the argument that states them."""
+    error = LayoutError(message)
+    error.remedies = ("layout",)
+    return error
 
 
 def _suggest(shape: Shape, result: Result) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, cast
 
 from ..errors import DtypeError, OptionError
+from .wording import suggest
 
 Weights = Literal["luma", "equal", "any"]
 Plane = Any  # an array of any library; here always one channel of an image
@@ -21,11 +22,12 @@ BYTE_PARTS = (19595, 38470, 7471)
 
 def check_weights(weights: Any) -> Weights:
     """Return `weights` if it is one of the three names, or raise OptionError."""
-    if isinstance(weights, str) and weights in (*PARTS, "any"):
+    names = (*PARTS, "any")
+    if isinstance(weights, str) and weights in names:
         return cast("Weights", weights)
     raise OptionError(
         'weights is "luma" (0.299 red + 0.587 green + 0.114 blue), "equal" (the mean) or "any" '
-        f"(one channel, where all three are equal), not {weights!r}"
+        f"(one channel, where all three are equal), not {weights!r}{suggest(weights, names)}"
     )
 
 

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, wraps
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import LevelsError, OptionError
 from ..extras import require
 from .processors import describe, field, find_processors, read_processor
+from .wording import suggest
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -214,9 +215,11 @@ def find_weights(name: str) -> Any:
         If torchvision has none of this name.
     """
     if "weight" not in name.lower():
-        hint = _near(name, _NAMED)
-        expected = f"expected {_SOURCES}{_of_which_network(name)}"
-        raise OptionError(f"no statistics are called {name!r}{hint}: {expected}")
+        hint = _suggest(name, _NAMED)
+        begin = f"{hint} Expected" if hint else ": expected"
+        raise OptionError(
+            f"no statistics are called {name!r}{begin} {_SOURCES}{_of_which_network(name)}"
+        )
     api = require("torchvision.models")
     networks = (api.get_model_weights(network) for network in api.list_models())
     kinds = {kind.__name__: kind for kind in networks}
@@ -228,16 +231,12 @@ def find_weights(name: str) -> Any:
     if name in kinds:
         listed = ", ".join(each for each in known if each.startswith(f"{name}."))
         raise OptionError(f"{name!r} names several weights: {listed}")
-    raise OptionError(f"torchvision has no weights called {name!r}{_near(name, known)}")
+    raise OptionError(f"torchvision has no weights called {name!r}{_suggest(name, known)}")
 
 
-def _near(name: str, known: Any) -> str:
+def _suggest(name: str, known: Iterable[str]) -> str:
     """Return the known names that are similar to a name, as a question for a message."""
-    from difflib import get_close_matches
-
-    lower = {each.lower(): each for each in known}
-    near = [lower[each] for each in get_close_matches(name.lower(), lower, n=3, cutoff=0.7)]
-    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+    return suggest(name, known, show=repr, most=3)
 
 
 def _of_which_network(name: str) -> str:

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from ..errors import DtypeError, LevelsError
 from . import notice
 from .percentile import percentile, refuse_nan
+from .wording import suggest
 
 Array = NDArray[Any]
 ValueRange = (
     tuple[float, float] | Literal["dtype", "minmax"] | tuple[Literal["percentile"], float, float]
 )
 
-_POLICIES = '(lo, hi), "dtype", "minmax" or ("percentile", p, q)'
+POLICIES = '(lo, hi), "dtype", "minmax" or ("percentile", p, q)'
+_NAMED = {"dtype": '"dtype"', "minmax": '"minmax"', "percentile": '("percentile", 1, 99)'}
 
 
 def check_policy(value_range: Any) -> ValueRange | None:
@@ -32,12 +34,8 @@ def check_policy(value_range: Any) -> ValueRange | None:
     if isinstance(value_range, str):
         if value_range in ("dtype", "minmax"):
             return cast("ValueRange", value_range)
-        from difflib import get_close_matches
-
-        policies = {"dtype": '"dtype"', "minmax": '"minmax"', "percentile": '("percentile", 1, 99)'}
-        near = get_close_matches(value_range, policies, n=1)
-        hint = f"; did you mean {policies[near[0]]}?" if near else ""
-        raise LevelsError(f"value_range is {_POLICIES}, not {value_range!r}{hint}")
+        hint = suggest(value_range, _NAMED, show=_NAMED.__getitem__, cutoff=0.6)
+        raise LevelsError(f"value_range is {POLICIES}, not {value_range!r}{hint}")
     if isinstance(value_range, np.ndarray):
         value_range = tuple(value_range)
     if isinstance(value_range, tuple | list):
@@ -56,10 +54,10 @@ def check_policy(value_range: Any) -> ValueRange | None:
             return cast("ValueRange", (*head, lo, hi))
         if any(hasattr(v, "dtype") for v in numbers):
             raise LevelsError(
-                f"value_range is {_POLICIES} with finite numbers, not arrays, {value_range!r}: "
+                f"value_range is {POLICIES} with finite numbers, not arrays, {value_range!r}: "
                 'float(x.min()), or "minmax"'
             )
-    raise LevelsError(f"value_range is {_POLICIES} with finite numbers, not {value_range!r}")
+    raise LevelsError(f"value_range is {POLICIES} with finite numbers, not {value_range!r}")
 
 
 _PYTHONS = (int, float)  # asked first: to ask `numbers` takes as long as a small image
@@ -149,6 +147,13 @@ def _refuse_unknown(name: str) -> DtypeError:
     return DtypeError(f"numpy has no {name}: convert it to a dtype that numpy has, such as int8")
 
 
+def ask_for_range(message: str) -> LevelsError:
+    """Return the error for a range that has to be stated, with the argument that states it."""
+    error = LevelsError(message)
+    error.remedies = ("value_range",)
+    return error
+
+
 def get_limits(dtype: np.dtype[Any], value_range: ValueRange | None) -> tuple[Any, Any]:
     """Return the values that are black and white, under a range that is known without the values.
 
@@ -165,7 +170,7 @@ def get_limits(dtype: np.dtype[Any], value_range: ValueRange | None) -> tuple[An
         If the range is None and the dtype doesn't tell it.
     """
     if value_range is None and dtype != np.uint8 and dtype.kind != "f":
-        raise LevelsError(
+        raise ask_for_range(
             f"{dtype} doesn't tell how deep the image is: value_range=(0, 4095) for 12 bits, "
             '"dtype" for all of them, "minmax" or ("percentile", 1, 99) for what this image holds'
         )
@@ -296,13 +301,13 @@ def is_unit_range(dtype: np.dtype[Any], value_range: ValueRange | None) -> bool:
 
 def refuse_outside(values: Array | None = None) -> LevelsError:
     """Return the error for floats beyond 0 to 1, or NaN; it tells the values if they are given."""
-    what = "values are beyond 0 to 1, or NaN"
-    if values is not None:
-        if np.isnan(np.min(values)):
-            return refuse_nan()
-        what = f"the values go from {values.min():g} to {values.max():g}"
-    return LevelsError(
-        f'{what}, and floats are read as 0 to 1, under "dtype" too, unless you say their range: '
-        "value_range=(0, 255) for levels as floats, (0, 1) to saturate what is beyond, (lo, hi) "
-        'or "minmax"'
+    advice = (
+        'and floats are read as 0 to 1, under "dtype" too, unless you say their range: '
+        "value_range=(0, 255) for levels as floats, (0, 1) to saturate what is beyond, (lo, hi), "
+        '"minmax" or ("percentile", 1, 99)'
     )
+    if values is None:  # torch's compiler traces this, and no assignment to an error
+        return LevelsError(f"values are beyond 0 to 1, or NaN, {advice}")
+    if np.isnan(np.min(values)):
+        return refuse_nan()
+    return ask_for_range(f"the values go from {values.min():g} to {values.max():g}, {advice}")

@@ -1,4 +1,9 @@
-"""Numbers and counts as text for people."""
+"""Text for people: numbers, counts, the name that was probably meant, the call that works here."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ..errors import GrayToRGBError
 
 
 def format_number(value: float) -> str:
@@ -17,3 +22,71 @@ def tell_count(count: int, noun: str) -> str:
     ('1 image', '1,200 images')
     """
     return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def suggest(
+    name: Any,
+    known: Iterable[str],
+    *,
+    show: Callable[[str], str] = '"{}"'.format,
+    cutoff: float = 0.7,
+    most: int = 1,
+) -> str:
+    """Return a question for a message, which asks for the known names that are like a wrong one.
+
+    Parameters
+    ----------
+    name : object
+        What was given. Upper and lower case are the same.
+    known : iterable of str
+        The names that there are.
+    show : callable
+        Returns the text that shows a name. By default it is the name in quotes.
+    cutoff : float
+        How similar the names have to be, from 0 to 1, as :func:`difflib.get_close_matches` has it.
+    most : int
+        How many names the question has at most.
+
+    Returns
+    -------
+    str
+        ``""`` where no name is similar.
+
+    Examples
+    --------
+    >>> suggest("lume", ("luma", "equal", "any"))
+    '; did you mean "luma"?'
+    >>> suggest(3, ("luma", "equal", "any"))
+    ''
+    """
+    if not isinstance(name, str):
+        return ""
+    from difflib import get_close_matches  # takes a while to import, and few calls fail
+
+    lower = {each.lower(): each for each in known}
+    near = get_close_matches(name.strip().lower(), lower, n=most, cutoff=cutoff)
+    return f"; did you mean {' or '.join(show(lower[each]) for each in near)}?" if near else ""
+
+
+def add_call(error: GrayToRGBError, calls: Mapping[str, str]) -> None:
+    """Add the call that works where the user is, to an error that names another function's.
+
+    Parameters
+    ----------
+    error : GrayToRGBError
+        An error that a verb raised. Its `remedies` say which argument would help.
+    calls : mapping of str to str
+        The call for each argument.
+
+    Examples
+    --------
+    >>> error = GrayToRGBError("uint16 doesn't tell how deep the image is")
+    >>> error.remedies = ("value_range",)
+    >>> add_call(error, {"value_range": "ToUint8((lo, hi))"})
+    >>> print(error)
+    uint16 doesn't tell how deep the image is. Here: ToUint8((lo, hi))
+    """
+    for remedy in error.remedies:
+        if remedy in calls:
+            first, *more = error.args
+            error.args = (f"{first}. Here: {calls[remedy]}", *more)

@@ -19,11 +19,17 @@ from ..core.percentile import refuse_nan
 from ..core.stats import Stats, stats_in_one
 from ..core.stats import stats as find_stats
 from ..core.value_range import ValueRange
+from ..core.wording import add_call, suggest
 from ..errors import DtypeError, GrayToRGBError, LevelsError, OptionError
 from ..kinds import BlockKind, LibraryKind, SharedKind
 from . import normalize
 from .ranges import convert_blocks, resolve_range_by_library, warn_if_white_by_library
 
+# The calls that mend an error, which the parts shared with to_rgb name as calls of to_rgb
+_CALLS = {
+    "alpha": 'prepare(to_rgb(x, layout, alpha="drop"), stats)',
+    "layout": 'prepare(x, stats, "NHW->NCHW") for a batch of gray images',
+}
 Batch = TypeVar("Batch")
 Array = np.ndarray[Any, Any]
 
@@ -152,6 +158,7 @@ def prepare(
             )
         return prepare_checked(batch, found, layout, value_range, target, out, threads)
     except GrayToRGBError as error:
+        add_call(error, _CALLS)
         told = kinds.describe_image(given)
         error.args += (f"given: {told}; layout={layout!r}, value_range={value_range!r}",)
         raise
@@ -296,7 +303,8 @@ def check_dtype(dtype: Any) -> str:
         with suppress(TypeError):
             name = np.dtype(dtype).name
     if name not in normalize.DTYPES:
-        raise DtypeError(f"the result is one of {', '.join(normalize.DTYPES)}, not {dtype!r}")
+        near = suggest(dtype, normalize.DTYPES)
+        raise DtypeError(f"the result is one of {', '.join(normalize.DTYPES)}, not {dtype!r}{near}")
     return name
 
 

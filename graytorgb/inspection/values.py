@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.depth import find_effective_bits, find_step, list_depths
 from ..errors import ImageFileError
 from ..io import ImageFile
 from .counting import (
@@ -16,7 +17,6 @@ from .counting import (
     find_spread,
     have_equal_planes,
 )
-from .depth import find_effective_bits, find_step
 
 Array = NDArray[Any]
 Color = Literal["gray", "rgb-gray", "rgb-nearly-gray", "color"]
@@ -126,7 +126,7 @@ def find_values(image: ImageFile) -> Values:
         present = _find_different(samples.colors).astype("u8" if kind == "u" else "i8")
     if kind != "f":
         step = find_step(present)
-        bits = find_effective_bits(present, step, _list_depths(image, kind))
+        bits = find_effective_bits(present, step, list_depths(samples.pixels.dtype, image.bits))
     levels = len(present)
     return Values(
         minimum=present[0].item() if levels else None,
@@ -187,14 +187,6 @@ def _find_different(values: Array) -> Array:
     is_new = np.ones(ordered.shape, bool)
     np.not_equal(ordered[1:], ordered[:-1], out=is_new[1:])
     return ordered[is_new]
-
-
-def _list_depths(image: ImageFile, kind: str) -> set[int]:
-    """Return the depths to which unsigned values may have been scaled: the dtype's, the stated."""
-    if kind != "u":
-        return set()
-    whole = 8 * image.array.itemsize
-    return {whole, image.bits} if image.bits and 1 < image.bits < whole else {whole}
 
 
 def _is_constant(samples: Samples) -> bool:

@@ -10,6 +10,7 @@ from ..core.alpha import Alpha
 from ..core.gray_planes import make_gray
 from ..core.image_file import ImageFile
 from ..core.layout import Layout, remove_channel
+from ..core.wording import suggest
 from ..errors import ChannelError, GrayToRGBError, LayoutError, OptionError
 from .ranges import Array
 from .request import Request
@@ -28,6 +29,7 @@ def check_color(color: Any, alpha: Any, call: str) -> Alpha:
     if not isinstance(color, str) or color not in COLORS:
         raise OptionError(
             f'color is "keep" (every channel of the file) or "gray" (one gray plane), not {color!r}'
+            + suggest(color, ("keep", "gray"))
         )
     policy = alphas.check(alpha)
     if policy != "error" and color == "keep":

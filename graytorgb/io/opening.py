@@ -11,6 +11,7 @@ import numpy as np
 from ..core.image_file import ImageFile, ImageHeader, make_stand_in
 from ..core.notice import RangeWarning, warn_of_range
 from ..core.value_range import ValueRange, check_policy, is_deeper
+from ..core.wording import suggest
 from ..errors import GrayToRGBError, LevelsError, OptionError
 from ..extras import require
 from .formats import FORMATS, find_format, name_format
@@ -43,7 +44,8 @@ def read_image(
     if value_range is not None:
         value_range = check_policy(value_range)
     if orientation not in ("keep", "apply"):
-        raise OptionError(f'orientation is "keep" or "apply", not {orientation!r}')
+        near = suggest(orientation, ("keep", "apply"))
+        raise OptionError(f'orientation is "keep" or "apply", not {orientation!r}{near}')
     alpha = check_color(color, alpha, name_call(is_alone))
     request = Request(
         path if isinstance(path, Path) else Path(path),  # to make a Path takes a while
@@ -167,7 +169,7 @@ def _check_window(window: Any) -> Window:
     names = ", ".join(f'"{name}"' for name in CT_WINDOWS)
     raise LevelsError(
         f'window is "file", None, (center, width) with width >= 1, or for CT one of {names}; '
-        f"not {window!r}"
+        f"not {window!r}{suggest(window, ('file', *CT_WINDOWS))}"
     )
 
 

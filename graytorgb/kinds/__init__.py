@@ -2,7 +2,7 @@
 
 from .arguments import read_image, require_unshared, write_result
 from .classes import is_pil, is_symbolic_tensorflow, is_tensor
-from .messages import describe_image, refuse_backend, refuse_background
+from .messages import describe_image, explain_source, refuse_backend, refuse_background
 from .protocols import ArrayKind, BlockKind, LibraryKind, SharedKind
 from .table import KINDS, Kind, find_kind
 
@@ -14,6 +14,7 @@ __all__ = [
     "LibraryKind",
     "SharedKind",
     "describe_image",
+    "explain_source",
     "find_kind",
     "is_pil",
     "is_symbolic_tensorflow",

@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
+from ..core.wording import suggest
 from ..errors import DtypeError
 from .protocols import SharedKind
 
@@ -49,6 +50,23 @@ class NumpyKind(SharedKind):
 
 
 KIND = NumpyKind()
+
+
+def find_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """Return numpy's dtype of numbers or bool that a caller states.
+
+    Raises
+    ------
+    DtypeError
+        If numpy has no such dtype, or it isn't one of numbers.
+    """
+    try:
+        return check_dtype(np.dtype(dtype))
+    except TypeError as error:
+        if isinstance(error, DtypeError):
+            raise
+        names = [kind.__name__ for kind in np.sctypeDict.values() if np.dtype(kind).kind in NUMBERS]
+        raise DtypeError(f"numpy has no dtype {dtype!r}{suggest(dtype, names)}") from error
 
 
 def check_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:

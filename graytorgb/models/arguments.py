@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from ..core.wording import suggest
 from .frameworks import AdaptOptions, How, Offset
 from .option_error import ModelOptionError
 
@@ -32,7 +33,8 @@ def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
     """Raise a ModelOptionError unless `value` is one of these texts."""
     if not (isinstance(value, str) and value in choices):
         *first, last = [f'"{choice}"' for choice in choices]
-        raise ModelOptionError(f"{name} is {', '.join(first)} or {last}, not {value!r}")
+        near = suggest(value, choices)
+        raise ModelOptionError(f"{name} is {', '.join(first)} or {last}, not {value!r}{near}")
 
 
 def check_flag(name: str, value: Any) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.image_file import ImageFile
 from ..errors import ModelError
+from ..kinds import explain_source, is_pil
 from .option_error import ModelOptionError
 from .preprocessing import Preprocessing
 
@@ -48,19 +50,19 @@ def split_into_batches(images: Any, size: int, *, has_range: bool) -> Iterator[N
     ModelError
         If something isn't a gray image, or has values that aren't finite.
     """
-    if isinstance(images, str | bytes) or not np.iterable(images):
-        raise ModelOptionError(
-            "images is an array (N, H, W) or a sequence of gray images (H, W), not "
-            f"{type(images).__name__} {images!r:.60}; graytorgb.io.read(path).array reads a file"
-        )
+    _refuse_files(images)
+    if not np.iterable(images):
+        raise ModelOptionError(f"{_EXPECTED}, not {type(images).__name__} {images!r:.60}")
+    images = list(images)
+    for image in images:
+        _refuse_files(image)
     arrays = [_move_channel_first(_to_array(image)) for image in images]
     if not arrays:
         raise ModelOptionError("images holds no images to compare the networks on")
     for image in arrays:
         if image.dtype.kind not in "biuf" or image.ndim < 2 or 0 in image.shape:
             raise ModelError(
-                "images is an array (N, H, W) or a sequence of gray images (H, W), and one has "
-                f"the shape {image.shape} and dtype {image.dtype}"
+                f"{_EXPECTED}, and one has the shape {image.shape} and dtype {image.dtype}"
             )
         if image.dtype.kind != "f" and not has_range:
             raise ModelError(
@@ -78,6 +80,21 @@ def split_into_batches(images: Any, size: int, *, has_range: bool) -> Iterator[N
     step = size if len({image.shape for image in arrays}) == 1 else 1
     for start in range(0, len(arrays), step):
         yield np.stack(arrays[start : start + step])
+
+
+_EXPECTED = "images is an array (N, H, W) or a sequence of gray images (H, W)"
+
+
+def _refuse_files(image: Any) -> None:
+    """Raise a ModelOptionError for a file, a path or None, with the call that reads and scales."""
+    name = type(image).__name__
+    is_file = isinstance(image, ImageFile)
+    told = f"not {name}: this is a file" if is_file or is_pil(image) else explain_source(image)
+    if told:
+        raise ModelOptionError(
+            f"{_EXPECTED}, {told}. make_transform(adapted)(file) makes the network's input of a "
+            "path, of what g2r.io.read(path) gives or of a PIL image"
+        )
 
 
 def _move_channel_first(image: NDArray[Any]) -> NDArray[Any]:

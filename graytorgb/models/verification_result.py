@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ..core.notebook import call_safely, make_card, make_table
 from ..core.writing import replacing
 from ..errors import ModelError
 from ..extras import require
@@ -227,6 +228,16 @@ class Verification:
         return "\n".join(
             lines + [f"{n:{width}}  {a:>12}  {b:>12}".rstrip() for n, a, b in self.rows()]
         )
+
+    def _repr_html_(self) -> str:
+        """Return the table that notebooks show; it never raises."""
+        return call_safely(self._make_card, self)
+
+    def _make_card(self) -> str:
+        title, *_ = str(self).split("\n", 1)
+        notes = [self.reason] if self.reason else []
+        table = make_table(("", "original", "adapted"), self.rows())
+        return make_card(title, (), table=table, notes=notes, passed=self.passed)
 
     def __rich__(self) -> Any:
         """Return the table that rich's console prints."""

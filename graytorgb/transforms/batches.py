@@ -3,7 +3,7 @@
 import math
 import sys
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import PIL.Image
@@ -11,14 +11,32 @@ import torch
 from torch.utils.data import default_collate, get_worker_info
 from torchvision import tv_tensors
 
+from ..core.image_file import ImageFile
 from ..core.stats import Stats, stats_in_one
 from ..core.stats import stats as find_stats
 from ..core.value_range import ValueRange
-from ..errors import ChannelError, DtypeError, LayoutError, OptionError
+from ..core.wording import add_call
+from ..errors import ChannelError, DtypeError, GrayToRGBError, LayoutError, OptionError
 from ..functional.prepare import prepare_checked
-from .images import Prepare, copy_for_torch, is_plain_tensor, pil_to_tensor, refuse_wrapped
+from ..kinds import explain_source
+from .image_transform import copy_for_torch, is_plain_tensor, put_channel_first
+from .images import Prepare, pil_to_tensor, refuse_wrapped
 
 _UNCHANGED = Stats((0.0,), (1.0,))  # what leaves values from 0 to 1 as they are
+
+
+class BatchImage(NamedTuple):
+    """An image of a batch, and the range of its values that is stated, or that its file brings."""
+
+    tensor: torch.Tensor
+    value_range: ValueRange | None
+
+    @property
+    def is_gray_bytes(self) -> bool:
+        """Whether the image is gray bytes, (1, H, W), of which 0 to 255 become 0 to 1."""
+        tensor = self.tensor
+        is_gray = tensor.ndim == 3 and tensor.shape[0] == 1
+        return is_gray and tensor.dtype == torch.uint8 and self.value_range is None
 
 
 class PrepareBatch:
@@ -55,9 +73,10 @@ class PrepareBatch:
 
     Notes
     -----
-    A sample is an image or a tuple whose first entry is one: a PIL image, a tensor of shape
-    (1, H, W), (3, H, W) or (H, W), or an array of shape (H, W), (H, W, 1) or (H, W, 3). All have
-    one size. The rest of the tuple is collated as torch does. A sample that is None is left out:
+    A sample is an image or a tuple whose first entry is one: a PIL image, a tensor of shape (1, H,
+    W), (3, H, W) or (H, W), an array of shape (H, W), (H, W, 1) or (H, W, 3), or a file that
+    :func:`graytorgb.io.read` gave, which brings its own range. All have one size. The rest of the
+    tuple is collated as torch does. A sample that is None is left out:
     ``GrayImageFolder(on_error="skip")`` gives it for a file that can't be read. A transform may
     come before, as long as it leaves the levels as they are: resizing, cropping and flipping are
     fine.
@@ -124,48 +143,52 @@ class PrepareBatch:
             raise LayoutError(
                 "samples are tuples (image, label, ...), all with one length, or none at all"
             )
-        images = [sample[0] if isinstance(sample, tuple) else sample for sample in samples]
-        tensors = [self._as_tensor(image) for image in images]
-        sizes = {tuple(tensor.shape[-2:]) for tensor in tensors}
-        if len(sizes) != 1:
-            raise LayoutError(
-                f"a batch has images of one size, not {sorted(sizes)}: v2.Resize or "
-                "v2.CenterCrop in the dataset's transform, or GrayImageFolder(..., size=224)"
+        found = [sample[0] if isinstance(sample, tuple) else sample for sample in samples]
+        try:
+            images = [self._read_image(image) for image in found]
+            batch = self._make_batch(images, _find_size(images))
+        except GrayToRGBError as error:
+            first = "stats" if self.channels == 3 else "channels=1"
+            add_call(
+                error,
+                {
+                    "alpha": 'ToRGB(alpha="drop") in the dataset\'s transform',
+                    "value_range": f"PrepareBatch({first}, value_range=(lo, hi))",
+                },
             )
-        batch = self._make_batch(tensors, sizes.pop())
+            raise
         rest = [sample[1:] for sample in samples if isinstance(sample, tuple)]
         return [batch, *default_collate(rest)] if rest and rest[0] else batch
 
-    def _make_batch(self, tensors: list[torch.Tensor], size: tuple[int, ...]) -> Any:
+    def _make_batch(self, images: list[BatchImage], size: tuple[int, ...]) -> Any:
         """Return the batch of images of one size, (H, W)."""
-        batch = self._room((len(tensors), self.channels, *size))
-        tensors = [tensor[None] if tensor.ndim == 2 else tensor for tensor in tensors]
+        batch = self._room((len(images), self.channels, *size))
+        tensors = [image.tensor for image in images]
         if self.channels == 1:
             self._refuse_unfit(tensors)
         if self._is_raw:
             torch.stack(tensors, out=batch)
-        elif self._are_bytes(tensors):
-            self._write(torch.stack(tensors), batch)
+        elif all(image.is_gray_bytes for image in images):
+            self._write(torch.stack(tensors), batch, None)
         else:
-            for tensor, place in zip(tensors, batch, strict=True):
-                self._write(tensor, place)
+            for tensor, place, image in zip(tensors, batch, images, strict=True):
+                self._write(tensor, place, image.value_range)
         return batch
 
-    def _are_bytes(self, tensors: list[torch.Tensor]) -> bool:
-        """Return whether all images are gray bytes, (1, H, W), of which 0 to 255 become 0 to 1."""
-        gray = all(t.dtype == torch.uint8 and t.ndim == 3 and t.shape[0] == 1 for t in tensors)
-        return gray and self._prepare.value_range is None
-
-    def _write(self, images: torch.Tensor, out: torch.Tensor) -> None:
+    def _write(
+        self, images: torch.Tensor, out: torch.Tensor, value_range: ValueRange | None
+    ) -> None:
         """Write one image, or several, into a batch or a part of it."""
         if self.channels == 1:
-            self._write_scaled(images, out)
+            self._write_scaled(images, out, value_range)
         else:
-            self._prepare.prepare(images, out=out)
+            self._prepare.prepare(images, out=out, value_range=value_range)
 
-    def _write_scaled(self, images: torch.Tensor, out: torch.Tensor) -> None:
+    def _write_scaled(
+        self, images: torch.Tensor, out: torch.Tensor, value_range: ValueRange | None
+    ) -> None:
         """Write one channel: the first one that `prepare` gives for values from 0 to 1."""
-        value_range, target = self._prepare.value_range, str(out.dtype).removeprefix("torch.")
+        target = str(out.dtype).removeprefix("torch.")
         if images.dtype == torch.uint8 and value_range is None:
             torch.mul(images, 1 / 255, out=out)  # the same bits, and nothing to check
             return
@@ -189,6 +212,17 @@ class PrepareBatch:
                     "floats"
                 )
 
+    def _read_image(self, image: Any) -> BatchImage:
+        """Return the tensor of an image, and the range that is stated or that its file brings."""
+        value_range = self._prepare.value_range
+        if not isinstance(image, ImageFile):
+            tensor = self._as_tensor(image)
+            return BatchImage(tensor if tensor.ndim > 2 else tensor[None], value_range)
+        file = put_channel_first(image)
+        own = None if self._is_raw else file.find_range(value_range)
+        is_usual = file.array.dtype == np.uint8 and own == (0, 255)
+        return BatchImage(torch.from_numpy(copy_for_torch(file.array)), None if is_usual else own)
+
     @staticmethod
     def _as_tensor(image: Any) -> torch.Tensor:
         if isinstance(image, PIL.Image.Image):
@@ -198,10 +232,11 @@ class PrepareBatch:
             return torch.from_numpy(copy_for_torch(np.moveaxis(image, -1, 0) if last else image))
         if is_plain_tensor(image) or isinstance(image, tv_tensors.Image):
             return cast(torch.Tensor, image.as_subclass(torch.Tensor))
-        raise DtypeError(
-            f"a sample is an image, or a tuple that begins with one, and this is a "
-            f"{type(image).__name__}: PIL images, tensors and arrays are images"
+        told = explain_source(image) or (
+            f"not {type(image).__name__}: PIL images, tensors, arrays and what g2r.io.read gives "
+            "are images"
         )
+        raise DtypeError(f"a sample is an image, or a tuple that begins with one, {told}")
 
     def _room(self, shape: tuple[int, ...]) -> torch.Tensor:
         """Return memory for a batch: kept memory that is free and large enough, or new memory."""
@@ -234,6 +269,17 @@ class PrepareBatch:
                 return memory
             self._kept.append(memory)
         return np.empty(nbytes, np.uint8)
+
+
+def _find_size(images: list[BatchImage]) -> tuple[int, ...]:
+    """Return the height and the width of images, or raise LayoutError if they differ."""
+    sizes = {tuple(image.tensor.shape[-2:]) for image in images}
+    if len(sizes) != 1:
+        raise LayoutError(
+            f"a batch has images of one size, not {sorted(sizes)}: v2.Resize or "
+            "v2.CenterCrop in the dataset's transform, or GrayImageFolder(..., size=224)"
+        )
+    return sizes.pop()
 
 
 def _check_stats(stats: Any, channels: int) -> Any:

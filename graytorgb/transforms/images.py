@@ -1,88 +1,31 @@
 """Transforms of an image, or of a sample with one: ToRGB, ToGray, ToUint8 and Prepare."""
 
 import ast
-from dataclasses import is_dataclass
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import PIL.Image
 import torch
-from torchvision import tv_tensors
-from torchvision.transforms import v2
 
 from ..core import alpha as alphas
 from ..core.layout import name_axes
 from ..core.luma import Weights, check_weights
 from ..core.stats import stats as find_stats
 from ..core.stats import stats_in_one
-from ..core.value_range import ValueRange, check_policy, refuse_depth
+from ..core.value_range import POLICIES, ValueRange, check_policy, refuse_depth
 from ..errors import DtypeError
 from ..functional.plan import Options
 from ..functional.prepare import check_dtype, prepare
 from ..functional.to_gray import to_gray
 from ..functional.to_rgb import to_rgb
 from ..functional.to_uint8 import to_uint8
-from ..kinds import pil
+from ..kinds import describe_image, pil
 from ..kinds.torch import KIND as TORCH
+from .image_transform import ImageTransform, copy_for_torch, is_plain_tensor
 
 
-def is_plain_tensor(value: Any) -> bool:
-    """Return whether a value is a plain tensor, whose type doesn't tell what it holds."""
-    return isinstance(value, torch.Tensor) and not isinstance(value, tv_tensors.TVTensor)
-
-
-_CONTAINERS = (dict, list, tuple)
-_IMAGES = (tv_tensors.Image, tv_tensors.Video, PIL.Image.Image)
-_NEEDS_RULES = (tv_tensors.TVTensor, *_CONTAINERS)
-
-
-def _is_alone(value: Any) -> bool:
-    """Return whether a value is one image, and not a sample that v2 has to look through.
-
-    That takes v2 long. It would also return unknown objects as they are: here an array is an
-    image, and a str is an error.
-    """
-    return not isinstance(value, _NEEDS_RULES) or isinstance(value, _IMAGES)
-
-
-class _ImageTransform(v2.Transform):
-    """Base class: convert the images and videos of a sample, and leave the rest as it is.
-
-    torchvision's rule for plain tensors holds: if the sample has no PIL image, ``tv_tensors.Image``
-    or ``Video``, its first plain tensor is the image.
-    """
-
-    _transformed_types = (*_IMAGES, is_plain_tensor)
-
-    def forward(self, *inputs: Any) -> Any:
-        """Convert an image, or a sample of any nesting; several arguments are one sample."""
-        if not inputs:
-            raise DtypeError(f"{type(self).__name__} takes an image or a sample")
-        if len(inputs) == 1 and _is_alone(inputs[0]):
-            return self.transform(inputs[0], {})
-        return super().forward(*inputs)
-
-    def check_inputs(self, flat_inputs: list[Any]) -> None:
-        """Raise DtypeError for a sample whose image torchvision wouldn't find."""
-        if any(isinstance(value, _IMAGES) for value in flat_inputs):
-            return
-        for value in flat_inputs:
-            if isinstance(value, torch.Tensor):
-                return
-            if isinstance(value, np.ndarray) and value.ndim >= 2:
-                raise DtypeError(
-                    "a numpy array in a sample could be an image or a label, and no PIL image, "
-                    "video or tensor comes before this one: v2.ToImage() on the image first, or "
-                    f"apply {type(self).__name__} to the array alone"
-                )
-            if isinstance(value, _CONTAINERS) or is_dataclass(value):
-                raise DtypeError(
-                    f"torchvision doesn't look into a {type(value).__name__}, so an image in it "
-                    "would stay as it is: make it a plain dict, list or tuple"
-                )
-
-
-class ToRGB(_ImageTransform):
+class ToRGB(ImageTransform):
     """Give gray images and videos three equal channels: :func:`graytorgb.to_rgb` in a Compose.
 
     RGB images pass through. Masks, boxes, labels and everything else in a sample stay as they
@@ -129,19 +72,21 @@ class ToRGB(_ImageTransform):
         """Return the arguments, for the transform's repr."""
         return f"backend={self.backend!r}, copy={self.copy}, alpha={self.alpha!r}"
 
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+    def convert(self, image: Any) -> Any:
         """Convert one image or video with :func:`graytorgb.to_rgb`."""
-        layout, backend = _find_layout(inpt), self.backend
+        if isinstance(image, PIL.Image.Image) and pil.is_deep(image):
+            raise _refuse_deep(image)
+        layout, backend = _find_layout(image), self.backend
         if torch.compiler.is_compiling():
-            has_alpha = is_plain_tensor(inpt) and inpt.ndim >= 3 and inpt.shape[-3] in (2, 4)
+            has_alpha = is_plain_tensor(image) and image.ndim >= 3 and image.shape[-3] in (2, 4)
             if has_alpha and not isinstance(self.alpha, str):
-                return _composite_op(inpt, list(map(float, self.alpha)))
+                return _composite_op(image, list(map(float, self.alpha)))
             # torch's own operations can be compiled, and give the same bits
             backend = backend if backend == "broadcast" else "auto"
-        return to_rgb(inpt, layout, backend=backend, copy=self.copy, alpha=self.alpha)
+        return to_rgb(image, layout, backend=backend, copy=self.copy, alpha=self.alpha)
 
 
-class ToGray(_ImageTransform):
+class ToGray(ImageTransform):
     """Make one gray channel of RGB images and videos: :func:`graytorgb.to_gray` in a Compose.
 
     Gray images pass through, so that a folder of both kinds gives one channel. Masks, boxes,
@@ -180,12 +125,12 @@ class ToGray(_ImageTransform):
         """Return the argument, for the transform's repr."""
         return f"weights={self.weights!r}"
 
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+    def convert(self, image: Any) -> Any:
         """Convert one image or video with :func:`graytorgb.to_gray`."""
-        return to_gray(inpt, _find_layout(inpt), weights=self.weights)
+        return to_gray(image, _find_layout(image), weights=self.weights)
 
 
-class ToUint8(_ImageTransform):
+class ToUint8(ImageTransform):
     """Turn images and videos of any depth into 8 bits: :func:`graytorgb.to_uint8` in a Compose.
 
     Parameters
@@ -215,19 +160,21 @@ class ToUint8(_ImageTransform):
     ToUint8(value_range=(0, 4095))
     """
 
+    calls: ClassVar[Mapping[str, str]] = {"value_range": "ToUint8((lo, hi))"}
+
     def __init__(self, value_range: ValueRange | None = None) -> None:
         super().__init__()
         self.value_range = check_policy(value_range)
 
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+    def convert(self, image: Any) -> Any:
         """Convert one image or video with :func:`graytorgb.to_uint8`."""
-        refuse_wrapped(inpt, self.value_range)
-        if torch.compiler.is_compiling() and is_plain_tensor(inpt):
-            return _to_uint8_op(inpt, repr(self.value_range))
-        return to_uint8(inpt, self.value_range)
+        refuse_wrapped(image, self.value_range)
+        if torch.compiler.is_compiling() and is_plain_tensor(image):
+            return _to_uint8_op(image, repr(self.value_range))
+        return to_uint8(image, self.value_range)
 
 
-class Prepare(_ImageTransform):
+class Prepare(ImageTransform):
     """Scale, normalize and expand images: :func:`graytorgb.prepare` in a Compose.
 
     One transform replaces
@@ -263,6 +210,8 @@ class Prepare(_ImageTransform):
     torch.Size([3, 28, 28])
     """
 
+    calls: ClassVar[Mapping[str, str]] = {"value_range": "Prepare(stats, value_range=(lo, hi))"}
+
     @stats_in_one
     def __init__(
         self,
@@ -280,19 +229,35 @@ class Prepare(_ImageTransform):
         """Return the arguments, for the transform's repr."""
         return f"stats={tuple(self.stats)}, value_range={self.value_range!r}, dtype={self.dtype}"
 
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+    def convert(self, image: Any) -> Any:
         """Convert one image or video with :func:`graytorgb.prepare`."""
-        return self.prepare(inpt)
+        return self.prepare(image)
 
-    def prepare(self, image: Any, out: torch.Tensor | None = None) -> Any:
-        """Convert one image or video, into the memory of `out` if there is one."""
+    def prepare(
+        self, image: Any, out: torch.Tensor | None = None, value_range: ValueRange | None = None
+    ) -> Any:
+        """Convert one image or video, into the memory of `out` if there is one.
+
+        A `value_range` stands in place of the transform's own.
+        """
+        value_range = self.value_range if value_range is None else value_range
         if isinstance(image, PIL.Image.Image):
             image = pil_to_tensor(image)
         layout = _find_layout(image)
-        refuse_wrapped(image, self.value_range)
+        refuse_wrapped(image, value_range)
         return prepare(
-            image, self.stats, layout, value_range=self.value_range, dtype=self.dtype, out=out
+            image, self.stats, layout, value_range=value_range, dtype=self.dtype, out=out
         )
+
+
+def _refuse_deep(image: PIL.Image.Image) -> DtypeError:
+    """Return the error for a PIL image of more than 8 bits, which no RGB mode can hold."""
+    return DtypeError(
+        f"Pillow has no RGB of more than 8 bits, and mode {image.mode!r} would be clipped: put "
+        "ToUint8((lo, hi)) before ToRGB() in the Compose, such as ToUint8((0, 4095)) for 12 bits; "
+        f"a range is {POLICIES}",
+        f"given: {describe_image(image)}",
+    )
 
 
 def _find_layout(image: Any) -> str | None:
@@ -318,11 +283,6 @@ def pil_to_tensor(image: PIL.Image.Image) -> torch.Tensor:
         raise alphas.refuse(2 if levels.mode == "L" else 4)
     pixels = copy_for_torch(np.asarray(levels))
     return torch.from_numpy(pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0))
-
-
-def copy_for_torch(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Copy an array to memory that torch takes: writable, contiguous, in the native byte order."""
-    return np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
 
 
 # Operations that torch.compile doesn't look into: they read the values (percentiles, NaN, alpha

@@ -38,6 +38,35 @@ def test_a_checkout_that_was_never_built(tmp_path):
     assert "another folder" not in text
 
 
+def test_a_checkout_without_kernels_names_the_usual_command(tmp_path):
+    source_tree(tmp_path / "checkout")
+    text = python(STATUS, cwd=tmp_path / "checkout")
+    assert "in that folder, pip install -e . or python setup.py build_ext --inplace" in text
+
+
+def test_a_checkout_whose_last_build_failed(tmp_path):
+    """The log tells why, unless a compiler is there now: then it says nothing of a compiler."""
+    root = tmp_path / "checkout"
+    log = source_tree(root) / "_kernels_build.log"
+    place = f"this is the source tree {root}, where it isn't compiled yet"
+    log.write_text("no C compiler was found: there is no 'absent-cc'\n\nmore\n")
+    text = python(STATUS, cwd=root)
+    assert f"{place}. The last build there failed: no C compiler was found: there is no" in text
+    assert "pip install -e ." in text
+    log.write_text("no C compiler was found: there is no 'sh'\n\nmore\n")
+    text = python(STATUS, cwd=root)
+    assert f"{place}: pip install -e" in text
+    assert "compiler" not in text
+
+
+def test_a_copy_that_pip_installed_says_nothing_of_a_checkout(tmp_path, away):
+    copy = installed(tmp_path / "site")
+    text = python(STATUS, copy.parent, cwd=away)
+    assert f"the copy in {copy} came without it: {REINSTALL}" in text
+    assert "source tree" not in text
+    assert "pip install -e" not in text
+
+
 def test_a_checkout_that_hides_an_installed_copy(tmp_path):
     root, site = tmp_path / "checkout", tmp_path / "site"
     source_tree(root)

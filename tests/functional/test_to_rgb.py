@@ -146,8 +146,8 @@ class Subclass(np.ndarray):
 
 REFUSED = {
     "None": (None, g2r.DtypeError, "not NoneType"),
-    "str": ("x.png", g2r.DtypeError, "PIL.Image.open('x.png')"),
-    "bytes": (b"x.png", g2r.DtypeError, "PIL.Image.open(b'x.png')"),
+    "str": ("x.png", g2r.DtypeError, "not a path, 'x.png': g2r.io.read(path)"),
+    "bytes": (b"x.png", g2r.DtypeError, "g2r.io.decode(data)"),
     "int": (3, g2r.DtypeError, "not int"),
     "dict": ({"image": 1}, g2r.DtypeError, "not dict"),
     "class": (np.ndarray, g2r.DtypeError, "not type"),

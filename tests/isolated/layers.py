@@ -11,6 +11,7 @@ import PIL.Image
 import pytest
 
 import graytorgb as g2r
+from graytorgb.core.image_file import ImageFile
 from graytorgb.layers import Prepare, ToRGB
 
 from ..support import needs_package, oracle
@@ -190,6 +191,27 @@ class TestToRGB:
             with pytest.raises(g2r.DtypeError, match=r"one tensor, not a list.*ToRGB\(...\)\(x\)"):
                 ToRGB()([x, x, x])
 
+    @pytest.mark.parametrize(
+        ("given", "says"),
+        [
+            (None, "cv2.imread(path) returns None"),
+            ("a.png", "not a path, 'a.png': g2r.io.read(path).array[None]"),
+            (b"\x89PNG", "g2r.io.decode(data).array[None]"),
+            (PIL.Image.new("L", (4, 4)), "np.asarray(image)[None]"),
+            (PIL.Image.new("I;16", (4, 4)), "Prepare(stats, value_range=(lo, hi)) in the model"),
+            (
+                ImageFile("a.png", np.zeros((4, 4)), "HW", (0, 9), "a test", "PNG", "gray"),
+                "Prepare(stats, value_range=file.value_range)",
+            ),
+        ],
+    )
+    def test_what_is_no_batch(self, given, says):
+        for layer in (ToRGB(), Prepare(IMAGENET)):
+            with pytest.raises(g2r.DtypeError) as caught:
+                layer(given)
+            assert f"{type(layer).__name__} takes a batch of images as one" in str(caught.value)
+            assert says in str(caught.value)
+
     @pytest.mark.skipif(BACKEND == "torch", reason="TensorFlow can't be in this process")
     def test_in_tf_data(self):
         """A layer works in tf.data on the JAX backend too, where Keras' own layers do."""
@@ -248,6 +270,10 @@ class TestPrepare:
         for given in (GRAY.astype(dtype), keras.KerasTensor((None, 32, 48, 1), dtype=dtype)):
             with pytest.raises(g2r.LevelsError, match=r"value_range=\(0, 255\) for what image_dat"):
                 Prepare(IMAGENET)(given)
+            with pytest.raises(g2r.LevelsError) as caught:
+                Prepare(IMAGENET)(given)
+            for choice in ("(lo, hi)", '"dtype"', '"minmax"', '("percentile", p, q)'):
+                assert choice in str(caught.value)
 
     @pytest.mark.parametrize(
         ("arguments", "options", "error"),

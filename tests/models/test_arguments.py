@@ -118,7 +118,7 @@ class TestOptionErrors:
             ({"tolerance": float("nan")}, "tolerance is a number, 0 or more"),
             ({"seconds": float("inf")}, "seconds is a number, 0 or more"),
             ({"layer": 0}, "layer is the name of one convolution"),
-            ({"images": "photos"}, "images is an array .* not str 'photos'; graytorgb.io.read"),
+            ({"images": "photos"}, "images is an array .* not a path, 'photos': g2r.io.read"),
             ({"images": None}, "images is an array"),
             ({"images": []}, "images holds no images"),
         ],

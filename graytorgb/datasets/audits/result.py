@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ...core.image_file import ImageFile
+from ...core.notebook import call_safely, make_card
 from ...extras import require
 from ...inspection.loaders import LOADERS
 from ..sources.items import Item
@@ -105,6 +106,23 @@ class Audit:
             f"<Audit of {self.source!r}: {self.files:,} files, {self.unreadable:,} unreadable, "
             f"value_range {self.value_range}>"
         )
+
+    def _repr_html_(self) -> str:
+        """Return the card that notebooks show; it never raises."""
+        return call_safely(self._make_card, self)
+
+    def _make_card(self) -> str:
+        reason = self.value_range_reason
+        ends = "none" if self.value_range is None else "{:,} to {:,}".format(*self.value_range)
+        rows = [
+            ("files", f"{self.files:,}"),
+            ("unreadable", f"{self.unreadable:,}" if self.unreadable else ""),
+            ("lossy in a usual loader", "" if self.quick else f"{self.lossy:,}"),
+            ("formats", ", ".join(self.formats)),
+            ("findings", ", ".join(f"{name} {n:,}" for name, n in self.findings.items())),
+            ("value range", f"{ends} ({reason})" if reason else ends),
+        ]
+        return make_card(f"audit of {self.source}", rows)
 
     def close(self) -> None:
         """Delete the records from the disk; they can't be read any more."""

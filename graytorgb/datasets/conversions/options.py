@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from ...core import alpha as alphas
 from ...core.value_range import ValueRange, check_policy, needs_values
+from ...core.wording import suggest
 from ...errors import OptionError
 from .encoding import FILE_FORMATS
 
@@ -131,7 +132,8 @@ def _check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
     is_plain = value is None or (isinstance(value, str | int) and not isinstance(value, bool))
     if not (is_plain and value in choices):
         told = ", ".join(f'"{c}"' if isinstance(c, str) else str(c) for c in choices)
-        raise OptionError(f"{name} is one of {told}, not {value!r}")
+        near = suggest(value, [c for c in choices if isinstance(c, str)], cutoff=0.5)
+        raise OptionError(f"{name} is one of {told}, not {value!r}{near}")
 
 
 def _check_size(size: Any) -> int | tuple[int, int] | None:

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 
+from ...core.wording import suggest
 from ...errors import OptionError
 
 _NAMES_SHOWN = 3
@@ -11,7 +12,8 @@ _NAMES_SHOWN = 3
 def check_on_error(on_error: str) -> str:
     """Return what happens to bad files, or raise OptionError if it is no such word."""
     if not isinstance(on_error, str) or on_error not in ("raise", "skip"):
-        raise OptionError(f'on_error is "raise" or "skip", not {on_error!r}')
+        near = suggest(on_error, ("raise", "skip"))
+        raise OptionError(f'on_error is "raise" or "skip", not {on_error!r}{near}')
     return on_error
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...core.alpha import Alpha
 from ...core.value_range import ValueRange
+from ...core.wording import suggest
 from ...errors import NoImages, OptionError
 from ..audits.result import Audit
 from ..pixels.fits import FitView, check_interpolation
@@ -241,6 +242,7 @@ def _check_data_format(data_format: str | None) -> str:
     if data_format not in ("channels_last", "channels_first", None):
         raise OptionError(
             f'data_format is "channels_last", "channels_first" or None, not {data_format!r}'
+            + suggest(data_format, ("channels_last", "channels_first"))
         )
     found: str = data_format or keras.config.image_data_format()
     return found

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.wording import suggest
 from ...errors import NoImages, OptionError
 from ..sources.items import Item
 from .samples import Samples, list_samples
@@ -57,6 +58,7 @@ def check_labels(labels: Any, label_mode: Any, class_names: Any) -> None:
     if label_mode not in ("int", "categorical", "binary", None):
         raise OptionError(
             f'label_mode is "int", "categorical", "binary" or None, not {label_mode!r}'
+            + suggest(label_mode, ("int", "categorical", "binary"))
         )
     if isinstance(labels, str | bytes) or not isinstance(labels, Sequence | np.ndarray | None):
         if not (isinstance(labels, str) and labels == "inferred"):
@@ -78,7 +80,8 @@ def check_split(validation_split: Any, subset: Any, shuffle: bool, seed: int | N
     if validation_split and not 0 < validation_split < 1:
         raise OptionError(f"validation_split is between 0 and 1, not {validation_split!r}")
     if subset not in ("training", "validation", "both", None):
-        raise OptionError(f'subset is "training", "validation" or "both", not {subset!r}')
+        near = suggest(subset, ("training", "validation", "both"), cutoff=0.5)
+        raise OptionError(f'subset is "training", "validation" or "both", not {subset!r}{near}')
     if bool(validation_split) != bool(subset):
         raise OptionError(
             "validation_split and subset go together: validation_split=0.2, "

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ...core.alpha import Alpha
 from ...core.processor_count import count_processors
 from ...core.value_range import ValueRange
+from ...core.wording import suggest
 from ...errors import OptionError
 from ..audits.result import Audit
 from ..pixels.crops import Draw, NumpyDraw, RandomView, choose_view
@@ -155,7 +156,8 @@ class GrayBatches:
         self.seed = _draw_seed() if seed is None else _check_count("seed", seed)
         self.shuffle, self.drop_last = bool(shuffle), bool(drop_last)
         if layout not in _LAYOUTS:
-            raise OptionError(f"layout is one of {', '.join(_LAYOUTS)}, not {layout!r}")
+            near = suggest(layout, _LAYOUTS)
+            raise OptionError(f"layout is one of {', '.join(_LAYOUTS)}, not {layout!r}{near}")
         self.layout, self.dtype = layout, _check_dtype(dtype)
         self.on_error = check_on_error(on_error)
         name = describe_root(root)
@@ -316,7 +318,8 @@ def _check_dtype(dtype: Any) -> np.dtype[Any]:
                 return known
         except TypeError:
             break
-    raise OptionError(f'dtype is "uint8" or "uint16", not {dtype!r}')
+    near = suggest(dtype, ("uint8", "uint16"))
+    raise OptionError(f'dtype is "uint8" or "uint16", not {dtype!r}{near}')
 
 
 def _check_count(name: str, value: Any, least: int = 0) -> int:

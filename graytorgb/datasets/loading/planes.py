@@ -14,7 +14,8 @@ from ...core.levels import find_levels
 from ...core.notice import with_range_policy
 from ...core.percentile import refuse_nan
 from ...core.saturation import is_stated, warn_if_white
-from ...core.value_range import ValueRange, check_policy, find_range, needs_values
+from ...core.value_range import POLICIES, ValueRange, check_policy, find_range, needs_values
+from ...core.wording import suggest
 from ...errors import (
     BackendUnavailable,
     ChannelError,
@@ -107,7 +108,8 @@ def make_plane_options(
             "leave one of the two away"
         )
     if not isinstance(orientation, str) or orientation not in ("apply", "keep"):
-        raise OptionError(f'orientation is "apply" or "keep", not {orientation!r}')
+        near = suggest(orientation, ("apply", "keep"))
+        raise OptionError(f'orientation is "apply" or "keep", not {orientation!r}{near}')
     return PlaneOptions(
         value_range, keeps_depth, alphas.check(alpha), orientation, root, call, keeping
     )
@@ -303,7 +305,7 @@ def _find_own_range(
     raise LevelsError(
         f"its values are {dtype}, and nothing says which are black and white in all files{told}. "
         f"graytorgb.datasets.audit({options.root}).value_range finds the range of the whole set: "
-        f"{options.call}, {example}{kept}"
+        f"{options.call}, {example}{kept}. A range is {POLICIES}"
     )
 
 

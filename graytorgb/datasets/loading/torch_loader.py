@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, IterableDataset, Sampler
 
 from ...core.processor_count import count_processors
 from ...core.stats import stats_in_one
-from ...core.value_range import ValueRange
+from ...core.value_range import POLICIES, ValueRange
 from ...errors import LevelsError, OptionError
 from ...extras import require
 from .image_folder import GrayImageFolder
@@ -233,7 +233,7 @@ def _find_range(folders: list[GrayImageFolder]) -> ValueRange | None:
         told = "" if ranges == {None} else f"; its folders state {', '.join(map(str, ranges))}"
         raise LevelsError(
             "the data set keeps 16 bits, which don't tell how deep they are: loader(..., "
-            f"value_range=(0, 4095)) for 12 bits{told}"
+            f"value_range=(0, 4095)) for 12 bits{told}. A range is {POLICIES}"
         )
     return ranges.pop()
 

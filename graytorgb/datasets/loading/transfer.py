@@ -14,7 +14,7 @@ from torch.utils.data import get_worker_info
 
 from ...core.stats import Stats
 from ...errors import WorkerLost
-from ...transforms.batches import PrepareBatch
+from ...transforms.batches import BatchImage, PrepareBatch
 
 Recipe = tuple[Stats, int, torch.dtype]  # the arguments of PrepareBatch for gray bytes
 
@@ -43,11 +43,12 @@ class PrepareOnArrival(PrepareBatch):
         batch = super().__call__(samples)
         return batch if get_worker_info() is None else _Sent(batch)
 
-    def _make_batch(self, tensors: list[torch.Tensor], size: tuple[int, ...]) -> Any:
-        if get_worker_info() is None or self._is_raw or not self._are_bytes(tensors):
-            return super()._make_batch(tensors, size)
+    def _make_batch(self, images: list[BatchImage], size: tuple[int, ...]) -> Any:
+        are_bytes = all(image.is_gray_bytes for image in images)
+        if get_worker_info() is None or self._is_raw or not are_bytes:
+            return super()._make_batch(images, size)
         recipe = self._prepare.stats, self.channels, self._prepare.dtype
-        return _Parcel(recipe, torch.stack(tensors))
+        return _Parcel(recipe, torch.stack([image.tensor for image in images]))
 
 
 class _Sent:
@@ -93,7 +94,7 @@ class _Receiver(PrepareBatch):
     def write_bytes(self, images: torch.Tensor) -> torch.Tensor:
         """Return the prepared batch of gray bytes, (N, 1, H, W)."""
         batch = self._room((len(images), self.channels, *images.shape[2:]))
-        self._write(images, batch)
+        self._write(images, batch, None)
         return batch
 
 

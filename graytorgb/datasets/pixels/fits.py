@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from ...core.wording import suggest
 from ...errors import OptionError
 from ...functional.resizing import resize_part
 from .crops import Array, Draw, Size
@@ -77,6 +78,7 @@ def check_interpolation(name: str) -> str:
         raise OptionError(
             f"interpolation is one of {', '.join(map(repr, sorted(_FILTERS)))}, not {name!r}: "
             'interpolation="bilinear" for photographs, "nearest" for values that must not be mixed'
+            + suggest(name, _FILTERS)
         )
     return name.lower()
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.layout import find_order
+from ...core.wording import suggest
 from ...errors import OptionError
 from ...io import ImageFile
 from ...io.orientation import orient
@@ -59,7 +60,8 @@ def convert_like(
     array([[  0, 255, 255, 255]], dtype=uint8)
     """
     if loader not in LOADERS:
-        raise OptionError(f"loader is one of {', '.join(LOADERS)}, not {loader!r}")
+        near = suggest(loader, LOADERS, cutoff=0.5)
+        raise OptionError(f"loader is one of {', '.join(LOADERS)}, not {loader!r}{near}")
     rule = LOADERS[loader].find_rule(image, data)
     if rule is None or rule.is_ruined:
         return None

@@ -76,6 +76,18 @@ def find_effective_bits(values: Array, step: int, depths: Iterable[int]) -> int:
     return bits
 
 
+def list_depths(dtype: np.dtype[Any], stated: int | None) -> set[int]:
+    """Return the depths to which unsigned values may have been scaled: the dtype's, the stated.
+
+    >>> sorted(list_depths(np.dtype("uint16"), 12)), list_depths(np.dtype("int16"), 12)
+    ([12, 16], set())
+    """
+    if dtype.kind != "u":
+        return set()
+    whole = 8 * dtype.itemsize
+    return {whole, stated} if stated and 1 < stated < whole else {whole}
+
+
 def _is_scaled(values: Array, bits: int, depth: int) -> bool:
     """Return whether each value is one of `bits` bits, scaled to a depth in one of the ways."""
     if int(values[-1]) >> depth:
