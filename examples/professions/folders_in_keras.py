@@ -22,16 +22,14 @@ from graytorgb.models import adapt
 def train(folder: str, size: int = 224, weights: str | None = "imagenet") -> keras.Model:
     """Fine-tune a network of keras.applications on a folder of 16-bit files."""
     keras.utils.set_random_seed(0)
+    split = {"validation_split": 0.25, "subset": "both", "seed": 0}
     images, validation = gray_dataset_from_directory(
-        folder, image_size=size, batch_size=12, value_range=audit(folder),
-        validation_split=0.25, subset="both", seed=0,
-    )  # fmt: skip
+        folder, image_size=size, batch_size=12, value_range=audit(folder), **split
+    )
     core = keras.applications.MobileNet((size, size, 3), include_top=False, weights=weights)
-    network = keras.Sequential([
-        adapt(core, "-1..1", value_range=(0, 255)),
-        keras.layers.GlobalAveragePooling2D(),
-        keras.layers.Dense(len(images.class_names), activation="softmax"),
-    ])  # fmt: skip
+    network = keras.Sequential([adapt(core, "-1..1", value_range=(0, 255))])
+    network.add(keras.layers.GlobalAveragePooling2D())
+    network.add(keras.layers.Dense(len(images.class_names), activation="softmax"))
     network.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy")
     history = network.fit(images, validation_data=validation, epochs=4, shuffle=False, verbose=0)
     for epoch, loss in enumerate(history.history["loss"], 1):

@@ -7,6 +7,7 @@ camera of 12 bits sees them.
 
 import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -19,8 +20,6 @@ from .script import COLUMNS, QUICK_SIZE, plt, read, save, scale
 
 # isort: split
 # [train]
-from pathlib import Path
-
 import numpy as np
 import onnxruntime
 import PIL.Image
@@ -39,7 +38,7 @@ def make_network(classes: int, weights: str | None = None) -> torch.nn.Module:
     return adapt(network.eval(), "imagenet")
 
 
-def train(folder: Path, size: int, weights: str | None) -> torch.nn.Module:
+def train(folder: str, size: int, weights: str | None) -> torch.nn.Module:
     """Return a network that was adapted and then trained on the images of a folder."""
     images_12_bits = GrayImageFolder(folder, size, train=True, value_range=(0, 4095))
     batches = loader(images_12_bits, 24, channels=1, shuffle=True, seed=0)
@@ -56,7 +55,7 @@ def train(folder: Path, size: int, weights: str | None) -> torch.nn.Module:
 
 
 # [save]
-def save_and_load(network: torch.nn.Module, path: Path, classes: int) -> torch.nn.Module:
+def save_and_load(network: torch.nn.Module, path: str, classes: int) -> torch.nn.Module:
     """Save the weights, and load them into a network that is made in the same way."""
     torch.save(network.state_dict(), path)
     loaded = make_network(classes)
@@ -65,7 +64,7 @@ def save_and_load(network: torch.nn.Module, path: Path, classes: int) -> torch.n
 
 
 # [export]
-def export(network: torch.nn.Module, path: Path, size: int) -> None:
+def export(network: torch.nn.Module, path: str, size: int) -> None:
     """Write the network as ONNX, for batches of any size."""
     example = torch.rand(2, 1, size, size)
     batch = {0: torch.export.Dim.DYNAMIC}
@@ -75,7 +74,7 @@ def export(network: torch.nn.Module, path: Path, size: int) -> None:
 
 
 # [serve]
-def serve(model: Path, image: Path) -> np.ndarray:
+def serve(model: str, image: str) -> np.ndarray:
     """Return the probability of each class. Nothing here needs torch."""
     session = onnxruntime.InferenceSession(model)
     (network_input,) = session.get_inputs()

@@ -20,7 +20,7 @@ def train(folder: str, size: int = 224, weights: str | None = "DEFAULT") -> torc
     """Fine-tune a network on micrographs, of which every level of the camera is kept."""
     torch.manual_seed(0)
     values = audit(folder).value_range  # (0, 4095) for a camera of 12 bits
-    cells = GrayImageFolder(folder, size, train=True, value_range=values, dtype=torch.uint16)
+    cells = GrayImageFolder(folder, size, dtype=torch.uint16, value_range=values)
     batches = loader(cells, 24, channels=1, shuffle=True, seed=0)
     network = models.mobilenet_v3_small(weights=weights)
     network.classifier[3] = torch.nn.Linear(1024, len(cells.classes))

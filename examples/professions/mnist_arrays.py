@@ -1,7 +1,7 @@
 """From arrays to a trained batch: `python -m examples.professions.mnist_arrays [FOLDER]`.
 
 FOLDER has a file digits.npz with the arrays x_train and y_train, as Keras's mnist.npz has them.
-Without FOLDER, 200 digits are made of the 20 digits of MNIST that are inside foolbox.
+Without FOLDER, 100 digits are made of the 20 digits of MNIST that are inside foolbox.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ def train(folder: str, size: int = 64, weights: str | None = "DEFAULT") -> torch
     torch.manual_seed(0)
     arrays = np.load(f"{folder}/digits.npz")
     digits = list(zip(arrays["x_train"], arrays["y_train"].astype(int), strict=True))
-    batches = loader(digits, 40, channels=1, shuffle=True, seed=0)
+    batches = loader(digits, 50, channels=1, shuffle=True, seed=0)
     network = models.mobilenet_v3_small(weights=weights)
     network.classifier[3] = torch.nn.Linear(1024, 10)
     network = adapt(network.eval(), "imagenet").train()

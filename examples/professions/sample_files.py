@@ -6,7 +6,8 @@ calculated from photos, and the functions say how.
 """
 
 from collections.abc import Callable, Iterator
-from importlib.metadata import PackageNotFoundError, files
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, PackagePath, files
 from pathlib import Path
 from typing import Any
 
@@ -115,20 +116,21 @@ def write_documents(folder: Path) -> None:
 
 
 def write_digits(folder: Path) -> None:
-    """Write 200 digits as arrays in one file: 20 real ones of MNIST, each shifted ten times."""
-    try:
+    """Write 100 digits as arrays in one file: 20 real ones of MNIST, each shifted five times."""
+    found: list[PackagePath] = []
+    with suppress(PackageNotFoundError):
         found = [file for file in files("foolbox") or () if file.match("data/mnist_*.png")]
-    except PackageNotFoundError as error:
+    if not found:
         raise click.ClickException(
-            "the sample digits are those of foolbox: pip install foolbox, or give a file of your "
-            "own, such as Keras's mnist.npz"
-        ) from error
+            "the sample digits are those of foolbox: pip install foolbox, or state a folder with "
+            "a file digits.npz of your own, such as Keras's mnist.npz"
+        )
     rng = np.random.default_rng(SEED)
     images, labels = [], []
     for file in sorted(found):
         digit = np.asarray(Image.open(str(file.locate())).convert("L"))
         wide = np.pad(digit, 3)
-        for row, column in rng.integers(0, 7, (10, 2)):
+        for row, column in rng.integers(0, 7, (5, 2)):
             images.append(wide[row : row + 28, column : column + 28])
             labels.append(int(file.name[-5]))
     np.savez(folder / "digits.npz", x_train=np.stack(images), y_train=np.array(labels, np.uint8))
@@ -144,6 +146,6 @@ def write_sar(folder: Path) -> None:
     for name in ("brick", "grass"):
         (folder / name).mkdir()
         decibels = -20 + getattr(skimage.data, name)() * (15 / 255)
-        for number, part in enumerate(cut_parts(10 ** (decibels / 10), 480, rng)):
+        for number, part in enumerate(cut_parts(10 ** (decibels / 10), 448, rng)):
             intensity = part * rng.exponential(1, part.shape)
             tifffile.imwrite(folder / name / f"{number:02d}.tif", intensity.astype(np.float32))

@@ -13,6 +13,7 @@ from PIL import Image
 
 import graytorgb as g2r
 from graytorgb.cli.files import FileCommand, InputPath, OutputFile
+from graytorgb.core.wording import tell_count
 from graytorgb.core.writing import replacing
 from graytorgb.inspection.comparison import compare
 from graytorgb.inspection.loaders import LOADERS, convert_like
@@ -135,11 +136,13 @@ def describe(images: Sequence[Any], looks: Sequence[Look]) -> None:
     for look in looks:
         seen = [array for array in map(look.see, images) if array is not None]
         if not seen:
-            click.echo(f"{look.title}: refused")
+            click.echo(f"{look.title}:\n    refused")
             continue
-        left = np.mean([len(np.unique(array)) for array in seen])
+        left = round(np.mean([len(np.unique(array)) for array in seen]))
         black, white = map(max, zip(*map(find_ends, seen), strict=True))
-        click.echo(f"{look.title}: {left:,.0f} levels, up to {black:.0%} black, {white:.0%} white")
+        ends = [f"up to {share:.0%} {end}" for share, end in ((black, "black"), (white, "white"))
+            if share >= 0.005]  # fmt: skip
+        click.echo(f"{look.title}:\n    {', '.join([tell_count(left, 'level'), *ends])}")
 
 
 def find_white(seen: Array) -> int:
@@ -167,8 +170,8 @@ def draw(images: Sequence[Any], looks: Sequence[Look], output: Path) -> None:
                 continue
             axis.imshow(seen, cmap="gray", vmin=0, vmax=find_white(seen))
             black, white = find_ends(seen)
-            levels = f"{len(np.unique(seen)):,} levels, {black:.0%} black, {white:.0%} white"
-            axis.set_xlabel(levels, fontsize=9)
+            levels = tell_count(len(np.unique(seen)), "level")
+            axis.set_xlabel(f"{levels}, {black:.0%} black, {white:.0%} white", fontsize=9)
         row[0].set_title(look.title, loc="left", fontsize=10)
     save(figure, output)
 

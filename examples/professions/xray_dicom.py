@@ -18,9 +18,9 @@ from graytorgb.models import adapt
 
 
 def train(folder: str, size: int = 224, weights: str | None = "DEFAULT") -> torch.nn.Module:
-    """Fine-tune a network on CT slices, of which a window in Hounsfield units counts."""
+    """Fine-tune a network on CT slices, in the window of soft tissue, in Hounsfield units."""
     torch.manual_seed(0)
-    scans = GrayImageFolder(folder, size, train=True, value_range=(-160, 239))  # soft tissue
+    scans = GrayImageFolder(folder, size, train=True, value_range=(-160, 239))
     batches = loader(scans, 24, channels=1, shuffle=True, seed=0)
     network = models.mobilenet_v3_small(weights=weights)
     network.classifier[3] = torch.nn.Linear(1024, len(scans.classes))
