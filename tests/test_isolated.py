@@ -63,10 +63,11 @@ SUITES = {
             "tests/isolated/models_keras_proof.py",
             "tests/isolated/models_keras_runtimes.py",
             "tests/isolated/models_keras_whole.py",
+            "tests/isolated/professions_keras.py",
             "graytorgb/layers.py",
             "docs/guide/keras.md",
         ),
-        ("keras", "tensorflow"),
+        ("imagecodecs", "keras", "skimage", "tensorflow", "tifffile"),
         {"KERAS_BACKEND": "tensorflow"},
     ),
     "keras-jax": Suite(
