@@ -188,6 +188,7 @@ class GraphCopy:
         if (step.folds or step.image is None) and not is_float(image.dtype):
             value = apply_layer(self._casts.setdefault(id(operation), _make_cast(operation)))
             changes["dtype"] = value.dtype
+        dtype = value.dtype
         if step.prepare:
             value = apply_layer(self._make_planes_network(value, image, operation))
         if step.keep:
@@ -195,7 +196,7 @@ class GraphCopy:
             copy, value = self._call_copy(operation, args, kwargs)
             layers.append(copy)
         if step.image is None and self._preprocessing is not None:  # the first stem
-            value = apply_layer(make_mark(self._preprocessing, value.dtype))
+            value = apply_layer(make_mark(self._preprocessing, dtype))
             self._preprocessing = None
         for layer in step.layers:
             value = apply_layer(layer)
@@ -255,7 +256,10 @@ class GraphCopy:
         key = base, image.center, image.ones_level
         if key not in self._planes:
             gray = keras.Input(batch_shape=base.shape, dtype=base.dtype)
-            planes = keras.ops.subtract(gray, image.center) if image.center else gray
+            center: Any = image.center
+            if base.dtype == "float64":  # Keras on torch and JAX subtracts a number in float32
+                center = keras.ops.full_like(gray, center)
+            planes = keras.ops.subtract(gray, center) if image.center else gray
             if image.needs_ones:
                 width = [(0, int(k == image.axis)) for k in range(len(base.shape))]
                 planes = keras.ops.pad(planes, width, constant_values=image.ones_level)
