@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from graytorgb import ModelError, models
 from graytorgb.cli import main
-from graytorgb.cli.adapt import OPTIONS_OF_REMEDIES
+from graytorgb.cli.adapt import adapt_command
+from graytorgb.cli.remedies import REMEDIES, list_remedies
 from graytorgb.models import adapt, make_transform
 
 from ..support import needs, needs_package, packaged
@@ -197,7 +198,7 @@ class TestOnnx:
         assert "no picture: needs matplotlib: pip install 'graytorgb[bench]'" in output
         assert (tmp_path / "gray.onnx").exists()
 
-    @pytest.mark.parametrize("remedy", OPTIONS_OF_REMEDIES)
+    @pytest.mark.parametrize("remedy", REMEDIES)
     def test_what_is_missing_is_an_option(self, model, tmp_path, monkeypatch, remedy):
         """By the error's field, whatever its text says."""
 
@@ -207,7 +208,9 @@ class TestOnnx:
         monkeypatch.setattr(models, "adapt_file", fail)
         output, code = run(model, tmp_path / "gray.onnx", *STATS)
         assert code == 1
-        assert f"no hint in here Here: {OPTIONS_OF_REMEDIES[remedy]}" in output
+        options = [name for param in adapt_command.params for name in param.opts]
+        told = "".join(f" Here: {text}" for text in list_remedies([remedy], options))
+        assert output.endswith(f"no hint in here{told}")
 
     def test_tensors_outside(self, tmp_path):
         model = write_model(tmp_path / "net.onnx", outside=True)

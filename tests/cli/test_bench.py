@@ -50,7 +50,16 @@ class TestCommand:
         assert all(path.stat().st_size > 500 for path in paths)
         document = json.loads(paths[0].read_text())
         jsonschema.validate(document, SCHEMA)
-        assert {tuple(row["shape"]) for row in document["rows"]} == {(1, 20, 30), (4, 20, 30)}
+        assert {tuple(row["shape"]) for row in document["rows"]} == {(4, 20, 30)}  # as asked
+
+    def test_sizes(self, tmp_path):
+        """More sizes of the batch are measured only where they are asked for."""
+        path = tmp_path / "bench.json"
+        result = quick("--sizes", "1,4,2", "--json", str(path), "--plot", str(tmp_path / "a.png"))
+        assert result.exit_code == 0, result.output
+        shapes = {tuple(row["shape"]) for row in json.loads(path.read_text())["rows"]}
+        assert shapes == {(1, 20, 30), (2, 20, 30), (4, 20, 30)}
+        assert "of 3 cases" in result.output
 
     def test_combinations(self, tmp_path):
         path = tmp_path / "bench.json"
