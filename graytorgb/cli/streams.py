@@ -60,8 +60,12 @@ class Program(click.Command):
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors=_ERROR_HANDLER)
-        with silence_libraries():
-            return super().main(*args, **options)
+        try:
+            with silence_libraries():
+                return super().main(*args, **options)
+        except KeyboardInterrupt:  # before the command has begun, or after it has ended
+            click.echo("interrupted", err=True)
+            sys.exit(INTERRUPTED)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; Ctrl-C and every error end it with a message."""

@@ -52,7 +52,7 @@ class TestCommand:
         jsonschema.validate(document, SCHEMA)
         assert {tuple(row["shape"]) for row in document["rows"]} == {(4, 20, 30)}  # as asked
 
-    def test_sizes(self, tmp_path):
+    def test_sizes_of_the_batch(self, tmp_path):
         """More sizes of the batch are measured only where they are asked for."""
         path = tmp_path / "bench.json"
         result = quick("--sizes", "1,4,2", "--json", str(path), "--plot", str(tmp_path / "a.png"))
