@@ -16,7 +16,7 @@ from .report import Report, find_fastest_copy, rank_rows
 
 # Okabe and Ito's colors, told apart with any color vision; the winner's is the bluish green
 WINNER, OTHER, INK = "#009e73", "#8796a3", "#1b1c1d"
-_COLORS = ("#0072b2", "#e69f00", "#cc79a7", "#56b4e9", "#d55e00", "#8796a3")
+_COLORS = ("#0072b2", "#e69f00", "#cc79a7", "#56b4e9", "#d55e00")
 _MARKERS = "osDvP^X*"
 _SIZE = (6.0, 3.6)  # inches of a panel, whose letters are readable on a phone
 _REFERENCES = ("plain copying", "the result itself")
