@@ -73,7 +73,7 @@ def draw_svgs(report: Report) -> list[str]:
 
 
 def _draw_svg(panel: Panel, numbers: Mapping[str, int]) -> str:
-    ink = dict.fromkeys(
+    ink: dict[Any, Any] = dict.fromkeys(
         ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK
     )
     buffer = StringIO()

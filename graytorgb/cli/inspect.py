@@ -11,6 +11,7 @@ from rich.table import Table
 
 from ..core.value_range import ValueRange
 from ..core.wording import format_number
+from ..errors import LevelsError
 from ..extras import require
 from ..inspection.histogram import Bin, make_histogram
 from ..inspection.values import Values, find_values
@@ -77,13 +78,17 @@ def inspect_command(
         drawing = require("graytorgb.cli.inspect_picture", "matplotlib") if png_path else None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the package's own warning is among the notes
-            image = read(
-                file,
-                value_range=value_range,
-                index=index,
-                window=window or window_name or "file",
-                limit=LIMIT if limit is None else limit,
-            )
+            try:
+                image = read(
+                    file,
+                    value_range=value_range,
+                    index=index,
+                    window=window or window_name or "file",
+                    limit=LIMIT if limit is None else limit,
+                )
+            except LevelsError as error:
+                error.remedies = error.remedies or ("value_range", "window")
+                raise
         values = find_values(image)
         bins = make_histogram(image, values)
         console.print(_describe(image, values))

@@ -291,7 +291,7 @@ class TestNothingIsWritten:
         np.save(folder / "floats.npy", np.zeros((9, 9), np.float32))
         output, code = run(model, tmp_path / "gray.onnx", *STATS, "--verify", folder / "floats.npy")
         assert code == 1
-        assert "Here: --image-range LO HI" in output
+        assert "--image-range LO HI" in output
 
     def test_if_images_are_nearly_black(self, model, folder, tmp_path):
         """12 bits in files of 16 bits; the range in the message is the right one."""
@@ -302,7 +302,8 @@ class TestNothingIsWritten:
         output, code = run(model, tmp_path / "gray.onnx", *STATS, "--verify", folder)
         assert code == 1
         assert "nearly black" in output
-        assert "value_range=(0, 4095) Here: --image-range LO HI" in output
+        assert "such as 0 and 4095: --image-range LO HI" in output
+        assert "value_range=" not in output
 
     def test_if_images_are_constant(self, model, folder, tmp_path):
         PIL.Image.fromarray(np.full((9, 9), 99, np.uint8)).save(folder / "flat.png")
