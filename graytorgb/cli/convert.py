@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..core.wording import tell_count
-from ..core.writing import is_same_file
+from ..core.writing import is_same_file, why_unwritable
 from ..extras import require
 from ..io.formats import name_format
 from .faults import INTERRUPTED, tell_error
@@ -76,6 +76,8 @@ def convert_command(
             raise click.UsageError(
                 f"--json is SRC or DST, which would be lost: write another file, not {str(name)!r}"
             )
+    if not dry_run:
+        _check_target(dst)
     bar = ProgressBar("images", stays=True)
     with json_report(json_path) as (console, stdout):
         try:
@@ -97,6 +99,14 @@ def convert_command(
             told = tell_error(error)
             raise click.ClickException(f"all is done, and can't be printed: {told}") from error
     ctx.exit(0 if done.is_complete else 1)
+
+
+def _check_target(dst: Path) -> None:
+    """Raise a usage error if nothing can be written at DST, before anything is read."""
+    there = next((each for each in (dst, *dst.absolute().parents) if each.exists()), dst)
+    reason = why_unwritable(there / "results") if there.is_dir() else None
+    if reason is not None:
+        raise click.UsageError(f"DST can't be written, {str(dst)!r}: {reason}")
 
 
 def describe_conversion(done: "Conversion") -> dict[str, Any]:

@@ -126,3 +126,14 @@ def test_what_a_library_prints_goes_to_stderr(tmp_path, monkeypatch):
     done = run("inspect", tmp_path / "a.png", "--json", "-")
     check(json.loads(done.stdout), "inspect")
     assert "chatter" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that root can't write")
+def test_a_target_that_cannot_be_written_is_refused_before_anything_is_read(tmp_path):
+    PIL.Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "a.png")
+    for target in ("/proc/x", "/proc/x/y.zarr"):
+        done = run("convert", tmp_path, target)
+        assert done.exit_code == 2
+        assert f"DST can't be written, '{target}': nothing can be written in '/proc'" in done.stderr
+        assert "reading headers" not in done.stderr
+    assert run("convert", tmp_path, "/proc/x", "--dry-run", "--workers", "1").exit_code == 0
