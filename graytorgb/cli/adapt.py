@@ -16,6 +16,7 @@ from ..models.frameworks import FrameworkLine, find_file_line
 from ..models.preprocessing import Preprocessing
 from ..models.runtimes import RUNTIMES
 from .adapt_request import Request, adapt_and_prove, report
+from .faults import discard_native_stderr
 from .files import FileCommand, InputPath, ModelOutput, ModelPath, OutputFile
 from .report_file import describe_version, json_option, json_report, write_json
 from .types import PAIR, Shape, StatsOption
@@ -175,6 +176,8 @@ def adapt_command(
             model, out, line, preprocessing, stats, layers=list(layers) or None, **rest
         )
         _check_options(request, proof_wanted=json_path is not None or png_path is not None)
+        with discard_native_stderr():
+            line.load()
         if request.runtime is not None:
             RUNTIMES[request.runtime].check_takes(line.folder)
         with TemporaryDirectory(prefix=".graytorgb-", dir=out.parent) as folder:

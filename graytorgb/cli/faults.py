@@ -54,6 +54,27 @@ def silence_libraries() -> Iterator[None]:
 
 
 @contextmanager
+def discard_native_stderr() -> Iterator[None]:
+    """Discard what C code writes to stderr in the block, as TensorFlow does when it is imported.
+
+    TensorFlow's first lines come before it reads the level of its log. Errors of Python are raised
+    as ever.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:  # the caller has closed it
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+@contextmanager
 def _replaced(module: Any, name: str, value: Any) -> Iterator[None]:
     """Give a module's name another value in the block."""
     before = getattr(module, name)

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from graytorgb.cli import COMMANDS, main
-from graytorgb.cli.faults import hide_folders, tell_error
+from graytorgb.cli.faults import discard_native_stderr, hide_folders, tell_error
 from graytorgb.cli.remedies import REMEDIES, tell_remedies
 from graytorgb.errors import GrayToRGBError, LayoutError, LevelsError
 
@@ -132,6 +132,16 @@ def test_a_user_who_asks_for_warnings_gets_them(command, monkeypatch):
         monkeypatch.setattr(warnings, "showwarning", lambda *args: shown.append(str(args[0])))
         command(lambda: warnings.warn("by a library", stacklevel=1))
     assert shown == ["by a library"]
+
+
+def test_what_native_code_writes_to_stderr_is_discarded_in_the_block_alone(capfd):
+    with discard_native_stderr():
+        os.write(2, b"by a library")
+    os.write(2, b"by the command")
+    with pytest.raises(RuntimeError, match="bad"), discard_native_stderr():
+        raise RuntimeError("bad")
+    os.write(2, b".")
+    assert capfd.readouterr().err == "by the command."
 
 
 def test_paths_of_the_user_stay():
