@@ -181,7 +181,7 @@ def test_a_real_ctrl_c_at_any_time(name, tmp_path):
         PIL.Image.fromarray(np.zeros((400, 400), np.uint16) + k).save(tmp_path / f"{k}.png")
     words = {"inspect": [str(tmp_path / "0.png")], "audit": [str(tmp_path)]}.get(name, [])
     code = "import sys; from graytorgb.cli import main; print('begun', flush=True); main()"
-    for wait in (0.05, 0.4, 0.9):
+    for wait in (0.2, 0.5):
         process = subprocess.Popen(
             [sys.executable, "-c", code, name, *words], stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True,
