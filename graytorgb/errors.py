@@ -12,9 +12,13 @@ class GrayToRGBError(Exception):
     remedies : tuple of str
         The arguments that would help, where the message asks for some, such as ``("stats",)``. The
         command line names its options for them.
+    problem : str
+        What is wrong, without the call that works, where `remedies` name it. The command line shows
+        it in place of the message, because its user types options.
     """
 
     remedies: tuple[str, ...] = ()
+    problem = ""
 
     ag_pass_through = True  # else TensorFlow's AutoGraph raises an error of another class
 

@@ -19,7 +19,8 @@ class Case(NamedTuple):
     threads: int
 
     def __str__(self) -> str:
-        return f"{self.shape_text} {self.dtype} {self.layout}, {self.threads} thread(s)"
+        threads = f"{self.threads} thread{'s' * (self.threads != 1)}"
+        return f"{self.shape_text} {self.dtype} {self.layout}, {threads}"
 
     @property
     def shape_text(self) -> str:

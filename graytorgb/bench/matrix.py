@@ -36,7 +36,7 @@ def fill_matrix(
     layouts: Sequence[str] = (),
     threads: Sequence[int] = (),
     *,
-    with_smaller_batches: bool = False,
+    sizes: Sequence[int] = (),
 ) -> list[Case]:
     """Return the cases of what is given, and of the preset or the usual for what isn't.
 
@@ -46,20 +46,21 @@ def fill_matrix(
         The matrix that fills in.
     shapes, dtypes, layouts, threads : sequence
         Every combination of these is a case. Threads are one for each processor by default.
-    with_smaller_batches : bool
-        Whether a single shape of a batch stands for batches of 1, 4, 16, … images too.
+    sizes : sequence of int
+        How many images a batch has, in place of the first size of each shape.
 
     Raises
     ------
     LayoutError
-        If a layout doesn't fit a shape, or names a channel axis.
+        If a layout doesn't fit a shape, or names a channel axis; or if there are `sizes` for a
+        shape that is one image.
     """
     usual = _USUAL if preset is None else PRESETS[preset]
     if shapes and not layouts and any(len(shape) == 2 for shape in shapes):
         layouts = ["HW->HWC"]
     shapes = shapes or usual[0]
-    if with_smaller_batches and len(shapes) == 1 and len(shapes[0]) == 3:
-        shapes = _list_smaller_batches(shapes[0])
+    if sizes:
+        shapes = _resize_batches(shapes, sizes)
     count = os.cpu_count() or 1
     return make_cases(shapes, dtypes or usual[1], layouts or usual[2], threads or [count])
 
@@ -85,9 +86,17 @@ def make_cases(
     return sorted(cases, key=lambda case: case.result_bytes)
 
 
-def _list_smaller_batches(shape: Shape) -> list[Shape]:
-    counts = {4**k for k in range(16) if 4**k < shape[0]} | {shape[0]}
-    return [(count, *shape[1:]) for count in sorted(counts)]
+def _resize_batches(shapes: Iterable[Shape], sizes: Iterable[int]) -> list[Shape]:
+    """Return each shape with each of these sizes of the batch."""
+    resized = []
+    for shape, size in product(shapes, sizes):
+        if len(shape) < 3:
+            text = "x".join(map(str, shape))
+            raise LayoutError(
+                f"sizes are those of a batch, and {text} is one image: 1x{text} is a batch of one"
+            )
+        resized.append((size, *shape[1:]))
+    return list(dict.fromkeys(resized))
 
 
 def split_by_memory(

@@ -123,14 +123,19 @@ def summarize_case(rows: Iterable[Row]) -> str:
 
 
 def make_table(case: Case, rows: list[Row]) -> Table:
-    """Return the rows of a case that were measured, as a table for the terminal."""
+    """Return the rows of a case that were measured, as a table for the terminal.
+
+    The fastest backend whose result is a copy has a mark.
+    """
+    best = find_fastest_copy(rows)
     table = Table(title=str(case), title_justify="left")
     table.add_column("backend")
     for heading in ("fresh, ms", "out=, ms", "GB/s", "% of limit", "peak, MB"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rank_rows(rows):
         if row.fresh_s is not None:
-            table.add_row(row.backend, *format_cells(row))
+            name, style = (f"→ {row.backend}", "bold green") if row is best else (row.backend, "")
+            table.add_row(name, *format_cells(row), style=style)
     return table
 
 

@@ -1,10 +1,12 @@
 """``measure``: every backend in the same rounds, then the memory of each one."""
 
-from collections.abc import Callable, Iterable, Iterator
+import math
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,17 +19,48 @@ from .limit import plain_copies
 from .peaks import measure_conversion_peak
 
 _LIMIT, _REUSED = "limit: ", "reused: "
+_INTERRUPTED, _LATE = "interrupted", "the time limit was over"  # what ends rounds early
+_TIMING_SHARE = 0.6  # of the time limit; the rest is for the memory
+
+
+class _TimeIsUp(BaseException):
+    """The time limit is over: no error of a call, which would be told in its row."""
+
+
+class Watch(Protocol):
+    """What a measurement tells of its progress."""
+
+    def begin(self, case: Case, what: str) -> None:
+        """Take what is done from now on, such as ``"timing"``."""
+
+    def advance(self, steps: int) -> None:
+        """Take how many more steps are done, of the :func:`count_steps` of a case."""
+
+
+class _Unwatched:
+    """A watch for those who don't look."""
+
+    def begin(self, case: Case, what: str) -> None:
+        pass
+
+    def advance(self, steps: int) -> None:
+        pass
+
+
+def count_steps(names: Collection[str], *, peaks: bool) -> int:
+    """Return how many steps the measurement of a case has: loading, timing, and memory."""
+    return (1 + peaks) * len(names) + 1
 
 
 def measure_cases(
     rows: list[Row],
     cases: Iterable[Case],
-    names: Iterable[str],
+    names: Collection[str],
     *,
     budget: float,
     peaks: bool = True,
-    begin: Callable[[Case], Any] = lambda case: None,
-    done: Callable[[str], Any] = lambda what: None,
+    time_limit: float = math.inf,
+    watch: Watch | None = None,
 ) -> bool:
     """Append the rows of several cases to a list, and return whether Ctrl-C ended it early.
 
@@ -37,15 +70,14 @@ def measure_cases(
         Where each row goes as soon as it is measured, so that an interrupt loses none.
     cases : iterable of Case
         What to convert.
-    names, budget, peaks, done
-        As in :func:`measure`; `budget` is for each case.
-    begin : callable
-        Called with each case before it is measured.
+    names, budget, peaks, time_limit, watch
+        As in :func:`measure`; `budget` and `time_limit` are for each case.
     """
     try:
         for case in cases:
-            begin(case)
-            rows.extend(measure(case, names, budget=budget, peaks=peaks, done=done))
+            rows.extend(
+                measure(case, names, budget=budget, peaks=peaks, time_limit=time_limit, watch=watch)
+            )
     except KeyboardInterrupt:
         return True
     return False
@@ -53,13 +85,14 @@ def measure_cases(
 
 def measure(
     case: Case,
-    names: Iterable[str],
+    names: Collection[str],
     *,
     budget: float,
     peaks: bool = True,
     least: int = 5,
     warm_up: int = 2,
-    done: Callable[[str], Any] = lambda what: None,
+    time_limit: float = math.inf,
+    watch: Watch | None = None,
 ) -> Iterator[Row]:
     """Yield the rows of a case, one for each backend, as they are finished.
 
@@ -67,7 +100,7 @@ def measure(
     ----------
     case : Case
         What to convert.
-    names : iterable of str
+    names : collection of str
         Backends, or ``"auto"``. One that is missing, broken or can't take the dtype gets a
         row that says so, and so does one that fails while it runs.
     budget : float
@@ -76,62 +109,120 @@ def measure(
         Whether to measure memory too, in a fresh process for each backend.
     least, warm_up : int
         How many rounds are run at least, and how many before them don't count.
-    done : callable
-        Called with the name of each step that is finished.
+    time_limit : float
+        Seconds after which nothing more is begun. What is left out then is told in the rows; the
+        memory of the fastest backends is measured first.
+    watch : Watch, optional
+        What is told of the progress.
 
     Raises
     ------
     KeyboardInterrupt
         After the rows that were measured until then.
     """
-    refused = {name: why for name in names if (why := _find_refusal(name, case))}
+    begun, watch = time.monotonic(), watch or _Unwatched()
+    end = begun + time_limit
+    refused = {}
+    for name in names:
+        watch.begin(case, f"loading {name}")
+        if why := _find_refusal(name, case):
+            refused[name] = why
+        watch.advance(1 + bool(why and peaks))
     runnable = [name for name in names if name not in refused]
     for name, why in refused.items():
         yield Row(name, *case, available=False, why=why)
-    timings, failures, interrupted = _time(case, runnable, budget, least, warm_up)
-    done("timed")
+    watch.begin(case, "timing")
+    late = begun + _TIMING_SHARE * time_limit
+    timings, failures, reason = _time(case, runnable, budget, least, warm_up, late)
+    watch.advance(1)
     limit = min((t.median for name, t in timings.items() if name.startswith(_LIMIT)), default=None)
+    interrupted = reason == _INTERRUPTED
+    if peaks:  # those of the fastest first
+        runnable.sort(key=lambda name: timings[name].median if name in timings else math.inf)
     for name in runnable:
         if name not in timings:
-            why = failures.get(name, "interrupted before it was measured")
+            why = failures.get(name, f"{reason} before it was measured")
             yield Row(name, *case, available=False, why=why)
-            continue
-        row = _make_row(case, name, timings[name], timings.get(_REUSED + name), limit)
-        if peaks and not interrupted:
-            try:
-                row = _add_peak(row)
-            except KeyboardInterrupt:
-                interrupted = True
-            done(name)
-        yield row
+        else:
+            row = _make_row(case, name, timings[name], timings.get(_REUSED + name), limit)
+            if peaks and not interrupted:
+                watch.begin(case, f"memory of {name}")
+                try:
+                    row = _add_peak(row, end)
+                except KeyboardInterrupt:
+                    interrupted = True
+            yield row
+        watch.advance(int(peaks))
     if interrupted:
         raise KeyboardInterrupt
 
 
 def _time(
-    case: Case, names: list[str], budget: float, least: int, warm_up: int
-) -> tuple[dict[str, Timing], dict[str, str], bool]:
+    case: Case, names: list[str], budget: float, least: int, warm_up: int, end: float
+) -> tuple[dict[str, Timing], dict[str, str], str]:
     """Time every backend, with a fresh and a reused result, and plain copying in the same rounds.
 
     Returns
     -------
-    dict, dict, bool
-        The timings; why a call failed that isn't among them; whether Ctrl-C ended the rounds.
+    dict, dict, str
+        The timings; why a call failed that isn't among them; what ended the rounds early, or an
+        empty text.
     """
     gray = make_gray_batch(case.shape, case.dtype)
     out = np.ones(case.result_shape, case.dtype)
-    calls: dict[str, Callable[[], Any]] = {}
-    for name in names:
-        calls[name] = partial(to_rgb, gray, case.layout, backend=name)
-        calls[_REUSED + name] = partial(to_rgb, gray, case.layout, backend=name, out=out)
+    fresh = {name: partial(to_rgb, gray, case.layout, backend=name) for name in names}
+    reused: dict[str, Callable[[], Any]] = {
+        _REUSED + name: partial(call, out=out) for name, call in fresh.items()
+    }
     with use_threads(names, case.threads), plain_copies(gray, out, case.threads) as copies:
-        rounds = Rounds(calls | {_LIMIT + name: copy for name, copy in copies.items()})
-        interrupted = False
-        try:
-            rounds.run(budget, least, warm_up)
-        except KeyboardInterrupt:
-            interrupted = True
-    return rounds.timings(), rounds.failures, interrupted
+        limits = {_LIMIT + name: copy for name, copy in copies.items()}
+        return _run_rounds([fresh, reused | limits], budget, least, warm_up, end)
+
+
+def _run_rounds(
+    stages: Sequence[Mapping[str, Callable[[], Any]]],
+    budget: float,
+    least: int,
+    warm_up: int,
+    end: float,
+) -> tuple[dict[str, Timing], dict[str, str], str]:
+    """Time calls as :func:`_time` tells them; the stages are in the order of their importance.
+
+    The first round warms up. Where the time limit leaves no more rounds, it is what counts.
+    """
+
+    def stop_in_time(_: str) -> None:
+        if time.monotonic() > end:
+            raise _TimeIsUp
+
+    def merge(parts: Iterable[Rounds]) -> tuple[dict[str, Timing], dict[str, str]]:
+        timings: dict[str, Timing] = {}
+        failures: dict[str, str] = {}
+        for part in parts:
+            timings |= part.timings()
+            failures |= part.failures
+        return {name: t for name, t in timings.items() if name not in failures}, failures
+
+    begun, parts, reason = time.monotonic(), [], ""
+    try:
+        for stage in stages:
+            parts.append(Rounds(stage, before=stop_in_time))
+            parts[-1].run(0, least=1, warm_up=0)
+        taken = time.monotonic() - begun
+        failed = merge(parts)[1]
+        calls = {name: call for stage in stages for name, call in stage.items()}
+        rounds = Rounds({n: c for n, c in calls.items() if n not in failed}, before=stop_in_time)
+        if time.monotonic() + taken < end:
+            parts.append(rounds)
+            fits = time.monotonic() + (warm_up + least) * taken < end
+            rounds.run(budget, least, warm_up=max(0, warm_up - 1) if fits else 0)
+        else:
+            reason = _LATE
+    except KeyboardInterrupt:
+        reason = _INTERRUPTED
+    except _TimeIsUp:
+        reason = _LATE
+    return *merge(parts), reason
 
 
 @contextmanager
@@ -192,7 +283,9 @@ def _make_row(
     )
 
 
-def _add_peak(row: Row) -> Row:
+def _add_peak(row: Row, end: float) -> Row:
+    if time.monotonic() > end:
+        return row._replace(why=f"{_LATE} before the memory that it needs was measured")
     try:
         peak = measure_conversion_peak(row.backend, row.shape, row.dtype, row.layout)
     except (BrokenProcessPool, MemoryError) as error:

@@ -1,5 +1,6 @@
 """``graytorgb adapt``: adapt a model's file to gray, prove the result, and write it."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +9,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
 
 from ..errors import GrayToRGBError, ModelError
@@ -16,20 +16,11 @@ from ..models.frameworks import FrameworkLine, find_file_line
 from ..models.preprocessing import Preprocessing
 from ..models.runtimes import RUNTIMES
 from .adapt_request import Request, adapt_and_prove, report
+from .faults import discard_native_stderr
 from .files import FileCommand, InputPath, ModelOutput, ModelPath, OutputFile
+from .report_file import describe_version, json_option, json_report, write_json
 from .types import PAIR, Shape, StatsOption
 
-# The options that solve an error, by the names in the error's `remedies`.
-OPTIONS_OF_REMEDIES = {
-    "stats": f"--stats imagenet, or --stats {PAIR}",
-    "no stats": "no --stats, or --stats 0..1",
-    "how": "--how expand, with --stats",
-    "image_range": "--image-range LO HI",
-    "layer": "--layer NAME",
-    "key": "--key NAME, the name of a weight; several of them name several weights",
-    "classes": "--classes N, the number of outputs of the file's last layer",
-    "example": "--size HEIGHTxWIDTH",
-}
 _EXAMPLES = """\b
 Examples:
   graytorgb adapt model.onnx gray.onnx --stats imagenet --verify photos
@@ -151,7 +142,7 @@ def _reject_half(ctx: click.Context, param: click.Parameter, value: str | None) 
     help="The runtime that both networks are converted to for the proof.  [default: none, the "
     "framework itself]",
 )
-@click.option("--json", "json_path", type=OutputFile(), help="Write the proof's figures to a file.")
+@json_option("Write the proof's figures")
 @click.option(
     "--png",
     "png_path",
@@ -175,23 +166,28 @@ def adapt_command(
     .pth. Both networks are run on the same gray images. OUT is only written if their outputs are
     equal. Weights can only be run with --arch; without it they are written unproven.
     """
-    console = Console()
     try:
         line = find_file_line(model, out)
     except ModelError as error:
         raise click.UsageError(str(error)) from error
-    with _errors_for_shell(line):
+    with _without_how(line), json_report(json_path) as (console, stdout):
         preprocessing = Preprocessing.from_arguments(stats, value_range, normalized)
         request = Request(
             model, out, line, preprocessing, stats, layers=list(layers) or None, **rest
         )
         _check_options(request, proof_wanted=json_path is not None or png_path is not None)
+        with discard_native_stderr():
+            line.load()
         if request.runtime is not None:
             RUNTIMES[request.runtime].check_takes(line.folder)
         with TemporaryDirectory(prefix=".graytorgb-", dir=out.parent) as folder:
             proof = adapt_and_prove(console, request, Path(folder) / out.name)
             if proof is not None:
-                report(console, proof, json_path, png_path)
+                report(console, proof, png_path)
+                if json_path is not None:
+                    figures = json.loads(proof.to_json())
+                    names = {"model": str(model), "out": str(out)}
+                    write_json(describe_version() | names | figures, json_path, stdout)
                 if not proof.passed:
                     reason = proof.explain_failure("--tolerance {:g}")
                     raise ModelError(
@@ -201,20 +197,20 @@ def adapt_command(
             # files of tensors are moved first, and then the model that names them
             for file in sorted(Path(folder).iterdir(), key=lambda f: f.name == out.name):
                 os.replace(file, out.parent / file.name)  # noqa: PTH105
-    console.print(f"[bold]wrote {escape(str(out))}[/]: {escape(preprocessing.describe_input())}")
+        console.print(
+            f"[bold]wrote {escape(str(out))}[/]: {escape(preprocessing.describe_input())}"
+        )
 
 
 @contextmanager
-def _errors_for_shell(line: FrameworkLine) -> Iterator[None]:
-    """Turn the package's errors into those of click, with the options that solve them."""
+def _without_how(line: FrameworkLine) -> Iterator[None]:
+    """Leave --how out of what solves an error, where the file holds weights alone."""
     try:
         yield
-    except (GrayToRGBError, OSError) as error:
-        names = [name for name in getattr(error, "remedies", ()) if name in OPTIONS_OF_REMEDIES]
+    except GrayToRGBError as error:
         if line.files_hold == "weights":
-            names = [name for name in names if name != "how"]
-        hint = f"\nHere: {'; '.join(OPTIONS_OF_REMEDIES[name] for name in names)}" if names else ""
-        raise click.ClickException(f"{error}{hint}") from error
+            error.remedies = tuple(name for name in error.remedies if name != "how")
+        raise
 
 
 def _check_options(request: Request, *, proof_wanted: bool) -> None:

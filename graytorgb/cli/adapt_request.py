@@ -8,7 +8,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from .. import models
-from ..core.writing import write_text
 from ..errors import BackendUnavailable, ModelError
 from ..extras import require
 from ..inspection.gray_images import make_noise_images, read_grays
@@ -145,13 +144,9 @@ def _describe_skipped(skipped: list[tuple[Path, str]]) -> str:
     return "\n".join([f"[yellow]skipped {files} can't be read:[/]", *lines])
 
 
-def report(
-    console: Console, proof: models.Verification, json_path: Path | None, png_path: Path | None
-) -> None:
-    """Print the proof, and write the files that --json and --png name."""
+def report(console: Console, proof: models.Verification, png_path: Path | None) -> None:
+    """Print the proof, and draw the picture that --png names."""
     console.print(proof)
-    if json_path is not None:
-        write_text(json_path, proof.to_json() + "\n")
     if png_path is not None:
         try:
             proof.write_png(png_path)

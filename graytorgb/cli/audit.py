@@ -1,71 +1,28 @@
 """``graytorgb audit``: what a set of images is, and what the usual loaders would lose of it."""
 
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 
 from ..core.writing import is_same_file
-from ..errors import GrayToRGBError, LayoutError
+from ..errors import LayoutError
 from ..extras import require
-from ..io.formats import HEAD, find_format, name_format
-from .files import FileCommand, OutputFile, get_label
+from .faults import INTERRUPTED
+from .files import FileCommand
 from .progress import ProgressBar
-from .streams import INTERRUPTED, tell_error
+from .report_file import STDOUT, ReportFile, json_option, json_report
 
 if TYPE_CHECKING:
     from ..datasets import Audit
-
-_STDOUT = Path("-")
-_ZARR = ("zarr.json", ".zarray", ".zgroup")
-
-
-class ReportFile(OutputFile):
-    """A report that a command writes, never over an image; ``-`` is stdout if that is allowed."""
-
-    def __init__(self, suffixes: Iterable[str] = (), *, allow_dash: bool = False) -> None:
-        super().__init__(suffixes)
-        self.allow_dash = allow_dash
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Path:
-        """Return the path, or raise a usage error."""
-        if self.allow_dash and str(value) == "-":
-            return _STDOUT
-        path = super().convert(value, param, ctx)
-        if path.is_file() and _is_source(path):
-            raise click.UsageError(
-                f"{get_label(param)} is an image or a part of one, which would be lost: write "
-                f"another file, not {str(path)!r}", ctx,
-            )  # fmt: skip
-        return path
-
-    def files(self, path: Path) -> Iterator[Path]:
-        """Yield each file that the command writes."""
-        if path != _STDOUT:
-            yield path
-
-
-def _is_source(path: Path) -> bool:
-    """Return whether a file is an image, by its name or its content, or a part of a Zarr array."""
-    if name_format(path.suffix):
-        return True
-    with path.open("rb") as file:
-        if find_format(file.read(HEAD)):
-            return True
-    return any((folder / name).is_file() for folder in path.absolute().parents for name in _ZARR)
 
 
 @click.command("audit", cls=FileCommand)
 @click.argument("sources", nargs=-1, required=True, metavar="SRC...")
 @click.option("--quick", is_flag=True, help="Read only the headers of the files.")
-@click.option(
-    "--json", "json_path", type=ReportFile(allow_dash=True), metavar="FILE",
-    help="Write all records in a versioned schema; - is stdout.",
-)  # fmt: skip
+@json_option("Write all records in a versioned schema")
 @click.option(
     "--csv", "csv_path", type=ReportFile(), metavar="FILE", help="Write a line for each file."
 )
@@ -111,16 +68,15 @@ def audit_command(
         "--json": json_path, "--csv": csv_path, "--parquet": parquet_path, "--html": html_path
     }  # fmt: skip
     _check_sources(sources, reports)
-    console = Console(stderr=json_path == _STDOUT)
-    with _clear_errors():
+    with _layout_as_remedy(), json_report(json_path) as (console, stdout):
         if parquet_path:
             require("graytorgb.datasets.audits.parquet")
         if html_path:
             require("graytorgb.datasets.audit_page.page")
         options = {"quick": quick, "workers": workers, "scheduler": scheduler}
         with _run(sources, layout, options) as audit:
-            if json_path == _STDOUT:
-                require("graytorgb.datasets.audits.files").stream_json(audit, sys.stdout)
+            if json_path == STDOUT:
+                require("graytorgb.datasets.audits.files").stream_json(audit, stdout)
             elif json_path:
                 audit.write_json(json_path)
             if csv_path:
@@ -138,25 +94,20 @@ def _check_sources(sources: Iterable[str], reports: dict[str, Path | None]) -> N
     """Raise a usage error if a report would be written over a source."""
     for option, path in reports.items():
         for source in sources:
-            if path is not None and path != _STDOUT and is_same_file(path, source):
+            if path is not None and path != STDOUT and is_same_file(path, source):
                 raise click.UsageError(
                     f"{option} is SRC, which would be lost: write another file, not {str(path)!r}"
                 )
 
 
 @contextmanager
-def _clear_errors() -> Iterator[None]:
-    """Turn the errors that a user can mend into messages of the command line."""
+def _layout_as_remedy() -> Iterator[None]:
+    """Let every error about axes name --layout."""
     try:
         yield
     except LayoutError as error:
-        raise click.ClickException(f"{error} (on the command line: --layout NHW)") from error
-    except GrayToRGBError as error:
-        raise click.ClickException(str(error)) from error
-    except BrokenPipeError:
-        raise  # as of `| head`: click ends the program without a word
-    except OSError as error:
-        raise click.ClickException(tell_error(error)) from error
+        error.remedies = error.remedies or ("layout",)
+        raise
 
 
 def _run(sources: tuple[str, ...], layout: str | None, options: dict[str, Any]) -> "Audit":

@@ -1,21 +1,25 @@
 """``graytorgb bench``: which backend to choose, measured here and now."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ..backends.registry import find_backends, lookup
 from ..errors import GrayToRGBError
 from ..extras import require
+from .faults import INTERRUPTED
 from .files import PICTURES, FileCommand, OutputFile
-from .streams import INTERRUPTED
-from .types import Shape, Size
+from .progress import ProgressBar
+from .report_file import ReportFile, json_option, json_report, write_json
+from .types import Counts, Shape, Size
 
 if TYPE_CHECKING:
     from ..bench import Case, Report
+
+_TIME_LIMIT = 30.0  # seconds for one shape
 
 
 def _check_names(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str]:
@@ -67,7 +71,25 @@ def _check_names(ctx: click.Context, param: click.Parameter, value: str | None) 
     type=click.Choice(["quick", "full"]),
     help="Measure a fixed set of shapes, dtypes and layouts.",
 )
-@click.option("--seconds", default=1.0, show_default=True, help="How long to time each case.")
+@click.option(
+    "--sizes",
+    type=Counts(),
+    metavar="1,4,16,64",
+    help="Sizes of the batch, in place of the first size of --shape; each is measured.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0),
+    default=1.0,
+    show_default=True,
+    help="How long to time each case.",
+)
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="After how long nothing more of a case is begun.  [default: 30; none with --preset]",
+)
 @click.option(
     "--memory-limit",
     type=Size(),
@@ -75,18 +97,16 @@ def _check_names(ctx: click.Context, param: click.Parameter, value: str | None) 
     help="How much memory may be used.  [default: what is available]",
 )
 @click.option("--peaks/--no-peaks", default=True, help="Measure memory, each backend in a process.")
-@click.option(
-    "--json", "json_path", type=OutputFile(), help="Write all figures in a versioned schema."
-)
-@click.option("--csv", "csv_path", type=OutputFile(), help="Write a line for each measurement.")
+@json_option("Write all figures in a versioned schema")
+@click.option("--csv", "csv_path", type=ReportFile(), help="Write a line for each measurement.")
 @click.option(
     "--plot",
     "plot_path",
     type=OutputFile(PICTURES),
-    help="Draw throughput and memory; over batches of 1, 4, 16 and so on if one shape is given.",
+    help="Draw throughput and memory; with --sizes, over the sizes of the batch.",
 )
 @click.option(
-    "--html", "html_path", type=OutputFile(), help="Write a page with tables and drawings."
+    "--html", "html_path", type=ReportFile(), help="Write a page with tables and drawings."
 )
 def bench_command(
     shapes: tuple[tuple[int, ...], ...],
@@ -95,7 +115,9 @@ def bench_command(
     threads: tuple[int, ...],
     names: list[str],
     preset: str | None,
+    sizes: tuple[int, ...] | None,
     seconds: float,
+    time_limit: float | None,
     memory_limit: int | None,
     peaks: bool,
     json_path: Path | None,
@@ -105,65 +127,57 @@ def bench_command(
 ) -> None:
     """Measure here and now which backend to choose.
 
-    Options that name a shape, dtype, layout or threads can be given more than once; every
-    combination is measured.
+    The answer is a table and a sentence for one shape, within half a minute. Options that name a
+    shape, dtype, layout or threads can be given more than once; every combination is measured.
     """
-    console = Console()
-    try:
+    with json_report(json_path) as (console, stdout):
         bench = require("graytorgb.bench")
-        matrix = require("graytorgb.bench.matrix")
         plot = require("graytorgb.bench.plot") if plot_path else None
         html = require("graytorgb.bench.html") if html_path else None
-        cases = matrix.fill_matrix(
-            preset, shapes, dtypes, layouts, threads,
-            with_smaller_batches=bool(plot_path or html_path),
-        )  # fmt: skip
-    except (GrayToRGBError, TypeError) as error:
-        raise click.ClickException(str(error)) from error
-    cases, too_large = matrix.split_by_memory(cases, memory_limit)
-    for text in too_large.values():
-        if preset is None:
-            raise click.ClickException(f"{text}: try a smaller --shape or larger --memory-limit")
-        console.print(f"[yellow]left out: {text}[/]")
-    report = bench.Report.new()
-    interrupted = _measure(console, report, cases, names, seconds, peaks=peaks)
-    _print(console, report)
-    if json_path:
-        report.write_json(json_path)
-    if csv_path:
-        report.write_csv(csv_path)
-    if plot:
-        plot.write_picture(report, plot_path)
-    if html:
-        html.write_html(report, html_path)
+        matrix = require("graytorgb.bench.matrix")
+        try:
+            cases = matrix.fill_matrix(preset, shapes, dtypes, layouts, threads, sizes=sizes or ())
+        except TypeError as error:  # NumPy's, for a dtype that it doesn't have
+            raise click.BadParameter(str(error), param_hint="--dtype") from error
+        cases, too_large = matrix.split_by_memory(cases, memory_limit)
+        for text in too_large.values():
+            if preset is None:
+                raise click.ClickException(f"{text}: a smaller --shape or a larger --memory-limit")
+            console.print(f"left out: {text}", style="yellow", markup=False)
+        report = bench.Report.new()
+        if time_limit is None:
+            time_limit = _TIME_LIMIT if preset is None else math.inf
+        run = require("graytorgb.bench.run")
+        with ProgressBar(None, stays=False) as bar:
+            bar.begin("", len(cases) * run.count_steps(names, peaks=peaks))
+            interrupted = run.measure_cases(
+                report.rows, cases, names, budget=seconds, peaks=peaks, time_limit=time_limit,
+                watch=_Watch(bar, is_one_case=len(cases) == 1),
+            )  # fmt: skip
+        _print(console, report)
+        if json_path:
+            write_json(report.document(), json_path, stdout)
+        if csv_path:
+            report.write_csv(csv_path)
+        if plot:
+            plot.write_picture(report, plot_path)
+        if html:
+            html.write_html(report, html_path)
     if interrupted:
-        console.print("[yellow]Interrupted: the measurements until then are above.[/]")
+        click.echo("Interrupted: the measurements until then are above.", err=True)
         raise SystemExit(INTERRUPTED)
 
 
-def _measure(
-    console: Console, report: "Report", cases: list["Case"], names: list[str], seconds: float,
-    *, peaks: bool,
-) -> bool:  # fmt: skip
-    """Measure every case behind a progress bar; return whether Ctrl-C ended it early."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, refresh_per_second=2) as progress:
-        task = progress.add_task("", total=len(cases) * (1 + peaks * len(names)))
-        interrupted = require("graytorgb.bench.run").measure_cases(
-            report.rows,
-            cases,
-            names,
-            budget=seconds,
-            peaks=peaks,
-            begin=lambda case: progress.update(task, description=str(case)),
-            done=lambda what: progress.advance(task),
-        )
-    return bool(interrupted)
+class _Watch:
+    """Moves a bar on as a measurement tells."""
+
+    def __init__(self, bar: ProgressBar, *, is_one_case: bool) -> None:
+        self._bar, self._is_one_case = bar, is_one_case
+        self.advance = bar.advance
+
+    def begin(self, case: "Case", what: str) -> None:
+        """Draw what is measured from now on."""
+        self._bar.describe(what if self._is_one_case else f"{case}: {what}")
 
 
 def _print(console: Console, report: "Report") -> None:
@@ -174,6 +188,6 @@ def _print(console: Console, report: "Report") -> None:
         console.print(reports.make_table(case, rows))
         for note in reports.list_notes(rows):
             console.print(note, style="yellow", markup=False)
-        console.print(f"[bold]{reports.summarize_case(rows)}[/]\n")
+        console.print(f"[bold]{reports.summarize_case(rows)}[/]", soft_wrap=True)
     if len(cases) > 1:
-        console.print(f"[bold]{report.summary}[/]")
+        console.print(f"\n[bold]{report.summary}[/]")

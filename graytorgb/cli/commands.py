@@ -1,11 +1,9 @@
 """The group of all commands. The file of a command is imported only when it is called."""
 
-from typing import Any
-
 import click
 
 from ..extras import require
-from .streams import INTERRUPTED, Program
+from .streams import Program
 
 # A command NAME is the function NAME_command in the file NAME.py of this folder.
 COMMANDS = ("adapt", "audit", "backends", "bench", "convert", "inspect")
@@ -32,14 +30,6 @@ class CommandGroup(Program, click.Group):
         command = getattr(require(f"{__package__}.{cmd_name}"), f"{cmd_name}_command")
         assert isinstance(command, click.Command)
         return command
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; Ctrl-C ends it, also while it is being imported."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
-            ctx.exit(INTERRUPTED)
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})

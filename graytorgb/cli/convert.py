@@ -9,25 +9,18 @@ from rich.table import Table
 from rich.text import Text
 
 from ..core.wording import tell_count
-from ..errors import GrayToRGBError
+from ..core.writing import is_same_file, why_unwritable
 from ..extras import require
 from ..io.formats import name_format
+from .faults import INTERRUPTED, tell_error
 from .progress import ProgressBar
 from .range_option import RangeCommand, join_range, value_range_option
-from .streams import INTERRUPTED, tell_error
+from .report_file import STDOUT, describe_version, json_option, json_report, write_json
 from .types import AlphaOption, ImageSize
 
 if TYPE_CHECKING:
     from ..datasets.conversion_run.result import Conversion
 
-# The options for the arguments that an error names in `remedies`
-_OPTIONS = {
-    "alpha": "--alpha drop, or --alpha 255,255,255",
-    "bits": "--bits 8",
-    "format": "leave --format away, or choose another",
-    "layout": "--layout NHW, for example",
-    "value_range": "--value-range LO HI, dtype, minmax or percentile 1 99",
-}
 _STEP = "converting"  # the step that writes
 _SHOWN = 5  # names of pipes, broken links, ... in a message
 
@@ -54,6 +47,7 @@ _SHOWN = 5  # names of pipes, broken links, ... in a message
 @click.option("--layout", metavar="NHW", help="The axes of an array, where nothing tells them.")
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one each processor]")
 @click.option("--scheduler", metavar="tcp://HOST:PORT", help="A dask cluster that does the work.")
+@json_option("Write what was done, with every file that can't be converted")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
 @click.pass_context
 def convert_command(
@@ -66,6 +60,7 @@ def convert_command(
     value_rule: str | None,
     value_percentiles: tuple[float, float] | None,
     dry_run: bool,
+    json_path: Path | None,
     **options: Any,
 ) -> None:
     """Convert all images of SRC into DST: a folder, or an array by its suffix, .zarr, .npy or .tar.
@@ -76,30 +71,60 @@ def convert_command(
     named, nothing is written for them, and the exit code is 1.
     """
     stated = join_range(value_range, value_rule, value_percentiles)
+    for name in (src, dst):
+        if json_path not in (None, STDOUT) and is_same_file(json_path, name):
+            raise click.UsageError(
+                f"--json is SRC or DST, which would be lost: write another file, not {str(name)!r}"
+            )
+    if not dry_run:
+        _check_target(dst)
     bar = ProgressBar("images", stays=True)
-    try:
-        with bar:
-            done: Conversion = require("graytorgb.datasets.conversion").convert(
-                src, dst, bits=8 if bits == "8" else bits, value_range=stated, dry_run=dry_run,
-                watch=bar, **options,
-            )  # fmt: skip
-    except KeyboardInterrupt:
-        click.echo(f"interrupted: {tell_progress(bar)}", err=True)
-        ctx.exit(INTERRUPTED)
-    except GrayToRGBError as error:
-        named = [_OPTIONS[name] for name in getattr(error, "remedies", ()) if name in _OPTIONS]
-        hint = f"\nHere: {'; '.join(named)}" if named else ""
-        raise click.ClickException(f"{error}{hint}") from error
-    except OSError as error:
-        raise click.ClickException(tell_error(error)) from error
-    try:
-        report(done)
-    except BrokenPipeError:
-        raise  # as of `| head`: click ends the program without a word
-    except OSError as error:
-        told = tell_error(error)
-        raise click.ClickException(f"all is done, and can't be printed: {told}") from error
+    with json_report(json_path) as (console, stdout):
+        try:
+            with bar:
+                done: Conversion = require("graytorgb.datasets.conversion").convert(
+                    src, dst, bits=8 if bits == "8" else bits, value_range=stated, dry_run=dry_run,
+                    watch=bar, **options,
+                )  # fmt: skip
+        except KeyboardInterrupt:
+            click.echo(f"interrupted: {tell_progress(bar)}", err=True)
+            ctx.exit(INTERRUPTED)
+        try:
+            report(console, done)
+            if json_path is not None:
+                write_json(describe_conversion(done), json_path, stdout)
+        except BrokenPipeError:
+            raise  # as of `| head`: click ends the program without a word
+        except OSError as error:
+            told = tell_error(error)
+            raise click.ClickException(f"all is done, and can't be printed: {told}") from error
     ctx.exit(0 if done.is_complete else 1)
+
+
+def _check_target(dst: Path) -> None:
+    """Raise a usage error if nothing can be written at DST, before anything is read."""
+    there = next((each for each in (dst, *dst.absolute().parents) if each.exists()), dst)
+    reason = why_unwritable(there / "results") if there.is_dir() else None
+    if reason is not None:
+        raise click.UsageError(f"DST can't be written, {str(dst)!r}: {reason}")
+
+
+def describe_conversion(done: "Conversion") -> dict[str, Any]:
+    """Return what was done as the document that convert.schema.json describes."""
+    return describe_version() | {
+        "dst": str(done.dst),
+        "dry_run": done.is_dry_run,
+        "complete": done.is_complete,
+        "converted": done.converted,
+        "already_done": done.already_done,
+        "value_range": done.value_range,
+        "kinds": [kind._asdict() for kind in done.kinds],
+        "errors": [{"path": path, "reason": reason} for path, reason in done.errors],
+        "skipped": [{"path": path, "reason": reason} for path, reason in done.skipped],
+        "left_over": done.left_over,
+        "notes": [note._asdict() for note in done.notes],
+        "kept": None if done.is_dry_run else str(done.kept),
+    }
 
 
 def tell_progress(bar: ProgressBar) -> str:
@@ -112,9 +137,8 @@ def tell_progress(bar: ProgressBar) -> str:
     )
 
 
-def report(done: "Conversion") -> None:
-    """Print what was done on stdout, and what can't be read on stderr."""
-    console = Console()
+def report(console: Console, done: "Conversion") -> None:
+    """Print what was done, and what can't be read on stderr."""
     table = Table("files", "become", "images", "such as", box=None, header_style="bold",
         padding=(0, 2))  # fmt: skip
     for kind in done.kinds:

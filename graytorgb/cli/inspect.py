@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.bar import Bar
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ..core.value_range import ValueRange
 from ..core.wording import format_number
-from ..core.writing import printable, replacing
-from ..errors import GrayToRGBError
+from ..errors import LevelsError
 from ..extras import require
 from ..inspection.histogram import Bin, make_histogram
 from ..inspection.values import Values, find_values
@@ -23,10 +21,11 @@ from ..io.ranges import are_limits
 from ..io.request import join_sizes
 from .files import PICTURES, FileCommand, InputPath, OutputFile
 from .range_option import split_values
+from .report_file import describe_version, json_option, json_report, write_json
 from .types import Size
 
 if TYPE_CHECKING:
-    from ..inspection.comparison import Comparison, Picture
+    from ..inspection.comparison import Comparison
 
 
 class _WindowByName(FileCommand):
@@ -62,6 +61,7 @@ class _WindowByName(FileCommand):
 @click.option("--window-name", hidden=True)
 @click.option("--index", type=int, help="One page or frame, from 0.  [default: all]")
 @click.option("--limit", type=Size(), metavar="2GiB", help="The most bytes to decode.")
+@json_option("Write what is printed")
 def inspect_command(
     file: Path,
     png_path: Path | None,
@@ -70,33 +70,80 @@ def inspect_command(
     window_name: str | None,
     index: int | None,
     limit: int | None,
+    json_path: Path | None,
 ) -> None:
     """Tell what FILE holds, and what the usual conversion to RGB would lose of it."""
-    console = Console()
-    try:
+    with json_report(json_path) as (console, stdout):
         inspection = require("graytorgb.inspection.comparison")
-        plt = require("matplotlib.figure") if png_path else None
+        drawing = require("graytorgb.cli.inspect_picture", "matplotlib") if png_path else None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the package's own warning is among the notes
-            image = read(
-                file,
-                value_range=value_range,
-                index=index,
-                window=window or window_name or "file",
-                limit=LIMIT if limit is None else limit,
-            )
+            try:
+                image = read(
+                    file,
+                    value_range=value_range,
+                    index=index,
+                    window=window or window_name or "file",
+                    limit=LIMIT if limit is None else limit,
+                )
+            except LevelsError as error:
+                error.remedies = error.remedies or ("value_range", "window")
+                raise
         values = find_values(image)
+        bins = make_histogram(image, values)
         console.print(_describe(image, values))
-        console.print(_draw_histogram(make_histogram(image, values)))
-        comparison = inspection.compare(image, _shown_range(image))
-    except (GrayToRGBError, OSError) as error:
-        raise click.ClickException(str(error)) from error
-    console.print(_tabulate(comparison))
-    loss = inspection.describe_loss(image, comparison, "--window or --value-range")
-    console.print(f"[bold]{escape(loss)}[/]")
-    if plt is not None and png_path is not None:
-        with replacing(png_path) as written:
-            _draw(plt.Figure, image, comparison).savefig(written)
+        console.print(_draw_histogram(bins))
+        shown = _shown_range(image)
+        comparison = inspection.compare(image, shown)
+        console.print(_tabulate(comparison))
+        loss = inspection.describe_loss(image, comparison, "--window or --value-range")
+        console.print(f"[bold]{escape(loss)}[/]")
+        if json_path is not None:
+            write_json(_make_document(image, values, bins, comparison, loss), json_path, stdout)
+        if drawing is not None and png_path is not None:
+            drawing.write_picture(png_path, image, comparison, shown, loss)
+
+
+def _make_document(
+    image: ImageFile, values: Values, bins: list[Bin], comparison: "Comparison", loss: str
+) -> dict[str, Any]:
+    """Return what was found as the document that inspect.schema.json describes."""
+    pictures = {"usual": comparison.naive, "graytorgb": comparison.ours}
+    return describe_version() | {
+        "file": str(image.path),
+        "answer": loss,
+        "format": image.format,
+        "mode": image.mode,
+        "shape": list(image.array.shape),
+        "dtype": str(image.array.dtype),
+        "layout": image.layout,
+        "bits": image.bits,
+        "effective_bits": values.effective_bits,
+        "value_range": image.value_range,
+        "range_source": image.range_source,
+        "min": values.minimum,
+        "max": values.maximum,
+        "levels": values.levels,
+        "not_finite": values.not_finite,
+        "color": values.color,
+        "alpha": values.alpha,
+        "orientation": image.orientation,
+        "frames": image.frames,
+        "notes": list(image.notes),
+        "histogram": [
+            {"lo": float(each.lo), "hi": float(each.hi), "share": float(each.share),
+             "clipped": each.clipped}
+            for each in bins
+        ],
+        "conversions": {
+            name: picture and {
+                "levels": picture.levels, "black": picture.black, "white": picture.white
+            }
+            for name, picture in pictures.items()
+        },
+        "usual_code": comparison.code,
+        "refusal": comparison.refusal or None,
+    }  # fmt: skip
 
 
 def _shown_range(image: ImageFile) -> ValueRange:
@@ -174,27 +221,3 @@ def _tabulate(comparison: "Comparison") -> Table:
             shares = (f"{share:.1%}" for share in (picture.black, picture.white))
             table.add_row(escape(name), str(picture.levels), *shares)
     return table
-
-
-def _draw(figure_class: Any, image: ImageFile, comparison: "Comparison") -> Any:
-    """Return a figure of both pictures side by side, each with its figures."""
-    naive, ours = comparison.naive, comparison.ours
-    height, width = ours.rgb.shape[:2]
-    figure = figure_class(figsize=(10, min(12, 5 * height / width + 1)), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    _show(left, comparison.code, naive)
-    _show(right, f"graytorgb, {_interval(_shown_range(image))}", ours)
-    if naive is None:
-        left.text(0.5, 0.5, "fails", ha="center", va="center", transform=left.transAxes)
-    title = f"{printable(image.path.name)}: {image.format}, {image.mode}"
-    figure.suptitle(title, fontsize=10, parse_math=False)
-    return figure
-
-
-def _show(axes: Any, title: str, picture: "Picture | None") -> None:
-    """Draw a picture with a title of its figures."""
-    axes.set_axis_off()
-    if picture is not None:
-        axes.imshow(picture.rgb, interpolation="nearest")
-        title += f"\n{picture.levels} levels, {picture.white:.1%} white, {picture.black:.1%} black"
-    axes.set_title(title, fontsize=8)

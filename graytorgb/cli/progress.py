@@ -12,6 +12,7 @@ from rich.progress import (
     Task,
     TaskID,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.text import Text
@@ -35,8 +36,9 @@ class ProgressBar:
 
     Parameters
     ----------
-    unit : str
-        What is counted: ``"files"``, ``"images"``.
+    unit : str or None
+        What is counted, for the rate: ``"files"``, ``"images"``. Without one the bar shows how long
+        it took until now.
     stays : bool
         Whether the bars are left at the end, and are written where stderr is no terminal.
 
@@ -48,11 +50,14 @@ class ProgressBar:
         How many units of this step are done.
     """
 
-    def __init__(self, unit: str, *, stays: bool) -> None:
+    def __init__(self, unit: str | None, *, stays: bool) -> None:
         console = Console(stderr=True)
+        rates: list[ProgressColumn] = [TimeElapsedColumn()]
+        if unit is not None:
+            rates = [RateColumn(unit), TimeRemainingColumn()]
         self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn(unit),
-            TimeRemainingColumn(), console=console, transient=not stays,
+            TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
+            *rates, console=console, transient=not stays,
             disable=not (stays or console.is_terminal), refresh_per_second=4,
         )  # fmt: skip
         self.step, self.done = "", 0
@@ -79,6 +84,10 @@ class ProgressBar:
         """Draw that so many more are done."""
         self.done += count
         self._progress.advance(self._task, count)
+
+    def describe(self, what: str) -> None:
+        """Draw what is done now, beside the bar."""
+        self._progress.update(self._task, description=what)
 
     def _find_total(self, task: TaskID, count: Callable[[], int]) -> None:
         try:

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from .faults import INTERRUPTED, errors_for_terminal, silence_libraries
+
 # Replacements for the characters that rich draws with, and for signs in this package's messages.
 _PLAIN = str.maketrans(
     {
@@ -24,7 +26,6 @@ _PLAIN = str.maketrans(
         "µ": "u",
     }
 )
-INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
 _ERROR_HANDLER = "graytorgb.plain"
 
 
@@ -51,7 +52,7 @@ codecs.register_error(_ERROR_HANDLER, _replace_characters)
 
 
 class Program(click.Command):
-    """A command that prints on any stream, whatever its encoding."""
+    """A command that prints on any stream, whatever its encoding, and no traceback."""
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run the command; stdout and stderr replace the characters that they can't encode."""
@@ -59,7 +60,21 @@ class Program(click.Command):
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors=_ERROR_HANDLER)
-        return super().main(*args, **options)
+        try:
+            with silence_libraries():
+                return super().main(*args, **options)
+        except KeyboardInterrupt:  # before the command has begun, or after it has ended
+            click.echo("interrupted", err=True)
+            sys.exit(INTERRUPTED)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; Ctrl-C and every error end it with a message."""
+        try:
+            with errors_for_terminal({name for each in self.params for name in each.opts}):
+                return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
 
 
 def escape_controls(name: str) -> str:
@@ -72,12 +87,6 @@ def escape_controls(name: str) -> str:
         each if each.isprintable() or "\udc80" <= each <= "\udcff" else ascii(each)[1:-1]
         for each in name
     )
-
-
-def tell_error(error: OSError) -> str:
-    """Return what the system says, after the name of the file if it names one."""
-    name = f"{error.filename}: " if error.filename else ""
-    return f"{name}{error.strerror or error}"
 
 
 def _open_closed_streams() -> None:

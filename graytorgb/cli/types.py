@@ -1,4 +1,4 @@
-"""Types for options: shapes, statistics, sizes of images and in bytes, and backgrounds."""
+"""Types for options: shapes, counts, statistics, sizes of images and in bytes, and backgrounds."""
 
 import re
 from typing import Any
@@ -29,6 +29,20 @@ class Shape(click.ParamType[tuple[int, ...]]):
         if not re.fullmatch(r"\d+(x\d+)+", value.lower()):
             self.fail(f"{value!r} isn't a shape; write it as {self.example}", param, ctx)
         return tuple(map(int, value.lower().split("x")))
+
+
+class Counts(click.ParamType[tuple[int, ...]]):
+    """Counts of 1 or more, ``1,4,16``, as a tuple."""
+
+    name = "counts"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        """Return the counts, or raise a usage error."""
+        if isinstance(value, tuple):
+            return value
+        if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*)*", value):
+            self.fail(f"{value!r} aren't counts of 1 or more; write them as 1,4,16,64", param, ctx)
+        return tuple(dict.fromkeys(map(int, value.split(","))))
 
 
 class StatsOption(click.ParamType[Any]):

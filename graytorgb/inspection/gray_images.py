@@ -108,7 +108,8 @@ def read_grays(
     if is_flat:
         raise _make_levels_error(
             f"{path}: each image has one gray value all over, which proves nothing: name other "
-            "images, or the values that are black and white, value_range=(lo, hi)"
+            "images, or the values that are black and white",
+            "value_range=(lo, hi)",
         )
     return GrayImages(images, has_more, skipped)
 
@@ -138,17 +139,20 @@ def _make_dark_error(
         with suppress(GrayToRGBError, OSError), catch_warnings(action="ignore"):
             largest = max(largest, float(read(file, value_range=value_range).array.max()))
     white = 2 ** max(1, int(largest).bit_length()) - 1
-    advice = f"value_range=(0, {white})" if largest > 1 else "value_range=(lo, hi)"
+    advice, ends = "value_range=(lo, hi)", ""
+    if largest > 1:
+        advice, ends = f"value_range=(0, {white})", f", such as 0 and {white}"
     return _make_levels_error(
         f"{path}: all images are nearly black, at most {brightest:.2g} of white, so they prove "
-        f"little. Their values go up to {largest:g}: state which are black and white, {advice}"
+        f"little. Their values go up to {largest:g}: state which are black and white{ends}",
+        advice,
     )
 
 
-def _make_levels_error(message: str) -> LevelsError:
+def _make_levels_error(problem: str, advice: str) -> LevelsError:
     """Return a LevelsError that a range of the images' values solves."""
-    error = LevelsError(message)
-    error.remedies = ("image_range",)
+    error = LevelsError(f"{problem}, {advice}")
+    error.remedies, error.problem = ("image_range",), problem
     return error
 
 

@@ -99,7 +99,7 @@ class TestReport:
 
         write_picture(measured, tmp_path / "plot.png")
         with Image.open(tmp_path / "plot.png") as image:
-            assert image.size[0] > 1000
+            assert image.size[0] == 720
             assert len(image.convert("RGB").getcolors(1 << 24)) > 50  # lines, not an empty frame
 
     def test_a_page_of_its_own(self, measured, tmp_path):
@@ -113,5 +113,27 @@ class TestReport:
         assert "https://" not in namespaces
         assert 'src="' not in page
         for row in measured.rows:
-            assert f"<td>{row.backend}</td>" in page
+            shown = f'<th scope="row">{row.backend}' in page
+            assert shown == any(r.fresh_s for r in measured.rows if r.backend == row.backend)
         assert "can&#39;t carry uint16" in page
+        assert page.count("✓ fastest copy") == len(measured.by_case())
+        assert "currentColor" in page  # the drawings follow the scheme
+
+    def test_the_drawings(self, measured):
+        """Bars for one size of the batch, lines over several; the winner has a mark in each."""
+        from graytorgb.bench import plot
+
+        one = measured._replace(
+            rows=[row for row in measured.rows if row.shape[0] == 4 and row.dtype == "uint8"]
+        )
+        (bars,) = plot.draw_figure(one).axes
+        best = report.find_fastest_copy(one.rows).backend
+        labels = [label.get_text() for label in bars.get_yticklabels()]
+        assert [label for label in labels if label.startswith("✓ ")] == [f"✓ {best}"]
+        assert "broadcast" not in labels  # a view has no rate
+        assert len(bars.patches) == 3
+        lines, _ = plot.draw_figure(measured).axes
+        names = [text.get_text() for text in lines.get_legend().get_texts()]
+        assert sum(name.startswith("✓ ") for name in names) == 1
+        styles = {(line.get_color(), line.get_marker()) for line in lines.get_lines()}
+        assert len(styles) == len(lines.get_lines())

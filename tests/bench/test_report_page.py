@@ -37,11 +37,16 @@ def test_the_page(browser, page):
     shown = browser.find_element("css selector", ".answer")
     assert "fastest in" in shown.text
     assert len(browser.find_elements("css selector", "section table")) == 2
-    for drawing in browser.find_elements("css selector", ".plot svg"):
-        assert drawing.size["width"] >= 350
+    drawings = browser.find_elements("css selector", ".plots svg")
+    assert len(drawings) == 1
+    for drawing in drawings:
+        assert drawing.size["width"] >= 340
         assert drawing.size["height"] >= 100
-    for box in browser.find_elements("css selector", ".scroll, .plot"):
-        assert box.size["width"] <= browser.execute_script("return innerWidth")
-    notes = [note.text for note in browser.find_elements("css selector", ".note")]
+    for table in browser.find_elements("css selector", "table"):  # nothing is cut, nor scrolls
+        assert table.rect["x"] + table.rect["width"] <= browser.execute_script("return innerWidth")
+        assert len(table.find_elements("css selector", ".winner")) == 1
+        cells = table.find_elements("css selector", "thead th")
+        assert [cell.text.split(",")[0] for cell in cells][-1] == "% of limit"
+    notes = [note.text for note in browser.find_elements("css selector", ".notes li")]
     assert any("can't carry uint16" in note for note in notes)
     assert_alone(browser)

@@ -50,7 +50,44 @@ class TestCommand:
         assert all(path.stat().st_size > 500 for path in paths)
         document = json.loads(paths[0].read_text())
         jsonschema.validate(document, SCHEMA)
-        assert {tuple(row["shape"]) for row in document["rows"]} == {(1, 20, 30), (4, 20, 30)}
+        assert {tuple(row["shape"]) for row in document["rows"]} == {(4, 20, 30)}  # as asked
+
+    def test_sizes_of_the_batch(self, tmp_path):
+        """More sizes of the batch are measured only where they are asked for."""
+        path = tmp_path / "bench.json"
+        result = quick("--sizes", "1,4,2", "--json", str(path), "--plot", str(tmp_path / "a.png"))
+        assert result.exit_code == 0, result.output
+        shapes = {tuple(row["shape"]) for row in json.loads(path.read_text())["rows"]}
+        assert shapes == {(1, 20, 30), (2, 20, 30), (4, 20, 30)}
+        assert "of 3 cases" in result.output
+
+    def test_sizes_need_a_batch(self):
+        result = bench("--shape", "20x30", "--sizes", "1,4")
+        assert result.exit_code == 1
+        assert "20x30 is one image: 1x20x30 is a batch of one" in result.output
+        assert "write them as 1,4,16,64" in bench("--sizes", "0,4").output
+
+    def test_the_bar_is_on_stderr_and_the_answer_on_stdout(self):
+        result = bench("--shape", "4x20x30", "--backends", "repeat,fill", "--seconds", "0.05",
+                       "--no-peaks")  # fmt: skip
+        assert result.stderr == ""  # no terminal
+        env = {"FORCE_COLOR": "1", "COLUMNS": "120"}
+        words = ["bench", "--shape", "4x20x30", "--backends", "repeat,fill", "--seconds", "0.5",
+                 "--no-peaks"]  # fmt: skip
+        result = CliRunner().invoke(main, words, env=env)
+        assert "timing" in result.stderr
+        assert "timing" not in result.stdout
+        assert "GB/s" in result.stdout
+        assert "GB/s" not in result.stderr
+
+    def test_one_shape_is_one_table_and_one_sentence(self):
+        result = quick()
+        assert result.output.count("4x20x30") == 1
+        assert result.output.count("broadcast if you only read") == 1
+        marked = [line for line in result.output.splitlines() if "→" in line]
+        assert len(marked) == 1
+        winner = marked[0].split("→")[1].split()[0]
+        assert result.output.splitlines()[-1].startswith(f"{winner}: ")
 
     def test_combinations(self, tmp_path):
         path = tmp_path / "bench.json"
@@ -199,7 +236,7 @@ def test_a_real_ctrl_c(tmp_path, when):
         command, capture_output=True, text=True, cwd=ROOT, start_new_session=True, timeout=120
     )
     assert done.returncode == 130, done.stderr
-    assert "Interrupted" in done.stdout
+    assert "Interrupted" in done.stderr
     assert "Traceback" not in done.stderr
     rows = {row["backend"]: row for row in json.loads(path.read_text())["rows"]}
     assert set(rows) == {"fill", "repeat", "auto", "pillow"}

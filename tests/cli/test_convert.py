@@ -104,7 +104,7 @@ def test_8_bits(src, dst):
     write_png(src / "cats" / "c.png", gray(0))
     _, err, code = convert(src, dst, "--bits", "8")
     assert code == 1
-    assert "Here: --value-range LO HI, dtype, minmax or percentile 1 99" in err
+    assert "State it: --value-range LO HI, dtype, minmax or percentile 1 99" in err
 
 
 def test_options_reach_the_conversion(src, dst, monkeypatch):
@@ -152,10 +152,10 @@ def test_wrong_options(src, dst, words, says):
 
 def test_refusals_name_the_option(src, dst):
     _, err, code = convert(src, dst, "--format", "jpeg")
-    assert (code, "Here: --bits 8; --value-range LO HI" in err) == (1, True)
+    assert (code, ": --bits 8; --value-range LO HI" in err) == (1, True)
     write_png(src / "cats" / "z.png", gray(5, (6, 7, 4)))
     _, err, code = convert(src, dst)
-    assert (code, "Here: --alpha drop, or --alpha 255,255,255" in err) == (1, True)
+    assert (code, "holds it: --alpha drop, or --alpha 255,255,255" in err) == (1, True)
     _, err, code = convert(src, src / "out")
     assert (code, "DST lies in SRC" in err) == (1, True)
     _, err, code = convert(src / "nowhere", dst)
@@ -167,7 +167,7 @@ def test_an_array_needs_its_axes(dst, tmp_path):
     images = np.arange(3 * 8 * 6, dtype=np.uint8).reshape(3, 8, 6)
     np.save(tmp_path / "x.npy", images)
     _, err, code = convert(tmp_path / "x.npy", dst)
-    assert (code, "Here: --layout NHW" in err, dst.exists()) == (1, True, False)
+    assert (code, "so say which: --layout NHW" in err, dst.exists()) == (1, True, False)
     for layout, expected in (("NHW", images), ("HWN", images.transpose(2, 0, 1))):
         # another reading of the same file gives other images, so that none counts as done
         *_, code = convert(tmp_path / "x.npy", dst, "--layout", layout, "--to", "gray")

@@ -24,21 +24,24 @@ def check_alpha(ledger: Ledger, options: Options) -> None:
         return
     images, path = sum(row[1] for row in rows), rows[0][2]
     if options.alpha == "error":
+        problem = (
+            f"{images:,} images have alpha, such as {path!r}, and neither RGB nor gray holds it"
+        )
         error = ChannelError(
-            f"{images:,} images have alpha, such as {path!r}, and neither RGB nor gray holds it: "
+            f"{problem}: "
             'convert(..., alpha="drop") keeps the colors as they are, and '
             "convert(..., alpha=(r, g, b)) composites on that background"
         )
     elif len(rows) > 1 and any(options.alpha):
         told = ", ".join(f"{n:,} of {dtype}, such as {name!r}" for dtype, n, name in rows)
-        error = ChannelError(
-            f"alpha={options.alpha!r} is a background in the image's own units, and the images "
-            f"with alpha have several dtypes ({told}): convert them apart, or alpha=(0, 0, 0) or "
-            '"drop"'
+        problem = (
+            f"a background is in the image's own units, and the images with alpha have several "
+            f"dtypes ({told}): convert them apart, or drop alpha, or put it on black"
         )
+        error = ChannelError(f'{problem}, alpha="drop" or alpha=(0, 0, 0)')
     else:
         return
-    error.remedies = ("alpha",)
+    error.remedies, error.problem = ("alpha",), problem
     raise error
 
 

@@ -58,13 +58,16 @@ def _ask_for_range(ranges: Sequence[Any], rows: Sequence[tuple[Any, ...]]) -> Le
         ends = f"{limits[0]:g} to {limits[1]:g}" if limits else "no range"
         told.append(f"{images:,} of {dtype} with {ends}, such as {path!r}")
     more = "; ..." if len(rows) > 5 else ""
-    error = LevelsError(
+    problem = (
         "the set has no one range that is black and white for all images: "
-        f"{'; '.join(told)}{more}. State it: convert(..., bits=8, value_range=(lo, hi)) for all "
+        f"{'; '.join(told)}{more}. State it"
+    )
+    error = LevelsError(
+        f"{problem}: convert(..., bits=8, value_range=(lo, hi)) for all "
         'images alike, value_range="dtype" for the whole of what each dtype holds, or "minmax" or '
         '("percentile", 1, 99) for what all images together hold'
     )
-    error.remedies = ("value_range",)
+    error.remedies, error.problem = ("value_range",), problem
     return error
 
 
@@ -203,11 +206,19 @@ def find_range_of_values(ledger: Ledger, options: Options, run: RunPass) -> Valu
     else:
         lo, hi = _find_percentiles(pool, options, run)
     if not lo < hi:
-        raise LevelsError(
+        problem = (
             f"all images together have no contrast: {options.value_range!r} gives {lo} to {hi}. "
-            "State the range: value_range=(lo, hi)"
+            "State the range"
         )
+        raise _refuse_range(problem)
     return lo, hi
+
+
+def _refuse_range(problem: str) -> LevelsError:
+    """Return the error for a rule that finds no range, so that it has to be stated."""
+    error = LevelsError(f"{problem}: value_range=(lo, hi)")
+    error.remedies, error.problem = ("value_range",), problem
+    return error
 
 
 def _find_percentiles(pool: Pool, options: Options, run: RunPass) -> list[float]:
@@ -216,10 +227,11 @@ def _find_percentiles(pool: Pool, options: Options, run: RunPass) -> list[float]
     if pool.counts is not None:
         return percentile_of_counts(_FIRST, pool.counts, percents)
     if len(pool.dtypes) > 1:
-        raise LevelsError(
+        problem = (
             f"percentiles of {', '.join(sorted(pool.dtypes))} together have no one order: state "
-            "the range, value_range=(lo, hi)"
+            "the range"
         )
+        raise _refuse_range(problem)
     dtype = np.dtype(next(iter(pool.dtypes)))
     found = percentiles.begin_search(pool.size, percents)
     for shift in percentiles.list_shifts(dtype):

@@ -101,10 +101,9 @@ def find_stack(name: str, shape: Shape, layout: str | None = None) -> Stack:
     if len(readings) == 1:
         return Stack(readings[0], shape)
     shown = " or ".join(f'layout="{axes}"' for axes in readings)
-    error = LayoutError(
-        f"{name}: the shape {shape} can be read in {len(readings)} ways, so say which: {shown}"
-    )
-    error.remedies = ("layout",)
+    ways = f"{name}: the shape {shape} can be read in {len(readings)} ways"
+    error = LayoutError(f"{ways}, so say which: {shown}")
+    error.remedies, error.problem = ("layout",), f"{ways}, {' or '.join(readings)}, so say which"
     raise error
 
 
@@ -113,10 +112,13 @@ def _check_layout(name: str, shape: Shape, layout: str) -> str:
     axes = layout.replace(" ", "")
     is_named = len(set(axes)) == len(axes) == len(shape) and {"H", "W"} <= set(axes)
     if not (is_named and axes.isascii() and axes.isupper() and axes.isalpha()):
-        raise LayoutError(
-            f"{name}: layout={layout!r} doesn't name each axis of the shape {shape} by a letter, "
-            'with H and W among them, as layout="NHW" or layout="NHWC" does'
+        problem = (
+            f"{name}: the layout {layout!r} doesn't name each axis of the shape {shape} by a "
+            "letter, with H and W among them"
         )
+        error = LayoutError(f'{problem}, as layout="NHW" or layout="NHWC" does')
+        error.remedies, error.problem = ("layout",), problem
+        raise error
     return axes
 
 

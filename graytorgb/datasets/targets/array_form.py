@@ -39,11 +39,12 @@ def find_array_form(plan: Plan, options: Options) -> dict[str, Any]:
         If the images differ in size, or no dtype holds all of their values.
     """
     if options.format is not None:
+        problem = "format is of files, and this target is an array"
         error = OptionError(
-            f"format is of files, and this target is an array: leave format={options.format!r} "
-            "away, or name a folder or a .tar as the target"
+            f"{problem}: leave format={options.format!r} away, or name a folder or a .tar as the "
+            "target"
         )
-        error.remedies = ("format",)
+        error.remedies, error.problem = ("format",), problem
         raise error
     first: dict[tuple[tuple[int, ...], str], PlannedImage] = {}
     arrays: set[tuple[str, str | None] | None] = set()
@@ -104,12 +105,13 @@ def join_dtypes(images: dict[str, PlannedImage]) -> np.dtype[Any]:
     if not lost:
         return joined
     other = next(dtype for dtype in images if dtype != lost[0])
-    error = TargetError(
+    problem = (
         f"no dtype holds the values of {lost[0]}, as of {images[lost[0]].name}, and those of "
         f"{other}, as of {images[other].name}, without a loss: convert them one by one, or state "
-        "the range and convert(..., bits=8, value_range=(lo, hi))"
+        "the range"
     )
-    error.remedies = ("bits", "value_range")
+    error = TargetError(f"{problem} and convert(..., bits=8, value_range=(lo, hi))")
+    error.remedies, error.problem = ("bits", "value_range"), problem
     raise error
 
 
@@ -128,9 +130,7 @@ def _refuse_sizes(images: Iterable[PlannedImage], options: Options) -> TargetErr
     hint = "size=(height, width)"
     if options.size is None:
         hint += ", such as size=(224, 224)"
-    error = TargetError(
-        f"the images of an array have one size, and {told[0]} and {told[1]} (height x width): "
-        f"convert(..., {hint}), or convert into a folder"
-    )
-    error.remedies = ("size",)
+    problem = f"the images of an array have one size, and {told[0]} and {told[1]} (height x width)"
+    error = TargetError(f"{problem}: convert(..., {hint}), or convert into a folder")
+    error.remedies, error.problem = ("size",), f"{problem}; a folder takes any"
     return error

@@ -38,11 +38,11 @@ class FolderTarget(Target):
         entry = FILE_FORMATS[options.format]
         if options.to == "gray" and not entry.holds_gray:
             names = ", ".join(f'"{n}"' for n, each in FILE_FORMATS.items() if each.holds_gray)
+            problem = f"{entry.name} has no images of one channel"
             error = OptionError(
-                f'{entry.name} has no images of one channel: convert(..., to="gray", format=...) '
-                f"with one of {names}"
+                f'{problem}: convert(..., to="gray", format=...) with one of {names}'
             )
-            error.remedies = ("format",)
+            error.remedies, error.problem = ("format",), problem
             raise error
         refused = [(dtype, n) for _, dtype, n in plan.list_kinds() if dtype not in entry.dtypes]
         if refused:
@@ -163,10 +163,13 @@ def _refuse_dtypes(name: str, refused: list[tuple[str, int]]) -> OptionError:
     held = next(each for each in FILE_FORMATS.values() if each.name == name).dtypes
     is_deep = "uint16" not in held
     eight = "convert(..., bits=8, value_range=(lo, hi)) for 8 bits, or " if is_deep else ""
-    error = OptionError(
+    problem = (
         f"{name} holds {', '.join(held)}, and there are images of other dtypes ({told}), whose "
-        f"values would be lost: {eight}convert(..., format=None) for PNG, and TIFF where PNG can't "
-        "hold them"
+        "values would be lost"
+    )
+    error = OptionError(
+        f"{problem}: {eight}convert(..., format=None) for PNG, and TIFF where PNG can't hold them"
     )
     error.remedies = ("bits", "value_range", "format") if is_deep else ("format",)
+    error.problem = problem
     return error
