@@ -78,7 +78,7 @@ lint: .venv/lint
 # The documentation has its own environment without the large libraries, so that it builds in minutes. Then
 # each page is checked: its links, its search, and in a browser, if there is one, its width.
 docs: .venv-docs/docs
-	rm -rf docs/auto_gallery
+	rm -rf docs/_build docs/auto_gallery
 	.venv-docs/$(SCRIPTS)/python -m sphinx -W --keep-going -q docs docs/_build/html
 	GRAYTORGB_REQUIRE=$(GRAYTORGB_REQUIRE) .venv-docs/$(SCRIPTS)/python -m pytest -q -p no:cacheprovider \
 	  tests/docs/built_site.py
@@ -91,6 +91,7 @@ bench: .venv/peers
 	$(BIN)/python -m benchmarks.speed.prepare
 	$(BIN)/python -m benchmarks.speed.scaling
 	$(BIN)/python -m benchmarks.speed.calls
+	$(BIN)/python -m benchmarks.speed.verbs
 	$(BIN)/python -m benchmarks.speed.decode
 	$(BIN)/python -m benchmarks.speed.adapted
 	$(BIN)/python -m benchmarks.speed.loading --files 400 --rounds 2

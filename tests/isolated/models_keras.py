@@ -51,6 +51,19 @@ SHARE = {
 EVERY = 4 if BACKEND == "jax" else 1
 
 
+def test_float64_stays_float64():
+    """Keras subtracts a number in float32 on torch and JAX; the plane isn't made so."""
+    if BACKEND == "jax":
+        pytest.skip("JAX has float64 only if a process asks for it at its start")
+    image = keras.Input((9, 8, 3), dtype="float64")
+    stem = layers.Conv2D(4, 3, padding="same", dtype="float64")
+    model = keras.Model(image, stem(image))
+    adapted = adapt(model, (MEAN, STD))
+    x = gray(2, 9, 8, 1).astype(np.float64)
+    color = (np.repeat(x, 3, -1) - MEAN) / STD
+    assert_same(run(adapted, x), run(model, color), tolerance=1e-14)
+
+
 @pytest.mark.parametrize("name", SHARE)
 def test_applications(name):
     options, normalizes, side = (APPLICATIONS | BEGINNINGS)[name]
