@@ -22,6 +22,8 @@ pytest_collect_file = Sybil(
 # them if you name it on the command line. To import docs/conf.py writes the tables of the guide.
 collect_ignore_glob = [
     "docs/conf.py",
+    "docs/gallery/*",
+    "docs/auto_gallery/*",
     "tests/isolated/[a-z]*.py",
     "tests/isolated/_[a-z]*.py",
     "graytorgb/kinds/tensorflow.py",
