@@ -217,7 +217,7 @@ class PrepareBatch:
         value_range = self._prepare.value_range
         if not isinstance(image, ImageFile):
             tensor = self._as_tensor(image)
-            return BatchImage(tensor if tensor.ndim > 2 else tensor[None], value_range)
+            return BatchImage(tensor[None] if tensor.ndim == 2 else tensor, value_range)
         file = put_channel_first(image)
         own = None if self._is_raw else file.find_range(value_range)
         is_usual = file.array.dtype == np.uint8 and own == (0, 255)
