@@ -15,7 +15,7 @@ from ..core import layout as layouts
 from ..core.notebook import call_safely, make_card, make_table
 from ..errors import OptionError
 from ..functional.to_rgb import to_rgb
-from ..kinds.numpy import check_dtype
+from ..kinds.numpy import find_dtype
 from ..measure.peak import available_bytes, measure_peak
 from ..measure.timing import Rounds
 from .case import make_gray_batch
@@ -138,7 +138,7 @@ def recommend(
             f"memory_limit is a number of bytes, 0 or more, or None, not {memory_limit!r}"
         )
     shape = tuple(shape)
-    kind = check_dtype(np.dtype(dtype))
+    kind = find_dtype(dtype)
     axes = layouts.resolve(layout, shape)
     sample = _sample(shape, kind)
     calls = {}

@@ -11,7 +11,7 @@ from ..core.writing import is_same_file
 from ..errors import LayoutError
 from ..extras import require
 from .faults import INTERRUPTED
-from .files import FileCommand
+from .files import FileCommand, SourceName
 from .progress import ProgressBar
 from .report_file import STDOUT, ReportFile, json_option, json_report
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command("audit", cls=FileCommand)
-@click.argument("sources", nargs=-1, required=True, metavar="SRC...")
+@click.argument("sources", type=SourceName(), nargs=-1, required=True, metavar="SRC...")
 @click.option("--quick", is_flag=True, help="Read only the headers of the files.")
 @json_option("Write all records in a versioned schema")
 @click.option(

@@ -13,6 +13,7 @@ from ..core.writing import is_same_file, why_unwritable
 from ..extras import require
 from ..io.formats import name_format
 from .faults import INTERRUPTED, tell_error
+from .files import SourceName
 from .progress import ProgressBar
 from .range_option import RangeCommand, join_range, value_range_option
 from .report_file import STDOUT, describe_version, json_option, json_report, write_json
@@ -26,7 +27,7 @@ _SHOWN = 5  # names of pipes, broken links, ... in a message
 
 
 @click.command("convert", cls=RangeCommand)
-@click.argument("src")
+@click.argument("src", type=SourceName())
 @click.argument("dst", type=click.Path(path_type=Path))
 @click.option("--to", type=click.Choice(["rgb", "gray"]), default="rgb", show_default=True,
     help="Three equal channels for gray, or one.")  # fmt: skip

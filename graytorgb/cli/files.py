@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from ..core.writing import is_same_file, why_unwritable
 from ..errors import GrayToRGBError
@@ -13,6 +14,20 @@ from .streams import Program
 
 # The suffixes of pictures that matplotlib can write.
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".pdf", ".svg", ".eps", ".ps")
+
+
+class _Path(click.ParamType[Any]):
+    """What is a path, so that the Tab key completes it."""
+
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
+        """Return what tells the shell to complete the name of a file."""
+        return [CompletionItem(incomplete, type="file")]
+
+
+class SourceName(_Path):
+    """A folder, a glob, a URL or a file that a command reads, as a text."""
+
+    name = "source"
 
 
 class InputPath(click.Path):
@@ -42,7 +57,7 @@ class ModelPath(InputPath):
                 return  # the command itself will say why the model can't be read
 
 
-class OutputFile(click.ParamType[Path]):
+class OutputFile(_Path):
     """A file that a command writes; one that can't be written is a usage error.
 
     Parameters
@@ -77,7 +92,7 @@ class OutputFile(click.ParamType[Path]):
         yield path
 
 
-class OutputFolder(click.ParamType[Path]):
+class OutputFolder(_Path):
     """A folder to write to, which exists or can be made."""
 
     name = "folder"

@@ -178,8 +178,11 @@ def _check_hounsfield(scan: Scan, window: str) -> None:
     """Raise LevelsError for a window by name if the values are not Hounsfield units."""
     if not is_in_hounsfield(scan):
         modality = scan.dataset.get("Modality") or "of no modality"
-        raise LevelsError(
+        units = " in other units" if modality == "CT" else ""
+        problem = (
             f'{scan.request.path}: window="{window}" is for CT in Hounsfield units, and this is '
-            f"{modality}{' in other units' if modality == 'CT' else ''}: window=(center, width), "
-            "in the values of this file"
+            f"{modality}{units}"
         )
+        error = LevelsError(f"{problem}: window=(center, width), in the values of this file")
+        error.remedies, error.problem = ("window",), problem
+        raise error

@@ -136,9 +136,10 @@ def _call_reader(request: Request, name: str, function: str) -> ImageFile:
     `function` is ``"read"``, or ``"read_header"``, which gives a stand-in for the pixels.
     """
     if request.window not in ("file", None) and name != "DICOM":
-        raise LevelsError(
-            f"{request.path}: a window is DICOM's, and this is {name}: value_range=(lo, hi)"
-        )
+        problem = f"{request.path}: a window is DICOM's, and this is {name}"
+        error = LevelsError(f"{problem}: value_range=(lo, hi)")
+        error.remedies, error.problem = ("value_range",), problem
+        raise error
     entry = FORMATS[name]
     module = require(f"graytorgb.io.{entry.module}", entry.library, entry.extra)
     try:

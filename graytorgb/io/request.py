@@ -102,15 +102,17 @@ class Request:
             return BytesIO(self.data)
         return cast(BinaryIO, self.path.open("rb"))
 
-    def error(self, text: str) -> ImageFileError:
-        """Return the error for this file."""
-        return ImageFileError(f"{self.path}: {text}")
+    def error(self, problem: str, call: str = "", remedy: str = "") -> ImageFileError:
+        """Return the error for this file, with the call that works and the argument in it."""
+        error = ImageFileError(f"{self.path}: {problem}{call and ': '}{call}")
+        if remedy:
+            error.remedies, error.problem = (remedy,), f"{self.path}: {problem}"
+        return error
 
     def limit_error(self, text: str, size: int) -> ImageFileError:
         """Return the error for what takes `size` bytes, more than the limit."""
-        return self.error(
-            f"{text}, and the limit is {self.limit:,}: {self.call}, limit={size}) if you trust it"
-        )
+        problem = f"{text}, and the limit is {self.limit:,}"
+        return self.error(problem, f"{self.call}, limit={size}) if you trust it", "limit")
 
     def read_bytes(self) -> bytes:
         """Read all of the file, or refuse one that is much larger than its pixels may be."""

@@ -238,8 +238,9 @@ def _describe(
     if samples.zero_is_white:
         if value_range is None and request.value_range is None:
             raise request.error(
-                f"0 is white, and {source}, so nothing tells what is black: "
-                f"{request.call}, value_range=(lo, hi))"
+                f"0 is white, and {source}, so nothing tells what is black",
+                f"{request.call}, value_range=(lo, hi))",
+                "value_range",
             )
         notes.append(invert_samples(request, samples, array, plan.axis, value_range))
     orientation = page.tags.valueof(_ORIENTATION, 1)

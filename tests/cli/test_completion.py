@@ -71,6 +71,17 @@ def test_commands_options_and_values(folder):
     assert formats == ["png", "jpeg", "webp", "tiff"]
 
 
+@pytest.mark.parametrize(
+    "words", [("audit", "sc"), ("convert", "sc"), ("audit", "scans", "--html", "re")]
+)
+def test_paths_are_left_to_the_shell(folder, words):
+    text = run(
+        folder, sys.executable, str(folder / "graytorgb"), COMP_CWORD=str(len(words)),
+        COMP_WORDS="\n".join(("graytorgb", *words)), _GRAYTORGB_COMPLETE="bash_complete",
+    )  # fmt: skip
+    assert text.splitlines() == [f"file,{words[-1]}"]
+
+
 @pytest.mark.parametrize("shell", ["bash"])
 def test_in_the_shell_itself(folder, shell):
     """The line of the guide, in a shell that then completes a word as the Tab key does."""

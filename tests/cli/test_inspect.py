@@ -197,6 +197,23 @@ def test_bad_files_are_one_line(tmp_path, make, arguments, says):
     assert "Traceback" not in output
 
 
+@pytest.mark.parametrize(
+    ("path", "options", "says"),
+    [
+        (None, ["--limit", "1KB"], "--limit 8GiB"),
+        (None, ["--window", "lung"], "this is PNG: --value-range LO HI"),
+        (MR, ["--window", "lung"], "and this is MR: --window CENTER WIDTH"),
+    ],
+)
+def test_messages_name_options_alone(tmp_path, path, options, says):
+    save(tmp_path / "x.png", CAMERA)
+    output, code = inspect(path or tmp_path / "x.png", *options)
+    assert code == 1
+    assert says in output
+    for python in ("value_range=", "limit=", "window=(", "read("):
+        assert python not in output
+
+
 def test_axes_that_are_not_known(tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((3, 20, 30), np.uint8) + np.arange(30, dtype=np.uint8))
     output, code = inspect(tmp_path / "x.npy")
