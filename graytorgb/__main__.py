@@ -13,7 +13,7 @@ def main() -> None:
     The versions are told without the libraries of the command line, which may be what is missing.
     """
     if sys.argv[1:] == ["--version"]:
-        print(describe_versions())
+        _print_versions()
         return
     try:
         require("rich")
@@ -21,6 +21,15 @@ def main() -> None:
     except BackendUnavailable as error:
         sys.exit(f"graytorgb: the command line {error}")
     cli.main()
+
+
+def _print_versions() -> None:
+    """Print the versions; nothing more is told to a pipe whose reader has gone, as for `| head`."""
+    try:
+        print(describe_versions(), flush=True)
+    except BrokenPipeError:
+        sys.stdout = None  # else Python flushes it at its end
+        sys.exit(1)
 
 
 if __name__ == "__main__":

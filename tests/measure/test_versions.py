@@ -1,5 +1,7 @@
 """Tests of what ``graytorgb --version`` prints for a bug report."""
 
+import os
+import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
@@ -113,3 +115,15 @@ print([name for name in {names} if sys.modules.get(name)])
 """)
     assert text.splitlines()[0].split() == ["graytorgb", g2r.__version__]
     assert text.splitlines()[-1] == "[]"
+
+
+def test_a_reader_that_has_gone():
+    """As in ``graytorgb --version | head -1``."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "graytorgb", "--version"], stdout=writer, stderr=subprocess.PIPE
+    )
+    os.close(writer)
+    assert done.stderr == b""
+    assert done.returncode == 1

@@ -3,16 +3,21 @@
 import warnings
 
 import numpy as np
-import onnx
-import onnxruntime
 import pytest
-from onnxruntime import quantization
 
 from graytorgb import ModelError
 from graytorgb.models import adapt, adapt_file, verify
 
-from ..networks import MEAN, STD
-from .exports import export, first_blocks, gray_photos, mobilenet, quantize
+from ...support import needs_package
+
+needs_package("onnx", "onnxruntime", "timm", "foolbox")
+
+import onnx  # noqa: E402
+import onnxruntime  # noqa: E402
+from onnxruntime import quantization  # noqa: E402
+
+from ..networks import MEAN, STD  # noqa: E402
+from .exports import export, first_blocks, gray_photos, mobilenet, quantize  # noqa: E402
 
 pytestmark = pytest.mark.slow
 MEANS, STDS = (np.reshape(np.float32(v), (3, 1, 1)) for v in (MEAN, STD))

@@ -1,18 +1,22 @@
 """ONNX models as exporters write them: real weights, real photos, real converters."""
 
 import numpy as np
-import onnx
 import pytest
-from onnxruntime.transformers.float16 import convert_float_to_float16
-from torch import nn
-from torchvision import models as tv
 
 from graytorgb.models import adapt, adapt_file, verify
 from graytorgb.models.runtimes import RUNTIMES
 
 from ...support import needs_package
-from ..networks import MEAN, STD, randomize_constants
-from .exports import export, first_blocks, gray_photos, mobilenet
+
+needs_package("onnx", "onnxruntime", "timm", "foolbox", "torchvision")
+
+import onnx  # noqa: E402
+from onnxruntime.transformers.float16 import convert_float_to_float16  # noqa: E402
+from torch import nn  # noqa: E402
+from torchvision import models as tv  # noqa: E402
+
+from ..networks import MEAN, STD, randomize_constants  # noqa: E402
+from .exports import export, first_blocks, gray_photos, mobilenet  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
