@@ -209,8 +209,8 @@ endif
 	  -c $(CONSTRAINTS) "$$(ls dist/*.whl)[datasets,demo,html]" hypothesis jsonschema pytest sybil 'setuptools>=77'
 	@# twine doesn't render Markdown; PyPI's renderer fails here if it can't.
 	build/wheel/venv/$(SCRIPTS)/python -c \
-	  "from importlib.metadata import metadata as read; print(read('graytorgb').get_payload())" > build/wheel/README.md
-	$(BIN)/python -m readme_renderer -f md build/wheel/README.md -o build/wheel/README.html
+	  "from importlib.metadata import metadata as read; print(read('graytorgb').get_payload())" > build/wheel/pypi.md
+	$(BIN)/python -m readme_renderer -f md build/wheel/pypi.md -o build/wheel/pypi.html
 	cp -r tests examples conftest.py setup.cfg build/wheel
 	cd build/wheel && GRAYTORGB_REQUIRE=native,opencv,pillow,skimage venv/$(SCRIPTS)/python -m pytest \
 	  -p no:cacheprovider -q -m "not slow" tests --ignore tests/test_house.py \

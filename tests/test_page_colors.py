@@ -2,14 +2,15 @@
 
 import re
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
 import skimage.color
 
-from .support import ROOT
+import graytorgb as g2r
 
-PACKAGE = ROOT / "graytorgb"
+PACKAGE = Path(g2r.__file__).parent
 PAGES = {
     "bench": PACKAGE / "bench" / "report.html.jinja",
     "audit": PACKAGE / "datasets" / "audit_page" / "audit_page.html.jinja",
