@@ -60,6 +60,7 @@ sphinx_gallery_conf = {
     "filename_pattern": r"plot_",
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
+    "capture_repr": (),  # a script prints what is to be seen
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_signature": False,

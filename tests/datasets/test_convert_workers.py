@@ -1,7 +1,6 @@
 """A conversion by several processes: on a dask cluster, and with workers that die."""
 
 import dask
-import psutil
 import pytest
 
 from graytorgb.datasets import convert
@@ -11,6 +10,7 @@ from graytorgb.datasets.conversions.options import Options
 from graytorgb.datasets.targets.journal import MARK
 
 from ..support import needs, needs_package
+from .cluster_processes import list_workers
 from .deadly import DeadlyTarget
 from .trees import deep, gray, list_images, read_tree, write_png
 
@@ -48,9 +48,10 @@ def test_a_cluster_gives_the_same_bytes(src, tmp_path):
 
         class Killer(Silence):
             def advance(self, images):
-                if not killed and list_images(tmp_path / "there"):
-                    killed.append(next(iter(cluster.workers.values())).pid)
-                    psutil.Process(killed[0]).kill()
+                workers = list_workers(cluster)
+                if not killed and workers and list_images(tmp_path / "there"):
+                    killed.append(workers[0])
+                    workers[0].kill()
 
         killed = []
         done = convert(

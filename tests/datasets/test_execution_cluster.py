@@ -6,7 +6,6 @@ from itertools import count, islice
 
 import dask
 import numpy as np
-import psutil
 import pytest
 
 from graytorgb.datasets.execution.batches import run_batches, run_tasks
@@ -15,6 +14,7 @@ from graytorgb.errors import OptionError, WorkerLost
 
 from ..support import needs_package
 from . import tasks
+from .cluster_processes import list_workers
 from .test_execution import check_lost, join_results
 
 needs_package("distributed", "psutil")
@@ -93,15 +93,6 @@ def test_the_memory_of_a_worker_is_bounded(cluster):
     for _ in run_tasks(tasks.make_large, range(60), scheduler=address):
         pass
     assert max(find_memory(cluster)) - before < 6 * tasks.LARGE
-
-
-def list_workers(cluster):
-    """Return the running worker processes; one that is starting again has no id yet.
-
-    psutil takes None for the id of this process itself.
-    """
-    pids = [worker.pid for worker in cluster.workers.values()]
-    return [psutil.Process(pid) for pid in pids if pid is not None]
 
 
 def find_memory(cluster):
