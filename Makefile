@@ -45,11 +45,13 @@ demo: .venv/demo
 
 # Compiled files are kept, whatever the environment says, because the tests start hundreds of interpreters.
 # Two workers of pytest share the processors: a thread of torch that waits by spinning would take them from
-# the other worker, and then each operation waits for threads that get no processor.
+# the other worker, and then each operation waits for threads that get no processor. A worker that crashes
+# isn't replaced: the run would fail anyway, and pytest-xdist can wait for ever for what the worker had to do.
 test: export PYTHONDONTWRITEBYTECODE =
 test: export OMP_WAIT_POLICY = PASSIVE
 test: .venv/test
-	GRAYTORGB_REQUIRE=$(GRAYTORGB_REQUIRE) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	GRAYTORGB_REQUIRE=$(GRAYTORGB_REQUIRE) $(BIN)/python -m pytest -n 2 --max-worker-restart 0 --dist loadfile \
+	  --no-loadscope-reorder $(ARGS)
 
 # This target has its own environment without the large libraries, so the tests can't use them.
 CORE := core backends functional kinds
