@@ -4,10 +4,9 @@ import os
 from collections.abc import Iterable, Sequence
 from itertools import product
 
-import numpy as np
-
 from ..core.layout import resolve
 from ..errors import LayoutError
+from ..kinds.numpy import find_dtype
 from ..measure.peak import available_bytes
 from .case import Case
 
@@ -82,7 +81,7 @@ def make_cases(
             raise LayoutError(
                 f"a benchmark's input is gray, without a channel axis: not {layout!r}"
             )
-        cases.append(Case(shape, np.dtype(dtype).name, str(axes), count))
+        cases.append(Case(shape, find_dtype(dtype).name, str(axes), count))
     return sorted(cases, key=lambda case: case.result_bytes)
 
 

@@ -1,19 +1,18 @@
 """``graytorgb audit``: what a set of images is, and what the usual loaders would lose of it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..core.writing import is_same_file
 from ..errors import LayoutError
 from ..extras import require
 from .faults import INTERRUPTED
 from .files import FileCommand, SourceName
 from .progress import ProgressBar
-from .report_file import STDOUT, ReportFile, json_option, json_report
+from .report_file import STDOUT, ReportFile, json_option, json_report, refuse_sources
 
 if TYPE_CHECKING:
     from ..datasets import Audit
@@ -67,7 +66,7 @@ def audit_command(
     reports = {
         "--json": json_path, "--csv": csv_path, "--parquet": parquet_path, "--html": html_path
     }  # fmt: skip
-    _check_sources(sources, reports)
+    refuse_sources(sources, "SRC", reports)
     with _layout_as_remedy(), json_report(json_path) as (console, stdout):
         if parquet_path:
             require("graytorgb.datasets.audits.parquet")
@@ -88,16 +87,6 @@ def audit_command(
             require("graytorgb.cli.audit_summary").print_summary(console, audit)
             if strict:
                 _judge(audit)
-
-
-def _check_sources(sources: Iterable[str], reports: dict[str, Path | None]) -> None:
-    """Raise a usage error if a report would be written over a source."""
-    for option, path in reports.items():
-        for source in sources:
-            if path is not None and path != STDOUT and is_same_file(path, source):
-                raise click.UsageError(
-                    f"{option} is SRC, which would be lost: write another file, not {str(path)!r}"
-                )
 
 
 @contextmanager

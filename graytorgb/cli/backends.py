@@ -10,7 +10,6 @@ from rich.table import Table
 
 from ..backends import choose_backend, list_backends
 from ..backends.listing import BackendInfo
-from ..errors import GrayToRGBError
 from .files import FileCommand
 from .report_file import describe_version, json_option, json_report, write_json
 from .types import Shape
@@ -58,13 +57,7 @@ def _tabulate(backends: Iterable[BackendInfo]) -> Table:
 
 def _choose(shape: tuple[int, ...], dtype: str, layout: str | None) -> dict[str, Any]:
     """Return the backend that auto picks for a batch, with the reason."""
-    try:
-        backend, reason = choose_backend(shape, dtype, layout)
-    except TypeError as error:
-        if isinstance(error, GrayToRGBError):
-            raise
-        # NumPy's, for a dtype that it doesn't have
-        raise click.BadParameter(str(error), param_hint="--dtype") from error
+    backend, reason = choose_backend(shape, dtype, layout)
     return {
         "shape": list(shape), "dtype": dtype, "layout": layout, "backend": backend or None,
         "reason": reason,

@@ -135,10 +135,7 @@ def bench_command(
         plot = require("graytorgb.bench.plot") if plot_path else None
         html = require("graytorgb.bench.html") if html_path else None
         matrix = require("graytorgb.bench.matrix")
-        try:
-            cases = matrix.fill_matrix(preset, shapes, dtypes, layouts, threads, sizes=sizes or ())
-        except TypeError as error:  # NumPy's, for a dtype that it doesn't have
-            raise click.BadParameter(str(error), param_hint="--dtype") from error
+        cases = matrix.fill_matrix(preset, shapes, dtypes, layouts, threads, sizes=sizes or ())
         cases, too_large = matrix.split_by_memory(cases, memory_limit)
         for text in too_large.values():
             if preset is None:

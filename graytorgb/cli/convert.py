@@ -9,14 +9,20 @@ from rich.table import Table
 from rich.text import Text
 
 from ..core.wording import tell_count
-from ..core.writing import is_same_file, why_unwritable
+from ..core.writing import find_existing, why_unwritable
 from ..extras import require
 from ..io.formats import name_format
 from .faults import INTERRUPTED, tell_error
 from .files import SourceName
 from .progress import ProgressBar
 from .range_option import RangeCommand, join_range, value_range_option
-from .report_file import STDOUT, describe_version, json_option, json_report, write_json
+from .report_file import (
+    describe_version,
+    json_option,
+    json_report,
+    refuse_sources,
+    write_json,
+)
 from .types import AlphaOption, ImageSize
 
 if TYPE_CHECKING:
@@ -72,11 +78,7 @@ def convert_command(
     named, nothing is written for them, and the exit code is 1.
     """
     stated = join_range(value_range, value_rule, value_percentiles)
-    for name in (src, dst):
-        if json_path not in (None, STDOUT) and is_same_file(json_path, name):
-            raise click.UsageError(
-                f"--json is SRC or DST, which would be lost: write another file, not {str(name)!r}"
-            )
+    refuse_sources((src, str(dst)), "SRC or DST", {"--json": json_path})
     if not dry_run:
         _check_target(dst)
     bar = ProgressBar("images", stays=True)
@@ -104,7 +106,7 @@ def convert_command(
 
 def _check_target(dst: Path) -> None:
     """Raise a usage error if nothing can be written at DST, before anything is read."""
-    there = next((each for each in (dst, *dst.absolute().parents) if each.exists()), dst)
+    there = find_existing(dst)
     reason = why_unwritable(there / "results") if there.is_dir() else None
     if reason is not None:
         raise click.UsageError(f"DST can't be written, {str(dst)!r}: {reason}")

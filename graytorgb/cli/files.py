@@ -7,7 +7,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from ..core.writing import is_same_file, why_unwritable
+from ..core.writing import find_existing, is_same_file, why_unwritable
 from ..errors import GrayToRGBError
 from ..extras import require
 from .streams import Program
@@ -100,8 +100,7 @@ class OutputFolder(_Path):
     def convert(self, value: Any, param: Any, ctx: Any) -> Path:
         """Return the path, or raise a usage error."""
         path = Path(value)
-        there = next((each for each in (path, *path.absolute().parents) if each.exists()), path)
-        reason = why_unwritable(there / "results")
+        reason = why_unwritable(find_existing(path) / "results")
         if reason is not None:
             raise click.UsageError(
                 f"{get_label(param)} is a folder that can be made, not {str(path)!r}: {reason}", ctx

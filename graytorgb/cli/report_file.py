@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 
 from .. import __version__
-from ..core.writing import replacing
+from ..core.writing import is_same_file, replacing
 from ..io.formats import HEAD, find_format, name_format
 from .files import OutputFile, get_label
 
@@ -54,6 +54,27 @@ def _is_source(path: Path) -> bool:
         if find_format(file.read(HEAD)):
             return True
     return any((folder / name).is_file() for folder in path.absolute().parents for name in _ZARR)
+
+
+def refuse_sources(sources: Iterable[str], what: str, reports: Mapping[str, Path | None]) -> None:
+    """Raise a usage error if a report would be written over a source.
+
+    Parameters
+    ----------
+    sources : iterable of str
+        What the command reads.
+    what : str
+        The command's word for it.
+    reports : mapping of str to Path
+        The file that each option names, if there is one.
+    """
+    for option, path in reports.items():
+        for source in sources:
+            if path is not None and path != STDOUT and is_same_file(path, source):
+                raise click.UsageError(
+                    f"{option} is {what}, which would be lost: write another file, not "
+                    f"{str(path)!r}"
+                )
 
 
 def json_option(text: str) -> Callable[[Function], Function]:

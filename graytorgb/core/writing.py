@@ -82,3 +82,8 @@ def why_unwritable(path: Path) -> str | None:
     except OSError as error:
         return f"nothing can be written in {str(folder)!r} ({error.strerror})"
     return None
+
+
+def find_existing(path: Path) -> Path:
+    """Return the path, or the nearest folder above it that exists, where it could be made."""
+    return next((each for each in (path, *path.absolute().parents) if each.exists()), path)
