@@ -1,6 +1,9 @@
 """``python -m graytorgb``, and the ``graytorgb`` command."""
 
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from .errors import BackendUnavailable
 from .extras import require
@@ -16,11 +19,29 @@ def main() -> None:
         _print_versions()
         return
     try:
-        require("rich")
-        cli = require("graytorgb.cli")
+        with _ended_by_interrupts():
+            require("rich")
+            cli = require("graytorgb.cli")
     except BackendUnavailable as error:
         sys.exit(f"graytorgb: the command line {error}")
     cli.main()
+
+
+@contextmanager
+def _ended_by_interrupts() -> Iterator[None]:
+    """Let the system end this process at Ctrl-C in the block, without a traceback of imports.
+
+    Nothing is changed where the caller has SIGINT ignored, as ``nohup`` and a shell's ``&`` do.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _print_versions() -> None:

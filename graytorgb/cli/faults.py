@@ -1,10 +1,13 @@
 """What a terminal shows of errors and warnings: a message, and no traceback or path of Python's."""
 
+import _thread
 import logging
 import os
 import re
+import signal
 import sys
 import sysconfig
+import threading
 import traceback
 import warnings
 from collections.abc import Collection, Iterator
@@ -51,6 +54,36 @@ def silence_libraries() -> Iterator[None]:
         stack.enter_context(_replaced(logging, "lastResort", logging.NullHandler()))
         stack.enter_context(_replaced(warnings, "showwarning", _show_note))
         yield
+
+
+@contextmanager
+def keep_interrupts() -> Iterator[None]:
+    """Let Ctrl-C end the block also where it meets a finalizer, such as those of imports.
+
+    Python prints an exception of a finalizer and goes on as if nothing had happened. Here the
+    interrupt comes again as soon as the finalizer has ended, and other exceptions, about which a
+    user can do nothing, are printed only for who mends this package.
+    """
+    with _replaced(sys, "unraisablehook", _take_unraisable):
+        yield
+
+
+def _take_unraisable(unraisable: Any) -> None:
+    """Repeat an interrupt a moment later, when Python has left the finalizer and this function."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        again = threading.Timer(0.01, _interrupt_main)
+        again.daemon = True
+        again.start()
+    elif os.environ.get(TRACEBACK):
+        sys.__unraisablehook__(unraisable)
+
+
+def _interrupt_main() -> None:
+    """Interrupt the main thread, also where it waits for something."""
+    if sys.platform == "win32":
+        _thread.interrupt_main()
+    else:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
 @contextmanager
@@ -116,6 +149,16 @@ def errors_for_terminal(options: Collection[str]) -> Iterator[None]:
             f"library that it uses. With {TRACEBACK}=1 in the environment the command prints "
             "where it happened: please report that."
         ) from error
+
+
+@contextmanager
+def interrupts_for_terminal() -> Iterator[None]:
+    """End the program at Ctrl-C, with a word in place of a traceback."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        sys.exit(INTERRUPTED)
 
 
 def tell_error(error: OSError) -> str:

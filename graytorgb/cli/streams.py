@@ -7,7 +7,12 @@ from typing import Any
 
 import click
 
-from .faults import INTERRUPTED, errors_for_terminal, silence_libraries
+from .faults import (
+    errors_for_terminal,
+    interrupts_for_terminal,
+    keep_interrupts,
+    silence_libraries,
+)
 
 # Replacements for the characters that rich draws with, and for signs in this package's messages.
 _PLAIN = str.maketrans(
@@ -56,25 +61,24 @@ class Program(click.Command):
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run the command; stdout and stderr replace the characters that they can't encode."""
-        _open_closed_streams()
-        for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):
-                stream.reconfigure(errors=_ERROR_HANDLER)
-        try:
+        with interrupts_for_terminal(), keep_interrupts():
+            _open_closed_streams()
+            for stream in (sys.stdout, sys.stderr):
+                if hasattr(stream, "reconfigure"):
+                    stream.reconfigure(errors=_ERROR_HANDLER)
             with silence_libraries():
                 return super().main(*args, **options)
-        except KeyboardInterrupt:  # before the command has begun, or after it has ended
-            click.echo("interrupted", err=True)
-            sys.exit(INTERRUPTED)
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Read the arguments; at Ctrl-C click would say that it was aborted, and exit with 1."""
+        with interrupts_for_terminal():
+            return super().make_context(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; Ctrl-C and every error end it with a message."""
-        try:
-            with errors_for_terminal({name for each in self.params for name in each.opts}):
-                return super().invoke(ctx)
-        except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
-            ctx.exit(INTERRUPTED)
+        options = {name for each in self.params for name in each.opts}
+        with interrupts_for_terminal(), errors_for_terminal(options):
+            return super().invoke(ctx)
 
 
 def escape_controls(name: str) -> str:

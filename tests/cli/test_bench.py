@@ -1,6 +1,7 @@
 """``graytorgb bench``: what it prints and writes, what it refuses, and how it is interrupted."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -196,9 +197,9 @@ class TestCommand:
 # Interrupts its own group of processes, as a terminal does, from the call that it is told to.
 INTERRUPTED = """
 import os, signal, sys, threading
-import psutil
 import graytorgb.bench.run, graytorgb.measure.timing
 from graytorgb.cli import main
+from tests.processes import list_children
 
 interrupt = lambda: os.killpg(0, signal.SIGINT)
 if {when!r} == "timing":
@@ -211,7 +212,7 @@ if {when!r} == "timing":
 else:
     peak = graytorgb.bench.run.measure_conversion_peak
     def interrupt_the_child():
-        while not any("spawn_main" in " ".join(c.cmdline()) for c in psutil.Process().children()):
+        while not list_children("spawn_main"):
             pass
         interrupt()
     def interrupted(*arguments):
@@ -233,8 +234,9 @@ def test_a_real_ctrl_c(tmp_path, when):
     command = [sys.executable, str(script), "bench", "--shape", "64x512x512", "--backends",
                "fill,repeat,auto,pillow", "--seconds", "0", "--json", str(path)]  # fmt: skip
     done = subprocess.run(
-        command, capture_output=True, text=True, cwd=ROOT, start_new_session=True, timeout=120
-    )
+        command, capture_output=True, text=True, cwd=ROOT, start_new_session=True, timeout=120,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
     assert done.returncode == 130, done.stderr
     assert "Interrupted" in done.stderr
     assert "Traceback" not in done.stderr

@@ -9,8 +9,8 @@ from graytorgb.datasets.conversion_run.watch import Silence
 from graytorgb.datasets.conversions.options import Options
 from graytorgb.datasets.targets.journal import MARK
 
+from ..processes import list_cluster_workers
 from ..support import needs, needs_package
-from .cluster_processes import list_workers
 from .deadly import DeadlyTarget
 from .trees import deep, gray, list_images, read_tree, write_png
 
@@ -48,7 +48,7 @@ def test_a_cluster_gives_the_same_bytes(src, tmp_path):
 
         class Killer(Silence):
             def advance(self, images):
-                workers = list_workers(cluster)
+                workers = list_cluster_workers(cluster)
                 if not killed and workers and list_images(tmp_path / "there"):
                     killed.append(workers[0])
                     workers[0].kill()

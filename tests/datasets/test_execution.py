@@ -18,6 +18,7 @@ from graytorgb.datasets.execution.batches import run_batches, run_tasks
 from graytorgb.datasets.execution.calls import Outcome, call
 from graytorgb.errors import OptionError, WorkerLost
 
+from ..processes import list_children
 from ..support import ROOT, needs_package, run_python
 from . import tasks
 
@@ -127,10 +128,7 @@ def test_a_batch_grows_step_by_step():
     assert counts == [1, 8, 64, 512]
 
 
-def list_workers(pid):
-    """The worker processes below a process, without loky's own tracker of resources."""
-    children = psutil.Process(pid).children(recursive=True)
-    return [child for child in children if "popen_loky" in " ".join(child.cmdline())]
+LOKY = "popen_loky"  # of the command lines of loky's workers, but not of its tracker
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -139,7 +137,7 @@ def test_an_error_of_the_function_comes_through(workers):
         list(run_batches(partial(tasks.fail_at, wrong=70), NUMBERS, workers=workers))
     assert (caught.value.errno, caught.value.filename) == (28, "/full/disk")
     assert "tasks.py" in caught.value.__notes__[0]
-    assert not list_workers(os.getpid())
+    assert not list_children(LOKY)
 
 
 def test_an_error_that_cannot_be_sent_comes_through_as_text():
@@ -150,9 +148,9 @@ def test_an_error_that_cannot_be_sent_comes_through_as_text():
 def test_a_caller_that_stops_ends_the_workers():
     results = run_tasks(tasks.double, count(), workers=2)
     next(results)
-    assert len(list_workers(os.getpid())) == 2
+    assert len(list_children(LOKY)) == 2
     results.close()
-    assert not list_workers(os.getpid())
+    assert not list_children(LOKY)
 
 
 @pytest.mark.slow

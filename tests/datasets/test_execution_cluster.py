@@ -12,9 +12,9 @@ from graytorgb.datasets.execution.batches import run_batches, run_tasks
 from graytorgb.datasets.sources.opening import open_source
 from graytorgb.errors import OptionError, WorkerLost
 
+from ..processes import list_cluster_workers
 from ..support import needs_package
 from . import tasks
-from .cluster_processes import list_workers
 from .test_execution import check_lost, join_results
 
 needs_package("distributed", "psutil")
@@ -51,7 +51,7 @@ def test_workers_that_are_killed_lose_nothing(cluster, tmp_path):
     function = partial(tasks.die_once, mark=str(tmp_path / "died"))
     results = run_batches(function, range(3000), scheduler=cluster.scheduler_address)
     done = list(islice(results, 3))
-    list_workers(cluster)[0].kill()
+    list_cluster_workers(cluster)[0].kill()
     assert join_results([*done, *results]) == tasks.square(range(3000))
     assert (tmp_path / "died").exists()
 
@@ -96,7 +96,7 @@ def test_the_memory_of_a_worker_is_bounded(cluster):
 
 
 def find_memory(cluster):
-    return [worker.memory_info().rss for worker in list_workers(cluster)]
+    return [worker.memory_info().rss for worker in list_cluster_workers(cluster)]
 
 
 def test_an_error_of_the_function_comes_through(cluster):

@@ -13,7 +13,6 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
 from graytorgb.datasets import audit, convert
@@ -25,6 +24,7 @@ from graytorgb.datasets.targets import tar as target_tar
 from graytorgb.datasets.targets.journal import MARK
 from graytorgb.errors import OptionError, TargetError
 
+from ..processes import list_children
 from ..support import needs, needs_package
 from .faults import TARGETS, Killer, make_source, start
 from .trees import KEPT, deep, gray, list_images, read_tree, write_png
@@ -306,12 +306,11 @@ def test_a_lost_worker_loses_nothing(tmp_path):
     convert(tmp_path / "src", tmp_path / "whole" / "d", workers=1)
     with (tmp_path / "log").open("w+") as log:
         process = start(tmp_path / "src", tmp_path / "dst" / "d", log=log)
-        parent, killed, end = psutil.Process(process.pid), 0, time.monotonic() + 60
+        killed, end = 0, time.monotonic() + 60
         while killed < 2 and process.poll() is None and time.monotonic() < end:
             if killed < len(list_images(tmp_path / "dst")):
-                workers = [c for c in parent.children() if "popen_loky" in " ".join(c.cmdline())]
-                if workers:
-                    workers[0].kill()
+                for worker in list_children("popen_loky", process.pid)[:1]:
+                    worker.kill()
                     killed += 1
             time.sleep(0.02)
         code = process.wait(60)
@@ -327,12 +326,11 @@ def test_ctrl_c_has_no_traceback(tmp_path, moment):
     make_source(tmp_path / "src", count=30, shape=(300, 400))
     with (tmp_path / "log").open("w+") as log:
         process = start(tmp_path / "src", tmp_path / "dst", log=log)
-        parent, end = psutil.Process(process.pid), time.monotonic() + 60
+        end = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < end:
             if moment == "works" and (tmp_path / "dst" / "class0").exists():
                 break
-            if moment == "starts" and any("popen_loky" in " ".join(c.cmdline())
-                                          for c in parent.children()):  # fmt: skip
+            if moment == "starts" and list_children("popen_loky", process.pid):
                 break
             time.sleep(0.002)
         os.killpg(process.pid, signal.SIGINT)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...extras import require
 from .hidden_library import hide_library
+from .signal_stack import keep_signal_stack
 from .table import TensorInfo
 
 # OpenVINO's telemetry sends statistics of each conversion to its makers, from a forked process that
@@ -60,7 +61,8 @@ def load_session(path: Path) -> Any:
     It calculates in float32. Without this setting, OpenVINO takes bfloat16 on some CPUs.
     """
     settings = {properties.hint.inference_precision: openvino.Type.f32}
-    compiled = openvino.compile_model(path, "CPU", settings)
+    with keep_signal_stack():
+        compiled = openvino.compile_model(path, "CPU", settings)
 
     def run(arrays: list[Array]) -> list[Array]:
         """Run the model, and return its outputs, which OpenVINO overwrites in the next run."""

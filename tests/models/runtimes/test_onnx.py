@@ -1,5 +1,7 @@
 """ONNX models on the runtimes that take them."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from graytorgb import ModelError
 from graytorgb.models import adapt, adapt_file, verify
 from graytorgb.models.runtimes import convert
 
-from ...support import needs_package
+from ...support import needs_package, run_python
 from ..onnx.graphs import CONV, MEAN, STD, gray, model, onnx
 
 EVERY = pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
@@ -100,3 +102,21 @@ def test_conversion(runtime, tmp_path):
     suffix = {"onnxruntime": ".onnx", "openvino": ".xml"}[runtime]
     [given] = convert(adapted, runtime, tmp_path / f"gray{suffix}", sides=(8, 9))
     assert given == ("x", (None, 1, None, None), "float32")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere OpenVINO leaves signals alone")
+def test_a_signal_after_the_end_of_a_session(tmp_path):
+    """OpenVINO gives a thread a stack for signals, and frees it in whichever thread it ends."""
+    needs_package("openvino")
+    onnx.save(model(CONV % "x"), tmp_path / "net.onnx")
+    text = run_python(f"""
+import gc, signal, threading
+from graytorgb.models.runtimes import RUNTIMES
+sessions = [RUNTIMES["openvino"].load().load_session({str(tmp_path / "net.onnx")!r})]
+thread = threading.Thread(target=lambda: (sessions.clear(), gc.collect()))
+thread.start()
+thread.join()
+signal.signal(signal.SIGUSR1, lambda *_: print("taken"))
+signal.raise_signal(signal.SIGUSR1)
+""")
+    assert text == "taken"

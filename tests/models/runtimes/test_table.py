@@ -24,6 +24,7 @@ SHARED = {
     "keras_export",
     "proof",
     "runner",
+    "signal_stack",
     "table",
     "torch_export",
 }
