@@ -37,10 +37,11 @@ def write_levels(
     LevelsError
         If a float is NaN or out of `bounds`, or float64 can't scale the range.
     """
-    if array.dtype.kind in "iu" and not _is_exact_in_float64(array.dtype, lo, hi):
-        _write_by_thresholds(array, lo, hi, out)
+    dtype = array.dtype
+    if dtype.kind in "iu" and dtype.itemsize <= 2 and array.size > 1 << (8 * dtype.itemsize - 1):
+        _write_by_table(array, lo, hi, out)
     else:
-        _write_by_arithmetic(array, float(lo), float(hi), out, bounds)
+        _write_each(array, lo, hi, out, bounds)
 
 
 class Levels(NamedTuple):
@@ -76,10 +77,32 @@ def _find_levels(dtype: str, value_range: ValueRange | None) -> Levels:
     if number.itemsize > 2:
         return Levels(_find_steps_of_integers(number, lo, hi), None)
     first, last = get_limits(number, "dtype")
-    every = np.arange(first, last + 1).astype(number)
+    every = np.arange(first, last + 1, dtype=np.int32).astype(number)
     table = np.empty(every.shape, np.uint8)
-    write_levels(every, lo, hi, table)
+    _write_each(every, lo, hi, table)
     return Levels(table, first)
+
+
+def _write_by_table(array: Array, lo: Any, hi: Any, out: Array) -> None:
+    """Look the levels up in a table of all values of the dtype, in half the time of arithmetic."""
+    native = array.dtype.newbyteorder("=")
+    entries, first = find_levels(native.name, (lo, hi))
+    # signed integers: the order of unsigned ones of the same bits
+    table = np.roll(entries, first) if first else entries
+    bits = np.dtype(f"u{native.itemsize}")
+    for block, result in blocks.read_and_write([array], native, out):
+        # every value has its place; the default mode would copy the result
+        table.take(block.view(bits), out=result, mode="clip")
+
+
+def _write_each(
+    array: Array, lo: Any, hi: Any, out: Array, bounds: tuple[float, float] | None = None
+) -> None:
+    """Find the level of each value by itself."""
+    if array.dtype.kind in "iu" and not _is_exact_in_float64(array.dtype, lo, hi):
+        _write_by_thresholds(array, lo, hi, out)
+    else:
+        _write_by_arithmetic(array, float(lo), float(hi), out, bounds)
 
 
 def _is_exact_in_float64(dtype: np.dtype[Any], lo: Any, hi: Any) -> bool:
@@ -117,13 +140,6 @@ def _write_by_thresholds(array: Array, lo: Any, hi: Any, out: Array) -> None:
     """Write the levels of integers that float64 doesn't scale exactly."""
     native = array.dtype.newbyteorder("=")
     thresholds = _find_steps_of_integers(native, lo, hi)
-    if native.itemsize <= 2 and array.size > 1 << 16:  # a table of every value is quicker
-        unsigned = np.dtype(f"u{native.itemsize}")
-        every = np.arange(1 << 8 * native.itemsize, dtype=unsigned).view(native)
-        table = np.searchsorted(thresholds, every, side="right").astype(np.uint8)
-        for block, result in blocks.read_and_write([array], native, out):
-            result[...] = table[block.view(unsigned)]
-        return
     for block, result in blocks.read_and_write([array], native, out):
         result[...] = np.searchsorted(thresholds, block, side="right")
 

@@ -168,11 +168,13 @@ class PrepareBatch:
             self._refuse_unfit(tensors)
         if self._is_raw:
             torch.stack(tensors, out=batch)
-        elif all(image.is_gray_bytes for image in images):
-            self._write(torch.stack(tensors), batch, None)
-        else:
+        elif not all(image.is_gray_bytes for image in images):
             for tensor, place, image in zip(tensors, batch, images, strict=True):
                 self._write(tensor, place, image.value_range)
+        elif self.channels == 1:
+            torch.stack(tensors, out=batch).mul_(1 / 255)  # the bits that _write_scaled gives
+        else:
+            self._write(torch.stack(tensors), batch, None)
         return batch
 
     def _write(
@@ -190,7 +192,7 @@ class PrepareBatch:
         """Write one channel: the first one that `prepare` gives for values from 0 to 1."""
         target = str(out.dtype).removeprefix("torch.")
         if images.dtype == torch.uint8 and value_range is None:
-            torch.mul(images, 1 / 255, out=out)  # the same bits, and nothing to check
+            out.copy_(images).mul_(1 / 255)  # the same bits, and nothing to check
             return
         refuse_wrapped(images, value_range)
         prepare_checked(images, _UNCHANGED, "CHW", value_range, target, out, 1, one_channel=True)

@@ -246,6 +246,7 @@ def test_complex_has_no_order():
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32, ">u2", np.int64])
 @pytest.mark.parametrize("policy", [(0, 60000), "minmax", ("percentile", 1, 99)], ids=str)
 def test_memory_over_the_result(dtype, policy):
+    """Blocks, and the table of all values of 16 bits."""
     x = random_bits((96, 512, 512), np.uint16).astype(dtype)
     tracemalloc.start()
     try:
@@ -253,7 +254,7 @@ def test_memory_over_the_result(dtype, policy):
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak - result.nbytes <= 0.01 * result.nbytes
+    assert peak - result.nbytes <= 0.01 * result.nbytes + 2**18
 
 
 class TestKnownRange:

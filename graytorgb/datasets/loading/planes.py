@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 
 from ...core import alpha as alphas
 from ...core.image_file import ImageFile
-from ...core.levels import find_levels
 from ...core.notice import with_range_policy
 from ...core.percentile import refuse_nan
-from ...core.saturation import is_stated, warn_if_white
 from ...core.value_range import POLICIES, ValueRange, check_policy, find_range, needs_values
 from ...core.wording import suggest
 from ...errors import (
@@ -165,7 +163,7 @@ def load_plane(
         if view is not None:
             array = view.take(array, draw)  # type: ignore[arg-type]  # a RandomView comes with one
         if value_range is not None:
-            return _make_eight_bits(array, value_range)
+            return to_uint8(array, value_range)
         return np.require(array, requirements=("C", "W"))
     except MemoryError as error:
         raise MemoryError(f"{_name(source)}: there isn't enough memory for it") from error
@@ -205,21 +203,6 @@ def read_plane(source: Place, options: PlaneOptions) -> ReadPlane:
     if needs_values(stated):
         stated = find_range(plane, stated)  # in all of the image, not in the part that is taken
     return ReadPlane(plane, stated)
-
-
-def _make_eight_bits(array: Array, value_range: Any) -> Array:
-    """Return the levels of a plane's values, as ``to_uint8`` gives them.
-
-    All images of a data set have one range, so the levels of 16 bits are looked up in one table,
-    which takes a quarter of the time that their arithmetic takes.
-    """
-    dtype = array.dtype
-    if dtype.itemsize != 2 or dtype.kind not in "iu" or not is_stated(value_range):
-        return to_uint8(array, value_range)
-    levels = find_levels(dtype.name, value_range)
-    warn_if_white(array, value_range)
-    places = array if not levels.first else array.astype(np.intp) - levels.first
-    return levels.entries.take(places)
 
 
 def is_fault_of_file(error: BaseException) -> bool:
