@@ -66,11 +66,13 @@ def test_the_cost_of_adapted_networks_is_the_measured_one():
     text = (ROOT / "benchmarks" / "results" / "adapted.md").read_text("utf-8")
     for row, (gray, color) in {
         "resnet50, whole": re.search(r"([\d.]+) ms beside ([\d.]+) ms for 8 images", TEXT).groups(),
-        "vit_b_16, stem": re.search(r"([\d.]+) ms beside ([\d.]+) ms in ViT", TEXT).groups(),
+        "vit_small_patch16_224, stem": re.search(
+            r"([\d.]+) ms beside ([\d.]+) ms in ViT-S/16", TEXT
+        ).groups(),
     }.items():
-        (cells,) = re.findall(rf"^\| {row} \|.*\| ([\d.]+) \[.*\| ([\d.]+) \[.*$", text, re.M)
+        (cells,) = re.findall(rf"^\| {row}, batch of 8 \|.*\| ([\d.]+) \[.*\| ([\d.]+) \[.*$", text, re.M)
         assert cells == (color, gray)
-    assert "The batch is 8 images" in text
+    assert "in CPU time with 1 thread" in text
 
 
 @pytest.mark.parametrize("target", sorted(set(LINK.findall(TEXT))))

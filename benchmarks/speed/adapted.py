@@ -209,10 +209,12 @@ def _transfer(batch: int, way: str, seconds: float) -> dict[str, Any]:
 
 def markdown(document: dict[str, Any]) -> str:
     """Return the results in Markdown: a table of times and a table of memory."""
+    count = document["threads"]
+    threads = "1 thread" if count == 1 else f"{count} threads"
     lines = [
         f"The images are {SIDE}x{SIDE} in float32; the networks are timm's, and their weights are",
         "random. The times are medians, with quartiles in square brackets, of rounds in random",
-        f"order after a warm-up, in {document['clock']} with {document['threads']} threads. The",
+        f"order after a warm-up, in {document['clock']} with {threads}. The",
         'number in round brackets is the time divided by that of "3 channels, from gray", which',
         "normalizes and repeats the gray in each call.",
         "",

@@ -168,13 +168,11 @@ class PrepareBatch:
             self._refuse_unfit(tensors)
         if self._is_raw:
             torch.stack(tensors, out=batch)
-        elif not all(image.is_gray_bytes for image in images):
+        elif self.channels == 3 and all(image.is_gray_bytes for image in images):
+            self._write(torch.stack(tensors), batch, None)
+        else:  # one at a time, which stays in the cache
             for tensor, place, image in zip(tensors, batch, images, strict=True):
                 self._write(tensor, place, image.value_range)
-        elif self.channels == 1:
-            torch.stack(tensors, out=batch).mul_(1 / 255)  # the bits that _write_scaled gives
-        else:
-            self._write(torch.stack(tensors), batch, None)
         return batch
 
     def _write(
