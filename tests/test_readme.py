@@ -70,7 +70,9 @@ def test_the_cost_of_adapted_networks_is_the_measured_one():
             r"([\d.]+) ms beside ([\d.]+) ms in ViT-S/16", TEXT
         ).groups(),
     }.items():
-        (cells,) = re.findall(rf"^\| {row}, batch of 8 \|.*\| ([\d.]+) \[.*\| ([\d.]+) \[.*$", text, re.M)
+        (cells,) = re.findall(
+            rf"^\| {row}, batch of 8 \|.*\| ([\d.]+) \[.*\| ([\d.]+) \[.*$", text, re.M
+        )
         assert cells == (color, gray)
     assert "in CPU time with 1 thread" in text
 
