@@ -13,6 +13,7 @@ The subclass has the name and the signature of the original. It is made when it 
 a network is unpickled. Its methods are compiled from text, because TorchScript reads their source.
 """
 
+import copy
 import inspect
 import linecache
 from collections.abc import Callable, Iterator
@@ -105,10 +106,27 @@ def make_gray_class(
         "__reduce_ex__": reduce,
         "graytorgb_original": original,
     }
+    if not inputs and not hasattr(original, "__deepcopy__"):  # a GraphModule copies itself
+        members |= {"__copy__": _copy, "__deepcopy__": _copy}
     if issubclass(original, nn.Sequential):
         members["__getitem__"] = _get_layers
     subclass = type(original)(original.__name__, (original,), members)
     return subclass
+
+
+def _copy(self: Any, memo: dict[int, Any] | None = None) -> nn.Module:
+    """Return a copy that keeps this class, which a pickle of an ordinary network does without.
+
+    It is a deep one if a `memo` is given.
+    """
+    make, arguments, state, *_ = self.__reduce_ex__(4)
+    copied: Any = make(*arguments)
+    if memo is not None:
+        memo[id(self)] = copied
+        state = copy.deepcopy(state, memo)
+    copied.__setstate__(state)
+    copied.__class__ = type(self)
+    return cast(nn.Module, copied)
 
 
 def _get_layers(self: Any, index: Any) -> nn.Module:

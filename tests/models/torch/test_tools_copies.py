@@ -4,6 +4,7 @@ import copy
 import io
 import pickle
 
+import numpy as np
 import pytest
 
 from graytorgb.models import adapt, restore_input
@@ -73,7 +74,14 @@ def test_a_network_of_one_plane_is_loaded_without_this_package(tmp_path):
         data = pickle.dumps(pair.adapted, protocol)
         assert type(pickle.loads(data)) is NETWORKS["patches"]
         assert b"graytorgb.models.torch.gray_class" not in data
-    assert type(copy.deepcopy(pair.adapted)) is NETWORKS["patches"]
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy], ids=lambda way: way.__name__)
+@pytest.mark.parametrize("stats", ["0..1", "imagenet"])
+def test_a_copy_has_the_transform(copied, stats):
+    """Also where the stem sees the gray itself; an average of weights is such a copy."""
+    adapted = copied(copied(adapt(NETWORKS["patches"](), stats, example=16)))
+    assert adapted.transform()(np.full((16, 16), 255, np.uint8)).shape == (1, 16, 16)
 
 
 def test_a_copy_has_its_own_weights(pair):
