@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..core.wording import tell_count
 from ..errors import LayoutError
 from ..extras import require
 from .faults import INTERRUPTED
@@ -122,11 +123,15 @@ def _run(sources: tuple[str, ...], layout: str | None, options: dict[str, Any]) 
 def _judge(audit: "Audit") -> None:
     """Exit with 1 if a file can't be read, or a usual loader would lose something of one."""
     lossy = audit.findings.get("deep", 0) if audit.quick else audit.lossy
-    unlisted = audit.skipped.count_unlisted()
-    if audit.unreadable or lossy or unlisted:
-        folders = f", {unlisted:,} folders can't be listed" if unlisted else ""
+    unlisted, named = audit.skipped.count_unlisted(), len(audit.skipped.list_named())
+    if audit.unreadable or lossy or unlisted or named:
+        told = f"{tell_count(audit.unreadable, 'file')} can't be read"
+        if unlisted:
+            told += f", {tell_count(unlisted, 'folder')} can't be listed"
+        if named:
+            told += f", {named:,} skipped {'has' if named == 1 else 'have'} an image's name"
         click.echo(
-            f"--strict: {audit.unreadable:,} files can't be read{folders}, and a usual loader "
-            f"would lose something of {lossy:,} files", err=True,
+            f"--strict: {told}, and a usual loader would lose something of "
+            f"{tell_count(lossy, 'file')}", err=True,
         )  # fmt: skip
         raise SystemExit(1)

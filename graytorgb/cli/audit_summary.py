@@ -33,7 +33,8 @@ def print_summary(console: Console, audit: "Audit") -> None:
     console.print(f"[bold]{escape(name)}[/]: {', '.join(counts)}", highlight=False)
     if audit.files:
         parts = [_describe_set(audit), _tabulate_folders(audit), _tabulate_findings(audit)]
-        parts += [_tabulate_losses(audit), _list_unreadable(audit), _list_ranges(audit)]
+        parts += [_tabulate_losses(audit), _list_unreadable(audit), _list_skipped(audit)]
+        parts.append(_list_ranges(audit))
         for part in parts:
             if part.row_count:
                 console.print()
@@ -132,6 +133,17 @@ def _list_unreadable(audit: "Audit") -> Table:
         table.add_row(f"[red]{name}[/]", escape(record["error"] or ""))
     if audit.unreadable > _LISTED:
         table.add_row("...", f"{audit.unreadable - _LISTED:,} more: --json or --csv lists them")
+    return table
+
+
+def _list_skipped(audit: "Audit") -> Table:
+    """Return the first skipped names that are an image's, with the reasons."""
+    table, named = _make_grid(), audit.skipped.list_named()
+    for each in named[:_LISTED]:
+        name = escape(escape_controls(each["path"]))
+        table.add_row(f"[yellow]{name}[/]", f"skipped: {escape(each['reason'])}")
+    if len(named) > _LISTED:
+        table.add_row("...", f"{len(named) - _LISTED:,} more: --json lists them")
     return table
 
 

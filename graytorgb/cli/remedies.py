@@ -24,8 +24,13 @@ class Remedy(NamedTuple):
 
 # The first remedy of a name that a command has an option for is the one that it tells.
 REMEDIES: dict[str, tuple[Remedy, ...]] = {
-    "alpha": (Remedy("--alpha", "--alpha drop, or --alpha 255,255,255"),),
+    "alpha": (
+        Remedy(
+            "--alpha", "--alpha drop, or --alpha 255,255,255, a background in the images' own units"
+        ),
+    ),
     "bits": (Remedy("--bits", "--bits 8"),),
+    "black": (Remedy("--alpha", "--alpha drop, or --alpha 0,0,0"),),
     "classes": (
         Remedy("--classes", "--classes N, the number of outputs of the file's last layer"),
     ),

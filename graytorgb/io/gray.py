@@ -79,11 +79,13 @@ def _remove_alpha(request: Request, image: ImageFile, axis: int) -> Array:
     array, channels = image.array, image.array.shape[axis]
     if request.alpha == "error":
         kind = "gray and alpha" if channels == 2 else "RGB and alpha"
-        raise ChannelError(
+        error = ChannelError(
             f"{request.path}: it has {channels} channels, {kind}, and a gray plane holds no alpha: "
             f'{request.call}, color="gray", alpha="drop") keeps the colors as they are, and '
             "alpha=(r, g, b) composites on that background"
         )
+        error.remedies = ("alpha",)
+        raise error
     if request.alpha == "drop":
         return array[(slice(None),) * axis + (slice(0, channels - 1),)]
     if image.format == "TIFF" and image.color_type != "palette" and (image.bits or 0) % 8:

@@ -191,6 +191,19 @@ def test_strict(scans, photos):
     assert "1 unreadable" in result.stdout
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_broken_link_with_an_images_name(photos):
+    """A data set takes it for an image, and training would end there."""
+    (photos / "gone.png").symlink_to(photos / "nowhere.png")
+    result = run(photos, "--strict", columns=200)
+    assert result.exit_code == 1
+    assert "1 skipped has an image's name" in result.stderr
+    assert any("gone.png" in line and "a broken link" in line
+               for line in result.stdout.splitlines())  # fmt: skip
+    (photos / "gone.png").rename(photos / "gone.txt")
+    assert run(photos, "--strict").exit_code == 0
+
+
 def test_quick(scans):
     result = run(scans, "--quick")
     assert result.exit_code == 0

@@ -5,7 +5,9 @@ import os
 import warnings
 import zipfile
 from functools import partial
+from pathlib import Path
 
+import cv2
 import imagecodecs
 import jsonschema
 import numpy as np
@@ -14,7 +16,8 @@ import pytest
 import tifffile
 
 import graytorgb as g2r
-from graytorgb.datasets import Audit, audit, auditing
+from graytorgb.cli.remedies import list_remedies
+from graytorgb.datasets import Audit, audit, auditing, convert
 from graytorgb.datasets.audits import analysis as audit_analysis
 from graytorgb.datasets.execution.batches import Done
 from graytorgb.datasets.sources import items
@@ -284,6 +287,54 @@ def test_the_advice_for_a_mess_runs_on_each_file(folder, tmp_path):
         assert len(found.advice["notes"]) == 3
     assert rgbs["turned.jpg"].shape == (32, 24, 3)
     np.testing.assert_array_equal(rgbs["deep.png"][..., 0], g2r.to_uint8(DEEP, (0, 65535)))
+
+
+class TestAlpha:
+    """A background is in the units of the files, so 255 would be nearly black in 12 bits."""
+
+    @pytest.fixture
+    def deep(self, tmp_path):
+        """A folder of a 12-bit image whose left half is transparent."""
+        alpha = np.full(DEEP.shape, 65535, np.uint16)
+        alpha[:, :16] = 0
+        (tmp_path / "set").mkdir()
+        cv2.imwrite(str(tmp_path / "set" / "deep.png"), np.dstack([DEEP] * 3 + [alpha]))
+        return tmp_path / "set"
+
+    def test_white_is_the_last_value_of_the_range(self, deep):
+        with audit(deep, workers=1) as found:
+            command, (note,) = found.advice["command"], found.advice["notes"]
+            ((_, rgb),) = check_advice(found, deep)
+        assert note.startswith("Transparent images are laid on white")
+        assert command.endswith("--value-range 0 4095 --bits 8 --alpha 4095,4095,4095")
+        target = deep.parent / "dst"
+        convert(deep, target, to="gray", value_range=(0, 4095), bits=8, alpha=(4095,) * 3)
+        for white in (rgb[:, :16], np.asarray(PIL.Image.open(target / "deep.png"))[:, :16]):
+            assert np.unique(white).tolist() == [255]
+
+    def test_black_is_the_same_in_every_depth(self, deep):
+        PIL.Image.fromarray(np.dstack([COLOR, GRAY])).save(deep / "rgba.png")
+        with audit(deep, workers=1) as found:
+            assert found.advice["command"].endswith("--alpha 0,0,0")
+            assert "on white by the code and on black by the command" in found.advice["notes"][1]
+        assert convert(deep, deep.parent / "dst", alpha=(0, 0, 0)).is_complete
+        with pytest.raises(g2r.ChannelError) as caught:
+            convert(deep, deep.parent / "dst2", alpha=(255, 255, 255))
+        assert list_remedies(caught.value.remedies, ["--alpha"]) == [
+            "--alpha drop, or --alpha 0,0,0"
+        ]
+
+    def test_a_look_at_headers_alone_says_so(self, deep):
+        with audit(deep, quick=True, workers=1) as found:
+            assert "--alpha drop" in found.advice["command"]
+            assert any("wasn't looked at" in note for note in found.advice["notes"])
+
+
+def test_the_command_for_a_name_that_begins_with_a_dash(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save(Path("-scans") / "gray.png", GRAY)
+    with audit("-scans", workers=1) as found:
+        assert found.advice["command"] == "graytorgb convert ./-scans DST --to gray"
 
 
 def test_the_advice_for_stacks_and_floats(tmp_path):

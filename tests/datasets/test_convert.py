@@ -476,7 +476,8 @@ class TestDryRun:
         assert not dst.exists()
 
     def test_it_refuses_what_the_run_refuses(self, src, dst):
-        with pytest.raises(OptionError):
+        write_png(src / "wide.png", np.zeros((5, 40), np.uint16))
+        with pytest.raises(OptionError, match="3 of uint16"):  # of two sizes
             run(src, dst, dry_run=True, format="jpeg")
 
     def test_it_knows_what_is_done(self, src, dst):

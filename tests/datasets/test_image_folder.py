@@ -387,3 +387,8 @@ except g2r.BackendUnavailable as error:
     print(error)
 """
     assert "pip install 'graytorgb[" in run_python(code)
+
+
+def test_a_slice_is_no_index(root):
+    with pytest.raises(OptionError, match=r"slice\(0, 2, None\).*torch.utils.data.Subset"):
+        GrayImageFolder(root, 8)[0:2]

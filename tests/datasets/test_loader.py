@@ -5,6 +5,7 @@ import multiprocessing
 import random
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -332,3 +333,9 @@ def test_torchdata_that_is_missing(root, monkeypatch):
     monkeypatch.delitem(sys.modules, "graytorgb.datasets.loading.resumable_loader", raising=False)
     with pytest.raises(g2r.BackendUnavailable, match="torchdata"):
         loader(GrayImageFolder(root, 8), 4, "imagenet", resumable=True)
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_path_is_no_data_set(root, kind):
+    with pytest.raises(g2r.OptionError, match=r"not a path: loader\(GrayImageFolder\('"):
+        loader(kind(root), 4, "imagenet")

@@ -288,3 +288,14 @@ def test_wrong_options():
 )  # fmt: skip
 def test_whose_fault_an_error_is(error, is_fault):
     assert is_fault_of_file(error) is is_fault
+
+
+@pytest.mark.parametrize("form", ["deep", "alpha"])
+def test_an_option_that_was_not_stated_is_no_fault_of_a_file(tmp_path, form):
+    """``on_error="skip"`` would leave every such image out, and train on nothing."""
+    deep = np.zeros((4, 4), np.uint16) if form == "deep" else np.zeros((4, 4, 4), np.uint8)
+    PIL.Image.fromarray(deep).save(tmp_path / "x.png")
+    error = {"deep": LevelsError, "alpha": ChannelError}[form]
+    with pytest.raises(error) as caught:
+        load(tmp_path / "x.png")
+    assert not is_fault_of_file(caught.value)

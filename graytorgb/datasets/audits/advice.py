@@ -57,8 +57,8 @@ def give_advice(
         "code": _make_code(depths, ranges, findings, quick=quick)
         if array_layout is None
         else _make_array_code(ranges, findings, array_layout),
-        "command": _make_command(source, ranges, findings, quick=quick),
-        "notes": _list_notes(ranges, findings, quick=quick),
+        "command": _make_command(source, depths, ranges, findings, quick=quick),
+        "notes": _list_notes(depths, ranges, findings, quick=quick),
     }
 
 
@@ -91,8 +91,8 @@ def _make_code(
     if findings["alpha varying"] and len(ranges) == 1 and stated and not quick:
         # on a background first, because alpha has the depth of the file and not its range
         limits = next(iter(stated.values()))
-        white = (next(iter(ranges.values())).value_range or _WHITE)[-1]
-        return f"g2r.to_uint8(g2r.to_rgb({image}, alpha={(white,) * 3}), {limits})"
+        background = _choose_background(depths, ranges)
+        return f"g2r.to_uint8(g2r.to_rgb({image}, alpha={background}), {limits})"
     if set(ranges) <= {"8 bits"}:
         return f"g2r.to_rgb({image}{options})"
     # one plane is told by its shape; a stack or colors could be read in more than one way
@@ -122,10 +122,16 @@ def _quote(value: object) -> str:
 
 
 def _make_command(
-    source: str, ranges: Mapping[str, FittingRange], findings: Counter[str], *, quick: bool
+    source: str,
+    depths: Mapping[str, DepthValues],
+    ranges: Mapping[str, FittingRange],
+    findings: Counter[str],
+    *,
+    quick: bool,
 ) -> str:
     """Return the command that converts the set: to 8 bits if one range fits all files."""
     is_gray = not (quick or findings["color"])
+    source = f"./{source}" if source.startswith("-") else source  # a dash begins an option
     command = ["graytorgb convert", shlex.quote(source), "DST --to", "gray" if is_gray else "rgb"]
     if len(ranges) == 1:
         depth, found = next(iter(ranges.items()))
@@ -133,14 +139,19 @@ def _make_command(
             command.append("--value-range {} {} --bits 8".format(*found.value_range))
     alpha = _choose_alpha(findings)
     if alpha is not None:
-        command.append(f"--alpha {alpha if alpha == 'drop' else ','.join(map(str, alpha))}")
+        background = ",".join(map(str, _choose_background(depths, ranges)))
+        command.append(f"--alpha {'drop' if alpha == 'drop' else background}")
     if findings["orientation"]:
         command.append("--orientation apply")
     return " ".join(command)
 
 
 def _list_notes(
-    ranges: Mapping[str, FittingRange], findings: Counter[str], *, quick: bool
+    depths: Mapping[str, DepthValues],
+    ranges: Mapping[str, FittingRange],
+    findings: Counter[str],
+    *,
+    quick: bool,
 ) -> list[str]:
     """Return what code and command don't settle."""
     notes = []
@@ -156,7 +167,12 @@ def _list_notes(
             else 'Nothing tells black and white of one depth: "minmax" takes those of each image.'
         )
     if findings["alpha varying"]:
-        notes.append("Transparent images are laid on white; another background may be right.")
+        notes.append(_tell_background(depths, ranges))
+    elif quick and findings["alpha"]:
+        notes.append(
+            "Whether anything is transparent wasn't looked at: drop shows what is hidden there. An "
+            "audit without quick tells it."
+        )
     if findings["axes unknown"]:
         notes.append('Where axes are unknown, state them: to_rgb(image, "NHW"), or --layout here.')
     if findings["not finite"]:
@@ -172,6 +188,31 @@ def _choose_alpha(findings: Counter[str]) -> str | tuple[int, int, int] | None:
         return _WHITE
     names = ("alpha opaque", "alpha constant", "alpha")
     return "drop" if any(findings[name] for name in names) else None
+
+
+def _choose_background(
+    depths: Mapping[str, DepthValues], ranges: Mapping[str, FittingRange]
+) -> tuple[int | float, ...]:
+    """Return white in the units of the transparent files.
+
+    It is black, which is 0 in all units, where several depths are transparent, or nothing tells
+    what is white.
+    """
+    transparent = [depth for depth in ranges if depths[depth].transparent]
+    if len(transparent) != 1:
+        return (0, 0, 0)
+    if transparent[0] in _PLAIN_DEPTHS:
+        return _WHITE
+    value_range = ranges[transparent[0]].value_range
+    return (value_range[1] if value_range else 0,) * 3
+
+
+def _tell_background(depths: Mapping[str, DepthValues], ranges: Mapping[str, FittingRange]) -> str:
+    """Return the sentence on what is behind transparent images."""
+    behind = "white" if any(_choose_background(depths, ranges)) else "black"
+    if behind == "black" and len(ranges) > 1:
+        behind = "white by the code and on black by the command, for white differs between depths"
+    return f"Transparent images are laid on {behind}; another background may be right."
 
 
 def _has_channels(findings: Counter[str]) -> bool:

@@ -79,6 +79,8 @@ class DepthValues:
     counts : ndarray of int64 or None
         How often each value from `first` on occurs; None for floats and more than 16 bits.
     not_finite : int
+    transparent : int
+        The files with an alpha channel that varies.
     """
 
     files: int = 0
@@ -95,6 +97,7 @@ class DepthValues:
     first: int = 0
     counts: NDArray[np.int64] | None = field(default=None, repr=False)
     not_finite: int = 0
+    transparent: int = 0
 
     def add(self, record: Record, counts: Counts | None) -> None:
         """Add a file's values."""
@@ -102,6 +105,7 @@ class DepthValues:
         self.files += 1
         self.dtypes.add(record["dtype"] or "")
         self.not_finite += record["not_finite"] or 0
+        self.transparent += record["alpha"] == "varying"
         self._add_extremes(lo, hi)
         if lo or hi:  # 0 is a multiple of every step
             self.step = _find_common_step(self.step, record["step"])
@@ -120,6 +124,7 @@ class DepthValues:
         self.files += other.files
         self.dtypes |= other.dtypes
         self.not_finite += other.not_finite
+        self.transparent += other.transparent
         self.stated_files += other.stated_files
         self.stated_bits = max(self.stated_bits, other.stated_bits)
         self.step = _find_common_step(self.step, other.step)

@@ -5,9 +5,11 @@ import pickle
 import sqlite3
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePath
 from typing import Any, NamedTuple, overload
 
 from ...errors import GrayToRGBError, OptionError
+from ...io.formats import name_format
 from ..sources.items import Skipped
 from .depths import find_depth
 from .findings import COPY
@@ -185,6 +187,10 @@ class Skips(Sequence[dict[str, str]]):
         """Return how many are folders that can't be listed, so that images may be in them."""
         counted = self._spool.query("SELECT COUNT(*) FROM skipped WHERE may_hide_images")
         return int(counted.fetchone()[0])
+
+    def list_named(self) -> list[dict[str, str]]:
+        """Return those that have an image's name, such as broken links, which data sets read."""
+        return [each for each in self if name_format(PurePath(each["path"]).suffix)]
 
     def __repr__(self) -> str:
         return f"<{len(self)} skipped files>"

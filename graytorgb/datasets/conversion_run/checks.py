@@ -32,6 +32,7 @@ def check_alpha(ledger: Ledger, options: Options) -> None:
             'convert(..., alpha="drop") keeps the colors as they are, and '
             "convert(..., alpha=(r, g, b)) composites on that background"
         )
+        error.remedies = ("alpha",)
     elif len(rows) > 1 and any(options.alpha):
         told = ", ".join(f"{n:,} of {dtype}, such as {name!r}" for dtype, n, name in rows)
         problem = (
@@ -39,9 +40,10 @@ def check_alpha(ledger: Ledger, options: Options) -> None:
             f"dtypes ({told}): convert them apart, or drop alpha, or put it on black"
         )
         error = ChannelError(f'{problem}, alpha="drop" or alpha=(0, 0, 0)')
+        error.remedies = ("black",)
     else:
         return
-    error.remedies, error.problem = ("alpha",), problem
+    error.problem = problem
     raise error
 
 

@@ -65,7 +65,9 @@ def convert_image(image: ImageFile, options: Options) -> Array:
         array = resize(array, find_size(array.shape[:2], options.size))
     if options.bits == 8:
         value_range = image.value_range if options.value_range is None else options.value_range
-        remedy = 'convert the images of 8 bits apart, or under "dtype"'
+        remedy = (
+            'convert the images of 8 bits apart, or all under "dtype" if the others fill 16 bits'
+        )
         check_depth(array.dtype, value_range, remedy)
         array = to_uint8(array, value_range)
     return np.ascontiguousarray(array)

@@ -38,7 +38,7 @@ def warn_of_skipped(names: Sequence[str], reason: str, epoch: int | None = None)
     count = "1 file" if len(names) == 1 else f"{len(names):,} files"
     when = "" if epoch is None else f"epoch {epoch}: "
     warnings.warn(
-        f"{when}{count} skipped, unreadable: {shown}{more}; the attribute `skipped` lists all. "
+        f"{when}{count} skipped, not loaded: {shown}{more}; the attribute `skipped` lists all. "
         f"{reason}",
         stacklevel=3,
     )

@@ -59,6 +59,15 @@ def _find_logs(low: float, high: float) -> tuple[float, float]:
 _DRAW = TorchDraw()
 
 
+def _refuse_several(index: Any) -> None:
+    """Raise OptionError for a slice or a list in place of the number of one image."""
+    if isinstance(index, slice | tuple | list):
+        raise OptionError(
+            f"an index is the number of one image, not {index!s:.80}: "
+            "torch.utils.data.Subset(dataset, range(10)) is a part of a data set"
+        )
+
+
 class GrayImageFolder(Dataset[Any]):
     """A torch data set of gray images in folders that are their classes.
 
@@ -246,6 +255,7 @@ class GrayImageFolder(Dataset[Any]):
         return len(self._samples)
 
     def __getitem__(self, index: int) -> Any:
+        _refuse_several(index)
         calls_others = self.transform is not None or self.target_transform is not None
         if isinstance(index, SeededIndex) and not calls_others:  # threads may do it at once
             generator = torch.Generator().manual_seed(index.seed)

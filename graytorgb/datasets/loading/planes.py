@@ -16,7 +16,6 @@ from ...core.value_range import POLICIES, ValueRange, check_policy, find_range, 
 from ...core.wording import suggest
 from ...errors import (
     BackendUnavailable,
-    ChannelError,
     GrayToRGBError,
     LayoutError,
     LevelsError,
@@ -38,6 +37,7 @@ _UINT8 = np.dtype(np.uint8)
 _UINT16 = np.dtype(np.uint16)
 # What is wrong with the machine, the installation or the call, and not with one file
 _NO_FAULT_OF_A_FILE = (BackendUnavailable, OptionError)
+_UNSTATED = {"value_range", "alpha"}  # remedies of errors of images that could be read
 _OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 
 
@@ -97,7 +97,7 @@ def make_plane_options(
         if value_range is None:
             raise LevelsError(
                 f"the audit of {audit.source!r} found no one range: {audit.value_range_reason}. "
-                f"State it: {call}, value_range=(lo, hi))"
+                f"State it: {call}, value_range=(lo, hi)), or load the images of each depth apart"
             )
     value_range = check_policy(value_range)
     if keeps_depth and not (value_range is None or are_limits(value_range)):
@@ -169,7 +169,7 @@ def load_plane(
         raise MemoryError(f"{_name(source)}: there isn't enough memory for it") from error
     except GrayToRGBError as error:
         _name_file(error, source)
-        if isinstance(error, ChannelError) and options.alpha == "error":
+        if "alpha" in error.remedies:
             error.args += (f'in a data set: {options.call}, alpha="drop"), or alpha=(r, g, b)',)
         raise
 
@@ -196,7 +196,10 @@ def read_plane(source: Place, options: PlaneOptions) -> ReadPlane:
         return ReadPlane(plane, _find_own_range(image, plane.dtype, options))
     if plane.dtype == _UINT8 and stated in ((0, 255), "dtype"):
         return ReadPlane(plane, None)
-    remedy = f'load the images of 8 bits apart, or under {options.call}, value_range="dtype")'
+    remedy = (
+        f'load the images of 8 bits apart, or all under {options.call}, value_range="dtype") if '
+        "the others fill 16 bits"
+    )
     check_depth(plane.dtype, stated, remedy)
     if plane.dtype.kind == "f" and np.isnan(plane.min()):  # resizing would spread it
         raise refuse_nan()
@@ -208,7 +211,8 @@ def read_plane(source: Place, options: PlaneOptions) -> ReadPlane:
 def is_fault_of_file(error: BaseException) -> bool:
     """Return whether an error is one file's, so that a loader may go on without this file.
 
-    A missing library, a wrong option and too many open files are faults of all files alike.
+    A missing library, a wrong option, one that wasn't stated and too many open files are faults of
+    all files alike.
 
     >>> is_fault_of_file(FileNotFoundError()), is_fault_of_file(KeyError())
     (True, False)
@@ -216,6 +220,8 @@ def is_fault_of_file(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in _OUT_OF_DESCRIPTORS:
         return False
     if isinstance(error, _NO_FAULT_OF_A_FILE):
+        return False
+    if isinstance(error, GrayToRGBError) and _UNSTATED.intersection(error.remedies):
         return False
     return isinstance(error, GrayToRGBError | OSError | MemoryError)
 
@@ -285,11 +291,13 @@ def _find_own_range(
         example = "value_range=(0, 1)) for values from 0 to 1"
     elif options.keeping and dtype == _UINT16:
         kept = f", and {options.call}, {options.keeping}) keeps every value"
-    raise LevelsError(
+    error = LevelsError(
         f"its values are {dtype}, and nothing says which are black and white in all files{told}. "
         f"graytorgb.datasets.audit({options.root}).value_range finds the range of the whole set: "
         f"{options.call}, {example}{kept}. A range is {POLICIES}"
     )
+    error.remedies = ("value_range",)
+    raise error
 
 
 def _keep_depth(plane: Array, stated: ValueRange | None, options: PlaneOptions) -> Array:

@@ -175,6 +175,11 @@ def loader(
 
 def _check_dataset(dataset: Any, batch_size: Any) -> None:
     """Raise OptionError for a data set without indices, and for a batch size that is no size."""
+    if isinstance(dataset, str | os.PathLike):
+        raise OptionError(
+            f"loader takes a data set, not a path: loader(GrayImageFolder({str(dataset)!r}, 224), "
+            f"{batch_size!r}, ...)"
+        )
     has_indices = hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")
     if isinstance(dataset, IterableDataset) or not has_indices:
         raise OptionError(

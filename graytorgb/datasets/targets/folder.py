@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import count
 from pathlib import Path, PurePosixPath
@@ -159,7 +160,10 @@ def name_file(image: PlannedImage, options: Options) -> str:
 
 def _refuse_dtypes(name: str, refused: list[tuple[str, int]]) -> OptionError:
     """Return the error for images that a format can't hold."""
-    told = ", ".join(f"{n:,} of {dtype}" for dtype, n in refused)
+    counts: Counter[str] = Counter()
+    for dtype, n in refused:  # a line for each size
+        counts[dtype] += n
+    told = ", ".join(f"{n:,} of {dtype}" for dtype, n in counts.items())
     held = next(each for each in FILE_FORMATS.values() if each.name == name).dtypes
     is_deep = "uint16" not in held
     eight = "convert(..., bits=8, value_range=(lo, hi)) for 8 bits, or " if is_deep else ""
