@@ -35,7 +35,7 @@ from .functional.prepare import prepare  # noqa: E402
 from .functional.to_gray import to_gray  # noqa: E402
 from .functional.to_rgb import to_rgb  # noqa: E402
 from .functional.to_uint8 import to_uint8  # noqa: E402
-from .kinds import explain_source, is_pil, is_tensor  # noqa: E402
+from .kinds import explain_source, find_kind, is_pil, is_tensor  # noqa: E402
 
 __all__ = ["Prepare", "ToGray", "ToRGB", "ToUint8"]
 
@@ -48,6 +48,8 @@ _TARGETS = {"image", "images", "volume", "volumes"}
 def _check_images(name: str, images: Any) -> None:
     """Raise DtypeError for a target that isn't an array, with the array to pass in its place."""
     for image in images if isinstance(images, list | tuple) else [images]:
+        if isinstance(image, np.ndarray) and type(image) is not np.ndarray:
+            find_kind(image).get_array(image)  # refuses one that carries more than an image
         if isinstance(image, ImageFile):
             told = (
                 "not a file: g2r.to_uint8(file), or file.array with its range, "

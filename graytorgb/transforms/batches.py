@@ -18,7 +18,7 @@ from ..core.value_range import ValueRange
 from ..core.wording import add_call
 from ..errors import ChannelError, DtypeError, GrayToRGBError, LayoutError, OptionError
 from ..functional.prepare import prepare_checked
-from ..kinds import explain_source
+from ..kinds import explain_source, find_kind
 from .image_transform import copy_for_torch, is_plain_tensor, put_channel_first
 from .images import Prepare, pil_to_tensor, refuse_wrapped
 
@@ -228,9 +228,10 @@ class PrepareBatch:
         if isinstance(image, PIL.Image.Image):
             return pil_to_tensor(image)
         if isinstance(image, np.ndarray):
-            last = image.ndim == 3 and image.shape[-1] in (1, 3)
-            return torch.from_numpy(copy_for_torch(np.moveaxis(image, -1, 0) if last else image))
+            return _read_array(find_kind(image).get_array(image))
         if is_plain_tensor(image) or isinstance(image, tv_tensors.Image):
+            if not _is_usual(image):
+                image = find_kind(image).get_array(image).detach()
             return cast(torch.Tensor, image.as_subclass(torch.Tensor))
         told = explain_source(image) or (
             f"not {type(image).__name__}: PIL images, tensors, arrays and what g2r.io.read gives "
@@ -269,6 +270,21 @@ class PrepareBatch:
                 return memory
             self._kept.append(memory)
         return np.empty(nbytes, np.uint8)
+
+
+def _is_usual(tensor: torch.Tensor) -> bool:
+    return tensor.layout is torch.strided and not tensor.requires_grad and not tensor.is_quantized
+
+
+def _read_array(array: np.ndarray[Any, Any]) -> torch.Tensor:
+    """Return the tensor of a plain array, (H, W), (H, W, 1) or (H, W, 3)."""
+    last = array.ndim == 3 and array.shape[-1] in (1, 3)
+    try:
+        return torch.from_numpy(copy_for_torch(np.moveaxis(array, -1, 0) if last else array))
+    except TypeError:
+        raise DtypeError(
+            f"torch has no dtype for an array of {array.dtype}: x.astype(np.float32)"
+        ) from None
 
 
 def _find_size(images: list[BatchImage]) -> tuple[int, ...]:

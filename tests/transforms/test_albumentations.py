@@ -24,7 +24,7 @@ needs_package("albumentations", "skimage")
 import albumentations as A  # noqa: E402
 import skimage.data  # noqa: E402
 
-from graytorgb.albumentations import Prepare, ToRGB, ToUint8  # noqa: E402
+from graytorgb.albumentations import Prepare, ToGray, ToRGB, ToUint8  # noqa: E402
 from graytorgb.backends.registry import BACKENDS  # noqa: E402
 
 IMAGENET = g2r.stats("imagenet")
@@ -402,3 +402,11 @@ except ImportError as error:
     )
     assert "BackendUnavailable False" in text
     assert "installed but failed to import: libGL.so.1" in text
+
+
+@pytest.mark.parametrize("make", [ToRGB, ToGray, lambda: ToUint8((0, 9)), lambda: Prepare("0..1")])
+def test_a_mask_is_not_lost(make):
+    masked = np.ma.array(np.zeros((4, 4), np.uint8), mask=True)
+    for images in ({"image": masked}, {"images": [masked, masked]}):
+        with pytest.raises(g2r.DtypeError, match="mask would be lost"):
+            make()(**images)

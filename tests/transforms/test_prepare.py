@@ -165,6 +165,25 @@ def expected(indices):
 
 
 class TestPrepareBatch:
+    @pytest.mark.parametrize(
+        ("sample", "says"),
+        [
+            (np.ma.array(np.zeros((4, 4), np.uint8), mask=True), "mask would be lost"),
+            (np.zeros((4, 4), np.uint8).view(np.recarray), "is a subclass of numpy.ndarray"),
+            (np.zeros((4, 4), object), "numbers or bool, not dtype object"),
+            (np.zeros((4, 4), np.longdouble), r"x\.astype\(np\.float32\)"),
+            (torch.zeros(1, 4, 4).to_sparse(), r"x\.to_dense\(\)"),
+        ],
+    )
+    def test_what_is_no_plain_array_or_tensor(self, sample, says):
+        with pytest.raises(g2r.DtypeError, match=says):
+            PrepareBatch(IMAGENET)([sample])
+
+    def test_a_sample_that_needs_gradients_is_its_values(self):
+        sample = torch.rand(1, 4, 4)
+        expected = PrepareBatch(IMAGENET)([sample])
+        assert torch.equal(PrepareBatch(IMAGENET)([sample.requires_grad_()]), expected)
+
     def test_is_prepare_and_collate(self):
         samples = [Photos()[i] for i in range(4)]
         images, labels = PrepareBatch(IMAGENET)(samples)
