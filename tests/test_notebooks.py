@@ -67,7 +67,7 @@ def test_an_audit_and_a_conversion(folder, tmp_path):
     done = g2r.datasets.convert(folder, tmp_path / "out", workers=1, dry_run=True)
     texts = read_html(done._repr_html_()).texts
     assert texts[0] == "✗"
-    assert any(text.startswith(" would convert 1 images") for text in texts)
+    assert any(text.startswith(" would convert 1 image, ") for text in texts)
     assert any(text.startswith("bad.png: ") for text in texts)
     assert not (tmp_path / "out").exists()  # to show it writes nothing
 

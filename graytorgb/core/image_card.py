@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 _SIDE = 160  # pixels of a thumbnail
+_VISIBLE = 16  # values that fill a smaller part of the range would be one flat shade
 _TINY = 80  # an image this small is shown larger, with its pixels as squares
 _COUNTED = 1 << 26  # values whose depth is looked for; more would take seconds
 _SORTED = 1 << 22  # the same for values of more than 16 bits
@@ -171,6 +172,7 @@ def _make_thumbnail(image: "ImageFile", found: Found) -> str:
     file = BytesIO()
     picture.save(file, "PNG")
     first = f"the first of {count:,}; " if count > 1 else ""
+    shown += ", not turned as its orientation says" if image.orientation != 1 else ""
     return notebook.make_picture(
         b64encode(file.getvalue()).decode("ascii"),
         picture.width * scale,
@@ -200,14 +202,16 @@ def _choose_ends(image: "ImageFile", found: Found) -> tuple[float, float, str]:
     """Return what is black and white in the thumbnail, and how to say that."""
     stated = image.value_range
     if isinstance(stated, tuple) and not isinstance(stated[0], str):
-        lo, hi = stated
-        return float(lo), float(hi), "in its value range"
+        lo, hi = map(float, stated)
+        if not 0 < found.hi - found.lo < (hi - lo) / _VISIBLE:
+            return lo, hi, "in its value range"
     return float(found.lo), float(found.hi), "from its smallest to its largest value"
 
 
 def _make_bytes(plane: Array, lo: float, hi: float) -> Array:
     """Return a plane as bytes; what isn't a number becomes black."""
     with np.errstate(all="ignore"):
-        levels = (plane.astype(np.float64) - lo) * (255 / (hi - lo) if hi > lo else 0)
+        half, low, span = plane.astype(np.float64) / 2, lo / 2, hi / 2 - lo / 2  # never infinite
+        levels = (half - low) / span * 255 if span > 0 else np.zeros_like(half)
         levels = np.nan_to_num(levels, nan=0, posinf=255, neginf=0)
     return np.ascontiguousarray(np.rint(levels.clip(0, 255)).astype(np.uint8))

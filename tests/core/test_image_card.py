@@ -102,6 +102,16 @@ class TestPictures:
         assert np.asarray(open_thumbnail(html)[0]).tolist() == [[0, 0], [128, 255]]
         assert "from its smallest to its largest value" in html
 
+    def test_values_that_fill_little_of_their_range_are_seen(self):
+        array = np.array([[0, 1000], [2000, 4000]], np.uint16)
+        html = make_file(array, value_range=(0, 65535))._repr_html_()
+        assert np.asarray(open_thumbnail(html)[0]).tolist() == [[0, 64], [128, 255]]
+        assert "from its smallest to its largest value" in html
+
+    def test_floats_whose_span_overflows(self):
+        html = make_file(np.array([[-1e308, 0], [1e308, 1e308]]))._repr_html_()
+        assert np.asarray(open_thumbnail(html)[0]).tolist() == [[0, 128], [255, 255]]
+
     @pytest.mark.parametrize(
         ("layout", "shape", "mode"),
         [("HWC", (300, 400, 3), "RGB"), ("CHW", (3, 300, 400), "RGB"),

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ...core.notebook import call_safely, make_card, make_table
 from ...core.value_range import ValueRange
+from ...core.wording import tell_count
 from ..conversions.notes import Note
 
 
@@ -84,7 +85,8 @@ class Conversion:
         verb = "would convert" if self.is_dry_run else "converted"
         more = f", {self.already_done:,} done before" if self.already_done else ""
         bad = f", {len(self.errors):,} can't be read" if self.errors else ""
-        return f"Conversion({str(self.dst)!r}: {verb} {self.converted:,} images{more}{bad})"
+        images = tell_count(self.converted, "image")
+        return f"Conversion({str(self.dst)!r}: {verb} {images}{more}{bad})"
 
     def _repr_html_(self) -> str:
         """Return the card that notebooks show; it never raises."""
@@ -93,7 +95,7 @@ class Conversion:
     def _make_card(self) -> str:
         verb = "would convert" if self.is_dry_run else "converted"
         rows = [
-            ("done before", f"{self.already_done:,} images" if self.already_done else ""),
+            ("done before", tell_count(self.already_done, "image") if self.already_done else ""),
             ("can't be read", f"{len(self.errors):,}" if self.errors else ""),
             ("skipped", f"{len(self.skipped):,} files" if self.skipped else ""),
             ("value range", "" if self.value_range is None else str(self.value_range)),
@@ -102,5 +104,5 @@ class Conversion:
         table = make_table(("files", "become", "images"), kinds, texts=2) if kinds else ""
         notes = [note.text for note in self.notes]
         notes += [f"{path}: {reason}" for path, reason in self.errors]
-        title = f"{verb} {self.converted:,} images, {self.dst}"
+        title = f"{verb} {tell_count(self.converted, 'image')}, {self.dst}"
         return make_card(title, rows, table=table, notes=notes, passed=self.is_complete)
