@@ -189,4 +189,4 @@ def describe(source: Any) -> str:
     name = type(source).__name__
     if isinstance(source, Mapping):
         name = next((str(source[key]) for key in _TYPES if source.get(key)), name)
-    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
+    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"

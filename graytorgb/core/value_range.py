@@ -38,8 +38,10 @@ def check_policy(value_range: Any) -> ValueRange | None:
         raise LevelsError(f"value_range is {POLICIES}, not {value_range!r}{hint}")
     if isinstance(value_range, np.ndarray):
         value_range = tuple(value_range)
+    hint = ""
     if isinstance(value_range, tuple | list):
         head = tuple(v for v in value_range[:1] if isinstance(v, str) and v == "percentile")
+        hint = "" if head else "".join(suggest(v, ("percentile",)) for v in value_range[:1])
         numbers = value_range[len(head) :]
         if len(numbers) == 2 and all(_is_finite(v) for v in numbers):
             lo, hi = map(_as_python, numbers)
@@ -57,7 +59,7 @@ def check_policy(value_range: Any) -> ValueRange | None:
                 f"value_range is {POLICIES} with finite numbers, not arrays, {value_range!r}: "
                 'float(x.min()), or "minmax"'
             )
-    raise LevelsError(f"value_range is {POLICIES} with finite numbers, not {value_range!r}")
+    raise LevelsError(f"value_range is {POLICIES} with finite numbers, not {value_range!r}{hint}")
 
 
 _PYTHONS = (int, float)  # asked first: to ask `numbers` takes as long as a small image

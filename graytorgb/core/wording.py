@@ -5,6 +5,8 @@ from typing import Any
 
 from ..errors import GrayToRGBError
 
+_HERE = ". Here: "
+
 
 def format_number(value: float) -> str:
     """Return a number as text, short.
@@ -86,7 +88,8 @@ def add_call(error: GrayToRGBError, calls: Mapping[str, str]) -> None:
     >>> print(error)
     uint16 doesn't tell how deep the image is. Here: ToUint8((lo, hi))
     """
-    for remedy in error.remedies:
-        if remedy in calls:
-            first, *more = error.args
-            error.args = (f"{first}. Here: {calls[remedy]}", *more)
+    told = [calls[remedy] for remedy in error.remedies if remedy in calls]
+    if told:
+        first, *more = error.args
+        problem = str(first).partition(_HERE)[0]  # a function inside may have added its own call
+        error.args = (f"{problem}{_HERE}{', or '.join(told)}", *more)

@@ -1,5 +1,6 @@
 """``prepare``: gray levels to a normalized batch of three channels, in one pass."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
 from numbers import Integral
@@ -26,10 +27,7 @@ from . import normalize
 from .ranges import convert_blocks, resolve_range_by_library, warn_if_white_by_library
 
 # The calls that mend an error, which the parts shared with to_rgb name as calls of to_rgb
-_CALLS = {
-    "alpha": 'prepare(to_rgb(x, layout, alpha="drop"), stats)',
-    "layout": 'prepare(x, stats, "NHW->NCHW") for a batch of gray images',
-}
+_CALLS = {"alpha": 'prepare(to_rgb(x, layout, alpha="drop"), stats)'}
 Batch = TypeVar("Batch")
 Array = np.ndarray[Any, Any]
 
@@ -158,10 +156,28 @@ def prepare(
             )
         return prepare_checked(batch, found, layout, value_range, target, out, threads)
     except GrayToRGBError as error:
-        add_call(error, _CALLS)
+        add_call(error, _CALLS | {"layout": _name_layout(getattr(batch, "shape", ()))})
         told = kinds.describe_image(given)
         error.args += (f"given: {told}; layout={layout!r}, value_range={value_range!r}",)
         raise
+
+
+def _name_layout(shape: Sequence[int]) -> str:
+    """Return the call with a layout that images of this shape often have.
+
+    >>> _name_layout((224, 224, 3))
+    'prepare(x, stats, "HWC->CHW") for one image with channels last'
+    """
+    if len(shape) == 1:
+        return 'prepare(x.reshape(height, width), stats, "HW->CHW")'
+    has_channels = len(shape) > 2 and shape[-1] in (1, 3)
+    layout, what = {
+        (2, False): ("HW->CHW", "one gray image"),
+        (3, True): ("HWC->CHW", "one image with channels last"),
+        (4, False): ("NCHW", "a batch with channels in front"),
+        (4, True): ("NHWC->NCHW", "a batch with channels last"),
+    }.get((len(shape), has_channels), ("NHW->NCHW", "a batch of gray images"))
+    return f'prepare(x, stats, "{layout}") for {what}'
 
 
 def prepare_checked(

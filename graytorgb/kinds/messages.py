@@ -96,9 +96,11 @@ def _explain_sequence(images: Sequence[Any]) -> str:
                 f"not a {name} of files that aren't read yet: call this for each of them. Item "
                 f"{place} is {told.removeprefix('not ')}"
             )
+    has_numbers = bool(images) and isinstance(images[0], list | tuple | int | float)
     return (
         f"not a {name}: np.stack(images) makes a batch (layout "
         '"NHW") of images of one size; else call this for each of them'
+        f"{'. np.asarray(x, np.uint8) makes an image of lists of numbers' if has_numbers else ''}"
     )
 
 

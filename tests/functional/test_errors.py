@@ -30,6 +30,7 @@ NO_IMAGES = {
     "paths": (["a.png", Path("b.png")], "for each of them. Item 0 is a path, 'a.png': g2r.io.read"),
     "files' bytes": ([b"\x89PNG"], "Item 0 is bytes: g2r.io.decode(data)"),
     "a list with None": ([np.zeros((2, 2)), None], "a list whose item 1 is None: cv2.imread(path)"),
+    "numbers": ([[1, 2], [3, 4]], "np.asarray(x, np.uint8) makes an image"),
     "arrays": ([np.zeros((2, 2))], 'np.stack(images) makes a batch (layout "NHW")'),
     "nothing": ([], "not a list: np.stack(images)"),
 }
