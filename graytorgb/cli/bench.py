@@ -10,6 +10,7 @@ from rich.console import Console
 from ..backends.registry import find_backends, lookup
 from ..errors import GrayToRGBError
 from ..extras import require
+from .console import print_table
 from .faults import INTERRUPTED
 from .files import PICTURES, FileCommand, OutputFile
 from .progress import ProgressBar
@@ -182,7 +183,14 @@ def _print(console: Console, report: "Report") -> None:
     reports = require("graytorgb.bench.report")
     cases = report.by_case()
     for case, rows in cases.items():
-        console.print(reports.make_table(case, rows))
+        optional = reports.OPTIONAL
+        parts = (optional[:count] for count in range(len(optional) + 1))
+        table = print_table(console, (reports.make_table(case, rows, part) for part in parts))
+        shown = {column.header for column in table.columns}
+        if hidden := [heading for heading in optional if heading not in shown]:
+            console.print(
+                f"no place for: {'; '.join(hidden)}. --csv and --json have them", soft_wrap=True
+            )
         for note in reports.list_notes(rows):
             console.print(note, style="yellow", markup=False)
         console.print(f"[bold]{reports.summarize_case(rows)}[/]", soft_wrap=True)

@@ -13,6 +13,7 @@ from rich.console import Console
 from .. import __version__
 from ..core.writing import is_same_file, replacing
 from ..io.formats import HEAD, find_format, name_format
+from .console import make_console
 from .files import OutputFile, get_label
 
 STDOUT = Path("-")
@@ -93,11 +94,11 @@ def json_report(path: Path | None) -> Iterator[tuple[Console, TextIO]]:
     stderr.
     """
     if path != STDOUT:
-        yield Console(), sys.stdout
+        yield make_console(), sys.stdout
         return
     stdout = sys.stdout
     with contextlib.redirect_stdout(sys.stderr):
-        yield Console(stderr=True), stdout
+        yield make_console(stderr=True), stdout
 
 
 def describe_version() -> dict[str, Any]:
