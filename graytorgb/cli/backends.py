@@ -14,7 +14,7 @@ from ..backends.listing import BackendInfo
 from .console import print_table
 from .files import FileCommand
 from .report_file import describe_version, json_option, json_report, write_json
-from .types import Shape
+from .types import DtypeOption, LayoutOption, Shape
 
 _COLORS = {"available": "green", "missing": "yellow", "broken": "red"}
 _DETAIL = "how, or why not"
@@ -24,8 +24,13 @@ _LEAST_DETAIL = 24  # characters in a line of the last column
 
 @click.command("backends", cls=FileCommand)
 @click.option("--shape", type=Shape(), metavar="64x224x224", help="Also say what auto picks.")
-@click.option("--dtype", help="The dtype for --shape.  [default: uint8]")
-@click.option("--layout", metavar='"NHW->NCHW"', help="The layout for --shape.")
+@click.option(
+    "--dtype", type=DtypeOption(), metavar="TEXT", help="The dtype for --shape.  [default: uint8]"
+)
+@click.option(
+    "--layout", type=LayoutOption(has_arrow=True), metavar='"NHW->NCHW"',
+    help="The layout for --shape.",
+)  # fmt: skip
 @json_option("Write what is printed")
 def backends_command(
     shape: tuple[int, ...] | None, dtype: str | None, layout: str | None, json_path: Path | None

@@ -23,7 +23,7 @@ from .report_file import (
     refuse_sources,
     write_json,
 )
-from .types import AlphaOption, ImageSize
+from .types import AlphaOption, ImageSize, LayoutOption
 
 if TYPE_CHECKING:
     from ..datasets.conversion_run.result import Conversion
@@ -51,7 +51,8 @@ _SHOWN = 5  # names of pipes, broken links, ... in a message
     show_default=True, help="Turn images upright as EXIF asks, or leave them.")  # fmt: skip
 @click.option("--format", type=click.Choice(["png", "jpeg", "webp", "tiff"]),
     help="The images of a folder or a .tar.  [default: png, or tiff where it can't]")  # fmt: skip
-@click.option("--layout", metavar="NHW", help="The axes of an array, where nothing tells them.")
+@click.option("--layout", type=LayoutOption(has_arrow=False), metavar="NHW",
+    help="The axes of an array, where nothing tells them.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one each processor]")
 @click.option("--scheduler", metavar="tcp://HOST:PORT", help="A dask cluster that does the work.")
 @json_option("Write what was done, with every file that can't be converted")

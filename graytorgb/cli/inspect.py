@@ -22,10 +22,13 @@ from ..io.request import join_sizes
 from .files import PICTURES, FileCommand, InputPath, OutputFile
 from .range_option import split_values
 from .report_file import describe_version, json_option, json_report, write_json
-from .types import Size
+from .types import FiniteFloat, Size
 
 if TYPE_CHECKING:
     from ..inspection.comparison import Comparison
+
+
+_NUMBERS = ("nan", "inf", "infinity")  # words that aren't the name of a window
 
 
 class _WindowByName(FileCommand):
@@ -35,7 +38,7 @@ class _WindowByName(FileCommand):
         """Give a window's name to an option of its own; :func:`graytorgb.io.read` checks it."""
         split = split_values(args, "--window")
         for k, value in enumerate(split[1:]):
-            if split[k] == "--window" and value[:1].isalpha():
+            if split[k] == "--window" and value[:1].isalpha() and value.lower() not in _NUMBERS:
                 split[k] = "--window-name"
         return super().parse_args(ctx, split)
 
@@ -47,13 +50,13 @@ class _WindowByName(FileCommand):
 )
 @click.option(
     "--value-range",
-    type=(float, float),
+    type=(FiniteFloat(), FiniteFloat()),
     metavar="LO HI",
     help="The values that are black and white.  [default: what the file states]",
 )
 @click.option(
     "--window",
-    type=(float, float),
+    type=(FiniteFloat(), FiniteFloat()),
     metavar="CENTER WIDTH",
     help="DICOM: another window than the file's; for CT also lung, bone, brain, abdomen or "
     '"soft tissue".',

@@ -33,6 +33,12 @@ class ReportFile(OutputFile):
         """Return the path, or raise a usage error."""
         if self.allow_dash and str(value) == "-":
             return STDOUT
+        if str(value) == "-":
+            label = get_label(param)
+            raise click.UsageError(
+                f"{label} is a file, and - would be stdout, which is for --json alone: name a "
+                f"file, such as {label} ./report{label.replace('--', '.')}", ctx,
+            )  # fmt: skip
         path = super().convert(value, param, ctx)
         if path.is_file() and _is_source(path):
             raise click.UsageError(

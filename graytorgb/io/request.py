@@ -191,9 +191,15 @@ class Request:
         if self.index is None:
             return None
         if not isinstance(self.index, int) or not -count <= self.index < count:
-            raise self.error(
+            error = self.error(
                 f"it has {count} {what}, so index is None or 0 to {count - 1}, not {self.index!r}"
             )
+            error.remedies = ("index",)
+            error.problem = (
+                f"{self.path}: it has {count} {what}, numbered from 0, and {self.index!r} is none "
+                "of the numbers"
+            )
+            raise error
         return self.index % count
 
     def describe_by_depth(

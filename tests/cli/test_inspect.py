@@ -182,7 +182,11 @@ def test_values_that_are_not_finite(tmp_path):
         (lambda path: None, [], "No such file"),
         (lambda path: save(path, CAMERA), ["--limit", "1KB"], "the limit is 1,000"),
         (lambda path: save(path, CAMERA), ["--value-range", "1", "1"], "the range is empty"),
-        (lambda path: save(path, CAMERA), ["--index", "2"], "index is None or 0 to 0"),
+        (
+            lambda path: save(path, CAMERA),
+            ["--index", "2"],
+            "numbered from 0, and 2 is none of the numbers: --index 0",
+        ),
         (lambda path: path.write_bytes(b"\x93NUMPY"), [], "NumPy that can't be read"),
     ],
 )
