@@ -1,5 +1,6 @@
 """``graytorgb inspect``: what a file is, and what the usual conversion would lose of it."""
 
+import shlex
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,6 +77,9 @@ def inspect_command(
     json_path: Path | None,
 ) -> None:
     """Tell what FILE holds, and what the usual conversion to RGB would lose of it."""
+    if file.is_dir():
+        name = shlex.quote(str(file))
+        raise click.UsageError(f"{file} is a folder: graytorgb audit {name} tells what is in it")
     with json_report(json_path) as (console, stdout):
         inspection = require("graytorgb.inspection.comparison")
         drawing = require("graytorgb.cli.inspect_picture", "matplotlib") if png_path else None
