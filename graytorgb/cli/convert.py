@@ -143,8 +143,9 @@ def tell_progress(bar: ProgressBar) -> str:
 
 def report(console: Console, done: "Conversion") -> None:
     """Print what was done, and what can't be read on stderr."""
-    table = Table("files", "become", "images", "such as", box=None, header_style="bold",
-        padding=(0, 2))  # fmt: skip
+    table = Table(box=None, header_style="bold", padding=(0, 2))
+    for heading in ("files", "become", "images", "such as"):
+        table.add_column(heading, overflow="fold")
     for kind in done.kinds:
         row = (kind.source, kind.target, f"{kind.images:,}", tell_name(kind.example))
         table.add_row(*map(Text, row))

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..core.value_range import ValueRange
-from ..core.wording import format_number
+from ..core.wording import format_number, suggest
 from ..errors import LevelsError
 from ..extras import require
 from ..inspection.histogram import Bin, make_histogram
@@ -19,7 +19,7 @@ from ..inspection.values import Values, find_values
 from ..io import LIMIT, ImageFile, read
 from ..io.orientation import STEPS
 from ..io.ranges import are_limits
-from ..io.request import join_sizes
+from ..io.request import CT_WINDOWS, join_sizes
 from .files import PICTURES, FileCommand, InputPath, OutputFile
 from .range_option import split_values
 from .report_file import describe_version, json_option, json_report, write_json
@@ -44,6 +44,17 @@ class _WindowByName(FileCommand):
         return super().parse_args(ctx, split)
 
 
+def _check_window(ctx: click.Context, param: click.Parameter, name: str | None) -> str | None:
+    """Return the name of a window, or raise a usage error."""
+    if name is None or name in ("file", *CT_WINDOWS):
+        return name
+    near = suggest(name, CT_WINDOWS, show=str)
+    raise click.BadParameter(
+        f"{name!r} isn't a window: write CENTER WIDTH, or for CT {', '.join(CT_WINDOWS)}{near}",
+        param_hint="'--window'",
+    )
+
+
 @click.command("inspect", cls=_WindowByName)
 @click.argument("file", type=InputPath())
 @click.option(
@@ -62,7 +73,7 @@ class _WindowByName(FileCommand):
     help="DICOM: another window than the file's; for CT also lung, bone, brain, abdomen or "
     '"soft tissue".',
 )
-@click.option("--window-name", hidden=True)
+@click.option("--window-name", hidden=True, callback=_check_window)
 @click.option("--index", type=int, help="One page or frame, from 0.  [default: all]")
 @click.option("--limit", type=Size(), metavar="2GiB", help="The most bytes to decode.")
 @json_option("Write what is printed")

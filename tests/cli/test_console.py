@@ -1,5 +1,6 @@
 """What is printed at every width: no name is cut, and a width of 0 is the usual one."""
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -10,9 +11,12 @@ from graytorgb.cli import main
 from graytorgb.cli.bench import _print
 from graytorgb.cli.console import make_console
 
-from ..support import needs_package
+from ..support import needs, needs_package
 
+needs("pillow")
 needs_package("psutil", "cpuinfo")
+
+import PIL.Image  # noqa: E402
 
 NAMES = ("torchvision", "broadcast", "native", "opencv")
 
@@ -69,3 +73,12 @@ def test_backends_never_cuts_name_or_status(columns):
 @pytest.mark.parametrize("columns", [0, -5])
 def test_a_width_of_0_is_80(columns):
     assert invoke("backends", columns=columns) == invoke("backends", columns=80)
+
+
+def test_the_table_of_a_dry_run_cuts_no_word(tmp_path):
+    name = "a_long_name_of_an_image.png"
+    PIL.Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).save(tmp_path / name)
+    target = str(tmp_path.with_name("converted"))
+    output = invoke("convert", str(tmp_path), target, "--dry-run", columns=40)
+    assert "…" not in output.split("files", 1)[1]
+    assert "would be converted" in output

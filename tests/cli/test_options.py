@@ -13,7 +13,7 @@ needs_package("psutil", "jinja2", "matplotlib", "pyarrow")
 
 import PIL.Image  # noqa: E402
 
-PYTHON = ("value_range", "alpha is", "backend=", "index is", "(nan")
+PYTHON = ("window is", "value_range", "alpha is", "backend=", "index is", "(nan")
 
 
 @pytest.fixture
@@ -54,6 +54,9 @@ def folder(tmp_path, monkeypatch):
         ("convert . out --value-range percentil 1 9", "did you mean percentile?"),
         ("inspect a.png --value-range nan 1", "'--value-range': 'nan' isn't a finite number"),
         ("inspect a.png --window nan 1", "'--window': 'nan' isn't a finite number"),
+        ("inspect a.png --window lungg", "'--window': 'lungg' isn't a window: write CENTER WIDTH"),
+        ("inspect a.png --window lungg", "soft tissue; did you mean lung?"),
+        ("inspect a.png --window x", "for CT lung, bone, brain, abdomen, soft tissue"),
         ("inspect a.png --png .", "not '.'"),
         ("inspect a.png --json .", "not '.': it is a folder"),
         ("inspect a.png --png=", "--png is the name of a file, not ''"),
