@@ -45,12 +45,15 @@ def _ended_by_interrupts() -> Iterator[None]:
 
 
 def _print_versions() -> None:
-    """Print the versions; nothing more is told to a pipe whose reader has gone, as for `| head`."""
+    """Print the versions, or one line on why they can't be written, as on a full disk.
+
+    Nothing more is told to a pipe whose reader has gone, as for `| head`.
+    """
     try:
         print(describe_versions(), flush=True)
-    except BrokenPipeError:
+    except OSError as error:
         sys.stdout = None  # else Python flushes it at its end
-        sys.exit(1)
+        sys.exit(1 if isinstance(error, BrokenPipeError) else f"Error: {error.strerror}")
 
 
 if __name__ == "__main__":

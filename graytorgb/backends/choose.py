@@ -7,7 +7,7 @@ from numpy import dtype as Dtype
 from numpy.typing import DTypeLike
 
 from ..core.alpha import refuse
-from ..core.layout import resolve
+from ..core.layout import check_shape, resolve
 from ..kinds.numpy import find_dtype
 from . import registry
 
@@ -42,7 +42,8 @@ def choose_backend(shape: tuple[int, ...], dtype: DTypeLike, layout: str | None 
     Raises
     ------
     LayoutError, ChannelError, DtypeError
-        If :func:`graytorgb.to_rgb` would raise it for this shape, layout and dtype.
+        If :func:`graytorgb.to_rgb` would raise it for this shape, layout and dtype; or if `shape`
+        isn't a tuple of ints from 0 on, or `dtype` no dtype of numbers or bool.
 
     Examples
     --------
@@ -50,13 +51,14 @@ def choose_backend(shape: tuple[int, ...], dtype: DTypeLike, layout: str | None 
     >>> g2r.choose_backend((64, 224, 224), "uint8", "NHW->NCHW").backend
     'native'
     """
-    axes = resolve(layout, tuple(shape))
-    channels = axes.channels(tuple(shape))
+    shape, kind = check_shape(shape), find_dtype(dtype)
+    axes = resolve(layout, shape)
+    channels = axes.channels(shape)
     if channels not in (1, 3):
         raise refuse(channels)
     if channels == 3:
         return Choice(None, "3 channels are RGB already, and are only passed on")
-    return apply_auto_rule(math.prod(shape), find_dtype(dtype), axes.target.endswith("C"))
+    return apply_auto_rule(math.prod(shape), kind, axes.target.endswith("C"))
 
 
 def apply_auto_rule(size: int, dtype: Dtype[Any], interleaved: bool) -> Choice:

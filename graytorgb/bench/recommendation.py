@@ -116,7 +116,8 @@ def recommend(
     Raises
     ------
     LayoutError, ChannelError, DtypeError
-        If :func:`graytorgb.to_rgb` would raise it for this shape, layout and dtype.
+        If :func:`graytorgb.to_rgb` would raise it for this shape, layout and dtype; or if `shape`
+        isn't a tuple of ints from 0 on, or `dtype` no dtype of numbers or bool.
     OptionError
         If `memory_limit` isn't a number of bytes.
 
@@ -137,7 +138,7 @@ def recommend(
         raise OptionError(
             f"memory_limit is a number of bytes, 0 or more, or None, not {memory_limit!r}"
         )
-    shape = tuple(shape)
+    shape = layouts.check_shape(shape)
     kind = find_dtype(dtype)
     axes = layouts.resolve(layout, shape)
     sample = _sample(shape, kind)

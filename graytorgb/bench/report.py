@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -16,6 +16,9 @@ from ..measure.machine import describe_machine
 from ..measure.timing import format_milliseconds
 from .case import Case, Row
 
+# The headings of figures, and those among them that a table can do without, the first the soonest
+HEADINGS = ("fresh, ms", "out=, ms", "GB/s", "% of limit", "peak, MB")
+OPTIONAL = ("% of limit", "out=, ms", "peak, MB", "GB/s")
 SCHEMA_VERSION = 1  # of the JSON; schema.json beside this file describes it
 
 
@@ -122,20 +125,30 @@ def summarize_case(rows: Iterable[Row]) -> str:
     return sentence
 
 
-def make_table(case: Case, rows: list[Row]) -> Table:
+def make_table(case: Case, rows: list[Row], left_out: Collection[str] = ()) -> Table:
     """Return the rows of a case that were measured, as a table for the terminal.
 
     The fastest backend whose result is a copy has a mark.
+
+    Parameters
+    ----------
+    case : Case
+    rows : list of Row
+    left_out : collection of str
+        The headings of columns that a narrow terminal has no place for; see `OPTIONAL`.
     """
     best = find_fastest_copy(rows)
     table = Table(title=str(case), title_justify="left")
-    table.add_column("backend")
-    for heading in ("fresh, ms", "out=, ms", "GB/s", "% of limit", "peak, MB"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("backend", no_wrap=True)
+    for heading in HEADINGS:
+        if heading not in left_out:
+            table.add_column(heading, justify="right", no_wrap=True)
     for row in rank_rows(rows):
         if row.fresh_s is not None:
             name, style = (f"→ {row.backend}", "bold green") if row is best else (row.backend, "")
-            table.add_row(name, *format_cells(row), style=style)
+            cells = zip(HEADINGS, format_cells(row), strict=True)
+            shown = (cell for heading, cell in cells if heading not in left_out)
+            table.add_row(name, *shown, style=style)
     return table
 
 

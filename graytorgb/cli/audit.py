@@ -14,6 +14,7 @@ from .faults import INTERRUPTED
 from .files import FileCommand, SourceName
 from .progress import ProgressBar
 from .report_file import STDOUT, ReportFile, json_option, json_report, refuse_sources
+from .types import LayoutOption
 
 if TYPE_CHECKING:
     from ..datasets import Audit
@@ -45,7 +46,10 @@ if TYPE_CHECKING:
 @click.option(
     "--scheduler", metavar="ADDRESS", help="A dask cluster that does the work: tcp://host:8786."
 )
-@click.option("--layout", metavar="NHW", help="The axes of an array, where nothing tells them.")
+@click.option(
+    "--layout", type=LayoutOption(has_arrow=False), metavar="NHW",
+    help="The axes of an array, where nothing tells them.",
+)  # fmt: skip
 def audit_command(
     sources: tuple[str, ...],
     quick: bool,

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from ..backends.registry import find_backends, lookup
-from ..errors import GrayToRGBError
+from ..backends.registry import find_backends
+from ..core.wording import suggest
 from ..extras import require
+from .console import print_table
 from .faults import INTERRUPTED
 from .files import PICTURES, FileCommand, OutputFile
 from .progress import ProgressBar
 from .report_file import ReportFile, json_option, json_report, write_json
-from .types import Counts, Shape, Size
+from .types import Counts, DtypeOption, FiniteFloat, LayoutOption, Shape, Size
 
 if TYPE_CHECKING:
     from ..bench import Case, Report
@@ -27,12 +28,15 @@ def _check_names(ctx: click.Context, param: click.Parameter, value: str | None) 
     if value is None:
         return list(find_backends())
     names = [name.strip() for name in value.split(",")]
+    entries = find_backends()
+    known = ("auto", *entries)
+    of_library = {entry.library or "numpy": name for name, entry in reversed(entries.items())}
     for name in names:
-        if name != "auto":
-            try:
-                lookup(name)
-            except GrayToRGBError as error:
-                raise click.BadParameter(str(error)) from error
+        if name not in known:
+            near = suggest(of_library.get(name, name), known, show=str, cutoff=0.6) or "."
+            raise click.BadParameter(
+                f"no backend is called {name!r}{near} The backends are {', '.join(known)}"
+            )
     return list(dict.fromkeys(names))
 
 
@@ -45,10 +49,18 @@ def _check_names(ctx: click.Context, param: click.Parameter, value: str | None) 
     metavar="64x224x224",
     help="Shape of the gray batch.  [default: 64x224x224]",
 )
-@click.option("--dtype", "dtypes", multiple=True, help="The batch's dtype.  [default: uint8]")
+@click.option(
+    "--dtype",
+    "dtypes",
+    type=DtypeOption(),
+    multiple=True,
+    metavar="TEXT",
+    help="The batch's dtype.  [default: uint8]",
+)
 @click.option(
     "--layout",
     "layouts",
+    type=LayoutOption(has_arrow=True),
     multiple=True,
     metavar='"NHW->NCHW"',
     help='Layout of input and result.  [default: "NHW->NHWC"]',
@@ -79,14 +91,14 @@ def _check_names(ctx: click.Context, param: click.Parameter, value: str | None) 
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(0),
+    type=FiniteFloat(min=0),
     default=1.0,
     show_default=True,
     help="How long to time each case.",
 )
 @click.option(
     "--time-limit",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteFloat(min=0, min_open=True),
     metavar="SECONDS",
     help="After how long nothing more of a case is begun.  [default: 30; none with --preset]",
 )
@@ -182,7 +194,14 @@ def _print(console: Console, report: "Report") -> None:
     reports = require("graytorgb.bench.report")
     cases = report.by_case()
     for case, rows in cases.items():
-        console.print(reports.make_table(case, rows))
+        optional = reports.OPTIONAL
+        parts = (optional[:count] for count in range(len(optional) + 1))
+        table = print_table(console, (reports.make_table(case, rows, part) for part in parts))
+        shown = {column.header for column in table.columns}
+        if hidden := [heading for heading in optional if heading not in shown]:
+            console.print(
+                f"no place for: {'; '.join(hidden)}. --csv and --json have them", soft_wrap=True
+            )
         for note in reports.list_notes(rows):
             console.print(note, style="yellow", markup=False)
         console.print(f"[bold]{reports.summarize_case(rows)}[/]", soft_wrap=True)

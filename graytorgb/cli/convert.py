@@ -23,7 +23,7 @@ from .report_file import (
     refuse_sources,
     write_json,
 )
-from .types import AlphaOption, ImageSize
+from .types import AlphaOption, ImageSize, LayoutOption
 
 if TYPE_CHECKING:
     from ..datasets.conversion_run.result import Conversion
@@ -51,7 +51,8 @@ _SHOWN = 5  # names of pipes, broken links, ... in a message
     show_default=True, help="Turn images upright as EXIF asks, or leave them.")  # fmt: skip
 @click.option("--format", type=click.Choice(["png", "jpeg", "webp", "tiff"]),
     help="The images of a folder or a .tar.  [default: png, or tiff where it can't]")  # fmt: skip
-@click.option("--layout", metavar="NHW", help="The axes of an array, where nothing tells them.")
+@click.option("--layout", type=LayoutOption(has_arrow=False), metavar="NHW",
+    help="The axes of an array, where nothing tells them.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one each processor]")
 @click.option("--scheduler", metavar="tcp://HOST:PORT", help="A dask cluster that does the work.")
 @json_option("Write what was done, with every file that can't be converted")
@@ -142,8 +143,9 @@ def tell_progress(bar: ProgressBar) -> str:
 
 def report(console: Console, done: "Conversion") -> None:
     """Print what was done, and what can't be read on stderr."""
-    table = Table("files", "become", "images", "such as", box=None, header_style="bold",
-        padding=(0, 2))  # fmt: skip
+    table = Table(box=None, header_style="bold", padding=(0, 2))
+    for heading in ("files", "become", "images", "such as"):
+        table.add_column(heading, overflow="fold")
     for kind in done.kinds:
         row = (kind.source, kind.target, f"{kind.images:,}", tell_name(kind.example))
         table.add_row(*map(Text, row))

@@ -74,16 +74,18 @@ class OutputFile(_Path):
     def convert(self, value: Any, param: Any, ctx: Any) -> Path:
         """Return the path, or raise a usage error."""
         path = Path(value)
+        if not str(value):
+            raise click.UsageError(f"{get_label(param)} is the name of a file, not ''", ctx)
         if self.suffixes and path.suffix.lower() not in self.suffixes:
             raise click.UsageError(
-                f"{get_label(param)} is a file of {', '.join(self.suffixes)}, not {path.name!r}",
+                f"{get_label(param)} is a file of {', '.join(self.suffixes)}, not {str(value)!r}",
                 ctx,
             )
         reason = why_unwritable(path)
         if reason is not None:
             raise click.UsageError(
                 f"{get_label(param)} is a file in a folder that exists and can be written to, not "
-                f"{str(path)!r}: {reason}", ctx,
+                f"{str(value)!r}: {reason}", ctx,
             )  # fmt: skip
         return path
 

@@ -1,5 +1,6 @@
 """``graytorgb inspect``: what a file is, and what the usual conversion would lose of it."""
 
+import shlex
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..core.value_range import ValueRange
-from ..core.wording import format_number
+from ..core.wording import format_number, suggest
 from ..errors import LevelsError
 from ..extras import require
 from ..inspection.histogram import Bin, make_histogram
@@ -18,14 +19,17 @@ from ..inspection.values import Values, find_values
 from ..io import LIMIT, ImageFile, read
 from ..io.orientation import STEPS
 from ..io.ranges import are_limits
-from ..io.request import join_sizes
+from ..io.request import CT_WINDOWS, join_sizes
 from .files import PICTURES, FileCommand, InputPath, OutputFile
 from .range_option import split_values
 from .report_file import describe_version, json_option, json_report, write_json
-from .types import Size
+from .types import FiniteFloat, Size
 
 if TYPE_CHECKING:
     from ..inspection.comparison import Comparison
+
+
+_NUMBERS = ("nan", "inf", "infinity")  # words that aren't the name of a window
 
 
 class _WindowByName(FileCommand):
@@ -35,9 +39,20 @@ class _WindowByName(FileCommand):
         """Give a window's name to an option of its own; :func:`graytorgb.io.read` checks it."""
         split = split_values(args, "--window")
         for k, value in enumerate(split[1:]):
-            if split[k] == "--window" and value[:1].isalpha():
+            if split[k] == "--window" and value[:1].isalpha() and value.lower() not in _NUMBERS:
                 split[k] = "--window-name"
         return super().parse_args(ctx, split)
+
+
+def _check_window(ctx: click.Context, param: click.Parameter, name: str | None) -> str | None:
+    """Return the name of a window, or raise a usage error."""
+    if name is None or name in ("file", *CT_WINDOWS):
+        return name
+    near = suggest(name, CT_WINDOWS, show=str)
+    raise click.BadParameter(
+        f"{name!r} isn't a window: write CENTER WIDTH, or for CT {', '.join(CT_WINDOWS)}{near}",
+        param_hint="'--window'",
+    )
 
 
 @click.command("inspect", cls=_WindowByName)
@@ -47,18 +62,18 @@ class _WindowByName(FileCommand):
 )
 @click.option(
     "--value-range",
-    type=(float, float),
+    type=(FiniteFloat(), FiniteFloat()),
     metavar="LO HI",
     help="The values that are black and white.  [default: what the file states]",
 )
 @click.option(
     "--window",
-    type=(float, float),
+    type=(FiniteFloat(), FiniteFloat()),
     metavar="CENTER WIDTH",
     help="DICOM: another window than the file's; for CT also lung, bone, brain, abdomen or "
     '"soft tissue".',
 )
-@click.option("--window-name", hidden=True)
+@click.option("--window-name", hidden=True, callback=_check_window)
 @click.option("--index", type=int, help="One page or frame, from 0.  [default: all]")
 @click.option("--limit", type=Size(), metavar="2GiB", help="The most bytes to decode.")
 @json_option("Write what is printed")
@@ -73,6 +88,9 @@ def inspect_command(
     json_path: Path | None,
 ) -> None:
     """Tell what FILE holds, and what the usual conversion to RGB would lose of it."""
+    if file.is_dir():
+        name = shlex.quote(str(file))
+        raise click.UsageError(f"{file} is a folder: graytorgb audit {name} tells what is in it")
     with json_report(json_path) as (console, stdout):
         inspection = require("graytorgb.inspection.comparison")
         drawing = require("graytorgb.cli.inspect_picture", "matplotlib") if png_path else None

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from threading import Thread
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -16,6 +15,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+from .console import make_console
 
 
 class RateColumn(ProgressColumn):
@@ -51,7 +52,7 @@ class ProgressBar:
     """
 
     def __init__(self, unit: str | None, *, stays: bool) -> None:
-        console = Console(stderr=True)
+        console = make_console(stderr=True)
         rates: list[ProgressColumn] = [TimeElapsedColumn()]
         if unit is not None:
             rates = [RateColumn(unit), TimeRemainingColumn()]

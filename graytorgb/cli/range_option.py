@@ -6,7 +6,9 @@ from typing import Any, TypeVar
 import click
 
 from ..core.value_range import ValueRange
+from ..core.wording import suggest
 from .streams import Program
+from .types import FiniteFloat
 
 _RULES = ("dtype", "minmax")
 _PARTS = ("--value-range", "--value-rule", "--value-percentiles")
@@ -30,6 +32,10 @@ class RangeCommand(Program):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Give the names to hidden options of their own."""
+
+        def near(name: str) -> str:
+            return suggest(name, (*_RULES, "percentile"), show=str, cutoff=0.6)
+
         split = split_values(args, "--value-range")
         for k, value in enumerate(split[1:]):
             if split[k] == "--value-range" and value in _RULES:
@@ -37,6 +43,11 @@ class RangeCommand(Program):
             elif split[k] == "--value-range" and value == "percentile":
                 split[k : k + 2] = ["--value-percentiles"]
                 break
+            elif split[k] == "--value-range" and near(value):
+                raise click.UsageError(
+                    f"--value-range takes two numbers, LO HI, or dtype, minmax, or percentile P Q, "
+                    f"not {value!r}{near(value)}", ctx,
+                )  # fmt: skip
         try:
             return super().parse_args(ctx, split)
         except click.BadOptionUsage as error:
@@ -61,11 +72,11 @@ def value_range_option(text: str) -> Callable[[Function], Function]:
     def add(function: Function) -> Function:
         function = click.option("--value-rule", type=click.Choice(_RULES), hidden=True,
             cls=_Part)(function)  # fmt: skip
-        function = click.option("--value-percentiles", type=(float, float), hidden=True,
-            cls=_Part)(function)  # fmt: skip
-        return click.option("--value-range", type=(float, float), metavar="LO HI", help=text)(
-            function
-        )
+        function = click.option("--value-percentiles", type=(FiniteFloat(), FiniteFloat()),
+            hidden=True, cls=_Part)(function)  # fmt: skip
+        return click.option(
+            "--value-range", type=(FiniteFloat(), FiniteFloat()), metavar="LO HI", help=text
+        )(function)
 
     return add
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from .. import __version__
 from ..core.writing import is_same_file, replacing
 from ..io.formats import HEAD, find_format, name_format
+from .console import make_console
 from .files import OutputFile, get_label
 
 STDOUT = Path("-")
@@ -32,6 +33,12 @@ class ReportFile(OutputFile):
         """Return the path, or raise a usage error."""
         if self.allow_dash and str(value) == "-":
             return STDOUT
+        if str(value) == "-":
+            label = get_label(param)
+            raise click.UsageError(
+                f"{label} is a file, and - would be stdout, which is for --json alone: name a "
+                f"file, such as {label} ./report{label.replace('--', '.')}", ctx,
+            )  # fmt: skip
         path = super().convert(value, param, ctx)
         if path.is_file() and _is_source(path):
             raise click.UsageError(
@@ -93,11 +100,11 @@ def json_report(path: Path | None) -> Iterator[tuple[Console, TextIO]]:
     stderr.
     """
     if path != STDOUT:
-        yield Console(), sys.stdout
+        yield make_console(), sys.stdout
         return
     stdout = sys.stdout
     with contextlib.redirect_stdout(sys.stderr):
-        yield Console(stderr=True), stdout
+        yield make_console(stderr=True), stdout
 
 
 def describe_version() -> dict[str, Any]:

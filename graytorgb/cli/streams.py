@@ -3,7 +3,9 @@
 import codecs
 import os
 import sys
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
 
 import click
 
@@ -12,6 +14,7 @@ from .faults import (
     interrupts_for_terminal,
     keep_interrupts,
     silence_libraries,
+    tell_error,
 )
 
 # Replacements for the characters that rich draws with, and for signs in this package's messages.
@@ -67,7 +70,10 @@ class Program(click.Command):
                 if hasattr(stream, "reconfigure"):
                     stream.reconfigure(errors=_ERROR_HANDLER)
             with silence_libraries():
-                return super().main(*args, **options)
+                if not options.get("standalone_mode", True):
+                    return super().main(*args, **options)
+                with _ended_by_full_disk():
+                    return super().main(*args, **options)
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
         """Read the arguments; at Ctrl-C click would say that it was aborted, and exit with 1."""
@@ -91,6 +97,37 @@ def escape_controls(name: str) -> str:
         each if each.isprintable() or "\udc80" <= each <= "\udcff" else ascii(each)[1:-1]
         for each in name
     )
+
+
+@contextmanager
+def _ended_by_full_disk() -> Iterator[None]:
+    """End the program with a line where help, versions or completions can't be written.
+
+    Nothing is told to a pipe whose reader has gone, as for ``| head``.
+    """
+    try:
+        try:
+            yield
+        except BrokenPipeError:
+            sys.exit(1)
+        except OSError as error:
+            with suppress(OSError):
+                click.echo(f"Error: {tell_error(error)}", err=True)
+            sys.exit(1)
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            _drop_unwritten(stream)
+
+
+def _drop_unwritten(stream: TextIO) -> None:
+    """Drop what a stream still holds and can't write, which Python would try again at its end."""
+    try:
+        if not stream.closed:
+            stream.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def _open_closed_streams() -> None:

@@ -1,9 +1,14 @@
-"""Types for options: shapes, counts, statistics, sizes of images and in bytes, and backgrounds."""
+"""Types for options: shapes, counts, numbers, dtypes, layouts, statistics, sizes, backgrounds."""
 
+import math
 import re
 from typing import Any
 
 import click
+
+from ..core.layout import parse
+from ..errors import DtypeError, LayoutError
+from ..kinds.numpy import find_dtype
 
 PAIR = "M,M,M/S,S,S"  # the format of statistics as numbers
 
@@ -101,6 +106,59 @@ class ImageSize(click.ParamType[Any]):
         return int(height) if width is None else (int(height), int(width))
 
 
+class FiniteFloat(click.FloatRange):
+    """A number within limits as of :class:`click.FloatRange`, neither NaN nor infinite."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """Return the number, or raise a usage error."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} isn't a finite number", param, ctx)
+        return number
+
+
+class DtypeOption(click.ParamType[str]):
+    """A dtype of numbers or bool that numpy has, by its name."""
+
+    name = "dtype"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """Return the name as it was given, or raise a usage error."""
+        try:
+            find_dtype(value)
+        except DtypeError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
+class LayoutOption(click.ParamType[str]):
+    """A layout, such as ``NHW->NHWC``.
+
+    Parameters
+    ----------
+    has_arrow : bool
+        Whether the layout may state the axes of a result, too.
+    """
+
+    name = "layout"
+
+    def __init__(self, *, has_arrow: bool) -> None:
+        self.has_arrow = has_arrow
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """Return the layout as it was given, or raise a usage error."""
+        try:
+            axes = parse(value)
+        except LayoutError as error:
+            self.fail(str(error), param, ctx)
+        if not self.has_arrow and "->" in value:
+            self.fail(
+                f"{value!r} states the axes of a result too; write those of the source alone, as "
+                f"{axes.source}", param, ctx,
+            )  # fmt: skip
+        return str(value)
+
+
 class AlphaOption(click.ParamType[Any]):
     """What becomes of alpha: ``drop``, or a background ``R,G,B``."""
 
@@ -114,8 +172,9 @@ class AlphaOption(click.ParamType[Any]):
             background = tuple(map(float, value.split(",")))
         except ValueError:
             background = ()
-        if len(background) != 3:
+        if len(background) != 3 or not all(0 <= each < math.inf for each in background):
             self.fail(
-                f"{value!r} is neither drop nor a background; write it as 255,255,255", param, ctx
-            )
+                f"{value!r} is neither drop nor a background of three numbers from 0 on; write it "
+                "as 255,255,255", param, ctx,
+            )  # fmt: skip
         return background

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
+from operator import index
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from ..errors import LayoutError
@@ -50,6 +52,25 @@ class Layout(NamedTuple):
     def result_shape(self, shape: tuple[int, ...], channels: int = 3) -> tuple[int, ...]:
         """Return the shape of the result of an input of this shape, with so many channels."""
         return tuple(channels if a == "C" else shape[self.source.index(a)] for a in self.target)
+
+
+def check_shape(shape: Any) -> tuple[int, ...]:
+    """Return a shape that a caller states as a tuple of Python's own ints.
+
+    Raises
+    ------
+    LayoutError
+        If it isn't one, or a size is negative.
+    """
+    given = repr(shape)
+    with suppress(TypeError, ValueError):
+        if hasattr(shape, "shape") and tuple(shape.shape):
+            given = f"an array of shape {tuple(shape.shape)}: pass its shape, x.shape"
+        elif not isinstance(shape, str | bytes):
+            sizes = tuple(index(each) for each in shape if not isinstance(each, bool))
+            if min(sizes, default=0) >= 0 and len(sizes) == len(shape):
+                return sizes
+    raise LayoutError(f"a shape is a tuple of ints from 0 on, such as (64, 224, 224), not {given}")
 
 
 def resolve(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..errors import ImageFileError
 from .formats import FORMATS, SUFFIXES
+from .request import take_path
 
 
 def find_image_files(path: str | os.PathLike[str]) -> list[Path]:
@@ -20,9 +21,14 @@ def find_image_files(path: str | os.PathLike[str]) -> list[Path]:
     ------
     ImageFileError
         If there is no image file in the folder.
+    FileNotFoundError
+        If there is neither a file nor a folder of this name.
+    DtypeError
+        If `path` is no path.
     """
-    path = Path(path)
+    path = take_path(path)
     if not path.is_dir():
+        path.stat()  # raises the system's error where there is no such file
         return [path]
     found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     if not found:

@@ -3,7 +3,6 @@
 import operator
 import os
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -17,7 +16,7 @@ from ..extras import require
 from .formats import FORMATS, find_format, name_format
 from .gray import check_color, reduce_to_gray
 from .orientation import STEPS, orient
-from .request import CT_WINDOWS, Request, Window, name_call
+from .request import CT_WINDOWS, Request, Window, name_call, take_path
 
 LIMIT = 2 << 30  # bytes of the decoded array
 _EIGHT_BITS = (np.dtype(np.uint8), np.dtype(np.int8))
@@ -48,8 +47,7 @@ def read_image(
         raise OptionError(f'orientation is "keep" or "apply", not {orientation!r}{near}')
     alpha = check_color(color, alpha, name_call(is_alone))
     request = Request(
-        path if isinstance(path, Path) else Path(path),  # to make a Path takes a while
-        index, _check_window(window), _check_limit(limit), value_range, data,
+        take_path(path), index, _check_window(window), _check_limit(limit), value_range, data,
         is_gray=color == "gray", alpha=alpha, min_size=_check_min_size(min_size), is_alone=is_alone,
     )  # fmt: skip
     with request:
@@ -77,8 +75,7 @@ def read_image_header(
     path: str | os.PathLike[str], index: int | str | None, limit: Any, data: bytes | None
 ) -> ImageHeader:
     """Read what a file tells without its pixels, for :func:`graytorgb.io.read_header`."""
-    path = path if isinstance(path, Path) else Path(path)
-    with Request(path, index, "file", _check_limit(limit), None, data) as request:
+    with Request(take_path(path), index, "file", _check_limit(limit), None, data) as request:
         name, note = _find_format(request)
         image = _call_reader(request, name, "read_header")
         if _needs_int16(image.array.dtype, image.value_range):

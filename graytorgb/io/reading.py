@@ -92,7 +92,8 @@ def read(
         If `alpha` is none of the above; under ``color="gray"``, if the image has an alpha channel
         and `alpha` is ``"error"``, or its channels are neither gray nor RGB.
     DtypeError
-        If alpha is to be composited in a dtype in which it is no fraction, such as int16.
+        If alpha is to be composited in a dtype in which it is no fraction, such as int16; or if
+        `path` is no path.
     LayoutError
         Under ``color="gray"``, if nothing tells the axes, as of some .npy files.
 
@@ -205,7 +206,7 @@ def read_header(
 
     Raises
     ------
-    ImageFileError, BackendUnavailable, OptionError, FileNotFoundError, PermissionError
+    ImageFileError, BackendUnavailable, OptionError, DtypeError, OSError
         As :func:`read` raises them for what the header tells. Damaged pixels aren't seen.
 
     Examples

@@ -1,9 +1,11 @@
 """What is asked of an image file, with the checks and the errors that its readers share."""
 
+import errno
 import math
 import os
 import stat
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BytesIO, FileIO
 from pathlib import Path
@@ -14,7 +16,8 @@ import numpy as np
 from ..core.alpha import Alpha
 from ..core.image_file import ImageFile, name_color_type
 from ..core.value_range import ValueRange
-from ..errors import ImageFileError
+from ..errors import DtypeError, ImageFileError
+from ..kinds.messages import describe_image, explain_source
 from .ranges import Array, find_depth_range
 
 Window = str | tuple[float, float] | None
@@ -36,6 +39,12 @@ NO_FILES = {
     stat.S_IFIFO: "a pipe (FIFO)", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }  # fmt: skip
+
+
+_FOLDER = (
+    "this is a folder: graytorgb.io.find_image_files(path) lists the images in it, and "
+    "`graytorgb audit FOLDER` tells what they are"
+)
 
 
 @dataclass(eq=False)
@@ -81,6 +90,8 @@ class Request:
             self.start = self.data[:_START]
             return self
         kind = stat.S_IFMT(os.stat(self.path).st_mode)  # noqa: PTH116 - Path.stat takes longer
+        if kind == stat.S_IFDIR:
+            raise IsADirectoryError(errno.EISDIR, _FOLDER, str(self.path))
         if kind in NO_FILES:  # before it is opened: opening a pipe waits for another process
             raise self.error(f"this is {NO_FILES[kind]}, and an image is read from a file")
         self.file = FileIO(self.path)
@@ -191,9 +202,15 @@ class Request:
         if self.index is None:
             return None
         if not isinstance(self.index, int) or not -count <= self.index < count:
-            raise self.error(
+            error = self.error(
                 f"it has {count} {what}, so index is None or 0 to {count - 1}, not {self.index!r}"
             )
+            error.remedies = ("index",)
+            error.problem = (
+                f"{self.path}: it has {count} {what}, numbered from 0, and {self.index!r} is none "
+                "of the numbers"
+            )
+            raise error
         return self.index % count
 
     def describe_by_depth(
@@ -243,6 +260,29 @@ class Request:
 def name_call(is_alone: bool) -> str:
     """Return how a call of `read` begins in messages, or of `decode`, whose data stand alone."""
     return "decode(data" if is_alone else "read(path"
+
+
+def take_path(path: Any) -> Path:
+    """Return a path that a caller gave as a Path.
+
+    Raises
+    ------
+    DtypeError
+        If it is no path: the file's bytes, an open file, None, ...
+    """
+    if isinstance(path, Path):  # to make one takes a while
+        return path
+    if isinstance(path, str):
+        return Path(path)
+    if path is None:
+        what = "not None"
+    elif isinstance(path, os.PathLike) and not isinstance(path, type):
+        with suppress(TypeError):
+            return Path(path)
+        what = "not an object whose path is bytes: os.fsdecode(path)"
+    else:
+        what = explain_source(path) or f"not {describe_image(path)}"
+    raise DtypeError(f"path is a str or a pathlib.Path, {what}")
 
 
 def join_sizes(shape: Iterable[int]) -> str:

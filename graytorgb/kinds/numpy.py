@@ -58,8 +58,11 @@ def find_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     Raises
     ------
     DtypeError
-        If numpy has no such dtype, or it isn't one of numbers.
+        If numpy has no such dtype, or it isn't one of numbers. None, which is numpy's float64, is
+        none either.
     """
+    if dtype is None:
+        raise DtypeError('a dtype is one of numbers or bool, such as "uint8", not None')
     try:
         return check_dtype(np.dtype(dtype))
     except TypeError as error:

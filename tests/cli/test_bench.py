@@ -165,7 +165,7 @@ class TestCommand:
             (["--layout", "HW"], "names 2 axes"),
             (["--layout", "NHC->NHC"], "needs both H and W"),
             (["--shape", "2x3x4x1", "--layout", "NHWC"], "without a channel axis"),
-            (["--backends", "fil"], 'did you mean backend="fill"'),
+            (["--backends", "fil"], "did you mean fill?"),
             (["--memory-limit", "lots"], "write it as 500MB"),
             (["--threads", "0"], "x>=1"),
         ],

@@ -111,8 +111,8 @@ imported("backends")
 def test_each_command_is_a_file():
     folder = Path(graytorgb.cli.__file__).parent
     files = {path.stem for path in folder.glob("*.py")}
-    shared = {"commands", "faults", "files", "progress", "range_option", "remedies", "report_file",
-              "streams", "types"}  # fmt: skip
+    shared = {"commands", "console", "faults", "files", "progress", "range_option", "remedies",
+              "report_file", "streams", "types"}  # fmt: skip
     parts = {"adapt_request", "audit_summary", "inspect_picture"}
     assert files - shared - parts - {"__init__"} == set(COMMANDS)
     output = run("--help").output

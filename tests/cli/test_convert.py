@@ -133,7 +133,10 @@ def test_options_reach_the_conversion(src, dst, monkeypatch):
     [
         (["--to", "bgr"], "'bgr' is not one of 'rgb', 'gray'"),
         (["--bits", "12"], "'12' is not one of 'keep', '8'"),
-        (["--alpha", "white"], "neither drop nor a background; write it as 255,255,255"),
+        (
+            ["--alpha", "white"],
+            "neither drop nor a background of three numbers from 0 on; write it as 255,255,255",
+        ),
         (["--alpha", "1,2"], "neither drop nor a background"),
         (["--size", "0"], "isn't a size; write it as 256"),
         (["--size", "224x"], "isn't a size; write it as 256"),

@@ -24,6 +24,8 @@ from . import tasks
 
 needs_package("dask", "loky", "psutil")
 
+from graytorgb.datasets.execution import local  # noqa: E402
+
 NUMBERS = range(300)
 
 
@@ -63,6 +65,26 @@ def test_tasks_run_one_by_one(workers):
     assert {each.start: (each.items, each.result) for each in done} == {
         0: (["a"], "aa"), 1: (["b"], "bb"), 2: (["c"], "cc"),
     }  # fmt: skip
+
+
+def test_there_are_no_more_processes_than_tasks(monkeypatch):
+    """A number of workers far above the number of tasks costs nothing."""
+    started = []
+    real = local.loky.ProcessPoolExecutor
+
+    def make_pool(count, **options):
+        started.append(count)
+        return real(min(count, 3), **options)  # so that this test can't start thousands itself
+
+    monkeypatch.setattr(local.loky, "ProcessPoolExecutor", make_pool)
+    assert join_results(run_batches(tasks.square, range(3), workers=100_000)) == [0, 1, 4]
+    assert started == [3]
+    started.clear()
+    assert join_results(run_batches(tasks.square, NUMBERS, workers=2)) == tasks.square(NUMBERS)
+    assert started == [2]
+    started.clear()
+    assert list(run_batches(tasks.square, [], workers=2)) == []
+    assert started == []
 
 
 @pytest.mark.parametrize("workers", [1, 2])

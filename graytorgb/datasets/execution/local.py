@@ -37,7 +37,8 @@ class LocalCrew:
     Parameters
     ----------
     workers : int or None
-        The number of processes; None is one for each processor that this process may use.
+        The number of processes at most; None is one for each processor that this process may use.
+        There are never more than tasks.
     """
 
     def __init__(self, workers: int | None) -> None:
@@ -45,6 +46,8 @@ class LocalCrew:
         self._outcomes: SimpleQueue[tuple[int, Outcome]] = SimpleQueue()
         self._executor: Any = None
         self._count = 0  # of the processes that there are
+        self._is_growing = False  # whether tasks are held until it is known how many there are
+        self._held: list[tuple[int, Call]] = []
         self._lanes = ThreadPoolExecutor(self.count_slots(), "graytorgb", _block_interrupts)
 
     def count_slots(self) -> int:
@@ -52,35 +55,52 @@ class LocalCrew:
         return 2 * self.workers
 
     def submit(self, number: int, task: Call) -> None:
-        """Send a task to the workers."""
-        self._lanes.submit(self._run, number, task)
+        """Send a task to the workers, once there are as many tasks as workers or no more come."""
+        self._held.append((number, task))
+        if not self._is_growing or len(self._held) >= self.workers:
+            self._send()
 
     def wait(self) -> tuple[int, Outcome]:
         """Return the number of a task that has ended, and its outcome."""
+        self._send()
         return self._outcomes.get()
 
     def prepare(self, is_alone: bool) -> None:
-        """Start workers if some have died, or if there are too many for a task that runs alone."""
-        count = 1 if is_alone else self.workers
-        if count != self._count:
-            self._end_workers()
-            _start_tracker()
-            # loky replaces a worker that has grown by 300 MB, as large images make it, and warns
-            # from a thread of its own, which ends if a filter turns the warning into an error
-            warnings.filterwarnings("ignore", "A worker was restarted", UserWarning, "loky")
-            threads = str(max(1, loky.cpu_count() // self.workers))
-            self._executor = loky.ProcessPoolExecutor(
-                count,
-                initializer=_prepare_worker,
-                initargs=(os.getpid(),),
-                env=dict.fromkeys(_THREAD_VARIABLES, threads),
-            )
-            self._count = count
+        """Have one worker for a task that runs alone, or as many as the next tasks need."""
+        self._is_growing = not is_alone and self._count < self.workers
+        if is_alone and self._count != 1:
+            self._start_workers(1)
 
     def close(self) -> None:
         """End the workers, whatever they do."""
         self._end_workers()
         self._lanes.shutdown(wait=True, cancel_futures=True)
+
+    def _send(self) -> None:
+        """Send the tasks that are held, to more workers than before if there are more tasks."""
+        count = min(self.workers, len(self._held))
+        if self._is_growing and self._count < count:
+            self._start_workers(count)
+        self._is_growing = self._is_growing and not self._held
+        for number, task in self._held:
+            self._lanes.submit(self._run, number, task)
+        self._held.clear()
+
+    def _start_workers(self, count: int) -> None:
+        """Start so many workers in place of those that there are."""
+        self._end_workers()
+        _start_tracker()
+        # loky replaces a worker that has grown by 300 MB, as large images make it, and warns
+        # from a thread of its own, which ends if a filter turns the warning into an error
+        warnings.filterwarnings("ignore", "A worker was restarted", UserWarning, "loky")
+        threads = str(max(1, loky.cpu_count() // self.workers))
+        self._executor = loky.ProcessPoolExecutor(
+            count,
+            initializer=_prepare_worker,
+            initargs=(os.getpid(),),
+            env=dict.fromkeys(_THREAD_VARIABLES, threads),
+        )
+        self._count = count
 
     def _end_workers(self) -> None:
         if self._executor is not None:
