@@ -15,7 +15,7 @@ from .collapse import collapse
 from .example import find_timm_size
 from .finite_values import check_half_range
 from .front import put_behind_layer
-from .input_arithmetic import takes_image_list
+from .image_lists import takes_image_list
 from .network_copy import copy_network
 from .plain_mode import convert_arrays, plain_mode
 from .runner import PREPROCESSING, is_adapted

@@ -11,7 +11,7 @@ from .calls import CALL
 from .example import find_parameter
 from .example_arguments import sees_volumes
 from .image_arguments import FIRST, ImageArgument
-from .input_arithmetic import takes_image_list
+from .image_lists import takes_image_list
 from .likely_calls import find_image_parameters
 from .modules import GrayInput, Learned, Repeat
 from .parameters import read_signature

@@ -16,7 +16,7 @@ from ..preprocessing import Preprocessing
 from ..weights import Normalization
 from .calls import CALL, Call
 from .example import find_epsilons, find_parameter, list_calls
-from .input_arithmetic import takes_image_list
+from .image_lists import takes_image_list
 from .isolated_run import isolate_run, set_seed
 from .modules import repeat_and_normalize
 from .outputs import collect_outputs
