@@ -35,6 +35,7 @@ from .plan import (
 from .plane_inputs import find_plane_inputs, set_gray_input
 from .planes import PlaneForm, append_planes
 from .reversible_changes import ReversibleChanges
+from .shared_parameters import SharedParameters
 from .stem_change import (
     PlaneRules,
     StemChange,
@@ -173,8 +174,10 @@ def _change_and_compare(
     Raises
     ------
     ModelError
-        If the network can't be run on so many planes, or a stem's outputs differ.
+        If the network can't be run on so many planes, a stem's outputs differ, or layers that
+        share a parameter would need different ones.
     """
+    shared = SharedParameters(model)
     for arithmetic in task.plan.arithmetic:
         arithmetic.remove(changes)
     layers = task.plan.image_layers - set(task.plan.stems)
@@ -193,7 +196,10 @@ def _change_and_compare(
             change.change_unseen()
     set_gray_input(model, find_plane_inputs(model, call, form), changes)
     mismatches = [_compare_run(model, task, run, change) for run in task.runs]
-    return next((mismatch for mismatch in mismatches if mismatch is not None), None)
+    mismatch = next((mismatch for mismatch in mismatches if mismatch is not None), None)
+    if mismatch is None:
+        shared.share_again(changes)
+    return mismatch
 
 
 def _change_alone(model: nn.Module, task: Task, form: PlaneForm, change: StemChange) -> None:
