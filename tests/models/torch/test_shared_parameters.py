@@ -84,7 +84,7 @@ def test_what_cannot_stay_tied_is_refused(case, inplace):
         model = Tied(lambda net, x: net.a(x) + net.b(x.flip(1)))
     model = randomize_constants(model)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    with pytest.raises(ModelError, match="'a.weight', 'b.weight' are one parameter"):
+    with pytest.raises(ModelError, match=r"'a\.weight', 'b\.weight' are one parameter"):
         adapt(model, (MEAN, STD), inplace=inplace)
     assert model.a.weight is model.b.weight
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
