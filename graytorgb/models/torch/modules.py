@@ -17,10 +17,19 @@ class Repeat(nn.Module):
     It returns a view that repeats the gray if all channels are equal, else ``(x - mean) / std``.
     The mean and the std are in float64 until the layer is converted to the network's dtype, so
     that they are rounded only once.
+
+    Attributes
+    ----------
+    is_view : bool
+        Whether all channels are equal.
+    copies : bool
+        Whether the layer returns a copy in place of the view, for a network that writes into its
+        input.
     """
 
     mean: Tensor
     std: Tensor
+    copies = False
 
     def __init__(self, normalization: Normalization, spatial: int = 2) -> None:
         super().__init__()
@@ -47,12 +56,13 @@ class Repeat(nn.Module):
             return (gray - mean) / std
         shape = list(gray.shape)
         shape[axis] = self.mean.shape[0]
-        return gray.expand(shape)
+        view = gray.expand(shape)
+        return view.clone(memory_format=torch.contiguous_format) if self.copies else view
 
     def extra_repr(self) -> str:
         """Return the text in parentheses when this layer is printed."""
         if self.is_view:
-            return "view"
+            return "copy" if self.copies else "view"
         return f"mean={self.mean.flatten().tolist()}, std={self.std.flatten().tolist()}"
 
 
