@@ -1,5 +1,6 @@
-"""Types for options: shapes, counts, statistics, sizes of images and in bytes, and backgrounds."""
+"""Types for options: shapes, amounts, counts, statistics, image and byte sizes, and backgrounds."""
 
+import math
 import re
 from typing import Any
 
@@ -29,6 +30,20 @@ class Shape(click.ParamType[tuple[int, ...]]):
         if not re.fullmatch(r"\d+(x\d+)+", value.lower()):
             self.fail(f"{value!r} isn't a shape; write it as {self.example}", param, ctx)
         return tuple(map(int, value.lower().split("x")))
+
+
+class FiniteAmount(click.FloatRange):
+    """A finite number, 0 or more; ``nan`` and ``inf`` are usage errors."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """Return the number, or raise a usage error."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{number} isn't a finite number, 0 or more", param, ctx)
+        return number
 
 
 class Counts(click.ParamType[tuple[int, ...]]):

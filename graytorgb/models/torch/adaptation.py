@@ -108,7 +108,12 @@ def adapt_file(
 def find_input_size(model: nn.Module) -> InputSize:
     """Return the image size that a timm network states, or any size for other networks."""
     size = find_timm_size(model)
-    return InputSize((None, None) if size is None else tuple(size[1:]), has_integers=False)
+    if size is None:
+        return InputSize((None, None), has_integers=False)
+    config: Any = model.pretrained_cfg
+    stated = tuple(size[1:])
+    is_fixed = config.get("fixed_input_size", True)
+    return InputSize(stated if is_fixed else (None, None), has_integers=False, usual=stated)
 
 
 def check_network(model: nn.Module, how: str = "collapse") -> None:
