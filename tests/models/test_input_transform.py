@@ -258,8 +258,9 @@ class TestNetworks:
         model = make_network()
         network = adapt(model, weights, how=how, example=16)
         expected = model(weights.transforms()(PIL.Image.open(photo).convert("RGB"))[None])
-        found = network(make_transform(network)(photo)[None])
-        torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+        for transform in (make_transform(network), network.transform()):
+            found = network(transform(photo)[None])
+            torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
 
     @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
     def test_dtypes(self, dtype):

@@ -6,6 +6,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from ..input_transform import InputTransform, make_transform
 from ..weights import Normalization
 from .image_arguments import FIRST, ImageArgument, apply_to_images
 from .planes import check_gray
@@ -142,3 +143,10 @@ class GrayInput(nn.Module):
         """Return the network's output for its own arguments, with gray in place of each image."""
         args, kwargs = apply_to_images(self.front, self.images, args, kwargs)
         return self.model(*args, **kwargs)
+
+    def transform(self, **options: Any) -> InputTransform:
+        """Return the pipeline from a gray file to this network's input.
+
+        The options are those of :func:`graytorgb.models.make_transform`.
+        """
+        return make_transform(self, **options)
