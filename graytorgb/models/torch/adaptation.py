@@ -5,19 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ...errors import ModelError
 from ..frameworks import AdaptOptions, InputSize
-from ..option_error import ModelOptionError
 from ..preprocessing import Preprocessing
 from ..stem import make_collapse_error
 from .collapse import collapse
 from .example import find_timm_size
 from .finite_values import check_half_range
 from .front import put_behind_layer
-from .image_arguments import list_leaves
 from .image_lists import takes_image_list
+from .integer_images import check_range_of_integers
 from .network_copy import copy_network
 from .plain_mode import convert_arrays, plain_mode
 from .runner import PREPROCESSING, is_adapted
@@ -25,8 +24,6 @@ from .state_dicts import adapt_state_dict
 
 # the base of every class that measures or rounds activations for quantization
 _OBSERVER = "ObserverBase"
-_INTEGERS = (torch.uint8, torch.uint16, torch.uint32, torch.int8, torch.int16, torch.int32,
-    torch.int64)  # fmt: skip
 
 
 def adapt(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions) -> nn.Module:
@@ -42,7 +39,7 @@ def adapt(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions)
         )
     check_half_range(model, preprocessing)
     options = replace(options, example=convert_arrays(options.example))
-    _check_range_of_integers(options.example, preprocessing)
+    check_range_of_integers(options.example, preprocessing)
     with plain_mode():
         if not options.inplace:
             model = copy_network(model)
@@ -52,30 +49,6 @@ def adapt(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions)
             model = put_behind_layer(model, preprocessing, options)
     set_record(model, preprocessing)
     return model
-
-
-def _check_range_of_integers(example: Any, preprocessing: Preprocessing) -> None:
-    """Check that the range of the gray is stated if the images of ``example=`` are integers.
-
-    Without a range, the adapted network takes gray from 0 to 1, and no bytes. In a call with
-    several tensors, integers are the images if no tensor of floats can be.
-
-    Raises
-    ------
-    ModelOptionError
-        If the range isn't stated.
-    """
-    dtypes = {leaf.dtype for _, leaf in list_leaves(example)
-        if isinstance(leaf, Tensor) and leaf.ndim >= 3}  # fmt: skip
-    integers = dtypes & set(_INTEGERS)
-    if preprocessing.has_range or not integers or any(d.is_floating_point for d in dtypes):
-        return
-    raise ModelOptionError(
-        f"the images of example= are integers ({integers.pop()}), and without a range the adapted "
-        "network takes gray from 0 to 1, as floats: add value_range=(0, 255) if it is to take "
-        "bytes, or pass example.float() / 255",
-        remedies=("value_range", "example"),
-    )
 
 
 def set_record(model: nn.Module, preprocessing: Preprocessing) -> None:

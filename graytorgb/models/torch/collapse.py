@@ -20,6 +20,7 @@ from ..weights import Normalization
 from .calls import CALL, Call
 from .example import convert_to_float64, find_epsilons, list_calls
 from .input_description import correct_counts, correct_pipeline
+from .integer_images import check_same_for_integers
 from .isolated_run import isolate_run
 from .likely_calls import make_partial_call
 from .modules import repeat_and_normalize
@@ -70,6 +71,9 @@ def collapse(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptio
                 if not _is_rounding(model, task, form, mismatch, options):
                     raise make_collapse_error(mismatch.reason)
                 _change_and_compare(model, task, form, changes)
+            if task.runs:
+                call = task.runs[0].call
+                check_same_for_integers(model, call, task.preprocessing, options.example)
             correct_pipeline(model, task.preprocessing, changes)
             if task.runs and options.example is not None:
                 setattr(model, CALL, task.runs[0].call._replace(rivals=()))

@@ -160,6 +160,16 @@ class TestExample:
         expected = model(make_color(gray / torch.tensor(255, dtype=torch.float64)))
         assert_same_outputs(adapted(gray), expected, rtol=1e-5)  # planes of bytes are float32
 
+    @pytest.mark.parametrize("padding", [0, 1])
+    def test_bytes_that_a_layer_scales_by_their_dtype(self, padding):
+        """The stem sees two planes, which are floats, so nothing is scaled twice."""
+        model = nn.Sequential(ScaleBytes(), *make_network(padding)).float().eval()
+        gray = torch.randint(0, 256, (2, 1, 16, 18), dtype=torch.uint8)
+        adapted = adapt(model, "0..1", example=gray[:1], value_range=(0, 255))
+        expected = model(gray.expand(-1, 3, -1, -1))
+        assert_same_outputs(adapted(gray), expected, rtol=1e-5)
+        assert_same_outputs(adapted(gray.float()), expected, rtol=1e-5)
+
     def test_integers_beside_an_image(self):
         mask = torch.ones(1, 1, 16, 18, dtype=torch.int64)
         example = {"image": torch.zeros(1, 1, 16, 18), "mask": mask}
@@ -175,6 +185,13 @@ class Masked(nn.Module):
 
     def forward(self, image, mask):
         return self.stem(image) * mask
+
+
+class ScaleBytes(nn.Module):
+    """A layer that scales bytes, and no floats, to 0 to 1."""
+
+    def forward(self, x):
+        return x.float() / 255 if x.dtype == torch.uint8 else x
 
 
 class CastBytes(nn.Module):
