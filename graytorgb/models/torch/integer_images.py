@@ -74,10 +74,11 @@ def check_same_for_integers(
 def _find_integer_dtype(example: Any) -> torch.dtype | None:
     """Return the dtype of an example's images if they are integers.
 
-    In a call with several tensors, integers are the images if no tensor of floats can be.
+    In a call, bytes are the images if no tensor of floats can be; other integers never are.
     """
+    if isinstance(example, Tensor):
+        return example.dtype if example.dtype in _INTEGERS else None
     dtypes = [leaf.dtype for _, leaf in list_leaves(example)
         if isinstance(leaf, Tensor) and leaf.ndim >= 3]  # fmt: skip
-    if any(dtype.is_floating_point for dtype in dtypes):
-        return None
-    return next((dtype for dtype in dtypes if dtype in _INTEGERS), None)
+    has_floats = any(dtype.is_floating_point for dtype in dtypes)
+    return torch.uint8 if torch.uint8 in dtypes and not has_floats else None
