@@ -19,7 +19,7 @@ from .adapt_request import Request, adapt_and_prove, report
 from .faults import discard_native_stderr
 from .files import FileCommand, InputPath, ModelOutput, ModelPath, OutputFile
 from .report_file import describe_version, json_option, json_report, write_json
-from .types import PAIR, Shape, StatsOption
+from .types import PAIR, FiniteFloat, Shape, StatsOption
 
 _EXAMPLES = """\b
 Examples:
@@ -124,14 +124,14 @@ def _reject_half(ctx: click.Context, param: click.Parameter, value: str | None) 
 )
 @click.option(
     "--tolerance",
-    type=click.FloatRange(0),
+    type=FiniteFloat(min=0),
     default=1e-4,
     show_default=True,
     help="The largest difference of outputs that passes; relative if all are below 1.",
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(0),
+    type=FiniteFloat(min=0),
     default=1.0,
     show_default=True,
     help="How long to time both networks. 0 measures neither time nor memory.",
@@ -222,11 +222,18 @@ def _check_options(request: Request, *, proof_wanted: bool) -> None:
             raise click.UsageError("--arch and --classes are for weights, not for a whole model")
         if request.keys:
             raise click.UsageError("--key is for weights; of a whole model, --layer names the stem")
+        if request.offset != "plane":
+            raise click.UsageError("--offset is for weights: a model says how its stem pads")
         return
     if request.keys and (request.arch or request.layers):
         raise click.UsageError(
             "--key names a weight where nothing else does: with --arch the network is traced, and "
             "--layer names a layer"
+        )
+    if request.arch and request.offset != "plane":
+        raise click.UsageError(
+            "--offset is for weights without --arch: the network that --arch builds says how its "
+            "stem pads"
         )
     if request.classes and not request.arch:
         raise click.UsageError("--classes is for --arch, which builds the network")

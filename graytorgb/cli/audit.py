@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..core.wording import tell_count
 from ..errors import LayoutError
 from ..extras import require
 from .faults import INTERRUPTED
@@ -129,13 +128,13 @@ def _judge(audit: "Audit") -> None:
     lossy = audit.findings.get("deep", 0) if audit.quick else audit.lossy
     unlisted, named = audit.skipped.count_unlisted(), len(audit.skipped.list_named())
     if audit.unreadable or lossy or unlisted or named:
-        told = f"{tell_count(audit.unreadable, 'file')} can't be read"
+        told = f"{audit.unreadable:,} files can't be read"
         if unlisted:
-            told += f", {tell_count(unlisted, 'folder')} can't be listed"
+            told += f", {unlisted:,} folders can't be listed"
         if named:
             told += f", {named:,} skipped {'has' if named == 1 else 'have'} an image's name"
         click.echo(
             f"--strict: {told}, and a usual loader would lose something of "
-            f"{tell_count(lossy, 'file')}", err=True,
+            f"{lossy:,} files", err=True,
         )  # fmt: skip
         raise SystemExit(1)

@@ -82,8 +82,8 @@ def adapt(
         An input that the network takes: an image's side, ``(H, W)`` or ``(T, H, W)``, a batch, or
         all arguments of a torch network, as a tuple or a dict by name. The images in it are gray,
         ``(N, 1, H, W)``, so that they can be told from masks. Without it, usual sizes are tried.
-        For Keras and ONNX, `example` can only be a size, and an adapted Keras network then takes
-        this size.
+        Images of integers need `value_range`. For Keras and ONNX, `example` can only be a size, and
+        an adapted Keras network then takes this size.
     value_range : (lo, hi), optional
         The gray values that stand for 0 and 1: ``(0, 255)`` for bytes. The default is ``(0, 1)``,
         if `normalized` isn't given either.
@@ -134,7 +134,8 @@ def adapt(
     rounding is an error. In doubt, the comparison is repeated in float64. Random numbers are the
     same in both runs. If a network's outputs still differ from run to run, only the outputs of the
     stems are compared; for torchvision's detection models, the features of the backbone are. Every
-    layer keeps its mode, hooks, buffers and attributes. In a Keras network or an ONNX graph, the
+    layer keeps its mode, hooks, buffers and attributes; one that does nothing but normalize the
+    image becomes an ``Identity``. In a Keras network or an ONNX graph, the
     image is traced through every operation, and the outputs of the stems are compared.
 
     If ``w`` are the stem's weights, the weights for gray are ``sum_c w[c] / std[c]``. If the stem

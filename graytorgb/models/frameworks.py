@@ -62,10 +62,14 @@ class InputSize(NamedTuple):
         The sides of an image, None for a side that isn't fixed.
     has_integers : bool
         Whether the network takes whole numbers.
+    usual : tuple of int or None
+        The sides of the images that the network was trained on, if it states them and takes others
+        too.
     """
 
     sides: tuple[int | None, ...]
     has_integers: bool
+    usual: tuple[int, ...] | None = None
 
     def choose_sides(self, size: tuple[int, ...] | None = None) -> tuple[int, ...]:
         """Return the sides of an image that the network takes.
@@ -73,7 +77,8 @@ class InputSize(NamedTuple):
         Parameters
         ----------
         size : tuple of int, optional
-            The sides that the user asks for. Without them, a side that isn't fixed is 224.
+            The sides that the user asks for. Without them, they are :attr:`usual`; if these aren't
+            known, a side that isn't fixed is 224.
 
         Raises
         ------
@@ -84,7 +89,11 @@ class InputSize(NamedTuple):
         --------
         >>> InputSize((None, 32), has_integers=False).choose_sides()
         (224, 32)
+        >>> InputSize((None, None), has_integers=False, usual=(288, 288)).choose_sides()
+        (288, 288)
         """
+        if size is None and self.usual is not None:
+            return self.usual
         if size is None:
             return tuple(side or _USUAL_SIDE for side in self.sides)
         check_sides(self.sides, size)

@@ -164,7 +164,7 @@ class InputTransform:
         LevelsError
             If nothing states its range of values, or a value is NaN.
         LayoutError
-            If it is several images, or its axes aren't known.
+            If it is several images, has no pixels, or its axes aren't known.
         ImageFileError, FileNotFoundError
             If the file can't be read.
         """
@@ -312,6 +312,11 @@ def _read_plane(image: Any, options: _Options) -> tuple[Array, ValueRange | None
     array = array.reshape(array.shape[-2:]) if array.ndim == 3 and 1 in array.shape[:1] else array
     if array.ndim != 2:
         raise LayoutError(f"one gray image is (H, W), and this has the shape {array.shape}")
+    if not array.size:
+        raise LayoutError(
+            f"this image has no pixels, its shape is {array.shape}: leave empty images out before "
+            "transform(image)"
+        )
     return array, value_range
 
 

@@ -1,9 +1,12 @@
 """``restore_input``: the gray input of a network that was made again with adapted weights."""
 
+import os
 from typing import Any, TypeVar, cast
 
 from ..core.stats import stats_in_one
+from ..errors import ModelError
 from ..extras import require
+from .frameworks import find_framework_line
 from .preprocessing import Preprocessing
 
 Model = TypeVar("Model")
@@ -22,7 +25,8 @@ def restore_input(
     What makes an adapted network take gray isn't in its weights. Libraries such as transformers,
     segmentation_models_pytorch and timm make a network of their own classes and fill it with
     weights. With the weights of an adapted network, it takes the planes that :func:`adapt` makes
-    of gray: two channels, or one if the means fit into the stem's bias.
+    of gray: two channels, one if the means fit into the stem's bias, or three if the network's own
+    code is written for three.
 
     Parameters
     ----------
@@ -42,8 +46,8 @@ def restore_input(
     Raises
     ------
     ModelError
-        If the network takes neither one nor two channels, is adapted already, `stats` is missing,
-        or its configuration states others.
+        If `model` isn't a torch network, takes none of these planes, or is adapted already,
+        `stats` is missing, or the network's configuration states others.
     BackendUnavailable
         If torch is missing.
 
@@ -66,6 +70,12 @@ def restore_input(
     >>> torch.equal(again(x), gray(x))
     True
     """
+    line = find_framework_line(model)
+    if line.folder != "torch" or isinstance(model, str | os.PathLike):
+        raise ModelError(
+            "restore_input is for torch networks: an ONNX or a Keras network has its gray input in "
+            "its graph"
+        )
     preprocessing = Preprocessing.from_arguments(stats, value_range, normalized)
     restoration = require(f"{__package__}.torch.restoration", "torch", "models")
     return cast(Model, restoration.restore_input(model, preprocessing))

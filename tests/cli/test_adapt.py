@@ -342,6 +342,11 @@ class TestNothingIsWritten:
             ((*STATS, "--size", "0x0"), "each side is 1 or more"),
             ((*STATS, "--size", "9x9x9"), "images of any x any, not 9 x 9 x 9"),
             ((*STATS, "--seconds", "-1"), "-1.0 is not in the range x>=0"),
+            (("--stats", "imagenet", "--seconds", "nan"), "'--seconds': nan isn't a finite number"),
+            (("--stats", "imagenet", "--seconds", "inf"), "'--seconds': inf isn't a finite number"),
+            ((*STATS, "--tolerance", "nan"), "'--tolerance': nan isn't a finite number, 0 or more"),
+            ((*STATS, "--tolerance", "inf"), "'--tolerance': inf isn't a finite number"),
+            ((*STATS, "--offset", "bias"), "--offset is for weights: a model says how its stem"),
             (("--stats", "imagent"), "no statistics are called"),
             ((*STATS, "--arch", "torchvision:resnet18"), "--arch and --classes are for weights"),
             ((*STATS, "--layer", "nothing"), "isn't there"),
@@ -354,6 +359,7 @@ class TestNothingIsWritten:
         output, code = run(model, tmp_path / "gray.onnx", *arguments)
         assert code in (1, 2)
         assert message in output
+        assert "proven" not in output
 
     def test_if_the_files_are_wrong(self, model, tmp_path):
         for arguments, message in (
@@ -438,6 +444,8 @@ class TestWeights:
             (("--arch", "torchvision:squeezenet1_1", "--key", "a"), "--key names a weight where"),
             (("--key", "a.weight"), "Here: --key NAME, the name of a weight"),
             (("--classes", "7"), "--classes is for --arch"),
+            (("--arch", "torchvision:squeezenet1_1", "--offset", "bias"),
+             "--offset is for weights without --arch"),
             (("--arch", "torchvision:squeezenet1_1", "--classes", "7", "--tolerance", "1e-12"),
              "so nothing is written"),
         ],
@@ -447,6 +455,20 @@ class TestWeights:
         assert code in (1, 2)
         assert message in output
         assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize(
+        ("arch", "message"),
+        [
+            ("timm:resnet10t", "passed: 8 images"),  # it takes any size
+            ("timm:vit_tiny_patch16_224", "the network takes images of 224 x 224, not 64 x 96"),
+        ],
+    )
+    def test_a_size_that_timm_doesnt_state(self, tmp_path, arch, message):
+        network = randomize_constants(timm.create_model(arch.partition(":")[2], num_classes=3))
+        save_file(network.float().state_dict(), tmp_path / "a.safetensors")
+        options = ("--arch", arch, "--size", "64x96")
+        output, _ = run(tmp_path / "a.safetensors", tmp_path / "b.safetensors", *STATS, *options)
+        assert message in output
 
     @pytest.mark.parametrize("classes", [(), ("--classes", 7)])
     def test_a_checkpoint_with_prefixes(self, weights, tmp_path, classes):

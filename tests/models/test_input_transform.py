@@ -220,6 +220,14 @@ class TestImages:
         with pytest.raises(LayoutError):
             make_transform(adapted())(image)
 
+    @pytest.mark.parametrize("size", [None, 8])
+    @pytest.mark.parametrize(
+        "image", [np.zeros((0, 4), np.uint8), np.zeros((4, 0), np.float32), torch.zeros(1, 0, 4)]
+    )
+    def test_no_pixels(self, image, size):
+        with pytest.raises(LayoutError, match="this image has no pixels"):
+            make_transform(adapted(), size=size)(image)
+
     def test_not_finite(self):
         with pytest.raises(LevelsError):
             make_transform(adapted())(np.full((8, 8), np.nan, np.float32))
@@ -250,8 +258,9 @@ class TestNetworks:
         model = make_network()
         network = adapt(model, weights, how=how, example=16)
         expected = model(weights.transforms()(PIL.Image.open(photo).convert("RGB"))[None])
-        found = network(make_transform(network)(photo)[None])
-        torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+        for transform in (make_transform(network), network.transform()):
+            found = network(transform(photo)[None])
+            torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
 
     @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
     def test_dtypes(self, dtype):

@@ -15,7 +15,8 @@ from .collapse import collapse
 from .example import find_timm_size
 from .finite_values import check_half_range
 from .front import put_behind_layer
-from .input_arithmetic import takes_image_list
+from .image_lists import takes_image_list
+from .integer_images import check_range_of_integers
 from .network_copy import copy_network
 from .plain_mode import convert_arrays, plain_mode
 from .runner import PREPROCESSING, is_adapted
@@ -38,6 +39,7 @@ def adapt(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptions)
         )
     check_half_range(model, preprocessing)
     options = replace(options, example=convert_arrays(options.example))
+    check_range_of_integers(options.example, preprocessing)
     with plain_mode():
         if not options.inplace:
             model = copy_network(model)
@@ -79,7 +81,12 @@ def adapt_file(
 def find_input_size(model: nn.Module) -> InputSize:
     """Return the image size that a timm network states, or any size for other networks."""
     size = find_timm_size(model)
-    return InputSize((None, None) if size is None else tuple(size[1:]), has_integers=False)
+    if size is None:
+        return InputSize((None, None), has_integers=False)
+    config: Any = model.pretrained_cfg
+    stated = tuple(size[1:])
+    is_fixed = config.get("fixed_input_size", True)
+    return InputSize(stated if is_fixed else (None, None), has_integers=False, usual=stated)
 
 
 def check_network(model: nn.Module, how: str = "collapse") -> None:

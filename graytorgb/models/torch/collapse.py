@@ -20,6 +20,7 @@ from ..weights import Normalization
 from .calls import CALL, Call
 from .example import convert_to_float64, find_epsilons, list_calls
 from .input_description import correct_counts, correct_pipeline
+from .integer_images import check_same_for_integers
 from .isolated_run import isolate_run
 from .likely_calls import make_partial_call
 from .modules import repeat_and_normalize
@@ -35,6 +36,7 @@ from .plan import (
 from .plane_inputs import find_plane_inputs, set_gray_input
 from .planes import PlaneForm, append_planes
 from .reversible_changes import ReversibleChanges
+from .shared_parameters import SharedParameters
 from .stem_change import (
     PlaneRules,
     StemChange,
@@ -69,6 +71,9 @@ def collapse(model: nn.Module, preprocessing: Preprocessing, options: AdaptOptio
                 if not _is_rounding(model, task, form, mismatch, options):
                     raise make_collapse_error(mismatch.reason)
                 _change_and_compare(model, task, form, changes)
+            if task.runs:
+                call = task.runs[0].call
+                check_same_for_integers(model, call, task.preprocessing, options.example)
             correct_pipeline(model, task.preprocessing, changes)
             if task.runs and options.example is not None:
                 setattr(model, CALL, task.runs[0].call._replace(rivals=()))
@@ -173,8 +178,10 @@ def _change_and_compare(
     Raises
     ------
     ModelError
-        If the network can't be run on so many planes, or a stem's outputs differ.
+        If the network can't be run on so many planes, a stem's outputs differ, or layers that
+        share a parameter would need different ones.
     """
+    shared = SharedParameters(model)
     for arithmetic in task.plan.arithmetic:
         arithmetic.remove(changes)
     layers = task.plan.image_layers - set(task.plan.stems)
@@ -193,7 +200,10 @@ def _change_and_compare(
             change.change_unseen()
     set_gray_input(model, find_plane_inputs(model, call, form), changes)
     mismatches = [_compare_run(model, task, run, change) for run in task.runs]
-    return next((mismatch for mismatch in mismatches if mismatch is not None), None)
+    mismatch = next((mismatch for mismatch in mismatches if mismatch is not None), None)
+    if mismatch is None:
+        shared.share_again(changes)
+    return mismatch
 
 
 def _change_alone(model: nn.Module, task: Task, form: PlaneForm, change: StemChange) -> None:

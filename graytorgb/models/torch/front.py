@@ -1,5 +1,6 @@
 """how="expand" and "learned" for torch: put a network behind a layer that makes its channels."""
 
+import torch
 from torch import nn
 
 from ...errors import ModelError
@@ -7,11 +8,12 @@ from ..frameworks import AdaptOptions
 from ..preprocessing import Preprocessing
 from ..stem import quote_names
 from .call_search import find_call
-from .calls import CALL
+from .calls import CALL, Call
 from .example import find_parameter
 from .example_arguments import sees_volumes
 from .image_arguments import FIRST, ImageArgument
-from .input_arithmetic import takes_image_list
+from .image_lists import takes_image_list
+from .isolated_run import isolate_run
 from .likely_calls import find_image_parameters
 from .modules import GrayInput, Learned, Repeat
 from .parameters import read_signature
@@ -36,12 +38,27 @@ def put_behind_layer(
     front = kind(preprocessing.normalization, 3 if images[0].axis == -4 else 2)
     like = find_parameter(model)
     front.to(like.device, like.dtype)
+    if isinstance(front, Repeat) and front.is_view:
+        front.copies = call is None or _writes_into_input(model, call, preprocessing)
     if options.freeze:
         model.requires_grad_(False)
     adapted = GrayInput(front, model, images)
     if call is not None and options.example is not None:
         setattr(adapted, CALL, call._replace(rivals=()))
     return adapted
+
+
+def _writes_into_input(model: nn.Module, call: Call, preprocessing: Preprocessing) -> bool:
+    """Whether a network may write into its images; it does if it can't be run to the end."""
+    grays = call.make_gray(find_parameter(model), preprocessing)
+    images = call.make_color(grays, preprocessing.normalization)
+    before = [image._version for image in images]
+    try:
+        with isolate_run(model), torch.no_grad():
+            call.run(model, images)
+    except Exception:  # whatever a network raises
+        return True
+    return before != [image._version for image in images]
 
 
 def _find_images_by_name(model: nn.Module) -> tuple[ImageArgument, ...]:

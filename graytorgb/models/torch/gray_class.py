@@ -98,7 +98,7 @@ def make_gray_class(
         return _rebuild, (inputs, has_transform, make, arguments), *rest
 
     if not has_transform:
-        members["transform"] = _make_transform
+        members["transform"] = make_own_transform
     members |= {
         "__module__": original.__module__,
         "__qualname__": original.__qualname__,
@@ -137,7 +137,7 @@ def _get_layers(self: Any, index: Any) -> nn.Module:
     return found
 
 
-def _make_transform(self: Any, **options: Any) -> InputTransform:
+def make_own_transform(self: Any, **options: Any) -> InputTransform:
     """Return the pipeline from a gray file to this network's input.
 
     The options are those of :func:`graytorgb.models.make_transform`.

@@ -4,11 +4,15 @@ Such a network has a class of its own, whose ``forward`` is written anew from th
 graph itself gets the operation.
 """
 
+from typing import Any
+
 from torch import fx
 
 from . import planes
-from .gray_class import PlaneInput
+from .calls import CALL
+from .gray_class import PlaneInput, make_own_transform
 from .reversible_changes import ReversibleChanges
+from .runner import PREPROCESSING
 
 _GRAPHS = ("graph", "train_graph", "eval_graph")  # create_feature_extractor makes the latter two
 
@@ -43,3 +47,33 @@ def _append(graph: fx.Graph, inputs: tuple[PlaneInput, ...]) -> fx.Graph:
         image.replace_all_uses_with(appended)
         appended.args = (image, *appended.args[1:])
     return copy
+
+
+def give_graph_methods(model: fx.GraphModule) -> None:
+    """Give a network's class the method ``transform``, and copies that keep what it carries.
+
+    Each ``GraphModule`` has a class of its own, which its copies don't have.
+    """
+    methods: dict[str, Any] = {"__copy__": _copy, "__deepcopy__": _copy}
+    if not hasattr(model, "transform"):
+        methods["transform"] = make_own_transform
+    for name, method in methods.items():
+        setattr(type(model), name, method)
+
+
+def take_graph_methods(model: fx.GraphModule) -> None:
+    """Take back what :func:`give_graph_methods` gives."""
+    for name, method in list(vars(type(model)).items()):
+        if method in (_copy, make_own_transform):
+            delattr(type(model), name)
+
+
+def _copy(self: Any, memo: dict[int, Any] | None = None) -> fx.GraphModule:
+    """Return a copy of a network with its record and its call; a deep one if a `memo` is given."""
+    parent: Any = super(type(self), self)
+    copied: fx.GraphModule = parent.__copy__() if memo is None else parent.__deepcopy__(memo)
+    for name in (PREPROCESSING, CALL):
+        if name in vars(self):
+            setattr(copied, name, vars(self)[name])
+    give_graph_methods(copied)
+    return copied

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from .calls import Call
 from .example_arguments import order_axes, sees_volumes
 from .image_arguments import EACH, ImageArgument
+from .image_lists import takes_image_list
 from .image_names import is_doubtful_name, is_image_name, is_other_name
-from .input_arithmetic import takes_image_list
 from .parameters import Parameter, read_signature
 
 _SIZES = (224, 256, 299, 384, 512, 96, 64, 32, 28)

@@ -6,6 +6,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from ..input_transform import InputTransform, make_transform
 from ..weights import Normalization
 from .image_arguments import FIRST, ImageArgument, apply_to_images
 from .planes import check_gray
@@ -17,10 +18,19 @@ class Repeat(nn.Module):
     It returns a view that repeats the gray if all channels are equal, else ``(x - mean) / std``.
     The mean and the std are in float64 until the layer is converted to the network's dtype, so
     that they are rounded only once.
+
+    Attributes
+    ----------
+    is_view : bool
+        Whether all channels are equal.
+    copies : bool
+        Whether the layer returns a copy in place of the view, for a network that writes into its
+        input.
     """
 
     mean: Tensor
     std: Tensor
+    copies = False
 
     def __init__(self, normalization: Normalization, spatial: int = 2) -> None:
         super().__init__()
@@ -47,12 +57,13 @@ class Repeat(nn.Module):
             return (gray - mean) / std
         shape = list(gray.shape)
         shape[axis] = self.mean.shape[0]
-        return gray.expand(shape)
+        view = gray.expand(shape)
+        return view.clone(memory_format=torch.contiguous_format) if self.copies else view
 
     def extra_repr(self) -> str:
         """Return the text in parentheses when this layer is printed."""
         if self.is_view:
-            return "view"
+            return "copy" if self.copies else "view"
         return f"mean={self.mean.flatten().tolist()}, std={self.std.flatten().tolist()}"
 
 
@@ -132,3 +143,10 @@ class GrayInput(nn.Module):
         """Return the network's output for its own arguments, with gray in place of each image."""
         args, kwargs = apply_to_images(self.front, self.images, args, kwargs)
         return self.model(*args, **kwargs)
+
+    def transform(self, **options: Any) -> InputTransform:
+        """Return the pipeline from a gray file to this network's input.
+
+        The options are those of :func:`graytorgb.models.make_transform`.
+        """
+        return make_transform(self, **options)

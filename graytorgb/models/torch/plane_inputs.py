@@ -4,7 +4,7 @@ from torch import fx, nn
 
 from .calls import Call
 from .gray_class import PlaneInput, give_gray_input
-from .gray_graph import append_planes_in_graph
+from .gray_graph import append_planes_in_graph, give_graph_methods, take_graph_methods
 from .planes import PlaneForm
 from .reversible_changes import ReversibleChanges
 
@@ -26,6 +26,8 @@ def set_gray_input(
     """Make a network's ``forward`` append planes to its gray images."""
     if isinstance(model, fx.GraphModule):  # its class is its own, and made anew from the graph
         append_planes_in_graph(model, inputs, changes)
+        give_graph_methods(model)
+        changes.add_undo(lambda: take_graph_methods(model))
         return
     before = type(model)
     give_gray_input(model, inputs)

@@ -6,6 +6,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from ...errors import ModelError
 from ..preprocessing import Preprocessing
+from ..stem import CHANNELS
 from .adaptation import check_network, set_record
 from .example import Call, find_parameter, list_calls
 from .isolated_run import isolate_run
@@ -63,16 +64,17 @@ def _check_stems(model: nn.Module, spatial: int) -> None:
 
 
 def _find_channels(model: nn.Module) -> tuple[int, Call]:
-    """Return how many channels a network takes, one or two, and a call that it takes.
+    """Return how many channels a network takes, one to three, and a call that it takes.
 
     Raises
     ------
     ModelError
-        If it takes neither.
+        If it takes none of them, or three that aren't planes of gray.
     """
     like, raised = find_parameter(model), None
+    counts = (2, 1, 3) if _sees_zeros(model) else (2, 1)
     for call in list_calls(model, None):
-        for channels in (2, 1):
+        for channels in counts:
             batch, *sides = call.shape
             images = torch.rand(batch, channels, *sides).to(like.device, like.dtype)
             try:
@@ -83,6 +85,21 @@ def _find_channels(model: nn.Module) -> tuple[int, Call]:
                 raised = raised or error
     raise ModelError(
         "this network takes neither one nor two channels, as one does that is made for adapted "
-        f"weights; for two it raises {type(raised).__name__}: {raised}. Give an original network "
-        "its gray input by adapt(model, stats)"
+        f"weights; for two it raises {type(raised).__name__}: {raised}. An original network, "
+        "whose weights aren't adapted, gets its gray input by adapt(model, stats)"
     )
+
+
+def _sees_zeros(model: nn.Module) -> bool:
+    """Whether a network has a stem that was adapted to gray, a constant and zeros.
+
+    This is so in networks whose own code is written for three channels. The weights for the zeros
+    are 0.
+    """
+    for module in model.modules():
+        if isinstance(module, _ConvNd) and module.in_channels == CHANNELS and module.groups == 1:
+            axis = 0 if module.transposed else 1
+            kernel = module.weight.detach()
+            if kernel.any() and not kernel.select(axis, CHANNELS - 1).any():
+                return True
+    return False

@@ -16,7 +16,7 @@ from ..preprocessing import Preprocessing
 from ..weights import Normalization
 from .calls import CALL, Call
 from .example import find_epsilons, find_parameter, list_calls
-from .input_arithmetic import takes_image_list
+from .image_lists import takes_image_list
 from .isolated_run import isolate_run, set_seed
 from .modules import repeat_and_normalize
 from .outputs import collect_outputs
@@ -116,7 +116,9 @@ class Runner:
                 moved = moved.reshape(*moved.shape[:1], *(1,) * missing, *moved.shape[1:])
             if self._normalization is not None:
                 moved = repeat_and_normalize(moved, self._normalization, image.axis)
-            images.append(moved)
+            # memory of its own, because a network may write into its input
+            is_own = moved.is_contiguous() and moved.data_ptr() != gray.data_ptr()
+            images.append(moved if is_own else moved.clone(memory_format=torch.contiguous_format))
         return images
 
     def _find_call(self, gray: Tensor) -> Call:
@@ -181,18 +183,24 @@ class Runner:
 
     def find_stem(self, gray: Tensor) -> str | None:
         """Return the name of the first convolution that sees the image, for an original network."""
-        if any(isinstance(module, torch.jit.ScriptModule) for module in self.model.modules()):
-            return None  # such modules take no hooks
+        if self._is_scripted():
+            return None
         call = self._find_call(gray)
         batch = gray[0] if call.batch_size is None else gray
-        images = [image.clone() for image in self._make_images(call, batch)]
+        images = self._make_images(call, batch)
         trace = trace_image(
             self.model, lambda: call.run(self.model, images), images, stop_at_consumer=True
         )
         return next((c.layer for c in trace.consumers if c.uses_layer_weight), None)
 
+    def _is_scripted(self) -> bool:
+        """Whether the network, or a layer of it, is scripted or traced, and takes no hooks."""
+        return any(isinstance(module, torch.jit.ScriptModule) for module in self.model.modules())
+
     def run_stem(self, layer: str, gray: Tensor) -> tuple[Any, NDArray[np.float64]] | None:
         """Return a convolution's input shape and output, or None if there is no such layer."""
+        if self._is_scripted():
+            return None
         try:
             module = self.model.get_submodule(layer)
         except AttributeError:

@@ -12,7 +12,7 @@ from .call_search import check_rivals, make_trial_error
 from .calls import Call
 from .example import find_parameter, list_calls
 from .finite_values import check_finite
-from .input_arithmetic import takes_image_list
+from .image_lists import takes_image_list
 from .isolated_run import isolate_run
 from .outputs import Outputs, collect_outputs
 from .trace import ImageTrace, StopRun, trace_image

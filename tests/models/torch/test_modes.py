@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from graytorgb import ModelError
+from graytorgb import ModelError, OptionError
 from graytorgb.models import adapt, restore_input, verify
 
 from ...support import needs_package
@@ -144,3 +144,61 @@ class TestExample:
         model = make_network()
         adapted = adapt(model, (MEAN, STD), example=example)
         assert_same_outputs(adapted(gray), model(make_color(gray)))
+
+    @pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+    @pytest.mark.parametrize("channels", [1, 3])
+    @pytest.mark.parametrize("how", ["collapse", "expand"])
+    def test_integers_need_a_range(self, dtype, channels, how):
+        """A network that takes bytes can't be adapted to them without value_range."""
+        batch = np.zeros((1, channels, 16, 18), dtype)
+        model = nn.Sequential(CastBytes(), *make_network())
+        examples = [batch, torch.from_numpy(batch)]
+        if dtype == np.uint8:  # in a call, other integers are no images
+            examples += [{"input": batch}, (torch.from_numpy(batch),)]
+        for example in examples:
+            with pytest.raises(OptionError, match=r"value_range=\(0, 255\).*float\(\) / 255"):
+                adapt(model, (MEAN, STD), how=how, example=example)
+        adapted = adapt(model, (MEAN, STD), how=how, example=batch, value_range=(0, 255))
+        gray = torch.randint(0, 256, (2, 1, 16, 18), dtype=torch.uint8)
+        expected = model(make_color(gray / torch.tensor(255, dtype=torch.float64)))
+        assert_same_outputs(adapted(gray), expected, rtol=1e-5)  # planes of bytes are float32
+
+    @pytest.mark.parametrize("padding", [0, 1])
+    def test_bytes_that_a_layer_scales_by_their_dtype(self, padding):
+        """The stem sees two planes, which are floats, so nothing is scaled twice."""
+        model = nn.Sequential(ScaleBytes(), *make_network(padding)).float().eval()
+        gray = torch.randint(0, 256, (2, 1, 16, 18), dtype=torch.uint8)
+        adapted = adapt(model, "0..1", example=gray[:1], value_range=(0, 255))
+        expected = model(gray.expand(-1, 3, -1, -1))
+        assert_same_outputs(adapted(gray), expected, rtol=1e-5)
+        assert_same_outputs(adapted(gray.float()), expected, rtol=1e-5)
+
+    def test_integers_beside_an_image(self):
+        mask = torch.ones(1, 1, 16, 18, dtype=torch.int64)
+        example = {"image": torch.zeros(1, 1, 16, 18), "mask": mask}
+        assert adapt(Masked(), (MEAN, STD), example=example).stem.in_channels == 2
+
+
+class Masked(nn.Module):
+    """A network that multiplies features by a mask."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, padding=1)
+
+    def forward(self, image, mask):
+        return self.stem(image) * mask
+
+
+class ScaleBytes(nn.Module):
+    """A layer that scales bytes, and no floats, to 0 to 1."""
+
+    def forward(self, x):
+        return x.float() / 255 if x.dtype == torch.uint8 else x
+
+
+class CastBytes(nn.Module):
+    """A layer that takes bytes as numbers."""
+
+    def forward(self, x):
+        return x.double()

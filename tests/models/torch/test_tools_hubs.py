@@ -248,6 +248,36 @@ class TestRestoreInput:
         with pytest.raises(ModelError, match="neither one nor two channels"):
             restore_input(self.build(5), (MEAN, STD))
 
+    @pytest.mark.parametrize("stats", [(MEAN, STD), "0..1"])
+    def test_three_planes(self, stats):
+        """A network whose own code is written for three channels sees gray, a constant, zeros."""
+
+        class Views(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.stem = torch.nn.Conv2d(3, 4, 3, padding=1)
+
+            def forward(self, x):
+                return self.stem(x.view(-1, 3, *x.shape[-2:]))
+
+        adapted, built, gray = adapt(Views(), stats), Views(), torch.rand(2, 1, 16, 16)
+        built.load_state_dict(adapted.state_dict())
+        assert_same_outputs(restore_input(built, stats)(gray), adapted(gray))
+        with pytest.raises(ModelError, match=r"An original network, .* by adapt\(model, stats\)"):
+            restore_input(Views(), stats)
+
+    @pytest.mark.parametrize("model", [None, 3, "net.pt"])
+    def test_no_network(self, model):
+        with pytest.raises(ModelError) as expected:
+            adapt(model, "0..1")
+        with pytest.raises(ModelError) as raised:
+            restore_input(model, "0..1")
+        assert str(raised.value) == str(expected.value)
+
+    def test_files_of_models_keep_their_input(self):
+        with pytest.raises(ModelError, match="restore_input is for torch networks"):
+            restore_input("net.onnx", "0..1")
+
     def test_stats_are_needed(self):
         with pytest.raises(ModelError, match="stats"):
             restore_input(self.build(2))
