@@ -1,6 +1,5 @@
 """``prepare``: gray levels to a normalized batch of three channels, in one pass."""
 
-from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
 from numbers import Integral
@@ -156,18 +155,22 @@ def prepare(
             )
         return prepare_checked(batch, found, layout, value_range, target, out, threads)
     except GrayToRGBError as error:
-        add_call(error, _CALLS | {"layout": _name_layout(getattr(batch, "shape", ()))})
+        add_call(error, _CALLS | {"layout": _name_layout(batch)})
         told = kinds.describe_image(given)
         error.args += (f"given: {told}; layout={layout!r}, value_range={value_range!r}",)
         raise
 
 
-def _name_layout(shape: Sequence[int]) -> str:
+def _name_layout(batch: Any) -> str:
     """Return the call with a layout that images of this shape often have.
 
-    >>> _name_layout((224, 224, 3))
+    >>> _name_layout(np.zeros((224, 224, 3)))
     'prepare(x, stats, "HWC->CHW") for one image with channels last'
     """
+    try:
+        shape = tuple(batch.shape)
+    except (AttributeError, TypeError, ValueError):  # a graph may not know how many axes there are
+        shape = ()
     if len(shape) == 1:
         return 'prepare(x.reshape(height, width), stats, "HW->CHW")'
     has_channels = len(shape) > 2 and shape[-1] in (1, 3)
