@@ -56,9 +56,7 @@ def test_no_dtype_says_what_is_one():
         g2r.choose_backend((28, 28), None)
 
 
-@pytest.mark.parametrize(
-    "shape", [(28, 28), [28, 28], torch.Size([28, 28]), (np.int64(28), 28), (0, 28, 28)]
-)
+@pytest.mark.parametrize("shape", [(28, 28), [28, 28], (np.int64(28), 28), (0, 28, 28)])
 def test_shapes_of_every_kind(shape):
     layout = "NHW" if len(shape) == 3 else None
     expected = g2r.choose_backend(tuple(map(int, shape)), "uint8", layout)

@@ -7,7 +7,6 @@ import zipfile
 from functools import partial
 from pathlib import Path
 
-import cv2
 import imagecodecs
 import jsonschema
 import numpy as np
@@ -298,7 +297,8 @@ class TestAlpha:
         alpha = np.full(DEEP.shape, 65535, np.uint16)
         alpha[:, :16] = 0
         (tmp_path / "set").mkdir()
-        cv2.imwrite(str(tmp_path / "set" / "deep.png"), np.dstack([DEEP] * 3 + [alpha]))
+        data = imagecodecs.png_encode(np.dstack([DEEP] * 3 + [alpha]))
+        (tmp_path / "set" / "deep.png").write_bytes(data)
         return tmp_path / "set"
 
     def test_white_is_the_last_value_of_the_range(self, deep):
