@@ -5,7 +5,7 @@ package, or what :func:`register_backend` was told. :data:`BACKENDS` shows them 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, cast
@@ -221,12 +221,18 @@ def lookup(name: str) -> Entry:
     entries = find_backends()
     if isinstance(name, str) and name in entries:
         return entries[name]
+    raise refuse_name(name)
+
+
+def refuse_name(name: Any, show: Callable[[str], str] = 'backend="{}"'.format) -> UnknownBackend:
+    """Return the error for a name that no backend has, with the nearest one as `show` writes it."""
+    entries = find_backends()
     names = ("auto", *entries)
     of_library = {(entry.library or "numpy"): each for each, entry in reversed(entries.items())}
     meant = of_library.get(name, name) if isinstance(name, str) else name
-    near = suggest(meant, names, show='backend="{}"'.format, cutoff=0.6)
+    near = suggest(meant, names, show=show, cutoff=0.6)
     known = ", ".join(names)
-    raise UnknownBackend(f"no backend is called {name!r}{near or '.'} The backends are {known}")
+    return UnknownBackend(f"no backend is called {name!r}{near or '.'} The backends are {known}")
 
 
 def load(name: str) -> Backend:

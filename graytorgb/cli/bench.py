@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from ..backends.registry import find_backends
-from ..core.wording import suggest
+from ..backends.registry import find_backends, refuse_name
 from ..extras import require
 from .console import print_table
 from .faults import INTERRUPTED
@@ -28,15 +27,10 @@ def _check_names(ctx: click.Context, param: click.Parameter, value: str | None) 
     if value is None:
         return list(find_backends())
     names = [name.strip() for name in value.split(",")]
-    entries = find_backends()
-    known = ("auto", *entries)
-    of_library = {entry.library or "numpy": name for name, entry in reversed(entries.items())}
+    known = ("auto", *find_backends())
     for name in names:
         if name not in known:
-            near = suggest(of_library.get(name, name), known, show=str, cutoff=0.6) or "."
-            raise click.BadParameter(
-                f"no backend is called {name!r}{near} The backends are {', '.join(known)}"
-            )
+            raise click.BadParameter(str(refuse_name(name, show=str)))
     return list(dict.fromkeys(names))
 
 

@@ -1,6 +1,6 @@
 """``graytorgb convert``: a whole dataset as one thing."""
 
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +11,7 @@ from rich.text import Text
 from ..core.wording import tell_count
 from ..core.writing import find_existing, why_unwritable
 from ..extras import require
-from ..io.formats import name_format
+from ..io.formats import has_image_name
 from .faults import INTERRUPTED, tell_error
 from .files import SourceName
 from .progress import ProgressBar
@@ -153,7 +153,7 @@ def report(console: Console, done: "Conversion") -> None:
         console.print(table)
     for path, reason in done.errors:
         click.echo(f"can't be converted: {tell_name(path)}: {reason}", err=True)
-    special = [each for each in done.skipped if name_format(PurePath(each[0]).suffix)]
+    special = [each for each in done.skipped if has_image_name(each[0])]
     for path, reason in special[:_SHOWN]:
         click.echo(f"skipped: {tell_name(path)}: {reason}", err=True)
     if len(special) > _SHOWN:

@@ -5,6 +5,7 @@ line of this table; and an extra in setup.cfg if it brings a library.
 """
 
 import re
+from pathlib import PurePath
 from typing import NamedTuple
 
 
@@ -129,6 +130,15 @@ def is_surely_image(head: bytes) -> bool:
     if head.startswith(b"\x93NUMPY") or head[128:132] == b"DICM":
         return True
     return find_format(head) in _TELLING_FORMATS
+
+
+def has_image_name(path: str) -> bool:
+    """Return whether a file is an image by the ending of its name.
+
+    >>> has_image_name("scans/a.PNG"), has_image_name("notes.txt")
+    (True, False)
+    """
+    return name_format(PurePath(path).suffix) is not None
 
 
 def name_format(suffix: str) -> str | None:

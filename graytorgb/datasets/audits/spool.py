@@ -5,11 +5,10 @@ import pickle
 import sqlite3
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import PurePath
 from typing import Any, NamedTuple, overload
 
 from ...errors import GrayToRGBError, OptionError
-from ...io.formats import name_format
+from ...io.formats import has_image_name
 from ..sources.items import Skipped
 from .depths import find_depth
 from .findings import COPY
@@ -190,7 +189,7 @@ class Skips(Sequence[dict[str, str]]):
 
     def list_named(self) -> list[dict[str, str]]:
         """Return those that have an image's name, such as broken links, which data sets read."""
-        return [each for each in self if name_format(PurePath(each["path"]).suffix)]
+        return [each for each in self if has_image_name(each["path"])]
 
     def __repr__(self) -> str:
         return f"<{len(self)} skipped files>"

@@ -6,8 +6,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from ..input_transform import InputTransform, make_transform
 from ..weights import Normalization
+from .gray_class import make_own_transform
 from .image_arguments import FIRST, ImageArgument, apply_to_images
 from .planes import check_gray
 
@@ -144,9 +144,4 @@ class GrayInput(nn.Module):
         args, kwargs = apply_to_images(self.front, self.images, args, kwargs)
         return self.model(*args, **kwargs)
 
-    def transform(self, **options: Any) -> InputTransform:
-        """Return the pipeline from a gray file to this network's input.
-
-        The options are those of :func:`graytorgb.models.make_transform`.
-        """
-        return make_transform(self, **options)
+    transform = make_own_transform
